@@ -1,0 +1,167 @@
+"""The exception tree: every failure a user can meet, by what can be done next.
+
+CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wrong; nothing was sent
+         ├─ ConfigError    a key, a model, a setting or a file is missing or unusable
+         ├─ StoreError     the history file cannot be read or written
+         └─ ProviderError ─┬─ ConnectError     no answer at all
+                           ├─ StatusError ─┬─ AuthError        the key is missing or wrong
+                           │  (refused)    ├─ PlanError        the plan does not include this
+                           │               ├─ CreditError      the credits are used up
+                           │               ├─ RateLimitError   too many, or a window is used up
+                           │               └─ ModelError       the model is unknown or out of order
+                           └─ StreamError      the answer began and then broke
+
+A message is one sentence that says what happened and which value; the hint says what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import linecache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from cc_jupyter.reply import Reply
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+class CcError(Exception):
+    """Base class: `str(error)` is one sentence fit to stand under a cell.
+
+    Parameters
+    ----------
+    message
+        What happened, with the value in question.
+    hint
+        What to do about it.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def _render_traceback_(self) -> list[str]:
+        """Give the lines IPython shows in place of a traceback; the cell still counts as failed."""
+        lines = [f"{type(self).__name__}: {self}"]
+        if self.hint is not None:
+            lines.append(f"Hint: {self.hint}")
+        where = _user_line(self.__traceback__)
+        if where is not None:
+            lines.append(where)
+        return lines
+
+
+class OptionError(CcError):
+    """The option line, the prompt or an expression in it is wrong; nothing was sent."""
+
+
+class ConfigError(CcError):
+    """A key, a model, a setting or a file is missing or cannot be used."""
+
+
+class StoreError(CcError):
+    """The history file cannot be read or written."""
+
+
+class ProviderError(CcError):
+    """The provider gave no usable answer.
+
+    Parameters
+    ----------
+    message
+        Our own sentence: what happened.
+    hint
+        What to do about it.
+    status
+        HTTP status; `None` when there was no response.
+    code
+        The provider's own code or type, such as `unsupported_model`.
+    provider_message
+        What the provider wrote, secrets removed.
+    retry_after_s
+        Seconds after which another try makes sense, if the provider said so.
+    request_id
+        The provider's own name for the request, to quote to its support.
+    """
+
+    def __init__(  # noqa: PLR0913  the fields are the contract of spec.md, section 5
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        provider_message: str | None = None,
+        retry_after_s: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+        self.message = provider_message
+        self.retry_after_s = retry_after_s
+        self.request_id = request_id
+        self.reply: Reply | None = None
+        """The part of the answer that came, or `None`."""
+
+
+class ConnectError(ProviderError):
+    """No answer: the host was not found, refused, timed out, or hung up before any byte."""
+
+
+class StatusError(ProviderError):
+    """The provider refused the request with a status of 300 or more."""
+
+
+class AuthError(StatusError):
+    """The key is missing or wrong."""
+
+
+class PlanError(StatusError):
+    """The plan does not include the Provider API or this model."""
+
+
+class CreditError(StatusError):
+    """The credits or the spending cap are used up."""
+
+
+class RateLimitError(StatusError):
+    """Too many requests, or the plan's window is used up."""
+
+
+class ModelError(StatusError):
+    """The provider does not know the model, or not on this endpoint, or has none to serve it."""
+
+
+class StreamError(ProviderError):
+    """The answer began and then broke, or held neither text nor reasoning."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Give a hint that names up to three close matches, or `None` when nothing is close."""
+    by_folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.6)
+    if not close:
+        close = [folded for folded in by_folded if word and word.casefold() in folded][:3]
+    if not close:
+        return None
+    return f"did you mean {' or '.join(by_folded[folded] for folded in close)}?"
+
+
+def _user_line(traceback: TracebackType | None) -> str | None:
+    """Name the line of the user's own code that led here; `None` for a cell that is all magic."""
+    found: str | None = None
+    while traceback is not None:
+        name = traceback.tb_frame.f_code.co_filename
+        if "ipykernel_" in name or "ipython-input" in name or "<ipython" in name:
+            source = linecache.getline(name, traceback.tb_lineno).strip()
+            if source.startswith("get_ipython().run_cell_magic("):
+                return None
+            found = f"at line {traceback.tb_lineno} of the cell: {source}"
+        traceback = traceback.tb_next
+    return found

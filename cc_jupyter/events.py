@@ -1,0 +1,101 @@
+"""What arrives: one closed union between the wire and everything that reads it.
+
+A stream is any number of deltas, usage reports, notices and waits, then exactly one `Stop` or
+`Error`. What was refused before its first event raises instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+StopReason: TypeAlias = Literal[
+    "stop", "length", "tool_call", "content_filter", "interrupted", "error", "unknown"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of the model's thinking, which is no part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """The next piece of a call the model asks for; nothing here ever runs one."""
+
+    index: int
+    """Which call of this answer, counted from 0."""
+    name: str
+    """Its name, once; empty in later pieces."""
+    arguments: str
+    """The next piece of the JSON text of its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of this request so far: a running total, so the last one wins.
+
+    `None` is "not reported", never zero.
+    """
+
+    input_tokens: int | None = None
+    """The whole prompt, cache reads and writes included, whatever the wire counts."""
+    output_tokens: int | None = None
+    """The whole completion, reasoning included."""
+    cache_read_tokens: int | None = None
+    """The share of `input_tokens` that the provider read from its cache."""
+    cache_write_tokens: int | None = None
+    """The share of `input_tokens` that the provider wrote to its cache."""
+    reasoning_tokens: int | None = None
+    """The share of `output_tokens` spent on thinking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The answer ended as the provider meant it to."""
+
+    reason: StopReason
+    word: str | None = None
+    """The provider's own word for the reason; `None` when it gave none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The answer broke off; what came before stays."""
+
+    message: str
+    """One sentence: what happened."""
+    code: str | None = None
+    """The provider's own code or type."""
+    provider_message: str | None = None
+    """What the provider wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know: a repeat, a repair, a value that was cut."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing new has come; the screen may use the moment."""
+
+    phase: Literal["connecting", "first text", "more text", "retry"]
+    silent_s: float
+    """Seconds since the last byte, or since the request was made."""
+
+
+StreamEvent: TypeAlias = (
+    TextDelta | ReasoningDelta | ToolCallDelta | Usage | Stop | Error | Notice | Waiting
+)
