@@ -59,6 +59,9 @@ class Usage:
     """The share of `output_tokens` spent on thinking."""
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """The answer ended as the provider meant it to."""

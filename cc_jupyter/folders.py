@@ -1,0 +1,65 @@
+"""Where the user's files live; the one place that knows, so that one variable moves them all.
+
+The three functions only compute a path. Whoever writes there calls `make_private` first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from cc_jupyter.errors import ConfigError
+
+_APP = "cc_jupyter"
+_OTHERS = 0o077
+
+
+def config_folder() -> Path:
+    """Give the folder of `config.toml`."""
+    return _folder("config")
+
+
+def data_folder() -> Path:
+    """Give the folder of the history, the key and the state of a running local server."""
+    return _folder("data")
+
+
+def cache_folder() -> Path:
+    """Give the folder of what can be fetched again: weights and model lists."""
+    return _folder("cache")
+
+
+def make_private(path: Path) -> Path:
+    """Make `path` a folder for this user alone (0700) and give it back.
+
+    Missing folders above it become private too, as the XDG base directory rules ask.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be made.
+    """
+    try:
+        for folder in [*reversed(path.parents), path]:
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {path} cannot be made: {error.strerror}",
+            hint="set CMD_JUPYTER_HOME to a folder you can write to",
+        ) from error
+    if path.stat().st_mode & _OTHERS:
+        # some mounts (CIFS, vfat) know no modes; there the mount decides who reads
+        with contextlib.suppress(OSError):
+            path.chmod(0o700)
+    return path
+
+
+def _folder(kind: str) -> Path:
+    home = os.environ.get("CMD_JUPYTER_HOME")
+    if home:
+        return Path(home).expanduser().absolute() / kind
+    import platformdirs  # noqa: PLC0415  loading the extension must not pay for it
+
+    path: Path = getattr(platformdirs, f"user_{kind}_path")(_APP, appauthor=False)
+    return path

@@ -1,0 +1,246 @@
+"""One order for every setting: session, environment, project, user, default.
+
+(Options on the line come before all of these and are applied by the caller.) A `pyproject.toml`
+may come with a cloned repository, so it can never say where the key goes: base URL, key names and
+hosts are read from the user's own `config.toml` and the environment only.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.errors import ConfigError, did_you_mean
+from cc_jupyter.folders import config_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+DEFAULT_BASE_URL = "https://api.commandcode.ai/provider/v1"
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the next request, and where each value came from."""
+
+    model: str | None = None
+    base_url: str = DEFAULT_BASE_URL
+    key_env: str | None = None
+    """The variable that holds the key."""
+    max_retries: int = 2
+    idle_timeout_s: float = 300.0
+    """The longest silence of an open stream."""
+    zdr: bool = False
+    """Zero data retention."""
+    reasoning: bool = True
+    """Whether the model's thinking is shown."""
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    effort: str | None = None
+    allow_http: bool = False
+    """Whether plain http may go to a host that is not this machine."""
+    alias: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By base URL: `key_env`, the variable with the key for that host."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """By setting: who said so."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text")
+    return value.strip()
+
+
+def _whole(least: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, str):
+            value = int(value) if value.strip().isdecimal() else value
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"a whole number of at least {least}")
+        return value
+
+    return read
+
+
+def _number(least: float, most: float) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        kind = f"a number from {least:g} to {most:g}" if most < math.inf else "a positive number"
+        try:
+            number = float(value) if isinstance(value, (str, int, float)) else math.nan
+        except ValueError:
+            number = math.nan
+        if isinstance(value, bool) or not least <= number <= most or math.isinf(number):
+            raise ValueError(kind)
+        return number
+
+    return read
+
+
+def _switch(value: object) -> bool:
+    words = {
+        "1": True,
+        "on": True,
+        "true": True,
+        "0": False,
+        "off": False,
+        "false": False,
+        "": False,
+    }
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().casefold() in words:
+        return words[value.strip().casefold()]
+    raise ValueError("on or off")
+
+
+def _names(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ValueError("a table of texts")
+    return value
+
+
+def _hosts(value: object) -> Mapping[str, Mapping[str, str]]:
+    if not isinstance(value, dict) or not all(
+        isinstance(host, dict) and set(host) <= {"key_env"} and isinstance(host.get("key_env"), str)
+        for host in value.values()
+    ):
+        raise ValueError('tables like [hosts."https://…"] with key_env = "NAME"')
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    read: Callable[[object], Any]
+    variable: str | None = None
+    in_project: bool = True
+    in_config: bool = True
+
+
+_SHORTEST_IDLE_S = 0.001
+_SETTINGS: Mapping[str, _Setting] = {
+    "model": _Setting(_text, "CMD_MODEL"),
+    "base_url": _Setting(_text, "CMD_BASE_URL", in_project=False),
+    "key_env": _Setting(_text, in_project=False),
+    "max_retries": _Setting(_whole(0), "CMD_MAX_RETRIES"),
+    "idle_timeout_s": _Setting(_number(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S"),
+    "zdr": _Setting(_switch, "CMD_ZDR"),
+    "reasoning": _Setting(_switch),
+    "temperature": _Setting(_number(0, 2)),
+    "top_p": _Setting(_number(0, 1)),
+    "max_tokens": _Setting(_whole(1)),
+    "effort": _Setting(_text),
+    "allow_http": _Setting(_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
+    "alias": _Setting(_names, in_project=False),
+    "hosts": _Setting(_hosts, in_project=False),
+}
+
+
+def load_settings(
+    session: Mapping[str, Any] = _EMPTY,
+    profile: Mapping[str, Any] = _EMPTY,
+    folder: Path | None = None,
+) -> Settings:
+    """Give the settings in force, each file read again only when it has changed.
+
+    Parameters
+    ----------
+    session
+        What `%cmd use` and `%config` said; it comes first.
+    profile
+        What the IPython profile says; it comes last.
+    folder
+        Where the search for `pyproject.toml` begins; by default the working directory.
+
+    Raises
+    ------
+    ConfigError
+        A file or variable holds something unknown or unusable.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, level in _levels(session, profile, folder):
+        for name, raw in level.items():
+            if name in values or raw is None:
+                continue
+            values[name] = _read(name, raw, source)
+            sources[name] = source
+    return Settings(**values, sources=sources)
+
+
+def _levels(
+    session: Mapping[str, Any], profile: Mapping[str, Any], folder: Path | None
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield "this session", session
+    for name, setting in _SETTINGS.items():
+        if setting.variable is not None and os.environ.get(setting.variable, "").strip():
+            yield setting.variable, {name: os.environ[setting.variable]}
+    if (project := _nearest_project(folder)) is not None:
+        table = _toml(project).get("tool", {}).get("cc_jupyter", {})
+        yield str(project), _checked(table, project, "in_project")
+    config = config_folder() / "config.toml"
+    yield str(config), _checked(_toml(config), config, "in_config")
+    yield "the IPython profile", profile
+
+
+def _read(name: str, raw: object, source: str) -> object:
+    try:
+        return _SETTINGS[name].read(raw)
+    except ValueError as error:
+        raise ConfigError(
+            f"{source}: {name} = {raw!r} cannot be used", hint=f"it must be {error}"
+        ) from None
+
+
+def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
+    """Refuse what the file may not say, so that a typing error is no silence."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: cc_jupyter must be a table")
+    permitted = [name for name, setting in _SETTINGS.items() if getattr(setting, where)]
+    for name in table:
+        if name in permitted:
+            continue
+        if name in _SETTINGS:
+            raise ConfigError(
+                f"{path} may not set {name}: a cloned repository could send your key elsewhere",
+                hint=f"set it in the environment or in {config_folder() / 'config.toml'}",
+            )
+        raise ConfigError(
+            f"{path}: unknown setting {name}",
+            hint=did_you_mean(name, permitted) or f"known: {', '.join(permitted)}",
+        )
+    return table
+
+
+def _nearest_project(folder: Path | None) -> Path | None:
+    try:
+        start = folder or Path.cwd()
+    except FileNotFoundError:  # the working directory was deleted
+        return None
+    candidates = (place / "pyproject.toml" for place in (start, *start.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _toml(path: Path) -> Mapping[str, Any]:
+    try:
+        stat = path.stat()
+    except OSError:  # most people have none
+        return _EMPTY
+    return _parsed(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(path: Path, mtime_ns: int, size: int) -> Mapping[str, Any]:  # noqa: ARG001  they tell versions apart
+    import tomllib  # noqa: PLC0415  loading the extension reads no file
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None

@@ -1,0 +1,269 @@
+r"""Fills the `{{ expression }}` of a prompt, once: what comes in is never looked at again.
+
+An expression ends at the first `}}` before which it compiles. `_closing` finds that place in one
+pass, so that a prompt full of braces costs no more than its length. Single braces are text, and
+`\{{` stands for `{{`. How a value is written is left to `values`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from cc_jupyter.errors import OptionError, did_you_mean
+from cc_jupyter.values import describe, excerpt, name_expression
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import CodeType
+
+    from cc_jupyter.values import Rendered
+
+_FILE = "<prompt>"
+_AS_TEXT = r"to send the braces themselves write `\{{`, or `--raw` for the whole prompt"
+
+_TOKEN = re.compile(
+    r"""
+      (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
+                | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
+                | "     (?: [^"\\\n] | \\. )*+ "
+                | '     (?: [^'\\\n] | \\. )*+ ' )
+    | (?P<endless> ["'] )
+    | (?P<comment> \#[^\n]*+ )
+    | (?P<open>    [(\[{] )
+    | (?P<close>   [)\]}] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+
+# Since Python 3.12 an f-string may hold its own quotes, which `_closing` does not follow: then
+# the first few `}}` are tried one by one.
+_TRIES = 200
+_TRIED_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Text that goes out as it stands."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What stood between the braces, without the blanks around it."""
+
+    source: str
+
+
+Part: TypeAlias = Literal | Expression
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """The prompt as it is sent."""
+
+    text: str
+    notices: tuple[str, ...] = ()
+    """What to tell the user: values that were cut."""
+
+
+def parse_template(text: str) -> tuple[Part, ...]:
+    """Split a prompt into text and expressions.
+
+    Raises
+    ------
+    OptionError
+        A `{{` is not closed, or what it opens is not an expression; nothing was evaluated.
+    """
+    return tuple(_parts(text))
+
+
+def render(
+    text: str,
+    evaluate: Callable[[str], object],
+    to_text: Callable[[object, str], Rendered],
+) -> RenderedPrompt:
+    """Fill the expressions of a prompt, each once, in their order.
+
+    Parameters
+    ----------
+    text
+        The prompt as typed.
+    evaluate
+        Gives the value of an expression.
+    to_text
+        Writes a value, given with its expression, as text.
+    """
+    pieces: list[str] = []
+    notices: list[str] = []
+    for part in parse_template(text):
+        match part:
+            case Literal(piece):
+                pieces.append(piece)
+            case Expression(source):
+                rendered = to_text(evaluate(source), source)
+                pieces.append(rendered.text)
+                if rendered.notice is not None:
+                    notices.append(rendered.notice)
+            case _:
+                assert_never(part)
+    return RenderedPrompt("".join(pieces), tuple(notices))
+
+
+def evaluate(
+    expression: str, user_ns: Mapping[str, object], local_ns: Mapping[str, object]
+) -> object:
+    """Give the value of an expression that `parse_template` found; `local_ns` is seen first.
+
+    Both namespaces are copied: a `:=` leaves no name behind.
+
+    Raises
+    ------
+    OptionError
+        A name is unknown, or the expression failed; chained from its exception.
+    """
+    namespace = {**user_ns, **local_ns}
+    try:
+        return eval(_compiled(expression), namespace)  # noqa: S307  the user's own code
+    except NameError as error:
+        if not _raised_in_prompt(error):
+            raise _failed(expression, error) from error
+        raise _unknown(expression, error.name, namespace) from error
+    except Exception as error:
+        raise _failed(expression, error) from error
+
+
+# ── where an expression ends
+
+
+def _parts(text: str) -> Iterator[Part]:
+    position = 0
+    while (opening := text.find("{{", position)) >= 0:
+        if text[position:opening].endswith("\\"):
+            yield Literal(text[position : opening - 1] + "{{")
+            position = opening + 2
+            continue
+        if opening > position:
+            yield Literal(text[position:opening])
+        end = _end(text, opening)
+        yield Expression(text[opening + 2 : end].strip())
+        position = end + 2
+    if position < len(text):
+        yield Literal(text[position:])
+
+
+def _end(text: str, opening: int) -> int:
+    """Give the place of the `}}` that ends the expression opened at `opening`."""
+    start = opening + 2
+    closing = _closing(text, start)
+    if closing is not None and _compiles(text[start:closing]):
+        return closing
+    for place in islice(_closings(text, start, start + _TRIED_CHARACTERS), _TRIES):
+        if _compiles(text[start:place]):
+            return place
+    raise _not_an_expression(text, opening, closing)
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Find the only `}}` before which the code from `start` can compile, if there is one.
+
+    Before it a string or bracket is open; after it a `}` closes nothing.
+    """
+    brackets: list[str] = []
+    for token in _TOKEN.finditer(text, start):
+        match token.lastgroup:
+            case "open":
+                brackets.append(_PAIRS[token[0]])
+            case "close" if not brackets:
+                return token.start() if text.startswith("}}", token.start()) else None
+            case "close" if brackets.pop() != token[0]:
+                return None
+            case "endless":
+                return None
+            case "comment" if not brackets and (inside := token[0].find("}}")) >= 0:
+                return token.start() + inside
+            case _:
+                pass
+    return None
+
+
+def _closings(text: str, start: int, stop: int) -> Iterator[int]:
+    place = text.find("}}", start, stop)
+    while place >= 0:
+        yield place
+        place = text.find("}}", place + 1, stop)
+
+
+def _compiles(source: str) -> bool:
+    return _complaint(source) is None
+
+
+def _complaint(source: str) -> str | None:
+    """Give what Python has against this expression, or `None`."""
+    try:
+        _compiled(source)
+    except SyntaxError as error:
+        return excerpt(error.msg)
+    except (ValueError, RecursionError, MemoryError) as error:
+        return describe(error)
+    return None
+
+
+def _compiled(source: str) -> CodeType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an invalid escape in a prompt is no program's fault
+        code: CodeType = compile(source.strip(), _FILE, "eval", dont_inherit=True)
+    return code
+
+
+# ── what can be wrong
+
+
+def _not_an_expression(text: str, opening: int, closing: int | None) -> OptionError:
+    start = opening + 2
+    line = text.count("\n", 0, opening) + 1
+    end = text.find("}}", start) if closing is None else closing
+    source = text[start : end if end >= 0 else None]
+    if end < 0 or "{{" in source:
+        shown = excerpt(source.partition("{{")[0].strip().partition("\n")[0], 40)
+        return OptionError(
+            f"the `{{{{ {shown}` on line {line} of the prompt is never closed",
+            hint="close it with `}}`; " + _AS_TEXT,
+        )
+    complaint = "nothing stands in it" if not source.strip() else _complaint(source)
+    return OptionError(
+        f"{name_expression(source)} on line {line} of the prompt is not a Python expression:"
+        f" {complaint}",
+        hint=_AS_TEXT,
+    )
+
+
+def _raised_in_prompt(error: NameError) -> bool:
+    """Tell a name unknown to the expression from one unknown to a function that it calls."""
+    last = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        last = traceback.tb_frame.f_code.co_filename
+        traceback = traceback.tb_next
+    return last == _FILE
+
+
+def _unknown(expression: str, name: str, namespace: Mapping[str, object]) -> OptionError:
+    known = [key for key in namespace if name.startswith("_") or not key.startswith("_")]
+    hint = did_you_mean(name, known) or "run the cell that defines it first"
+    return OptionError(
+        f"the name `{excerpt(name)}` in {name_expression(expression)} is unknown",
+        hint=f"{hint.removesuffix('?')}; {_AS_TEXT}",
+    )
+
+
+def _failed(expression: str, error: Exception) -> OptionError:
+    return OptionError(
+        f"{name_expression(expression)} failed: {describe(error)}",
+        hint="nothing was sent; try the expression in a cell of its own",
+    )
