@@ -1,3 +1,121 @@
-"""Work with language models in a notebook: `%%cmd` cells for the Command Code Provider API."""
+"""Work with language models in a notebook: `%%cmd` cells for the Command Code Provider API.
+
+Load it with `%load_ext cc_jupyter`; `ask` and `stream` do the same from Python. Importing this
+package loads nothing else: each public name is fetched when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cc_jupyter.api import ask, stream
+    from cc_jupyter.errors import (
+        AuthError,
+        CcError,
+        ConfigError,
+        ConnectError,
+        CreditError,
+        ModelError,
+        OptionError,
+        PlanError,
+        ProviderError,
+        RateLimitError,
+        StatusError,
+        StoreError,
+        StreamError,
+    )
+    from cc_jupyter.events import (
+        Error,
+        Notice,
+        ReasoningDelta,
+        Stop,
+        TextDelta,
+        ToolCallDelta,
+        Usage,
+    )
+    from cc_jupyter.reply import Reply
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "ask": "api",
+    "stream": "api",
+    "Reply": "reply",
+    **dict.fromkeys(
+        ("TextDelta", "ReasoningDelta", "ToolCallDelta", "Usage", "Notice", "Stop", "Error"),
+        "events",
+    ),
+    **dict.fromkeys(
+        (
+            "CcError",
+            "OptionError",
+            "ConfigError",
+            "StoreError",
+            "ProviderError",
+            "ConnectError",
+            "StatusError",
+            "AuthError",
+            "PlanError",
+            "CreditError",
+            "RateLimitError",
+            "ModelError",
+            "StreamError",
+        ),
+        "errors",
+    ),
+}
+
+__all__ = [
+    "AuthError",
+    "CcError",
+    "ConfigError",
+    "ConnectError",
+    "CreditError",
+    "Error",
+    "ModelError",
+    "Notice",
+    "OptionError",
+    "PlanError",
+    "ProviderError",
+    "RateLimitError",
+    "ReasoningDelta",
+    "Reply",
+    "StatusError",
+    "Stop",
+    "StoreError",
+    "StreamError",
+    "TextDelta",
+    "ToolCallDelta",
+    "Usage",
+    "ask",
+    "stream",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  importing the package loads nothing
+
+    return getattr(import_module(f"cc_jupyter.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add `%cmd` and `%%cmd`: silent, without network, files or threads."""
+    from cc_jupyter.magics import load  # noqa: PLC0415  importing the package loads nothing
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take back all that loading added."""
+    from cc_jupyter.magics import unload  # noqa: PLC0415  importing the package loads nothing
+
+    unload(shell)

@@ -159,9 +159,11 @@ def _user_line(traceback: TracebackType | None) -> str | None:
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename
         if "ipykernel_" in name or "ipython-input" in name or "<ipython" in name:
-            source = linecache.getline(name, traceback.tb_lineno).strip()
-            if source.startswith("get_ipython().run_cell_magic("):
+            lines = linecache.getlines(name)
+            if len(lines) < 2:  # noqa: PLR2004  one line needs no number
                 return None
-            found = f"at line {traceback.tb_lineno} of the cell: {source}"
+            source = linecache.getline(name, traceback.tb_lineno).strip()
+            shown = "" if "get_ipython().run_" in source else f": {source}"
+            found = f"at line {traceback.tb_lineno} of the cell{shown}"
         traceback = traceback.tb_next
     return found

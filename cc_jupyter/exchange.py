@@ -89,7 +89,7 @@ class Exchange:
         if self._incoming is not None:
             self._incoming.wake()
 
-    def __iter__(self) -> Iterator[StreamEvent]:
+    def __iter__(self) -> Generator[StreamEvent, None, None]:
         """Send the request and give the events of its answer.
 
         Raises

@@ -1,7 +1,7 @@
 """The embedded default: a small model on this machine, for a first cell without a key.
 
-This module starts, finds and ends the server. What is said to it is left to the transport, since
-it speaks the Provider API; the weights it needs are `weights`, the program it runs `local_server`.
+This module decides which server is in use, and starts, finds and ends it. What is said to it is
+left to the transport, since it speaks the Provider API; its weights are `weights`.
 """
 
 from __future__ import annotations
@@ -15,30 +15,41 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cc_jupyter.errors import ConfigError
 from cc_jupyter.folders import data_folder, make_private
-from cc_jupyter.weights import SETUP, SMOLLM2
-from cc_jupyter.weights import setup as setup
-from cc_jupyter.weights import weights_path as weights_path
+from cc_jupyter.local_child import Child, start_child
+from cc_jupyter.weights import SETUP, SMOLLM2, setup, weights_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = [
+    "DISPLAY_NAME",
+    "MODEL_ID",
+    "LocalServer",
+    "Status",
+    "register",
+    "registered",
+    "running",
+    "setup",
+    "status",
+    "stop",
+    "unregister",
+    "weights_path",
+]
 
 MODEL_ID = "smollm2-135m-instruct"
 DISPLAY_NAME = "SmolLM2-135M-Instruct"
 
 _ENGINE = "xllamacpp"
-_PROGRAM = Path(__file__).with_name("local_server.py")
 _ANSWER_LIMIT_S = 5.0
 """An idle server answers in a millisecond; on busy cores it may have to wait for one."""
 _STOP_LIMIT_S = 5.0
@@ -53,7 +64,7 @@ class LocalServer:
     key: str = field(repr=False)
     pid: int
     """The process to end: our child, or the program that registered it."""
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _child: Child | None = field(default=None, repr=False)
     _owner: int = field(default_factory=os.getpid, repr=False)
 
     @classmethod
@@ -71,42 +82,33 @@ class LocalServer:
             The engine or the weights are missing, the port is taken, or the child died.
         """
         _check_ready(port)
-        orders = {
-            "weights": str(SMOLLM2.path),
-            "port": port,
-            "key": secrets.token_urlsafe(32),
-            "name": MODEL_ID,
-        }
-        with tempfile.TemporaryFile() as log:
-            process = _launch(log)
-            try:
-                url = _hand_over(process, orders, log)
-            except BaseException:
-                _end(process)
-                raise
-        server = cls(url, orders["key"], process.pid, process)
+        key = secrets.token_urlsafe(32)
+        weights = str(SMOLLM2.path)
+        child = start_child({"weights": weights, "port": port, "key": key, "name": MODEL_ID})
+        server = cls(child.url, key, child.process.pid, child)
         atexit.register(server.stop)
         return server
 
     def alive(self) -> bool:
         """Say whether it takes requests."""
-        if self._process is None:
+        if self._child is None:
             return _answers(self.url, self.key)
         # a fork cannot wait for its parent's child, but the port tells as much
-        if self._owner == os.getpid() and self._process.poll() is not None:
+        if self._owner == os.getpid() and self._child.ended():
             return False
         return _listens(self.url)
 
     def stop(self) -> None:
         """End it, if it is ours or registered; a fork leaves its parent's alone."""
-        if self._process is None:
+        if self._child is None:
             if self.alive():  # else the pid may be another program's by now
-                os.kill(self.pid, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):  # it may end at this very moment
+                    os.kill(self.pid, signal.SIGTERM)
                 _wait_until(lambda: not _listens(self.url))
             unregister()
         elif self._owner == os.getpid():
             atexit.unregister(self.stop)
-            _end(self._process)
+            self._child.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +128,16 @@ class _Kept:
 
     def __init__(self) -> None:
         self.server: LocalServer | None = None
-        self.lock = threading.Lock()
+        self.renew_lock()
 
-    def forked(self) -> None:
-        """Take a new lock: the thread that held the old one is not in this process."""
+    def renew_lock(self) -> None:
+        """After a fork, the thread that may have held the lock is not in this process."""
         self.lock = threading.Lock()
 
 
 _kept = _Kept()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_kept.forked)
+    os.register_at_fork(after_in_child=_kept.renew_lock)
 
 
 def running(notify: Callable[[str], None] = lambda _text: None) -> LocalServer:
@@ -156,22 +158,23 @@ def running(notify: Callable[[str], None] = lambda _text: None) -> LocalServer:
         if old is not None and old.alive():
             return old
         if old is not None:
-            _kept.server = None
             old.stop()
-        _kept.server = registered() or LocalServer.start()
+        new = registered() or LocalServer.start()
+        _kept.server = new
         if old is not None:
             notify("the local model had stopped; it was started again")
-        return _kept.server
+        return new
 
 
 def stop() -> bool:
     """End the server this process uses, else a registered one; say whether there was one."""
     with _kept.lock:
         server, _kept.server = _kept.server or registered(), None
-        if server is None or not server.alive():
+        if server is None:
             return False
+        was_alive = server.alive()
         server.stop()
-        return True
+        return was_alive
 
 
 def status() -> Status:
@@ -183,14 +186,24 @@ def status() -> Status:
 
 
 def register(server: LocalServer) -> None:
-    """Let other processes of this user find `server`, which ends with this process."""
-    state = {"url": server.url, "key": server.key, "pid": os.getpid()}
-    path = _state_path()
-    make_private(path.parent)
-    handle, temporary = tempfile.mkstemp(prefix=".local-server-", dir=path.parent)  # 0600
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(state, file)
-    Path(temporary).replace(path)
+    """Let other processes of this user find `server`, which ends with this process.
+
+    Raises
+    ------
+    ConfigError
+        The data folder cannot be written to.
+    """
+    folder = make_private(data_folder())
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".local-server-", dir=folder)  # made 0600
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"url": server.url, "key": server.key, "pid": os.getpid()}, file)
+        Path(temporary).replace(_state_path())
+    except OSError as error:
+        raise ConfigError(
+            f"the server cannot be registered in {folder}: {error.strerror}",
+            hint="set CMD_JUPYTER_HOME to a folder you can write to",
+        ) from error
 
 
 def unregister() -> None:
@@ -204,7 +217,7 @@ def registered() -> LocalServer | None:
         state = json.loads(_state_path().read_text(encoding="utf-8"))
         server = LocalServer(str(state["url"]), str(state["key"]), int(state["pid"]))
     except (OSError, ValueError, TypeError, KeyError):
-        return None  # none, or half a file of another version
+        return None  # none, or not what this version writes
     return server if server.alive() else None
 
 
@@ -228,8 +241,13 @@ def _check_ready(port: int) -> None:
         )
     if not SMOLLM2.present:
         raise ConfigError(
-            f"the weights of {DISPLAY_NAME} are not in {SMOLLM2.path.parent}", hint=SETUP
+            f"the weights of {DISPLAY_NAME} are not in {SMOLLM2.path.parent}", hint=f"run `{SETUP}`"
         )
+    if port != 0:
+        _check_free(port)
+
+
+def _check_free(port: int) -> None:
     with socket.socket() as probe:
         if os.name == "posix":  # elsewhere this option would share a port that is taken
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -238,63 +256,8 @@ def _check_ready(port: int) -> None:
             probe.listen()
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or "ports go from 0 to 65535"
-            raise ConfigError(
-                f"port {port} cannot be used: {reason}",
-                hint="leave the port out to take any free one",
-            ) from error
-
-
-def _launch(log: IO[bytes]) -> subprocess.Popen[bytes]:
-    flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-    flags |= getattr(subprocess, "CREATE_NO_WINDOW", 0)
-    return subprocess.Popen(  # noqa: S603  our own program, no shell
-        # by its path: `-m` would look into the user's working directory first
-        [sys.executable, "-P", str(_PROGRAM)],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        # Ctrl-C and the kernel's interrupt go to whole process groups
-        start_new_session=True,
-        creationflags=flags,
-    )
-
-
-def _hand_over(process: subprocess.Popen[bytes], orders: dict[str, Any], log: IO[bytes]) -> str:
-    """Give the child its orders (the key is on no command line), and get its URL."""
-    assert process.stdin is not None and process.stdout is not None
-    with contextlib.suppress(BrokenPipeError):  # it is dead already; then there is no answer
-        process.stdin.write(json.dumps(orders).encode() + b"\n")
-    with process.stdout as answers:
-        answer = answers.readline()
-    if answer:
-        return str(json.loads(answer)["url"])
-    code = process.wait()
-    log.seek(0)
-    raise ConfigError(
-        f"the local model did not start: {_reason(log.read(65536).decode(errors='replace'), code)}",
-        hint=f"`{SETUP}` checks the weights; `pip install -U {_ENGINE}` renews the engine",
-    )
-
-
-def _reason(log: str, code: int) -> str:
-    """Find the line of a child's log that says most."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    # llama.cpp marks its errors with a lone E, and the first is the cause of the others
-    marked = [line.partition(" E ")[2].strip() for line in lines if " E " in line]
-    found = marked[0] if marked else lines[-1] if lines else ""
-    return found[:200] or f"its process ended with code {code}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a child: its stdin closes, and what does not go by itself is killed."""
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        process.wait(_STOP_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            hint = "name another port, or none to take any free one"
+            raise ConfigError(f"port {port} cannot be used: {reason}", hint=hint) from error
 
 
 def _listens(url: str) -> bool:
@@ -314,14 +277,14 @@ def _answers(url: str, key: str) -> bool:
     at = urlsplit(url)
     if at.scheme != "http" or at.hostname != "127.0.0.1":
         return False
-    connection = http.client.HTTPConnection(at.hostname, at.port, timeout=_ANSWER_LIMIT_S)
-    with contextlib.closing(connection):
-        try:
+    try:
+        connection = http.client.HTTPConnection(at.hostname, at.port, timeout=_ANSWER_LIMIT_S)
+        with contextlib.closing(connection):
             headers = {"Authorization": f"Bearer {key}"}
             connection.request("GET", f"{at.path}/health", headers=headers)
             return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
 
 
 def _wait_until(done: Callable[[], bool]) -> None:

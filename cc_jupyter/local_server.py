@@ -1,8 +1,8 @@
 """The program that serves the local model: a child process, so that a native crash stays there.
 
 It reads one JSON line from stdin (`weights`, `port`, `key`, `name`), writes one with its `url`, and
-serves until stdin ends or its parent is gone. It imports nothing of this package, so that it starts
-fast and from any working directory. Why it failed to start stands on stderr, for the parent to read.
+serves until stdin ends or its parent is gone. It imports nothing of this package, so that it can
+be run by its path, from any working directory. Why it failed to start stands on stderr.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from cc_jupyter.errors import ConnectError
 from cc_jupyter.folders import cache_folder, make_private
 from cc_jupyter.messages import Endpoint
 from cc_jupyter.transport import Call, Transport, fetch
-from cc_jupyter.wire.tokens import count
+from cc_jupyter.wire.body import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,17 +1,24 @@
-"""Cuts the option line into words: quotes, brackets and `->`, but no meaning.
+r"""The grammar of the option line: words, their values, and what an option is.
 
 A quote opens at the start of a word, right after `=` or inside brackets, so `don't` is a word. A
-backslash is a letter like any other (`"C:\\"` is whole), but inside brackets, where code stands,
-it protects a quote. What the words mean is left to `options`.
+backslash is a letter like any other (`"C:\"` is whole), but inside brackets, where code stands,
+it protects a quote. Which options there are, and how they go together, is left to `options`.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cc_jupyter.errors import OptionError
 from cc_jupyter.redact import redact
 from cc_jupyter.values import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ARROW = "->"
 
@@ -82,6 +89,136 @@ def is_quoted(text: str) -> bool:
 def shown(text: str) -> str:
     """Give a word as messages quote it: short, on one line, without anything like a key."""
     return f"`{excerpt(redact(text))}`"
+
+
+# ── values: each reader takes the option as typed and its value without quotes
+
+
+def read_any_text(_option: str, text: str) -> str:
+    """Give the text, which may be empty."""
+    return text
+
+
+def read_text(option: str, text: str) -> str:
+    """Give the text, which must not be empty."""
+    if not text:
+        raise OptionError(f"the value of `{option}` is empty", hint="name one, or drop the option")
+    return text
+
+
+def number_reader(highest: float) -> Callable[[str, str], float]:
+    """Give a reader of numbers from 0 to `highest`."""
+
+    def read_number(option: str, text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if 0 <= number <= highest:
+            return number
+        raise OptionError(
+            f"`{option}` takes a number from 0 to {highest:g}, not {shown(text)}",
+            hint=f"for example {option} 0.7",
+        )
+
+    return read_number
+
+
+def read_count(option: str, text: str) -> int:
+    """Give a whole number of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number >= 1:
+        return number
+    raise OptionError(
+        f"`{option}` takes a whole number from 1 up, not {shown(text)}",
+        hint=f"for example {option} 1000",
+    )
+
+
+def choice_reader(choices: tuple[str, ...]) -> Callable[[str, str], str]:
+    """Give a reader of exactly these words."""
+
+    def read_choice(option: str, text: str) -> str:
+        if text in choices:
+            return text
+        raise OptionError(
+            f"`{option}` cannot be {shown(text)}", hint=f"one of {', '.join(choices)}"
+        )
+
+    return read_choice
+
+
+def read_variable(option: str, text: str) -> str:
+    """Give the name of an environment variable; an error does not repeat what may be a key."""
+    looks_like_a_key = redact(text) != text and not text.isupper()
+    if re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not looks_like_a_key:
+        return text
+    raise OptionError(
+        f"what `{option}` was given is not the name of an environment variable",
+        hint=f"name the variable that holds the key, never the key itself: {option} MY_KEY",
+    )
+
+
+def read_field(option: str, text: str) -> tuple[str, Any]:
+    """Give the key and the JSON value of `KEY=JSON`."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise OptionError(
+            f"`{option}` takes KEY=JSON, not {shown(text)}", hint=f"for example {option} seed=7"
+        )
+    if value.startswith("'"):
+        value = unquoted(value)
+    try:
+        return key, json.loads(value, parse_float=_finite, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise OptionError(
+            f"the value {shown(value)} of `{option}` {shown(key)} is not JSON",
+            hint=f'text needs double quotes: {option} {excerpt(key)}="..."',
+        ) from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+# ── options
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """One option: what parsing, help, README and completion know about it."""
+
+    names: tuple[str, ...]
+    """As typed, the long one last."""
+    help: str
+    metavar: str | None = None
+    """What stands for the value in the help; `None`: a flag."""
+    read: Callable[[str, str], object] = read_text
+    """Gives the value from the option as typed and the text; raises `OptionError`."""
+    repeatable: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """Where the value goes, in `CellOptions` or its `Parameters`."""
+        return self.names[-1].removeprefix("--").replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        """The names and the value, as the help shows them."""
+        names = ", ".join(self.names)
+        return names if self.metavar is None else f"{names} {self.metavar}"
+
+
+# ── where a word ends
 
 
 def _word_end(line: str, start: int, *, arrow: bool) -> int:

@@ -131,9 +131,9 @@ def evaluate(
     try:
         return eval(_compiled(expression), namespace)  # noqa: S307  the user's own code
     except NameError as error:
-        if not _raised_in_prompt(error):
-            raise _failed(expression, error) from error
-        raise _unknown(expression, error.name, namespace) from error
+        if error.name and _raised_in_prompt(error):
+            raise _unknown(expression, error.name, namespace) from error
+        raise _failed(expression, error) from error
     except Exception as error:
         raise _failed(expression, error) from error
 
@@ -144,7 +144,7 @@ def evaluate(
 def _parts(text: str) -> Iterator[Part]:
     position = 0
     while (opening := text.find("{{", position)) >= 0:
-        if text[position:opening].endswith("\\"):
+        if opening > position and text[opening - 1] == "\\":
             yield Literal(text[position : opening - 1] + "{{")
             position = opening + 2
             continue
@@ -254,11 +254,12 @@ def _raised_in_prompt(error: NameError) -> bool:
 
 
 def _unknown(expression: str, name: str, namespace: Mapping[str, object]) -> OptionError:
-    known = [key for key in namespace if name.startswith("_") or not key.startswith("_")]
-    hint = did_you_mean(name, known) or "run the cell that defines it first"
+    private = name.startswith("_")
+    known = [key for key in map(str, namespace) if private or not key.startswith("_")]
+    hint = did_you_mean(name, known) or "run the cell that defines it first."
     return OptionError(
         f"the name `{excerpt(name)}` in {name_expression(expression)} is unknown",
-        hint=f"{hint.removesuffix('?')}; {_AS_TEXT}",
+        hint=f"{hint} {_AS_TEXT.capitalize()}",
     )
 
 

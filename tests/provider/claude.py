@@ -6,11 +6,13 @@ Source: provider-api.md, sections 8 and 9.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .script import Body, Framing, Script, Step, head, http, pause, sse
 from .spoken import Texts, Tokens, ToolCall, Usage, deltas, tool_calls, usage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 ID = "msg_01TestProvider0000000001"
 MODEL = "claude-sonnet-5"

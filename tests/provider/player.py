@@ -99,13 +99,13 @@ class Player:
 
     def _mark(self, what: str) -> bool:
         match what:
-            case "end":
+            case "end" | "before reading":
                 self._end()
             case "hang":
                 self._idle(None, None)
             case "cut":
                 self._cut()
-            case "reset":
+            case _:
                 reset_on_close(self._sock)
         return what not in ("cut", "reset")
 

@@ -1,5 +1,8 @@
 """What the provider saw: one record for each request.
 
+What comes after the last byte (`ended_s`, `client_left_s`) is noted by another thread than the
+test's: call `wait_until_over()` before looking at it.
+
 All times are `time.perf_counter()` of this process; on Linux that clock is the same in every
 process of the machine, so a benchmark may subtract them from its own.
 """

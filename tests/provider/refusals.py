@@ -5,13 +5,14 @@ Source: provider-api.md, sections 2, 3, 6, 8 and 14.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import burst, models
 from .script import Answer, Script, http
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .record import Record
     from .server import Provider
 
@@ -125,10 +126,8 @@ def _unsupported(message: str) -> Answer:
 
 def _wrong_messages(record: Record, request: dict[str, Any]) -> Answer | None:
     said = request.get("messages")
-    if not isinstance(said, list) or not said:
-        return error(400, "messages: at least one message is required", param="messages")
-    if not all(isinstance(message, dict) for message in said):
-        return error(400, "messages: each must be an object", param="messages")
+    if not isinstance(said, list) or not said or not all(isinstance(one, dict) for one in said):
+        return error(400, "messages: expected a list of messages", param="messages")
     if not is_messages(record):
         return None
     if said[0].get("role") != "user":

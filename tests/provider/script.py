@@ -68,7 +68,7 @@ class Mark:
 
 Step: TypeAlias = Head | Body | Raw | Pause | Wait | Mark
 Script: TypeAlias = tuple[Step, ...]
-Answer: TypeAlias = "Callable[[Record], Script]"
+Answer: TypeAlias = Callable[["Record"], Script]
 Playable: TypeAlias = Step | Iterable[Step] | Answer
 
 
@@ -98,7 +98,7 @@ def pieces(data: bytes, size: int) -> Script:
 
 def sse(data: object, event: str | None = None) -> Body:
     """Send one server-sent event; what is no text is written as JSON."""
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    text = data if isinstance(data, str) else to_json(data)
     name = "" if event is None else f"event: {event}\n"
     return body(f"{name}data: {text}\n\n")
 
@@ -152,10 +152,15 @@ def http(
 ) -> Script:
     """Give a whole response with a `content-length`; a mapping is written as JSON."""
     if isinstance(content, Mapping):
-        content = json.dumps(content, ensure_ascii=False)
+        content = to_json(content)
     data = content.encode() if isinstance(content, str) else content
     length = {"content-length": str(len(data))} | dict(headers or {})
     return (head(status, length, content_type=content_type, framing="given"), body(data))
+
+
+def to_json(value: object) -> str:
+    """Write JSON the way services do: no blanks, letters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def flatten(steps: Iterable[Playable], record: Record) -> Script:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -211,10 +212,21 @@ class Provider:
             self._gates.clear()
             self._always = ()
 
-    def drop_idle_connections(self) -> None:
-        """Hang up on every kept connection, as a provider does after a while."""
+    def drop_idle_connections(self, timeout_s: float = 1.0) -> None:
+        """Hang up on every kept connection, as a provider does after a while.
+
+        A response may have reached its client a moment before its thread is idle, so this waits
+        until all are, at most `timeout_s`; a response still under way then goes on.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while any(not c.idle for c in self._open()) and time.monotonic() < deadline_s:
+            time.sleep(0.001)
+        idle = {connection for connection in self._open() if connection.idle}
+        for connection in idle:
+            connection.shut()
         with self._changed:
-            idle = [connection for connection in self._threads if connection.idle]
-            for connection in idle:
-                connection.shut()
-            self._changed.wait_for(lambda: not set(idle) & set(self._threads), _JOIN_S)
+            self._changed.wait_for(lambda: not idle & set(self._threads), _JOIN_S)
+
+    def _open(self) -> list[Connection]:
+        with self._changed:
+            return list(self._threads)

@@ -1,4 +1,4 @@
-"""Token counts as providers report them: whole numbers, or nothing.
+"""JSON in and out: counts that are whole numbers or nothing, and what the user adds.
 
 A figure that cannot be true is not repaired into one that looks true: what is negative or no
 number counts as not reported, and a part larger than its whole is cut down to it.
@@ -6,7 +6,10 @@ number counts as not reported, and a part larger than its whole is cut down to i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def count(value: object) -> int | None:
@@ -24,6 +27,16 @@ def part(value: object, whole: int | None) -> int | None:
     if tokens is None or whole is None:
         return tokens
     return min(tokens, whole)
+
+
+def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the user's own fields; where both are objects their members are joined."""
+    joined = dict(body)
+    for name, value in extra.items():
+        before = joined.get(name)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        joined[name] = before | value if both else value
+    return joined
 
 
 def member(body: object, *path: str) -> Any:  # noqa: ANN401  JSON off the wire

@@ -1,0 +1,125 @@
+"""The program `cc-jupyter`: what must work in a shell, before any notebook is open."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cc_jupyter import __version__
+from cc_jupyter.errors import CcError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_LOOK_S = 0.5
+"""How often a server in the foreground is looked after."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; give the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    commands: dict[str, Callable[[], None]] = {
+        "setup": _setup,
+        "start": lambda: _start(getattr(options, "port", 0)),
+        "stop": _stop,
+        "status": _status,
+    }
+    try:
+        commands[options.action]()
+    except CcError as error:
+        print(f"cc-jupyter: {error}", file=sys.stderr)
+        if error.hint is not None:
+            print(f"Hint: {error.hint}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("cc-jupyter: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cc-jupyter", description="Language models in a notebook: the part for the shell."
+    )
+    parser.add_argument("--version", action="version", version=f"cc-jupyter {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    local = commands.add_parser("local", help="the small model on this machine, without a key")
+    actions = local.add_subparsers(dest="action", metavar="ACTION")
+    local.set_defaults(action="status")
+    actions.add_parser("setup", help="fetch the weights (once)")
+    start = actions.add_parser("start", help="serve in the foreground, for all kernels")
+    start.add_argument("--port", type=int, default=0, help="default: any free one")
+    actions.add_parser("stop", help="end the server that `start` runs")
+    actions.add_parser("status", help="what is there (the default)")
+    return parser
+
+
+def _setup() -> None:
+    from cc_jupyter import local  # noqa: PLC0415  --version and --help stay fast
+
+    local.setup(print)
+
+
+def _start(port: int) -> None:
+    """Serve until Ctrl-C or `stop`, which both are a good end."""
+    from cc_jupyter import local  # noqa: PLC0415  as above
+
+    other = local.registered()
+    if other is not None:
+        raise ConfigError(
+            f"a local server already runs at {other.url}", hint="`cc-jupyter local stop` ends it"
+        )
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    server: local.LocalServer | None = None
+    try:
+        server = local.LocalServer.start(port)
+        local.register(server)
+        print(f"The local model ({local.DISPLAY_NAME}) listens at {server.url}")
+        print("In a notebook, CMD_BASE_URL=local uses it. Ctrl-C ends it.", flush=True)
+        while server.alive():
+            time.sleep(_LOOK_S)
+        raise ConfigError("the local server ended by itself", hint="start it again")
+    except KeyboardInterrupt:
+        print("The local model has ended.")
+    finally:
+        if server is not None:
+            local.unregister()
+            server.stop()
+
+
+def _stop() -> None:
+    from cc_jupyter import local  # noqa: PLC0415  as above
+
+    print("The local model has ended." if local.stop() else "No local server is registered.")
+
+
+def _status() -> None:
+    from cc_jupyter import local  # noqa: PLC0415  as above
+
+    found = local.status()
+    engine = f"xllamacpp {found.engine}" if found.engine else "not installed"
+    weights = _short(found.weights) if found.weights else "not there (cc-jupyter local setup)"
+    server = f"{found.server.url} (pid {found.server.pid})" if found.server else "not running"
+    print(f"engine   {engine}\nweights  {weights}\nserver   {server}")
+
+
+def _short(path: Path) -> str:
+    """Write the home folder as `~`."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere, or a user without a home
+        return str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

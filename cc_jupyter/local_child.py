@@ -1,0 +1,111 @@
+"""The parent's end of the local model's process: how it is started, told what to do, and ended.
+
+A module of its own, because pipes, process groups and a dead child's last words have nothing to do
+with which server is in use (`local`), and the child itself imports nothing of this package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+from cc_jupyter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PROGRAM = Path(__file__).with_name("local_server.py")
+_STOP_LIMIT_S = 5.0
+_LOG_LIMIT_BYTES = 65_536
+_REASON_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child that listens. It ends by itself when this process does, however that happens."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def ended(self) -> bool:
+        """Say whether it is gone."""
+        return self.process.poll() is not None
+
+    def end(self) -> None:
+        """End it; what does not go by itself is killed."""
+        _end(self.process)
+
+
+def start_child(orders: Mapping[str, str | int]) -> Child:
+    """Start the program with `orders`, the fields that `local_server` reads.
+
+    Raises
+    ------
+    ConfigError
+        It died before it listened.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = _launch(log)
+        try:
+            return Child(_hand_over(process, orders, log), process)
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _launch(log: IO[bytes]) -> subprocess.Popen[bytes]:
+    flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    flags |= getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    return subprocess.Popen(  # noqa: S603  our own program, no shell
+        # by its path: `-m` would look into the user's working directory first
+        [sys.executable, "-P", str(_PROGRAM)],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        # Ctrl-C and the kernel's interrupt go to whole process groups
+        start_new_session=True,
+        creationflags=flags,
+    )
+
+
+def _hand_over(
+    process: subprocess.Popen[bytes], orders: Mapping[str, str | int], log: IO[bytes]
+) -> str:
+    """Give the child its orders, so that the key is on no command line, and get its URL."""
+    with contextlib.suppress(OSError):  # it is dead already; then there is no answer
+        cast("IO[bytes]", process.stdin).write(json.dumps(dict(orders)).encode() + b"\n")
+    with cast("IO[bytes]", process.stdout) as answers:
+        answer = answers.readline()
+    if answer.endswith(b"\n"):
+        return str(json.loads(answer)["url"])
+    code = process.wait(_STOP_LIMIT_S)
+    log.seek(0)
+    reason = _reason(log.read(_LOG_LIMIT_BYTES).decode(errors="replace"))
+    raise ConfigError(
+        f"the local model did not start: {reason or f'its process ended with code {code}'}",
+        hint="run `cc-jupyter local setup`, which checks the weights, and try again",
+    )
+
+
+def _reason(log: str) -> str:
+    """Find the line of a child's log that says most."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    # llama.cpp marks its errors with a lone E, and the first is the cause of the others
+    causes = [line.partition(" E ")[2].strip() for line in lines if " E " in line]
+    return ([*causes[:1], *reversed(lines)] or [""])[0][:_REASON_LIMIT]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    cast("IO[bytes]", process.stdin).close()
+    try:
+        process.wait(_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,123 @@
+"""`%cmd` and `%%cmd`: they take a line and a cell and pass them on.
+
+This is all that `%load_ext` imports; everything else is loaded by the first cell that needs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
+from traitlets import Bool, Float, Int, Unicode
+
+from cc_jupyter.ask_line import AskLine
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    from cc_jupyter.cells import Cells
+
+
+@magics_class
+class CmdMagics(Magics):
+    """Ask a language model; `%cmd help` says how.
+
+    The traits are settings of this session: what `%config CmdMagics.x = …` says comes before
+    environment and files, what the IPython profile says comes after them.
+    """
+
+    model = Unicode(None, allow_none=True, help="The model to ask: an id or an alias.").tag(
+        config=True
+    )
+    temperature = Float(None, allow_none=True, help="Randomness, 0 to 2.").tag(config=True)
+    top_p = Float(None, allow_none=True, help="Share of likely tokens, 0 to 1.").tag(config=True)
+    max_tokens = Int(None, allow_none=True, help="The most tokens of an answer.").tag(config=True)
+    effort = Unicode(None, allow_none=True, help="How hard to think.").tag(config=True)
+    reasoning = Bool(None, allow_none=True, help="Show the model's thinking.").tag(config=True)
+    max_retries = Int(None, allow_none=True, help="How often to send again.").tag(config=True)
+    idle_timeout_s = Float(None, allow_none=True, help="Longest silence borne.").tag(config=True)
+    zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.choices: dict[str, Any] = {}
+        self._ipython = shell
+        super().__init__(shell)
+        self.profile = {name: value for name, value in self._values().items() if value is not None}
+        self._cells: Cells | None = None
+
+    def update_config(self, config: Config) -> None:
+        """Note what `%config` sets, also where it is the value that stood already."""
+        super().update_config(config)
+        values = self._values()
+        for name in config.get(type(self).__name__, {}):
+            if name in values:
+                self.choices[name] = values[name]
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def cmd(
+        self, line: str, cell: str | None = None, local_ns: dict[str, object] | None = None
+    ) -> object:
+        """Ask a language model; the text of the cell is the prompt. `%cmd help` lists it all."""
+        cells = self.cells
+        if cell is None:
+            return cells.line(line, local_ns or {})
+        cells.cell(line, cell, local_ns or {})
+        return None
+
+    @property
+    def cells(self) -> Cells:
+        """What does the work, loaded when it is first needed."""
+        if self._cells is None:
+            from cc_jupyter.cells import Cells  # noqa: PLC0415  loading the extension is light
+
+            self._cells = Cells(self._ipython, self.choices, self.profile)
+        return self._cells
+
+    def _values(self) -> dict[str, Any]:
+        return self.trait_values(config=True)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Add the magics and the reading of `%cmd ask …?`; a second time changes nothing."""
+    if _loaded(shell) is not None:
+        return
+    shell.register_magics(CmdMagics(shell))
+    shell.input_transformer_manager.token_transformers.append(AskLine)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take back what `load` added; a `%%cmd` that IPython has itself (on Windows) comes back."""
+    magics = _loaded(shell)
+    if magics is None:
+        return
+    manager = shell.magics_manager
+    for kind, name in (("line", "cmd"), ("cell", "cmd")):
+        manager.magics[kind].pop(name, None)
+    manager.registry.pop("CmdMagics", None)
+    configurables: list[Any] = shell.configurables  # IPython puts every magic class there
+    configurables.remove(magics)
+    transformers = shell.input_transformer_manager.token_transformers
+    if AskLine in transformers:
+        transformers.remove(AskLine)
+    _give_back_script_magic(shell)
+
+
+def _loaded(shell: InteractiveShell) -> CmdMagics | None:
+    found = shell.magics_manager.registry.get("CmdMagics")
+    return found if isinstance(found, CmdMagics) else None
+
+
+def _give_back_script_magic(shell: InteractiveShell) -> None:
+    """Restore IPython's own `%%cmd`, which runs cmd.exe, where it has one."""
+    scripts = shell.magics_manager.registry.get("ScriptMagics")
+    if scripts is not None and "cmd" in scripts.magics.get("cell", {}):
+        shell.magics_manager.magics["cell"]["cmd"] = scripts.magics["cell"]["cmd"]

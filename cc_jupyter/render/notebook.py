@@ -1,0 +1,192 @@
+"""The screen of a notebook: an answer that grows, then stands still in at most three outputs.
+
+Sending the whole text again with each token is quadratic (a gigabyte for 97 kB, measured
+2026-11-22), so finished Markdown blocks are *settled*: sent once and left alone, while only the
+unfinished one is sent again, at most once in a frame. What the layouts differ in is whether the
+cell is theirs to clear in the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.events import Notice, ReasoningDelta, TextDelta
+from cc_jupyter.render.blocks import Blocks
+from cc_jupyter.render.screen import Screen, reasoning_bundle
+from cc_jupyter.render.usage_line import metadata, usage_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.render.screen import Bundle
+    from cc_jupyter.reply import Reply
+
+FRAME_S = 0.036
+_MOST_BYTES_A_SECOND = 150_000.0
+_REASONING_TAIL = 2_000  # characters of thinking shown while it grows
+_SMALL = 4_000  # an answer of up to so many characters is sent whole each frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """The outputs that stay; `None` for those there are none of."""
+
+    reasoning: Bundle | None
+    answer: Bundle | None
+    usage: Bundle | None
+    about: Mapping[str, Any]
+    """Metadata of the answer, or of the usage line when there is no text."""
+
+
+class NotebookRenderer:
+    """Shows one answer in the outputs of a cell.
+
+    Parameters
+    ----------
+    screen
+        The cell's outputs.
+    reasoning
+        Whether to show the model's thinking.
+    owns_cell
+        Whether nothing but this answer is written to the cell, so that it may be cleared.
+    """
+
+    def __init__(self, screen: Screen, *, reasoning: bool = True, owns_cell: bool = False) -> None:
+        self._screen = screen
+        self._blocks = Blocks()
+        self._reasoning = reasoning
+        self._thoughts: list[str] = []
+        self._layout = _WholeCell(screen) if owns_cell else _AmongOthers(screen)
+        self._begun = False  # whether text has come
+        self._dirty = False
+        self._due_s = 0.0
+
+    def show(self, event: StreamEvent) -> None:
+        """Take the next event; draw at once for the first text, then once in a frame."""
+        match event:
+            case TextDelta(text):
+                self._blocks.add(text)
+                if not self._begun:
+                    self._begun, self._due_s = True, 0.0
+                self._dirty = True
+            case ReasoningDelta(text) if self._reasoning and not self._begun:
+                self._thoughts.append(text)
+                self._dirty = True
+            case Notice(text) if not self._begun:
+                self._layout.grow("", f"*{text}*")
+            case _:
+                pass
+        if self._dirty and monotonic() >= self._due_s:
+            self._draw()
+
+    def finish(self, reply: Reply) -> None:
+        """Draw the final outputs."""
+        thought = None
+        if self._reasoning and reply.reasoning:
+            thought = reasoning_bundle(reply.reasoning, _summary(reply))
+        shown = bool(reply.text or reply.reasoning or reply.error is None)
+        final = _Final(
+            reasoning=thought,
+            answer=self._screen.answer(reply.text) if reply.text else None,
+            usage=usage_bundle(reply) if shown else None,  # nothing stays of a refused request
+            about=metadata(reply),
+        )
+        self._layout.end(final)
+
+    def _draw(self) -> None:
+        before = self._screen.sent_bytes
+        if self._begun:
+            frame = self._blocks.take()
+            self._layout.grow(frame.settled, frame.live)
+        else:
+            tail = "".join(self._thoughts[-_REASONING_TAIL:])[-_REASONING_TAIL:]
+            self._layout.put("reasoning", reasoning_bundle(tail, "Thinking …", unfolded=True))
+        self._dirty = False
+        pause_s = (self._screen.sent_bytes - before) / _MOST_BYTES_A_SECOND
+        self._due_s = monotonic() + max(FRAME_S, pause_s)
+
+
+class _Layout:
+    """Named places in the cell, each one output."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._ids: dict[str, str] = {}
+
+    def put(self, place: str, bundle: Bundle, about: Mapping[str, Any] | None = None) -> None:
+        """Show something in a place, made at the end of the cell when it is new."""
+        if place in self._ids:
+            self._screen.update(self._ids[place], bundle, about)
+        else:
+            self._ids[place] = self._screen.new(bundle, about)
+
+    def grow(self, settled: str, live: str) -> None:
+        """Draw a frame: `settled` will not change any more, `live` may."""
+        raise NotImplementedError
+
+    def end(self, final: _Final) -> None:
+        """Draw what stays."""
+        raise NotImplementedError
+
+
+class _WholeCell(_Layout):
+    """The cell holds nothing else: each settled piece is an output, and the end replaces all."""
+
+    def grow(self, settled: str, live: str) -> None:
+        if settled:
+            self.put("live", self._screen.answer(settled))
+            del self._ids["live"]  # it stands; what follows is an output of its own
+        if live:
+            self.put("live", self._screen.answer(live))
+
+    def end(self, final: _Final) -> None:
+        outputs = [part for part in (final.reasoning, final.answer, final.usage) if part]
+        if self._screen.sent_bytes:
+            self._screen.clear(wait=bool(outputs))
+        owner = final.answer or final.usage
+        for bundle in outputs:
+            self._screen.new(bundle, final.about if bundle is owner else None)
+
+
+class _AmongOthers(_Layout):
+    """Other outputs stand in the cell and stay: two outputs of our own, updated in place.
+
+    The first holds what is settled and is sent again only when it has grown by an eighth, the
+    second what has come since; in the end the first is the whole answer, the second its usage.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(screen)
+        self._main: list[str] = []
+        self._main_length = 0
+        self._since: list[str] = []
+        self._since_length = 0
+
+    def grow(self, settled: str, live: str) -> None:
+        self._since.append(settled)
+        self._since_length += len(settled)
+        if self._main_length + self._since_length + len(live) <= _SMALL:
+            self.put("main", self._screen.answer("".join((*self._main, *self._since, live))))
+            return
+        if self._since_length > max(_SMALL // 2, self._main_length // 8):
+            self._main += self._since
+            self._main_length += self._since_length
+            self._since, self._since_length = [], 0
+            self.put("main", self._screen.answer("".join(self._main)))
+        self.put("tail", self._screen.answer("".join((*self._since, live))))
+
+    def end(self, final: _Final) -> None:
+        if final.reasoning:
+            self.put("reasoning", final.reasoning)
+        if final.answer:
+            self.put("main", final.answer, final.about)
+        if final.usage:
+            self.put("tail", final.usage, None if final.answer else final.about)
+
+
+def _summary(reply: Reply) -> str:
+    tokens = reply.usage.reasoning_tokens
+    return "Reasoning" if tokens is None else f"Reasoning · {tokens:,} tokens"

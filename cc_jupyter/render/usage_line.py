@@ -1,0 +1,156 @@
+"""The line under an answer, and the same figures as JSON in the output's metadata.
+
+Each figure is reported, estimated (`~`) or unknown; an unknown count or cost shows as `?`, since
+a missing one would read as nothing. Contract: spec.md, section 3.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.cost import format_usd
+
+if TYPE_CHECKING:
+    from cc_jupyter.reply import Reply
+
+SCHEMA_VERSION = 1
+_USAGE_FIELDS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
+_FEWEST_FOR_SPEED_TOKENS = 10
+_ENDS = {
+    "length": "cut at max_tokens",
+    "content_filter": "refused by the model or a filter",
+    "interrupted": "interrupted",
+    "error": "connection lost",
+}
+
+
+def usage_line(reply: Reply) -> str:
+    """Give the line as plain text, one line whatever is in it."""
+    usage = reply.usage
+    figures = [
+        _who(reply),
+        f"in {_tokens(usage.input_tokens)}{_share(usage.cache_read_tokens, 'cached')}",
+        f"out {_tokens(usage.output_tokens)}{_share(usage.reasoning_tokens, 'reasoning')}",
+        _cost(reply),
+        *_timing(reply),
+        *_ending(reply),
+        *reply.notices,
+    ]
+    return " · ".join(" ".join(figure.split()) for figure in figures)
+
+
+def usage_bundle(reply: Reply) -> dict[str, str]:
+    """Give the line as an output; no meaning hangs on colour, and a screen reader reads it."""
+    line = usage_line(reply)
+    style = "color: var(--jp-ui-font-color2, inherit)"
+    return {
+        "text/html": f'<small style="{style}">{html.escape(line)}</small>',
+        "text/plain": line,
+    }
+
+
+def metadata(reply: Reply) -> dict[str, Any]:
+    """Give what the saved notebook keeps of a reply beside its text."""
+    provenance, cost = reply.provenance, reply.cost
+    usage = {name: getattr(reply.usage, name) for name in _USAGE_FIELDS}
+    return {
+        "cc_jupyter": {
+            "schema": SCHEMA_VERSION,
+            "model": reply.model,
+            "endpoint": provenance.endpoint,
+            "served_by": provenance.served_by,
+            "usage": {
+                name: {"tokens": tokens, "origin": "unknown" if tokens is None else "reported"}
+                for name, tokens in usage.items()
+            },
+            "cost": {
+                "usd": None if cost.usd is None else f"{cost.usd:f}",
+                "origin": cost.origin,
+                "price_date": cost.price_date.isoformat() if cost.price_date else None,
+            },
+            "timings": {
+                "first_token_s": _rounded(reply.time_to_first_token_s),
+                "total_s": _rounded(reply.duration_s),
+            },
+            "thread": provenance.thread,
+            "turn": provenance.turn,
+            "stop_reason": reply.stop_reason,
+            "request_sha256": provenance.request_sha256,
+        }
+    }
+
+
+def short_name(model: str) -> str:
+    """Give a model's id without its maker."""
+    return model.rpartition("/")[2]
+
+
+def _who(reply: Reply) -> str:
+    served = reply.provenance.served_model
+    if served is None:
+        return short_name(reply.model)
+    if served.casefold() == reply.model.casefold():
+        return served
+    return f"{short_name(reply.model)} played by {served}"
+
+
+def _tokens(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
+
+
+def _share(tokens: int | None, name: str) -> str:
+    return f" ({tokens:,} {name})" if tokens else ""
+
+
+def _cost(reply: Reply) -> str:
+    if reply.provenance.served_by == "local":
+        return "$0 (local)"
+    if reply.cost.usd is None:
+        return "$?"
+    mark = "~" if reply.cost.origin == "estimated" else ""
+    return mark + format_usd(reply.cost.usd)
+
+
+def _timing(reply: Reply) -> list[str]:
+    first_s, tokens = reply.time_to_first_token_s, reply.usage.output_tokens
+    if first_s is None:
+        return []
+    shown = [f"{seconds(first_s)} to first token"]
+    streaming_s = reply.duration_s - first_s
+    if tokens is not None and tokens >= _FEWEST_FOR_SPEED_TOKENS and streaming_s > 0:
+        shown.append(f"{tokens / streaming_s:,.0f} tok/s")
+    return shown
+
+
+def _ending(reply: Reply) -> list[str]:
+    if reply.stop_reason == "stop":
+        ends = []
+    elif reply.stop_reason == "tool_call":
+        ends = [f"asked for the tool {call.name}, not run" for call in reply.tool_calls]
+        ends = ends or ["asked for a tool"]
+    elif reply.stop_reason == "unknown":
+        word = f": {reply.stop_word}" if reply.stop_word else ""
+        ends = [f"ended for an unknown reason{word}"]
+    elif reply.stop_word == "model_context_window_exceeded":
+        ends = ["cut: the context window is full"]
+    else:
+        ends = [_ENDS[reply.stop_reason]]
+    if not reply.text and reply.error is None and (reply.reasoning or reply.usage.reasoning_tokens):
+        ends.append("reasoning only, no text")
+    return ends
+
+
+def seconds(value_s: float) -> str:
+    """Give a time as people say it."""
+    return f"{value_s * 1000:.0f} ms" if value_s < 0.1 else f"{value_s:.1f} s"  # noqa: PLR2004
+
+
+def _rounded(value_s: float | None) -> float | None:
+    return None if value_s is None else round(value_s, 4)

@@ -1,0 +1,78 @@
+"""Results that show themselves: a list or a dict to a program, a table to a person."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class Table(list[Row]):
+    """Rows of equal keys; a list of dicts to a program."""
+
+    def __init__(self, rows: list[Row], caption: str = "") -> None:
+        super().__init__(rows)
+        self.caption = caption
+        """A line under the table: where the rows come from, and how old they are."""
+
+    def _repr_html_(self) -> str:
+        names = list(self[0]) if self else []
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(_cell(row[name]))}</td>' for name in names)}</tr>"
+            for row in self
+        )
+        caption = f"<p><small>{html.escape(self.caption)}</small></p>" if self.caption else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
+        printer.text(str(self))
+
+    def __str__(self) -> str:
+        names = list(self[0]) if self else []
+        lines = [names, *([_cell(row[name]) for name in names] for row in self)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+        text = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        ]
+        return "\n".join([*text, *([self.caption] if self.caption else [])])
+
+
+class Card(dict[str, Any]):
+    """Names and values; a dict to a program."""
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th style="text-align: left">{html.escape(name)}</th>'
+            f'<td style="text-align: left">{html.escape(_cell(value))}</td></tr>'
+            for name, value in self.items()
+        )
+        return f"<table><tbody>{rows}</tbody></table>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
+        printer.text(str(self))
+
+    def __str__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:{width}}  {_cell(value)}" for name, value in self.items())
+
+
+class Page(str):
+    """A text that shows itself as text, line by line, not as a quoted string."""
+
+    __slots__ = ()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
+        printer.text(str(self))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return str(value)

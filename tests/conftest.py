@@ -1,0 +1,90 @@
+"""What holds for every test: a home of its own, no keys, no network, a provider on loopback."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from provider import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FOREIGN = ("CMD_", "COMMAND_CODE_", "COMMANDCODE_", "OPENAI_", "ANTHROPIC_", "XDG_")
+_PROXIES = "_PROXY"
+
+
+@pytest.fixture(autouse=True)
+def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the settings, keys, history and keyring of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.upper().startswith(_FOREIGN) or name.upper().endswith(_PROXIES):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("CMD_JUPYTER_HOME", str(tmp_path / "cc_jupyter"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that reaches for another machine, or asks for its address.
+
+    Processes that a test starts are not guarded.
+    """
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    getaddrinfo = socket.getaddrinfo
+
+    def guarded_connect(sock: socket.socket, address: Any) -> None:
+        _refuse_foreign(sock, address)
+        connect(sock, address)
+
+    def guarded_connect_ex(sock: socket.socket, address: Any) -> int:
+        _refuse_foreign(sock, address)
+        return connect_ex(sock, address)
+
+    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host and not _is_address(host) and not _is_loopback(host):
+            pytest.fail(f"the test asked for the address of {host!r}")
+        return getaddrinfo(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """Give a started provider; it hangs up on everyone when the test is over."""
+    with Provider() as started:
+        yield started
+
+
+def _refuse_foreign(sock: socket.socket, address: Any) -> None:
+    if sock.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address[0]):
+        sock.close()  # nobody else does: what is raised is no `OSError`
+        pytest.fail(f"the test reached for {address!r}")
+
+
+def _is_loopback(host: str | bytes) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    return _is_address(name) and ipaddress.ip_address(name).is_loopback
+
+
+def _is_address(host: str | bytes) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

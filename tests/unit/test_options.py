@@ -1,0 +1,277 @@
+"""The options of `%%cmd` and `%cmd ask`, good and bad."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cc_jupyter.errors import OptionError
+from cc_jupyter.messages import Parameters
+from cc_jupyter.options import (
+    OPTIONS,
+    CellOptions,
+    option_help,
+    option_table_markdown,
+    parse_ask_line,
+    parse_cell_line,
+)
+
+
+def options(**given) -> CellOptions:
+    return CellOptions(**given)
+
+
+def parameters(**given) -> CellOptions:
+    return CellOptions(parameters=Parameters(**given))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", options()),
+        ("-m deepseek/deepseek-v4-flash", options(model="deepseek/deepseek-v4-flash")),
+        ("--model a", options(model="a")),
+        ("--model=a", options(model="a")),
+        ("-m=a", options(model="a")),
+        ("-s 'be brief'", options(system="be brief")),
+        ('--system="be brief"', options(system="be brief")),
+        ("-s ''", options(system="")),
+        ('--system=""', options(system="")),
+        ("-s {{ persona }}", options(system="{{ persona }}")),
+        ("-s --brief", options(system="--brief")),
+        ("-s '--new'", options(system="--new")),
+        (r"-s C:\new", options(system=r"C:\new")),
+        ("-t 0.2", parameters(temperature=0.2)),
+        ("--temperature=0", parameters(temperature=0.0)),
+        ("-t 2", parameters(temperature=2.0)),
+        ("--top-p 1", parameters(top_p=1.0)),
+        ("--max-tokens 64000", parameters(max_tokens=64_000)),
+        ("--stop END --stop '# 2'", parameters(stop=("END", "# 2"))),
+        ("--effort high", parameters(effort="high")),
+        ("--param seed=7", parameters(extra={"seed": 7})),
+        ('--param user="a b"', parameters(extra={"user": "a b"})),
+        ("""--param 'user="a b"'""", parameters(extra={"user": "a b"})),
+        ("""--param user='"a"'""", parameters(extra={"user": "a"})),
+        ('--param=a={"b": [1, "x }"]}', parameters(extra={"a": {"b": [1, "x }"]}})),
+        ("--param a=null --param b=true", parameters(extra={"a": None, "b": True})),
+        ('--param a="b=c"', parameters(extra={"a": "b=c"})),
+        ("--thread plan", options(thread="plan")),
+        ("--thread plan --new", options(thread="plan", new=True)),
+        ("--new", options(new=True)),
+        ("--once", options(once=True)),
+        ("-f md", options(format="md")),
+        ("--format=text", options(format="text")),
+        ("--raw --dry-run --quiet --zdr", options(raw=True, dry_run=True, quiet=True, zdr=True)),
+        ("--key-env MY_KEY", options(key_env="MY_KEY")),
+        ("--key-env CC_PRODUCTION_SERVER_API_KEY", options(key_env="CC_PRODUCTION_SERVER_API_KEY")),
+        ("-h", options(help=True)),
+        ("--help", options(help=True)),
+        ("-> answer", options(name="answer")),
+        ("->answer", options(name="answer")),
+        ("-m a -> größe ", options(model="a", name="größe")),
+        ("-s 'a -> b' -> x", options(system="a -> b", name="x")),
+        ("-> \ufb01t", options(name="fit")),
+    ],
+)
+def test_a_line_says_what_was_given(line, expected):
+    assert parse_cell_line(line) == expected
+
+
+BAD = [
+    # what is missing or too much
+    ("-m", ["`-m` needs a value"], "ID"),
+    ("-m --new", ["`-m` needs a value"], "ID"),
+    ("-m --temperature=1", ["`-m` needs a value"], "ID"),
+    ("-m -> x", ["`-m` needs a value"], "ID"),
+    ("-m --", ["`-m` needs a value"], "ID"),
+    ("--model=", ["`--model` needs a value"], "ID"),
+    ("--model ''", ["`--model` is empty"], "name one"),
+    ("--new=yes", ["`--new` takes no value", "`yes`"], "anew"),
+    ("-t 1 --temperature 1", ["`--temperature` is given twice"], "keep one"),
+    ("-s a -s b", ["`--system` is given twice"], "keep one"),
+    ("--new --new", ["`--new` is given twice"], "keep one"),
+    ("-m a -m b", ["two models", "`a`", "`b`"], "one model per cell; a grid cell"),
+    ("-m a,b", ["two models", "`a`", "`b`"], "one model per cell; a grid cell"),
+    # numbers
+    ("-t hot", ["`-t`", "from 0 to 2", "`hot`"], "-t 0.7"),
+    ("-t 2.1", ["`-t`", "from 0 to 2", "`2.1`"], "-t 0.7"),
+    ("-t -1", ["`-t`", "from 0 to 2", "`-1`"], "-t 0.7"),
+    ("-t nan", ["`-t`", "`nan`"], "-t 0.7"),
+    ("-t inf", ["`-t`", "`inf`"], "-t 0.7"),
+    ("--top-p 1.5", ["`--top-p`", "from 0 to 1", "`1.5`"], "--top-p 0.7"),
+    ("--max-tokens 0", ["`--max-tokens`", "`0`"], "--max-tokens 1000"),
+    ("--max-tokens 1.5", ["`--max-tokens`", "`1.5`"], "--max-tokens 1000"),
+    ("--max-tokens " + "9" * 5000, ["`--max-tokens`", "`9999"], "--max-tokens 1000"),
+    # fields of the body
+    ("--param seed", ["KEY=JSON", "`seed`"], "seed=7"),
+    ("--param =7", ["KEY=JSON", "`=7`"], "seed=7"),
+    ("--param mode=fast", ["`mode`", "`fast`", "not JSON"], '--param mode="..."'),
+    ("--param x=", ["`x`", "not JSON"], '--param x="..."'),
+    ("--param x={'a':1}", ["`{'a':1}`", "not JSON"], '"..."'),
+    ("--param x=NaN", ["`NaN`", "not JSON"], '"..."'),
+    ("--param x=1e999", ["`1e999`", "not JSON"], '"..."'),
+    ("--param x=" + "[" * 100_000 + "]" * 100_000, ["not JSON"], '"..."'),
+    ('--param model="a"', ["cannot set `model`"], "-m"),
+    ("--param messages=[]", ["cannot set `messages`"], "prompt"),
+    ("--param stream=false", ["cannot set `stream`"], "streamed"),
+    ('--param system="a"', ["cannot set `system`"], "-s"),
+    ("--param temperature=1", ["cannot set `temperature`"], "--temperature"),
+    ("--param top_p=1", ["cannot set `top_p`"], "--top-p"),
+    ("--param max_tokens=1", ["cannot set `max_tokens`"], "--max-tokens"),
+    ('--param stop="a"', ["cannot set `stop`"], "--stop"),
+    ('--param reasoning_effort="low"', ["cannot set `reasoning_effort`"], "--effort"),
+    ("--param a=1 --param a=2", ["`a` twice"], "keep one"),
+    # words
+    ("-f code", ["`-f`", "`code`"], "md, text"),
+    ("--format json", ["`--format`", "`json`"], "md, text"),
+    ("--once --new", ["`--once`", "`--new`"], "keep one"),
+    ("--once --thread plan", ["`--once`", "`--thread plan`"], "keep one"),
+    ("--key-env my-key", ["`--key-env`", "not the name"], "never the key itself"),
+    # what is no option
+    ("--modle a", ["`--modle` is not an option"], "did you mean --model"),
+    ("--modle=a", ["`--modle` is not an option"], "did you mean --model"),
+    ("-model a", ["`-model` is not an option"], "did you mean --model"),
+    ("-t0.2", ["`-t0.2` is not an option"], "a blank between -t"),
+    ("-i cat.png", ["`-i` is not an option"], "%%cmd -h"),
+    ("--image cat.png", ["`--image` is not an option"], ""),
+    ("hello there", ["`hello` is not an option"], "below the %%cmd line (`%cmd ask …`"),
+    ("-s be brief", ["`brief` is not an option"], "quotes"),
+    ("-m a -", ["`-` is not an option"], "below the %%cmd line"),
+    ("-- hello", ["`--` is not an option"], "below the %%cmd line"),
+    ("'-m' a", ["`'-m'` is not an option"], "below the %%cmd line"),
+    # quotes and brackets
+    ("-s 'be brief", ["quote", "`'be brief`"], "close it"),
+    ("--param a=[1", ["bracket", "`[1`"], "close it"),
+    # the arrow
+    ("->", ["`->` needs the name"], "-> answer"),
+    ("-> ", ["`->` needs the name"], "-> answer"),
+    ("-> : int", ["`->` needs the name"], "-> answer"),
+    ("-> 2x", ["`2x`", "not the name of a variable"], "-> answer"),
+    ("-> class", ["`class`", "not the name of a variable"], "-> answer"),
+    ("-> a.b", ["`a.b`", "not the name of a variable"], "-> answer"),
+    ("-> 'a'", ["`'a'`", "not the name of a variable"], "-> answer"),
+    ("-> answer -m a", ["`answer -m a`", "not the name"], "before the `->`"),
+    ("-> a -> b", ["`a -> b`", "not the name"], "-> answer"),
+    ("-> x: int", ["`-> x: int`", "type"], "leave out the type"),
+    ("-> x: list[dict[str, int]]", ["list[dict[str, int]]", "type"], "leave out the type"),
+]
+
+
+@pytest.mark.parametrize(("line", "names", "hint"), BAD, ids=[case[0][:40] for case in BAD])
+def test_a_wrong_line_says_which_value_and_what_to_do(line, names, hint):
+    with pytest.raises(OptionError) as caught:
+        parse_cell_line(line)
+    message = str(caught.value)
+    assert [name for name in names if name not in message] == []
+    assert hint in caught.value.hint
+    lines = caught.value._render_traceback_()
+    assert len(lines) == 2
+    assert all(len(each.splitlines()) == 1 and len(each) < 240 for each in lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--key-env user_abcdefghij0123456789",
+        "--key-env sk-abcdefghij0123456789",
+        "user_abcdefghij0123456789",
+        "--param user_abcdefghij0123456789",
+        "-t user_abcdefghij0123456789",
+        "-s 'user_abcdefghij0123456789",
+    ],
+)
+def test_a_key_on_the_line_is_refused_and_not_repeated(line):
+    with pytest.raises(OptionError) as caught:
+        parse_cell_line(line)
+    assert "abcdefghij" not in "".join(caught.value._render_traceback_())
+
+
+@pytest.mark.parametrize(
+    ("line", "given_options", "prompt"),
+    [
+        ("", options(), ""),
+        ("   ", options(), ""),
+        ("hello", options(), "hello"),
+        ("  hello  there ", options(), "hello  there "),
+        ("-m a hello", options(model="a"), "hello"),
+        ("--model=a hello", options(model="a"), "hello"),
+        ("-m a  --raw   don't {x} \"q", options(model="a", raw=True), "don't {x} \"q"),
+        ("-s 'be brief' (so: {", options(system="be brief"), "(so: {"),
+        ('"hello there"', options(), '"hello there"'),
+        ("what is a -> b?", options(), "what is a -> b?"),
+        ("-> x", options(), "-> x"),
+        ("-m a -> x", options(model="a"), "-> x"),
+        ("-s a->b c", options(system="a->b"), "c"),
+        ("-5 + 3 is?", options(), "-5 + 3 is?"),
+        ("- one - two", options(), "- one - two"),
+        ("--- a", options(), "--- a"),
+        ("why -m b and --new?", options(), "why -m b and --new?"),
+        ("-- -m a", options(), "-m a"),
+        ("--   hello ", options(), "  hello "),
+        ("-m a --\thello -- there", options(model="a"), "hello -- there"),
+        ("--", options(), ""),
+        ("-m a --", options(model="a"), ""),
+        ("-h", options(help=True), ""),
+    ],
+)
+def test_ask_takes_options_first_and_the_rest_as_the_prompt(line, given_options, prompt):
+    assert parse_ask_line(line) == (given_options, prompt)
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "hint"),
+    [
+        ("--modle a hello", "`--modle` is not an option", "did you mean --model"),
+        ("-don't do it", "`-don't` is not an option", "behind `--`"),
+        ("-m -- hello", "`-m` needs a value", "ID"),
+        ("-m a -m b hello", "two models", "one model per cell"),
+        ("-t warm hello", "`warm`", "-t 0.7"),
+        ("-s 'hello", "quote", "close it"),
+    ],
+)
+def test_ask_refuses_wrong_options_too(line, names, hint):
+    with pytest.raises(OptionError) as caught:
+        parse_ask_line(line)
+    assert names in str(caught.value)
+    assert hint in caught.value.hint
+
+
+AWKWARD = 'it\'s "{x}" $y %z \\{{ a }} -> b -m c\t\u2028\N{PILE OF POO} '
+
+
+@given(st.text())
+@example(AWKWARD)
+@settings(deadline=None)
+def test_what_stands_behind_two_dashes_is_the_prompt_to_the_letter(prompt):
+    assert parse_ask_line(f"-m a -- {prompt}") == (CellOptions(model="a"), prompt)
+
+
+@given(st.text().filter(lambda text: text[:1] != "-" and text == text.lstrip()))
+@example(AWKWARD)
+@settings(deadline=None)
+def test_a_prompt_on_the_line_is_kept_to_the_letter(prompt):
+    assert parse_ask_line(f"-t 1 --raw {prompt}")[1] == prompt
+
+
+def test_a_prompt_of_ten_megabytes_on_the_line_is_kept():
+    prompt = "don't (" * 1_500_000
+    assert parse_ask_line(f"-m a {prompt}")[1] == prompt
+
+
+def test_the_help_and_the_table_name_every_option():
+    text, table = option_help(), option_table_markdown()
+    for spec in OPTIONS:
+        assert all(name in text and f"`{name}" in table for name in spec.names)
+        assert spec.help in text
+    assert all(len(line) <= 110 for line in text.splitlines())
+
+
+def test_every_row_of_the_table_has_two_cells():
+    for line in option_table_markdown().splitlines():
+        assert line.replace(r"\|", "").count("|") == 3
+
+
+def test_every_option_has_its_place_in_the_result():
+    known = set(CellOptions.__dataclass_fields__) | set(Parameters.__dataclass_fields__) | {"param"}
+    assert {spec.field for spec in OPTIONS} <= known
