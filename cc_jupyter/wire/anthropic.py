@@ -18,8 +18,8 @@ from cc_jupyter.events import (
     ToolCallDelta,
     Usage,
 )
-from cc_jupyter.wire.text import Mender
 from cc_jupyter.wire.body import count, member, part, with_extra
+from cc_jupyter.wire.text import Mender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

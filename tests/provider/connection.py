@@ -65,7 +65,11 @@ class Connection:
         first = self._sock.recv(_PEEK_BYTES, socket.MSG_PEEK)
         if not first.startswith(b"POST "):
             return False
-        record = self._record(http1.parse_head(first.partition(b"\r\n\r\n")[0]), b"")
+        try:
+            head = http1.parse_head(first.partition(b"\r\n\r\n")[0])
+        except http1.BadRequestError:  # not even its first line has come yet
+            head = http1.RequestHead("POST", "", {}, first)
+        record = self._record(head, b"")
         script = self._provider.answer_unread(record)
         if script is None:
             return False

@@ -1,7 +1,8 @@
 """The answer to a request that was not scripted: the same each time, for any prompt.
 
-It says what it is and what reached it, obeys limits, stop words, wishes for JSON and forced
-tools, and thinks when it is asked to, in the spelling of the model's family.
+It says what it is and what reached it, obeys limits, stop words, wishes for JSON (by parameter or
+in the system prompt) and forced tools, and thinks when it is asked to, in the spelling of the
+model's family.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _IN_MESSAGES = {
 _CODE_WORDS = ("code", "python", "function", "script", "program")
 _QUOTED_CHARACTERS = 80
 _IMAGE_TOKENS = 256
+_ANY_OBJECT = {"properties": {"answer": {"type": "string"}, "number": {"type": "integer"}}}
 
 
 def answer(
@@ -123,11 +125,10 @@ def _text(request: dict[str, Any]) -> str:
 
 def _received(request: dict[str, Any], prompt: str) -> Iterable[str]:
     said = request["messages"]
-    system = request.get("system") or any(m.get("role") == "system" for m in said)
     turns = sum(message.get("role") != "system" for message in said)
     yield f"model: `{request['model']}`"
     yield f"messages: {turns}, the last with {len(prompt.split())} words"
-    yield f"system prompt: {'yes' if system else 'none'}"
+    yield f"system prompt: {'yes' if _system(request).strip() else 'none'}"
     images = sum(_images(message.get("content")) for message in said)
     if images:
         yield f"images: {images}"
@@ -171,9 +172,25 @@ def _wanted_schema(request: dict[str, Any]) -> Any:
         case {"type": "json_schema", "schema": schema}:
             return schema
         case {"type": "json_object"}:
-            return {"properties": {"answer": {"type": "string"}, "number": {"type": "integer"}}}
+            return _ANY_OBJECT
         case _:
-            return None
+            return _schema_in_words(_system(request))
+
+
+def _schema_in_words(system: str) -> Any:
+    """Find the schema in a system prompt that asks for JSON; without one, any object will do."""
+    if "json" not in system.lower():
+        return None
+    try:
+        schema, _ = json.JSONDecoder().raw_decode(system, system.find("{"))
+    except ValueError:
+        return _ANY_OBJECT
+    return schema if {"type", "properties", "$ref", "anyOf"} & set(schema) else _ANY_OBJECT
+
+
+def _system(request: dict[str, Any]) -> str:
+    said = [m.get("content") for m in request["messages"] if m.get("role") == "system"]
+    return "\n".join(_plain(content) for content in (request.get("system"), *said))
 
 
 def _forced_tool(request: dict[str, Any]) -> ToolCall | None:

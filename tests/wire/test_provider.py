@@ -192,6 +192,8 @@ def test_json_and_forced_tools_fit_their_schema(chat, claude):
     assert json.loads(answer.content or "") == {"n": 3}
     form = {"format": {"type": "json_schema", "schema": SCHEMA}}
     assert stream_claude(claude, output_config=form).content[0].text == '{"n": 3}'
+    words = stream_claude(claude, system=f"Answer in JSON by this schema: {json.dumps(SCHEMA)}.")
+    assert words.content[0].text == '{"n": 3}'
     tool = {"name": "keep", "description": "Keep n", "input_schema": SCHEMA}
     forced = stream_claude(claude, tools=[tool], tool_choice={"type": "any"})
     assert forced.content[0].input == {"n": 3}
