@@ -11,6 +11,7 @@ from cc_jupyter.dry_run import DryRun, dry_run
 from cc_jupyter.errors import CcError, OptionError, StreamError
 from cc_jupyter.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render import Renderer, Silent
+from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session import Plan, Question, shared_session
 from cc_jupyter.shell import Cell
 from cc_jupyter.tables import Page
@@ -142,6 +143,7 @@ class Cells:
         if options.quiet:
             return Silent()
         return self._cell.renderer(
+            short_name(plan.model.id),
             reasoning=plan.settings.reasoning,
             markdown=options.format != "text",
             owns_cell=owns_cell,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation import TurnKey
 from cc_jupyter.render.notebook import NotebookRenderer
 from cc_jupyter.render.safe import safe_terminal
 from cc_jupyter.render.screen import Screen
-from cc_jupyter.render.text import TextRenderer
+from cc_jupyter.render.text import printer
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -54,12 +55,12 @@ class Cell:
         code = (self._parent().get("content") or {}).get("code")
         return isinstance(code, str) and code.lstrip().startswith("%%cmd")
 
-    def renderer(self, *, reasoning: bool, markdown: bool, owns_cell: bool) -> Renderer:
-        """Give the screen that fits the front end."""
-        if not self.in_kernel:
-            return TextRenderer(reasoning=reasoning)
+    def renderer(self, label: str, *, reasoning: bool, markdown: bool, owns_cell: bool) -> Renderer:
+        """Give the screen that fits the front end; `label` says whom one waits for."""
+        if not self._shows_updates():
+            return printer(sys.stdout, label, reasoning=reasoning, markdown=markdown)
         screen = Screen(self._shell, markdown=markdown)
-        return NotebookRenderer(screen, reasoning=reasoning, owns_cell=owns_cell)
+        return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
 
     def show_again(self, reply: Reply, *, here: bool) -> None:
         """Show a reply's text as an output of its own; `here`: this execution has shown it."""
@@ -68,6 +69,18 @@ class Cell:
         elif not here:
             screen = Screen(self._shell)
             screen.new(screen.answer(reply.text))
+
+    def _shows_updates(self) -> bool:
+        """Tell whether the front end redraws an output.
+
+        `jupyter console` and qtconsole run in a kernel and show only the first state of a
+        display. They name no cell and can be asked for input; nbclient, which names none
+        either, cannot (seen on jupyter_console 6.6, nbclient 0.11).
+        """
+        parent = self._parent()
+        named = bool((parent.get("metadata") or {}).get("cellId"))
+        console = bool((parent.get("content") or {}).get("allow_stdin")) and not named
+        return self.in_kernel and not console
 
     def _parent(self) -> dict[str, Any]:
         get_parent = getattr(self._shell, "get_parent", None)

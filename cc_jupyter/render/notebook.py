@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.events import Notice, ReasoningDelta, TextDelta
+from cc_jupyter.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.render.blocks import Blocks
 from cc_jupyter.render.screen import Screen, reasoning_bundle
-from cc_jupyter.render.usage_line import metadata, usage_bundle
+from cc_jupyter.render.usage_line import metadata, seconds, usage_bundle
+from cc_jupyter.render.waiting import stalled_line, waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cc_jupyter.render.screen import Bundle
     from cc_jupyter.reply import Reply
 
-FRAME_S = 0.036
+FRAME_S = 0.04
 _MOST_BYTES_A_SECOND = 150_000.0
 _REASONING_TAIL = 2_000  # characters of thinking shown while it grows
 _SMALL = 4_000  # an answer of up to so many characters is sent whole each frame
@@ -48,20 +49,29 @@ class NotebookRenderer:
     ----------
     screen
         The cell's outputs.
+    label
+        Whom one waits for, in a word.
     reasoning
         Whether to show the model's thinking.
     owns_cell
         Whether nothing but this answer is written to the cell, so that it may be cleared.
     """
 
-    def __init__(self, screen: Screen, *, reasoning: bool = True, owns_cell: bool = False) -> None:
+    def __init__(
+        self, screen: Screen, *, label: str, reasoning: bool = True, owns_cell: bool = False
+    ) -> None:
         self._screen = screen
-        self._blocks = Blocks()
+        self._label = label
         self._reasoning = reasoning
-        self._thoughts: list[str] = []
         self._layout = _WholeCell(screen) if owns_cell else _AmongOthers(screen)
+        self._blocks = Blocks()
+        self._live = ""  # the unfinished block as it was drawn last
+        self._thoughts: list[str] = []
+        self._thought_s: float | None = None  # how long the model thought before it wrote
+        self._status = ""
         self._begun = False  # whether text has come
         self._dirty = False
+        self._started_s = monotonic()
         self._due_s = 0.0
 
     def show(self, event: StreamEvent) -> None:
@@ -70,13 +80,15 @@ class NotebookRenderer:
             case TextDelta(text):
                 self._blocks.add(text)
                 if not self._begun:
-                    self._begun, self._due_s = True, 0.0
+                    self._begin()
                 self._dirty = True
             case ReasoningDelta(text) if self._reasoning and not self._begun:
                 self._thoughts.append(text)
                 self._dirty = True
             case Notice(text) if not self._begun:
-                self._layout.grow("", f"*{text}*")
+                self._say(text)
+            case Waiting():
+                self._wait(event)
             case _:
                 pass
         if self._dirty and monotonic() >= self._due_s:
@@ -86,7 +98,7 @@ class NotebookRenderer:
         """Draw the final outputs."""
         thought = None
         if self._reasoning and reply.reasoning:
-            thought = reasoning_bundle(reply.reasoning, _summary(reply))
+            thought = reasoning_bundle(reply.reasoning, self._summary(reply))
         shown = bool(reply.text or reply.reasoning or reply.error is None)
         final = _Final(
             reasoning=thought,
@@ -96,10 +108,39 @@ class NotebookRenderer:
         )
         self._layout.end(final)
 
+    def _begin(self) -> None:
+        """Take the first text: it is drawn at once."""
+        self._begun, self._due_s = True, 0.0
+        if self._thoughts:
+            self._thought_s = monotonic() - self._started_s
+
+    def _wait(self, waiting: Waiting) -> None:
+        """Say what one waits for, when that takes long; never more than once a second."""
+        if not self._begun and not self._thoughts:
+            self._say(waiting_line(self._label, monotonic() - self._started_s, waiting))
+        elif line := stalled_line(waiting):
+            if line != self._status and self._begun:
+                self._layout.grow("", f"{self._live}\n\n*{line}*")
+            self._status = line
+
+    def _say(self, status: str) -> None:
+        if status and status != self._status:
+            self._status = status
+            self._layout.put("status", self._screen.answer(f"*{status}*"))
+
+    def _summary(self, reply: Reply) -> str:
+        parts = ["Thought"]
+        if self._thought_s is not None:
+            parts = [f"Thought for {seconds(self._thought_s)}"]
+        if reply.usage.reasoning_tokens is not None:
+            parts.append(f"{reply.usage.reasoning_tokens:,} tokens")
+        return " · ".join(parts)
+
     def _draw(self) -> None:
         before = self._screen.sent_bytes
         if self._begun:
             frame = self._blocks.take()
+            self._live = frame.live
             self._layout.grow(frame.settled, frame.live)
         else:
             tail = "".join(self._thoughts[-_REASONING_TAIL:])[-_REASONING_TAIL:]
@@ -118,6 +159,8 @@ class _Layout:
 
     def put(self, place: str, bundle: Bundle, about: Mapping[str, Any] | None = None) -> None:
         """Show something in a place, made at the end of the cell when it is new."""
+        if place not in self._ids and "status" in self._ids:
+            self._ids[place] = self._ids.pop("status")  # what was waited for takes its place
         if place in self._ids:
             self._screen.update(self._ids[place], bundle, about)
         else:
@@ -185,8 +228,5 @@ class _AmongOthers(_Layout):
             self.put("main", final.answer, final.about)
         if final.usage:
             self.put("tail", final.usage, None if final.answer else final.about)
-
-
-def _summary(reply: Reply) -> str:
-    tokens = reply.usage.reasoning_tokens
-    return "Reasoning" if tokens is None else f"Reasoning · {tokens:,} tokens"
+        elif "status" in self._ids:  # it was refused: what was waited for did not come
+            self.put("status", self._screen.answer("*no answer*"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
+import os
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from cc_jupyter.events import StreamEvent
+    from cc_jupyter.render import Renderer
     from cc_jupyter.reply import Reply
 
 _FRAME_S = 0.036
+
+
+def printer(out: TextIO, label: str, *, reasoning: bool, markdown: bool) -> Renderer:
+    """Give the screen of a terminal: drawn where it is a real one and `rich` is there."""
+    real = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if not (real and markdown and importlib.util.find_spec("rich")):
+        return TextRenderer(out, reasoning=reasoning)
+    from cc_jupyter.render.terminal import TerminalRenderer  # noqa: PLC0415  an extra
+
+    return TerminalRenderer(out, label=label, reasoning=reasoning)
 
 
 class TextRenderer:
@@ -25,13 +37,13 @@ class TextRenderer:
     Parameters
     ----------
     out
-        Where to print; by default the standard output of the moment.
+        Where to print.
     reasoning
         Whether to print the model's thinking, under a heading of its own.
     """
 
-    def __init__(self, out: TextIO | None = None, *, reasoning: bool = True) -> None:
-        self._out = out or sys.stdout
+    def __init__(self, out: TextIO, *, reasoning: bool = True) -> None:
+        self._out = out
         self._reasoning = reasoning
         self._pending: list[str] = []
         self._section = ""
