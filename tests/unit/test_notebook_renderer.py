@@ -1,0 +1,190 @@
+"""What the notebook's screen sends: few messages, bounded bytes, nothing lost."""
+
+import pytest
+
+from cc_jupyter.errors import StreamError
+from cc_jupyter.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.render import notebook
+from cc_jupyter.render.notebook import NotebookRenderer
+from cc_jupyter.render.screen import Screen
+from cc_jupyter.reply import Reply
+
+
+class Publisher:
+    """Keeps the outputs of a cell as a front end does, and counts what was sent."""
+
+    def __init__(self):
+        self.outputs = {}
+        self.messages = []
+        self.wait = False
+
+    def publish(self, *, data, metadata, transient, update):
+        assert "text/plain" in data
+        self.messages.append(sum(map(len, data.values())))
+        if self.wait:
+            self.outputs.clear()
+            self.wait = False
+        assert update == (transient["display_id"] in self.outputs)
+        self.outputs[transient["display_id"]] = (data, metadata)
+
+    def clear_output(self, *, wait):
+        self.messages.append(0)
+        self.wait = wait
+        if not wait:
+            self.outputs.clear()
+
+    @property
+    def texts(self):
+        return [data["text/plain"] for data, _ in self.outputs.values()]
+
+
+class Shell:
+    def __init__(self):
+        self.display_pub = Publisher()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(notebook, "monotonic", lambda: now[0])
+    return now
+
+
+def play(events, *, owns_cell, clock, step_s=0.005, reply=None, reasoning=True):
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m", owns_cell=owns_cell, reasoning=reasoning)
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    thought = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+    for event in events:
+        renderer.show(event)
+        clock[0] += step_s
+    renderer.finish(reply or Reply(text, thought, "m", "stop"))
+    return shell.display_pub
+
+
+PARAGRAPHS = [f"word{n} " if n % 50 else "\n\n" for n in range(1, 4000)]
+SHAPES = {
+    "paragraphs": PARAGRAPHS,
+    "one long line": [f"word{n} " for n in range(4000)],
+    "one long word": ["abcdef"] * 4000,
+    "a code block": ["```python\n", *[f"x = {n}\n" for n in range(4000)], "```\n"],
+    "a list": [f"- item {n}\n" for n in range(3000)],
+}
+
+
+@pytest.mark.parametrize("owns_cell", [True, False], ids=["whole cell", "among others"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_end_holds_the_whole_text_and_the_usage_line(shape, owns_cell, clock):
+    pieces = SHAPES[shape]
+    board = play([TextDelta(piece) for piece in pieces], owns_cell=owns_cell, clock=clock)
+    assert board.texts[0] == "".join(pieces)
+    assert len(board.texts) == 2
+    assert board.texts[1].startswith("m · in ?")
+
+
+@pytest.mark.parametrize("owns_cell", [True, False], ids=["whole cell", "among others"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_traffic_grows_linearly_with_the_text(shape, owns_cell, clock):
+    pieces = SHAPES[shape]
+    sizes = []
+    for length in (len(pieces) // 4, len(pieces)):
+        events = [TextDelta(piece) for piece in pieces[:length]]
+        board = play(events, owns_cell=owns_cell, clock=clock)
+        sizes.append(sum(board.messages))
+    assert sizes[1] < 6 * sizes[0]
+
+
+def test_at_most_one_frame_in_forty_milliseconds(clock):
+    board = play([TextDelta("a ")] * 2000, owns_cell=True, clock=clock)
+    assert len(board.messages) <= 2000 * 0.005 / notebook.FRAME_S + 5
+
+
+def test_the_first_text_is_drawn_at_once(clock):
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m", owns_cell=True)
+    renderer.show(ReasoningDelta("hm"))
+    renderer.show(TextDelta("H"))
+    assert "H" in shell.display_pub.texts
+
+
+def test_the_tail_comes_out_without_more_data(clock):
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m", owns_cell=True)
+    renderer.show(TextDelta("One"))
+    renderer.show(TextDelta(" two"))
+    assert shell.display_pub.texts == ["One"]
+    clock[0] += notebook.FRAME_S
+    renderer.show(Waiting("more text", 0.04))
+    assert shell.display_pub.texts == ["One two"]
+
+
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_reasoning_comes_first_and_is_folded_in_the_end(owns_cell, clock):
+    events = [ReasoningDelta("<b>hm"), TextDelta("Yes.")]
+    board = play(events, owns_cell=owns_cell, clock=clock)
+    first, _ = next(iter(board.outputs.values()))
+    assert first["text/html"].startswith("<details><summary>Thought for")
+    assert "&lt;b&gt;hm" in first["text/html"]
+    assert board.texts[1] == "Yes."
+
+
+def test_reasoning_off_leaves_it_out(clock):
+    events = [ReasoningDelta("hm"), TextDelta("Yes.")]
+    board = play(events, owns_cell=True, clock=clock, reasoning=False)
+    assert len(board.texts) == 2
+
+
+def test_long_reasoning_is_sent_in_bounded_pieces(clock):
+    events = [ReasoningDelta("thinking ")] * 20_000
+    board = play(events, owns_cell=True, clock=clock)
+    assert max(board.messages[:-3]) < 6_000
+
+
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_an_answer_within_300_ms_needs_no_word_of_waiting(owns_cell, clock):
+    events = [*[Waiting("first text", n * 0.036) for n in range(8)], TextDelta("Hi")]
+    board = play(events, owns_cell=owns_cell, clock=clock, step_s=0.036)
+    assert len(board.messages) == (4 if owns_cell else 3)
+
+
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_a_waiting_cell_says_so_once_a_second_and_the_text_takes_its_place(owns_cell, clock):
+    waits = [Waiting("first text", n * 0.036) for n in range(139)]  # five seconds
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m", owns_cell=owns_cell)
+    for event in waits:
+        renderer.show(event)
+        clock[0] += 0.036
+    assert shell.display_pub.texts == ["*m · 5 s · waiting for the first text*"]
+    assert len(shell.display_pub.messages) <= 7
+    renderer.show(TextDelta("Hi"))
+    assert shell.display_pub.texts == ["Hi"]
+
+
+def test_a_stalled_answer_says_for_how_long_and_goes_on(clock):
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m", owns_cell=True)
+    renderer.show(TextDelta("So far"))
+    clock[0] += 40
+    renderer.show(Waiting("more text", 40.2))
+    assert shell.display_pub.texts == ["So far\n\n*no data for 40 s*"]
+    renderer.show(TextDelta(" so good"))
+    assert shell.display_pub.texts == ["So far so good"]
+
+
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_a_retry_is_visible_while_it_waits(owns_cell, clock):
+    board = play(
+        [Notice("busy; sent again after 0.5 s (try 1 of 2)"), TextDelta("Hi")],
+        owns_cell=owns_cell,
+        clock=clock,
+    )
+    assert board.messages[0] > 0
+    assert board.texts[0] == "Hi"
+
+
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_a_refused_request_leaves_no_answer_and_no_usage_line(owns_cell, clock):
+    refused = Reply("", "", "m", "error", error=StreamError("refused"))
+    board = play([], owns_cell=owns_cell, clock=clock, reply=refused)
+    assert board.texts == []

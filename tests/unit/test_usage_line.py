@@ -1,0 +1,119 @@
+"""The line under an answer: every figure reported, estimated or unknown, never invented."""
+
+import json
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from importlib import resources
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from cc_jupyter.cost import Cost
+from cc_jupyter.errors import StreamError
+from cc_jupyter.events import Usage
+from cc_jupyter.render.usage_line import metadata, usage_bundle, usage_line
+from cc_jupyter.reply import Provenance, Reply, ToolCall
+
+WHOLE = Reply(
+    text="Hello",
+    reasoning="",
+    model="deepseek/deepseek-v4-flash",
+    stop_reason="stop",
+    usage=Usage(1204, 312, 1024, None, 88),
+    cost=Cost(Decimal("0.000217"), "reported", date(2026, 10, 8)),
+    time_to_first_token_s=0.4,
+    duration_s=0.4 + 312 / 210,
+    provenance=Provenance("/chat/completions", "api", None, "default", 3, "0" * 64),
+)
+
+
+def test_the_line_of_the_contract():
+    assert usage_line(WHOLE) == (
+        "deepseek-v4-flash · in 1,204 (1,024 cached) · out 312 (88 reasoning) · $0.0002"
+        " · 0.4 s to first token · 210 tok/s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"usage": Usage()}, "in ? · out ?"),
+        ({"usage": Usage(5, None)}, "in 5 · out ?"),
+        ({"cost": Cost(None, "unknown", None)}, "· $? ·"),
+        ({"cost": Cost(Decimal("0.0123"), "estimated", date(2026, 10, 8))}, "· ~$0.0123 ·"),
+        ({"stop_reason": "length"}, "· cut at max_tokens"),
+        (
+            {"stop_reason": "length", "stop_word": "model_context_window_exceeded"},
+            "· cut: the context window is full",
+        ),
+        ({"stop_reason": "content_filter"}, "· refused by the model or a filter"),
+        ({"stop_reason": "unknown"}, "· ended for an unknown reason"),
+        ({"stop_reason": "unknown", "stop_word": "eggs"}, "· ended for an unknown reason: eggs"),
+        (
+            {"stop_reason": "tool_call", "tool_calls": (ToolCall("search", "{}"),)},
+            "· asked for the tool search, not run",
+        ),
+        ({"stop_reason": "interrupted", "error": KeyboardInterrupt()}, "· interrupted"),
+        ({"stop_reason": "error", "error": StreamError("cut")}, "· connection lost"),
+        ({"text": "", "reasoning": "hm"}, "· reasoning only, no text"),
+        ({"notices": ("`df` cut to 100 rows",)}, "· `df` cut to 100 rows"),
+        ({"time_to_first_token_s": 0.042}, "· 42 ms to first token"),
+    ],
+)
+def test_each_figure_and_each_end_is_named(change, part):
+    assert part in usage_line(replace(WHOLE, **change))
+
+
+def test_no_invented_figure_an_unknown_count_shows_as_a_question_mark():
+    line = usage_line(replace(WHOLE, usage=Usage(), cost=Cost(None, "unknown", None)))
+    assert "in ? · out ? · $?" in line
+    assert "tok/s" not in line
+    assert not any(f" {digit} " in line for digit in "0123456789")
+
+
+def test_few_tokens_have_no_speed():
+    assert "tok/s" not in usage_line(replace(WHOLE, usage=Usage(5, 9)))
+
+
+def test_the_local_model_is_free_and_says_so():
+    local = Provenance(served_by="local", served_model="SmolLM2-135M-Instruct")
+    line = usage_line(replace(WHOLE, provenance=local))
+    assert line.startswith("deepseek-v4-flash played by SmolLM2-135M-Instruct · ")
+    assert "· $0 (local) ·" in line
+    own = replace(WHOLE, model="smollm2-135m-instruct", provenance=local)
+    assert usage_line(own).startswith("SmolLM2-135M-Instruct · ")
+
+
+def test_the_line_is_real_text_and_escaped():
+    bundle = usage_bundle(replace(WHOLE, model="a/<b>"))
+    assert bundle["text/plain"].startswith("<b> · in 1,204")
+    assert "&lt;b&gt; · in 1,204" in bundle["text/html"]
+
+
+def test_a_notice_with_line_breaks_stays_one_line():
+    assert "\n" not in usage_line(replace(WHOLE, notices=("a\nb",)))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        WHOLE,
+        replace(WHOLE, usage=Usage(), cost=Cost(None, "unknown", None)),
+        replace(WHOLE, text="", stop_reason="error", error=StreamError("x")),
+        replace(WHOLE, provenance=Provenance("/messages", "local", "S", None, None, "")),
+        replace(WHOLE, time_to_first_token_s=None, cost=Cost(Decimal(0), "reported", None)),
+        replace(WHOLE, cost=Cost(Decimal("1E-7"), "estimated", date(2026, 10, 8))),
+    ],
+)
+def test_the_metadata_follow_their_schema(reply):
+    text = resources.files("cc_jupyter").joinpath("metadata_schema.json").read_text("utf-8")
+    schema = json.loads(text)
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(metadata(reply)["cc_jupyter"])
+
+
+def test_an_unknown_cost_is_null_in_the_metadata_never_zero():
+    about = metadata(replace(WHOLE, cost=Cost(None, "unknown", None)))["cc_jupyter"]
+    assert about["cost"] == {"usd": None, "origin": "unknown", "price_date": None}
+    assert about["usage"]["cache_write_tokens"] == {"tokens": None, "origin": "unknown"}
