@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.errors import OptionError
 from cc_jupyter.events import StreamEvent, Waiting
 from cc_jupyter.messages import Parameters
+from cc_jupyter.plan import Plan, Question
 from cc_jupyter.render import Silent
-from cc_jupyter.session import Plan, Question, shared_session
+from cc_jupyter.sendable import check_characters, check_prompt
+from cc_jupyter.session import shared_session
+from cc_jupyter.shell import cell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.reply import Reply
+    from cc_jupyter.session import Session
+
+_NOT_A_FIELD = ("model", "messages", "stream", "system")
 
 
 def ask(  # noqa: PLR0913  the options of spec.md, section 5
@@ -62,11 +74,12 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
         It was interrupted; the connection is closed.
     """
     options = {k: v for k, v in locals().items() if k != "prompt"}
-    session = shared_session()
-    reply = session.run(_plan(prompt, **options), Silent())
+    reply = _session().run(_plan(prompt, **options), Silent())
+    if isinstance(reply.error, KeyboardInterrupt):
+        raise reply.error.with_traceback(None)  # the user's own frames say enough
     if reply.error is not None:
         raise reply.error
-    return reply
+    return dataclasses.replace(reply, display=_display)
 
 
 def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN401  those of `ask`
@@ -82,14 +95,24 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     ProviderError
         The request was refused; raised by the iterator.
     """
-    plan = _plan(prompt, **options)
-    events = shared_session().stream(plan)
-    return (event for event in events if not isinstance(event, Waiting))
+    for name in options:
+        if name not in (ask.__kwdefaults__ or {}):
+            raise TypeError(f"stream() got an unexpected keyword argument {name!r}")
+    return _events(_session().stream(_plan(prompt, **options)))
+
+
+def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
+    with closing(events):
+        for event in events:
+            if not isinstance(event, Waiting):
+                yield event
 
 
 def _plan(prompt: str, **options: Any) -> Plan:  # noqa: ANN401  those of `ask`
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise OptionError(f"the prompt must be a text that is not empty, not {prompt!r:.60}")
+    if not isinstance(prompt, str):
+        raise OptionError(f"the prompt must be a text, not {prompt!r:.60}")
+    check_prompt(prompt, where_to="give it as the first argument")
+    check_characters(options.get("system") or "")
     given = {name: value for name, value in options.items() if value is not None}
     fields = {
         name: given.pop(name)
@@ -99,17 +122,62 @@ def _plan(prompt: str, **options: Any) -> Plan:  # noqa: ANN401  those of `ask`
     stop = given.pop("stop", ())
     key_env = given.pop("key_env", None) or given.pop("api_key_env", None)
     given.pop("api_key_env", None)
-    session = shared_session()
+    session = _session()
     settings = session.settings(
         **{name: given.pop(name) for name in ("base_url", "max_retries") if name in given}
     )
     parameters = Parameters(
         **fields,
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        extra=given.pop("param", {}),
+        extra=_extra(given.pop("param", {})),
     )
     thread = given.pop("thread", None)
+    shell = _shell()
     question = Question(
-        prompt, parameters=parameters, thread=thread, once=thread is None, key_env=key_env, **given
+        prompt,
+        parameters=parameters,
+        thread=thread,
+        once=thread is None,
+        key_env=key_env,
+        # what a cell says again takes the place of what it said
+        turn_key=cell_of(shell).count_request() if shell is not None else None,
+        **given,
     )
     return session.plan(question, settings)
+
+
+def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in _NOT_A_FIELD:
+        if name in param:
+            raise OptionError(f"`param` cannot set `{name}`", hint="it has a place of its own")
+    try:
+        json.dumps(dict(param), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"`param` holds what JSON cannot say: {error}") from error
+    return param
+
+
+def _shell() -> InteractiveShell | None:
+    """Give the IPython that runs here, if there is one."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython  # noqa: PLC0415  a plain program must not load it
+
+    shell: InteractiveShell | None = get_ipython()
+    return shell
+
+
+def _session() -> Session:
+    """Give the session of the magics, which knows what `%config` and the profile say."""
+    shell = _shell()
+    magics = shell.magics_manager.registry.get("CmdMagics") if shell is not None else None
+    if magics is None:
+        return shared_session()
+    session: Session = magics.cells.session
+    return session
+
+
+def _display(reply: Reply) -> None:
+    shell = _shell()
+    if shell is not None:
+        cell_of(shell).show_again(reply)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.code_commands import CodeCommands
 from cc_jupyter.commands import Commands
+from cc_jupyter.composing import Composer
 from cc_jupyter.dry_run import DryRun, dry_run
-from cc_jupyter.errors import CcError, OptionError, StreamError
+from cc_jupyter.errors import CcError, StreamError
+from cc_jupyter.insertion import one_cell
 from cc_jupyter.options import CellOptions, option_help, parse_ask_line, parse_cell_line
-from cc_jupyter.render import Renderer, Silent
+from cc_jupyter.render import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
-from cc_jupyter.session import Plan, Question, shared_session
-from cc_jupyter.shell import Cell
+from cc_jupyter.session import shared_session
+from cc_jupyter.shell import Showing, cell_of
 from cc_jupyter.tables import Page
-from cc_jupyter.template import RenderedPrompt, evaluate, render
-from cc_jupyter.values import to_text
+from cc_jupyter.typed import Capture, ValidationProblem, may_repair
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.plan import Plan
     from cc_jupyter.reply import Reply
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Cells:
@@ -41,11 +44,11 @@ class Cells:
         self, shell: InteractiveShell, choices: dict[str, Any], profile: dict[str, Any]
     ) -> None:
         self._shell = shell
-        self._cell = Cell(shell)
+        self._cell = cell_of(shell)
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
-        self._commands = Commands(self.session)
+        self._commands = Commands(self.session, CodeCommands(shell, self._ask_raw))
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
@@ -53,126 +56,150 @@ class Cells:
         if options.help:
             self._show(Page(option_help()))
             return
-        # IPython ends every cell with a newline of its own
-        prompt = self._prompt(options, text.removesuffix("\n"), local_ns)
-        plan = self._plan(options, prompt, local_ns)
-        if options.dry_run:
-            self._show(dry_run(plan, self.session))
-            return
-        # an expression may have printed; only a cell without one holds nothing but the answer
-        alone = prompt.text == text.removesuffix("\n") and self._cell.is_all_magic()
-        reply = self._run(options, plan, owns_cell=alone)
-        if options.name is not None:
-            self._bind(options.name, reply)
+        with self._failures_told(options.name):
+            # IPython ends every cell with a newline of its own
+            self._run_cell(options, text.removesuffix("\n"), local_ns)
 
     def line(self, line: str, local_ns: dict[str, object]) -> object:
         """Run a `%cmd` line and give its result, which shows itself."""
         command = (line.split(None, 1) or [""])[0]
         rest = line.lstrip()[len(command) :]
-        if command != "ask":
-            return self._commands.run(command, rest.strip())
-        return self._ask(rest, local_ns)
+        with self._failures_told():
+            if command != "ask":
+                return self._commands.run(command, rest.strip())
+            return self._ask(rest, local_ns)
+
+    def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
+        plan = self._plan(options, text, local_ns)
+        if options.dry_run:
+            self._show(dry_run(plan, self.session))
+            return
+        # an expression may print; a cell with one may hold more than the answer
+        evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
+        reply = self._run(options, plan, owns_cell=not evaluated and self._cell.is_all_magic())
+        value = self._value(options, plan, reply)
+        if options.name is not None:
+            self._shell.user_ns[options.name] = value
+        if options.format == "code":
+            self._insert(reply)
 
     def _ask(self, line: str, local_ns: dict[str, object]) -> Reply | DryRun | Page:
         options, text = parse_ask_line(line)
         if options.help:
             return Page(option_help())
-        plan = self._plan(options, self._prompt(options, text, local_ns), local_ns)
+        plan = self._plan(options, text, local_ns)
         if options.dry_run:
             return dry_run(plan, self.session)
-        shown_in = None if options.quiet else self._cell.token
         reply = self._run(options, plan, owns_cell=False)
+        if options.format == "code":
+            self._insert(reply)
+        return reply
 
-        def display(reply: Reply) -> None:
-            self._cell.show_again(reply, here=self._cell.token == shown_in)
+    def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
+        """Send a prompt of our own making, to the letter, with the options of a line."""
+        options, remark = parse_ask_line(line)
+        text = f"{prompt}\n\n{remark}" if remark.strip() else prompt
+        options = dataclasses.replace(options, raw=True)
+        question = Composer(self._shell, {}).question(options, text, self._cell)
+        question = dataclasses.replace(question, notices=question.notices + notices)
+        return self._run(options, self.session.plan(question), owns_cell=False)
 
-        return dataclasses.replace(reply, display=display)
-
-    def _prompt(
-        self, options: CellOptions, text: str, local_ns: dict[str, object]
-    ) -> RenderedPrompt:
-        if not text.strip():
-            raise OptionError("the prompt is empty", hint="write it below the %%cmd line")
-        prompt = RenderedPrompt(text) if options.raw else self._filled(text, local_ns)
-        found = _SURROGATE.search(prompt.text)
-        if found is not None:
-            raise OptionError(
-                f"character {found.start():,} of the prompt is half a character"
-                f" (U+{ord(found[0]):04X}), which cannot be sent",
-                hint="it comes from broken text; str.encode('utf-8', 'replace') mends it",
-            )
-        return prompt
-
-    def _filled(self, text: str, local_ns: dict[str, object]) -> RenderedPrompt:
-        user_ns = dict(self._shell.user_ns)
-        history = self._shell.history_manager
-        if history is not None and user_ns.get("In") is history.input_hist_parsed:
-            user_ns["In"] = history.input_hist_raw  # the cell as it was typed
-        seen_first = {} if local_ns is self._shell.user_ns else local_ns
-        return render(text, lambda source: evaluate(source, user_ns, seen_first), to_text)
-
-    def _plan(
-        self, options: CellOptions, prompt: RenderedPrompt, local_ns: dict[str, object]
-    ) -> Plan:
-        system = RenderedPrompt(options.system or "")
-        if not options.raw:
-            system = self._filled(system.text, local_ns)
-        question = Question(
-            prompt=prompt.text,
-            model=options.model,
-            system=None if options.system is None else system.text,
-            parameters=options.parameters,
-            thread=options.thread,
-            new=options.new,
-            once=options.once,
-            key_env=options.key_env,
-            zdr=options.zdr,
-            turn_key=None if options.once else self._cell.next_turn_key(),
-            notices=prompt.notices + system.notices,
-        )
-        return self.session.plan(question)
+    def _plan(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Plan:
+        composer = Composer(self._shell, local_ns)
+        return self.session.plan(composer.question(options, text, self._cell))
 
     def _run(self, options: CellOptions, plan: Plan, *, owns_cell: bool) -> Reply:
-        reply = self.session.run(plan, self._renderer(options, plan, owns_cell=owns_cell))
-        self._shell.user_ns["_cmd"] = reply
+        self._cell.count_request()
+        renderer, known = (
+            self._renderer(options, plan, owns_cell=owns_cell),
+            len(self.session.spent),
+        )
+        try:
+            reply = self._kept(options, self.session.run(plan, renderer))
+        except KeyboardInterrupt:
+            if len(self.session.spent) > known:  # it came when the answer was whole
+                self._kept(options, self.session.spent[-1])
+            raise
         if reply.error is not None:
-            raise _worded(reply.error, options.name)
+            raise reply.error
         return reply
+
+    def _kept(self, options: CellOptions, reply: Reply) -> Reply:
+        """Leave a reply in `_cmd`, and give it as it shows itself."""
+        reply = dataclasses.replace(reply, display=self._display(quiet=options.quiet))
+        self._shell.user_ns["_cmd"] = reply
+        return reply
+
+    def _display(self, *, quiet: bool) -> Showing:
+        """Give how a reply shows itself: not again in the execution that has shown it."""
+        if not quiet:
+            return Showing(self._cell, self._cell.token, "shown above")
+        # nothing was shown: a bare line shall show nothing, a variable shall
+        return Showing(self._cell, self._cell.token if self._cell.ends_in_magic() else None)
 
     def _renderer(self, options: CellOptions, plan: Plan, *, owns_cell: bool) -> Renderer:
         if options.quiet:
             return Silent()
-        return self._cell.renderer(
+        capture = plan.question.capture
+        renderer = self._cell.renderer(
             short_name(plan.model.id),
             reasoning=plan.settings.reasoning,
-            markdown=options.format != "text",
+            markdown=options.format != "text" and capture is None,
             owns_cell=owns_cell,
         )
+        return renderer if capture is None else Indented(renderer, capture.shown)
 
-    def _bind(self, name: str, reply: Reply) -> None:
-        if not reply.text:
-            raise StreamError(
-                "the answer has no text, only reasoning", hint=_keeps(name, "run the cell again")
-            )
-        self._shell.user_ns[name] = reply.text
+    def _value(self, options: CellOptions, plan: Plan, reply: Reply) -> object:
+        """Give what the answer is worth: its text, or a value of the type that was asked for."""
+        capture = plan.question.capture
+        if capture is not None:
+            return self._captured(options, plan, capture, reply)
+        if not reply.text and options.name is not None:
+            only = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
+            raise StreamError(f"the answer has no text, {only}", hint="run the cell again")
+        return reply.text
+
+    def _captured(self, options: CellOptions, plan: Plan, capture: Capture, reply: Reply) -> object:
+        """Give the value of a captured answer, asking once more if it does not fit."""
+        try:
+            return capture.validate(reply.text)
+        except ValidationProblem as problem:
+            if not may_repair(reply, plan.settings.max_retries):
+                raise capture.error(problem, reply) from None
+            again = self.session.repaired(plan, reply, problem)
+        reply = self._run(options, again, owns_cell=False)
+        try:
+            return capture.validate(reply.text)
+        except ValidationProblem as problem:
+            raise capture.error(problem, reply) from None
+
+    def _insert(self, reply: Reply) -> None:
+        """Put the code of an answer into one new cell below, not run."""
+        code = one_cell(reply.code)
+        if code:
+            self._shell.set_next_input(code)
+        else:
+            self._show(Page("the answer holds no code block; no cell was added"))
+
+    @contextmanager
+    def _failures_told(self, name: str | None = None) -> Iterator[None]:
+        """Make what fails fit to stand under the cell, where `name` was to be bound."""
+        before = self._shell.user_ns.get("_cmd")
+        unbound = "" if name is None else f"{name} was not bound"
+        if name in self._shell.user_ns:
+            unbound = f"{name} keeps its old value"
+        try:
+            yield
+        except CcError as error:
+            error.hint = "; ".join(filter(None, (error.hint, unbound))) or None
+            raise
+        except KeyboardInterrupt as interrupt:
+            kept = "" if self._shell.user_ns.get("_cmd") is before else "what came is kept"
+            said = "; ".join(filter(None, ("KeyboardInterrupt: stopped", kept, unbound)))
+            interrupt._render_traceback_ = lambda: [said]  # type: ignore[attr-defined]  # IPython's
+            raise
 
     def _show(self, result: object) -> None:
         from IPython.display import display  # noqa: PLC0415  loaded in every kernel
 
         display(result)  # type: ignore[no-untyped-call]  # IPython's own
-
-
-def _worded(error: CcError | KeyboardInterrupt, name: str | None) -> BaseException:
-    """Make an error ready for its cell: an interrupt in one line, a name's old value mentioned."""
-    if isinstance(error, CcError):
-        if name is not None:
-            error.hint = _keeps(name, error.hint)
-        return error
-    kept = "KeyboardInterrupt: stopped; what came is kept" + (f", {name} is not" if name else "")
-    error._render_traceback_ = lambda: [kept]  # type: ignore[attr-defined]  # IPython's hook
-    return error
-
-
-def _keeps(name: str, hint: str | None) -> str:
-    said = f"{name} was not bound and keeps what it was"
-    return f"{hint}; {said}" if hint else said

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.catalog import ModelSpec, load_catalog
 from cc_jupyter.cost import format_usd
 from cc_jupyter.errors import CcError, ConnectError, OptionError, did_you_mean
+from cc_jupyter.local_command import local_command
 from cc_jupyter.models import LOCAL, chosen_model
 from cc_jupyter.options import option_help
 from cc_jupyter.tables import Card, Page, Row, Table
@@ -17,6 +18,7 @@ from cc_jupyter.target import api_root, find_target
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cc_jupyter.code_commands import CodeCommands
     from cc_jupyter.model_list import ListedModel, ModelList
     from cc_jupyter.session import Session
 
@@ -28,7 +30,11 @@ _HELP = """\
 %cmd                             where one stands: model, key, thread, spent so far
 %cmd models [WORDS] [--refresh]  the models there are, with prices; each word must occur
 %cmd use MODEL                   the model for this session; `local` is the one on this machine
+%cmd local [setup|start|stop]    the model on this machine: how it stands, or get, start, stop it
 %cmd new [NAME]                  start the thread anew, or go on in a new thread NAME
+%cmd insert [N]                  the code blocks of the last answer, or the Nth, into a new cell
+%cmd explain [options]           what went wrong in the cell that failed last
+%cmd fix [options]               the failed cell corrected: what changes, and a new cell with it
 %cmd help [options|COMMAND]      this text, or the options of %%cmd and %cmd ask
 """
 
@@ -36,12 +42,16 @@ _HELP = """\
 class Commands:
     """The commands, by name."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, code: CodeCommands) -> None:
         self._session = session
         self._by_name: dict[str, Callable[[str], object]] = {
             "models": self._models,
             "use": self._use,
+            "local": local_command,
             "new": self._new,
+            "insert": code.insert,
+            "explain": code.explain,
+            "fix": code.fix,
             "status": self._status,
             "help": self._help,
         }

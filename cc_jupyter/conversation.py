@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cc_jupyter.messages import Message
+
+if TYPE_CHECKING:
+    from cc_jupyter.images import Image
 
 DEFAULT_THREAD = "default"
 
@@ -36,6 +40,8 @@ class Turn:
     """As far as it came; empty if nothing came."""
     system: str | None = None
     """The system prompt set by this turn; empty removes it, `None` leaves it as it was."""
+    images: tuple[Image, ...] = ()
+    """What the prompt showed; a follow-up may ask about it."""
 
 
 @dataclass(slots=True)
@@ -44,13 +50,20 @@ class Slot:
 
     key: TurnKey | None
     """`None`: no cell id is known, so nothing can run again in its place."""
-    starts_anew: bool = False
-    """Whether nothing before it is sent."""
+    after_new: bool = False
+    """Whether it was made when the thread had been started anew."""
+    says_new: bool = False
+    """Whether its cell says `--new`; a cell run again may say otherwise."""
     versions: list[Turn] = field(default_factory=list)
     active: int = -1
     """Which version counts; -1: none got any text yet."""
     stale: bool = False
     """Whether something before it changed after it was answered."""
+
+    @property
+    def starts_anew(self) -> bool:
+        """Whether nothing before it is sent."""
+        return self.after_new or self.says_new
 
     @property
     def turn(self) -> Turn | None:
@@ -89,19 +102,17 @@ class Thread:
         with self._lock:
             place = self._find(key)
             if place == len(self._slots):
-                self._slots.append(Slot(key, starts_anew=self._anew))
+                self._slots.append(Slot(key, after_new=self._anew))
                 self._anew = False
-            if anew:
-                self._slots[place].starts_anew = True
+            self._slots[place].says_new = anew
             return place
 
     def past(self, key: TurnKey | None, *, anew: bool = False) -> Past:
         """Give what a request with `key` has before it, reserving nothing."""
         with self._lock:
             place = self._find(key)
-            if anew or (place == len(self._slots) and self._anew):
-                return Past()
-            return _past(self._slots[: place + 1], place)
+            after_new = self._anew if place == len(self._slots) else self._slots[place].after_new
+            return Past() if anew or after_new else _past(self._slots[:place])
 
     def record(self, place: int, turn: Turn) -> None:
         """Keep an answer in its place.
@@ -129,16 +140,16 @@ class Thread:
         return len(self._slots)
 
 
-def _past(slots: list[Slot], place: int) -> Past:
-    """Fold the slots before `place`, from the last one that starts anew."""
+def _past(slots: list[Slot]) -> Past:
+    """Fold the slots before a place, from the last one that starts anew."""
     begin = max((i for i, slot in enumerate(slots) if slot.starts_anew), default=0)
     messages: list[Message] = []
     system: str | None = None
-    for slot in slots[begin:place]:
+    for slot in slots[begin:]:
         turn = slot.turn
         if turn is None:
             continue
-        messages += [Message("user", turn.prompt), Message("assistant", turn.answer)]
+        messages += [Message("user", turn.prompt, turn.images), Message("assistant", turn.answer)]
         if turn.system is not None:
             system = turn.system
     return Past(tuple(messages), system or None)

@@ -7,20 +7,22 @@ nothing is sent again, and a broken answer ends in an `Error` event.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import random
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter import __version__
-from cc_jupyter.errors import ConnectError
+from cc_jupyter.answer_format import call_as_text
+from cc_jupyter.errors import ConnectError, ProviderError
 from cc_jupyter.events import Error, Notice, StreamEvent, Waiting
 from cc_jupyter.redact import redact
-from cc_jupyter.transport import TIMED_OUT, Call, End, Head, Incoming, Transport, Wake
+from cc_jupyter.repair import repaired
+from cc_jupyter.retry import backoff_s, pause_s
+from cc_jupyter.transport import TIMED_OUT, Call, End, Head, Incoming, Item, Transport, Wake
 from cc_jupyter.wire import WIRE_FORMATS
 from cc_jupyter.wire.answer import AnswerReader
 from cc_jupyter.wire.refusal import Refusal, classify
@@ -33,10 +35,8 @@ if TYPE_CHECKING:
 
 TICK_S = 0.036
 """How often a waiting reader looks up: the pace at which a screen may be drawn."""
-LONGEST_WAIT_S = 30.0
-"""A provider that asks for a longer pause gets none: the user decides."""
-_FIRST_BACKOFF_S = 0.5
 _SETTLE_S = 2.0  # after the reason for the end is known, for usage and the end mark
+_REFUSAL_S = 3.0  # for the body of a refusal; the status alone says enough
 _MOST_REFUSAL_BYTES = 2**20
 
 
@@ -79,9 +79,10 @@ class Exchange:
         self._zdr = zdr
         self._incoming: Incoming | None = None
         self._interrupted = False
-        self.sent = False
-        """Whether a request may have left this machine."""
+        self.answer_format = request.answer_format
+        """As it was last asked for: a refusal weakens it."""
         self.body_sha256 = ""
+        """Of the last body sent."""
 
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; safe from a signal handler."""
@@ -100,38 +101,36 @@ class Exchange:
             `wake` was called.
         """
         request, tries = self._request, 0
+        failure: ProviderError
         while True:
             try:
                 yield from self._attempt(request)
             except ConnectError as error:
-                if tries >= self._limits.max_retries or error.code == TIMED_OUT:
-                    raise
-                wait_s = _backoff_s(tries)
-                said = str(error)
+                failure = error
+                wait_s = None if error.code == TIMED_OUT else backoff_s(tries)
             except _RefusedError as refused:
-                refusal = refused.refusal
-                if refusal.max_tokens_ceiling and tries < self._limits.max_retries:
-                    ceiling = refusal.max_tokens_ceiling
-                    if request is not self._request:  # the one repair was made already
-                        raise refusal.error from None
-                    request = _with_max_tokens(request, ceiling)
-                    yield Notice(f"max_tokens lowered to {ceiling:,}, the most the model takes")
+                again = None
+                if self._limits.max_retries:
+                    again = repaired(refused.refusal, request, self._request)
+                if again is not None:
+                    request, said = again
+                    self.answer_format = request.answer_format
+                    yield Notice(said)
                     continue
-                wait_or_none_s = _wait_s(refusal, tries)
-                if wait_or_none_s is None or tries >= self._limits.max_retries:
-                    raise refusal.error from None
-                wait_s = wait_or_none_s
-                said = str(refusal.error)
+                failure = refused.refusal.error
+                wait_s = pause_s(refused.refusal, tries)
             else:
                 return
+            if wait_s is None or tries >= self._limits.max_retries:
+                raise failure
             tries += 1
             of = f"try {tries} of {self._limits.max_retries}"
-            yield Notice(f"{said}; sent again after {wait_s:.1f} s ({of})")
+            yield Notice(f"{failure}; sent again after {wait_s:.1f} s ({of})")
             yield from self._pause(wait_s)
 
     def _attempt(self, request: Request) -> Iterator[StreamEvent]:
+        self._heed()
         call = self._call(request)
-        self.sent = True
         sent_s = monotonic()
         self._incoming = incoming = self._transport.send(call)
         if self._interrupted:  # it came before there was anything to wake
@@ -140,8 +139,9 @@ class Exchange:
         try:
             head = yield from self._head(incoming, sent_s)
             if head.status != 200:  # noqa: PLR2004  the one status with an answer
-                raise self._refused(head, incoming)
-            yield from self._answer(incoming)
+                raise _RefusedError((yield from self._refusal(head, incoming)))
+            form, events = request.answer_format, self._answer(incoming)
+            yield from call_as_text(events) if form and form.mode == "tool" else events
             finished = True
         finally:
             incoming.close(drain=finished)
@@ -155,7 +155,10 @@ class Exchange:
                 case Head():
                     return item
                 case None:
-                    yield Waiting("first text", monotonic() - sent_s)
+                    yield Waiting(
+                        "connecting" if incoming.connecting else "first text",
+                        monotonic() - sent_s,
+                    )
                 case Wake():
                     raise KeyboardInterrupt
                 case End(error=error):
@@ -163,27 +166,63 @@ class Exchange:
                 case bytes():
                     raise AssertionError("bytes before the head")
 
-    def _answer(self, incoming: Incoming) -> Iterator[StreamEvent]:
-        reader = AnswerReader(WIRE_FORMATS[self._request.endpoint].decoder())
-        last_s = monotonic()
-        while not reader.done:
+    def _refusal(self, head: Head, incoming: Incoming) -> Generator[StreamEvent, None, Refusal]:
+        """Read why it was refused; a body that trickles or hangs is not waited for."""
+        body = bytearray()
+        began_s = monotonic()
+        while len(body) < _MOST_REFUSAL_BYTES and (waited_s := monotonic() - began_s) < _REFUSAL_S:
             item = incoming.receive(TICK_S)
             match item:
                 case bytes():
-                    last_s = monotonic()
-                    yield from self._clean(reader.read(item))
+                    body += item
                 case None:
-                    silent_s = monotonic() - last_s
-                    if reader.stopped and silent_s > _SETTLE_S:
-                        yield from reader.close()
-                    else:
-                        yield Waiting("more text" if reader.began else "first text", silent_s)
+                    yield Waiting("first text", waited_s)
                 case Wake():
                     raise KeyboardInterrupt
-                case End(error=error):
-                    yield from self._end(reader, error)
-                case Head():
-                    raise AssertionError("a second head")
+                case _:  # the end, cut or not
+                    break
+        return classify(
+            head.status,
+            head.headers,
+            bytes(body),
+            model=self._request.model,
+            secrets=(self._target.key.value,),
+            now=datetime.now(UTC),
+        )
+
+    def _answer(self, incoming: Incoming) -> Iterator[StreamEvent]:
+        reader = AnswerReader(WIRE_FORMATS[self._request.endpoint].decoder())
+        heard_s = told_s = monotonic()  # the last byte; the last event given
+        stopped_s = math.inf  # when the reason for the end was known
+        while True:
+            item = incoming.receive(TICK_S)
+            now_s = monotonic()
+            if isinstance(item, bytes):
+                heard_s = now_s
+                if self._interrupted:
+                    incoming.close()  # nothing more may come; what has come is still read
+                for event in self._clean(reader.read(item)):
+                    told_s = now_s
+                    yield event
+            elif item is not None:
+                yield from self._over(reader, item)
+            stopped_s = min(stopped_s, now_s) if reader.stopped else math.inf
+            if now_s - stopped_s > _SETTLE_S:
+                yield from self._clean(reader.close())
+            if reader.done:
+                return
+            if now_s - told_s >= TICK_S:  # also while there is nothing but keep-alives
+                told_s = now_s
+                yield Waiting("more text" if reader.began else "first text", now_s - heard_s)
+
+    def _over(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
+        match item:
+            case Wake():
+                raise KeyboardInterrupt
+            case End(error=error):
+                yield from self._end(reader, error)
+            case _:
+                raise AssertionError(f"{item!r} amid the answer")
 
     def _end(self, reader: AnswerReader, error: BaseException | None) -> Iterator[StreamEvent]:
         """Give what the end of the body tells: it ended as announced, or the network cut it."""
@@ -193,38 +232,22 @@ class Exchange:
             raise error
         for event in self._clean(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
-                yield Error(event.message, provider_message=str(error))
+                yield Error(str(error))  # it says which connection was lost, and how
             else:
                 yield event
 
     def _clean(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
         """Take secrets out of what the provider said went wrong."""
+        secrets = (self._target.key.value,)
         for event in events:
-            if isinstance(event, Error) and event.provider_message:
-                said = redact(event.provider_message, (self._target.key.value,))
-                yield Error(event.message, event.code, said)
+            if isinstance(event, Error):
+                said = (event.message, event.code, event.provider_message)
+                message, code, words = (text and redact(text, secrets) for text in said)
+                yield Error(message or "", code, words)
+            elif isinstance(event, Notice):
+                yield Notice(redact(event.text, secrets))
             else:
                 yield event
-
-    def _refused(self, head: Head, incoming: Incoming) -> _RefusedError:
-        body = bytearray()
-        while len(body) < _MOST_REFUSAL_BYTES:
-            item = incoming.receive(LONGEST_WAIT_S)
-            if isinstance(item, Wake):
-                raise KeyboardInterrupt
-            if not isinstance(item, bytes):  # the end, cut or not, or a server that hangs
-                break
-            body += item
-        return _RefusedError(
-            classify(
-                head.status,
-                head.headers,
-                bytes(body),
-                model=self._request.model,
-                secrets=(self._target.key.value,),
-                now=datetime.now(UTC),
-            )
-        )
 
     def _call(self, request: Request) -> Call:
         body = encode_body(request)
@@ -252,14 +275,14 @@ class Exchange:
 
     def _pause(self, wait_s: float) -> Iterator[StreamEvent]:
         """Wait, drawing and interruptible."""
-        from time import sleep  # noqa: PLC0415  nothing else here sleeps
-
         start_s = monotonic()
         while (waited_s := monotonic() - start_s) < wait_s:
-            if self._interrupted:
-                raise KeyboardInterrupt
+            self._heed()
             yield Waiting("retry", waited_s)
             sleep(min(TICK_S, wait_s - waited_s))
+
+    def _heed(self) -> None:
+        """Stop where an interrupt has come that nobody was waiting to be woken by."""
         if self._interrupted:
             raise KeyboardInterrupt
 
@@ -268,27 +291,3 @@ def encode_body(request: Request) -> bytes:
     """Give the body exactly as it is sent."""
     body = WIRE_FORMATS[request.endpoint].encode(request)
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _with_max_tokens(request: Request, ceiling: int) -> Request:
-    parameters = dataclasses.replace(request.parameters, max_tokens=ceiling)
-    return dataclasses.replace(request, parameters=parameters)
-
-
-def _backoff_s(tries: int) -> float:
-    """Double with each try, between half and all of it, so that many cells spread out."""
-    longest_s: float = _FIRST_BACKOFF_S * 2**tries
-    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
-
-
-def _wait_s(refusal: Refusal, tries: int) -> float | None:
-    """Give the pause before the next try; `None`: there must be none."""
-    if not refusal.retryable:
-        return None
-    asked_s = refusal.error.retry_after_s
-    if asked_s is None:
-        return _backoff_s(tries)
-    if asked_s <= LONGEST_WAIT_S:
-        return asked_s
-    refusal.error.hint = f"the provider asks to wait {asked_s:.0f} s; run the cell again then"
-    return None

@@ -23,7 +23,7 @@ class InterruptGuard:
     """Calls `wake` on an interrupt while it is entered.
 
     It steps in only where Python's own handler stands, in the main thread: a program that
-    handles the signal itself goes on doing so.
+    handles the signal itself goes on doing so. Whatever way it is left, that handler stands again.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -35,8 +35,8 @@ class InterruptGuard:
     def __enter__(self) -> Self:
         main = threading.current_thread() is threading.main_thread()
         if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._note)
             self._installed = True
+            signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(
@@ -51,5 +51,7 @@ class InterruptGuard:
     def _note(self, number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as signal gives it
         self.count += 1
         if self.count >= _PATIENCE:
+            # put back first: what is raised here may come from within `__exit__`
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.default_int_handler(number, frame)
         self._wake()

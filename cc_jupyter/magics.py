@@ -16,7 +16,7 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Float, Int, Unicode
 
-from cc_jupyter.ask_line import AskLine
+from cc_jupyter.input_transforms import AskLine, PromptCell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -50,6 +50,8 @@ class CmdMagics(Magics):
         self._ipython = shell
         super().__init__(shell)
         self.profile = {name: value for name, value in self._values().items() if value is not None}
+        self.replaced: dict[str, Any] = {}
+        """What had the name before, by kind: on Windows IPython has a `%%cmd` of its own."""
         self._cells: Cells | None = None
 
     def update_config(self, config: Config) -> None:
@@ -69,7 +71,9 @@ class CmdMagics(Magics):
         """Ask a language model; the text of the cell is the prompt. `%cmd help` lists it all."""
         cells = self.cells
         if cell is None:
-            return cells.line(line, local_ns or {})
+            result = cells.line(line, local_ns or {})
+            self.model = self.choices.get("model", self.model)  # `%cmd use` may have chosen it
+            return result
         cells.cell(line, cell, local_ns or {})
         return None
 
@@ -87,28 +91,38 @@ class CmdMagics(Magics):
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add the magics and the reading of `%cmd ask …?`; a second time changes nothing."""
+    """Add the magics and what keeps a prompt as it was typed; a second time changes nothing."""
     if _loaded(shell) is not None:
         return
-    shell.register_magics(CmdMagics(shell))
-    shell.input_transformer_manager.token_transformers.append(AskLine)
+    magics, table = CmdMagics(shell), shell.magics_manager.magics
+    magics.replaced = {kind: table[kind]["cmd"] for kind in table if "cmd" in table[kind]}
+    shell.register_magics(magics)
+    manager = shell.input_transformer_manager
+    manager.token_transformers.append(AskLine)
+    PromptCell().add_to(manager.cleanup_transforms)
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take back what `load` added; a `%%cmd` that IPython has itself (on Windows) comes back."""
+    """Take back what `load` added, and give back what it replaced."""
     magics = _loaded(shell)
     if magics is None:
         return
     manager = shell.magics_manager
-    for kind, name in (("line", "cmd"), ("cell", "cmd")):
-        manager.magics[kind].pop(name, None)
+    for table in manager.magics.values():
+        table.pop("cmd", None)
+    for kind, replaced in magics.replaced.items():
+        manager.magics[kind]["cmd"] = replaced
     manager.registry.pop("CmdMagics", None)
     configurables: list[Any] = shell.configurables  # IPython puts every magic class there
     configurables.remove(magics)
-    transformers = shell.input_transformer_manager.token_transformers
-    if AskLine in transformers:
-        transformers.remove(AskLine)
-    _give_back_script_magic(shell)
+    transforms = shell.input_transformer_manager
+    transforms.token_transformers[:] = [
+        each for each in transforms.token_transformers if each is not AskLine
+    ]
+    transforms.cleanup_transforms[:] = [
+        each for each in transforms.cleanup_transforms if not isinstance(each, PromptCell)
+    ]
+    manager.magics["cell"].update(_script_magic(shell))
 
 
 def _loaded(shell: InteractiveShell) -> CmdMagics | None:
@@ -116,8 +130,8 @@ def _loaded(shell: InteractiveShell) -> CmdMagics | None:
     return found if isinstance(found, CmdMagics) else None
 
 
-def _give_back_script_magic(shell: InteractiveShell) -> None:
-    """Restore IPython's own `%%cmd`, which runs cmd.exe, where it has one."""
+def _script_magic(shell: InteractiveShell) -> dict[str, Any]:
+    """Give IPython's own `%%cmd` if it was made meanwhile: until its first use it is a promise."""
     scripts = shell.magics_manager.registry.get("ScriptMagics")
-    if scripts is not None and "cmd" in scripts.magics.get("cell", {}):
-        shell.magics_manager.magics["cell"]["cmd"] = scripts.magics["cell"]["cmd"]
+    cells = {} if scripts is None else scripts.magics.get("cell", {})
+    return {"cmd": cells["cmd"]} if "cmd" in cells else {}

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cc_jupyter.answer_format import AnswerFormat
+    from cc_jupyter.images import Image
+
 Role: TypeAlias = Literal["user", "assistant"]
 Endpoint: TypeAlias = Literal["/chat/completions", "/messages"]
 
@@ -18,6 +21,7 @@ class Message:
 
     role: Role
     text: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,5 @@ class Request:
     messages: tuple[Message, ...]
     system: str | None = None
     parameters: Parameters = Parameters()
+    answer_format: AnswerFormat | None = None
+    """The form the answer shall have; `None`: any text."""

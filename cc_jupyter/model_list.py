@@ -10,12 +10,14 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, get_args
 
 from cc_jupyter import __version__
-from cc_jupyter.errors import ConnectError
+from cc_jupyter.errors import ConfigError, ConnectError
 from cc_jupyter.folders import cache_folder, make_private
 from cc_jupyter.messages import Endpoint
 from cc_jupyter.transport import Call, Transport, fetch
@@ -56,7 +58,7 @@ def cached_models(api_root: str) -> ModelList:
     try:
         kept = json.loads(_path(api_root).read_text(encoding="utf-8"))
         return ModelList(_read(kept["data"]), float(kept["fetched_at_s"]))
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours: ask again
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none yet, or not ours
         return ModelList({}, 0.0)
 
 
@@ -72,14 +74,16 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
     call = Call("GET", f"{api_root}/models", headers, idle_timeout_s=_TIMEOUT_S)
     status, raw = fetch(transport, call, timeout_s=_TIMEOUT_S, most_bytes=_MOST_BYTES)
     try:
-        data = json.loads(raw)["data"]
-        models = _read(data)
+        data = json.loads(raw)["data"] if status == HTTPStatus.OK else None
     except (ValueError, KeyError, TypeError, RecursionError):
+        data = None
+    models = _read(data)
+    if not models:  # an empty list is no reason to forget a good one
         raise ConnectError(
             f"{api_root}/models gave no list of models ({status})",
             hint="check the base URL (CMD_BASE_URL)",
             status=status,
-        ) from None
+        )
     now_s = time.time()
     _keep(_path(api_root), {"fetched_at_s": now_s, "data": data})
     return ModelList(models, now_s)
@@ -120,9 +124,13 @@ def _path(api_root: str) -> Path:
 
 def _keep(path: Path, content: object) -> None:
     """Replace the file in one step; a disk that refuses costs a question next time, no answer."""
-    fresh = path.with_suffix(f".{os.getpid()}.tmp")
-    with contextlib.suppress(OSError):
-        make_private(path.parent)
-        fresh.write_text(json.dumps(content), encoding="utf-8")
-        fresh.chmod(0o600)
-        fresh.replace(path)
+    with contextlib.suppress(OSError, ConfigError):
+        folder = make_private(path.parent)
+        handle, fresh = tempfile.mkstemp(dir=folder, prefix=path.stem, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(content, file)
+            os.replace(fresh, path)  # noqa: PTH105  `mkstemp` gives a text
+        except OSError:
+            os.unlink(fresh)  # noqa: PTH108  as above
+            raise

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cc_jupyter.catalog import ModelSpec, endpoint_by_name, load_catalog
-from cc_jupyter.errors import ConfigError, OptionError, did_you_mean
-from cc_jupyter.model_list import ModelList, cached_models, fetch_models
+from cc_jupyter.errors import ConfigError, ConnectError, OptionError, did_you_mean
+from cc_jupyter.model_list import ListedModel, ModelList, cached_models, fetch_models
 
 if TYPE_CHECKING:
     from cc_jupyter.messages import Endpoint
@@ -38,9 +38,12 @@ class Models:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lists: dict[str, ModelList] = {}
+        self._looked_up: set[tuple[str, str]] = set()  # API root and id, whatever came of it
 
     def find(self, name: str, target: Target) -> Model:
-        """Give the model with an id, asking `/models` only if no list knows it.
+        """Give the model with an id, asking `/models` once if no list knows it.
+
+        A host other than the provider's own may serve what it does not list, or have no list.
 
         Raises
         ------
@@ -49,18 +52,30 @@ class Models:
         ConnectError
             It had to be asked and did not answer.
         """
-        spec = load_catalog().models.get(name)
         if target.served_by == LOCAL:
             return Model(name, endpoint_by_name(name), None)
+        spec = load_catalog().models.get(name)
         listed = self.listed(target.api_root).models.get(name)
         if spec is None and listed is None:
-            listed = self.refresh(target.api_root).models.get(name)
+            listed = self._look_up(name, target)
         if spec is None and listed is None and target.is_default_host:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",
                 hint=self.close_to(name, target) or "%cmd models lists them",
             )
         return Model(name, _endpoint(name, listed.endpoints if listed else (), spec), spec)
+
+    def _look_up(self, name: str, target: Target) -> ListedModel | None:
+        if (target.api_root, name) in self._looked_up:
+            return None
+        try:
+            listed = self.refresh(target.api_root).models.get(name)
+        except ConnectError:
+            if target.is_default_host:
+                raise
+            listed = None
+        self._looked_up.add((target.api_root, name))
+        return listed
 
     def close_to(self, name: str, target: Target) -> str | None:
         """Give a hint that names models like `name`; `None` when there are none."""

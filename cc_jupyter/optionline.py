@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cc_jupyter.errors import OptionError
@@ -255,3 +257,19 @@ def _unclosed(what: str, rest: str) -> OptionError:
         f"the {what} {rest[0]} in {shown(rest)} is not closed",
         hint=f'close it; a {what} that is meant as a letter goes into quotes: -s "it\'s (so)"',
     )
+
+
+def read_capture(text: str) -> tuple[str, str | None]:
+    """Read what stands behind `->`: the name of a variable and, if given, its type as written."""
+    name, colon, kind = (part.strip() for part in text.partition(":"))
+    if not name:
+        raise OptionError("`->` needs the name of a variable", hint="for example -> answer")
+    if not name.isidentifier() or iskeyword(name):
+        raise OptionError(
+            f"{shown(name)} behind `->` is not the name of a variable",
+            hint="one name, such as -> answer; options go before the `->`",
+        )
+    if colon and not kind:
+        raise OptionError(f"`-> {name}:` needs a type", hint=f"for example -> {name}: int")
+    # as Python reads names; what the type is, `typed_expression` reads in the user's namespace
+    return unicodedata.normalize("NFKC", name), kind if colon else None

@@ -7,9 +7,7 @@ Filling `{{ }}` is left to `template`.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field, fields
-from keyword import iskeyword
 from typing import Any, Literal, TypeAlias
 
 from cc_jupyter.errors import OptionError, did_you_mean
@@ -22,6 +20,7 @@ from cc_jupyter.optionline import (
     next_word,
     number_reader,
     read_any_text,
+    read_capture,
     read_count,
     read_field,
     read_text,
@@ -31,7 +30,7 @@ from cc_jupyter.optionline import (
     unquoted,
 )
 
-Format: TypeAlias = Literal["md", "text"]
+Format: TypeAlias = Literal["md", "text", "code", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,10 @@ class CellOptions:
     help: bool = False
     name: str | None = None
     """The variable that `-> NAME` binds."""
+    type: str | None = None
+    """The TYPE of `-> NAME: TYPE`, as written."""
+    image: tuple[str, ...] = ()
+    """URLs, files or expressions, as written."""
 
 
 _NOT_A_FIELD = {
@@ -71,7 +74,9 @@ _NOT_A_FIELD = {
     "effort": "--effort sets it",
     "reasoning_effort": "--effort sets it",
 }
-_FORMATS = ("md", "text")
+_FORMATS = ("md", "text", "code", "json")
+_FORMAT = "text: no Markdown; code: its code blocks into a new cell; json: an object"
+_IMAGE = "an image: https URL, file, or expression; repeatable"
 _SYSTEM = "system prompt of the thread from this turn on; '' removes it; {{ }} works in it"
 _TOP_P = "choose among this share of the likeliest words, 0 to 1"
 _KEY_ENV = "the environment variable that holds the key"
@@ -109,11 +114,12 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec(("--once",), "send without history and leave none"),
     OptionSpec(
         ("-f", "--format"),
-        "text: no Markdown",
+        _FORMAT,
         "|".join(_FORMATS),
         choice_reader(_FORMATS),
         choices=_FORMATS,
     ),
+    OptionSpec(("-i", "--image"), _IMAGE, "X", repeatable=True),
     OptionSpec(("--raw",), "no {{ }}: the prompt goes out to the letter"),
     OptionSpec(("--dry-run",), "show what would be sent; send nothing"),
     OptionSpec(("--quiet",), "show nothing but errors"),
@@ -131,10 +137,11 @@ def option_help() -> str:
     """Give the text that `-h` shows."""
     rows = [(spec.usage, spec.help) for spec in OPTIONS]
     rows.append(("-> NAME", "bind the text of the answer to a variable"))
+    rows.append(("-> NAME: TYPE", "ask for a value of that type, check it, bind it"))
     width = max(len(usage) for usage, _ in rows)
     return "\n".join(
         [
-            "%%cmd [options] [-> NAME]",
+            "%%cmd [options] [-> NAME[: TYPE]]",
             "the prompt, in which {{ expression }} becomes its value",
             "",
             "%cmd ask [options] [--] the prompt, up to the end of the line",
@@ -168,7 +175,7 @@ def parse_cell_line(line: str) -> CellOptions:
     position = 0
     while (word := next_word(line, position)) is not None:
         if word.text == ARROW:
-            return _build(given, _capture_name(line[word.end :].strip()))
+            return _build(given, *read_capture(line[word.end :].strip()))
         if not _OPTION_LIKE.match(word.text):
             raise _stray(word)
         position = _take(line, word, given, arrow=True)
@@ -226,18 +233,19 @@ def _add(given: dict[str, Any], spec: OptionSpec, *, value: object) -> None:
         raise OptionError(f"`{spec.names[-1]}` is given twice", hint="keep one of them")
 
 
-def _build(given: dict[str, Any], name: str | None = None) -> CellOptions:
+def _build(given: dict[str, Any], name: str | None = None, kind: str | None = None) -> CellOptions:
     extra: dict[str, Any] = {}
     for key, value in given.pop("param", ()):
         if key in extra:
             raise OptionError(f"`--param` sets {shown(key)} twice", hint="keep one of them")
         extra[key] = value
-    if "stop" in given:
-        given["stop"] = tuple(given["stop"])
+    for repeated in ("stop", "image"):
+        given[repeated] = tuple(given.get(repeated, ()))
     steering = {
         each.name: given.pop(each.name) for each in fields(Parameters) if each.name in given
     }
-    options = CellOptions(**given, parameters=Parameters(**steering, extra=extra), name=name)
+    parameters = Parameters(**steering, extra=extra)
+    options = CellOptions(**given, parameters=parameters, name=name, type=kind)
     if options.once and (options.new or options.thread is not None):
         other = "--new" if options.new else f"--thread {options.thread}"
         raise OptionError(
@@ -245,23 +253,6 @@ def _build(given: dict[str, Any], name: str | None = None) -> CellOptions:
             hint="keep one of them",
         )
     return options
-
-
-def _capture_name(text: str) -> str:
-    name, colon, kind = (part.strip() for part in text.partition(":"))
-    if not name:
-        raise OptionError("`->` needs the name of a variable", hint="for example -> answer")
-    if not name.isidentifier() or iskeyword(name):
-        raise OptionError(
-            f"{shown(name)} behind `->` is not the name of a variable",
-            hint="one name, such as -> answer; options go before the `->`",
-        )
-    if colon:
-        raise OptionError(
-            f"{shown(f'-> {name}: {kind}')} asks for a type, which cannot be done yet",
-            hint="leave out the type to bind the text of the answer",
-        )
-    return unicodedata.normalize("NFKC", name)  # as Python reads names
 
 
 # ── what can be wrong

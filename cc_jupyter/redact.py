@@ -6,15 +6,17 @@ its own letters, which is why callers that know the key pass it.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHAPES = re.compile(
-    r"(?i)(?P<scheme>\bbearer\s+)[^\s\"',;}\]]+"
-    # a digit, or a length no ordinary name has: `user_messages` is not a key
+    # a digit, or a length no ordinary word has: `bearer token` and `user_messages` are no keys
+    r"(?i)(?P<scheme>\bbearer\s+)(?=[^\s\"',;}\]]*[\d_]|[^\s\"',;}\]]{16})[^\s\"',;}\]]+"
     r"|\b(?:user_|cc_|sk-)(?:(?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{20,})"
 )
 _SHORTEST_SECRET = 4
@@ -23,6 +25,8 @@ _SHORTEST_SECRET = 4
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace each secret, and all that looks like a key, by `[key]`."""
     for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "[key]")
+        if len(secret) < _SHORTEST_SECRET:
+            continue
+        for spelled in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
+            text = text.replace(spelled, "[key]")
     return _SHAPES.sub(lambda found: f"{found['scheme'] or ''}[key]", text)

@@ -8,69 +8,37 @@ from __future__ import annotations
 import dataclasses
 import functools
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.answer_format import KnownForms
 from cc_jupyter.catalog import load_catalog
-from cc_jupyter.conversation import Conversations, Thread, Turn, TurnKey
+from cc_jupyter.conversation import Conversations, Turn
 from cc_jupyter.cost import Cost, price
 from cc_jupyter.errors import ModelError, ProviderError
 from cc_jupyter.exchange import Exchange, Limits
 from cc_jupyter.interrupt import InterruptGuard
-from cc_jupyter.messages import Message, Parameters, Request
-from cc_jupyter.models import LOCAL, Model, Models, chosen_model
+from cc_jupyter.models import LOCAL, Models, chosen_model
+from cc_jupyter.plan import Plan, Question, build_request, check_sight
 from cc_jupyter.reply import Provenance, Reply, ReplyBuilder
 from cc_jupyter.settings import Settings, load_settings
-from cc_jupyter.target import Target, find_target
+from cc_jupyter.target import find_target
 from cc_jupyter.transport import Transport
-from cc_jupyter.wire.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
+from cc_jupyter.wire.figures import IMPOSSIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from cc_jupyter.events import StreamEvent, Usage
+    from cc_jupyter.messages import Request
     from cc_jupyter.render import Renderer
+    from cc_jupyter.target import Target
+    from cc_jupyter.typed import ValidationProblem
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the user asks, as the options and the prompt say it."""
-
-    prompt: str
-    """To the letter as it goes out."""
-    model: str | None = None
-    system: str | None = None
-    """`None`: as the thread has it; empty: none from now on."""
-    parameters: Parameters = field(default_factory=Parameters)
-    thread: str | None = None
-    """`None`: the current one."""
-    new: bool = False
-    once: bool = False
-    key_env: str | None = None
-    zdr: bool = False
-    turn_key: TurnKey | None = None
-    notices: tuple[str, ...] = ()
-    """What the reader of the answer should know about the prompt (a value was cut)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A question with everything decided; nothing has been sent."""
-
-    question: Question
-    request: Request
-    model: Model
-    target: Target
-    settings: Settings
-    thread: Thread | None
-    """`None`: the turn leaves no trace in any conversation."""
-
-    @property
-    def zdr(self) -> bool:
-        """Whether zero data retention is asked for."""
-        return self.question.zdr or self.settings.zdr
+_LARGE_TOKENS = 2_000
+"""A prompt below this costs too little to be mentioned, however much it grew."""
 
 
 class Session:
@@ -86,6 +54,7 @@ class Session:
         """Settings of the IPython profile; they come last."""
         self.spent: list[Reply] = []
         """Every reply that was metered, to say what the session cost."""
+        self._forms = KnownForms()
         self._now = now
 
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
@@ -109,8 +78,25 @@ class Session:
         target = find_target(settings, question.key_env)
         model = self.models.find(name, target)
         thread = None if question.once else self.conversations.thread(question.thread)
-        request = _build_request(question, settings, model, thread)
-        return Plan(question, request, model, target, settings, thread)
+        request = build_request(question, settings, model, thread)
+        check_sight(request, target, model)
+        return Plan(question, self._known(request, target), model, target, settings, thread)
+
+    def repaired(self, plan: Plan, reply: Reply, problem: ValidationProblem) -> Plan:
+        """Give the plan that asks once more for what `reply` should have been."""
+        capture, turn = plan.question.capture, reply.provenance.turn
+        if capture is None:
+            raise ValueError("only a captured answer can be misfit")
+        request = self._known(capture.repaired(plan.request, reply, problem), plan.target)
+        notices = (*plan.question.notices, capture.repair_notice(problem))
+        question = dataclasses.replace(plan.question, notices=notices)
+        place = None if turn is None else turn - 1
+        return dataclasses.replace(plan, question=question, request=request, place=place)
+
+    def _known(self, request: Request, target: Target) -> Request:
+        """Ask for the answer in the form that this model is known to take."""
+        form = self._forms.recall(target.api_root, request.model, request.answer_format)
+        return dataclasses.replace(request, answer_format=form)
 
     def run(self, plan: Plan, renderer: Renderer) -> Reply:
         """Send the request, show the answer as it comes, keep it.
@@ -135,6 +121,8 @@ class Session:
                 keeper.keep()
                 raise
             reply = keeper.keep()
+            asked = plan.request.answer_format
+            self._forms.learn(plan.target.api_root, plan.model.id, asked, exchange.answer_format)
             renderer.finish(reply)
         if guard.count and reply.error is None:  # it came after the last event: the answer is whole
             raise KeyboardInterrupt
@@ -174,8 +162,8 @@ class Session:
         limits = Limits(plan.settings.max_retries, plan.settings.idle_timeout_s)
         return Exchange(self.transport, plan.request, plan.target, limits, zdr=plan.zdr)
 
-    def cost(self, plan: Plan, usage: Usage, sent_at: datetime) -> Cost:
-        """Price a usage; the local model is free."""
+    def cost(self, plan: Plan, usage: Usage, sent_at: datetime, *, doubtful: bool = False) -> Cost:
+        """Price a usage, which may be doubtful; the local model is free."""
         if plan.target.served_by == LOCAL:
             return Cost(Decimal(0), "reported", None)
         catalog = load_catalog()
@@ -184,7 +172,7 @@ class Session:
             usage,
             sent_at,
             price_date=catalog.price_date,
-            estimated=plan.zdr,  # its upstream may cost more (provider-api.md, section 5)
+            estimated=doubtful or plan.zdr,  # whose upstream may cost more than the list says
         )
 
     def now(self) -> datetime:
@@ -207,18 +195,38 @@ class _Keeper:
         self._exchange = exchange
         self._sent_at = session.now()
         question, thread = plan.question, plan.thread
-        self._place = thread.reserve(question.turn_key, anew=question.new) if thread else None
+        self._place = plan.place
+        if thread is not None and self._place is None:
+            self._place = thread.reserve(question.turn_key, anew=question.new)
         self.builder = ReplyBuilder()
         self.builder.notices.extend(question.notices)
+
+    def _mention_growth(self) -> None:
+        """Say when a prompt is much larger than the one before it: history is billed each time."""
+        thread, now_tokens = self._plan.thread, self.builder.usage.input_tokens
+        if thread is None or now_tokens is None or now_tokens < _LARGE_TOKENS:
+            return
+        before = (
+            reply.usage.input_tokens
+            for reply in reversed(self._session.spent)
+            if reply.provenance.thread == thread.name and reply.usage.input_tokens
+        )
+        last_tokens = next(before, None)
+        if last_tokens and now_tokens >= last_tokens * self._plan.settings.large_prompt_factor:
+            times = now_tokens / last_tokens
+            self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
 
     def keep(self) -> Reply:
         """Build the reply and record it."""
         plan, question = self._plan, self._plan.question
+        self._mention_growth()
         reply = self.builder.build(plan.model.id)
         local = plan.target.served_by == LOCAL
         reply = dataclasses.replace(
             reply,
-            cost=self._session.cost(plan, reply.usage, self._sent_at),
+            cost=self._session.cost(
+                plan, reply.usage, self._sent_at, doubtful=IMPOSSIBLE in reply.notices
+            ),
             provenance=Provenance(
                 endpoint=plan.request.endpoint,
                 served_by=plan.target.served_by,
@@ -231,41 +239,10 @@ class _Keeper:
         if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
             reply.error.reply = reply
         if plan.thread is not None and self._place is not None:
-            plan.thread.record(self._place, Turn(question.prompt, reply.text, question.system))
+            turn = Turn(question.prompt, reply.text, question.system, question.images)
+            plan.thread.record(self._place, turn)
         self._session.spent.append(reply)
         return reply
-
-
-def _build_request(
-    question: Question, settings: Settings, model: Model, thread: Thread | None
-) -> Request:
-    past = thread.past(question.turn_key, anew=question.new) if thread else None
-    before = past.messages if past else ()
-    system = question.system
-    if system is None and past is not None:
-        system = past.system
-    return Request(
-        model=model.id,
-        endpoint=model.endpoint,
-        messages=(*before, Message("user", question.prompt)),
-        system=system or None,
-        parameters=_parameters(question.parameters, settings, model),
-    )
-
-
-def _parameters(given: Parameters, settings: Settings, model: Model) -> Parameters:
-    """Fill in what the settings say, and the output ceiling that `/messages` insists on."""
-    filled = {
-        name: getattr(settings, name)
-        for name in ("temperature", "top_p", "max_tokens", "effort")
-        if getattr(given, name) is None and getattr(settings, name) is not None
-    }
-    parameters = dataclasses.replace(given, **filled)
-    if parameters.max_tokens is None and model.endpoint == "/messages":
-        ceiling = model.spec.max_output_tokens if model.spec else None
-        most = min(ceiling, LARGEST_MAX_TOKENS) if ceiling else DEFAULT_MAX_TOKENS
-        parameters = dataclasses.replace(parameters, max_tokens=most)
-    return parameters
 
 
 def _local_model_id() -> str:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root
 from cc_jupyter.errors import ConfigError, did_you_mean
 from cc_jupyter.folders import config_folder
+from cc_jupyter.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-DEFAULT_BASE_URL = "https://api.commandcode.ai/provider/v1"
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -43,11 +44,13 @@ class Settings:
     top_p: float | None = None
     max_tokens: int | None = None
     effort: str | None = None
+    large_prompt_factor: float = 5.0
+    """A prompt so many times the thread's last one is mentioned in the usage line."""
     allow_http: bool = False
     """Whether plain http may go to a host that is not this machine."""
     alias: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By base URL: `key_env`, the variable with the key for that host."""
+    """By API root: `key_env`, the variable with the key for that host."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """By setting: who said so."""
 
@@ -60,8 +63,6 @@ def _text(value: object) -> str:
 
 def _whole(least: int) -> Callable[[object], int]:
     def read(value: object) -> int:
-        if isinstance(value, str):
-            value = int(value) if value.strip().isdecimal() else value
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"a whole number of at least {least}")
         return value
@@ -70,34 +71,25 @@ def _whole(least: int) -> Callable[[object], int]:
 
 
 def _number(least: float, most: float) -> Callable[[object], float]:
+    kind = f"a number from {least:g} to {most:g}" if most < math.inf else "a positive number"
+
     def read(value: object) -> float:
-        kind = f"a number from {least:g} to {most:g}" if most < math.inf else "a positive number"
-        try:
-            number = float(value) if isinstance(value, (str, int, float)) else math.nan
-        except ValueError:
-            number = math.nan
+        number = value if isinstance(value, (int, float)) else math.nan
         if isinstance(value, bool) or not least <= number <= most or math.isinf(number):
             raise ValueError(kind)
-        return number
+        return float(number)
 
     return read
 
 
+_SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
+
+
 def _switch(value: object) -> bool:
-    words = {
-        "1": True,
-        "on": True,
-        "true": True,
-        "0": False,
-        "off": False,
-        "false": False,
-        "": False,
-    }
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().casefold() in words:
-        return words[value.strip().casefold()]
-    raise ValueError("on or off")
+    word = value.strip().casefold() if isinstance(value, str) else ""
+    if not isinstance(value, bool) and word not in _SWITCH:
+        raise ValueError("on or off")
+    return value if isinstance(value, bool) else _SWITCH[word]
 
 
 def _names(value: object) -> Mapping[str, str]:
@@ -107,18 +99,38 @@ def _names(value: object) -> Mapping[str, str]:
 
 
 def _hosts(value: object) -> Mapping[str, Mapping[str, str]]:
-    if not isinstance(value, dict) or not all(
-        isinstance(host, dict) and set(host) <= {"key_env"} and isinstance(host.get("key_env"), str)
-        for host in value.values()
-    ):
-        raise ValueError('tables like [hosts."https://…"] with key_env = "NAME"')
-    return value
+    """Read the table by API root, the form in which addresses can be compared."""
+    kind = 'tables like [hosts."https://…"] with key_env = "NAME"'
+    if not isinstance(value, dict) or not all(isinstance(host, dict) for host in value.values()):
+        raise ValueError(kind)
+    hosts = {}
+    for url, host in value.items():
+        unknown = ", ".join(sorted(host.keys() - {"key_env"}))
+        if unknown or not isinstance(host.get("key_env"), str):
+            raise ValueError(f"{kind}, not {unknown}" if unknown else kind)
+        try:
+            hosts[api_root(url, allow_http=True)] = host
+        except ConfigError as error:
+            raise ValueError(f"{kind}: {error}") from None
+    return hosts
+
+
+def _typed(text: str) -> int | float | str:
+    """Read what a variable holds as a number, if it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
     read: Callable[[object], Any]
     variable: str | None = None
+    from_text: Callable[[str], object] = str
+    """What a variable's text means, since a variable has no types."""
     in_project: bool = True
     in_config: bool = True
 
@@ -128,14 +140,15 @@ _SETTINGS: Mapping[str, _Setting] = {
     "model": _Setting(_text, "CMD_MODEL"),
     "base_url": _Setting(_text, "CMD_BASE_URL", in_project=False),
     "key_env": _Setting(_text, in_project=False),
-    "max_retries": _Setting(_whole(0), "CMD_MAX_RETRIES"),
-    "idle_timeout_s": _Setting(_number(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S"),
+    "max_retries": _Setting(_whole(0), "CMD_MAX_RETRIES", _typed),
+    "idle_timeout_s": _Setting(_number(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", _typed),
     "zdr": _Setting(_switch, "CMD_ZDR"),
     "reasoning": _Setting(_switch),
     "temperature": _Setting(_number(0, 2)),
     "top_p": _Setting(_number(0, 1)),
     "max_tokens": _Setting(_whole(1)),
     "effort": _Setting(_text),
+    "large_prompt_factor": _Setting(_number(1, math.inf)),
     "allow_http": _Setting(_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
     "alias": _Setting(_names, in_project=False),
     "hosts": _Setting(_hosts, in_project=False),
@@ -180,9 +193,10 @@ def _levels(
     yield "this session", session
     for name, setting in _SETTINGS.items():
         if setting.variable is not None and os.environ.get(setting.variable, "").strip():
-            yield setting.variable, {name: os.environ[setting.variable]}
+            yield setting.variable, {name: setting.from_text(os.environ[setting.variable])}
     if (project := _nearest_project(folder)) is not None:
-        table = _toml(project).get("tool", {}).get("cc_jupyter", {})
+        tool = _toml(project).get("tool")
+        table = tool.get("cc_jupyter", {}) if isinstance(tool, dict) else {}
         yield str(project), _checked(table, project, "in_project")
     config = config_folder() / "config.toml"
     yield str(config), _checked(_toml(config), config, "in_config")
@@ -193,15 +207,17 @@ def _read(name: str, raw: object, source: str) -> object:
     try:
         return _SETTINGS[name].read(raw)
     except ValueError as error:
+        # a table is not repeated: a key may stand in it that belongs elsewhere
+        value = "" if isinstance(raw, dict) else f" = {redact(repr(raw))}"
         raise ConfigError(
-            f"{source}: {name} = {raw!r} cannot be used", hint=f"it must be {error}"
+            f"{source}: {name}{value} cannot be used", hint=f"it must be {error}"
         ) from None
 
 
 def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
     """Refuse what the file may not say, so that a typing error is no silence."""
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: cc_jupyter must be a table")
+        raise ConfigError(f"{path}: tool.cc_jupyter must be a table")
     permitted = [name for name, setting in _SETTINGS.items() if getattr(setting, where)]
     for name in table:
         if name in permitted:

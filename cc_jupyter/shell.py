@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation import TurnKey
@@ -24,8 +28,9 @@ class Cell:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
-        self._message: str | None = None
-        self._requests = 0
+        self._lock = threading.Lock()
+        self._requests: Counter[object] = Counter()
+        """How many each execution has sent; a thread may still speak for an earlier one."""
 
     @property
     def in_kernel(self) -> bool:
@@ -38,22 +43,35 @@ class Cell:
         header = self._parent().get("header") or {}
         return header.get("msg_id") or self._shell.execution_count
 
-    def next_turn_key(self) -> TurnKey | None:
+    def turn_key(self) -> TurnKey | None:
         """Give the key of the next request of this execution; `None` where cells have no ids."""
-        parent = self._parent()
-        cell_id = (parent.get("metadata") or {}).get("cellId")
-        message = (parent.get("header") or {}).get("msg_id")
+        with self._lock:
+            return self._turn_key()
+
+    def count_request(self) -> TurnKey | None:
+        """Give the key of a request that is about to be sent; the next one gets another."""
+        with self._lock:
+            key = self._turn_key()
+            self._requests[self.token] += 1
+            return key
+
+    def _turn_key(self) -> TurnKey | None:
+        cell_id = (self._parent().get("metadata") or {}).get("cellId")
         if not isinstance(cell_id, str) or not cell_id:
             return None
-        if message != self._message:
-            self._message, self._requests = message, 0
-        number, self._requests = self._requests, self._requests + 1
-        return TurnKey(os.environ.get("JPY_SESSION_NAME", ""), cell_id, number)
+        notebook = os.environ.get("JPY_SESSION_NAME", "")
+        return TurnKey(notebook, cell_id, self._requests[self.token])
 
     def is_all_magic(self) -> bool:
         """Whether the cell is one `%%cmd` and nothing else, so that its outputs are all ours."""
         code = (self._parent().get("content") or {}).get("code")
-        return isinstance(code, str) and code.lstrip().startswith("%%cmd")
+        return isinstance(code, str) and code.split(None, 1)[:1] == ["%%cmd"]
+
+    def ends_in_magic(self) -> bool:
+        """Whether the last line is a bare `%cmd …`, whose value is shown without being asked."""
+        history = self._shell.history_manager
+        typed = history.input_hist_raw[-1] if history is not None else ""
+        return typed.rstrip().rpartition("\n")[2].split(None, 1)[:1] == ["%cmd"]
 
     def renderer(self, label: str, *, reasoning: bool, markdown: bool, owns_cell: bool) -> Renderer:
         """Give the screen that fits the front end; `label` says whom one waits for."""
@@ -62,13 +80,20 @@ class Cell:
         screen = Screen(self._shell, markdown=markdown)
         return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
 
-    def show_again(self, reply: Reply, *, here: bool) -> None:
-        """Show a reply's text as an output of its own; `here`: this execution has shown it."""
+    def show_again(self, reply: Reply, *, instead: str | None = None) -> None:
+        """Show a reply's text as an output of its own.
+
+        Parameters
+        ----------
+        instead
+            Why its text needs no showing; a terminal says it, since it says `Out[n]` anyway.
+        """
+        text = reply.text or f"(no text: {reply.stop_reason})"
         if not self.in_kernel:
-            print("(shown above)" if here else safe_terminal(reply.text))  # noqa: T201  a terminal
-        elif not here:
+            print(safe_terminal(text) if instead is None else f"({instead})")  # noqa: T201  a terminal
+        elif instead is None:
             screen = Screen(self._shell)
-            screen.new(screen.answer(reply.text))
+            screen.new(screen.answer(text))
 
     def _shows_updates(self) -> bool:
         """Tell whether the front end redraws an output.
@@ -85,3 +110,31 @@ class Cell:
     def _parent(self) -> dict[str, Any]:
         get_parent = getattr(self._shell, "get_parent", None)
         return (get_parent() if get_parent is not None else None) or {}
+
+
+@functools.cache
+def cell_of(shell: InteractiveShell) -> Cell:
+    """Give what counts the requests of a shell's executions, the same to all who ask."""
+    return Cell(shell)
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How a reply shows itself: not again in the execution that has shown it."""
+
+    cell: Cell
+    execution: object
+    """The one in which it is not shown; `None`: it always is."""
+    why: str = "--quiet"
+
+    def __call__(self, reply: Reply) -> None:
+        """Show a reply, or say why not."""
+        here = self.execution is not None and self.cell.token == self.execution
+        self.cell.show_again(reply, instead=self.why if here else None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nowhere, ()  # a reply that is stored belongs to no cell any more
+
+
+def _nowhere() -> None:
+    """Stand for the cell of a reply that was stored."""

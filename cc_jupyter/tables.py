@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, Self
 
 Row = dict[str, Any]
 
@@ -66,6 +66,27 @@ class Page(str):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(str(self))
+
+
+class Diff(str):
+    """A unified diff that shows itself as one, and a line on what became of it."""
+
+    __slots__ = ("note",)
+    note: str
+
+    def __new__(cls, diff: str, note: str) -> Self:
+        """Make the text of the diff, which may be empty, with its note."""
+        made = super().__new__(cls, diff)
+        made.note = note
+        return made
+
+    def _repr_markdown_(self) -> str:
+        fence = "`" * (3 + self.count("```"))
+        shown = f"{fence}diff\n{self.rstrip()}\n{fence}\n\n" if self else ""
+        return f"{shown}*{self.note}*"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
+        printer.text(f"{self.rstrip()}\n{self.note}".lstrip())
 
 
 def _cell(value: object) -> str:

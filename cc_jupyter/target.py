@@ -6,7 +6,6 @@ Sources: spec.md, section 1; the CLI's login file: provider-api.md, section 3 (C
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import json
 import os
 import re
@@ -15,15 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cc_jupyter.base_url import api_root, is_provider
 from cc_jupyter.errors import ConfigError
 from cc_jupyter.folders import data_folder
+from cc_jupyter.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cc_jupyter.settings import Settings
 
-DEFAULT_HOST = "api.commandcode.ai"
+__all__ = ["KEY_VARIABLES", "Key", "Target", "api_root", "find_key", "find_target"]
+
 KEY_VARIABLES = ("CMD_API_KEY", "COMMAND_CODE_API_KEY", "COMMANDCODE_API_KEY")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _NO_KEY_HINT = (
@@ -58,6 +60,11 @@ class Target:
 def find_target(settings: Settings, key_env: str | None = None) -> Target:
     """Decide where requests go.
 
+    Parameters
+    ----------
+    key_env
+        The variable that holds the key, as the option line names it.
+
     Raises
     ------
     ConfigError
@@ -67,88 +74,38 @@ def find_target(settings: Settings, key_env: str | None = None) -> Target:
         return _local_target()
     root = api_root(settings.base_url, allow_http=settings.allow_http)
     host = urlsplit(root).netloc
-    own = host == DEFAULT_HOST and root.startswith("https://")
     key = find_key(settings, root, key_env=key_env)
     if key is None:
-        where = "for the Provider API" if own else f"for {host}"
+        where = "for the Provider API" if is_provider(root) else f"for {host}"
         raise ConfigError(f"there is no key {where}", hint=_NO_KEY_HINT)
-    return Target(root, key, "api" if own else host)
-
-
-def api_root(base_url: str, *, allow_http: bool = False) -> str:
-    """Give the root that endpoints are appended to: `X` and `X/v1` both lead to `X/v1`.
-
-    Raises
-    ------
-    ConfigError
-        It is no URL, carries a password or a query, or is plain http to another machine.
-    """
-    parts = urlsplit(base_url.strip())
-    try:
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(
-            f"the base URL {base_url!r} is no http(s) address",
-            hint="an example: https://api.commandcode.ai/provider/v1",
-        )
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigError(
-            "the base URL carries a name, a password, a query or a fragment",
-            hint="keep only scheme, host and path; the key has settings of its own",
-        )
-    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
-        raise ConfigError(
-            f"the base URL goes to {host} by plain http, where anyone on the way reads the key",
-            hint="use https; CMD_ALLOW_HTTP=1 permits it all the same",
-        )
-    root = base_url.strip().rstrip("/")
-    return root if root.endswith("/v1") else f"{root}/v1"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name can only mean this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return Target(root, key, "api" if is_provider(root) else host)
 
 
 def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Key | None:
     """Give the first key that may go to `root`.
 
-    Keys from the keyring, the key file and the CLI's login go to the default host only.
+    Keys from the keyring, the key file and the CLI's login go to the provider's own host only.
 
     Raises
     ------
     ConfigError
         The variable that was asked for is empty, or a key holds characters no key has.
     """
-    asked = key_env or _host_key_env(settings, root) or settings.key_env
+    asked = key_env or settings.hosts.get(root, {}).get("key_env") or settings.key_env
     if asked is not None:
         key = _clean(os.environ.get(asked, ""), asked)
         if key is None:
             raise ConfigError(
-                f"the variable {asked}, which should hold the key, is empty or not set",
+                f"the variable {redact(asked)}, which should hold the key, is empty or not set",
                 hint="name the variable, never the key itself",
             )
         return key
     for name in KEY_VARIABLES:
         if (key := _clean(os.environ.get(name, ""), name)) is not None:
             return key
-    if urlsplit(root).netloc != DEFAULT_HOST or not root.startswith("https://"):
+    if not is_provider(root):
         return None
     return next((key for key in _stored_keys() if key is not None), None)
-
-
-def _host_key_env(settings: Settings, root: str) -> str | None:
-    for url, host in settings.hosts.items():
-        if api_root(url, allow_http=True) == root:
-            return host["key_env"]
-    return None
 
 
 def _stored_keys() -> Iterator[Key | None]:
@@ -174,7 +131,7 @@ def _login_key() -> str:
     """Read the CLI's login; a file of any other shape means "not logged in"."""
     try:
         login = json.loads(_content(Path.home() / ".commandcode" / "auth.json") or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     value = login.get("apiKey") if isinstance(login, dict) else None
     return value if isinstance(value, str) else ""
@@ -182,7 +139,7 @@ def _login_key() -> str:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):  # most people have none
         return ""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import CodeType
 
+    from cc_jupyter.images import Image
     from cc_jupyter.values import Rendered
 
 _FILE = "<prompt>"
@@ -70,6 +71,8 @@ class RenderedPrompt:
     text: str
     notices: tuple[str, ...] = ()
     """What to tell the user: values that were cut."""
+    images: tuple[Image, ...] = ()
+    """Figures and pictures among the values; the text names each where it stood."""
 
 
 def parse_template(text: str) -> tuple[Part, ...]:
@@ -101,6 +104,7 @@ def render(
     """
     pieces: list[str] = []
     notices: list[str] = []
+    images: list[Image] = []
     for part in parse_template(text):
         match part:
             case Literal(piece):
@@ -110,9 +114,11 @@ def render(
                 pieces.append(rendered.text)
                 if rendered.notice is not None:
                     notices.append(rendered.notice)
+                if rendered.image is not None:
+                    images.append(rendered.image)
             case _:
                 assert_never(part)
-    return RenderedPrompt("".join(pieces), tuple(notices))
+    return RenderedPrompt("".join(pieces), tuple(notices), tuple(images))
 
 
 def evaluate(

@@ -8,30 +8,25 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from private_environment import is_foreign, private_environment
 from provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_FOREIGN = ("CMD_", "COMMAND_CODE_", "COMMANDCODE_", "OPENAI_", "ANTHROPIC_", "XDG_")
-_PROXIES = "_PROXY"
+    from kernel_notebook import Notebook
 
 
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the settings, keys, history and keyring of whoever runs the tests out of them."""
-    for name in list(os.environ):
-        if name.upper().startswith(_FOREIGN) or name.upper().endswith(_PROXIES):
-            monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("CMD_JUPYTER_HOME", str(tmp_path / "cc_jupyter"))
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    return home
+    for name in filter(is_foreign, list(os.environ)):
+        monkeypatch.delenv(name)
+    environment = private_environment(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "home"
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +61,23 @@ def provider() -> Iterator[Provider]:
     """Give a started provider; it hangs up on everyone when the test is over."""
     with Provider() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def module_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """Give a kernel and its provider to all tests of a module, since a kernel takes a second."""
+    from kernel_notebook import Notebook  # noqa: PLC0415  most tests start no kernel
+
+    with Notebook(tmp_path_factory.mktemp("notebook")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def notebook(module_notebook: Notebook) -> Iterator[Notebook]:
+    """Give a notebook as after a restart; what is written to its working directory fails."""
+    module_notebook.afresh()
+    yield module_notebook
+    assert not list(module_notebook.workdir.iterdir())
 
 
 def _refuse_foreign(sock: socket.socket, address: Any) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
-from typing import Any, Self
+from pathlib import Path
+from queue import Empty
+from typing import TYPE_CHECKING, Any, Self
 
 from jupyter_client.manager import KernelManager
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 CELL_LIMIT_S = 30.0
+_START_LIMIT_S = 60.0
+_LOG_TAIL = 4000
 
 
 @dataclass
@@ -20,6 +29,13 @@ class Output:
     data: dict[str, str]
     metadata: dict[str, Any]
     display_id: str | None = None
+    kind: str = "display_data"
+    """`display_data`, `execute_result`, `stream` or `error`."""
+
+    @property
+    def text(self) -> str:
+        """What a front end without any other format shows."""
+        return self.data.get("text/plain", "")
 
 
 @dataclass
@@ -30,9 +46,18 @@ class CellRun:
     arrived_s: list[float] = field(default_factory=list)
     """When each message came, by `time.monotonic`."""
     reply: dict[str, Any] = field(default_factory=dict)
-    outputs: list[Output] = field(default_factory=list)
-    """Displays and results left standing, after updates and clears."""
-    streams: str = ""
+    shown: list[Output] = field(default_factory=list)
+    """What is left standing after updates and clears, in its order; streams in a row are one."""
+
+    @property
+    def outputs(self) -> list[Output]:
+        """Displays and results left standing."""
+        return [each for each in self.shown if each.kind in ("display_data", "execute_result")]
+
+    @property
+    def streams(self) -> str:
+        """What was printed and still stands."""
+        return "".join(each.text for each in self.shown if each.kind == "stream")
 
     @property
     def status(self) -> str:
@@ -41,12 +66,21 @@ class CellRun:
     @property
     def error(self) -> str:
         """What stands in the place of a traceback."""
-        found = [m for m in self.messages if m["msg_type"] == "error"]
+        found = [message for message in self.messages if message["msg_type"] == "error"]
         return "\n".join(found[-1]["content"]["traceback"]) if found else ""
+
+    @property
+    def error_lines(self) -> list[str]:
+        return self.error.splitlines()
 
     @property
     def error_name(self) -> str:
         return str(self.reply.get("ename", ""))
+
+    @property
+    def display_count(self) -> int:
+        """How many outputs were made, whatever became of them."""
+        return len(self.of_type("display_data")) + len(self.of_type("execute_result"))
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["msg_type"] == kind]
@@ -54,8 +88,6 @@ class CellRun:
     @property
     def data_bytes(self) -> int:
         """Size of all content sent, as a front end receives it."""
-        import json  # noqa: PLC0415
-
         return sum(
             len(json.dumps(message["content"], ensure_ascii=False).encode())
             + len(json.dumps([message["header"], message["parent_header"]], default=str))
@@ -64,38 +96,77 @@ class CellRun:
 
     @property
     def texts(self) -> list[str]:
-        """The plain text of each output."""
-        return [output.data.get("text/plain", "") for output in self.outputs]
+        """The plain text of each display and result."""
+        return [output.text for output in self.outputs]
 
 
 class Kernel:
-    """Start it, run cells, interrupt it, stop it."""
+    """Start it, run cells, interrupt it, stop it.
 
-    def __init__(self, env: dict[str, str] | None = None) -> None:
-        self._env = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **(env or {})}
+    Parameters
+    ----------
+    env
+        Variables of the kernel, over those of `base`.
+    base
+        The environment it starts from; by default that of this process.
+    cwd
+        Its working directory.
+    arguments
+        More of the command line.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str] | None = None,
+        *,
+        base: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        arguments: tuple[str, ...] = (),
+    ) -> None:
+        quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        self._env = {**(os.environ if base is None else base), **quiet, **(env or {})}
+        self._cwd = cwd
+        self._arguments = arguments
 
     def __enter__(self) -> Self:
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.kernel_cmd = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        self.manager.start_kernel(env=self._env)
+        self._folder = tempfile.TemporaryDirectory(prefix="kernel-")
+        self._log = Path(self._folder.name) / "log"
+        self.manager = KernelManager(connection_file=f"{self._folder.name}/kernel.json")
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        self.manager.kernel_cmd = [*command, *self._arguments]
+        with self._log.open("wb") as log:
+            self.manager.start_kernel(
+                env=self._env, cwd=str(self._cwd or Path.cwd()), stdout=log, stderr=log
+            )
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        try:
+            self.client.wait_for_ready(timeout=_START_LIMIT_S)
+        except RuntimeError as error:
+            log_text = self.log
+            self.__exit__()
+            raise RuntimeError(f"the kernel did not start:\n{log_text}") from error
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+        self._folder.cleanup()
 
-    def start(self, code: str, cell_id: str | None = None) -> str:
+    @property
+    def log(self) -> str:
+        """The end of what the kernel wrote to its own standard output and error."""
+        return self._log.read_text(errors="replace")[-_LOG_TAIL:]
+
+    def start(self, code: str, cell_id: str | None = None, *, allow_stdin: bool = False) -> str:
         """Send a cell without waiting for it; gives the message id for `collect`."""
         content = {
             "code": code,
             "silent": False,
             "store_history": True,
             "user_expressions": {},
-            "allow_stdin": False,
+            "allow_stdin": allow_stdin,
             "stop_on_error": False,
         }
         message = self.client.session.msg("execute_request", content)
@@ -104,13 +175,20 @@ class Kernel:
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
-    def run(self, code: str, cell_id: str | None = None, limit_s: float = CELL_LIMIT_S) -> CellRun:
+    def run(
+        self,
+        code: str,
+        cell_id: str | None = None,
+        limit_s: float = CELL_LIMIT_S,
+        *,
+        allow_stdin: bool = False,
+    ) -> CellRun:
         """Run a cell to its end."""
-        return self.collect(self.start(code, cell_id), limit_s)
+        return self.collect(self.start(code, cell_id, allow_stdin=allow_stdin), limit_s)
 
-    def check(self, code: str) -> CellRun:
+    def check(self, code: str, cell_id: str | None = None) -> CellRun:
         """Run a cell that must succeed."""
-        run = self.run(code)
+        run = self.run(code, cell_id)
         assert run.status == "ok", run.error
         return run
 
@@ -120,37 +198,58 @@ class Kernel:
 
     def collect(self, request: str, limit_s: float = CELL_LIMIT_S) -> CellRun:
         """Take all messages of an execution until it is idle and has replied."""
-        run = CellRun()
-        deadline = time.monotonic() + limit_s
+        return self.follow(request, limit_s=limit_s)
+
+    def follow(
+        self,
+        request: str,
+        run: CellRun | None = None,
+        *,
+        until: Callable[[CellRun], bool] | None = None,
+        limit_s: float = CELL_LIMIT_S,
+    ) -> CellRun:
+        """Take messages of an execution until `until` holds, or else until its end.
+
+        Parameters
+        ----------
+        run
+            What came so far, from an earlier call; it grows.
+        """
+        run = CellRun() if run is None else run
+        deadline_s = time.monotonic() + limit_s
         board = _Board(run)
-        while True:
-            message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
-            if message["parent_header"].get("msg_id") != request:
-                continue
+        while until is None or not until(run):
+            message = self._next(self.client.get_iopub_msg, request, deadline_s)
             run.messages.append(message)
             run.arrived_s.append(time.monotonic())
             board.take(message)
             if message["content"].get("execution_state") == "idle":
+                run.reply = self._next(self.client.get_shell_msg, request, deadline_s)["content"]
                 break
-        while True:
-            reply = self.client.get_shell_msg(timeout=max(0.1, deadline - time.monotonic()))
-            if reply["parent_header"].get("msg_id") == request:
-                run.reply = reply["content"]
-                return run
+        return run
 
-    def wait_for_output(self, request: str, kind: str, limit_s: float = CELL_LIMIT_S) -> list[dict]:
+    def wait_for_output(
+        self, request: str, kind: str, limit_s: float = CELL_LIMIT_S
+    ) -> list[dict[str, Any]]:
         """Take messages of an execution until one of a kind has come; gives all of them."""
-        deadline = time.monotonic() + limit_s
-        taken = []
-        while True:
-            message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
-            if message["parent_header"].get("msg_id") == request:
-                taken.append(message)
-                if message["msg_type"] == kind:
-                    return taken
+        run = self.follow(request, until=lambda run: bool(run.of_type(kind)), limit_s=limit_s)
+        return run.messages
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()
+
+    def _next(
+        self, receive: Callable[..., dict[str, Any]], request: str, deadline_s: float
+    ) -> dict[str, Any]:
+        while True:
+            try:
+                message = receive(timeout=max(0.1, deadline_s - time.monotonic()))
+            except Empty:
+                raise TimeoutError(
+                    f"the kernel said no more in time; its log:\n{self.log}"
+                ) from None
+            if message["parent_header"].get("msg_id") == request:
+                return message
 
 
 class _Board:
@@ -165,21 +264,25 @@ class _Board:
         if kind == "clear_output":
             self._clear_at_next = content["wait"]
             if not content["wait"]:
-                self._clear()
-            return
-        if kind in ("display_data", "execute_result", "stream", "error") and self._clear_at_next:
-            self._clear_at_next = False
-            self._clear()
-        if kind == "stream":
-            self._run.streams += content["text"]
-        elif kind in ("display_data", "execute_result"):
-            display_id = content.get("transient", {}).get("display_id")
-            self._run.outputs.append(Output(content["data"], content["metadata"], display_id))
+                self._run.shown.clear()
         elif kind == "update_display_data":
-            for output in self._run.outputs:
+            for output in self._run.shown:
                 if output.display_id == content["transient"]["display_id"]:
                     output.data, output.metadata = content["data"], content["metadata"]
+        elif kind in ("display_data", "execute_result", "stream", "error"):
+            if self._clear_at_next:
+                self._clear_at_next = False
+                self._run.shown.clear()
+            self._show(kind, content)
 
-    def _clear(self) -> None:
-        self._run.outputs.clear()
-        self._run.streams = ""
+    def _show(self, kind: str, content: dict[str, Any]) -> None:
+        shown = self._run.shown
+        if kind == "stream" and shown and shown[-1].kind == "stream":
+            shown[-1].data["text/plain"] += content["text"]
+        elif kind == "stream":
+            shown.append(Output({"text/plain": content["text"]}, {}, kind=kind))
+        elif kind == "error":
+            shown.append(Output({"text/plain": "\n".join(content["traceback"])}, {}, kind=kind))
+        else:
+            display_id = content.get("transient", {}).get("display_id")
+            shown.append(Output(content["data"], content["metadata"], display_id, kind))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cc_jupyter.events import StreamEvent
     from cc_jupyter.reply import Reply
 
@@ -27,3 +30,19 @@ class Silent:
 
     def finish(self, reply: Reply) -> None:
         """Leave the screen as it is."""
+
+
+class Indented:
+    """Shows an answer that is JSON as another screen does, in the end indented."""
+
+    def __init__(self, screen: Renderer, indent: Callable[[str], str]) -> None:
+        self._screen = screen
+        self._indent = indent
+
+    def show(self, event: StreamEvent) -> None:
+        """Pass an event on."""
+        self._screen.show(event)
+
+    def finish(self, reply: Reply) -> None:
+        """Draw what stays, indented."""
+        self._screen.finish(dataclasses.replace(reply, text=self._indent(reply.text)))

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from cc_jupyter.render.screen import Bundle
     from cc_jupyter.reply import Reply
 
-FRAME_S = 0.04
+FRAME_S = 0.036
+_LONG_S = 10.0
+"""From then on an answer is read, not watched, and is drawn less often."""
+_LONG_FRAME_S = 0.1
 _MOST_BYTES_A_SECOND = 150_000.0
 _REASONING_TAIL = 2_000  # characters of thinking shown while it grows
 _SMALL = 4_000  # an answer of up to so many characters is sent whole each frame
@@ -72,6 +75,7 @@ class NotebookRenderer:
         self._begun = False  # whether text has come
         self._dirty = False
         self._started_s = monotonic()
+        self._first_s = 0.0  # when something of the answer was first drawn
         self._due_s = 0.0
 
     def show(self, event: StreamEvent) -> None:
@@ -138,6 +142,7 @@ class NotebookRenderer:
 
     def _draw(self) -> None:
         before = self._screen.sent_bytes
+        self._first_s = self._first_s or monotonic()
         if self._begun:
             frame = self._blocks.take()
             self._live = frame.live
@@ -147,7 +152,9 @@ class NotebookRenderer:
             self._layout.put("reasoning", reasoning_bundle(tail, "Thinking …", unfolded=True))
         self._dirty = False
         pause_s = (self._screen.sent_bytes - before) / _MOST_BYTES_A_SECOND
-        self._due_s = monotonic() + max(FRAME_S, pause_s)
+        now_s = monotonic()
+        frame_s = FRAME_S if now_s - self._first_s < _LONG_S else _LONG_FRAME_S
+        self._due_s = now_s + max(frame_s, pause_s)
 
 
 class _Layout:

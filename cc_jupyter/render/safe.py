@@ -1,6 +1,173 @@
-def safe_markdown(text: str) -> str:
-    return text.replace("<", "&lt;")
+"""What the model wrote, made harmless for those who run what they are shown.
+
+An output of one's own cell is trusted: JupyterLab puts raw HTML of its Markdown into the page and
+runs the scripts in it. So whatever could start a tag becomes text, links lead to the web, images
+from the web become links, and code stays to the letter. How a paragraph is read is told in
+`inline`, which lines are code in `fences`.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from cc_jupyter.render.fences import LINE_START, MARK, scan
+from cc_jupyter.render.inline import harmless, starts_or_ends_display, without_tags
+from cc_jupyter.render.list_items import hides
+
+_INFO = re.compile(r"[^\w+#./:,={}()\[\]*?!%~^; \t-]")
+# lines of code that some renderer joins to a paragraph just above the fence
+_JOINS = re.compile(LINE_START + r"[ \t]*+(?:-++|=++|:[ \t][^\r\n]*+)[ \t]*+(?=[\r\n]|\Z)")
+# a last line after which marked may go on with a list item's text behind an empty line
+_HANGS = re.compile(LINE_START + r"(?: {4}| {0,3}\t| *+\[)[^\r\n]*+(?:\r\n|\r|\n)?+\Z")
+_SUSPICIOUS = re.compile(
+    r"<|\]\(|\]:|!\[|&|\$|\\\\|\\[(\[b]|~~~|```[^\n]*[^\w\s#+.-]|mermaid", re.IGNORECASE
+)
+_BLANKS = re.compile(r"[ \t]++")
+
+
+def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
+    """Give Markdown that shows the same and can do no harm, wherever it is rendered.
+
+    Parameters
+    ----------
+    allow_remote_images
+        Whether images from the web stay images; loading one tells its server that it was read.
+    """
+    if not _SUSPICIOUS.search(text):  # most of what streams by: no tag, link, image or reference
+        return text
+    return _Writer(text, images=allow_remote_images).run()
 
 
 def safe_terminal(text: str) -> str:
-    return text
+    """Give text that moves no cursor: control characters are shown, not obeyed.
+
+    Newlines and tabs stay, CRLF becomes a newline. Marks that turn the writing direction are
+    shown as well, lone surrogates become U+FFFD.
+    """
+    return text.replace("\r\n", "\n").translate(_VISIBLE)
+
+
+_VISIBLE: dict[int, str] = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
+    0x7F: "\u2421",
+    **{code: f"\\x{code:02x}" for code in range(0x80, 0xA0)},
+    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
+}
+
+
+class _Writer:
+    """Puts the items of a text together again, each made harmless."""
+
+    def __init__(self, text: str, *, images: bool) -> None:
+        self._text = text
+        self._images = images
+        self._out: list[str] = []
+        self._read = 0
+        self._kind = "blank"
+        self._last: dict[str, int] = {}  # where an end of formulas stands last
+        self._ends = True  # whether the paragraph surely ends with these lines
+        self._hanging = False  # whether marked may go on with it after a blank line
+        self._lost = False  # some renderer may be anywhere: nothing counts as code any more
+        self._unsure = False  # the same, up to the next blank line
+        self._formula = False  # one may have begun since the last blank line
+        self._diagram = False  # whether the open fence holds one
+        self._joint: int | None = None  # the last border of code that no empty line keeps apart
+
+    def run(self) -> str:
+        items = [*scan(self._text), ("blank", "")]
+        for (kind, lines), (following, _) in pairwise(items):
+            self._ends = following != "doubt"
+            self._read += len(lines)
+            match kind:
+                case "text":
+                    self._write_text(lines)
+                case "open" if lines.endswith(("\n", "\r")):
+                    self._write_opening(lines)
+                case "code":
+                    self._write_code(lines)
+                case "close":
+                    self._out.append(lines)
+                    self._diagram = self._hanging = False
+                    self._joint = len(self._out)
+                case "doubt" | "open":
+                    self._write_doubt(lines)
+                case "blank":
+                    self._write_blank(lines)
+            self._kind = kind
+        return "".join(self._out)
+
+    def _write_text(self, lines: str) -> None:
+        if self._kind == "close" and self._formula:
+            self._part(len(self._out))
+            self._formula = False
+        self._part_joined(lines)
+        self._diagram = False
+        self._formula = self._formula or hides(lines)
+        self._unsure = self._unsure or (self._hanging and lines[0] in " \t")
+        trust = not (self._lost or self._unsure)
+        paragraph = harmless(lines, trust=trust, images=self._images, ends=self._ends)
+        self._out.append(paragraph.text)
+        self._hanging = paragraph.loose and _HANGS.search(lines) is not None
+        self._lost = self._lost or (not trust and starts_or_ends_display(lines))
+        for end in paragraph.reaching:
+            if end not in self._last:
+                self._last[end] = self._text.rfind(end)
+            self._lost = self._lost or self._last[end] >= self._read
+
+    def _write_opening(self, line: str) -> None:
+        if self._formula and self._kind != "blank":
+            self._part(len(self._out))
+            self._formula = False
+        self._joint = len(self._out) if self._out and self._out[-1].strip("\r\n") else None
+        self._out.append(_clean_info(line))
+        self._diagram = self._diagram or "mermaid" in line.casefold()
+        self._unsure = self._hanging = False
+
+    def _write_code(self, lines: str) -> None:
+        self._part_joined(lines)
+        self._formula = self._formula or hides(lines)
+        if self._lost:
+            lines = harmless(lines, trust=False, images=self._images).text
+        elif self._diagram:
+            lines = without_tags(lines)  # nbconvert puts a diagram into the page as it stands
+        self._out.append(lines)
+
+    def _write_doubt(self, lines: str) -> None:
+        self._part_joined(lines)
+        self._unsure = self._hanging = True
+        self._diagram = self._diagram or "mermaid" in lines.casefold()
+        self._formula = self._formula or hides(lines)
+        self._lost = self._lost or starts_or_ends_display(lines)
+        self._out.append(harmless(_clean_info(lines), trust=False, images=self._images).text)
+
+    def _write_blank(self, lines: str) -> None:
+        lines = _BLANKS.sub("", lines)  # to mistune five spaces are text
+        if lines[:1] == "\n" and self._ends_in_cr(len(self._out)):
+            lines = f"\r{lines}"
+        self._out.append(lines)
+        self._unsure = self._formula = False
+        self._joint = None
+
+    def _part_joined(self, lines: str) -> None:
+        """Keep code apart from a paragraph that some renderer would make it a part of."""
+        if self._joint is not None and _JOINS.search(lines):
+            self._part(self._joint)
+            self._joint = None
+
+    def _part(self, place: int) -> None:
+        """Put an empty line into what was written, so that nothing reaches over that place."""
+        self._out.insert(place, "\r" if self._ends_in_cr(place) else "\n")
+
+    def _ends_in_cr(self, place: int) -> bool:
+        return place > 0 and self._out[place - 1].endswith("\r")
+
+
+def _clean_info(line: str) -> str:
+    """Leave of a fence's info string what JupyterLab may put into an attribute as it stands."""
+    found = MARK.match(line)
+    if not found:
+        return line
+    info = _INFO.sub("_", found["info"])
+    return f"{found['prefix']}{found['run']}{info}{found['end']}"

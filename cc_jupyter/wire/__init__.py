@@ -11,14 +11,18 @@ from cc_jupyter.wire.openai import OpenAIDecoder
 from cc_jupyter.wire.openai import encode as encode_openai
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.events import Error, Stop, StreamEvent
     from cc_jupyter.messages import Endpoint, Request
 
 
 class Decoder(Protocol):
     """Folds the JSON of one answer into events; keeps what spans several of them."""
+
+    @property
+    def spoke(self) -> bool:
+        """Whether any text, thinking or tool call has come."""
 
     @property
     def stopped(self) -> bool:
@@ -28,11 +32,14 @@ class Decoder(Protocol):
     def finished(self) -> bool:
         """Whether nothing more can follow."""
 
-    def decode(self, name: str, body: dict[str, Any]) -> Iterator[StreamEvent]:
+    def decode(self, name: str, body: dict[str, Any]) -> Iterable[StreamEvent]:
         """Give the events of one JSON object; `name` is the server-sent event's own."""
 
-    def flush(self, *, end_seen: bool) -> Iterator[StreamEvent]:
-        """Give what was held back, then exactly one `Stop` or `Error`."""
+    def rest(self) -> Iterable[StreamEvent]:
+        """Give what was held back: half a character, half a tag, a doubt about the figures."""
+
+    def ending(self, *, end_seen: bool) -> Stop | Error:
+        """Give the one event that ends the answer; `end_seen`: the provider marked the end."""
 
 
 @dataclass(frozen=True, slots=True)

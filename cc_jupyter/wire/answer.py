@@ -6,21 +6,24 @@ page of HTML, and the content type does not tell (provider-api.md, section 15). 
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cc_jupyter.events import Error, Notice
-from cc_jupyter.wire.envelope import read_envelope
-from cc_jupyter.wire.sse import MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
+from cc_jupyter.wire.body import parse_json
+from cc_jupyter.wire.ending import CUT, STREAM_ERROR
+from cc_jupyter.wire.envelope import has_error, read_envelope
+from cc_jupyter.wire.sse import BOM, MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
+from cc_jupyter.wire.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cc_jupyter.events import StreamEvent
     from cc_jupyter.wire import Decoder
+    from cc_jupyter.wire.sse import ServerSentEvent
 
-_parse = json.JSONDecoder(strict=False).decode  # control characters in strings are met in the wild
 _DONE = "[DONE]"
+_BEFORE_ANY_FORM = BOM + b" \t\r\n"
 
 
 class AnswerReader:
@@ -32,18 +35,18 @@ class AnswerReader:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._sse = SseDecoder()
-        self._whole: list[bytes] | None = None  # the body so far, if it is no stream
-        self._whole_bytes = 0
+        self._document: bytearray | None = None  # the body so far, if it is no stream
         self._sniffed = False
-        self._broken: str | None = None  # the first event that was no JSON
-        self._understood = 0
+        self._understood = False
+        self._lost = 0  # events that were no JSON
+        self._first_lost: str | None = None  # the first of them, as far as it is fit to show
         self.done = False
         """Whether the answer's last event was given."""
 
     @property
     def began(self) -> bool:
         """Whether anything of an answer has come; from then on nothing is sent again."""
-        return self._understood > 0 or self._broken is not None or self._whole is not None
+        return self._understood or self._lost > 0 or self._document is not None
 
     @property
     def stopped(self) -> bool:
@@ -52,99 +55,136 @@ class AnswerReader:
 
     def read(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Give the events that `chunk` completes."""
-        if self.done or not chunk:
+        if self.done:
             return
         if not self._sniffed:
             self._sniff(chunk)
-        if self._whole is not None:
-            yield from self._collect(chunk)
+        if self._document is None:
+            yield from self._events(self._sse.decode(chunk))
             return
-        try:
-            events = self._sse.decode(chunk)
-        except EventTooLargeError:
-            yield self._error(f"one event of the answer is over {MAX_EVENT_BYTES >> 20} MB")
-            return
-        for name, data in events:
-            yield from self._event(name, data)
+        self._document += chunk
+        if len(self._document) > MAX_EVENT_BYTES:
+            yield from self._fail(f"the answer is one document of over {MAX_EVENT_BYTES >> 20} MB")
 
     def close(self) -> Iterator[StreamEvent]:
         """Give what the end of the body completes; here a missing end shows."""
         if self.done:
             return
-        if self._whole is not None:
-            yield from self._whole_body(b"".join(self._whole))
+        if self._document is None:
+            yield from self._events(self._sse.flush(), cut=True)
         else:
-            for name, data in self._sse.flush():
-                yield from self._event(name, data, last=True)
+            yield from self._whole(
+                self._document.lstrip(_BEFORE_ANY_FORM).decode("utf-8", "replace")
+            )
         if not self.done:
             yield from self._end(end_seen=False)
 
     def _sniff(self, chunk: bytes) -> None:
         """Decide by the first byte: no line of a stream starts with a brace or a bracket."""
-        start = chunk.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        start = chunk.lstrip(_BEFORE_ANY_FORM)[:1]
         if start:
             self._sniffed = True
             if start in b"{[<":
-                self._whole = []
+                self._document = bytearray()
 
-    def _collect(self, chunk: bytes) -> Iterator[StreamEvent]:
-        assert self._whole is not None  # noqa: S101  told by the caller
-        self._whole.append(chunk)
-        self._whole_bytes += len(chunk)
-        if self._whole_bytes > MAX_EVENT_BYTES:
-            yield self._error(f"the answer is one document of over {MAX_EVENT_BYTES >> 20} MB")
-
-    def _event(self, name: str, data: str, *, last: bool = False) -> Iterator[StreamEvent]:
-        if self.done:
-            return
-        if data == _DONE or data.strip() == _DONE:
-            yield from self._end(end_seen=True)
-            return
-        if not data.strip() or data[0] == ":":  # keep-alives that a relay wrapped into data
-            return
+    def _events(
+        self, framed: Iterator[ServerSentEvent], *, cut: bool = False
+    ) -> Iterator[StreamEvent]:
+        """Read what was framed; `cut`: the body ended before the event did."""
         try:
-            body = _parse(data)
-        except (ValueError, RecursionError):
-            if not last:  # a last event without its end is a cut one, and shows as such
-                self._broken = self._broken or data
-            return
-        if isinstance(body, dict):
-            yield from self._body(name, body)
+            for name, data in framed:
+                yield from self._event(name, data, cut=cut)
+                if self._decoder.finished and not self.done:
+                    yield from self._end(end_seen=True)
+                if self.done:
+                    return
+        except EventTooLargeError:
+            yield from self._fail(f"one event of the answer is over {MAX_EVENT_BYTES >> 20} MB")
 
-    def _body(self, name: str, body: dict[str, Any]) -> Iterator[StreamEvent]:
-        self._understood += 1
-        if body.get("error") or body.get("type") == "error" or name == "error":
-            envelope = read_envelope(body)
-            code = envelope.code or envelope.kind
-            yield self._error("the provider reported a stream error", code, envelope.message)
-            return
-        yield from self._decoder.decode(name, body)
-        if self._decoder.finished:
-            yield from self._end(end_seen=True)
-
-    def _whole_body(self, raw: bytes) -> Iterator[StreamEvent]:
+    def _event(self, name: str, data: str, *, cut: bool) -> Iterable[StreamEvent]:
         try:
-            body = _parse(raw.decode("utf-8-sig", "replace"))
-        except (ValueError, RecursionError):
-            what = "a web page" if raw.lstrip()[:1] == b"<" else "something that is no JSON"
-            yield self._error(f"the server answered with {what} in place of a stream")
-            return
+            body = parse_json(data)
+        except ValueError:
+            return self._no_json(name, data.strip(), cut=cut)
+        if name == "error" or (isinstance(body, dict) and has_error(body)):
+            return self._error(STREAM_ERROR, name, body)
         if not isinstance(body, dict):
-            yield self._error("the server answered with a JSON list in place of a stream")
+            return ()
+        self._understood = True
+        return self._decoder.decode(name, body)
+
+    def _no_json(self, name: str, text: str, *, cut: bool) -> Iterable[StreamEvent]:
+        if text == _DONE:
+            return self._end(end_seen=True)
+        if name == "error":
+            return self._error(STREAM_ERROR, name, text)
+        # not the keep-alives that a relay wrapped into data; nor a cut event, which is no broken
+        # one and shows as a missing end
+        if text and not text.startswith(":") and not cut:
+            self._first_lost = self._first_lost if self._lost else one_line(text)
+            self._lost += 1
+        return ()
+
+    def _whole(self, text: str) -> Iterator[StreamEvent]:
+        """Read a body that is one document."""
+        try:
+            body = parse_json(text)
+        except ValueError as error:
+            yield from self._fail(_no_document(text, error))
             return
-        yield from self._body("", body)
-        if not self.done:
-            yield from self._end(end_seen=False)
+        if isinstance(body, list):  # some upstreams wrap an error so
+            body = body[0] if body else None
+        if not isinstance(body, dict):
+            body = {}
+        if has_error(body):
+            yield from self._error("the server answered with an error", "", body)
+            return
+        self._understood = True
+        yield from self._decoder.decode("message", body)
+        if self._decoder.spoke or self._decoder.stopped:
+            yield from self._end(end_seen=True)
+        else:
+            said = read_envelope(body)
+            what = "the server answered with JSON that is no answer"
+            yield from self._fail(what, said.code or said.kind, said.message)
+
+    def _error(self, sentence: str, name: str, body: object) -> Iterator[StreamEvent]:
+        """End with what the provider says went wrong; text in the same event counts."""
+        self._understood = True
+        if isinstance(body, dict):
+            yield from self._decoder.decode(name, body)
+        said = read_envelope(body)
+        if said.code and said.kind and said.code != said.kind:
+            sentence = f"{sentence} ({said.kind})"
+        yield from self._fail(sentence, said.code or said.kind, said.message)
+
+    def _fail(
+        self, message: str, code: str | None = None, said: str | None = None
+    ) -> Iterator[StreamEvent]:
+        self.done = True
+        yield from self._decoder.rest()
+        yield Error(message, code=code, provider_message=said)
 
     def _end(self, *, end_seen: bool) -> Iterator[StreamEvent]:
-        self.done = True
-        if self._broken is not None and not self._understood:
-            yield Error("the answer is not JSON", provider_message=self._broken[:500])
+        if self._lost and not self._decoder.spoke:
+            yield from self._fail("the answer is not JSON", said=self._first_lost)
             return
-        if self._broken is not None:
-            yield Notice("one event of the answer could not be read and was left out")
-        yield from self._decoder.flush(end_seen=end_seen)
-
-    def _error(self, message: str, code: str | None = None, said: str | None = None) -> Error:
+        if not self._understood and not end_seen:
+            yield from self._fail("the server ended the stream before an answer came")
+            return
         self.done = True
-        return Error(message, code=code, provider_message=said)
+        yield from self._decoder.rest()
+        if self._lost:
+            which = "one event" if self._lost == 1 else f"{self._lost:,} events"
+            yield Notice(f"left out {which} of the answer that could not be read")
+        yield self._decoder.ending(end_seen=end_seen)
+
+
+def _no_document(text: str, error: ValueError) -> str:
+    """Tell a document that was cut from one that is no JSON at all."""
+    if text.startswith("<"):
+        return "the server answered with a web page in place of a stream"
+    text = text.rstrip()
+    if text[-1] not in "}]" or getattr(error, "pos", 0) >= len(text):
+        return CUT
+    return "the server answered with something that is no JSON in place of a stream"

@@ -8,40 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.events import (
-    Error,
-    ReasoningDelta,
-    Stop,
-    StopReason,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
-from cc_jupyter.wire.body import count, member, part, with_extra
-from cc_jupyter.wire.text import Mender
+from cc_jupyter.answer_format import anthropic_fields, with_instruction
+from cc_jupyter.events import Error, Notice, Stop, StreamEvent, ToolCallDelta, Usage
+from cc_jupyter.images import anthropic_image_part, message_content
+from cc_jupyter.redact import redact
+from cc_jupyter.wire.body import as_text, member, with_extra
+from cc_jupyter.wire.ending import ending, word_of
+from cc_jupyter.wire.figures import Figures, Tally
+from cc_jupyter.wire.text import Mender, Speech, one_line, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.messages import Request
-
-STOP_REASONS: dict[str, StopReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "stop": "stop",
-    "max_tokens": "length",
-    "length": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_call",
-    "tool_calls": "tool_call",
-    "refusal": "content_filter",
-    "content_filter": "content_filter",
-}
-"""`pause_turn` and any new word are "unknown"."""
+    from cc_jupyter.messages import Message, Request
 
 DEFAULT_MAX_TOKENS = 8_192
 LARGEST_MAX_TOKENS = 64_000
+_PROMPT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_CACHE_AGES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 def encode(request: Request) -> dict[str, Any]:
@@ -54,155 +38,182 @@ def encode(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": parameters.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": [{"role": m.role, "content": m.text} for m in request.messages],
+        "messages": [_message(message) for message in request.messages],
         "stream": True,
     }
     optional = {
-        "system": request.system or None,
+        "system": with_instruction(request.system, request.answer_format) or None,
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
         "stop_sequences": list(parameters.stop) or None,
         "output_config": {"effort": parameters.effort} if parameters.effort else None,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
+    body = with_extra(body, anthropic_fields(request.answer_format))
     return with_extra(body, parameters.extra)
+
+
+class _Call:
+    """One `tool_use` block."""
+
+    def __init__(self, number: int, given: object = None) -> None:
+        self.number = number
+        self.given = given
+        """The arguments in its start; they count if no delta follows (ccrelay#119)."""
+        self.mender = Mender()
+
+
+def _message(message: Message) -> dict[str, Any]:
+    content = message_content(message.text, message.images, anthropic_image_part)
+    return {"role": message.role, "content": content}
 
 
 class AnthropicDecoder:
     """Folds the events of one answer into ours."""
 
     def __init__(self) -> None:
-        self._text = Mender()
-        self._reasoning = Mender()
-        self._usage: dict[str, Any] = {}
-        self._calls: dict[object, int] = {}  # the block's index -> the call's
+        self.finished = False
+        self._speech = Speech(think_tags=False)
+        self._figures = Figures(_usage, _PROMPT, "output_tokens")
+        self._calls: list[_Call] = []
+        self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind
         self._word: str | None = None
-        self._ended = False
+
+    @property
+    def spoke(self) -> bool:
+        """Whether any text, thinking or tool call has come."""
+        return self._speech.came or bool(self._calls)
 
     @property
     def stopped(self) -> bool:
         """Whether the reason for the end is known."""
         return self._word is not None
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing more can follow."""
-        return self._ended
-
-    def decode(self, name: str, body: dict[str, Any]) -> Iterator[StreamEvent]:
+    def decode(self, name: str, body: dict[str, Any]) -> Iterable[StreamEvent]:
         """Give the events of one server-sent event; kinds this module does not know give none."""
+        events: Iterable[StreamEvent] = ()
         match body.get("type") or name:
             case "content_block_delta":
-                yield from self._delta(body.get("index"), body.get("delta"))
+                events = self._delta(body.get("index"), body.get("delta"))
             case "content_block_start":
-                yield from self._block(body.get("index"), body.get("content_block"))
+                events = self._block(body.get("index"), body.get("content_block"))
+            case "content_block_stop":
+                events = self._close(self._open.get(as_text(body.get("index"))))
             case "message_start":
-                yield from self._counts(member(body, "message", "usage"), first=True)
+                events = self._first_counts(member(body, "message", "usage"))
             case "message_delta":
-                self._stop(body.get("delta"))
-                yield from self._counts(body.get("usage"))
+                events = (*self._stop(body.get("delta")), *self._figures.report(body.get("usage")))
             case "message_stop":
-                self._ended = True
+                self.finished = True
             case "message":
-                yield from self._whole(body)
-            case _:  # pings, block ends, and kinds that are new
+                events = self._whole(body)
+            case _:  # pings, and kinds that are new
                 pass
+        return events
 
-    def flush(self, *, end_seen: bool) -> Iterator[StreamEvent]:
-        """Give what was held back, then how the answer ended."""
-        if rest := self._text.flush():
-            yield TextDelta(rest)
-        if self._word is None and not (end_seen or self._ended):
-            yield Error("the connection was lost before the answer was finished")
-        else:
-            yield Stop(STOP_REASONS.get((self._word or "").casefold(), "unknown"), self._word)
+    def rest(self) -> Iterator[StreamEvent]:
+        """Give what was held back."""
+        yield from self._speech.rest()
+        for call in self._calls:  # those that were cut: an empty start then says nothing
+            call.given = call.given or None
+            yield from self._close(call)
+        yield from self._figures.rest()
+
+    def ending(self, *, end_seen: bool) -> Stop | Error:
+        """Tell how the answer ended."""
+        return ending(self._word, end_seen=end_seen, called=bool(self._calls))
 
     def _whole(self, body: dict[str, Any]) -> Iterator[StreamEvent]:
         """Read an answer that came in one piece although a stream was asked for."""
         content = body.get("content")
-        for index, block in enumerate(content if isinstance(content, list) else []):
+        for index, block in enumerate(content if isinstance(content, list) else ()):
             yield from self._block(index, block)
-        self._stop(body)
-        yield from self._counts(body.get("usage"))
-        self._ended = True
+            yield from self._close(self._open.get(as_text(index)))
+        yield from self._stop(body)
+        yield from self._figures.report(body.get("usage"))
+        self.finished = True
 
-    def _stop(self, delta: object) -> None:
-        word = member(delta, "stop_reason")
-        if word:
-            self._word = str(word)
+    def _stop(self, delta: object) -> Iterator[StreamEvent]:
+        self._word = word_of(member(delta, "stop_reason")) or self._word
+        details = member(delta, "stop_details")
+        why = member(details, "explanation") or member(details, "category")
+        if isinstance(why, str) and (said := one_line(why)):
+            yield Notice(f"the provider's reason to stop: {redact(said)}")
 
     def _block(self, index: object, block: object) -> Iterator[StreamEvent]:
         match member(block, "type"):
             case "text":
                 yield from self._piece("text", member(block, "text"))
             case "thinking":
-                yield from self._piece("reasoning", member(block, "thinking"))
+                yield from self._piece("thinking", member(block, "thinking"))
             case "tool_use":
-                self._calls[str(index)] = len(self._calls)
-                given = member(block, "input")
-                arguments = _json(given) if given else ""
-                yield ToolCallDelta(
-                    len(self._calls) - 1, str(member(block, "name") or ""), arguments
-                )
+                call = self._opened(index, member(block, "input"))
+                yield ToolCallDelta(call.number, whole(as_text(member(block, "name"))), "")
             case _:  # redacted thinking, server tools, and kinds that are new
-                pass
+                self._open[as_text(index)] = None
 
-    def _delta(self, index: object, delta: object) -> Iterator[StreamEvent]:
+    def _delta(self, index: object, delta: object) -> Iterable[StreamEvent]:
         match member(delta, "type"):
             case "text_delta":
-                yield from self._piece("text", member(delta, "text"))
+                return self._piece("text", member(delta, "text"))
             case "thinking_delta":
-                yield from self._piece("reasoning", member(delta, "thinking"))
+                return self._piece("thinking", member(delta, "thinking"))
             case "input_json_delta":
-                arguments = member(delta, "partial_json")
-                if isinstance(arguments, str) and arguments:
-                    call = self._calls.setdefault(str(index), len(self._calls))
-                    yield ToolCallDelta(call, "", arguments)
+                return self._arguments(index, member(delta, "partial_json"))
             case _:  # signatures, citations, and kinds that are new
-                pass
+                return ()
 
-    def _piece(self, kind: str, piece: object) -> Iterator[StreamEvent]:
-        if not isinstance(piece, str) or not piece:
+    def _piece(self, kind: str, piece: object) -> Iterable[StreamEvent]:
+        if not piece or not isinstance(piece, str):
+            return ()
+        return self._speech.text(piece) if kind == "text" else self._speech.reasoning(piece)
+
+    def _opened(self, index: object, given: object = None) -> _Call:
+        call = _Call(len(self._calls), given)
+        self._calls.append(call)
+        self._open[as_text(index)] = call
+        return call
+
+    def _arguments(self, index: object, piece: object) -> Iterator[StreamEvent]:
+        key = as_text(index)
+        # where its start was lost, a call without a name
+        call = self._open[key] if key in self._open else self._opened(index)
+        if call and piece and isinstance(piece, str):
+            call.given = None
+            yield ToolCallDelta(call.number, "", call.mender.mend(piece))
+
+    def _close(self, call: _Call | None) -> Iterator[StreamEvent]:
+        if call is None:
             return
-        if kind == "text":
-            if text := self._text.mend(piece):
-                yield TextDelta(text)
-        elif text := self._reasoning.mend(piece):
-            yield ReasoningDelta(text)
+        given = "{}" if call.given == {} else as_text(call.given)
+        call.given = None
+        if arguments := call.mender.flush() or whole(given):
+            yield ToolCallDelta(call.number, "", arguments)
 
-    def _counts(self, usage: object, *, first: bool = False) -> Iterator[StreamEvent]:
-        """Overwrite the counts given here and keep the others: every report is a running total.
+    def _first_counts(self, usage: object) -> Iterator[StreamEvent]:
+        """Read the counts of `message_start`, but for its count of an answer not begun yet.
 
-        The output count of `message_start` is no count of the answer, which has not begun: if
-        the stream breaks, it must not be shown as one.
+        If the stream breaks, that must not be shown as the answer's.
         """
-        if not isinstance(usage, dict):
-            return
-        known = {name: value for name, value in usage.items() if value is not None}
-        if first:
-            known.pop("output_tokens", None)
-        self._usage |= known
-        yield _usage(self._usage)
+        if isinstance(usage, dict):
+            known = {name: value for name, value in usage.items() if name != "output_tokens"}
+            yield from self._figures.report(known)
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
+def _usage(usage: dict[str, Any], tally: Tally) -> Usage:
     """Count the whole prompt: on this wire `input_tokens` leaves out what the cache served."""
-    uncached = count(usage.get("input_tokens"))
-    read = count(usage.get("cache_read_input_tokens"))
-    written = count(usage.get("cache_creation_input_tokens"))
-    output_tokens = count(usage.get("output_tokens"))
+    uncached = tally.count(usage.get("input_tokens"))
+    read = tally.count(usage.get("cache_read_input_tokens"))
+    written = tally.count(usage.get("cache_creation_input_tokens"))
+    if written is None:
+        by_age = [tally.count(member(usage, "cache_creation", age)) for age in _CACHE_AGES]
+        written = sum(tokens or 0 for tokens in by_age) or None
+    output = tally.count(usage.get("output_tokens"))
+    thinking = member(usage, "output_tokens_details", "thinking_tokens")
     return Usage(
         input_tokens=None if uncached is None else uncached + (read or 0) + (written or 0),
-        output_tokens=output_tokens,
+        output_tokens=output,
         cache_read_tokens=read,
         cache_write_tokens=written,
-        reasoning_tokens=part(
-            member(usage, "output_tokens_details", "thinking_tokens"), output_tokens
-        ),
+        reasoning_tokens=tally.part(thinking, output),
     )
-
-
-def _json(value: object) -> str:
-    import json  # noqa: PLC0415  only a whole answer with a tool call needs it
-
-    return json.dumps(value, ensure_ascii=False)

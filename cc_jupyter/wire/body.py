@@ -1,32 +1,62 @@
-"""JSON in and out: counts that are whole numbers or nothing, and what the user adds.
-
-A figure that cannot be true is not repaired into one that looks true: what is negative or no
-number counts as not reported, and a part larger than its whole is cut down to it.
-"""
+"""JSON in and out: reading what may be anything, and adding what the user adds."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_BLANKS = " \t\r\n"
+_MOST_TOKENS = 10**12
+_JSON = json.JSONDecoder(strict=False)  # control characters in strings are met in the wild
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401  JSON off the wire
+    """Read a JSON document.
+
+    Raises
+    ------
+    ValueError
+        It is none, or nested too deeply to be read.
+    """
+    try:
+        text = text.strip(_BLANKS)  # which `raw_decode` leaves to us, and `decode` does slowly
+        value, end = _JSON.raw_decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if end != len(text):
+        raise ValueError("more than one document")
+    return value
+
+
+def member(body: object, *path: str) -> Any:  # noqa: ANN401  JSON off the wire
+    """Follow `path` into JSON objects; `None` as soon as one of them is missing."""
+    for name in path:
+        if not isinstance(body, dict):
+            return None
+        body = body.get(name)
+    return body
+
+
+def as_text(value: object) -> str:
+    """Give a text; what was sent as JSON where text belongs is written as such."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    except RecursionError:
+        return ""
+
 
 def count(value: object) -> int | None:
-    """Give a reported count, or `None` for anything that is none."""
+    """Give a reported count, or `None` for anything that cannot be one."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
         return value
     return None
-
-
-def part(value: object, whole: int | None) -> int | None:
-    """Give a reported count that is a share of `whole`, never more than it."""
-    tokens = count(value)
-    if tokens is None or whole is None:
-        return tokens
-    return min(tokens, whole)
 
 
 def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,12 +67,3 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
         both = isinstance(before, dict) and isinstance(value, dict)
         joined[name] = before | value if both else value
     return joined
-
-
-def member(body: object, *path: str) -> Any:  # noqa: ANN401  JSON off the wire
-    """Follow `path` into JSON objects; `None` as soon as one of them is missing."""
-    for name in path:
-        if not isinstance(body, dict):
-            return None
-        body = body.get(name)
-    return body

@@ -5,15 +5,15 @@ Shapes and deviations: provider-api.md, section 14 (captures of 2026-08 to 2026-
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from cc_jupyter.wire.body import member
+from cc_jupyter.wire.body import member, parse_json
+from cc_jupyter.wire.text import one_line
 
-_PREFIX_CODE = re.compile(r"^([A-Z][A-Z0-9_]{5,}):\s*")
-_MOST_CHARACTERS = 500
+_PREFIX_CODE = re.compile(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+):\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,42 +31,45 @@ class Envelope:
     """When that window opens again."""
     request_id: str | None = None
 
-    @property
-    def said(self) -> str:
-        """Code, type and message in one folded text to search, `_` read as a space."""
-        words = (self.code, self.kind, self.message)
-        return " ".join(word for word in words if word).casefold().replace("_", " ")
-
 
 def parse_refusal(raw: bytes) -> Envelope:
     """Read the body of a refusal; HTML and other documents give no message, never their text."""
     text = raw.decode("utf-8-sig", "replace").strip()
-    if not text or text.startswith("<"):
+    if text.startswith("<"):
         return Envelope()
     try:
-        body = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return _with_prefix_code(Envelope(message=_line(text)))
-    return read_envelope(body)
+        return read_envelope(parse_json(text))
+    except ValueError:
+        return read_envelope("" if "\ufffd" in text else text)
+
+
+def has_error(body: dict[str, Any]) -> bool:
+    """Tell whether a JSON object reports an error; an `error` with nothing in it is none."""
+    error = body.get("error")
+    if isinstance(error, dict):
+        error = any(error.values())
+    return bool(error) or body.get("type") == "error" or bool(body.get("error_message"))
 
 
 def read_envelope(body: object) -> Envelope:
-    """Read either dialect's envelope, a bare one, or a plain string."""
+    """Read either dialect's envelope, a bare one, one in a list, or a plain string."""
+    if isinstance(body, list) and body:
+        body = body[0]
     if isinstance(body, str):
-        return _with_prefix_code(Envelope(message=_line(body)))
+        body = {"message": body}
     if not isinstance(body, dict):
         return Envelope()
     error = body.get("error") or body
     if isinstance(error, str):
-        error = {"message": error, "code": body.get("code")}
+        error = {"message": error}
     if not isinstance(error, dict):
         error = {}
     limit = error.get("rateLimit") or body.get("rateLimit")
-    message = _message(error.get("message"))
+    messages = (error.get("message"), *map(body.get, ("message", "detail", "error_message")))
     envelope = Envelope(
-        message=message,
-        code=_word(error.get("code") or error.get("statusCode")),
-        kind=_word(error.get("type")),
+        message=_message(next(filter(None, messages), None)),
+        code=_word(error.get("code") or error.get("statusCode") or body.get("code")),
+        kind=_word(error.get("type") or body.get("error_type")),
         window=_word(member(limit, "window")),
         reset_epoch_s=_number(member(limit, "reset")),
         request_id=_word(body.get("request_id") or error.get("request_id")),
@@ -80,44 +83,34 @@ def _message(value: object) -> str | None:
         return None
     if value.lstrip().startswith("{"):
         try:
-            inner = json.loads(value, strict=False)
-        except (ValueError, RecursionError):
-            return _line(value)
+            inner = parse_json(value)
+        except ValueError:
+            return one_line(value)
         text = member(inner, "error", "message") or member(inner, "message")
         if isinstance(text, str):
-            return _line(text)
-    return _line(value)
+            return one_line(text)
+    return one_line(value)
 
 
 def _with_prefix_code(envelope: Envelope) -> Envelope:
     """Take a business code that stands before the message (`MODEL_NOT_IN_PLAN: …`)."""
-    found = _PREFIX_CODE.match(envelope.message or "")
-    if found is None or envelope.message is None:
+    message = envelope.message or ""
+    found = _PREFIX_CODE.match(message)
+    if found is None:
         return envelope
-    return Envelope(
-        message=envelope.message[found.end() :] or None,
-        code=found[1],
-        kind=envelope.kind,
-        window=envelope.window,
-        reset_epoch_s=envelope.reset_epoch_s,
-        request_id=envelope.request_id,
-    )
-
-
-def _line(text: str) -> str | None:
-    line = " ".join(text.split())
-    if len(line) > _MOST_CHARACTERS:
-        line = line[: _MOST_CHARACTERS - 1] + "…"
-    return line or None
+    return dataclasses.replace(envelope, message=message[found.end() :] or None, code=found[1])
 
 
 def _word(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    return str(value) or None
+    return one_line(str(value))
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401  JSON off the wire
+def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return None

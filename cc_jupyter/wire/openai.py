@@ -1,54 +1,37 @@
 """The OpenAI Chat Completions dialect, and what its many relatives make of it.
 
 Sources: OpenAI API reference, "Chat Completions" (read 2026-11-22); what upstreams behind the
-gateway really send: provider-api.md, sections 7, 9, 10 and 15.
+gateway really send: provider-api.md, sections 7, 9, 10 and 15, and the issues named below.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.events import (
-    Error,
-    ReasoningDelta,
-    Stop,
-    StopReason,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
-from cc_jupyter.wire.body import count, member, part, with_extra
-from cc_jupyter.wire.text import Mender, ThinkSplitter, joined_text
+from cc_jupyter.answer_format import openai_fields, with_instruction
+from cc_jupyter.events import Error, Stop, StreamEvent, Usage
+from cc_jupyter.images import message_content, openai_image_part
+from cc_jupyter.wire.body import as_text, member, with_extra
+from cc_jupyter.wire.calls import ToolCalls
+from cc_jupyter.wire.ending import ending, word_of
+from cc_jupyter.wire.figures import Figures, Tally
+from cc_jupyter.wire.text import Speech
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cc_jupyter.messages import Request
 
-STOP_REASONS: dict[str, StopReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_call",
-    "function_call": "tool_call",
-    "tool_use": "tool_call",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
-}
-"""By the folded word, since upstreams leak their own spellings (`STOP`, `MAX_TOKENS`, `eos`)."""
-
 
 def encode(request: Request) -> dict[str, Any]:
     """Build the JSON body of a streamed request."""
     parameters = request.parameters
     # `system`, not `developer`: several upstreams reject the latter (provider-api.md, section 7)
-    messages = [{"role": "system", "content": request.system}] if request.system else []
-    messages += [{"role": message.role, "content": message.text} for message in request.messages]
+    system = with_instruction(request.system, request.answer_format)
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    for message in request.messages:
+        content = message_content(message.text, message.images, openai_image_part)
+        messages.append({"role": message.role, "content": content})
     body: dict[str, Any] = {
         "model": request.model,
         "messages": messages,
@@ -63,139 +46,149 @@ def encode(request: Request) -> dict[str, Any]:
         "reasoning_effort": parameters.effort,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
+    body |= openai_fields(request.answer_format)
     return with_extra(body, parameters.extra)
 
 
 class OpenAIDecoder:
     """Folds the chunks of one answer into events."""
 
+    finished = False
+    """Only `[DONE]` says that nothing more can follow, and the reader sees it."""
+
     def __init__(self) -> None:
-        self._text = Mender()
-        self._reasoning = Mender()
-        self._think = ThinkSplitter()
-        self._calls: dict[object, int] = {}  # the provider's index or id -> ours
+        self.stopped = False
+        self._speech = Speech(think_tags=True)
+        self._calls = ToolCalls()
+        self._figures = Figures(_usage, ("prompt_tokens",), "completion_tokens")
+        self._index: int | None = None
         self._word: str | None = None
         self._refused = False
 
     @property
-    def stopped(self) -> bool:
-        """Whether the reason for the end is known; usage may still follow."""
-        return self._word is not None
+    def spoke(self) -> bool:
+        """Whether any text, thinking or tool call has come."""
+        return self._speech.came or self._calls.came
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing more can follow; only `[DONE]` says so here, and the reader sees it."""
-        return False
-
-    def decode(self, name: str, body: dict[str, Any]) -> Iterator[StreamEvent]:  # noqa: ARG002  this dialect does not name its events
+    def decode(self, name: str, body: dict[str, Any]) -> list[StreamEvent]:  # noqa: ARG002  this dialect does not name its events
         """Give the events of one chunk."""
-        choice = _first_choice(body)
-        delta = choice.get("delta") or choice.get("message")
-        if isinstance(delta, dict):
-            yield from self._delta(delta)
-        if isinstance(choice.get("text"), str):  # the older completions form, sent by some relays
-            yield from self._content(choice["text"])
-        if choice.get("finish_reason"):
-            self._word = str(choice["finish_reason"])
-        if isinstance(body.get("usage"), dict):
-            yield _usage(body["usage"])
+        choice = self._choice(body.get("choices"))
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            delta = self._message(choice)
+        events = self._said(delta) if delta else []
+        if events:
+            self.stopped = False
+        if word := choice.get("finish_reason"):
+            self._word = word_of(word) or self._word
+            # beside text it is no sign of the end: some relays write it into every chunk
+            # (litellm#2195, gcli2api#403)
+            self.stopped = self._word is not None and not events
+        if usage := body.get("usage") or choice.get("usage"):  # Moonshot's place (pi#2017)
+            events.extend(self._figures.report(usage))
+        return events
 
-    def flush(self, *, end_seen: bool) -> Iterator[StreamEvent]:
-        """Give what was held back, then how the answer ended; `end_seen`: there was a `[DONE]`."""
-        for kind, text in self._think.flush():
-            yield ReasoningDelta(text) if kind == "reasoning" else TextDelta(text)
-        if rest := self._text.flush():
-            yield TextDelta(rest)
-        if self._word is None and not end_seen:
-            yield Error("the connection was lost before the answer was finished")
-        elif self._word is not None and self._word.casefold() == "error":
-            yield Error("the provider reported a stream error", code="error")
-        elif self._refused:
-            yield Stop("content_filter", self._word or "refusal")
-        else:
-            reason = STOP_REASONS.get((self._word or "").casefold(), "unknown")
-            yield Stop(reason, self._word)
+    def rest(self) -> Iterator[StreamEvent]:
+        """Give what was held back."""
+        yield from self._speech.rest()
+        yield from self._calls.rest()
+        yield from self._figures.rest()
 
-    def _delta(self, delta: dict[str, Any]) -> Iterator[StreamEvent]:
-        reasoning = _reasoning(delta)
-        if reasoning and (text := self._reasoning.mend(reasoning)):
-            yield ReasoningDelta(text)
+    def ending(self, *, end_seen: bool) -> Stop | Error:
+        """Tell how the answer ended."""
+        return ending(self._word, end_seen=end_seen, refused=self._refused, called=self._calls.came)
+
+    def _choice(self, choices: object) -> dict[str, Any]:
+        """Take the choice that came first; more than one come only where the user asks for them."""
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                index = choice.get("index")
+                if not isinstance(index, int):
+                    return choice
+                if self._index is None:
+                    self._index = index
+                if index == self._index:
+                    return choice
+        return {}
+
+    def _message(self, choice: dict[str, Any]) -> dict[str, Any] | None:
+        """Take a whole answer; after deltas it would only repeat them."""
+        message = choice.get("message")
+        return message if isinstance(message, dict) and not self.spoke else None
+
+    def _said(self, delta: dict[str, Any]) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
         content = delta.get("content")
-        if content:
-            yield from self._content(content if type(content) is str else joined_text(content))
-        if isinstance(delta.get("refusal"), str) and delta["refusal"]:
+        if isinstance(content, list):
+            thought, content = _parts(content)
+            events.extend(self._speech.reasoning(thought) if thought else ())
+        if reasoning := _reasoning(delta):
+            events.extend(self._speech.reasoning(reasoning))
+        if content and isinstance(content, str):
+            events.extend(self._speech.text(content))
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
             self._refused = True
-            yield from self._content(delta["refusal"])
-        if delta.get("tool_calls") or delta.get("function_call"):
-            yield from self._tool_calls(delta)
-
-    def _content(self, content: str) -> Iterator[StreamEvent]:
-        text = self._text.mend(content)
-        if self._think.settled:
-            if text:
-                yield TextDelta(text)
-            return
-        for kind, piece in self._think.split(text):
-            yield ReasoningDelta(piece) if kind == "reasoning" else TextDelta(piece)
-
-    def _tool_calls(self, delta: dict[str, Any]) -> Iterator[StreamEvent]:
-        calls = delta.get("tool_calls") or [{"function": delta.get("function_call")}]
-        for call in calls if isinstance(calls, list) else []:
-            function = member(call, "function")
-            if not isinstance(function, dict):
-                continue
-            arguments = function.get("arguments")
-            yield ToolCallDelta(
-                self._call_index(call),
-                str(function.get("name") or ""),
-                arguments if isinstance(arguments, str) else "",
-            )
-
-    def _call_index(self, call: dict[str, Any]) -> int:
-        """Tell which call a piece belongs to; `index` or `id` may be missing in any of them."""
-        key = call.get("index")
-        if key is None and call.get("id"):
-            key = call["id"]
-        if (
-            key is None
-        ):  # a piece without a sign: a name opens a call, all else goes on with the last
-            opens = bool(member(call, "function", "name")) or not self._calls
-            key = ("unnamed", len(self._calls)) if opens else next(reversed(self._calls))
-        key = key if isinstance(key, (str, int, tuple)) else str(key)
-        return self._calls.setdefault(key, len(self._calls))
-
-
-def _first_choice(body: dict[str, Any]) -> dict[str, Any]:
-    choices = body.get("choices")
-    if isinstance(choices, list):
-        for choice in choices:
-            if isinstance(choice, dict) and choice.get("index") in (None, 0):
-                return choice
-    return {}
+            events.extend(self._speech.text(refusal))
+        if "tool_calls" in delta or "function_call" in delta:
+            events.extend(self._calls.read(delta))
+        return events
 
 
 def _reasoning(delta: dict[str, Any]) -> str:
     """Take the first of the three spellings: two of them often carry the same text."""
     for field in ("reasoning", "reasoning_content"):
         value = delta.get(field)
-        if isinstance(value, str) and value:
+        if value and isinstance(value, str):
             return value
     details = delta.get("reasoning_details")
     if not isinstance(details, list):
         return ""
-    pieces = [member(entry, "text") or member(entry, "summary") for entry in details]
+    pieces = [
+        member(entry, "text") or member(entry, "summary")
+        for entry in details
+        if "encrypted" not in as_text(member(entry, "type"))
+    ]
     return "".join(piece for piece in pieces if isinstance(piece, str))
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
-    input_tokens = count(usage.get("prompt_tokens"))
-    output_tokens = count(usage.get("completion_tokens"))
-    details = usage.get("prompt_tokens_details")
-    reasoning = member(usage, "completion_tokens_details", "reasoning_tokens")
+def _parts(content: list[Any]) -> tuple[str, str]:
+    """Split a list of parts into thinking and text.
+
+    Mistral thinks in parts of its own, which are lists of text parts again (litellm#16272).
+    """
+    thought = [member(part, "thinking") for part in content]
+    text = [part if isinstance(part, str) else member(part, "text") for part in content]
+    return "".join(map(_joined, thought)), "".join(map(_joined, text))
+
+
+def _joined(content: object) -> str:
+    if isinstance(content, list):
+        pieces = [member(part, "text") for part in content]
+        return "".join(piece for piece in pieces if isinstance(piece, str))
+    return content if isinstance(content, str) else ""
+
+
+def _usage(usage: dict[str, Any], tally: Tally) -> Usage:
+    """Count as documented: cached tokens are a share of the prompt, reasoning of the completion.
+
+    Where the total says otherwise, reasoning stands beside the completion: xAI counts so
+    (vercel/ai#12425).
+    """
+    prompt = tally.count(usage.get("prompt_tokens"))
+    output = tally.count(usage.get("completion_tokens"))
+    reasoning = tally.count(member(usage, "completion_tokens_details", "reasoning_tokens"))
+    if prompt and output is not None and reasoning:
+        beside = tally.count(usage.get("total_tokens")) == prompt + output + reasoning
+        output += reasoning if beside else 0
+    read = tally.part(member(usage, "prompt_tokens_details", "cached_tokens"), prompt)
+    unread = None if prompt is None else prompt - (read or 0)
     return Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cache_read_tokens=part(member(details, "cached_tokens"), input_tokens),
-        cache_write_tokens=part(member(details, "cache_write_tokens"), input_tokens),
-        reasoning_tokens=part(reasoning, output_tokens),
+        input_tokens=prompt,
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_tokens=tally.part(
+            member(usage, "prompt_tokens_details", "cache_write_tokens"), unread
+        ),
+        reasoning_tokens=tally.part(reasoning, output),
     )

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from cc_jupyter.errors import (
@@ -22,15 +20,16 @@ from cc_jupyter.errors import (
 )
 from cc_jupyter.redact import redact
 from cc_jupyter.wire.envelope import Envelope, parse_refusal
+from cc_jupyter.wire.retry_after import reset_of, retry_after_s
+from cc_jupyter.wire.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-_RETRYABLE = frozenset({408, 429, *range(500, 505), *range(520, 528), 529})
-_WINDOWS = {"fiveHour": "five-hour", "weekly": "weekly", "daily": "daily"}
+_WINDOWS = {"fivehour": "five-hour", "weekly": "weekly", "daily": "daily"}
 _CEILING = re.compile(r"max_tokens:?\s*(\d+)\s*>\s*(\d+)", re.IGNORECASE)
-_ISO_TIME = re.compile(r"resets at (\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)", re.IGNORECASE)
-_LONGEST_RESET_S = 400 * 86_400.0
+_REQUEST_IDS = ("x-trace-id", "request-id", "x-request-id", "cf-ray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +45,22 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    words: tuple[str, ...]
+    """One row of the table of refusals; the first that fits decides."""
+
+    codes: tuple[str, ...]
+    """As `code` or `type`, folded."""
+    texts: tuple[str, ...]
+    """Anywhere in the message, folded."""
     error: type[StatusError]
     sentence: str
     hint: str
-    retryable: bool = False
 
 
+_KEY_HINT = "create a key in Command Code Studio and set CMD_API_KEY"
 _CREDIT_HINT = "top up in Command Code Studio, or choose a free model: %cmd models free"
 _RULES = (
     _Rule(
+        ("upgrade required",),
         ("upgrade required",),
         PlanError,
         "this account's plan does not include the Provider API",
@@ -63,24 +68,34 @@ _RULES = (
     ),
     _Rule(
         ("model not in plan",),
+        ("model not in plan",),
         PlanError,
         "this account's plan does not include {model}",
         "choose another model (%cmd models), or a plan that includes it",
     ),
     _Rule(
         ("usage exceeded",),
+        (),
         CreditError,
         "the spending cap set by the organisation is reached",
         "ask who administers the organisation",
     ),
     _Rule(
         ("premium credits exhausted",),
+        ("premium credits exhausted",),
         CreditError,
         "the allowance for premium models is used up",
         "choose another model (%cmd models), or top up in Command Code Studio",
     ),
-    _Rule(("insufficient credits",), CreditError, "the account is out of credits", _CREDIT_HINT),
     _Rule(
+        ("insufficient credits",),
+        ("insufficient credits",),
+        CreditError,
+        "the account is out of credits",
+        _CREDIT_HINT,
+    ),
+    _Rule(
+        (),
         ("insufficient balance",),
         StatusError,
         "the provider's own upstream for {model} is out of order",
@@ -88,17 +103,20 @@ _RULES = (
     ),
     _Rule(
         ("cmd zdr no providers",),
+        ("cmd zdr no providers",),
         ModelError,
         "no upstream of {model} guarantees zero data retention",
         "choose another model; the request was not repeated without --zdr",
     ),
     _Rule(
+        (),
         ("must be called via", "not supported on this endpoint"),
         ModelError,
         "{model} is not served on the endpoint it was sent to",
         "%cmd models --refresh reads anew which endpoint serves it",
     ),
     _Rule(
+        (),
         ("no available providers match",),
         ModelError,
         "{model} is listed but out of order",
@@ -106,37 +124,44 @@ _RULES = (
     ),
     _Rule(
         ("unsupported model", "model not found"),
+        ("unsupported model", "model not found"),
         ModelError,
         "the provider does not know the model {model}",
         "%cmd models lists those it has",
     ),
     _Rule(
+        ("context length exceeded",),
         ("prompt is too long", "exceeds the model's context window", "context length exceeded"),
         StatusError,
         "the prompt is longer than the context window of {model}",
         "--new or --once sends it without the conversation",
     ),
     _Rule(
-        ("authentication error", "invalid 'authorization' header", "invalid api key"),
+        ("authentication error", "invalid api key"),
+        ("invalid 'authorization' header", "invalid api key"),
         AuthError,
         "the provider refused the key",
-        "create a key in Command Code Studio and set CMD_API_KEY",
+        _KEY_HINT,
     ),
 )
-_BY_STATUS: dict[int, tuple[type[StatusError], str, str | None]] = {
-    400: (StatusError, "the provider refused the request", None),
-    401: (
-        AuthError,
-        "the provider refused the key",
-        "create a key in Command Code Studio and set CMD_API_KEY",
-    ),
+_BY_STATUS: dict[int, tuple[type[StatusError], str, str]] = {
+    401: (AuthError, "the provider refused the key", _KEY_HINT),
     402: (CreditError, "the account is out of credits", _CREDIT_HINT),
     403: (PlanError, "the provider does not permit this", "%cmd status shows key and model in use"),
     404: (StatusError, "the server has no such path", "check the base URL (CMD_BASE_URL)"),
     405: (StatusError, "the server has no such path", "check the base URL (CMD_BASE_URL)"),
     408: (StatusError, "the request timed out at the provider", "run the cell again"),
     413: (StatusError, "the request is too large", "about 50 MB is the most the provider takes"),
+    429: (RateLimitError, "too many requests, or the model is busy", "wait a little"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    error: type[StatusError]
+    sentence: str
+    hint: str
+    retryable: bool = False
 
 
 def classify(  # noqa: PLR0913  a refusal is read from all of these
@@ -148,7 +173,7 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
     secrets: tuple[str, ...],
     now: datetime,
 ) -> Refusal:
-    """Read a response of status 300 or more.
+    """Read a response of any status but 200.
 
     Parameters
     ----------
@@ -164,105 +189,74 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
         Aware; against it the provider's instants become seconds.
     """
     envelope = parse_refusal(raw)
-    kind, sentence, hint, retryable = _decide(status, headers, envelope, now)
-    sentence = f"{sentence.format(model=model)} ({status})"
+    reset = reset_of(envelope, now)
+    if envelope.window or "usage limit for your plan" in _fold(envelope.message):
+        verdict = _window_used_up(envelope.window, reset, now)
+    else:
+        verdict = _decide(status, headers, envelope, model)
+    sentence = f"{verdict.sentence} ({status})"
     said = envelope.message and redact(envelope.message, secrets)
-    if said and kind in (StatusError, ModelError, PlanError):
+    if said and verdict.error in (StatusError, ModelError, PlanError):
         sentence = f"{sentence}: {said}"
     code = envelope.code or envelope.kind
-    error = kind(
+    request_id = envelope.request_id or next(filter(None, map(headers.get, _REQUEST_IDS)), None)
+    error = verdict.error(
         redact(sentence, secrets),
-        hint=hint,
+        hint=verdict.hint,
         status=status,
         code=code and redact(code, secrets),
         provider_message=said,
-        retry_after_s=_retry_after_s(headers, envelope, now),
-        request_id=envelope.request_id or headers.get("x-trace-id") or headers.get("cf-ray"),
+        retry_after_s=retry_after_s(headers, reset, now),
+        request_id=request_id and redact(request_id, secrets),
     )
-    return Refusal(error, retryable, _ceiling(status, envelope))
+    return Refusal(error, verdict.retryable, _ceiling(status, envelope))
 
 
-def _decide(
-    status: int, headers: Mapping[str, str], envelope: Envelope, now: datetime
-) -> tuple[type[StatusError], str, str | None, bool]:
+def _decide(status: int, headers: Mapping[str, str], envelope: Envelope, model: str) -> _Verdict:
+    if status < 400:  # noqa: PLR2004  not refused, but no answer either
+        return _elsewhere(status, headers)
+    names = {_fold(envelope.code), _fold(envelope.kind)}
+    said = _fold(envelope.message)
     for rule in _RULES:
-        if any(words in envelope.said for words in rule.words):
-            return rule.error, rule.sentence, rule.hint, rule.retryable
-    if 300 <= status < 400:  # noqa: PLR2004  the class of redirects
-        target = headers.get("location", "elsewhere").partition("?")[0]
-        return (
-            StatusError,
-            f"the server redirects to {target.replace('{', '').replace('}', '')}",
-            "nothing was sent there; check the base URL (CMD_BASE_URL)",
-            False,
-        )
-    if status == 429:  # noqa: PLR2004  too many requests
-        return _rate_limit(envelope, now)
-    if status in _RETRYABLE and status >= 500:  # noqa: PLR2004
-        return StatusError, "the provider failed", "run the cell again in a while", True
-    kind, sentence, hint = _BY_STATUS.get(status, _BY_STATUS[400])
-    return kind, sentence, hint, status in _RETRYABLE
+        if not names.isdisjoint(rule.codes) or any(text in said for text in rule.texts):
+            return _Verdict(rule.error, rule.sentence.format(model=model), rule.hint)
+    if status >= 500:  # noqa: PLR2004  the class of failures
+        hint = "run the cell again in a while"
+        return _Verdict(StatusError, "the provider failed", hint, retryable=True)
+    unknown = (StatusError, "the provider refused the request", "--dry-run shows what is sent")
+    if status == 403 and not said and names == {""}:  # noqa: PLR2004  none of the provider's shapes
+        return _Verdict(StatusError, "access was refused", "a proxy or firewall may have answered")
+    error, sentence, hint = _BY_STATUS.get(status, unknown)
+    return _Verdict(error, sentence, hint, retryable=status in (408, 429))
 
 
-def _rate_limit(
-    envelope: Envelope, now: datetime
-) -> tuple[type[StatusError], str, str | None, bool]:
-    if not _window_used_up(envelope):
-        return RateLimitError, "too many requests, or the model is busy", "wait a little", True
-    window = _WINDOWS.get(envelope.window or "", envelope.window or "usage")
-    reset = _reset(envelope)
-    hint = None
-    if reset is not None:
-        local = reset.astimezone()
-        today = local.date() == now.astimezone().date()
-        hint = f"it resets at {local:%H:%M}" if today else f"it resets on {local:%Y-%m-%d at %H:%M}"
-    return RateLimitError, f"the {window} window of the plan is used up", hint, False
-
-
-def _window_used_up(envelope: Envelope) -> bool:
-    return bool(envelope.window) or "usage limit for your plan" in envelope.said
-
-
-def _reset(envelope: Envelope) -> datetime | None:
-    if envelope.reset_epoch_s is not None:
-        try:
-            return datetime.fromtimestamp(envelope.reset_epoch_s, UTC)
-        except (OverflowError, OSError, ValueError):
-            return None
-    found = _ISO_TIME.search(envelope.message or "")
-    if found is None:
-        return None
-    try:
-        reset = datetime.fromisoformat(found[1].rstrip("."))
-    except ValueError:
-        return None
-    return reset if reset.tzinfo else reset.replace(tzinfo=UTC)
-
-
-def _retry_after_s(headers: Mapping[str, str], envelope: Envelope, now: datetime) -> float | None:
-    """Read when to come back: from the headers, else from the window; rubbish is no answer."""
-    seconds = _seconds(headers.get("retry-after-ms"), 1000) or _seconds(
-        headers.get("retry-after"), 1
+def _elsewhere(status: int, headers: Mapping[str, str]) -> _Verdict:
+    if status < 300:  # noqa: PLR2004  the class of success
+        return _Verdict(StatusError, "the server sent no answer", "run the cell again")
+    target = headers.get("location", "elsewhere").partition("?")[0].partition("#")[0]
+    return _Verdict(
+        StatusError,
+        f"the server redirects to {one_line(target) or 'elsewhere'}",
+        "nothing was sent there; check the base URL (CMD_BASE_URL)",
     )
-    if seconds is None and (value := headers.get("retry-after")):
-        try:
-            at = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
-    if seconds is None and (reset := _reset(envelope)) is not None:
-        seconds = reset.timestamp() - now.timestamp()
-    if seconds is None or seconds > _LONGEST_RESET_S:
-        return None
-    return max(0.0, seconds)
 
 
-def _seconds(value: str | None, per_second: int) -> float | None:
-    try:
-        seconds = float(value or "") / per_second
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None
+def _window_used_up(window: str | None, reset: datetime | None, now: datetime) -> _Verdict:
+    name = _WINDOWS.get((window or "").casefold(), "usage")
+    sentence = f"the {name} window of the plan is used up"
+    return _Verdict(RateLimitError, sentence, _when(reset, now))
+
+
+def _when(reset: datetime | None, now: datetime) -> str:
+    """Say when a window opens again, by the clock on the reader's wall."""
+    if reset is None:
+        return "it resets by itself; %cmd models lists other models"
+    if reset <= now:
+        return "it has just been reset; run the cell again"
+    local = reset.astimezone()
+    today = local.date() == now.astimezone().date()
+    at = f"at {local:%H:%M}" if today else f"on {local:%Y-%m-%d at %H:%M}"
+    return f"it resets {at} local time"
 
 
 def _ceiling(status: int, envelope: Envelope) -> int | None:
@@ -270,3 +264,7 @@ def _ceiling(status: int, envelope: Envelope) -> int | None:
         return None
     found = _CEILING.search(envelope.message or "")
     return int(found[2]) if found and 0 < int(found[2]) < int(found[1]) else None
+
+
+def _fold(words: str | None) -> str:
+    return (words or "").casefold().replace("_", " ")

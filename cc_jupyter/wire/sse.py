@@ -9,10 +9,14 @@ others, which stand unescaped in real JSON.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_EVENT_BYTES = 16 * 2**20
-_BOM = b"\xef\xbb\xbf"
+"""Of all lines from one blank line to the next, comments and unknown fields included."""
+BOM = b"\xef\xbb\xbf"
 
 
 class ServerSentEvent(NamedTuple):
@@ -34,19 +38,19 @@ class SseDecoder:
 
     def __init__(self) -> None:
         self._head: bytes | None = b""  # what may be the start of a BOM; None once that is known
-        self._line: list[bytes] = []  # pieces of the line that has not ended yet
-        self._name = b""
+        self._line = bytearray()  # the line that has not ended yet
+        self._name = ""
         self._data: list[bytes] = []
-        self._pending_bytes = 0  # of the unfinished event
+        self._event_bytes = 0  # of the unfinished event's whole lines
         self._skip_lf = False  # the last chunk ended in CR: a LF that follows belongs to it
 
-    def decode(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Give the events that `chunk` completes.
+    def decode(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """Give the events that `chunk` completes; to be read to its end before the next one.
 
         Raises
         ------
         EventTooLargeError
-            The unfinished event has grown over `MAX_EVENT_BYTES`.
+            An event has grown over `MAX_EVENT_BYTES`; those before it have been given.
         """
         if self._head is not None:
             chunk = self._without_bom(chunk)
@@ -59,53 +63,47 @@ class SseDecoder:
         lines = chunk.split(b"\n")
         tail = lines.pop()
         if lines and self._line:
-            lines[0] = b"".join((*self._line, lines[0]))
+            self._line += lines[0]
+            lines[0] = bytes(self._line)
             self._line.clear()
-        events = self._fields(lines)
-        self._keep(tail)
-        return events
+        yield from self._events(lines)
+        self._line += tail
+        if self._event_bytes + len(self._line) > MAX_EVENT_BYTES:
+            raise EventTooLargeError
 
-    def flush(self) -> list[ServerSentEvent]:
+    def flush(self) -> Iterator[ServerSentEvent]:
         """Give the last event, if the body ended before the blank line after it."""
         rest = self._head or b""
         self._head = None
-        return self._fields([b"".join((*self._line, rest)), b""])
+        yield from self._events([bytes(self._line + rest), b""])
 
     def _without_bom(self, chunk: bytes) -> bytes:
         head = (self._head or b"") + chunk
-        if len(head) < len(_BOM) and _BOM.startswith(head):
+        if len(head) < len(BOM) and BOM.startswith(head):
             self._head = head
             return b""
         self._head = None
-        return head.removeprefix(_BOM)
+        return head.removeprefix(BOM)
 
-    def _keep(self, tail: bytes) -> None:
-        if tail:
-            self._line.append(tail)
-            self._pending_bytes += len(tail)
-        if self._pending_bytes > MAX_EVENT_BYTES:
-            raise EventTooLargeError
-
-    def _fields(self, lines: list[bytes]) -> list[ServerSentEvent]:
-        events = []
+    def _events(self, lines: list[bytes]) -> Iterator[ServerSentEvent]:
+        data = self._data
         for line in lines:
+            if not line:
+                if data:
+                    text = data[0] if len(data) == 1 else b"\n".join(data)
+                    yield ServerSentEvent(self._name, text.decode("utf-8", "replace"))
+                    data.clear()
+                self._name = ""
+                self._event_bytes = 0
+                continue
+            self._event_bytes += len(line)
+            if self._event_bytes > MAX_EVENT_BYTES:
+                raise EventTooLargeError
             if line.startswith(b"data:"):
-                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-                self._pending_bytes += len(line)
-            elif not line:
-                if self._data:
-                    data = b"\n".join(self._data).decode("utf-8", "replace")
-                    events.append(ServerSentEvent(self._name.decode("utf-8", "replace"), data))
-                    self._data = []
-                self._name = b""
-                self._pending_bytes = 0
-            elif line.startswith(b"event"):
-                self._event_field(line)
+                data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+            elif line.startswith(b"event:"):
+                self._name = line[6:].removeprefix(b" ").decode("utf-8", "replace")
             elif line == b"data":
-                self._data.append(b"")
-        return events
-
-    def _event_field(self, line: bytes) -> None:
-        field, _, value = line.partition(b":")
-        if field == b"event":
-            self._name = value.removeprefix(b" ")
+                data.append(b"")
+            elif line == b"event":
+                self._name = ""

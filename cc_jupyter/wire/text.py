@@ -1,15 +1,70 @@
-"""Text as it comes off the wire: halves of characters, lists of parts, thinking between tags."""
+"""Text as it comes off the wire: halves of characters, thinking between tags, words to show."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cc_jupyter.events import ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from cc_jupyter.events import StreamEvent
+
+Kind: TypeAlias = Literal["text", "reasoning"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _OPEN, _CLOSE = "<think>", "</think>"
+_MOST_BLANKS = 64
+"""Before a first `<think>`; what begins with more is text."""
+_MARKUP = re.compile(r"<\s*(?:!doctype|\?xml|html|head|body|script)\b", re.IGNORECASE)
+_MOST_CHARACTERS = 500
+_MOST_READ = 20 * _MOST_CHARACTERS
+
+
+class Speech:
+    """Text and thinking of one answer: characters made whole, the two told apart.
+
+    Parameters
+    ----------
+    think_tags
+        Whether a model behind this wire may write `<think>…</think>` into its text.
+    """
+
+    def __init__(self, *, think_tags: bool) -> None:
+        self._text = Mender()
+        self._reasoning = Mender()
+        self._think = ThinkSplitter() if think_tags else None
+        self.came = False
+        """Whether there was any."""
+
+    def text(self, piece: str) -> Iterable[StreamEvent]:
+        """Take the next piece of text, not empty."""
+        self.came = True
+        text = self._text.mend(piece)
+        if not text:
+            return ()
+        if self._think is None or self._think.settled:
+            return (TextDelta(text),)
+        return _deltas(self._think.split(text))
+
+    def reasoning(self, piece: str) -> Iterable[StreamEvent]:
+        """Take the next piece of thinking that came as such, not empty."""
+        self.came = True
+        text = self._reasoning.mend(piece)
+        return (ReasoningDelta(text),) if text else ()
+
+    def rest(self) -> Iterator[StreamEvent]:
+        """Give what waited for the rest of a character or a tag."""
+        if thought := self._reasoning.flush():
+            yield ReasoningDelta(thought)
+        if half := self._text.flush():
+            yield from (
+                (TextDelta(half),) if self._think is None else _deltas(self._think.split(half))
+            )
+        if self._think is not None:
+            yield from _deltas(self._think.flush())
 
 
 class Mender:
@@ -30,38 +85,42 @@ class Mender:
         self._held = ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
-        return _whole(text)
+        return whole(text)
 
     def flush(self) -> str:
         """Give what is still held: nothing, or a replacement for half a character."""
         held, self._held = self._held, ""
-        return _whole(held)
+        return whole(held)
 
 
 class ThinkSplitter:
     """Tells thinking from answer where a model writes `<think>…</think>` into its text.
 
-    Only a tag that opens the answer counts; one in the middle of it is text about tags.
+    Only a tag that opens the answer counts; one in the middle of it is text about tags. Line ends
+    after a tag belong to the tag. Thinking that is never closed is thinking to the end.
     """
 
     def __init__(self) -> None:
         self.settled = False
         """Whether all that follows is answer."""
         self._inside = False
+        self._after_tag = False  # line ends are dropped
         self._held = ""
 
-    def split(self, text: str) -> Iterator[tuple[Literal["text", "reasoning"], str]]:
+    def split(self, text: str) -> Iterator[tuple[Kind, str]]:
         """Give the pieces of `text` by kind; what may be a tag cut in two waits."""
+        if self.settled:
+            yield "text", text
+            return
         self._held += text
-        if not self._inside and not self._opens():
+        if not self._inside and not self._after_tag and not self._opens():
             return
         if self._inside:
             yield from self._thinking()
-        if self.settled and self._held:
-            yield "text", self._held
-            self._held = ""
+        if not self._inside:
+            yield from self._answer()
 
-    def flush(self) -> Iterator[tuple[Literal["text", "reasoning"], str]]:
+    def flush(self) -> Iterator[tuple[Kind, str]]:
         """Give what waited for the rest of a tag."""
         if self._held:
             yield ("reasoning" if self._inside else "text"), self._held
@@ -70,38 +129,65 @@ class ThinkSplitter:
     def _opens(self) -> bool:
         """Decide whether a tag opens the answer; false while that cannot be told."""
         start = self._held.lstrip()
-        if start.startswith(_OPEN):
-            self._inside, self._held = True, start.removeprefix(_OPEN)
-            return True
-        if _OPEN.startswith(start):
-            return False
-        self.settled = True
+        if len(self._held) - len(start) <= _MOST_BLANKS:
+            if start.startswith(_OPEN):
+                self._inside = self._after_tag = True
+                self._held = start.removeprefix(_OPEN)
+                return True
+            if _OPEN.startswith(start):
+                return False
         return True
 
-    def _thinking(self) -> Iterator[tuple[Literal["text", "reasoning"], str]]:
-        thinking, tag, answer = self._held.partition(_CLOSE)
+    def _thinking(self) -> Iterator[tuple[Kind, str]]:
+        self._drop_line_ends()
+        thinking, tag, rest = self._held.partition(_CLOSE)
         if tag:
-            self._inside, self.settled = False, True
-            self._held = answer.lstrip("\n")
+            self._inside, self._after_tag = False, True
         else:
-            keep = next(
-                (n for n in range(len(_CLOSE) - 1, 0, -1) if thinking.endswith(_CLOSE[:n])), 0
-            )
-            self._held = thinking[len(thinking) - keep :]
-            thinking = thinking[: len(thinking) - keep]
+            keep = _overlap(thinking, _CLOSE)
+            thinking, rest = thinking[: len(thinking) - keep], thinking[len(thinking) - keep :]
+        self._held = rest
         if thinking:
             yield "reasoning", thinking
 
+    def _answer(self) -> Iterator[tuple[Kind, str]]:
+        self._drop_line_ends()
+        if self._held:
+            self.settled = True
+            yield "text", self._held
+            self._held = ""
 
-def joined_text(content: object) -> str:
-    """Join the text of a list of parts; anything else is no text."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    pieces = [part.get("text") if isinstance(part, dict) else part for part in content]
-    return "".join(piece for piece in pieces if isinstance(piece, str))
+    def _drop_line_ends(self) -> None:
+        if self._after_tag and self._held:
+            self._held = self._held.lstrip("\r\n")
+            self._after_tag = not self._held
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
+    """Join surrogate pairs and replace halves."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def one_line(text: str) -> str | None:
+    """Make foreign words fit to stand in a message: one line, at most 500 characters, no markup.
+
+    `None` when nothing is left. Control characters are dropped, since they steer terminals.
+    """
+    text = text[:_MOST_READ]
+    if _MARKUP.search(text):
+        return None
+    line = "".join(filter(str.isprintable, " ".join(text.split())))
+    if len(line) > _MOST_CHARACTERS:  # between words: half a key could not be redacted any more
+        end = line.rfind(" ", 0, _MOST_CHARACTERS)
+        line = line[: end + 1 or _MOST_CHARACTERS - 1] + "…"
+    return line or None
+
+
+def _deltas(pieces: Iterable[tuple[Kind, str]]) -> Iterator[StreamEvent]:
+    for kind, text in pieces:
+        yield TextDelta(text) if kind == "text" else ReasoningDelta(text)
+
+
+def _overlap(text: str, tag: str) -> int:
+    """Count how many characters of `tag` may have begun at the end of `text`."""
+    return next((n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), 0)

@@ -94,7 +94,7 @@ def test_traffic_grows_linearly_with_the_text(shape, owns_cell, clock):
     assert sizes[1] < 6 * sizes[0]
 
 
-def test_at_most_one_frame_in_forty_milliseconds(clock):
+def test_at_most_one_frame_in_36_milliseconds(clock):
     board = play([TextDelta("a ")] * 2000, owns_cell=True, clock=clock)
     assert len(board.messages) <= 2000 * 0.005 / notebook.FRAME_S + 5
 
@@ -188,3 +188,11 @@ def test_a_refused_request_leaves_no_answer_and_no_usage_line(owns_cell, clock):
     refused = Reply("", "", "m", "error", error=StreamError("refused"))
     board = play([], owns_cell=owns_cell, clock=clock, reply=refused)
     assert board.texts == []
+
+
+def test_a_long_answer_is_drawn_less_often(clock):
+    def drawn(tokens):
+        return len(play([TextDelta("a ")] * tokens, owns_cell=True, clock=clock).messages)
+
+    ten_seconds, twenty_seconds = drawn(2000), drawn(4000)
+    assert twenty_seconds < 1.5 * ten_seconds

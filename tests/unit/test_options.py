@@ -123,8 +123,7 @@ BAD = [
     ('--param reasoning_effort="low"', ["cannot set `reasoning_effort`"], "--effort"),
     ("--param a=1 --param a=2", ["`a` twice"], "keep one"),
     # words
-    ("-f code", ["`-f`", "`code`"], "md, text"),
-    ("--format json", ["`--format`", "`json`"], "md, text"),
+    ("-f html", ["`-f`", "`html`"], "md, text, code, json"),
     ("--once --new", ["`--once`", "`--new`"], "keep one"),
     ("--once --thread plan", ["`--once`", "`--thread plan`"], "keep one"),
     ("--key-env my-key", ["`--key-env`", "not the name"], "never the key itself"),
@@ -133,8 +132,8 @@ BAD = [
     ("--modle=a", ["`--modle` is not an option"], "did you mean --model"),
     ("-model a", ["`-model` is not an option"], "did you mean --model"),
     ("-t0.2", ["`-t0.2` is not an option"], "a blank between -t"),
-    ("-i cat.png", ["`-i` is not an option"], "%%cmd -h"),
-    ("--image cat.png", ["`--image` is not an option"], ""),
+    ("-i", ["`-i` needs a value"], "image"),
+    ("--imag cat.png", ["`--imag` is not an option"], "--image"),
     ("hello there", ["`hello` is not an option"], "below the %%cmd line (`%cmd ask …`"),
     ("-s be brief", ["`brief` is not an option"], "quotes"),
     ("-m a -", ["`-` is not an option"], "below the %%cmd line"),
@@ -153,8 +152,7 @@ BAD = [
     ("-> 'a'", ["`'a'`", "not the name of a variable"], "-> answer"),
     ("-> answer -m a", ["`answer -m a`", "not the name"], "before the `->`"),
     ("-> a -> b", ["`a -> b`", "not the name"], "-> answer"),
-    ("-> x: int", ["`-> x: int`", "type"], "leave out the type"),
-    ("-> x: list[dict[str, int]]", ["list[dict[str, int]]", "type"], "leave out the type"),
+    ("-> x: ", ["`-> x:` needs a type"], "-> x: int"),
 ]
 
 
@@ -264,7 +262,7 @@ def test_the_help_and_the_table_name_every_option():
     for spec in OPTIONS:
         assert all(name in text and f"`{name}" in table for name in spec.names)
         assert spec.help in text
-    assert all(len(line) <= 110 for line in text.splitlines())
+    assert all(len(line) <= 120 for line in text.splitlines())
 
 
 def test_every_row_of_the_table_has_two_cells():

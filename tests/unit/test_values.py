@@ -4,17 +4,39 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import decimal
 import enum
+import functools
+import io
+import linecache
+import math
+import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from IPython.display import Image as DisplayedImage
+from matplotlib.figure import Figure
+from PIL import Image as PillowImage
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.values import OTHER_LIMIT, STR_LIMIT, Rendered, describe, excerpt, to_text
+from cc_jupyter.errors import ConfigError, OptionError
+from cc_jupyter.structures import structure_text
+from cc_jupyter.values import (
+    FILE_LIMIT,
+    OTHER_LIMIT,
+    STR_LIMIT,
+    Rendered,
+    describe,
+    excerpt,
+    to_text,
+)
 
 
 def text(value: object) -> str:
@@ -92,9 +114,17 @@ def test_an_interrupt_while_writing_passes():
 # ── limits
 
 
+class Wordy:
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __str__(self) -> str:
+        return "a" * self.length
+
+
 @pytest.mark.parametrize(
     ("value", "limit"),
-    [("a" * (STR_LIMIT + 1), STR_LIMIT), ([1] * 10_000, OTHER_LIMIT)],
+    [("a" * (STR_LIMIT + 1), STR_LIMIT), (Wordy(30_000), OTHER_LIMIT)],
 )
 def test_a_long_value_is_cut_and_says_so_at_the_cut_and_to_the_user(value, limit):
     whole = str(value)
@@ -104,7 +134,7 @@ def test_a_long_value_is_cut_and_says_so_at_the_cut_and_to_the_user(value, limit
     assert rendered.notice == f"`{{{{ x }}}}` was cut: {cut} sent"
 
 
-@pytest.mark.parametrize("value", ["a" * STR_LIMIT, ["a" * (OTHER_LIMIT - 4)]])
+@pytest.mark.parametrize("value", ["a" * STR_LIMIT, Wordy(OTHER_LIMIT)])
 def test_a_value_as_long_as_the_limit_is_whole(value):
     assert to_text(value, "x") == Rendered(str(value), None)
 
@@ -217,12 +247,429 @@ def test_a_subclass_of_a_frame_is_a_table():
     assert text(Cities({"a": [1]})).startswith("1 row × 1 column\n")
 
 
-def test_pandas_is_never_imported_here():
+def test_no_library_is_imported_for_asking():
     code = (
         "import sys; from cc_jupyter.values import to_text; to_text([1], 'x');"
-        "sys.exit('pandas' in sys.modules or 'polars' in sys.modules)"
+        "heavy = {'pandas', 'polars', 'numpy', 'matplotlib', 'PIL', 'IPython'};"
+        "sys.exit(bool(heavy & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ── arrays
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.arange(3), "array, shape (3,), dtype int64\n[0 1 2]"),
+        (np.eye(2), "array, shape (2, 2), dtype float64\n[[1. 0.]\n [0. 1.]]"),
+        (np.array(7.5), "array, shape (), dtype float64\n7.5"),
+        (np.array([]), "array, shape (0,), dtype float64\n[]"),
+        (np.ma.masked_equal([1, 2], 2), "array, shape (2,), dtype int64\n[1 --]"),
+    ],
+)
+def test_an_array_is_its_shape_its_type_and_its_values(array, expected):
+    assert to_text(array, "a") == Rendered(expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [((100_000,), 1_000), ((500, 500), 900), ((100_000, 3), 90), ((40, 40, 40), 512)],
+)
+def test_of_a_large_array_the_edges_are_sent_and_it_says_so(shape, shown):
+    rendered = to_text(np.zeros(shape, "uint8"), "a")
+    cut = f"{shown:,} of {math.prod(shape):,} values"
+    assert rendered.text.count("0") - rendered.text.splitlines()[0].count("0") >= shown
+    assert rendered.text.endswith(f"\n… [cut: {cut}]")
+    assert rendered.notice == f"`{{{{ a }}}}` was cut: {cut} sent"
+    assert "..." in rendered.text
+
+
+def test_printing_an_array_leaves_the_options_of_numpy_alone():
+    before = np.get_printoptions()
+    to_text(np.zeros(5_000), "a")
+    assert np.get_printoptions() == before
+
+
+def test_a_number_of_numpy_is_a_number():
+    assert text(np.float64(1.5)) == "1.5"
+
+
+# ── dicts, lists, dataclasses
+
+
+@dataclasses.dataclass
+class Account:
+    name: str
+    password: str = dataclasses.field(default="hunter2", repr=False)
+    tags: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Loud:
+    name: str
+
+    def __repr__(self) -> str:
+        return "LOUD"
+
+
+class Named(list[int]):
+    def __str__(self) -> str:
+        return "mine"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([], "[]"),
+        ({}, "{}"),
+        (set(), "set()"),
+        ((1,), "(1,)"),
+        ({3}, "{3}"),
+        (frozenset({3}), "frozenset({3})"),
+        ({"a": [1, (2, None)], "b": "it's"}, "{'a': [1, (2, None)], 'b': \"it's\"}"),
+        (collections.Counter("aab"), "Counter({'a': 2, 'b': 1})"),
+        (collections.deque([1, 2]), "deque([1, 2])"),
+        (Account("Ann", tags=["x"]), "Account(name='Ann', tags=['x'])"),
+        (Loud("Ann"), "LOUD"),
+        (Named([1]), "mine"),
+        ([Account("Ann")], "[Account(name='Ann', tags=[])]"),
+    ],
+)
+def test_a_small_structure_stands_on_one_line(value, expected):
+    assert to_text(value, "x") == Rendered(expected)
+
+
+def test_what_does_not_fit_on_a_line_is_laid_out_and_text_is_never_broken():
+    value = {"question": "why " * 30, "scores": list(range(60)), "who": Account("Ann")}
+    assert text(value).splitlines() == [
+        "{",
+        f"  'question': {'why ' * 30!r},",
+        "  'scores': [",
+        f"    {', '.join(map(str, range(27)))},",
+        f"    {', '.join(map(str, range(27, 51)))},",
+        f"    {', '.join(map(str, range(51, 60)))}",
+        "  ],",
+        "  'who': Account(name='Ann', tags=[])",
+        "}",
+    ]
+
+
+def test_a_structure_that_fits_its_limit_is_the_same_value_to_python():
+    value = {"a": [1, "x" * 90, {"b": (1, 2.5, None)}], 3: {"s", "t"}, "e": [], "n": [[1] * 40] * 3}
+    assert eval(text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "cut"),
+    [
+        (list(range(1_000_000)), r"3,\d{3} of 1,000,000 items"),
+        ({"rows": list(range(1_000_000))}, r"3,\d{3} of 1,000,000 items"),
+        (["a" * 50_000], r"1\d,\d{3} of 50,000 characters"),
+        (["a" * 15_000] * 3, r"2 of 3 items, \d,\d{3} of 15,000 characters"),
+    ],
+)
+def test_of_a_large_structure_the_start_is_sent_and_it_says_so(value, cut):
+    rendered = to_text(value, "x")
+    assert len(rendered.text) < OTHER_LIMIT
+    said = re.fullmatch(rf"`\{{\{{ x \}}\}}` was cut: ({cut}) sent", rendered.notice)
+    assert said
+    assert rendered.text.endswith(f"\n… [cut: {said[1]}]")
+    assert re.search(r"… [\d,]+ more", rendered.text)
+
+
+def test_only_what_is_shown_of_a_structure_is_looked_at():
+    class Counted:
+        asked = 0
+
+        def __repr__(self) -> str:
+            Counted.asked += 1
+            return "x" * 100
+
+    structure_text([Counted() for _ in range(100_000)], 1_000)
+    assert Counted.asked < 20
+
+
+def test_a_structure_inside_itself_ends():
+    circle: list[Any] = [1]
+    circle.append(circle)
+    assert text(circle) == "[1, [...]]"
+    twice = [1]
+    assert text([twice, twice]) == "[[1], [1]]"
+    deep: list[Any] = []
+    for _ in range(5_000):
+        deep = [deep]
+    assert "… 1 more" in text(deep)
+
+
+# ── functions and classes
+
+
+def shout(word: str) -> str:
+    """Make it loud."""
+    return word.upper() + "!"
+
+
+class Speaker:
+    """Has a voice."""
+
+    def speak(self) -> str:
+        return shout("hello")
+
+
+SHOUT = '''def shout(word: str) -> str:
+    """Make it loud."""
+    return word.upper() + "!"'''
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (shout, SHOUT),
+        (functools.wraps(shout)(lambda *given: given), SHOUT),
+        (Speaker.speak, 'def speak(self) -> str:\n    return shout("hello")'),
+        (Speaker().speak, 'def speak(self) -> str:\n    return shout("hello")'),
+    ],
+)
+def test_a_function_is_its_source(value, expected):
+    assert to_text(value, "f") == Rendered(expected)
+
+
+def test_a_class_is_its_source():
+    assert text(Speaker).startswith('class Speaker:\n    """Has a voice."""')
+    assert text(Speaker).endswith('return shout("hello")')
+
+
+def test_of_what_has_no_source_the_signature_and_the_documentation_are_sent():
+    assert text(len).startswith("def len(obj, /): ...  # its source is not available\n\nReturn the")
+    assert text(dict).startswith("class dict(...): ...  # its source is not available\n\ndict() ->")
+    assert text(str.upper).startswith("def str.upper(self, /): ...")
+    made: dict[str, Any] = {}
+    exec("def f(x): return x", made)
+    assert text(made["f"]) == "def f(x): ...  # its source is not available"
+
+
+def run_as_cell(source: str, name: str) -> dict[str, Any]:
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(source, name, "exec"), space)
+    return space
+
+
+CELLS = ["<ipython-input-7-abc>", "/tmp/ipykernel_4711/123456.py", r"C:\Temp\ipykernel_1\2.py"]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_functions_and_classes_of_a_cell_are_their_source(name, monkeypatch):
+    monkeypatch.setattr(linecache, "cache", dict(linecache.cache))
+    source = (
+        "import dataclasses\n\ndef double(x):\n    return 2 * x\n\n"
+        "class Point:\n    def __init__(self): self.x = 1\n\n"
+        "@dataclasses.dataclass\nclass Pair:\n    x: int\n\n    class Inner:\n        z = 1\n"
+    )
+    space = run_as_cell(source, name)
+    assert text(space["double"]) == "def double(x):\n    return 2 * x"
+    assert text(space["Point"]) == "class Point:\n    def __init__(self): self.x = 1"
+    assert text(space["Pair"]).startswith("@dataclasses.dataclass\nclass Pair:\n    x: int\n")
+    assert text(space["Pair"].Inner) == "class Inner:\n    z = 1"
+
+
+def test_of_a_class_defined_twice_each_version_has_its_own_source(monkeypatch):
+    monkeypatch.setattr(linecache, "cache", dict(linecache.cache))
+    old = run_as_cell("class A:\n    def f(self): return 1\n", CELLS[0])["A"]
+    new = run_as_cell("class A:\n    def f(self): return 2\n", CELLS[1])["A"]
+    assert "return 1" in text(old)
+    assert "return 2" in text(new)
+
+
+def test_a_long_class_is_cut_and_says_so():
+    rendered = to_text(pd.DataFrame, "pd.DataFrame")
+    assert rendered.text.startswith("@")
+    assert len(rendered.text) < OTHER_LIMIT + 100
+    assert "was cut: 20,000 of " in rendered.notice
+
+
+# ── exceptions
+
+
+def fail(depth: int) -> None:
+    if depth:
+        fail(depth - 1)
+    pd.DataFrame({"a": [1]})["b"]
+
+
+def caught(function: Any, *given: Any) -> BaseException:
+    try:
+        function(*given)
+    except Exception as error:  # noqa: BLE001  any is the subject
+        return error
+    raise AssertionError
+
+
+def test_an_exception_is_its_type_its_message_and_the_users_own_frames():
+    written = text(caught(fail, 0))
+    lines = written.splitlines()
+    assert lines[0] == "KeyError: 'b'"
+    assert lines[3].endswith(", in fail")
+    assert lines[4] == '    pd.DataFrame({"a": [1]})["b"]'
+    assert "site-packages" not in written
+    assert str(Path.home()) not in written
+
+
+def test_of_a_deep_recursion_the_middle_is_left_out_and_it_says_so():
+    rendered = to_text(caught(fail, 50), "e")
+    assert "  … 40 more frames" in rendered.text
+    assert rendered.notice == "`{{ e }}` was cut: 12 of 52 frames sent"
+
+
+def test_what_an_exception_came_from_is_told():
+    def convert() -> None:
+        try:
+            int("x")
+        except ValueError as error:
+            error.add_note("row 3")
+            raise LookupError("no number") from error
+
+    written = text(caught(convert))
+    assert written.startswith("LookupError: no number\n")
+    assert (
+        "\ncaused by ValueError: invalid literal for int() with base 10: 'x'\nrow 3 (at " in written
+    )
+    assert written.endswith('int("x"))')
+
+
+def test_a_group_of_exceptions_names_what_it_holds():
+    group = ExceptionGroup("two", [ValueError("a"), KeyError("b")])
+    assert text(group).splitlines() == [
+        "ExceptionGroup: two (2 sub-exceptions)",
+        "holds ValueError: a",
+        "holds KeyError: 'b'",
+    ]
+
+
+def test_an_exception_without_a_traceback_or_a_text_is_written():
+    class Mute(Exception):  # noqa: N818  a name as users have them
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert text(ValueError("bad")) == "ValueError: bad"
+    assert "(its text cannot be written)" in text(Mute())
+
+
+def test_secrets_in_an_exception_are_taken_out():
+    def connect() -> None:
+        raise ConnectionError("postgresql://ann:tiger7@db/x refused sk-abcdef1234567890")
+
+    written = text(caught(connect))
+    assert "tiger7" not in written
+    assert "sk-abcdef" not in written
+    assert "postgresql://ann:[key]@db/x refused [key]" in written
+
+
+# ── files
+
+
+@pytest.mark.parametrize("content", [b"", b"print('hi')\n", "caf\u00e9 \u2028\r\n".encode()])
+def test_a_path_stands_for_the_text_of_its_file(content, tmp_path):
+    path = tmp_path / "x.py"
+    path.write_bytes(content)
+    assert to_text(path, "p") == Rendered(content.decode())
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"\xef\xbb\xbfa,b")
+    assert text(path) == "a,b"
+
+
+def test_a_path_in_the_home_folder_is_found(isolated_home):
+    (isolated_home / "notes.txt").write_text("remember")
+    assert text(Path("~/notes.txt")) == "remember"
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e9", "\U0001f600"])
+def test_of_a_long_file_the_start_is_sent_and_it_says_so(letter, tmp_path):
+    path = tmp_path / "long.txt"
+    path.write_text(letter * (FILE_LIMIT + 50_000), encoding="utf-8")
+    rendered = to_text(path, "p")
+    size = path.stat().st_size
+    cut = f"the first 100,000 characters of {size:,} bytes"
+    assert rendered.text == f"{letter * FILE_LIMIT}\n… [cut: {cut}]"
+    assert rendered.notice == f"`{{{{ p }}}}` was cut: {cut} sent"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\x80\x81\x82", "not text in UTF-8"),
+        (b"PK\x03\x04\x00\x00", "not text"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_sent_says_why_and_how_to_send_its_name(content, why, tmp_path):
+    path = tmp_path / "x.bin"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OptionError, match=why) as caught_error:
+        to_text(path, "p")
+    assert "`{{ p }}`" in str(caught_error.value)
+    assert "str(path)" in caught_error.value.hint
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(OptionError, match="cannot be sent"):
+        to_text(tmp_path, "p")
+
+
+# ── images
+
+
+def png(width: int = 2) -> bytes:
+    buffer = io.BytesIO()
+    PillowImage.new("RGB", (width, 2), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Figure(),
+        Figure().subplots(),
+        PillowImage.new("RGB", (2, 2)),
+        DisplayedImage(data=png()),
+        png(),
+    ],
+)
+def test_a_figure_or_an_image_goes_beside_the_text_which_holds_its_marker(value):
+    rendered = to_text(value, "plots[0]")
+    assert rendered.text == "[image: plots[0]]"
+    assert rendered.notice is None
+    assert rendered.image.media_type == "image/png"
+    assert rendered.image.data.startswith(b"\x89PNG")
+
+
+def test_a_path_to_an_image_is_that_image_whatever_its_suffix(tmp_path):
+    path = tmp_path / "plot.txt"
+    path.write_bytes(png())
+    rendered = to_text(path, "path")
+    assert rendered.text == "[image: path]"
+    assert rendered.image.data == png()
+
+
+@pytest.mark.parametrize("value", [np.zeros((4, 4, 3)), b"\x00", [PillowImage.new("L", (1, 1))]])
+def test_numbers_and_other_bytes_stay_text(value):
+    assert to_text(value, "x").image is None
+
+
+def test_an_image_that_needs_a_library_which_is_missing_says_so(monkeypatch, tmp_path):
+    buffer = io.BytesIO()
+    PillowImage.new("RGB", (2, 2)).save(buffer, "TIFF")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    shown = DisplayedImage(data=buffer.getvalue(), format="png")
+    with pytest.raises(ConfigError, match="Pillow") as caught_error:
+        to_text(shown, "scan")
+    assert "pip install pillow" in caught_error.value.hint
 
 
 # ── words in messages

@@ -1,0 +1,112 @@
+"""Figures and the table they make."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+HEAD = ("figure", "must", "aim", "measured median", "control", "ratio")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row: samples of ours beside samples of the control, taken in turn in the same run."""
+
+    name: str
+    unit: str
+    """`ms`, `s`, `us`, `x`, `%`, `` …: how the samples are shown."""
+    ours: Sequence[float]
+    control: Sequence[float] = ()
+    must: float | None = None
+    aim: float | None = None
+    must_p95: float | None = None
+    aim_p95: float | None = None
+    least: bool = False
+    """Whether the goal is the least that will do, not the most."""
+    remark: str = ""
+    """What the control is, where it is not the plain cell."""
+
+    @property
+    def missed(self) -> bool:
+        """Whether the goal is not reached."""
+        if self.must is None:
+            return False
+        middle = median(self.ours)
+        if self.least:
+            return middle < self.must
+        late = self.must_p95 is not None and p95(self.ours) > self.must_p95
+        return middle > self.must or late
+
+    def cells(self) -> tuple[str, ...]:
+        """Give the row."""
+        wide = self.must_p95 is not None
+        ours = _samples(self.ours, self.unit, wide=wide)
+        ratio = "-"
+        if self.control and median(self.control):
+            ratio = f"{median(self.ours) / median(self.control):.2g}"
+        control = _samples(self.control, self.unit, wide=wide) if self.control else "-"
+        return (
+            self.name,
+            _goal(self.must, self.must_p95, self.unit),
+            _goal(self.aim, self.aim_p95, self.unit),
+            f"**{ours}** (missed)" if self.missed else ours,
+            f"{control} {self.remark}".strip(),
+            ratio,
+        )
+
+
+def median(samples: Sequence[float]) -> float:
+    """Give the middle of the samples."""
+    return statistics.median(samples)
+
+
+def p95(samples: Sequence[float]) -> float:
+    """Give the value that 95 of 100 samples do not pass."""
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+
+
+def split(samples: Sequence[tuple[float, ...]]) -> list[list[float]]:
+    """Turn rows into columns."""
+    return [list(column) for column in zip(*samples, strict=True)]
+
+
+def in_turn(rounds: int, *measures: Callable[[], object]) -> list[list]:
+    """Call each measure once a round, after one round that does not count."""
+    taken: list[list] = [[] for _ in measures]
+    for number in range(rounds + 1):
+        for measure, samples in zip(measures, taken, strict=True):
+            sample = measure()
+            if number:
+                samples.append(sample)
+    return taken
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """Give the Markdown table."""
+    rows = [HEAD, ("---",) * len(HEAD), *(figure.cells() for figure in figures)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _samples(samples: Sequence[float], unit: str, *, wide: bool) -> str:
+    shown = _number(median(samples), unit)
+    if wide:
+        shown += f" (p95 {_number(p95(samples), unit)})"
+    if len(samples) > 1:
+        shown += f", n={len(samples)}"
+    return shown
+
+
+def _goal(value: float | None, late: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return _number(value, unit) + (f" ({_number(late, unit)})" if late is not None else "")
+
+
+def _number(value: float, unit: str) -> str:
+    figure = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    return figure + {"": "", "x": "x", "%": " %"}.get(unit, f" {unit}")

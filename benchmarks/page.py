@@ -1,0 +1,90 @@
+"""What an answer costs the browser: 5,000 tokens at 200/s in a real JupyterLab, beside prints."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import controls
+from figures import Figure
+from lab_harness import CELL_LIMIT_MS, CHROMIUM, LAUNCH, VIEWPORT, LabNotebook, running_lab
+from playwright.sync_api import sync_playwright
+from private_environment import private_environment
+from provider import KEY, Provider
+
+_MODEL = "test/burst-5000@5ms"
+_QUICK = "test/burst-400@5ms"
+_LIMIT_MS = 4 * CELL_LIMIT_MS
+_WATCH = """
+window.longTasks = [];
+new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) window.longTasks.push(entry.duration);
+}).observe({type: 'longtask'});
+"""
+_ENDED = """i => {
+  const cell = window.jupyterapp.shell.currentWidget.content.widgets[i].model;
+  return cell.executionState !== 'running' && cell.executionCount !== null;
+}"""
+
+
+def run(*, quick: bool) -> list[Figure]:
+    """Measure one answer of ours and one of the plain cell, in pages of their own."""
+    if CHROMIUM is None:
+        return []
+    model = _QUICK if quick else _MODEL
+    with tempfile.TemporaryDirectory() as folder, Provider() as provider:
+        home = Path(folder)
+        environment = private_environment(home) | {
+            "CMD_BASE_URL": provider.base_url,
+            "CMD_API_KEY": KEY,
+        }
+        setup = f"%load_ext cc_jupyter\n{controls.plain(provider.base_url, KEY)}"
+        cells = [setup, controls.cmd(model), f"plain({model!r})"]
+        with running_lab(home, environment) as lab, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(**LAUNCH)
+            taken = []
+            for cell in (1, 2):
+                page = browser.new_page(viewport=VIEWPORT)
+                notebook = LabNotebook(lab, page, lab.write(f"page{cell}.ipynb", cells))
+                taken.append(_measure(notebook, cell))
+                page.close()
+                lab.end_kernels()
+            browser.close()
+    (ours, control) = taken
+    name = f"browser, {model.partition('-')[2]} tokens"
+    return [
+        Figure(f"{name}: main thread", "s", [ours[0]], [control[0]], must=3, aim=2.3),
+        Figure(f"{name}: long tasks", "", [ours[1]], [control[1]], must=0),
+        Figure(f"{name}: received", "MB", [ours[2]], [control[2]], must=0.6, aim=0.4),
+    ]
+
+
+def _measure(notebook: LabNotebook, cell: int) -> tuple[float, float, float]:
+    """Give main thread seconds, number of long tasks, megabytes received while a cell runs."""
+    page = notebook.page
+    page.add_init_script(_WATCH)
+    notebook.open()
+    notebook.run(0)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+    devtools.send("Network.enable")
+    received: list[int] = []
+    devtools.on(
+        "Network.webSocketFrameReceived",
+        lambda event: received.append(len(event["response"]["payloadData"].encode())),
+    )
+    time.sleep(2)  # what the page does of its own when it is new
+    page.evaluate("window.longTasks.length = 0")
+    before = _main_thread_s(devtools)
+    received.clear()
+    notebook.start(cell)
+    page.wait_for_function(_ENDED, arg=cell, timeout=_LIMIT_MS, polling=500)
+    notebook.wait_for_status("idle")
+    after = _main_thread_s(devtools)
+    return after - before, page.evaluate("window.longTasks.length"), sum(received) / 1e6
+
+
+def _main_thread_s(devtools: object) -> float:
+    metrics = devtools.send("Performance.getMetrics")["metrics"]  # type: ignore[attr-defined]
+    return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")

@@ -1,0 +1,218 @@
+"""An answer of a given form: how each wire asks for it, and what to ask when that is refused.
+
+What is asked for is one JSON object. The wire's own means come first; where they are refused, one
+weaker way is left, and the schema then stands in the system prompt, so that the user's prompt
+goes out to the letter. What comes back is checked by `typed`, whatever the server promised.
+
+Sources: OpenAI guide "Structured outputs", Claude platform page "Structured outputs" (read
+2026-11-22); wording of refusals: provider-api.md, section 14, and the threads named below.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from cc_jupyter.errors import (
+    AuthError,
+    CreditError,
+    PlanError,
+    RateLimitError,
+    StatusError,
+)
+from cc_jupyter.events import Stop, StreamEvent, TextDelta, ToolCallDelta
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Mode: TypeAlias = Literal["schema", "tool", "object", "words"]
+"""By the wire's own schema; by one forced tool; as any JSON object; in words only."""
+
+_ANY_OBJECT = {"type": "object"}
+_UNREPAIRABLE = (AuthError, PlanError, CreditError, RateLimitError)
+# langchain#29282 has DeepSeek's as a 422; both are final, so nothing was billed
+_STATUSES = (400, 422)
+_ABOUT_FORM = re.compile(
+    r"response format|response schema|output format|output config(?!\.effort)|json schema"
+    r"|json object|structured output|invalid schema|schema is too complex|compiled grammar"
+)
+_ABOUT_TOOL = re.compile(r"tool choice|\btools?\b")
+# khoj#1336 (DeepSeek), Portkey-AI/gateway#1570 (Vertex, Bedrock), openai-dotnet#276 (OpenAI),
+# anthropic-sdk-python#1185 (Claude: a schema too large), receipt-ocr#20 (LM Studio)
+_COMPLAINT = re.compile(
+    r"not support|n't support|unsupported|unavailable|not available|not permitted|not allowed"
+    r"|extra inputs|invalid|unknown|unrecogni[sz]ed|unexpected|must be|should be|is required"
+    r"|too (?:large|complex|many|deep)|fail|may not"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """The form an answer shall have."""
+
+    name: str
+    """What the schema, or the tool, is called on the wire: letters, digits, `_`, `-`."""
+    schema: Mapping[str, Any] = field(hash=False)
+    """JSON schema; its root is an object."""
+    mode: Mode = "schema"
+    strict: bool = True
+    """Whether every object in it is closed, as strict decoding demands."""
+    recursive: bool = False
+    """Whether it refers to itself, which only one of the wires takes."""
+
+    @property
+    def instruction(self) -> str:
+        """Ask for the form in words."""
+        alone = "and nothing else: no explanation, no code fence."
+        if self.schema == _ANY_OBJECT:
+            return f"Answer with one JSON object {alone}"
+        schema = json.dumps(self.schema, ensure_ascii=False)
+        return f"Answer with one JSON object that fits the schema below, {alone}\n{schema}"
+
+    @property
+    def notice(self) -> str:
+        """Say, after a refusal, what the request was sent with in place of the schema."""
+        if self.mode == "tool":
+            return "the model takes no JSON schema; sent again with the schema as a tool to call"
+        if self.mode == "object":
+            return "the model takes no JSON schema; sent again for any JSON, the schema in words"
+        return "the model takes no JSON format; sent again with the format asked for in words"
+
+
+# ── how each wire asks
+
+
+def openai_fields(form: AnswerFormat | None) -> dict[str, Any]:
+    """Give the members of a `/chat/completions` body that ask for `form`."""
+    if form is None or form.mode in ("tool", "words"):
+        return {}
+    if form.mode == "object":
+        return {"response_format": {"type": "json_object"}}
+    asked = {"name": form.name, "strict": form.strict, "schema": form.schema}
+    return {"response_format": {"type": "json_schema", "json_schema": asked}}
+
+
+def anthropic_fields(form: AnswerFormat | None) -> dict[str, Any]:
+    """Give the members of a `/messages` body that ask for `form`.
+
+    `output_config` may hold the effort too: join the two, do not overwrite.
+    """
+    if form is None or form.mode in ("object", "words"):
+        return {}
+    if form.mode == "schema":
+        return {"output_config": {"format": {"type": "json_schema", "schema": form.schema}}}
+    tool = {"name": form.name, "description": "Give the answer.", "input_schema": form.schema}
+    return {"tools": [tool], "tool_choice": {"type": "tool", "name": form.name}}
+
+
+def with_instruction(system: str | None, form: AnswerFormat | None) -> str | None:
+    """Add to the system prompt what the other members of the body do not say.
+
+    OpenAI's `json_object` insists on the word JSON in the messages.
+    """
+    if form is None or form.mode in ("schema", "tool"):
+        return system
+    return f"{system}\n\n{form.instruction}" if system else form.instruction
+
+
+def call_as_text(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+    """Read the arguments of the forced tool as the text of the answer; further calls are left."""
+    first: int | None = None
+    for event in events:
+        match event:
+            case ToolCallDelta(index, _, arguments):
+                first = index if first is None else first
+                if arguments and index == first:
+                    yield TextDelta(arguments)
+            case Stop("tool_call", word):
+                yield Stop("stop", word)
+            case _:
+                yield event
+
+
+# ── which way to ask
+
+
+def is_thinking(effort: str | None, extra: Mapping[str, Any]) -> bool:
+    """Tell whether a `/messages` request asks the model to think: then no tool can be forced."""
+    thinking = extra.get("thinking")
+    kind = thinking.get("type") if isinstance(thinking, dict) else thinking
+    return effort is not None or kind not in (None, False, "disabled")
+
+
+def strongest(form: AnswerFormat, endpoint: str, *, thinking: bool = False) -> AnswerFormat:
+    """Give the form in the surest mode that the endpoint takes.
+
+    Claude takes closed schemas without recursion only, so that another one would be a certain
+    400; it has no mode for just any object.
+    """
+    if endpoint != "/messages":
+        return replace(form, mode="object" if form.schema == _ANY_OBJECT else "schema")
+    if form.schema == _ANY_OBJECT:
+        return replace(form, mode="words")
+    if form.strict and not form.recursive:
+        return replace(form, mode="schema")
+    return replace(form, mode="words" if thinking else "tool")
+
+
+def weaker(
+    form: AnswerFormat, endpoint: str, error: StatusError, *, thinking: bool = False
+) -> AnswerFormat | None:
+    """Give the form to send after this refusal; `None`: the refusal is not about the form."""
+    match form.mode:
+        case "schema" if is_schema_refusal(error):
+            if endpoint != "/messages":
+                return replace(form, mode="object")
+            return replace(form, mode="words" if thinking else "tool")
+        case "object" if is_schema_refusal(error):
+            return replace(form, mode="words")
+        case "tool" if is_tool_refusal(error):
+            return replace(form, mode="words")
+        case _:
+            return None
+
+
+class KnownForms:
+    """Which form each model took in place of one it refused, so that it is asked for at once.
+
+    A process's memory only: what a gateway's upstreams take changes.
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[str, str, AnswerFormat], AnswerFormat] = {}
+
+    def recall(self, api_root: str, model: str, form: AnswerFormat | None) -> AnswerFormat | None:
+        """Give the form as the model took it last."""
+        while form is not None and (api_root, model, form) in self._taken:
+            form = self._taken[api_root, model, form]
+        return form
+
+    def learn(
+        self, api_root: str, model: str, asked: AnswerFormat | None, taken: AnswerFormat | None
+    ) -> None:
+        """Note what was sent in the end in place of what was asked for first."""
+        if asked is not None and taken is not None and asked != taken:
+            self._taken[api_root, model, asked] = taken
+
+
+def is_schema_refusal(error: StatusError) -> bool:
+    """Tell whether the provider says that it takes no such format or schema.
+
+    Both a word for the thing and a complaint must stand in its message: a request is not sent
+    twice on a guess.
+    """
+    return _says(error, _ABOUT_FORM)
+
+
+def is_tool_refusal(error: StatusError) -> bool:
+    """Tell whether the provider says that it takes no forced tool, as with thinking."""
+    return _says(error, _ABOUT_TOOL)
+
+
+def _says(error: StatusError, subject: re.Pattern[str]) -> bool:
+    if isinstance(error, _UNREPAIRABLE) or error.status not in _STATUSES:
+        return False
+    said = f"{error.code or ''} {error.message or ''}".casefold().replace("_", " ")
+    return bool(subject.search(said) and _COMPLAINT.search(said))

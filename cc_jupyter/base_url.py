@@ -1,0 +1,80 @@
+"""Base URLs in one normal form, so that two of them can be compared: that decides who gets a key.
+
+Which key goes where is `target`'s to say; here is only what an address means.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from cc_jupyter.errors import ConfigError
+from cc_jupyter.redact import redact
+
+DEFAULT_BASE_URL = "https://api.commandcode.ai/provider/v1"
+_DEFAULT_ORIGIN = "https://api.commandcode.ai"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_PATH = re.compile(r"[\x21-\x5b\x5d-\x7e]*")  # no blank, no backslash: servers differ on them
+
+
+def api_root(base_url: str, *, allow_http: bool = False) -> str:
+    """Give the root that endpoints are appended to: `X` and `X/v1` both lead to `X/v1`.
+
+    Raises
+    ------
+    ConfigError
+        It is no URL, carries a password or a query, or is plain http to another machine.
+    """
+    try:
+        parts = urlsplit(base_url.strip())
+        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
+    except ValueError:
+        raise _no_address(base_url) from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigError(
+            "the base URL carries a name, a password, a query or a fragment",
+            hint="keep only scheme, host and path; the key has settings of its own",
+        )
+    readable = _HOST.fullmatch(host) and _PATH.fullmatch(parts.path)
+    if parts.scheme not in _DEFAULT_PORTS or not readable or _split_by_white_space(base_url):
+        raise _no_address(base_url)
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
+        raise ConfigError(
+            f"the base URL goes to {host} by plain http, where anyone on the way reads the key",
+            hint="use https; CMD_ALLOW_HTTP=1 permits it all the same",
+        )
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        netloc += f":{port}"
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{netloc}{path if path.endswith('/v1') else f'{path}/v1'}"
+
+
+def is_provider(root: str) -> bool:
+    """Tell whether an API root is on the provider's own host, by https and its usual port."""
+    return root.startswith(f"{_DEFAULT_ORIGIN}/")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name, in lower case, can only mean this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_by_white_space(base_url: str) -> bool:
+    """`urlsplit` drops line breaks and tabs without a word; what is left may be another host."""
+    return len(base_url.split()) > 1
+
+
+def _no_address(base_url: str) -> ConfigError:
+    shown = "that was given" if "@" in base_url else repr(redact(base_url))
+    return ConfigError(
+        f"the base URL {shown} is no http(s) address",
+        hint="an example: https://api.commandcode.ai/provider/v1",
+    )

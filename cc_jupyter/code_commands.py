@@ -1,0 +1,83 @@
+"""The commands about code: `insert`, `explain` and `fix`. None of them runs anything."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from cc_jupyter.errors import OptionError
+from cc_jupyter.insertion import chosen_block, one_cell
+from cc_jupyter.last_error import (
+    LastError,
+    corrected_cell,
+    explain_prompt,
+    failing_cell,
+    fix_prompt,
+    last_exception,
+    read_error,
+    unified_diff,
+)
+from cc_jupyter.masking import secrets_in
+from cc_jupyter.reply import Reply
+from cc_jupyter.tables import Diff, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+class CodeCommands:
+    """What `%cmd` does with the code of answers and of cells that failed.
+
+    Parameters
+    ----------
+    ask
+        Sends a prompt to the letter, with the options of a line and what the reader of the
+        answer should know; shows the answer.
+    """
+
+    def __init__(
+        self, shell: InteractiveShell, ask: Callable[[str, str, tuple[str, ...]], Reply]
+    ) -> None:
+        self._shell = shell
+        self._ask = ask
+        self._asked: BaseException | None = None
+
+    def insert(self, rest: str) -> Page:
+        """Put code blocks of the last answer into one new cell below, not run."""
+        reply = self._shell.user_ns.get("_cmd")
+        if not isinstance(reply, Reply):
+            raise OptionError("there is no answer yet", hint="ask for some code first")
+        blocks = chosen_block(reply.code, rest)
+        self._shell.set_next_input(one_cell(blocks))
+        many = "block is" if len(blocks) == 1 else f"{len(blocks)} blocks are"
+        return Page(f"the code {many} in a new cell below, not run")
+
+    def explain(self, rest: str) -> Reply:
+        """Ask what went wrong in the cell that failed last."""
+        told = self._last_error()
+        return self._ask(explain_prompt(told), rest, tuple(told.cuts))
+
+    def fix(self, rest: str) -> Diff:
+        """Ask for the failed cell corrected; show what changes and offer it as a new cell."""
+        told = self._last_error()
+        reply = self._ask(fix_prompt(told), rest, tuple(told.cuts))
+        fixed = corrected_cell(reply.code, told)
+        diff = unified_diff(told.typed, fixed)
+        if not diff:
+            return Diff("", "the answer changes nothing in the cell")
+        self._shell.set_next_input(fixed)
+        note = "the corrected cell is below, not run"
+        if "[key]" in fixed:
+            note += "; put the secret back where it says [key]"
+        return Diff(diff, note)
+
+    def _last_error(self) -> LastError:
+        error = self._asked = last_exception(sys, self._asked)
+        history = self._shell.history_manager
+        parsed = history.input_hist_parsed if history is not None else []
+        typed = history.input_hist_raw if history is not None else []
+        cell = failing_cell(error, parsed, typed)
+        return read_error(error, cell, self._shell.user_ns, list(secrets_in(os.environ)))

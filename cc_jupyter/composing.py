@@ -1,0 +1,95 @@
+"""From options and a typed prompt to a question: values, images and types put in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cc_jupyter.attachments import load_image
+from cc_jupyter.errors import OptionError
+from cc_jupyter.plan import Question
+from cc_jupyter.sendable import check_characters, check_prompt
+from cc_jupyter.template import RenderedPrompt, evaluate, render
+from cc_jupyter.typed import Capture, capture_for, json_capture
+from cc_jupyter.typed_expression import parse_type
+from cc_jupyter.values import to_text
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cc_jupyter.images import Image
+    from cc_jupyter.options import CellOptions
+    from cc_jupyter.shell import Cell
+
+
+class Composer:
+    """Reads the user's namespace for one request; nothing is sent.
+
+    Parameters
+    ----------
+    local_ns
+        The names of a calling function, seen first; the user's own namespace when there is none.
+    """
+
+    def __init__(self, shell: InteractiveShell, local_ns: dict[str, object]) -> None:
+        self._user_ns = dict(shell.user_ns)
+        history = shell.history_manager
+        if history is not None and self._user_ns.get("In") is history.input_hist_parsed:
+            self._user_ns["In"] = history.input_hist_raw  # the cell as it was typed
+        self._local_ns = {} if local_ns is shell.user_ns else local_ns
+
+    def question(self, options: CellOptions, text: str, cell: Cell) -> Question:
+        """Give the question that options and prompt make.
+
+        Raises
+        ------
+        OptionError
+            A name, a value, an image or a type cannot be used, or there is no prompt.
+        """
+        check_prompt(text, where_to="write it below the %%cmd line, or behind %cmd ask")
+        capture = self._capture(options)
+        prompt = self._filled(text, raw=options.raw)
+        system = self._filled(options.system or "", raw=options.raw)
+        if system.images:
+            raise OptionError(
+                f"a system prompt holds no image, and {system.images[0].described} is in it",
+                hint="put it into the prompt, or give it with -i",
+            )
+        return Question(
+            prompt=prompt.text,
+            images=self._given_images(options) + prompt.images,
+            model=options.model,
+            system=None if options.system is None else system.text,
+            parameters=options.parameters,
+            thread=options.thread,
+            new=options.new,
+            once=options.once,
+            key_env=options.key_env,
+            zdr=options.zdr,
+            turn_key=None if options.once else cell.turn_key(),
+            capture=capture,
+            notices=prompt.notices + system.notices,
+        )
+
+    def _filled(self, text: str, *, raw: bool) -> RenderedPrompt:
+        """Put the values into a text, which then can be sent."""
+        filled = RenderedPrompt(text) if raw else render(text, self._value, to_text)
+        check_characters(filled.text)
+        return filled
+
+    def _given_images(self, options: CellOptions) -> tuple[Image, ...]:
+        return tuple(load_image(source, self._value, Path.cwd()) for source in options.image)
+
+    def _capture(self, options: CellOptions) -> Capture | None:
+        """Give what the answer shall become."""
+        if options.type is not None:
+            if options.format == "code":
+                raise OptionError(
+                    f"`-f code` gives code, not {options.type}", hint="keep one of the two"
+                )
+            annotation = parse_type(options.type, self._user_ns, self._local_ns)
+            return capture_for(annotation, options.type)
+        return json_capture() if options.format == "json" else None
+
+    def _value(self, expression: str) -> object:
+        return evaluate(expression, self._user_ns, self._local_ns)

@@ -1,0 +1,232 @@
+"""An exception as it is told to a model: frames, lines, variables, without secrets.
+
+What is told: the exception, the user's own frames with the lines around, and the variables these
+lines name, by type and size. What is not: libraries, values of long objects, secrets. Everything
+is text once it is read; neither frames nor objects are kept.
+"""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cc_jupyter.errors import did_you_mean
+from cc_jupyter.masking import is_secret, masked, secrets_in
+from cc_jupyter.tracebacks import (
+    cause_lines,
+    is_cell,
+    is_timed,
+    is_user_file,
+    limited,
+    message_text,
+    short_path,
+    user_frames,
+)
+from cc_jupyter.variables import is_of_user, summarize, used_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cc_jupyter.tracebacks import UserFrame
+
+CONTEXT_LINES = 4
+"""Lines of source before and after the one that failed."""
+VARIABLE_LIMIT = 20
+"""The most variables of one frame."""
+CELL_LIMIT = 60_000
+"""The most characters of the cell."""
+_LINE_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFrame:
+    """One of the user's own frames."""
+
+    place: str
+    """Where it is, in words, with the line."""
+    source: str
+    """The lines around, numbered, the failing one marked; empty: not known."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Names, and types and sizes in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """What is told about an exception, secrets taken out."""
+
+    message: str
+    """Class, text and notes of the exception, then one line for each exception behind it."""
+    cell: str
+    """The cell that failed, as typed; empty: it was no cell."""
+    frames: tuple[ErrorFrame, ...] = ()
+    """Outermost first."""
+    close_names: str | None = None
+    """Names that exist and are like one that does not."""
+    cuts: tuple[str, ...] = ()
+    """What was left out, to be told to the user."""
+    typed: str = field(default="", repr=False)
+    """The cell as it is, secrets and all; it is never sent."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The texts that were taken out by their letters."""
+
+
+def read_error(
+    error: BaseException, cell: str, namespace: Mapping[str, object], secrets: Sequence[str] = ()
+) -> LastError:
+    """Describe an exception; nothing is run but the `repr` of short plain values.
+
+    Parameters
+    ----------
+    error
+        The exception, with its traceback.
+    cell
+        The source of the cell that failed, as typed.
+    namespace
+        The user's variables.
+    secrets
+        Texts to be taken out by their letters, such as the key.
+    """
+    frames = user_frames(error.__traceback__)
+    scopes = [namespace, *(each.frame.f_locals for each in frames)]
+    secrets = [*secrets, *{secret for scope in scopes for secret in secrets_in(scope)}]
+    secrets.sort(key=len, reverse=True)  # one may be part of another
+    shown, left_out = limited(frames)
+    reader = _Reader(cell, cell_name(error), secrets, namespace)
+    cuts = [f"{left_out:,} frames in the middle of the traceback"] if left_out else []
+    if len(cell) > CELL_LIMIT:
+        cuts.append(f"the cell after its first {CELL_LIMIT:,} characters")
+    told = [reader.frame(each) for each in shown]
+    if isinstance(error, SyntaxError):
+        told += reader.unparsed(error)
+    return LastError(
+        message=masked("\n".join(_message(error)), secrets),
+        cell="\n".join(masked(line, secrets) for line in cell[:CELL_LIMIT].split("\n")),
+        frames=tuple(told),
+        close_names=_close_names(error, namespace),
+        cuts=tuple(cuts),
+        typed=cell,
+        secrets=tuple(secrets),
+    )
+
+
+def cell_name(error: BaseException) -> str | None:
+    """Give the name under which the outermost cell of a traceback was compiled."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if is_cell(frame.f_code.co_filename):
+            return frame.f_code.co_filename
+    if isinstance(error, SyntaxError) and error.filename and is_cell(error.filename):
+        return error.filename
+    return None
+
+
+def _message(error: BaseException) -> list[str]:
+    where = _raised_in(error)
+    inside = [] if where is None else [f"(raised inside {where})"]
+    return [message_text(error), *inside, *cause_lines(error)]
+
+
+def _raised_in(error: BaseException) -> str | None:
+    """Name the library's function that raised; `None`: it was the user's own line."""
+    every = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    frames = user_frames(error.__traceback__)
+    if not every or isinstance(error, SyntaxError) or (frames and frames[-1].frame is every[-1]):
+        return None
+    last = every[-1]
+    return f"{last.f_globals.get('__name__', '?')}.{last.f_code.co_qualname}"
+
+
+def _close_names(error: BaseException, namespace: Mapping[str, object]) -> str | None:
+    if not isinstance(error, NameError) or not error.name:
+        return None
+    names = [name for name, value in list(namespace.items()) if is_of_user(name, value)]
+    names += [name for name in dir(builtins) if name not in {"copyright", "credits", "license"}]
+    close = did_you_mean(error.name, names)
+    return close and close.removeprefix("did you mean ").rstrip("?")
+
+
+class _Reader:
+    """Turns frames into text, secrets taken out."""
+
+    def __init__(
+        self,
+        cell: str,
+        compiled_name: str | None,
+        secrets: Sequence[str],
+        namespace: Mapping[str, object],
+    ) -> None:
+        self._cell = cell
+        self._compiled_name = compiled_name
+        self._secrets = secrets
+        self._namespace = namespace
+
+    def frame(self, frame: UserFrame) -> ErrorFrame:
+        failing = self._is_failing_cell(frame.filename, frame.function)
+        place = frame.place
+        if is_cell(frame.filename):
+            place = f"{'the failing' if failing else 'an earlier'} {place}"
+        every = self._every_line(frame.filename, failing=failing)
+        context = _around(every, frame.line, 1 if failing else CONTEXT_LINES)
+        return ErrorFrame(place, self._numbered(context, frame.line), self._variables(frame, every))
+
+    def unparsed(self, error: SyntaxError) -> list[ErrorFrame]:
+        """Give the place where Python stopped reading, which no frame of the traceback holds."""
+        filename, line = error.filename or "", error.lineno
+        if line is None or not is_user_file(filename):
+            return []
+        failing = self._is_failing_cell(filename, "<module>")
+        place = "the failing cell" if failing else short_path(filename)
+        context = _around(self._every_line(filename, failing=failing), line, CONTEXT_LINES)
+        return [ErrorFrame(f"{place}, line {line}", self._numbered(context, line))]
+
+    def _is_failing_cell(self, filename: str, function: str) -> bool:
+        if not is_timed(filename):
+            return filename == self._compiled_name
+        if not self._cell.lstrip().startswith("%%time"):
+            return False
+        defined = f"def {function.rpartition('.')[2]}"
+        return function.startswith("<") or defined in self._cell
+
+    def _every_line(self, filename: str, *, failing: bool) -> list[str]:
+        if failing and is_timed(filename):
+            return self._cell.split("\n")
+        linecache.checkcache(filename)
+        return [line.rstrip("\n") for line in linecache.getlines(filename)]
+
+    def _numbered(self, lines: Mapping[int, str], line: int) -> str:
+        width = len(str(max(lines, default=0)))
+        return "\n".join(
+            f"{'->' if number == line else '  '} {number:{width}} | "
+            + masked(text, self._secrets)[:_LINE_LIMIT]
+            for number, text in lines.items()
+        )
+
+    def _variables(self, frame: UserFrame, every: list[str]) -> tuple[tuple[str, str], ...]:
+        local, everywhere = frame.frame.f_locals, frame.frame.f_globals
+        lines = _around(every, frame.line, CONTEXT_LINES)
+        inside = frame.function != "<module>"
+        if inside:  # the neighbours of a function are not its business
+            code = frame.frame.f_code
+            own = {line for _, _, line in code.co_lines()} - {code.co_firstlineno} | {frame.line}
+            lines = {number: text for number, text in lines.items() if number in own}
+        found = dict(used_variables(lines, frame.line, (local, everywhere, self._namespace)))
+        if inside:
+            found |= {
+                name: value
+                for name, value in local.items()
+                if name not in found and is_of_user(name, value)
+            }
+        told = [(name, self._summary(name, value)) for name, value in found.items()]
+        more = [("…", f"{len(told) - VARIABLE_LIMIT} more")] if len(told) > VARIABLE_LIMIT else []
+        return (*told[:VARIABLE_LIMIT], *more)
+
+    def _summary(self, name: str, value: object) -> str:
+        hidden = is_secret(name.rpartition(".")[2], value)
+        return masked(summarize(value, hidden=hidden), self._secrets)
+
+
+def _around(every: list[str], line: int, context: int) -> dict[int, str]:
+    first, last = max(1, line - context), min(len(every), line + context)
+    return {number: every[number - 1] for number in range(first, last + 1)}

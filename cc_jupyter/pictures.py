@@ -1,0 +1,267 @@
+"""What a notebook shows as a picture, as the bytes of an image file.
+
+matplotlib, Pillow and numpy are known by the names of their classes; none is imported unless a
+conversion needs it. What the bytes are is read from the bytes, never from a file's suffix. Names,
+limits and the wire are left to `attachments`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from cc_jupyter.arrays import is_array
+from cc_jupyter.errors import ConfigError, OptionError
+from cc_jupyter.wording import describe, excerpt, library_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+"""What every model with image input takes. Source: provider-api.md, section 12."""
+LOSSLESS_LIMIT_BYTES = 3_900_000
+"""A Pillow image or array whose PNG would be larger is written as JPEG, which any wire takes."""
+
+_Written = TypeVar("_Written")
+
+_CONVERTED = {"BMP", "TIFF", "ICO", "AVIF"}
+"""What Pillow reads and models do not take."""
+_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
+_OTHER_MODES = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
+_JPEG_QUALITY = 90
+_SAVE_AS_PNG = "save it as PNG or JPEG first"
+
+
+def media_type_of(data: bytes) -> str | None:
+    """Give the media type of an image by its first bytes; `None`: no model takes it."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    return None
+
+
+def sendable(data: bytes, name: str) -> bytes:
+    """Give the image as it can be sent: as it is, else converted to PNG by Pillow.
+
+    Raises
+    ------
+    OptionError
+        It is no image, or of a kind that cannot be sent.
+    ConfigError
+        Pillow is needed and missing.
+    """
+    if media_type_of(data) is not None:
+        return data
+    kind = _other_kind(data)
+    if kind in _CONVERTED:
+        pillow = _pillow(name, f"is a {kind} image, which models do not take")
+        try:
+            with pillow.open(io.BytesIO(data), formats=[kind]) as image:
+                return _encoded(image)
+        except Exception as error:
+            raise OptionError(
+                f"{name} looks like {kind} but cannot be read: {describe(error)}",
+                hint=_SAVE_AS_PNG,
+            ) from error
+    what = "is empty" if not data else f"is {kind}" if kind else "is not an image"
+    raise OptionError(f"{name} {what}", hint=f"PNG, JPEG, WebP and GIF can be sent; {_SAVE_AS_PNG}")
+
+
+def shown_picture(value: object, name: str) -> bytes | None:
+    """Give the image of a figure, of its axes, of a Pillow image or of an image's bytes.
+
+    `None`: it is none of these. Numbers and pieces of text are never taken for pictures here.
+
+    Raises
+    ------
+    CcError
+        It is one and cannot be written.
+    """
+    if isinstance(value, bytes | bytearray):
+        return bytes(value) if media_type_of(bytes(value[:16])) else None
+    if (figure := _figure_of(value)) is not None:
+        return _guarded(_figure_png, figure, name)
+    if _is_pillow(value):
+        return _guarded(_encoded, value, name)
+    return None
+
+
+def any_picture(value: object, name: str) -> bytes | None:
+    """Give the image of anything that can be meant as one; `None`: it cannot.
+
+    Beside what `shown_picture` takes: any bytes, arrays of pixels or of axes, and objects that
+    give a notebook a PNG or JPEG.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, io.BytesIO):
+        return value.getvalue()
+    if (shown := shown_picture(value, name)) is not None:
+        return shown
+    if is_array(value):
+        pixels = cast("Any", value)
+        if pixels.dtype == object and pixels.size and _figure_of(pixels.flat[0]) is not None:
+            return shown_picture(pixels.flat[0], name)
+        return _array_image(pixels, name)
+    return _guarded(_own_picture, value, name)
+
+
+# ── figures, Pillow, anything with a picture of its own
+
+
+def _figure_of(value: object) -> object | None:
+    """Give the matplotlib figure that a figure, axes or another artist belongs to."""
+    if library_of(type(value)) == "seaborn":
+        value = getattr(value, "figure", None)
+    if not any(library_of(kind) == "matplotlib" for kind in type(value).__mro__):
+        return None
+    figure: object | None = value
+    while figure is not None and not hasattr(figure, "savefig"):
+        above = getattr(figure, "figure", None)
+        figure = None if above is figure else above
+    return figure
+
+
+def _figure_png(figure: object) -> bytes:
+    buffer = io.BytesIO()
+    cast("Any", figure).savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def _is_pillow(value: object) -> bool:
+    return any(
+        library_of(kind) == "PIL" and kind.__name__ == "Image" for kind in type(value).__mro__
+    )
+
+
+def _encoded(value: object) -> bytes:
+    """Write a Pillow image upright as PNG; a large one without transparency as JPEG."""
+    from PIL import ImageOps  # noqa: PLC0415  the value is of Pillow
+
+    image = cast("Any", value)
+    if image.getexif():
+        image = ImageOps.exif_transpose(image)
+    if image.mode not in _PNG_MODES:
+        image = image.convert(_OTHER_MODES.get(image.mode, "RGB"))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    opaque = "A" not in image.mode and "transparency" not in image.info
+    if buffer.tell() > LOSSLESS_LIMIT_BYTES and opaque:
+        buffer = io.BytesIO()
+        image.convert("RGB").save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _own_picture(value: object) -> bytes | None:
+    """Ask an object for the picture it shows in a notebook."""
+    for method in ("_repr_png_", "_repr_jpeg_"):
+        give = None if isinstance(value, type) else getattr(value, method, None)
+        given = give() if callable(give) else None
+        data = given[0] if isinstance(given, tuple) else given  # beside it may stand metadata
+        if isinstance(data, str):
+            return base64.b64decode(data)
+        if isinstance(data, bytes):
+            return data
+    return None
+
+
+def _guarded(write: Callable[[object], _Written], value: object, name: str) -> _Written:
+    """Write somebody else's object, whose failures are told in our words."""
+    try:
+        return write(value)
+    except Exception as error:
+        raise OptionError(
+            f"{name}, a {type(value).__name__}, cannot be written as an image: {describe(error)}",
+            hint="nothing was sent; show it in a cell of its own to see why",
+        ) from error
+
+
+# ── arrays of pixels
+
+
+def _array_image(pixels: Any, name: str) -> bytes:  # noqa: ANN401  numpy is not imported here
+    """Write height x width values, or x 3 or 4 channels; whole numbers 0..255 or floats 0..1."""
+    shape: tuple[int, ...] = pixels.shape
+    shaped = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))  # noqa: PLR2004
+    if not shaped or not pixels.size:
+        raise OptionError(
+            f"{name} is an array of shape {shape}, which is no image",
+            hint="an image is (height, width), or with 3 or 4 channels last:"
+            " np.moveaxis(a, 0, -1) moves them there",
+        )
+    if shape[-1] == 1 and len(shape) == 3:  # noqa: PLR2004
+        pixels = pixels[..., 0]
+    pillow = _pillow(name, "is an array, which must become an image first")
+    return _encoded(pillow.fromarray(_as_bytes(pixels, name)))
+
+
+def _as_bytes(pixels: Any, name: str) -> Any:  # noqa: ANN401
+    """Give the same pixels as whole numbers of one byte each."""
+    kind = pixels.dtype.kind
+    if kind == "b":
+        return pixels.astype("uint8") * 255
+    if kind not in "uif":
+        raise OptionError(
+            f"{name} is an array of {pixels.dtype}, which is no image",
+            hint="an image is of uint8, or of floats from 0 to 1",
+        )
+    most = 1 if kind == "f" else 255
+    low, high = pixels.min(), pixels.max()
+    if not (low >= 0 and high <= most):  # so that NaN fails too
+        raise OptionError(
+            f"the values of {name} go from {low} to {high}; those of an image of"
+            f" {pixels.dtype} go from 0 to {most}",
+            hint="scale it: (a - a.min()) / (a.max() - a.min())",
+        )
+    return (pixels * 255).round().astype("uint8") if kind == "f" else pixels.astype("uint8")
+
+
+# ── what the bytes are, and what is missing
+
+
+def _other_kind(data: bytes) -> str | None:
+    start = data[:1000].lstrip().lower()
+    if data[4:8] == b"ftyp":
+        brand = data[8:12]
+        return "AVIF" if brand in (b"avif", b"avis") else "HEIC" if brand[:3] in _HEIC else "video"
+    for magic, kind in _MAGIC.items():
+        if data.startswith(magic):
+            return kind
+    if b"<svg" in start:
+        return "SVG"
+    return "a web page" if start.startswith((b"<!doctype html", b"<html")) else None
+
+
+_HEIC = (b"hei", b"hev", b"mif", b"msf")
+_MAGIC = {
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"\x00\x00\x01\x00": "ICO",
+    b"%PDF": "PDF",
+    b"8BPS": "PSD",
+}
+
+
+def _pillow(name: str, why: str) -> Any:  # noqa: ANN401  Pillow's module, if it is there
+    try:
+        from PIL import Image  # noqa: PLC0415  only for what must be converted
+    except ImportError as error:
+        raise ConfigError(
+            f"{name} {why}; that needs Pillow, which is not installed",
+            hint=f"pip install pillow, or {_SAVE_AS_PNG}",
+        ) from error
+    module: ModuleType = Image
+    return module
+
+
+def quoted(name: str) -> str:
+    """Give the name of a picture as messages quote it."""
+    return f"`{excerpt(name)}`"

@@ -1,0 +1,263 @@
+"""One paragraph of the model's Markdown, made harmless.
+
+What could start a tag, an image or a link to a script shows as the text it is. The paragraph is
+read as marked, markdown-it and mistune would, with JupyterLab's habit in mind: it cuts formulas
+out before it looks for anything else, and puts them back into the finished HTML, attributes too.
+Characters give way to their entities, since no renderer takes an entity for markup.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cc_jupyter.render.codespans import DISPLAYS, CodeSpans
+from cc_jupyter.render.fences import LINE_END, LINE_START
+from cc_jupyter.render.list_items import hides
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SPECIAL = re.compile(r"[`<\[\]$\\]|@@|://|www\.|" + LINE_START + r"[ \t>]*+:[ \t]", re.IGNORECASE)
+_ACTIVE = re.compile(r"[<\[\]$\\]|@@")
+_LEAD = r"[^\S\r\n]*+(?:[>*+.):|\d-][^\S\r\n]*+)*+"  # what may stand before a line's own text
+
+# characters of a destination that no renderer takes for anything else
+_PLAIN = r"-\w.~/?#!*+,;=%&:"
+_PATH = rf"[{_PLAIN}']|@(?!@)"
+_WEB = rf"(?:https?|ftp)://(?:{_PATH}|\\[()_*~-]|\((?:{_PATH})*+\))*+"
+_NEAR = r"(?![\w.+-]*+:)[\w./?#=%~+,-]++(?![&:@])"
+_DESTINATION = rf"(?i:{_WEB}|(?:mailto|tel):(?:{_PATH})*+|{_NEAR})"
+_TITLE = r'(?:[ ]++"[^"\\$@`<>&|\[\]\r\n]*+")?+'
+_TAIL = rf"[ ]*+(?:{_DESTINATION})?+{_TITLE}[ ]*+\)"
+_ALT = r"[^\[\]\\`$@<>&\"|!\r\n]*+"
+_DATA = r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]*+"
+_IMAGE = (
+    rf"(?<!\\)(?P<slashes>\\*+)(?P<bangs>!++)\["
+    rf"(?:(?P<image>{_ALT}\]\((?:{_DATA}|(?P<remote>{_WEB}){_TITLE})\))"
+    rf"|(?P<name>{_ALT})\](?:\[\])?+(?![\[(:]))?+"
+)
+_BADGE = rf"(?<![!\\])\[!\[(?P<badge>{_ALT})\]\({_WEB}{_TITLE}\)(?=\]\()"
+_LINK = rf"\]\((?P<tail>{_TAIL})?+"
+_BRACKET = re.compile(f"{_IMAGE}|{_BADGE}|{_LINK}")
+_BRACKET_WITH_IMAGES = re.compile(f"{_IMAGE}|(?P<badge>(?!))|{_LINK}")
+_MATH_BRACKET = re.compile(rf"!\[|{_LINK}")
+_AUTOLINK = (
+    rf"(?:https?://(?:[{_PLAIN}]|@(?!@))++|[A-Za-z0-9._+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++)>"
+)
+_TAG = re.compile(rf"(?<!\\)(?P<slashes>\\*+)<(?=[A-Za-z/!?])(?P<link>{_AUTOLINK})?+")
+_LESS = re.compile(r"<(?=[A-Za-z/!?])")
+_AT = re.compile(r"(?<!\\)(\\++)@|@@(?=\d)")
+_DEFINITION = re.compile(
+    rf" {{0,3}}\[[^\[\]\\`$@<>&|\r\n]{{1,200}}+\]:[ \t]++(?:{_DESTINATION}){_TITLE}[ \t]*+"
+    rf"(?={LINE_END})(?!{LINE_END}[ \t]*+[\"'(])"
+)
+_LABEL = re.compile(
+    LINE_START
+    + rf"(?P<lead>{_LEAD})(?P<bang>!?)\["
+    + r"(?P<label>(?:[^\[\]\\\r\n]|\\[^\r\n])*+)(?P<stop>\]:?|\[|)"
+)
+_TERM = re.compile(LINE_START + r"([ \t>]*+):(?=[ \t])")
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[^ \t\r\n]*+", re.IGNORECASE)
+_SLASHES = re.compile(r"\\{2,}+|\\(?=begin|end)")
+_DISPLAY = re.compile(
+    LINE_START
+    + rf"(?P<lead>{_LEAD})(?=\$\$)(?P<good>\$\$[^$\r\n]*+\$\$(?={LINE_END})"
+    + rf"|\$\$(?:[^$\r\n]|\$(?!\$))*+[\r\n](?:[^$]|\$(?!\$))*+\$\$(?=[ \t]*+{LINE_END}))?+"
+)
+_DISPLAY_LINE = re.compile(LINE_START + rf"({_LEAD})(?=\$\$)")
+_MATH = re.compile(
+    r"(?P<slashes>(?<!\\)\\++)?+(?P<token>\$++|(?<=\\)[()\[\]]"
+    r"|(?<=\\)(?P<side>begin|end)\s*+\{(?P<name>[^{}]*+)\})"
+)
+_FORMULA = re.compile(
+    r"((?<![\\$])\$\$[^$]++\$\$(?!\$)|(?<![\\$])\$(?![\s$])[^$]++(?<!\s)\$(?![\d$])"
+    r"|\\begin\{[^{}]*+\}(?:[^\\]|\\(?!begin\{|end\{))*+\\end\{[^{}]*+\})"
+)
+
+
+_Piece: TypeAlias = "tuple[Literal['text', 'maybe code', 'code'], str]"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph that can do no harm, and what it leaves open for what follows."""
+
+    text: str
+    loose: bool = False
+    """Whether something may have begun in it and not ended."""
+    reaching: frozenset[str] = frozenset()
+    """Ends of formulas that seem to begin in its code: some renderer looks for them further on."""
+
+
+def harmless(text: str, *, trust: bool, images: bool, ends: bool = True) -> Paragraph:
+    """Make one paragraph harmless.
+
+    Parameters
+    ----------
+    trust
+        Whether inline code may be left alone and formulas may be put in order; without it the
+        text may stand anywhere, in code too.
+    images
+        Whether images from the web stay images.
+    ends
+        Whether the paragraph surely ends where the text does.
+    """
+    if not _SPECIAL.search(text):
+        return Paragraph(text, loose="~" in text)
+    text = _TERM.sub(r"\1&#58;", _LABEL.sub(_without_label, text))
+    if not trust:
+        plain = _plain(_URL.sub(_without_math, text), images=images)
+        return Paragraph(without_tags(plain), loose=True)
+    if "$$" in text:
+        text = _DISPLAY.sub(_without_display, text)
+    spans = CodeSpans(text, ends=ends)
+    pieces = list(_pieces(text, spans))
+    if not _balanced(pieces):
+        pieces = [(kind, _unmath(piece) if kind == "text" else piece) for kind, piece in pieces]
+    out = [piece if kind == "code" else _plain(piece, images=images) for kind, piece in pieces]
+    return Paragraph("".join(out), spans.loose, frozenset(spans.reaching))
+
+
+def without_tags(text: str) -> str:
+    """Escape what could start a tag, and nothing else."""
+    return _LESS.sub("&lt;", text)
+
+
+def starts_or_ends_display(text: str) -> bool:
+    """Tell whether the text holds an end of a formula that may reach over blank lines."""
+    return any(mark in text for pair in DISPLAYS.items() for mark in pair)
+
+
+def _pieces(text: str, spans: CodeSpans) -> Iterator[_Piece]:
+    at = 0
+    for start, end, sure in spans.found:
+        yield "text", _URL.sub(_without_math, text[at:start])
+        code = text[start:end]
+        yield ("code", code) if sure else ("maybe code", _URL.sub(_without_math, code))
+        at = end
+    yield "text", _URL.sub(_without_math, text[at:])
+
+
+def _balanced(pieces: list[_Piece]) -> bool:
+    """Tell whether no formula of several lines is left open, in whatever way it is read."""
+    inside: list[str] = []
+    text = "".join(piece if kind == "text" else "x" for kind, piece in pieces)
+    for found in _MATH.finditer(text) if hides(text) else ():
+        slashes, mark = len(found["slashes"] or ""), found["token"]
+        if mark[0] == "$" and len(mark) > 1:
+            if len(mark) > 2 or slashes:  # noqa: PLR2004  more dollars are read in many ways
+                return False
+            if inside[-1:] == [mark]:
+                inside.pop()
+            else:
+                inside.append(mark)
+        elif found["side"] == "begin":
+            inside.append(found["name"])
+        elif found["side"] == "end" and inside:
+            if inside.pop() != found["name"]:
+                return False
+        elif mark == "[" and slashes > 1 and "$$" not in inside:
+            return False
+    return not inside
+
+
+def _unmath(text: str) -> str:
+    return _MATH.sub(_no_math, text)
+
+
+def _plain(text: str, *, images: bool) -> str:
+    if not _ACTIVE.search(text):
+        return text
+    parts = _FORMULA.split(_AT.sub(_no_placeholder, text))
+    bracket = _BRACKET_WITH_IMAGES if images else _BRACKET
+    keep = _keep_image if images else _keep_data
+    parts[::2] = [_TAG.sub(_no_tag, bracket.sub(keep, part)) for part in parts[::2]]
+    parts[1::2] = [_LESS.sub("< ", _MATH_BRACKET.sub(_apart, part)) for part in parts[1::2]]
+    return "".join(parts)
+
+
+def _even(slashes: str | None) -> str:
+    """Drop the backslash that would escape what follows, which becomes an entity."""
+    return (slashes or "")[: len(slashes or "") // 2 * 2]
+
+
+def _no_tag(found: re.Match[str]) -> str:
+    if found["link"] and not found["slashes"]:
+        return found[0]
+    return f"{_even(found['slashes'])}&lt;{found['link'] or ''}"
+
+
+def _keep_data(found: re.Match[str]) -> str:
+    return _no_bracket(found, keep=not found["remote"])
+
+
+def _keep_image(found: re.Match[str]) -> str:
+    return _no_bracket(found, keep=True)
+
+
+def _no_bracket(found: re.Match[str], *, keep: bool) -> str:
+    whole, slashes = found[0], found["slashes"]
+    if slashes is None:
+        badge = found["badge"]
+        return f"[image: {badge}" if badge is not None else whole if found["tail"] else "]&#40;"
+    bangs = "&#33;" * len(found["bangs"])
+    rest = whole[len(slashes) + len(found["bangs"]) + 1 :]
+    if slashes:
+        return f"{_even(slashes)}{bangs}[{rest.replace('](', ']&#40;')}"
+    if found["image"] and keep:
+        return f"{bangs[5:]}![{rest}"
+    if found["name"]:
+        rest = f"{found['name']}][{found['name']}]"
+    return f"{bangs[5:]}[image: {rest}"
+
+
+def _apart(found: re.Match[str]) -> str:
+    """Part two characters by a blank, which means nothing in a formula."""
+    whole = found[0]
+    return whole if whole[0] == "]" and found["tail"] else f"{whole[0]} {whole[1:]}"
+
+
+def _without_label(found: re.Match[str]) -> str:
+    """Unmake a definition of a link, unless it is one line that all renderers read alike."""
+    whole, lead, bang, stop = found[0], found["lead"], found["bang"], found["stop"]
+    if stop == "]:" and not bang and _DEFINITION.match(found.string, found.start()):
+        return whole
+    if stop in {"[", "]"} and not hides(found["label"]):
+        return whole
+    return f"{lead}{'&#33;' if bang else ''}&#91;{whole[len(lead) + len(bang) + 1 :]}"
+
+
+def _without_display(found: re.Match[str]) -> str:
+    """Let a formula stand in its line where VS Code might follow it to the end of the text."""
+    whole, lead = found[0], found["lead"]
+    lines = re.split(r"\r\n|\r|\n", found["good"] or "")
+    if found["good"] and all(line.startswith(" " * len(lead)) for line in lines[1:]):
+        return whole
+    return _DISPLAY_LINE.sub(r"\1&#8203;", whole + "$$")[:-2]
+
+
+def _no_math(found: re.Match[str]) -> str:
+    slashes, mark = found["slashes"] or "", found["token"]
+    if mark[0] == "$" and len(mark) > 1:
+        return _even(slashes) + "&#36;" * len(mark)
+    if mark == "[" and len(slashes) > 1:
+        return _even(slashes) + "&#91;"
+    if found["side"] == "begin":
+        return "&#92;" * ((len(slashes) + 1) // 2) + str(mark)
+    return found[0]
+
+
+def _without_math(found: re.Match[str]) -> str:
+    """Keep formulas out of an address, which becomes an attribute."""
+    address = found[0].replace("$", "&#36;").replace("![", "&#33;[")
+    return _SLASHES.sub(lambda slashes: "&#92;" * len(slashes[0]), address)
+
+
+def _no_placeholder(found: re.Match[str]) -> str:
+    """Unmake `@@0@@`, by which JupyterLab keeps the place of a formula."""
+    slashes = found[1]
+    if slashes is None:
+        return "@&#64;"
+    return _even(slashes) + ("&#64;" if len(slashes) % 2 else "@")

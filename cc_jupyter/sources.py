@@ -1,0 +1,115 @@
+"""The source of functions and classes, wherever they were written: a file or a cell.
+
+A class of a notebook has no file that `inspect` finds (ipython/ipython#11249), so it is looked for
+in the cells that ran, whose lines `linecache` has. Neither is a class found that gives itself out
+as another module's, as those of pandas do.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import textwrap
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
+
+from cc_jupyter.tracebacks import is_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def source_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
+    """Give the source of a function, method or class, else its signature and documentation.
+
+    `None`: it is nothing of the kind.
+    """
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        return None
+    if inspect.isclass(value) and value.__module__ == "__main__":
+        source = _class_source(value) or _by_inspect(value)  # the latter may find a namesake
+    else:
+        source = _by_inspect(value) or (_class_source(value) if inspect.isclass(value) else None)
+    return _outline(value) if source is None else textwrap.dedent(source).rstrip("\n"), []
+
+
+def _by_inspect(value: object) -> str | None:
+    try:
+        return inspect.getsource(cast("Any", value))
+    except (OSError, TypeError):  # built in, written in C, or made by exec
+        return None
+
+
+def _outline(value: object) -> str:
+    try:
+        signature = str(inspect.signature(cast("Any", value)))
+    except (ValueError, TypeError):
+        signature = "(...)"
+    kind = "class" if inspect.isclass(value) else "def"
+    name = getattr(value, "__qualname__", type(value).__name__)
+    lines = [f"{kind} {name}{signature}: ...  # its source is not available"]
+    if doc := inspect.getdoc(value):
+        lines += ["", doc]
+    return "\n".join(lines)
+
+
+# ── classes that `inspect` does not find
+
+
+def _class_source(kind: type) -> str | None:
+    """Find a class in the file or cell that its methods lead to, else by name in the cells."""
+    methods = {
+        code.co_filename: code.co_firstlineno
+        for code in _codes(kind)
+        if code.co_qualname.startswith(f"{kind.__qualname__}.")
+    }
+    cells = filter(is_cell, reversed(list(linecache.cache)))  # the newest first
+    for filename in chain(methods, cells if kind.__module__ == "__main__" else ()):
+        lines = linecache.getlines(filename)
+        if (found := _class_lines("".join(lines), kind, methods.get(filename))) is not None:
+            return "".join(lines[found])
+    return None
+
+
+def _codes(kind: type) -> Iterator[Any]:
+    for member in vars(kind).values():
+        for name in ("__func__", "fget", "func"):  # class and static methods, properties
+            member = getattr(member, name, None) or member  # noqa: PLW2901
+        code = getattr(inspect.unwrap(member) if callable(member) else member, "__code__", None)
+        if code is not None:
+            yield code
+
+
+def _class_lines(source: str, kind: type, inside: int | None) -> slice | None:
+    """Give the lines of a class, decorators included; `inside`: a line it is known to hold."""
+    if f"class {kind.__name__}" not in source:
+        return None
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+    first_known: int | None = getattr(kind, "__firstlineno__", None)  # since Python 3.13
+    found = None
+    for node in _named(tree, kind.__qualname__.split(".")):
+        start = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        end = node.end_lineno or node.lineno
+        if first_known not in {None, start, node.lineno}:
+            continue
+        if inside is None or start <= inside <= end:
+            found = slice(start - 1, end)  # the last definition of a cell is the one that stays
+    return found
+
+
+def _named(tree: ast.AST, path: list[str]) -> Iterator[ast.ClassDef]:
+    """Give the classes of this qualified name, however deep."""
+    for node in ast.iter_child_nodes(tree):
+        named = getattr(node, "name", None) == path[0] if path else False
+        if named and len(path) == 1 and isinstance(node, ast.ClassDef):
+            yield node
+        elif named and isinstance(node, ast.ClassDef):
+            yield from _named(node, path[1:])
+        elif named and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _named(node, path[2:])  # the part after `<locals>`
+        elif not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _named(node, path)

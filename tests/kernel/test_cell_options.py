@@ -1,0 +1,212 @@
+"""The option line of a cell: what each option does to the request, the screen, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from kernel_notebook import CLAUDE, MODEL, WIRES
+from provider import KEY
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.mark.parametrize(
+    ("line", "chat", "messages"),
+    [
+        ("-t 0.3", {"temperature": 0.3}, {"temperature": 0.3}),
+        ("--temperature=0", {"temperature": 0}, {"temperature": 0}),
+        ("--top-p .5", {"top_p": 0.5}, {"top_p": 0.5}),
+        ("--max-tokens 17", {"max_tokens": 17}, {"max_tokens": 17}),
+        ("--stop END --stop ';'", {"stop": ["END", ";"]}, {"stop_sequences": ["END", ";"]}),
+        ("--effort low", {"reasoning_effort": "low"}, {"output_config": {"effort": "low"}}),
+        ("--param seed=7", {"seed": 7}, {"seed": 7}),
+        (
+            """--param 'a={"b c": [1, null]}' --param d="x" """,
+            {"a": {"b c": [1, None]}, "d": "x"},
+            {"a": {"b c": [1, None]}, "d": "x"},
+        ),
+    ],
+)
+def test_a_parameter_is_sent_only_if_given(notebook, line, chat, messages):
+    plain, given = {}, {}
+    for endpoint, model in WIRES.items():
+        notebook.check(f"%%cmd --once -m {model}\nhello")
+        plain[endpoint] = notebook.body
+        notebook.check(f"%%cmd --once -m {model} {line}\nhello")
+        given[endpoint] = notebook.body
+        assert notebook.posts[-1].path.endswith(endpoint)
+    bare = plain["/messages"].pop("max_tokens")  # this endpoint insists on it
+    assert given["/messages"].pop("max_tokens") == messages.pop("max_tokens", bare)
+    assert given["/chat/completions"] == plain["/chat/completions"] | chat
+    assert given["/messages"] == plain["/messages"] | messages
+
+
+def test_the_bodies_hold_what_each_wire_insists_on(notebook):
+    hello = [{"role": "user", "content": "hello"}]
+    notebook.check("%%cmd --once\nhello")
+    assert notebook.body == {
+        "model": MODEL,
+        "messages": hello,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    notebook.check(f"%%cmd --once -m {CLAUDE}\nhello")
+    assert notebook.body == {
+        "model": CLAUDE,
+        "max_tokens": 64_000,
+        "messages": hello,
+        "stream": True,
+    }
+
+
+def test_the_headers_say_who_asks_and_hold_the_key_once(notebook):
+    notebook.check("%%cmd\nhello")
+    headers = notebook.posts[-1].headers
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["user-agent"].startswith("cc_jupyter/")
+    assert headers["accept-encoding"] == "identity"
+    assert "x-cmd-zdr" not in headers
+
+
+def test_zero_data_retention_is_a_header_and_its_price_an_estimate(notebook):
+    run = notebook.check("%%cmd --zdr\nhello")
+    assert notebook.posts[-1].headers["x-cmd-zdr"] == "1"
+    assert run.outputs[0].metadata["cc_jupyter"]["cost"]["origin"] == "estimated"
+    assert " · ~" in run.texts[-1]
+
+
+@pytest.mark.parametrize("model", WIRES.values())
+def test_exactly_one_system_prompt_is_sent(notebook, model):
+    notebook.check(f"%%cmd -m {model} -s 'be {{{{ 1 + 1 }}}} brief'\none")
+    notebook.check(f"%%cmd -m {model}\ntwo")
+    assert _systems(notebook.body) == ["be 2 brief"]
+    notebook.check(f"%%cmd -m {model} -s 'be long'\nthree")
+    assert _systems(notebook.body) == ["be long"]
+    notebook.check(f"%%cmd -m {model} -s ''\nfour")
+    assert _systems(notebook.body) == []
+    notebook.check(f"%%cmd -m {model}\nfive")
+    assert _systems(notebook.body) == []
+    assert notebook.said[::2] == ["one", "two", "three", "four", "five"]
+
+
+def _systems(body):
+    said = [each["content"] for each in body["messages"] if each["role"] == "system"]
+    return said + ([body["system"]] if "system" in body else [])
+
+
+def test_quiet_shows_nothing_and_keeps_the_answer(notebook):
+    run = notebook.check("%%cmd --quiet -> answer\nhello")
+    assert run.shown == []
+    assert notebook.value("answer == _cmd.text != ''") is True
+
+
+def test_a_quiet_line_shows_nothing_and_its_reply_when_it_is_asked_for(notebook):
+    assert notebook.check("%cmd ask --quiet hello").shown == []
+    assert notebook.check("r = %cmd ask --quiet hello").shown == []
+    (shown,) = notebook.check("r").outputs
+    assert shown.text.startswith('You wrote: "hello"')
+    (shown,) = notebook.check("r = %cmd ask --quiet hello\nr").outputs
+    assert shown.text.startswith('You wrote: "hello"')
+
+
+def test_quiet_shows_errors(notebook):
+    run = notebook.fail("%%cmd --quiet -m no/such-model\nhello", "ModelError")
+    assert len(run.error_lines) == 2
+
+
+def test_text_format_means_no_markdown(notebook):
+    run = notebook.check("%%cmd -f text\nhello")
+    assert list(run.outputs[0].data) == ["text/plain"]
+    for message in run.of_type("display_data") + run.of_type("update_display_data"):
+        assert "text/markdown" not in message["content"]["data"]
+
+
+def test_a_dry_run_sends_nothing_and_shows_no_key(notebook):
+    notebook.check("%%cmd -s 'be brief'\nfirst")
+    notebook.forget()
+    run = notebook.check(f"%%cmd --dry-run --max-tokens 50 --param secret='\"{KEY}\"'\nhello {KEY}")
+    assert notebook.provider.requests == []
+    (shown,) = run.outputs
+    assert set(shown.data) == {"text/plain", "text/html"}
+    assert f"POST {notebook.provider.base_url}/v1/chat/completions" in shown.text
+    assert "nothing was sent" in shown.text
+    assert "out ~50" in shown.text
+    assert '"content": "be brief"' in shown.text
+    assert '"content": "hello [key]"' in shown.text
+    for message in run.messages:
+        if message["msg_type"] != "execute_input":  # what the user typed is theirs
+            assert KEY not in str(message)
+
+
+def test_a_dry_run_of_a_line_is_a_dict(notebook):
+    run = notebook.check("plan = %cmd ask --dry-run hello?")
+    assert run.shown == []
+    assert notebook.value("plan['body']['messages']") == [{"role": "user", "content": "hello?"}]
+    assert notebook.value("isinstance(plan, dict)") is True
+    assert notebook.provider.requests == []
+
+
+def test_a_dry_run_leaves_no_turn(notebook):
+    notebook.check("%%cmd --dry-run --new\nfirst")
+    notebook.check("%%cmd\nsecond")
+    assert notebook.said == ["second"]
+
+
+def test_a_long_dry_run_stays_readable(notebook):
+    notebook.check("long = 'word ' * 60_000")
+    (shown,) = notebook.check("%%cmd --dry-run\n{{ long }}").outputs
+    assert len(shown.text) < 25_000
+    assert "[cut: " in shown.text
+
+
+@pytest.mark.parametrize("code", ["%%cmd -h", "%%cmd --help\nhello", "%cmd ask -h", "%cmd -h"])
+def test_help_is_shown_and_nothing_sent(notebook, code):
+    (shown,) = notebook.check(code).outputs
+    assert "%cmd ask [options]" in shown.text
+    assert notebook.provider.requests == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "hint"),
+    [
+        ("--modle x", "`--modle` is not an option", "did you mean --model"),
+        ("-x", "`-x` is not an option", "%%cmd -h lists the options"),
+        ("hello", "`hello` is not an option", "the prompt goes below"),
+        ("-m a -m b", "two models are given, `a` and `b`", "grid cell"),
+        ("-m a,b", "two models are given, `a` and `b`", "grid cell"),
+        ("-t 1 -t 2", "`--temperature` is given twice", "keep one"),
+        ("-t hot", "`-t` takes a number from 0 to 2, not `hot`", "for example"),
+        ("--top-p 7", "`--top-p` takes a number from 0 to 1", "for example"),
+        ("--max-tokens -3", "`--max-tokens` takes a whole number", "for example"),
+        ("-m", "`-m` needs a value", "-m, --model ID"),
+        ("-s 'open", "the quote ' in `'open` is not closed", "close it"),
+        ("--param model=1", "`--param` cannot set `model`", "-m names the model"),
+        ("--param stream=false", "`--param` cannot set `stream`", "always streamed"),
+        ("--param messages=[]", "`--param` cannot set `messages`", ""),
+        ('--param system="x"', "`--param` cannot set `system`", "-s sets"),
+        ("--param seed", "`--param` takes KEY=JSON", "for example"),
+        ("--param a=nan", "is not JSON", "double quotes"),
+        ("--once --new", "`--once` sends without a thread", "keep one"),
+        ("-f jsno", "`-f` cannot be `jsno`", "one of"),
+        (f"--key-env {KEY}", "is not the name of an environment variable", "never the key"),
+    ],
+)
+def test_a_wrong_option_line_is_told_in_two_lines_and_nothing_is_sent(notebook, line, said, hint):
+    run = notebook.fail(f"%%cmd {line}\nhello", "OptionError")
+    assert said in run.error_lines[0]
+    assert hint in run.error_lines[1]
+    assert len(run.error_lines) == 2
+    assert KEY not in run.error
+    assert notebook.provider.requests == []
+
+
+def test_the_key_comes_from_the_variable_that_is_named(notebook):
+    notebook.check(f"import os; os.environ['MY_KEY'] = {KEY!r}; os.environ['CMD_API_KEY'] = 'x'")
+    notebook.check("%%cmd --key-env MY_KEY\nhello")
+    assert notebook.posts[-1].headers["authorization"] == f"Bearer {KEY}"
+    notebook.check(f"os.environ['CMD_API_KEY'] = {KEY!r}")
+
+
+def test_an_unset_variable_for_the_key_is_an_error(notebook):
+    run = notebook.fail("%%cmd --key-env NO_SUCH_KEY\nhello", "ConfigError")
+    assert "NO_SUCH_KEY" in run.error_lines[0]
+    assert notebook.provider.requests == []

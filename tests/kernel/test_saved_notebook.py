@@ -1,0 +1,143 @@
+"""What is left in the file, run by nbclient as by JupyterLab's Run All, papermill and CI."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import nbclient
+import nbformat
+import pytest
+from kernel_notebook import MODEL
+from nbconvert import HTMLExporter, MarkdownExporter
+from private_environment import private_environment
+from provider import KEY, answer, error
+
+pytestmark = pytest.mark.kernel
+
+
+def execute(provider, folder, *cells):
+    """Run a notebook from top to bottom; give it as it is saved, and the failure or `None`."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    environment = private_environment(folder) | {
+        "CMD_BASE_URL": provider.base_url,
+        "CMD_API_KEY": KEY,
+        "CMD_MODEL": MODEL,
+    }
+    client = nbclient.NotebookClient(book, timeout=60, kernel_name="python3")
+    failed = None
+    try:
+        client.execute(env=environment, cwd=str(folder))
+    except nbclient.exceptions.CellExecutionError as error_:
+        failed = error_
+    text = nbformat.writes(book)
+    return nbformat.reads(text, as_version=4), failed
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Give a saved notebook with one cell of each kind, and its text."""
+    from provider import Provider  # noqa: PLC0415  the fixture of this name is for one test
+
+    with Provider() as provider:
+        provider.play(answer("# Title\n\nThe *answer* with <b>tags</b>.", reasoning="I think so."))
+        provider.play(answer("second"))
+        provider.play(answer("third"))
+        book, failed = execute(
+            provider,
+            tmp_path_factory.mktemp("saved"),
+            "%load_ext cc_jupyter",
+            "%%cmd -> first\nhello",
+            "for word in ('a', 'b'):\n    print(word)\n    %cmd ask {{ word }}?",
+            "print(len(first))",
+            "%%cmd -m test/burst-1000@1ms\nhello",
+        )
+        sent = [post.json["messages"][-1]["content"] for post in provider.posts]
+    assert failed is None
+    assert sent == ["hello", "a?", "b?", "hello"]
+    return book
+
+
+def test_the_saved_notebook_is_readable_and_small(saved):
+    nbformat.validate(saved)
+    loading, first, loop, _, long = (cell.outputs for cell in saved.cells)
+    assert loading == []
+    assert [sorted(output.data) for output in first] == [
+        ["text/html", "text/plain"],
+        ["text/markdown", "text/plain"],
+        ["text/html", "text/plain"],
+    ]
+    assert first[1].data["text/plain"] == "# Title\n\nThe *answer* with <b>tags</b>."
+    assert first[1].metadata["cc_jupyter"]["schema"] == 1
+    assert [output.output_type for output in loop] == ["stream", *["display_data"] * 2] * 2
+    assert len(long) == 2
+    text = long[0].data["text/plain"]
+    assert len(json.dumps(long)) < 3 * len(text) + 2000
+    assert "widgets" not in saved.metadata
+
+
+def test_the_saved_notebook_holds_no_key(saved):
+    assert KEY not in nbformat.writes(saved)
+
+
+def test_every_saved_output_has_plain_text(saved):
+    for cell in saved.cells:
+        for output in cell.outputs:
+            text = output.text if output.output_type == "stream" else output.data["text/plain"]
+            assert text.strip()
+            assert "object at 0x" not in text
+
+
+def test_the_converted_notebook_reads_well(saved):
+    page, _ = HTMLExporter().from_notebook_node(saved)
+    assert re.search(r"<h1[^>]*>Title", page)
+    assert "<em>answer</em>" in page
+    assert "<b>tags</b>" not in page
+    assert "deepseek-v4-flash · in" in page
+    text, _ = MarkdownExporter().from_notebook_node(saved)
+    assert "The *answer* with" in text
+
+
+def test_failure_fails_the_cell_and_stops_the_run(provider, tmp_path):
+    provider.play(answer("one"))
+    provider.play(error(401))
+    book, failed = execute(
+        provider,
+        tmp_path,
+        "%load_ext cc_jupyter",
+        "%%cmd\nfirst",
+        "%%cmd -> value\nsecond",
+        "%%cmd\nthird",
+    )
+    assert failed is not None
+    assert failed.ename == "AuthError"
+    assert len(provider.posts) == 2
+    (output,) = book.cells[2].outputs
+    assert output.output_type == "error"
+    assert len("\n".join(output.traceback).splitlines()) == 2
+    assert book.cells[3].outputs == []
+
+
+def test_a_run_sends_exactly_what_the_notebook_says_each_time(provider, tmp_path):
+    for number in range(2):
+        for text in ("1", "2"):
+            provider.play(answer(text))
+        execute(
+            provider,
+            tmp_path / str(number),
+            "%load_ext cc_jupyter",
+            "%%cmd\none",
+            "%%cmd\ntwo",
+        )
+    said = [[each["content"] for each in post.json["messages"]] for post in provider.posts]
+    assert said == [["one"], ["one", "1", "two"]] * 2
+
+
+def test_a_console_in_a_kernel_gets_printed_text(notebook):
+    """`jupyter console` shows only the first state of a display; it can be asked for input."""
+    notebook.provider.play(answer(["one ", "two ", "three"]))
+    run = notebook.kernel.run("%%cmd\nhello", allow_stdin=True)
+    assert run.status == "ok"
+    assert run.streams.startswith("one two three\ndeepseek-v4-flash · in ")
+    assert run.outputs == []
+    assert not run.of_type("update_display_data")

@@ -1,0 +1,159 @@
+"""The key is nowhere, and nothing leaves the machine but what the user asks for."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+from kernel_notebook import CLAUDE, MODEL
+from provider import KEY, answer, error, head, http, openai_stream, sse
+
+pytestmark = pytest.mark.kernel
+
+TELLING = {"type": "error", "error": {"type": "x", "message": f"key {KEY} is wrong"}}
+LOOKS = (
+    "%%cmd -m MODEL\nhello",
+    "_cmd",
+    "print(repr(_cmd), repr(_cmd.error), vars(_cmd.error) if _cmd.error else '')",
+    """
+import traceback as t
+if _cmd.error:
+    print(*t.TracebackException.from_exception(_cmd.error, capture_locals=True).format())
+""",
+    "%tb",
+    "%cmd",
+    "%cmd ask --dry-run hello",
+    """
+import cc_jupyter.session as s
+session = s.shared_session()
+print(session.settings(), vars(session), session.spent)
+""",
+    """
+import cc_jupyter as cc
+try:
+    print(repr(cc.ask('hello')))
+except cc.CcError as error:
+    print(repr(error), vars(error))
+""",
+)
+"""Cells that show what there is to show of a request and its end."""
+SCRIPTS = {
+    "an answer": [answer("fine")],
+    "a refusal that repeats it": [error(401, f"Bearer {KEY} is wrong")],
+    "a code that repeats it": [error(400, f"no {KEY}", code=KEY)],
+    "a page that repeats it": [error(400, body=f"<html>{KEY}</html>", content_type="text/html")],
+    "a stream that repeats it": [head(), sse(TELLING)],
+    "a broken answer": [openai_stream(["half"])[:-3]],
+    "a redirect": [http(302, "", {"location": f"http://127.0.0.1:9/?key={KEY}"})],
+    "rubbish": [head(), sse(f"no json {KEY}")],
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+@pytest.mark.parametrize("model", [MODEL, CLAUDE])
+def test_the_key_is_nowhere(notebook, script, model):
+    said = []
+    notebook.provider.play(*script)
+    for code in LOOKS:
+        run = notebook.run(code.replace("MODEL", model))
+        said += [m["content"] for m in run.messages if m["msg_type"] != "execute_input"]
+        said.append(run.reply)
+    assert notebook.posts
+    text = json.dumps(said, default=str)
+    assert KEY not in text
+    assert KEY[5:] not in text
+    assert KEY not in notebook.kernel.log
+
+
+def test_the_key_is_in_no_file(notebook):
+    notebook.check("%%cmd\nhello")
+    notebook.check("%cmd models --refresh")
+    found = [
+        path
+        for path in notebook.folder.rglob("*")
+        if path.is_file() and KEY.encode() in path.read_bytes()
+    ]
+    assert found == []
+
+
+def test_the_key_goes_to_one_host_only_no_redirect_is_followed(notebook):
+    target = f"http://localhost:{notebook.provider.port}/provider/v1/chat/completions"
+    for status in (301, 302, 307, 308):
+        notebook.forget()
+        notebook.provider.play(http(status, "", {"location": target}))
+        run = notebook.fail("%%cmd\nhello", "StatusError")
+        assert "redirects to" in run.error_lines[0]
+        assert len(notebook.provider.requests) == 1
+
+
+def test_a_proxy_of_the_environment_never_sees_plain_http(notebook):
+    notebook.check(
+        "import os\n"
+        "for n in ('http_proxy', 'https_proxy', 'all_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'):\n"
+        "    os.environ[n] = 'http://127.0.0.1:9'"
+    )
+    run = notebook.run("%%cmd\nhello")
+    notebook.check(
+        "for n in list(os.environ):\n    if n.lower().endswith('_proxy'): del os.environ[n]"
+    )
+    assert run.status == "ok", run.error
+
+
+def test_a_project_file_cannot_say_where_the_key_goes(notebook):
+    project = notebook.workdir / "pyproject.toml"
+    try:
+        for line in ('base_url = "http://127.0.0.1:9"', 'key_env = "X"', "allow_http = true"):
+            project.write_text(f"[tool.cc_jupyter]\n{line}\n")
+            run = notebook.fail("%%cmd\nhello", "ConfigError")
+            assert "may not set" in run.error_lines[0]
+            assert len(run.error_lines) == 2
+        project.write_text('[tool.cc_jupyter]\nmodle = "x"\n')
+        run = notebook.fail("%%cmd\nhello", "ConfigError")
+        assert "unknown setting modle" in run.error_lines[0]
+        assert "did you mean model" in run.error_lines[1]
+        project.write_text(f'[tool.cc_jupyter]\nmax_tokens = 33\nmodel = "{CLAUDE}"\n')
+        notebook.check("%%cmd\nhello")
+        assert notebook.body["max_tokens"] == 33
+        assert notebook.body["model"] == MODEL  # CMD_MODEL comes before the project
+    finally:
+        project.unlink()
+    assert len(notebook.posts) == 1
+
+
+def test_no_telemetry_nothing_leaves_the_machine_but_the_request(notebook):
+    notebook.check(
+        "import sys\n"
+        "seen, on = [], [True]\n"
+        "EVENTS = ('socket.connect', 'socket.getaddrinfo', 'socket.sendto',\n"
+        "          'subprocess.Popen', 'os.system', 'webbrowser.open')\n"
+        "def hook(event, args, seen=seen, on=on, EVENTS=EVENTS):\n"  # it outlives the names
+        "    if on[0] and event in EVENTS: seen.append(repr(args[1:]))\n"
+        "sys.addaudithook(hook)"
+    )
+    notebook.check("%%cmd\nhello")
+    notebook.check("%cmd ask why?")
+    notebook.check("%cmd")
+    notebook.run("%%cmd -x\nhello")
+    notebook.check("on[0] = False")
+    seen = notebook.value("seen")
+    assert all("127.0.0.1" in args for args in seen), seen
+    assert len(notebook.provider.requests) == 2
+
+
+def test_the_working_directory_stays_clean(notebook):
+    notebook.check("%%cmd -> answer\nhello")
+    notebook.check("%cmd models --refresh")
+    notebook.run("%%cmd -m no/such-model\nhello")
+    assert list(notebook.workdir.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_files_are_private(notebook):
+    notebook.check("%cmd models --refresh")
+    made = list((notebook.folder / "cc_jupyter").rglob("*"))
+    assert made
+    for path in [notebook.folder / "cc_jupyter", *made]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path

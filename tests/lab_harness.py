@@ -1,0 +1,240 @@
+"""A real JupyterLab with folders of its own, and a notebook in it as a person has it on screen."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import nbformat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+LAUNCH = {
+    "executable_path": CHROMIUM,
+    "args": [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ],
+}
+VIEWPORT = {"width": 1280, "height": 900}
+START_LIMIT_S = 60.0
+CELL_LIMIT_MS = 30_000
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    },
+    "@jupyterlab/docmanager-extension/plugin.jupyterlab-settings": {"autosave": False},
+}
+_STATUS_IS = """status => {
+  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel?.connectionStatus === 'connected' && kernel.status === status;
+}"""
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab."""
+
+    url: str
+    token: str
+    root: Path
+    """The folder it shows."""
+    log: Path
+
+    def write(self, name: str, cells: list[str]) -> Path:
+        """Put a notebook with these code cells into the folder."""
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        path = self.root / name
+        nbformat.write(notebook, path)
+        return path
+
+    def call(self, method: str, path: str) -> Any:
+        """Ask its REST interface."""
+        request = urllib.request.Request(
+            f"{self.url}api/{path}", method=method, headers={"Authorization": f"token {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            content = response.read()
+        return json.loads(content) if content else None
+
+    def end_kernels(self) -> None:
+        """End every kernel, so that the next test finds none."""
+        for session in self.call("GET", "sessions"):
+            self.call("DELETE", f"sessions/{session['id']}")
+
+
+@contextlib.contextmanager
+def running_lab(home: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
+    """Start a JupyterLab whose folders are all in `home`; its kernels inherit `environment`."""
+    root, runtime, log = home / "work", home / "runtime", home / "jupyter.log"
+    root.mkdir()
+    for name, value in _SETTINGS.items():
+        path = home / "settings" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value), encoding="utf-8")
+    folders = {
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    token = f"t{os.urandom(8).hex()}"
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            _command(root, token), env={**environment, **folders}, stdout=out, stderr=out
+        )
+    try:
+        yield Lab(_wait_ready(server, runtime, token, log), token, root, log)
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _command(root: Path, token: str) -> list[str]:
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0"),
+        f"--ServerApp.root_dir={root}",
+        f"--IdentityProvider.token={token}",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return command
+
+
+def _wait_ready(server: subprocess.Popen[bytes], runtime: Path, token: str, log: Path) -> str:
+    """Give the URL once it answers; the port is read from its own file, never guessed."""
+    info_file = runtime / f"jpserver-{server.pid}.json"
+    deadline_s = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline_s and server.poll() is None:
+        with contextlib.suppress(OSError, ValueError):
+            url = str(json.loads(info_file.read_text(encoding="utf-8"))["url"])
+            request = urllib.request.Request(
+                f"{url}api/status", headers={"Authorization": f"token {token}"}
+            )
+            with urllib.request.urlopen(request, timeout=5):
+                return url
+        time.sleep(0.05)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+class LabNotebook:
+    """A notebook open in the browser."""
+
+    def __init__(self, lab: Lab, page: Page, path: Path) -> None:
+        self._lab = lab
+        self.page = page
+        self.path = path
+
+    def open(self) -> None:
+        """Load the page and wait for the kernel."""
+        where = f"{self._lab.url}lab/tree/{quote(self.path.name)}?reset&token={self._lab.token}"
+        self.page.goto(where)
+        self.wait_for_status("idle")
+
+    def wait_for_status(self, status: str) -> None:
+        """Wait until the kernel is `idle` or `busy`."""
+        self.page.wait_for_function(_STATUS_IS, arg=status, timeout=CELL_LIMIT_MS)
+
+    def select(self, index: int) -> None:
+        """Make a cell the active one."""
+        self.page.evaluate(
+            """index => {
+              const { content } = window.jupyterapp.shell.currentWidget;
+              content.activeCellIndex = index;
+              content.deselectAll();
+            }""",
+            index,
+        )
+
+    def start(self, index: int) -> None:
+        """Run a cell without waiting for its end."""
+        self.select(index)
+        self.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+
+    def run(self, index: int) -> None:
+        """Run a cell to its end."""
+        before = self.prompt(index)
+        self.start(index)
+        self.page.wait_for_function(
+            """([index, before]) => {
+              const cell = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
+              return cell.executionState !== 'running' && cell.executionCount !== null
+                  && cell.executionCount !== before;
+            }""",
+            arg=[index, before],
+            timeout=CELL_LIMIT_MS,
+        )
+        self.wait_for_status("idle")
+
+    def prompt(self, index: int) -> int | None:
+        """Give the execution count of a cell."""
+        count: int | None = self.page.evaluate(
+            "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount",
+            index,
+        )
+        return count
+
+    def command(self, name: str) -> None:
+        """Run one of JupyterLab's commands, as its menus do, and wait until it is done."""
+        self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
+
+    def cell(self, index: int) -> Locator:
+        """Give a cell as it is on screen."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def outputs(self, index: int) -> Locator:
+        """Give the outputs of a cell as they are on screen."""
+        return self.cell(index).locator(".jp-OutputArea-output")
+
+    def saved(self) -> Any:
+        """Save, and give what is in the file."""
+        self.command("docmanager:save")
+        return nbformat.read(self.path, as_version=4)
+
+    def screenshot(self, path: Path, first: int, last: int, margin: int = 12) -> None:
+        """Take a picture of the cells from `first` to `last`, as they are on screen."""
+        boxes = [self.cell(index).bounding_box() for index in (first, last)]
+        top, bottom = boxes
+        assert top is not None
+        assert bottom is not None
+        self.page.screenshot(
+            path=path,
+            clip={
+                "x": top["x"],
+                "y": top["y"] - margin,
+                "width": top["width"],
+                "height": bottom["y"] + bottom["height"] - top["y"] + 2 * margin,
+            },
+        )
