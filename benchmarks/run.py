@@ -81,7 +81,8 @@ def _circumstances(*, quick: bool) -> str:
     priority = f" All of it ran at nice {niceness}." if niceness else ""
     return (
         f"{kind}{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores, {python}, {versions}. Ours and control were measured in turn.{priority}"
+        f"{os.cpu_count()} cores, {python}, {versions}. "
+        f"Ours and control were measured in turn.{priority}"
     )
 
 

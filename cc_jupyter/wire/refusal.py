@@ -131,7 +131,12 @@ _RULES = (
     ),
     _Rule(
         ("context length exceeded",),
-        ("prompt is too long", "exceeds the model's context window", "context length exceeded"),
+        (
+            "prompt is too long",
+            "exceeds the model's context window",
+            "context length exceeded",
+            "exceeds the available context size",  # the local model's engine
+        ),
         StatusError,
         "the prompt is longer than the context window of {model}",
         "--new or --once sends it without the conversation",
