@@ -77,12 +77,10 @@ def _circumstances(*, quick: bool) -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     python = f"{platform.python_implementation()} {platform.python_version()}"
     kind = "A quick look, no figures to quote. " if quick else ""
-    niceness = os.getpriority(os.PRIO_PROCESS, 0)
-    priority = f" All of it ran at nice {niceness}." if niceness else ""
     return (
         f"{kind}{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores, {python}, {versions}. "
-        f"Ours and control were measured in turn.{priority}"
+        f"Ours and control were measured in turn."
     )
 
 

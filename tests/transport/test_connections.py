@@ -27,7 +27,7 @@ from transport.support import (
 )
 
 from cc_jupyter.errors import ConnectError
-from cc_jupyter.transport import TIMED_OUT, Call, End, Transport, fetch
+from cc_jupyter.transport import TIMED_OUT, Call, End, Head, Transport, fetch
 
 OK = scripted.http(200, "fine", content_type="text/plain")
 
@@ -174,6 +174,18 @@ def test_no_redirect_is_followed_and_neither_key_nor_prompt_goes_there(status, p
         assert head.headers["location"] == location["location"]
         assert elsewhere.requests == []
         assert elsewhere.open_connections == 0
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_an_ipv6_address_is_reached_and_named_in_brackets(transport):
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        host = f"[::1]:{listener.getsockname()[1]}"
+        incoming = transport.send(post(f"http://{host}/v1/x"))
+        connection, _ = listener.accept()
+        with connection:
+            assert f"\r\nHost: {host}\r\n" in connection.recv(65536).decode()
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            assert [type(item) for item in items(incoming)] == [Head, End]
 
 
 # ── failures in words

@@ -17,7 +17,7 @@ from provider import KEY
 from transport.support import MODEL, reader_threads, wait_until
 
 from cc_jupyter.events import TextDelta
-from cc_jupyter.interrupt import InterruptGuard
+from cc_jupyter.interrupt import InterruptGuard, ignore_echo
 from cc_jupyter.plan import Question
 from cc_jupyter.render import Silent
 from cc_jupyter.session import Session
@@ -300,9 +300,38 @@ def test_a_third_interrupt_amid_leaving_puts_the_handler_back_first(monkeypatch)
     assert late == [signal.SIGINT]
 
 
+def test_an_echo_of_an_interrupt_is_ignored_and_a_later_one_is_not(monkeypatch):
+    monkeypatch.setattr("cc_jupyter.interrupt._ECHO_S", 0.2)
+    ignore_echo()
+    interrupt()
+    interrupt()
+    time.sleep(0.25)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_while_echoes_are_ignored_a_request_can_be_interrupted_as_ever(session):
+    ignore_echo()
+    reply, took_s = run(session, 0.2)
+    assert reply is not None
+    assert type(reply.error) is KeyboardInterrupt
+    assert LETTERS.startswith(reply.text)
+    assert took_s < 0.5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_echoes_are_heard_where_a_program_handles_interrupts_itself(handled):
+    heard: list[int] = []
+    handled(lambda number, _: heard.append(number))
+    ignore_echo()
+    interrupt()
+    assert heard == [signal.SIGINT]
+
+
 STORM = """
     import os, signal, threading, time
-    from cc_jupyter.interrupt import InterruptGuard
+    from cc_jupyter.interrupt import InterruptGuard, ignore_echo
 
     INT = {signal.SIGINT}
 

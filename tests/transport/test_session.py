@@ -229,6 +229,17 @@ def test_the_key_is_not_in_the_traceback_of_a_fault_of_ours(session, provider, m
     assert SECRET not in "".join(trace.format())
 
 
+def test_the_key_is_in_no_log(session, provider, monkeypatch, caplog):
+    monkeypatch.setenv("CMD_API_KEY", SECRET)
+    caplog.set_level("DEBUG")
+    provider.play(scripted.error(503))
+    provider.play(scripted.answer("x"))
+    run(session)
+    assert "send_request_headers" in caplog.text  # the library does log
+    assert SECRET not in caplog.text
+    assert "Bearer" not in caplog.text
+
+
 # ── many at once
 
 

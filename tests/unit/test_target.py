@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from cc_jupyter.base_url import api_root, is_provider
+from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.errors import ConfigError
 from cc_jupyter.folders import config_folder, data_folder
-from cc_jupyter.settings import DEFAULT_BASE_URL, Settings, load_settings
+from cc_jupyter.settings import Settings, load_settings
 from cc_jupyter.target import KEY_VARIABLES, find_key, find_target
 
 PROVIDER = "https://api.commandcode.ai/provider/v1"
