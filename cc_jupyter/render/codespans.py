@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from cc_jupyter.render.fences import LINE_START
-from cc_jupyter.render.list_items import hides_line_ends
+from cc_jupyter.render.lines import LINE_START, hides_line_ends
 
 Span: TypeAlias = tuple[int, int, bool]
 """Start, end, and whether it is code for sure."""
 
-DISPLAYS = {"$$": "$$", "\\\\[": "\\\\]", "\\begin": "\\end"}
+_DISPLAYS = {"$$": "$$", "\\\\[": "\\\\]", "\\begin": "\\end"}
 """Starts and ends of the formulas that some renderer follows over blank lines."""
 
-_RUN = re.compile(r"`++|[\r\n]++")
+_RUN = re.compile(r"`++")
+_LINE_END = re.compile(r"[\r\n]")
+_OPENERS = re.compile(r"[$~*_\[]")
 _ROW = re.compile(LINE_START + r"[ \t>*+\d.):|-]*+(?=[\r\n]|\Z)")
 _SQUARE = re.compile(r"[\[\]]")
 _GLUED = re.compile(r"://|www\.|<", re.IGNORECASE)
@@ -56,13 +57,14 @@ class CodeSpans:
 
     def _read(self) -> bool:
         runs: list[tuple[int, int]] = []
+        line_end = -1
         for run in _RUN.finditer(self._text):
-            if run[0][0] == "`":
-                runs.append(run.span())
-            elif runs:
-                if not self._read_line(runs):
+            if run.start() > line_end:
+                if runs and not self._read_line(runs):
                     return False
-                runs = []
+                found = _LINE_END.search(self._text, run.end())
+                line_end, runs = found.start() if found else len(self._text), []
+            runs.append(run.span())
         return not runs or self._read_line(runs)
 
     def _read_line(self, runs: list[tuple[int, int]]) -> bool:
@@ -76,7 +78,8 @@ class CodeSpans:
             if index == len(runs) or not self._begins(start):
                 return False
             code = self._text[start_end : runs[index][0]]
-            self.reaching.update(end for begin, end in DISPLAYS.items() if begin in code)
+            if "$" in code or "\\" in code:
+                self.reaching.update(end for begin, end in _DISPLAYS.items() if begin in code)
             self._sure = self._sure and self._agreed(code, nested="`" in code or size > 1)
             whole = whole and not ("|" in code and self._in_table())
             self._end = runs[index][1]
@@ -86,7 +89,7 @@ class CodeSpans:
 
     def _begins(self, start: int) -> bool:
         outside = self._text[self._end : start]
-        self._seen.update(char for char in "$~*_[" if char in outside)
+        self._seen.update(_OPENERS.findall(outside))
         word = outside[1 + max(map(outside.rfind, " \t\r\n")) :]
         return not (outside.endswith(("\\", "~")) or _GLUED.search(word))
 
@@ -104,7 +107,7 @@ class CodeSpans:
         return table
 
     def _doubt_brackets(self) -> None:
-        """Heed that a run without a partner makes markdown-it forget those behind a bracket."""
+        """Drop what markdown-it forgets at a run without a partner: runs behind a bracket."""
         bracket = self._text.find("[")
         if bracket >= 0:
             self.found = [(start, end, sure and start < bracket) for start, end, sure in self.found]

@@ -9,14 +9,11 @@ What the text means beyond fences is left to others.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from cc_jupyter.render.list_items import LINES, WIDE, Items
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from cc_jupyter.render.lines import LINE_START, LINES, MARK, Mark
+from cc_jupyter.render.lists import Items
 
 Kind: TypeAlias = Literal["text", "blank", "open", "code", "close", "doubt"]
 Item: TypeAlias = "tuple[Kind, str]"
@@ -26,52 +23,9 @@ Item: TypeAlias = "tuple[Kind, str]"
 first line of a fence and `close` its last, `code` what stands between, in every renderer.
 """
 
-LINE_START = r"(?:\A|(?<=\n)|(?<=\r)(?!\n))"
-LINE_END = r"(?:\r\n|\r|\n|\Z)"
-MARK = re.compile(
-    LINE_START
-    + r"(?P<prefix>[ \t]*+(?:(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])[ \t]*+)*+(?:\[[ xX]\][ \t]++)?+)"
-    + r"(?P<run>`{3,}+|~{3,}+)(?P<info>[^\r\n]*+)(?P<end>"
-    + LINE_END
-    + ")"
-)
 _BLANK = LINE_START + r"(?:[ \t]*+(?:\r\n|\r|\n))++|" + LINE_START + r"[ \t]++\Z"
 _EVENT = re.compile(f"{MARK.pattern}|(?P<blank>{_BLANK})")
 _INDENT = re.compile(r" *+(?!\t)")
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A line that may open or close a fence."""
-
-    prefix: str
-    run: str
-    info: str
-
-    @classmethod
-    def of(cls, found: re.Match[str]) -> Mark | None:
-        """Read a match of `MARK`; `None` if no renderer takes it for a fence."""
-        mark = cls(found["prefix"], found["run"], found["info"])
-        if mark.run[0] == "`" and "`" in mark.info and not {"$", "\\"} & set(mark.info):
-            return None  # an inline span; with math in it JupyterLab might not see the backtick
-        return mark
-
-    @property
-    def column(self) -> int | None:
-        """The indentation, or `None` when it holds more than spaces."""
-        return None if self.prefix.strip(" ") else len(self.prefix)
-
-    @property
-    def reach(self) -> tuple[int, int]:
-        """The least and the greatest column at which the item that holds it may begin."""
-        if self.column is not None:
-            return 0, self.column
-        return (0, WIDE) if "\t" in self.prefix else (len(self.prefix), len(self.prefix))
-
-    @property
-    def hidden(self) -> bool:
-        """Whether some renderer may take this for an inline span."""
-        return self.run[0] == "`" and "`" in self.info
 
 
 class _Readings:
@@ -122,90 +76,88 @@ class _Readings:
 
 class _Scanner:
     def __init__(self, text: str) -> None:
+        self.items: list[Item] = []
         self._text = text
         self._at = 0
-        self._items = Items()
+        self._lists = Items()
         self._readings = _Readings()
-
-    def run(self) -> Iterator[Item]:
-        """Give the text in items, in order and without loss."""
         while self._at < len(self._text):
             if self._readings.closed:
-                yield from self._outside()
+                self._outside()
             else:
-                yield from self._inside()
+                self._inside()
 
-    def _cut(self, kind: Kind, end: int) -> Iterator[Item]:
+    def _cut(self, kind: Kind, end: int) -> None:
         if end > self._at:
             lines, self._at = self._text[self._at : end], end
             if kind in {"text", "blank"}:
-                self._items.add(lines)
-            yield kind, lines
+                self._lists.add(lines)
+            self.items.append((kind, lines))
 
-    def _outside(self) -> Iterator[Item]:
+    def _outside(self) -> None:
         kind: Kind = "doubt" if self._readings.open else "text"
         search_from = self._at
         while found := _EVENT.search(self._text, search_from):
             if found["blank"] is not None:
-                yield from self._cut(kind, found.start())
-                yield from self._cut("blank", found.end())
+                self._cut(kind, found.start())
+                self._cut("blank", found.end())
                 self._leave_item()
                 return
             if mark := Mark.of(found):
-                yield from self._cut(kind, found.start())
-                yield from self._cut(self._open(mark), found.end())
+                self._cut(kind, found.start())
+                self._cut(self._open(mark), found.end())
                 return
             search_from = found.end()
-        yield from self._cut(kind, len(self._text))
+        self._cut(kind, len(self._text))
 
     def _open(self, mark: Mark) -> Kind:
         if ">" in mark.prefix:
-            self._items.lose()
+            self._lists.lose()
             return "doubt"  # it ends with its quote, whose lines are never taken for code
-        base = 0 if mark.column == 0 else None if self._readings.open else self._items.base(mark)
+        base = 0 if mark.column == 0 else None if self._readings.open else self._lists.base(mark)
         self._readings.read(mark, base)
         if base is None or self._readings.closed:
-            self._items.lose()
+            self._lists.lose()
             return "doubt"
-        self._items.enter(base)
+        self._lists.enter(base)
         return "open"
 
-    def _inside(self) -> Iterator[Item]:
+    def _inside(self) -> None:
         found = MARK.search(self._text, self._at)
         end = found.end() if found else len(self._text)
         if self._readings.high and (
             shallow := _shallow(self._readings.high).search(self._text, self._at, end)
         ):
             blank = _ends_blank(self._text[self._at : shallow.start()])
-            yield from self._cut("code", shallow.start())
+            self._cut("code", shallow.start())
             self._readings.closed = True
-            self._items.lose()
+            self._lists.lose()
             if blank:
                 self._leave_item()
             return
         if not found:
-            yield from self._cut("code", end)
+            self._cut("code", end)
             return
-        yield from self._cut("code", found.start())
+        self._cut("code", found.start())
         mark = Mark.of(found)
         if mark:
             self._readings.read(mark, None)
         kind: Kind = "doubt" if self._readings.open else "close"
-        yield from self._cut(kind if self._readings.closed else "code", end)
+        self._cut(kind if self._readings.closed else "code", end)
         if self._readings.closed and self._readings.open:
-            self._items.lose()
+            self._lists.lose()
 
     def _leave_item(self) -> None:
         """After a blank line: a fence in a list has ended if the next line stands before it."""
         following = _INDENT.match(self._text, self._at)
         if self._readings.open and following and len(following[0]) < self._readings.low:
             self._readings.close()
-            self._items.add("\n")
+            self._lists.add("\n")
 
 
-def scan(text: str) -> Iterator[Item]:
+def scan(text: str) -> list[Item]:
     """Split a text into items that together are the text, in one pass."""
-    return _Scanner(text).run()
+    return _Scanner(text).items
 
 
 def _ends_blank(lines: str) -> bool:

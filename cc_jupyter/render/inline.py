@@ -12,14 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from cc_jupyter.render.codespans import DISPLAYS, CodeSpans
-from cc_jupyter.render.fences import LINE_END, LINE_START
-from cc_jupyter.render.list_items import hides
+from cc_jupyter.render.codespans import CodeSpans
+from cc_jupyter.render.lines import LINE_END, LINE_START, hides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SPECIAL = re.compile(r"[`<\[\]$\\]|@@|://|www\.|" + LINE_START + r"[ \t>]*+:[ \t]", re.IGNORECASE)
+_SPECIAL = re.compile(r"[<\[\]$\\]|@@|://|www\.|" + LINE_START + r"[ \t>]*+:[ \t]", re.IGNORECASE)
 _ACTIVE = re.compile(r"[<\[\]$\\]|@@")
 _LEAD = r"[^\S\r\n]*+(?:[>*+.):|\d-][^\S\r\n]*+)*+"  # what may stand before a line's own text
 
@@ -66,9 +65,10 @@ _DISPLAY = re.compile(
     + rf"(?P<lead>{_LEAD})(?=\$\$)(?P<good>\$\$[^$\r\n]*+\$\$(?={LINE_END})"
     + rf"|\$\$(?:[^$\r\n]|\$(?!\$))*+[\r\n](?:[^$]|\$(?!\$))*+\$\$(?=[ \t]*+{LINE_END}))?+"
 )
+_DISPLAY_END = re.compile(r"\$\$|\\\\[\[\]]|\\(?:begin|end)")
 _DISPLAY_LINE = re.compile(LINE_START + rf"({_LEAD})(?=\$\$)")
 _MATH = re.compile(
-    r"(?P<slashes>(?<!\\)\\++)?+(?P<token>\$++|(?<=\\)[()\[\]]"
+    r"(?P<slashes>(?<!\\)\\++)?+(?P<sign>\$++|(?<=\\)[()\[\]]"
     r"|(?<=\\)(?P<side>begin|end)\s*+\{(?P<name>[^{}]*+)\})"
 )
 _FORMULA = re.compile(
@@ -104,12 +104,13 @@ def harmless(text: str, *, trust: bool, images: bool, ends: bool = True) -> Para
     ends
         Whether the paragraph surely ends where the text does.
     """
-    if not _SPECIAL.search(text):
-        return Paragraph(text, loose="~" in text)
-    text = _TERM.sub(r"\1&#58;", _LABEL.sub(_without_label, text))
+    if needs_nothing(text):
+        return Paragraph(text, loose="`" in text or "~" in text)
+    if "[" in text:
+        text = _LABEL.sub(_without_label, text)
+    text = _TERM.sub(r"\1&#58;", text)
     if not trust:
-        plain = _plain(_URL.sub(_without_math, text), images=images)
-        return Paragraph(without_tags(plain), loose=True)
+        return Paragraph(without_tags(_plain(_addresses(text), images=images)), loose=True)
     if "$$" in text:
         text = _DISPLAY.sub(_without_display, text)
     spans = CodeSpans(text, ends=ends)
@@ -120,6 +121,11 @@ def harmless(text: str, *, trust: bool, images: bool, ends: bool = True) -> Para
     return Paragraph("".join(out), spans.loose, frozenset(spans.reaching))
 
 
+def needs_nothing(text: str) -> bool:
+    """Tell whether the text holds nothing that might have to give way, fences aside."""
+    return _SPECIAL.search(text) is None
+
+
 def without_tags(text: str) -> str:
     """Escape what could start a tag, and nothing else."""
     return _LESS.sub("&lt;", text)
@@ -127,38 +133,44 @@ def without_tags(text: str) -> str:
 
 def starts_or_ends_display(text: str) -> bool:
     """Tell whether the text holds an end of a formula that may reach over blank lines."""
-    return any(mark in text for pair in DISPLAYS.items() for mark in pair)
+    return _DISPLAY_END.search(text) is not None
+
+
+def _addresses(text: str) -> str:
+    return _URL.sub(_without_math, text) if "/" in text or "." in text else text
 
 
 def _pieces(text: str, spans: CodeSpans) -> Iterator[_Piece]:
     at = 0
     for start, end, sure in spans.found:
-        yield "text", _URL.sub(_without_math, text[at:start])
+        yield "text", _addresses(text[at:start])
         code = text[start:end]
-        yield ("code", code) if sure else ("maybe code", _URL.sub(_without_math, code))
+        yield ("code", code) if sure else ("maybe code", _addresses(code))
         at = end
-    yield "text", _URL.sub(_without_math, text[at:])
+    yield "text", _addresses(text[at:])
 
 
 def _balanced(pieces: list[_Piece]) -> bool:
     """Tell whether no formula of several lines is left open, in whatever way it is read."""
+    if not any(hides(piece) for _, piece in pieces):
+        return True
     inside: list[str] = []
     text = "".join(piece if kind == "text" else "x" for kind, piece in pieces)
-    for found in _MATH.finditer(text) if hides(text) else ():
-        slashes, mark = len(found["slashes"] or ""), found["token"]
-        if mark[0] == "$" and len(mark) > 1:
-            if len(mark) > 2 or slashes:  # noqa: PLR2004  more dollars are read in many ways
+    for found in _MATH.finditer(text):
+        slashes, sign = len(found["slashes"] or ""), found["sign"]
+        if sign[0] == "$" and len(sign) > 1:
+            if len(sign) > 2 or slashes:  # noqa: PLR2004  more dollars are read in many ways
                 return False
-            if inside[-1:] == [mark]:
+            if inside[-1:] == [sign]:
                 inside.pop()
             else:
-                inside.append(mark)
+                inside.append(sign)
         elif found["side"] == "begin":
             inside.append(found["name"])
         elif found["side"] == "end" and inside:
             if inside.pop() != found["name"]:
                 return False
-        elif mark == "[" and slashes > 1 and "$$" not in inside:
+        elif sign == "[" and slashes > 1 and "$$" not in inside:
             return False
     return not inside
 
@@ -239,13 +251,13 @@ def _without_display(found: re.Match[str]) -> str:
 
 
 def _no_math(found: re.Match[str]) -> str:
-    slashes, mark = found["slashes"] or "", found["token"]
-    if mark[0] == "$" and len(mark) > 1:
-        return _even(slashes) + "&#36;" * len(mark)
-    if mark == "[" and len(slashes) > 1:
+    slashes, sign = found["slashes"] or "", found["sign"]
+    if sign[0] == "$" and len(sign) > 1:
+        return _even(slashes) + "&#36;" * len(sign)
+    if sign == "[" and len(slashes) > 1:
         return _even(slashes) + "&#91;"
     if found["side"] == "begin":
-        return "&#92;" * ((len(slashes) + 1) // 2) + str(mark)
+        return "&#92;" * ((len(slashes) + 1) // 2) + sign
     return found[0]
 
 

@@ -11,18 +11,20 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from cc_jupyter.render.fences import LINE_START, MARK, scan
-from cc_jupyter.render.inline import harmless, starts_or_ends_display, without_tags
-from cc_jupyter.render.list_items import hides
+from cc_jupyter.render.fences import scan
+from cc_jupyter.render.inline import (
+    harmless,
+    needs_nothing,
+    starts_or_ends_display,
+    without_tags,
+)
+from cc_jupyter.render.lines import LINE_START, MARK, Mark, hides
 
 _INFO = re.compile(r"[^\w+#./:,={}()\[\]*?!%~^; \t-]")
 # lines of code that some renderer joins to a paragraph just above the fence
 _JOINS = re.compile(LINE_START + r"[ \t]*+(?:-++|=++|:[ \t][^\r\n]*+)[ \t]*+(?=[\r\n]|\Z)")
 # a last line after which marked may go on with a list item's text behind an empty line
 _HANGS = re.compile(LINE_START + r"(?: {4}| {0,3}\t| *+\[)[^\r\n]*+(?:\r\n|\r|\n)?+\Z")
-_SUSPICIOUS = re.compile(
-    r"<|\]\(|\]:|!\[|&|\$|\\\\|\\[(\[b]|~~~|```[^\n]*[^\w\s#+.-]|mermaid", re.IGNORECASE
-)
 _BLANKS = re.compile(r"[ \t]++")
 
 
@@ -34,7 +36,7 @@ def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
     allow_remote_images
         Whether images from the web stay images; loading one tells its server that it was read.
     """
-    if not _SUSPICIOUS.search(text):  # most of what streams by: no tag, link, image or reference
+    if needs_nothing(text) and "```" not in text and "~~~" not in text:
         return text
     return _Writer(text, images=allow_remote_images).run()
 
@@ -167,7 +169,7 @@ class _Writer:
 def _clean_info(line: str) -> str:
     """Leave of a fence's info string what JupyterLab may put into an attribute as it stands."""
     found = MARK.match(line)
-    if not found:
+    if not found or not Mark.of(found):
         return line
     info = _INFO.sub("_", found["info"])
     return f"{found['prefix']}{found['run']}{info}{found['end']}"
