@@ -33,13 +33,15 @@ class Figure:
     @property
     def missed(self) -> bool:
         """Whether the goal is not reached."""
-        if self.must is None:
+        return self._misses(self.ours)
+
+    def _misses(self, samples: Sequence[float]) -> bool:
+        if self.must is None or not samples:
             return False
-        middle = median(self.ours)
         if self.least:
-            return middle < self.must
-        late = self.must_p95 is not None and p95(self.ours) > self.must_p95
-        return middle > self.must or late
+            return median(samples) < self.must
+        late = self.must_p95 is not None and p95(samples) > self.must_p95
+        return median(samples) > self.must or late
 
     def cells(self) -> tuple[str, ...]:
         """Give the row."""
@@ -48,12 +50,15 @@ class Figure:
         ratio = "-"
         if self.control and median(self.control):
             ratio = f"{median(self.ours) / median(self.control):.2g}"
+        if self.missed:
+            also = ", the control too" if self._misses(self.control) else ""
+            ours = f"**{ours}** (missed{also})"
         control = _samples(self.control, self.unit, wide=wide) if self.control else "-"
         return (
             self.name,
             _goal(self.must, self.must_p95, self.unit),
             _goal(self.aim, self.aim_p95, self.unit),
-            f"**{ours}** (missed)" if self.missed else ours,
+            ours,
             f"{control} {self.remark}".strip(),
             ratio,
         )

@@ -132,11 +132,11 @@ class Exchange:
         self._heed()
         call = self._call(request)
         sent_s = monotonic()
-        self._incoming = incoming = self._transport.send(call)
-        if self._interrupted:  # it came before there was anything to wake
-            incoming.wake()
         finished = False
+        self._incoming = incoming = self._transport.send(call)
         try:
+            if self._interrupted:  # it came before there was anything to wake
+                incoming.wake()
             head = yield from self._head(incoming, sent_s)
             if head.status != 200:  # noqa: PLR2004  the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))

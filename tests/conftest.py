@@ -63,9 +63,9 @@ def provider() -> Iterator[Provider]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def module_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
-    """Give a kernel and its provider to all tests of a module, since a kernel takes a second."""
+@pytest.fixture(scope="session")
+def one_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """Give a kernel and its provider to all tests, since to start one takes a second."""
     from kernel_notebook import Notebook  # noqa: PLC0415  most tests start no kernel
 
     with Notebook(tmp_path_factory.mktemp("notebook")) as opened:
@@ -73,11 +73,11 @@ def module_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebo
 
 
 @pytest.fixture
-def notebook(module_notebook: Notebook) -> Iterator[Notebook]:
+def notebook(one_notebook: Notebook) -> Iterator[Notebook]:
     """Give a notebook as after a restart; what is written to its working directory fails."""
-    module_notebook.afresh()
-    yield module_notebook
-    assert not list(module_notebook.workdir.iterdir())
+    one_notebook.afresh()
+    yield one_notebook
+    assert not list(one_notebook.workdir.iterdir())
 
 
 def _refuse_foreign(sock: socket.socket, address: Any) -> None:

@@ -1,7 +1,7 @@
 """A notebook as a user has it: a kernel with the extension loaded, and a provider on loopback.
 
-The kernel lives as long as a test module; every test finds it as after a restart. Each folder is
-the notebook's own, and its working directory is empty: `workdir` shows what was written there.
+One kernel serves many tests; each finds it as after a restart. Its folders are its own, and its
+working directory is empty: `workdir` shows what was written there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ WIRES = {"/chat/completions": MODEL, "/messages": CLAUDE}
 _LOAD = "%load_ext cc_jupyter"
 _AFRESH = """
 def _afresh():
-    import sys
+    import os, sys
+    os.environ.clear()
+    os.environ.update(_ENVIRON)
     shell = get_ipython()
     for name in set(shell.user_ns) - _KEPT - set(shell.user_ns_hidden):
         del shell.user_ns[name]
@@ -46,7 +48,8 @@ def _afresh():
     if _LOADED:
         shell.extension_manager.load_extension("cc_jupyter")
 
-_KEPT = {"_afresh", "_KEPT", "_LOADED", "_", "__", "___", *globals()}
+_ENVIRON = dict(__import__("os").environ)
+_KEPT = {"_afresh", "_KEPT", "_LOADED", "_ENVIRON", "_", "__", "___", *globals()}
 """
 
 

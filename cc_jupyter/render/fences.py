@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from cc_jupyter.render.lines import LINE_START, LINES, MARK, Mark
-from cc_jupyter.render.lists import Items
+from cc_jupyter.render.list_items import Items
 
 Kind: TypeAlias = Literal["text", "blank", "open", "code", "close", "doubt"]
 Item: TypeAlias = "tuple[Kind, str]"

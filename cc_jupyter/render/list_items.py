@@ -1,22 +1,19 @@
-"""Which list item a line stands in, as far as every renderer would say the same.
-
-What a fence in it may be is told in `fences`.
-"""
+"""Which list item a line belongs to, where all renderers agree on it."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cc_jupyter.render.fences import Mark
+from cc_jupyter.render.lines import DEEPEST, LINES, hides_line_ends
 
-LINES = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++")
-_HIDES = re.compile(r"\$|\\\\|\\(?:begin|end)\b")
+if TYPE_CHECKING:
+    from cc_jupyter.render.lines import Mark
+
 _MARKER = re.compile(r"( *+)(?:[-*+]|(\d{1,9})[.)])( {1,4}(?![ \t])|)(.*)")
-_NESTS = re.compile(r"[-*+](?:[ \t]|$)|\d{1,9}[.)]|[>#|`~]")
-WIDE = 40
-"""No list is taken to be deeper than so many columns."""
+_NO_TEXT = re.compile(r"[-*+](?:[ \t]|$)|\d{1,9}[.)]|[>#|`~]|[-*_ \t]+$")
+_MOST_ITEMS = 4
+"""Older nbconverts read no more items in one another."""
 
 
 class Items:
@@ -60,17 +57,21 @@ class Items:
                 self._read(line.rstrip("\r\n"))
             if hides_line_ends(text):
                 self._sure = False  # JupyterLab might not see the marker of a list
-        if not self._sure or self._deep or column > WIDE:
+        if not self._sure or self._deep or column > DEEPEST:
             return None
         offsets = self._offsets
         if self._after_blank:
             offsets = [offset for offset in offsets if offset <= column]
         base = offsets[-1] if offsets else 0
+        if len(offsets) > _MOST_ITEMS:
+            return None
         return base if base <= column <= base + 3 else None
 
     def enter(self, base: int) -> None:
         """Note that a fence opened in the item with this content column."""
         self._offsets = [offset for offset in self._offsets if offset <= base]
+        if not base:
+            self.reset()
         self._after_blank = self._deep = False
 
     def _read(self, line: str) -> None:
@@ -101,22 +102,7 @@ class Items:
         self._ordered = marker[2] is not None
         counts = marker[2] in {None, "1"} or after_blank or (sibling and self._sure)
         self._sure = self._sure or indent == 0
-        plain = marker[3] and marker[4].strip() and not _NESTS.match(marker[4])
+        plain = marker[3] and marker[4].strip() and not _NO_TEXT.match(marker[4])
         if not plain or not counts or indent > parent + 3:
             self._sure = False
         self._offsets.append(marker.start(4))
-
-
-def hides(text: str) -> bool:
-    """Tell whether JupyterLab may take a part of the text for a formula."""
-    return _HIDES.search(text) is not None
-
-
-def hides_line_ends(text: str) -> bool:
-    """Tell whether such a formula may reach from one line into another."""
-    if "\\\\" in text or "\\begin" in text or "\\end" in text:
-        return True
-    if text.count("$") < 2:  # noqa: PLR2004  a formula has two ends
-        return False
-    lines = re.split(r"[\r\n]+", text)
-    return any(line.count("$") % 2 or line.count("{") != line.count("}") for line in lines)

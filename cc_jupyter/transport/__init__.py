@@ -94,7 +94,11 @@ class Incoming:
         self._ended = False
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="cc_jupyter reader", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()  # which waits for the thread, and may be interrupted meanwhile
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def connecting(self) -> bool:
