@@ -143,7 +143,7 @@ class Cells:
         capture = plan.question.capture
         renderer = self._cell.renderer(
             short_name(plan.model.id),
-            reasoning=plan.settings.reasoning,
+            plan.settings,
             markdown=options.format != "text" and capture is None,
             owns_cell=owns_cell,
         )

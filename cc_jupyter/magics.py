@@ -41,6 +41,9 @@ class CmdMagics(Magics):
     max_tokens = Int(None, allow_none=True, help="The most tokens of an answer.").tag(config=True)
     effort = Unicode(None, allow_none=True, help="How hard to think.").tag(config=True)
     reasoning = Bool(None, allow_none=True, help="Show the model's thinking.").tag(config=True)
+    remote_images = Bool(
+        None, allow_none=True, help="Show images from the web; their server then knows."
+    ).tag(config=True)
     max_retries = Int(None, allow_none=True, help="How often to send again.").tag(config=True)
     idle_timeout_s = Float(None, allow_none=True, help="Longest silence borne.").tag(config=True)
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)

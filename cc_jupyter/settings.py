@@ -40,6 +40,8 @@ class Settings:
     """Zero data retention."""
     reasoning: bool = True
     """Whether the model's thinking is shown."""
+    remote_images: bool = False
+    """Whether images from the web that an answer names are shown; their server then knows."""
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -144,6 +146,7 @@ _SETTINGS: Mapping[str, _Setting] = {
     "idle_timeout_s": _Setting(_number(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", _typed),
     "zdr": _Setting(_switch, "CMD_ZDR"),
     "reasoning": _Setting(_switch),
+    "remote_images": _Setting(_switch, in_project=False),
     "temperature": _Setting(_number(0, 2)),
     "top_p": _Setting(_number(0, 1)),
     "max_tokens": _Setting(_whole(1)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.render import Renderer
     from cc_jupyter.reply import Reply
+    from cc_jupyter.settings import Settings
 
 
 class Cell:
@@ -73,11 +74,14 @@ class Cell:
         typed = history.input_hist_raw[-1] if history is not None else ""
         return typed.rstrip().rpartition("\n")[2].split(None, 1)[:1] == ["%cmd"]
 
-    def renderer(self, label: str, *, reasoning: bool, markdown: bool, owns_cell: bool) -> Renderer:
+    def renderer(
+        self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
+    ) -> Renderer:
         """Give the screen that fits the front end; `label` says whom one waits for."""
+        reasoning = settings.reasoning
         if not self._shows_updates():
             return printer(sys.stdout, label, reasoning=reasoning, markdown=markdown)
-        screen = Screen(self._shell, markdown=markdown)
+        screen = Screen(self._shell, markdown=markdown, remote_images=settings.remote_images)
         return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
 
     def show_again(self, reply: Reply, *, instead: str | None = None) -> None:

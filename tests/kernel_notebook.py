@@ -45,6 +45,7 @@ def _afresh():
         session.conversations = Conversations()
         session.choices, session.profile = {}, {}
         session.spent.clear()
+    shell.config.pop("CmdMagics", None)  # `%config` tells it to the whole shell
     if _LOADED:
         shell.extension_manager.load_extension("cc_jupyter")
 

@@ -60,6 +60,8 @@ class Lab:
     root: Path
     """The folder it shows."""
     log: Path
+    page: str = "lab/tree/"
+    """Where it shows a notebook."""
 
     def write(self, name: str, cells: list[str]) -> Path:
         """Put a notebook with these code cells into the folder."""
@@ -87,10 +89,18 @@ class Lab:
 
 
 @contextlib.contextmanager
-def running_lab(home: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
-    """Start a JupyterLab whose folders are all in `home`; its kernels inherit `environment`."""
+def running_lab(
+    home: Path, environment: Mapping[str, str], *, classic: bool = False
+) -> Iterator[Lab]:
+    """Start a JupyterLab whose folders are all in `home`; its kernels inherit `environment`.
+
+    Parameters
+    ----------
+    classic
+        Start Notebook 7 in its place.
+    """
     root, runtime, log = home / "work", home / "runtime", home / "jupyter.log"
-    root.mkdir()
+    root.mkdir(parents=True)
     for name, value in _SETTINGS.items():
         path = home / "settings" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,10 +116,14 @@ def running_lab(home: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
     token = f"t{os.urandom(8).hex()}"
     with log.open("wb") as out:
         server = subprocess.Popen(
-            _command(root, token), env={**environment, **folders}, stdout=out, stderr=out
+            _command(root, token, classic=classic),
+            env={**environment, **folders},
+            stdout=out,
+            stderr=out,
         )
     try:
-        yield Lab(_wait_ready(server, runtime, token, log), token, root, log)
+        page = "notebooks/" if classic else "lab/tree/"
+        yield Lab(_wait_ready(server, runtime, token, log), token, root, log, page)
     finally:
         server.terminate()
         try:
@@ -119,14 +133,15 @@ def running_lab(home: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
             server.wait()
 
 
-def _command(root: Path, token: str) -> list[str]:
+def _command(root: Path, token: str, *, classic: bool) -> list[str]:
+    module, app = ("notebook", "JupyterNotebookApp") if classic else ("jupyterlab", "LabApp")
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0"),
+        *(sys.executable, "-m", module, "--no-browser", "--ip=127.0.0.1", "--port=0"),
         f"--ServerApp.root_dir={root}",
         f"--IdentityProvider.token={token}",
         "--LabApp.news_url=",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.expose_app_in_browser=True",
+        f"--{app}.expose_app_in_browser=True",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
@@ -159,7 +174,8 @@ class LabNotebook:
 
     def open(self) -> None:
         """Load the page and wait for the kernel."""
-        where = f"{self._lab.url}lab/tree/{quote(self.path.name)}?reset&token={self._lab.token}"
+        name = quote(self.path.name)
+        where = f"{self._lab.url}{self._lab.page}{name}?reset&token={self._lab.token}"
         self.page.goto(where)
         self.wait_for_status("idle")
 

@@ -26,10 +26,15 @@ class Screen:
     ----------
     markdown
         Whether answers are shown as Markdown, not only as the text they are.
+    remote_images
+        Whether images from the web stay images; else they are links.
     """
 
-    def __init__(self, shell: InteractiveShell, *, markdown: bool = True) -> None:
+    def __init__(
+        self, shell: InteractiveShell, *, markdown: bool = True, remote_images: bool = False
+    ) -> None:
         self._markdown = markdown
+        self._remote_images = remote_images
         self._publisher = shell.display_pub
         self._made = 0
         self._prefix = f"cc-{os.urandom(6).hex()}"
@@ -52,7 +57,10 @@ class Screen:
     def answer(self, text: str) -> Bundle:
         """Give the bundle of an answer: the text itself, and Markdown that can do no harm."""
         plain = {"text/plain": safe_terminal(text)}
-        return {"text/markdown": safe_markdown(text), **plain} if self._markdown else plain
+        if not self._markdown:
+            return plain
+        shown = safe_markdown(text, allow_remote_images=self._remote_images)
+        return {"text/markdown": shown, **plain}
 
     def clear(self, *, wait: bool) -> None:
         """Remove all outputs of the cell, at once or when the next one comes."""
