@@ -34,8 +34,9 @@ def _afresh():
     shell = get_ipython()
     for name in set(shell.user_ns) - _KEPT - set(shell.user_ns_hidden):
         del shell.user_ns[name]
-    for number in list(shell.user_ns["_oh"]):
-        del shell.user_ns["_oh"][number]
+    shell.user_ns["_oh"].clear()
+    for name in ("_", "__", "___"):  # a loop may have taken them
+        shell.user_ns[name] = getattr(shell.displayhook, name)
     if "cc_jupyter" in shell.extension_manager.loaded:
         shell.extension_manager.unload_extension("cc_jupyter")
     if "cc_jupyter.session" in sys.modules:

@@ -11,7 +11,7 @@ import pytest
 from kernel_notebook import MODEL
 from nbconvert import HTMLExporter, MarkdownExporter
 from private_environment import private_environment
-from provider import KEY, answer, error
+from provider import KEY, answer, error, prose
 
 pytestmark = pytest.mark.kernel
 
@@ -141,3 +141,16 @@ def test_a_console_in_a_kernel_gets_printed_text(notebook):
     assert run.streams.startswith("one two three\ndeepseek-v4-flash · in ")
     assert run.outputs == []
     assert not run.of_type("update_display_data")
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [("".join(prose(5_000)), 2.7), ("```python\n" + "total = step(total)\n" * 800 + "```\n", 4.0)],
+    ids=["an answer of 5,000 tokens", "code in short lines"],
+)
+def test_a_saved_answer_is_little_larger_than_its_text(provider, tmp_path, text, most):
+    provider.play(answer(text))
+    book, failed = execute(provider, tmp_path, "%load_ext cc_jupyter", "%%cmd\nhello")
+    assert failed is None
+    lines = nbformat.writes(nbformat.v4.new_notebook(cells=[book.cells[1]]))
+    assert len(lines.encode()) <= most * len(text.encode()) + 2_048

@@ -7,7 +7,7 @@ import os
 import stat
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL
+from kernel_notebook import CLAUDE, MODEL, Notebook
 from provider import KEY, answer, error, head, http, openai_stream, sse
 
 pytestmark = pytest.mark.kernel
@@ -49,6 +49,13 @@ SCRIPTS = {
     "a redirect": [http(302, "", {"location": f"http://127.0.0.1:9/?key={KEY}"})],
     "rubbish": [head(), sse(f"no json {KEY}")],
 }
+
+
+@pytest.fixture(scope="module")
+def one_notebook(tmp_path_factory):
+    """Give a kernel in which no other test has typed the key."""
+    with Notebook(tmp_path_factory.mktemp("secrets")) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)

@@ -215,12 +215,12 @@ def test_with_no_retries_nothing_at_all_is_repeated(provider, transport):
 @pytest.mark.parametrize(
     ("headers", "least_s", "most_s"),
     [
-        ({"retry-after": "0"}, 0, 0.1),
-        ({"retry-after": "0.15"}, 0.15, 0.4),
-        ({"retry-after-ms": "150"}, 0.15, 0.4),
-        ({"retry-after": "rubbish"}, 0, 0.1),
-        ({"retry-after": "-5"}, 0, 0.1),
-        ({}, 0, 0.1),
+        ({"retry-after": "0"}, 0, 0.9),
+        ({"retry-after": "0.15"}, 0.15, 0.9),
+        ({"retry-after-ms": "150"}, 0.15, 0.9),
+        ({"retry-after": "rubbish"}, 0, 0.9),
+        ({"retry-after": "-5"}, 0, 0.9),
+        ({}, 0, 0.9),
     ],
 )
 @pytest.mark.usefixtures("quick")
@@ -238,7 +238,7 @@ def test_a_date_to_come_back_at_is_kept(provider, transport):
     provider.play(GOOD)
     events, _ = collect(exchange(provider, transport))
     assert answered(events)
-    assert provider.posts[1].received_s - provider.posts[0].received_s < 1.5
+    assert provider.posts[1].received_s - provider.posts[0].received_s < 2.5
 
 
 @pytest.mark.parametrize("status", [429, 503])
