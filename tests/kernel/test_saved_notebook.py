@@ -145,10 +145,11 @@ def test_a_console_in_a_kernel_gets_printed_text(notebook):
 
 @pytest.mark.parametrize(
     ("text", "most"),
-    [("".join(prose(5_000)), 2.7), ("```python\n" + "total = step(total)\n" * 800 + "```\n", 4.0)],
+    [("".join(prose(5_000)), 2.8), ("```python\n" + "total = step(total)\n" * 800 + "```\n", 4.0)],
     ids=["an answer of 5,000 tokens", "code in short lines"],
 )
 def test_a_saved_answer_is_little_larger_than_its_text(provider, tmp_path, text, most):
+    """The file holds the text twice, a line of JSON for each of its lines (34 letters here)."""
     provider.play(answer(text))
     book, failed = execute(provider, tmp_path, "%load_ext cc_jupyter", "%%cmd\nhello")
     assert failed is None
