@@ -27,10 +27,11 @@ WIRES = {"/chat/completions": MODEL, "/messages": CLAUDE}
 
 _LOAD = "%load_ext cc_jupyter"
 _AFRESH = """
-def _afresh():
+import os
+def _afresh(environ=dict(os.environ)):  # no name of the user's, since the key is in it
     import os, sys
     os.environ.clear()
-    os.environ.update(_ENVIRON)
+    os.environ.update(environ)
     shell = get_ipython()
     for name in set(shell.user_ns) - _KEPT - set(shell.user_ns_hidden):
         del shell.user_ns[name]
@@ -50,8 +51,8 @@ def _afresh():
     if _LOADED:
         shell.extension_manager.load_extension("cc_jupyter")
 
-_ENVIRON = dict(__import__("os").environ)
-_KEPT = {"_afresh", "_KEPT", "_LOADED", "_ENVIRON", "_", "__", "___", *globals()}
+del os
+_KEPT = {"_afresh", "_KEPT", "_LOADED", "_", "__", "___", *globals()}
 """
 
 

@@ -46,6 +46,7 @@ class CodeSpans:
         self._end = 0  # of the last one
         self._seen: set[str] = set()  # characters outside that may begin something
         self._sure = True
+        self._table: bool | None = None  # not asked yet
         if not self._read() or not ends:
             self._doubt_brackets()
 
@@ -68,7 +69,7 @@ class CodeSpans:
         return not runs or self._read_line(runs)
 
     def _read_line(self, runs: list[tuple[int, int]]) -> bool:
-        index, whole = 0, True
+        index, whole, first = 0, True, len(self.found)
         while index < len(runs):
             start, start_end = runs[index]
             size = start_end - start
@@ -85,6 +86,8 @@ class CodeSpans:
             self._end = runs[index][1]
             self.found.append((start, self._end, self._sure and whole))
             index += 1
+        if not whole and "[" in self._seen:  # a cell may end amid code: see _doubt_brackets
+            self.found[first:] = [(start, end, False) for start, end, _ in self.found[first:]]
         return True
 
     def _begins(self, start: int) -> bool:
@@ -102,9 +105,10 @@ class CodeSpans:
 
     def _in_table(self) -> bool:
         """Tell whether a bar may part cells here; if lines may be hidden, all is unsure."""
-        table = any({"|", ":"} & set(row[0]) for row in _ROW.finditer(self._text))
-        self._sure = self._sure and not (table and hides_line_ends(self._text))
-        return table
+        if self._table is None:
+            self._table = any({"|", ":"} & set(row[0]) for row in _ROW.finditer(self._text))
+            self._sure = self._sure and not (self._table and hides_line_ends(self._text))
+        return self._table
 
     def _doubt_brackets(self) -> None:
         """Drop what markdown-it forgets at a run without a partner: runs behind a bracket."""

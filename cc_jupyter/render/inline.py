@@ -217,7 +217,8 @@ def _no_bracket(found: re.Match[str], *, keep: bool) -> str:
     bangs = "&#33;" * len(found["bangs"])
     rest = whole[len(slashes) + len(found["bangs"]) + 1 :]
     if slashes:
-        return f"{_even(slashes)}{bangs}[{rest.replace('](', ']&#40;')}"
+        rest = rest if found["remote"] else rest.replace("](", "]&#40;")
+        return f"{_even(slashes)}{bangs}[{rest}"
     if found["image"] and keep:
         return f"{bangs[5:]}![{rest}"
     if found["name"]:

@@ -18,7 +18,7 @@ from cc_jupyter.render.inline import (
     starts_or_ends_display,
     without_tags,
 )
-from cc_jupyter.render.lines import LINE_START, MARK, Mark, hides
+from cc_jupyter.render.lines import LINE_START, MARK, Mark, hides, hides_line_ends
 
 _INFO = re.compile(r"[^\w+#./:,={}()\[\]*?!%~^; \t-]")
 # lines of code that some renderer joins to a paragraph just above the fence
@@ -111,7 +111,9 @@ class _Writer:
         trust = not (self._lost or self._unsure)
         paragraph = harmless(lines, trust=trust, images=self._images, ends=self._ends)
         self._out.append(paragraph.text)
-        self._hanging = paragraph.loose and _HANGS.search(lines) is not None
+        self._hanging = paragraph.loose and (
+            _HANGS.search(lines) is not None or hides_line_ends(lines)
+        )
         self._lost = self._lost or (not trust and starts_or_ends_display(lines))
         for end in paragraph.reaching:
             if end not in self._last:

@@ -258,9 +258,9 @@ MADE = [
 ]
 
 ELEMENTS = {
-    **dict.fromkeys(["p", "em", "strong", "del", "s", "blockquote", "hr", "br", "ul", "li"], ""),
+    **dict.fromkeys(["p", "em", "strong", "del", "s", "blockquote", "hr", "br", "ul"], ""),
     **dict.fromkeys(["table", "thead", "tbody", "tr", "dl", "dt", "dd"], ""),
-    **dict.fromkeys(["div", "span", "pre", "code"], "class"),
+    **dict.fromkeys(["div", "span", "pre", "code", "li"], "class"),
     **dict.fromkeys(["h1", "h2", "h3", "h4", "h5", "h6"], "id"),
     **dict.fromkeys(["th", "td"], "style"),
     "a": "href title class",
