@@ -130,10 +130,9 @@ class Exchange:
 
     def _attempt(self, request: Request) -> Iterator[StreamEvent]:
         self._heed()
-        call = self._call(request)
         sent_s = monotonic()
         finished = False
-        self._incoming = incoming = self._transport.send(call)
+        self._incoming = incoming = self._transport.send(self._call(request))
         try:
             if self._interrupted:  # it came before there was anything to wake
                 incoming.wake()

@@ -42,7 +42,7 @@ class _Fence:
     @classmethod
     def opened_by(cls, line: str) -> _Fence | None:
         found = _OPENING.fullmatch(line.rstrip("\r"))
-        if found is None:
+        if found is None or len(found["fence"]) > _LONGEST_HEAD:
             return None
         before = found["before"].expandtabs(4)
         return cls(found["fence"], found["info"], len(before) if before.strip(" >") else 0)

@@ -31,7 +31,7 @@ _LONG_S = 10.0
 _LONG_FRAME_S = 0.1
 _MOST_BYTES_A_SECOND = 150_000.0
 _REASONING_TAIL = 2_000  # characters of thinking shown while it grows
-_SMALL = 4_000  # an answer of up to so many characters is sent whole each frame
+_SMALL = 1_600  # an answer of up to so many characters is sent whole each frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,14 +86,16 @@ class Incoming:
     def __init__(self, transport: Transport, lane: Lane, call: Call) -> None:
         self._transport = transport
         self._lane = lane
-        self._call = call
         self._items: SimpleQueue[Item] = SimpleQueue()
         self._lock = threading.Lock()  # who has the lane: this call, or the next one already
         self._closed = False
         self._reading = True
         self._ended = False
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=self._run, name="cc_jupyter reader", daemon=True)
+        # the call, and with it the key, is nowhere kept: it is gone when the thread is
+        self._thread = threading.Thread(
+            target=self._run, args=(call,), name="cc_jupyter reader", daemon=True
+        )
         try:
             self._thread.start()  # which waits for the thread, and may be interrupted meanwhile
         except BaseException:
@@ -135,15 +137,15 @@ class Incoming:
             if self._reading:
                 self._lane.shut()
 
-    def _run(self) -> None:
+    def _run(self, call: Call) -> None:
         error: BaseException | None = None
         try:
-            for item in self._lane.exchange(self._call):
+            for item in self._lane.exchange(call):
                 self._items.put(item)
         except BaseException as caught:  # noqa: BLE001  the cell's thread raises it
             from cc_jupyter.transport.failure import explain  # noqa: PLC0415  as for the lane
 
-            error = explain(caught, self._call)
+            error = explain(caught, call)
         with self._lock:
             kept = error is None and not self._closed
             self._reading = False

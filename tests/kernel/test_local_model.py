@@ -312,9 +312,12 @@ def test_a_fork_uses_its_parents_server_and_does_not_end_it():
 
 @posix
 def test_an_interrupt_of_the_kernel_leaves_it_running():
-    waiting = "try: time.sleep(60)\nexcept KeyboardInterrupt: print(server.alive())"
-    with python(START + TELL + waiting) as helper:
-        helper.stdout.readline()
+    waiting = (
+        "try:\n    print('waiting', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt: print(server.alive())"
+    )
+    with python(START + waiting) as helper:
+        assert helper.stdout.readline() == "waiting\n"
         os.killpg(helper.pid, signal.SIGINT)
         assert helper.communicate() == ("True\n", "")
 

@@ -166,9 +166,10 @@ def test_at_any_moment_nothing_but_a_whole_request_or_nothing_reaches_a_handler(
 def test_a_call_closed_before_it_began_does_not_even_connect(transport, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        incoming = transport.send(post(f"http://127.0.0.1:{server.getsockname()[1]}/v1/x"))
+        call = post(f"http://127.0.0.1:{server.getsockname()[1]}/v1/x")
+        incoming = transport.send(call)
         close_at_once(incoming)
-        incoming._run()
+        incoming._run(call)
         server.settimeout(0.05)
         with pytest.raises(TimeoutError):
             server.accept()

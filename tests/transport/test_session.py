@@ -168,12 +168,17 @@ def reachable(start: object) -> Iterator[tuple[str, object]]:
         yield path, thing
         if isinstance(thing, dict):
             waiting += [(f"{path}[{name!r:.40}]", value) for name, value in thing.items()]
+        elif isinstance(thing, TracebackType):
+            ours = "/cc_jupyter/" in thing.tb_frame.f_code.co_filename
+            frame = dict(thing.tb_frame.f_locals) if ours else None
+            waiting += [(f"{path} > {thing.tb_frame.f_code.co_name}", frame)]
+            waiting += [(path, thing.tb_next)]
         elif isinstance(thing, (list, tuple, set, frozenset)):
             waiting += [(f"{path}[{place}]", value) for place, value in enumerate(thing)]
-        elif not isinstance(thing, (str, bytes, FrameType, TracebackType)):
+        elif not isinstance(thing, (str, bytes, FrameType)):
             names = [*getattr(thing, "__dict__", ()), *slots_of(thing)]
             if isinstance(thing, BaseException):
-                names += ["args", "__cause__", "__context__", "__notes__"]
+                names += ["args", "__cause__", "__context__", "__notes__", "__traceback__"]
             waiting += [(f"{path}.{name}", getattr(thing, name, None)) for name in names]
 
 

@@ -1,7 +1,10 @@
 """Settled blocks: each piece renders alone, the live one stays small, nothing is lost."""
 
+import time
+from itertools import pairwise
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cc_jupyter.render.blocks import LIMIT, Blocks
@@ -31,7 +34,11 @@ def frames(text, size):
         ("- a\n  ```\n\n  b", "", "- a\n  ```\n\n  b"),
         ("- ```\n  x\n\n  ```\ny", "- ```\n  x\n\n  ```\n", "y"),
         ("> ```\n>\n> x", "", "> ```\n>\n> x"),
+        ("- ```\n  x\n\ny\n\nz", "- ```\n  x\n\ny\n\n", "z"),
+        ("   ```\n\n```` \nc", "   ```\n\n```` \n", "c"),
+        ("```\n~~~\n\n``\n\nb", "", "```\n~~~\n\n``\n\nb"),
         ("a ```b\n\nc", "a ```b\n\n", "c"),
+        ("\tTab é\u2028\n\n中", "\tTab é\u2028\n\n", "中"),
         ("\n\n", "", ""),
     ],
 )
@@ -70,6 +77,12 @@ SHAPES = {
     "a fence": "```\n" + "code line\n" * 2000,
     "a fence of one line": "```\n" + "x" * 20_000,
     "a table": "|a|b|\n|-|-|\n" + "|1|2|\n" * 3000,
+    "a table of long rows": "|a|b|\n|-|-|\n" + f"|{'x' * 300}|2|\n" * 60,
+    "a fence in a list": "1. a\n   ```\n" + "   code line\n" * 1500,
+    "a fence in a quote": "> ```\n" + "> code line\n" * 1500,
+    "lines that end in CR": "a line\r" * 2500,
+    "lines that end in CRLF": "a line\r\n" * 2500,
+    "backticks": "`" * 20_000,
     "paragraphs": "A few words here.\n\n" * 1000,
 }
 
@@ -91,3 +104,68 @@ def test_nothing_is_lost_however_it_is_cut(text, size):
         assert whole.count(letter) >= text.count(letter)
     if len(text) <= LIMIT:
         assert whole.split() == text.split()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " + "x" * 50_000,
+        "```" + "info " * 2000 + "\n" + "x\n" * 3000,
+        "`" * 5000 + "\n" + "x\n" * 3000,
+        "|a" * 3000 + "|\n" + "|-" * 3000 + "|\n" + "|1|\n" * 3000,
+        " " * 5000 + "```\n" + "x\n" * 3000,
+        "a\n" * 3000 + "x" * 5000,
+    ],
+)
+def test_what_is_live_stays_small_though_much_comes_at_once(text):
+    (frame,) = frames(text, len(text))
+    assert len(frame.live) <= 2 * LIMIT
+    assert len(frame.settled) < 1.1 * len(text)
+
+
+def is_within(text, whole):
+    """Tell whether a text is what stays of another one when some of its letters are left out."""
+    letters = iter(whole)
+    return all(letter in letters for letter in text)
+
+
+@given(st.text(alphabet="ab `~|-\n>1.\r\té", max_size=6000), st.integers(1, 3000))
+@example("```\n" + "a b\n" * 1500 + "```\nb", 700)
+@example("|a|b|\n|-|-|\n" + "|1|2|\n" * 900 + "\nb", 500)
+def test_without_what_was_repeated_it_is_the_text_to_the_letter(text, size):
+    taken = frames(text, size)
+    whole = "".join(frame.settled for frame in taken) + (taken[-1].live if taken else "")
+    if text.strip():
+        assert is_within("".join(text.split()), whole)
+    cuts = sum(bool(frame.settled) for frame in taken)
+    assert len(whole) - len(text) <= cuts * 600
+    assert max((len(frame.live) for frame in taken), default=0) <= 2 * LIMIT
+
+
+@given(st.text(alphabet="ab `~|-\n>1.", max_size=200), st.integers(1, 50))
+def test_how_the_text_is_cut_on_its_way_decides_nothing(text, size):
+    (at_once,) = frames(text, 200) or [("", "")]
+    taken = frames(text, size)
+    assert "".join(frame.settled for frame in taken).split() == at_once[0].split()
+    assert (taken[-1].live if taken else "").split() == at_once[1].split()
+
+
+def test_what_is_settled_stays_and_what_is_live_only_grows_or_settles():
+    text = "".join(SHAPES[name][:3000] for name in sorted(SHAPES))
+    for before, after in pairwise(frames(text, 40)):
+        if not after.settled:
+            assert after.live.startswith(before.live)
+
+
+@pytest.mark.parametrize(
+    "unit", ["Some words, `code`.\n\n", "word ", "x", "x = 1\n", "\n", "|a|\n"]
+)
+def test_a_megabyte_in_small_pieces_takes_less_than_a_second(unit):
+    text = unit * (1_000_000 // len(unit))
+    blocks = Blocks()
+    start = time.process_time()
+    for at in range(0, len(text), 500):
+        for piece in range(at, at + 500, 10):
+            blocks.add(text[piece : piece + 10])
+        blocks.take()
+    assert time.process_time() - start < 3  # a busy machine, measured: 0.1 to 0.5 s
