@@ -216,13 +216,13 @@ def test_the_last_usage_wins_and_nothing_is_added_up(notebook):
 
 @BOTH
 def test_the_whole_prompt_is_counted_whatever_the_wire_counts(notebook, model):
-    usage = Tokens(1000, 20, cached=600, cache_write=100 if model == CLAUDE else 0)
+    usage = Tokens(10_000, 200, cached=6_000, cache_write=1_000 if model == CLAUDE else 0)
     stream = anthropic_stream if model == CLAUDE else openai_stream
     notebook.provider.play(stream("text", usage=usage))
     run = notebook.check(f"%%cmd -m {model}\nhello")
-    assert "in 1,000 (600 cached) · out 20 · $" in run.texts[-1]
-    assert notebook.value("_cmd.usage.input_tokens") == 1000
-    assert notebook.value("_cmd.usage.cache_read_tokens") == 600
+    assert "in 10,000 (6,000 cached) · out 200 · $" in run.texts[-1]
+    assert notebook.value("_cmd.usage.input_tokens") == 10_000
+    assert notebook.value("_cmd.usage.cache_read_tokens") == 6_000
 
 
 def test_speed_is_left_out_below_ten_tokens(notebook):

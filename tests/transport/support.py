@@ -130,11 +130,18 @@ def reader_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "cc_jupyter reader"]
 
 
-def open_sockets() -> int:
-    """Count this process's sockets."""
+def open_sockets(port: int | None = None) -> int:
+    """Count this process's sockets, or its connections from and to one port.
+
+    In a long run of tests a process holds sockets of other tests too, until their owners are
+    collected: whoever wants none left names the port.
+    """
     import psutil  # noqa: PLC0415  few tests count
 
-    return len(psutil.Process().net_connections("inet"))
+    sockets = psutil.Process().net_connections("inet")
+    if port is None:
+        return len(sockets)
+    return sum(port in (s.laddr.port, s.raddr.port) for s in sockets if s.raddr)
 
 
 class PlainServer:

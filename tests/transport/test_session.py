@@ -289,4 +289,4 @@ def test_many_threads_with_faults_leave_nothing_behind(session, provider):
     assert all(reply.error or reply.text for reply in replies)
     wait_until(lambda: not reader_threads())
     session.transport.close()
-    wait_until(lambda: open_sockets() == 1)  # the provider's own, that listens
+    wait_until(lambda: open_sockets(provider.port) == 0)
