@@ -141,6 +141,7 @@ def _plan(prompt: str, **options: Any) -> Plan:  # noqa: ANN401  those of `ask`
         key_env=key_env,
         # what a cell says again takes the place of what it said
         turn_key=cell_of(shell).count_request() if shell is not None else None,
+        notebook=cell_of(shell).notebook if shell is not None else "",
         **given,
     )
     return session.plan(question, settings)

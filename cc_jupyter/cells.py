@@ -10,14 +10,19 @@ from cc_jupyter.code_commands import CodeCommands
 from cc_jupyter.commands import Commands
 from cc_jupyter.composing import Composer
 from cc_jupyter.dry_run import DryRun, dry_run
-from cc_jupyter.errors import CcError, StreamError
+from cc_jupyter.errors import CcError, OptionError, StreamError
 from cc_jupyter.insertion import one_cell
+from cc_jupyter.kept_commands import KeptCommands
+from cc_jupyter.ledger_commands import LedgerCommands
 from cc_jupyter.options import CellOptions, option_help, parse_ask_line, parse_cell_line
+from cc_jupyter.plan import Question
 from cc_jupyter.render import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session import shared_session
 from cc_jupyter.shell import Showing, cell_of
 from cc_jupyter.tables import Page
+from cc_jupyter.thread_commands import ThreadCommands
+from cc_jupyter.turn_commands import TurnCommands
 from cc_jupyter.typed import Capture, ValidationProblem, may_repair
 
 if TYPE_CHECKING:
@@ -48,7 +53,14 @@ class Cells:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
-        self._commands = Commands(self.session, CodeCommands(shell, self._ask_raw))
+        others = {
+            **ThreadCommands(self.session, self._cell).by_name,
+            **TurnCommands(self.session).by_name,
+            **KeptCommands(self.session, self._cell).by_name,
+            **LedgerCommands(self.session, self._cell).by_name,
+            "continue": self._continue,
+        }
+        self._commands = Commands(self.session, CodeCommands(shell, self._ask_raw), others)
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
@@ -65,9 +77,9 @@ class Cells:
         command = (line.split(None, 1) or [""])[0]
         rest = line.lstrip()[len(command) :]
         with self._failures_told():
-            if command != "ask":
-                return self._commands.run(command, rest.strip())
-            return self._ask(rest, local_ns)
+            if command == "ask":
+                return self._ask(rest, local_ns)
+            return self._commands.run(command, rest.strip())
 
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
         plan = self._plan(options, text, local_ns)
@@ -103,6 +115,18 @@ class Cells:
         question = Composer(self._shell, {}).question(options, text, self._cell)
         question = dataclasses.replace(question, notices=question.notices + notices)
         return self._run(options, self.session.plan(question), owns_cell=False)
+
+    def _continue(self, rest: str) -> Reply:
+        """Carry the last answer on, in its own turn; the cell shows all of it."""
+        options, text = parse_ask_line(rest)
+        if text.strip():
+            raise OptionError(
+                f"%cmd continue takes options and no text, not {text.strip()!r}",
+                hint="to say more, ask in a new cell",
+            )
+        question = Question("", model=options.model, parameters=options.parameters)
+        question = dataclasses.replace(question, thread=options.thread, key_env=options.key_env)
+        return self._run(options, self.session.continued(question), owns_cell=False)
 
     def _plan(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Plan:
         composer = Composer(self._shell, local_ns)

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
+    if options.command == "usage":
+        return _usage(options.notebooks)
     commands: dict[str, Callable[[], None]] = {
         "setup": _setup,
         "start": lambda: _start(getattr(options, "port", 0)),
@@ -59,7 +62,28 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--port", type=int, default=0, help="default: any free one")
     actions.add_parser("stop", help="end the server that `start` runs")
     actions.add_parser("status", help="what is there (the default)")
+    usage = commands.add_parser("usage", help="what saved notebooks cost, by their outputs alone")
+    usage.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     return parser
+
+
+def _usage(paths: Sequence[Path]) -> int:
+    """Add up notebooks; one that cannot be read is named, and the others still count."""
+    from cc_jupyter.notebook_usage import notebook_usage  # noqa: PLC0415  as for local
+    from cc_jupyter.usage_table import usage_table  # noqa: PLC0415  as for local
+
+    rows, failed = [], 0
+    for path in paths:
+        try:
+            found = notebook_usage(path)
+        except CcError as error:
+            print(f"cc-jupyter: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        name = _short(path)
+        rows += [replace(row, group=f"{name}  {row.group}") for row in found]
+    print(usage_table("notebook and model", rows, caption="answers that stand in the notebooks"))
+    return failed
 
 
 def _setup() -> None:

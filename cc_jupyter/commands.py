@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.catalog import ModelSpec, load_catalog
+from cc_jupyter.command_words import nothing
 from cc_jupyter.cost import format_usd
 from cc_jupyter.errors import CcError, ConnectError, OptionError, did_you_mean
 from cc_jupyter.local_command import local_command
@@ -16,7 +17,7 @@ from cc_jupyter.tables import Card, Page, Row, Table
 from cc_jupyter.target import api_root, find_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cc_jupyter.code_commands import CodeCommands
     from cc_jupyter.model_list import ListedModel, ModelList
@@ -42,18 +43,20 @@ _HELP = """\
 class Commands:
     """The commands, by name."""
 
-    def __init__(self, session: Session, code: CodeCommands) -> None:
+    def __init__(
+        self, session: Session, code: CodeCommands, others: Mapping[str, Callable[[str], object]]
+    ) -> None:
         self._session = session
         self._by_name: dict[str, Callable[[str], object]] = {
             "models": self._models,
             "use": self._use,
             "local": local_command,
-            "new": self._new,
             "insert": code.insert,
             "explain": code.explain,
             "fix": code.fix,
             "status": self._status,
             "help": self._help,
+            **others,
         }
 
     def run(self, name: str, rest: str) -> object:
@@ -89,7 +92,7 @@ class Commands:
         return Page("\n".join(lines))
 
     def _status(self, rest: str) -> Card:
-        _nothing("status", rest)
+        nothing("status", rest)
         session, settings = self._session, self._session.settings()
         card = Card(model="", endpoint="", key="", thread=session.conversations.current, spent="")
         try:
@@ -119,17 +122,6 @@ class Commands:
             session.models.find(name, find_target(settings))
         session.choices["model"] = words[0]
         return self._status("")
-
-    def _new(self, rest: str) -> Card:
-        names = rest.split()
-        if len(names) > 1:
-            raise OptionError(f"a thread has one name, not {rest!r}")
-        conversations = self._session.conversations
-        if names:
-            conversations.current = names[0]
-        thread = conversations.thread()
-        thread.start_anew()
-        return Card({"thread": thread.name, "holds": "nothing yet"})
 
     def _models(self, rest: str) -> Table:
         words = rest.split()
@@ -221,8 +213,3 @@ def _spent(session: Session) -> str:
     total = format_usd(sum(known, Decimal(0)))
     requests = f"{len(session.spent)} request{'' if len(session.spent) == 1 else 's'}"
     return f"{total} in {requests}" + (f", {unknown} of unknown cost" if unknown else "")
-
-
-def _nothing(command: str, rest: str) -> None:
-    if rest:
-        raise OptionError(f"%cmd {command} takes nothing, not {rest!r}")

@@ -67,6 +67,7 @@ class Composer:
             key_env=options.key_env,
             zdr=options.zdr,
             turn_key=None if options.once else cell.turn_key(),
+            notebook=cell.notebook,
             capture=capture,
             notices=prompt.notices + system.notices,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.cost import format_usd
 from cc_jupyter.events import Usage
 from cc_jupyter.exchange import encode_body
+from cc_jupyter.plan import plan_cost
 from cc_jupyter.redact import redact
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def dry_run(plan: Plan, session: Session) -> DryRun:
         input_tokens=sum(part["tokens"] for part in parts),
         output_tokens=_answer_tokens(plan, session),
     )
-    cost = session.cost(plan, usage, session.now())
+    cost = plan_cost(plan, usage, session.now())
     return DryRun(
         method="POST",
         url=f"{plan.target.api_root}{request.endpoint}",

@@ -81,8 +81,10 @@ class Exchange:
         self._interrupted = False
         self.answer_format = request.answer_format
         """As it was last asked for: a refusal weakens it."""
+        self.body = b""
+        """The last one sent."""
         self.body_sha256 = ""
-        """Of the last body sent."""
+        """Of it."""
 
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; safe from a signal handler."""
@@ -249,7 +251,7 @@ class Exchange:
                 yield event
 
     def _call(self, request: Request) -> Call:
-        body = encode_body(request)
+        self.body = body = encode_body(request)
         self.body_sha256 = hashlib.sha256(body).hexdigest()
         headers = {
             "Authorization": f"Bearer {self._target.key.value}",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.answer_format import is_thinking
+from cc_jupyter.catalog import load_catalog
+from cc_jupyter.conversation import Past
+from cc_jupyter.cost import Cost, price
 from cc_jupyter.errors import OptionError
 from cc_jupyter.images import check_images
 from cc_jupyter.messages import Message, Parameters, Request
@@ -14,7 +18,10 @@ from cc_jupyter.models import LOCAL, Model
 from cc_jupyter.wire.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 
 if TYPE_CHECKING:
-    from cc_jupyter.conversation import Thread, TurnKey
+    from datetime import datetime
+
+    from cc_jupyter.conversation import Thread, Turn, TurnKey
+    from cc_jupyter.events import Usage
     from cc_jupyter.images import Image
     from cc_jupyter.settings import Settings
     from cc_jupyter.target import Target
@@ -39,6 +46,8 @@ class Question:
     key_env: str | None = None
     zdr: bool = False
     turn_key: TurnKey | None = None
+    notebook: str = ""
+    """Where it is asked; known also where cells have no ids."""
     capture: Capture | None = None
     """What the answer shall become; `None`: it is text."""
     notices: tuple[str, ...] = ()
@@ -58,6 +67,8 @@ class Plan:
     """`None`: the turn leaves no trace in any conversation."""
     place: int | None = None
     """The turn's place in its thread, where it has one already."""
+    beginning: str = ""
+    """What the answer begins with: an earlier one that was cut, and is carried on."""
 
     @property
     def zdr(self) -> bool:
@@ -65,11 +76,25 @@ class Plan:
         return self.question.zdr or self.settings.zdr
 
 
+_GO_ON = (
+    "Your last message was cut off. Go on exactly where it ends, in the middle of a word if that is"
+    " where it ends. Repeat nothing and say nothing about it."
+)
+"""Asks for the rest of an answer: models refuse or ignore an answer of their own as the last
+message, so on both wires it is asked for in words."""
+
+
+def going_on(past: Past, turn: Turn) -> tuple[Past, str]:
+    """Give what stands before, and what is said, to get the rest of an answer that was cut."""
+    said = (Message("user", turn.prompt, turn.images), Message("assistant", turn.answer))
+    system = past.system if turn.system is None else turn.system
+    return Past((*past.messages, *said), system or None, past.turns), _GO_ON
+
+
 def build_request(
-    question: Question, settings: Settings, model: Model, thread: Thread | None
+    question: Question, settings: Settings, model: Model, past: Past | None
 ) -> Request:
     """Put the question behind what its thread has before it."""
-    past = thread.past(question.turn_key, anew=question.new) if thread else None
     before = past.messages if past else ()
     system = question.system
     if system is None and past is not None:
@@ -86,6 +111,19 @@ def build_request(
         system=system or None,
         parameters=parameters,
         answer_format=form,
+    )
+
+
+def plan_cost(plan: Plan, usage: Usage, sent_at: datetime, *, doubtful: bool = False) -> Cost:
+    """Price a usage, which may be doubtful; the local model is free."""
+    if plan.target.served_by == LOCAL:
+        return Cost(Decimal(0), "reported", None)
+    return price(
+        plan.model.spec,
+        usage,
+        sent_at,
+        price_date=load_catalog().price_date,
+        estimated=doubtful or plan.zdr,  # whose upstream may cost more than the list says
     )
 
 

@@ -55,6 +55,8 @@ class Provenance:
     thread: str | None = None
     turn: int | None = None
     """The turn's place in its thread, from 1."""
+    turn_id: str = ""
+    """The turn's name in the history."""
     request_sha256: str = ""
     """Of the body as it was sent."""
 
@@ -109,13 +111,20 @@ class Reply:
 
 
 class ReplyBuilder:
-    """Folds the events of one answer, counting time from its making."""
+    """Folds the events of one answer, counting time from its making.
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    Parameters
+    ----------
+    beginning
+        What the answer begins with, where it carries an earlier one on.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic, *, beginning: str = "") -> None:
         self._clock = clock
         self._started_s = clock()
         self._first_s: float | None = None
-        self._text: list[str] = []
+        self._text = [beginning] if beginning else []
+        self._beginning = beginning
         self._reasoning: list[str] = []
         self._calls: dict[int, list[str]] = {}
         self._names: dict[int, str] = {}
@@ -185,7 +194,12 @@ class ReplyBuilder:
         return self._stop.reason
 
     def _emptiness(self) -> StreamError | None:
-        if any(self._text) or self._reasoning or self._names or self.usage.reasoning_tokens:
+        if (
+            any(self._text[bool(self._beginning) :])
+            or self._reasoning
+            or self._names
+            or self.usage.reasoning_tokens
+        ):
             return None
         if self._stop is None or self._stop.reason not in ("stop", "unknown"):
             return None

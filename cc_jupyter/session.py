@@ -9,36 +9,32 @@ import dataclasses
 import functools
 from contextlib import closing
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.answer_format import KnownForms
-from cc_jupyter.catalog import load_catalog
-from cc_jupyter.conversation import Conversations, Turn
-from cc_jupyter.cost import Cost, price
-from cc_jupyter.errors import ModelError, ProviderError
+from cc_jupyter.conversation import Conversations
+from cc_jupyter.errors import ModelError, OptionError, ProviderError
+from cc_jupyter.events import TextDelta
 from cc_jupyter.exchange import Exchange, Limits
+from cc_jupyter.history import History
 from cc_jupyter.interrupt import InterruptGuard
+from cc_jupyter.keeper import Keeper
 from cc_jupyter.models import LOCAL, Models, chosen_model
-from cc_jupyter.plan import Plan, Question, build_request, check_sight
-from cc_jupyter.reply import Provenance, Reply, ReplyBuilder
+from cc_jupyter.plan import Plan, Question, build_request, check_sight, going_on
 from cc_jupyter.settings import Settings, load_settings
 from cc_jupyter.target import find_target
 from cc_jupyter.transport import Transport
-from cc_jupyter.wire.figures import IMPOSSIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from cc_jupyter.events import StreamEvent, Usage
+    from cc_jupyter.conversation import Past, Thread
+    from cc_jupyter.events import StreamEvent
     from cc_jupyter.messages import Request
     from cc_jupyter.render import Renderer
+    from cc_jupyter.reply import Reply
     from cc_jupyter.target import Target
     from cc_jupyter.typed import ValidationProblem
-
-
-_LARGE_TOKENS = 2_000
-"""A prompt below this costs too little to be mentioned, however much it grew."""
 
 
 class Session:
@@ -56,6 +52,9 @@ class Session:
         """Every reply that was metered, to say what the session cost."""
         self._forms = KnownForms()
         self._now = now
+        self.started_at = now()
+        """When the session began; aware, UTC."""
+        self.history = History(self.started_at)
 
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
         """Give the settings in force; `options` that are not `None` come first."""
@@ -71,14 +70,60 @@ class Session:
             Something is missing, unknown or cannot be used.
         """
         settings = settings or self.settings()
+        thread = None if question.once else self.conversations.thread(question.thread)
+        past = thread.past(question.turn_key, anew=question.new) if thread else None
+        return self._plan(question, settings, thread, past)
+
+    def continued(self, question: Question) -> Plan:
+        """Plan to carry the last answer of a thread on, in the same turn.
+
+        Parameters
+        ----------
+        question
+            Which thread, model and parameters; its prompt does not matter.
+
+        Raises
+        ------
+        OptionError
+            There is no answer, or it ended by itself.
+        """
+        thread = self.conversations.thread(question.thread)
+        place = thread.last_place()
+        turn = None if place is None else thread.slots[place].turn
+        if place is None or turn is None:
+            raise OptionError(
+                f"the thread {thread.name} holds no answer yet",
+                hint="there is nothing to go on with",
+            )
+        record = self.history.record(turn.id)
+        if record is not None and record.stop_reason in ("stop", "content_filter", "tool_call"):
+            raise OptionError(
+                f"the last answer ended by itself ({record.stop_reason})",
+                hint="ask for more in a new cell",
+            )
+        past, words = going_on(thread.past_of(place), turn)
+        model = question.model or (record.model if record else None)
+        asked = dataclasses.replace(question, prompt=words, model=model, images=())
+        plan = self._plan(asked, self.settings(), thread, past)
+        said = dataclasses.replace(
+            asked,
+            prompt=turn.prompt,
+            images=turn.images,
+            system=turn.system,
+            turn_key=thread.slots[place].key,
+        )
+        return dataclasses.replace(plan, question=said, place=place, beginning=turn.answer)
+
+    def _plan(
+        self, question: Question, settings: Settings, thread: Thread | None, past: Past | None
+    ) -> Plan:
         name = chosen_model(question.model, settings)
         if name == LOCAL:
             settings = dataclasses.replace(settings, base_url=LOCAL)
             name = _local_model_id()
         target = find_target(settings, question.key_env)
         model = self.models.find(name, target)
-        thread = None if question.once else self.conversations.thread(question.thread)
-        request = build_request(question, settings, model, thread)
+        request = build_request(question, settings, model, past)
         check_sight(request, target, model)
         return Plan(question, self._known(request, target), model, target, settings, thread)
 
@@ -105,12 +150,14 @@ class Session:
         an error of the reply, with all text kept and the connection closed.
         """
         exchange = self._exchange(plan)
-        keeper = _Keeper(self, plan, exchange)
+        keeper = self._keeper(plan, exchange)
+        if plan.beginning:
+            renderer.show(TextDelta(plan.beginning))
         with InterruptGuard(exchange.wake) as guard:
             try:
                 with closing(iter(exchange)) as events:
                     for event in events:
-                        keeper.builder.add(event)
+                        keeper.add(event)
                         renderer.show(event)
             except ProviderError as error:
                 self._suggest(error, plan)
@@ -137,11 +184,11 @@ class Session:
             The request was refused; a broken answer ends in an `Error` event instead.
         """
         exchange = self._exchange(plan)
-        keeper = _Keeper(self, plan, exchange)
+        keeper = self._keeper(plan, exchange)
         try:
             with closing(iter(exchange)) as events:
                 for event in events:
-                    keeper.builder.add(event)
+                    keeper.add(event)
                     yield event
         except ProviderError as error:
             self._suggest(error, plan)
@@ -162,18 +209,8 @@ class Session:
         limits = Limits(plan.settings.max_retries, plan.settings.idle_timeout_s)
         return Exchange(self.transport, plan.request, plan.target, limits, zdr=plan.zdr)
 
-    def cost(self, plan: Plan, usage: Usage, sent_at: datetime, *, doubtful: bool = False) -> Cost:
-        """Price a usage, which may be doubtful; the local model is free."""
-        if plan.target.served_by == LOCAL:
-            return Cost(Decimal(0), "reported", None)
-        catalog = load_catalog()
-        return price(
-            plan.model.spec,
-            usage,
-            sent_at,
-            price_date=catalog.price_date,
-            estimated=doubtful or plan.zdr,  # whose upstream may cost more than the list says
-        )
+    def _keeper(self, plan: Plan, exchange: Exchange) -> Keeper:
+        return Keeper(plan, exchange, self.history, self.spent, self.now())
 
     def now(self) -> datetime:
         """Give the instant, aware, in UTC."""
@@ -186,72 +223,7 @@ def shared_session() -> Session:
     return Session()
 
 
-class _Keeper:
-    """Holds what one request leaves behind: its place in the thread, its reply, its cost."""
-
-    def __init__(self, session: Session, plan: Plan, exchange: Exchange) -> None:
-        self._session = session
-        self._plan = plan
-        self._exchange = exchange
-        self._sent_at = session.now()
-        question, thread = plan.question, plan.thread
-        self._place = plan.place
-        if thread is not None and self._place is None:
-            self._place = thread.reserve(question.turn_key, anew=question.new)
-        self.builder = ReplyBuilder()
-        self.builder.notices.extend(question.notices)
-
-    def _mention_growth(self) -> None:
-        """Say when a prompt is much larger than the one before it: history is billed each time."""
-        thread, now_tokens = self._plan.thread, self.builder.usage.input_tokens
-        if thread is None or now_tokens is None or now_tokens < _LARGE_TOKENS:
-            return
-        before = (
-            reply.usage.input_tokens
-            for reply in reversed(self._session.spent)
-            if reply.provenance.thread == thread.name and reply.usage.input_tokens
-        )
-        last_tokens = next(before, None)
-        if last_tokens and now_tokens >= last_tokens * self._plan.settings.large_prompt_factor:
-            times = now_tokens / last_tokens
-            self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
-
-    def keep(self) -> Reply:
-        """Build the reply and record it."""
-        plan, question = self._plan, self._plan.question
-        self._mention_growth()
-        reply = self.builder.build(plan.model.id)
-        local = plan.target.served_by == LOCAL
-        reply = dataclasses.replace(
-            reply,
-            cost=self._session.cost(
-                plan, reply.usage, self._sent_at, doubtful=IMPOSSIBLE in reply.notices
-            ),
-            provenance=Provenance(
-                endpoint=plan.request.endpoint,
-                served_by=plan.target.served_by,
-                served_model=_local_model_name() if local else None,
-                thread=plan.thread.name if plan.thread else None,
-                turn=None if self._place is None else self._place + 1,
-                request_sha256=self._exchange.body_sha256,
-            ),
-        )
-        if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
-            reply.error.reply = reply
-        if plan.thread is not None and self._place is not None:
-            turn = Turn(question.prompt, reply.text, question.system, question.images)
-            plan.thread.record(self._place, turn)
-        self._session.spent.append(reply)
-        return reply
-
-
 def _local_model_id() -> str:
     from cc_jupyter.local import MODEL_ID  # noqa: PLC0415  most sessions use no local model
 
     return MODEL_ID
-
-
-def _local_model_name() -> str:
-    from cc_jupyter.local import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
-
-    return DISPLAY_NAME

@@ -48,6 +48,8 @@ class Settings:
     effort: str | None = None
     large_prompt_factor: float = 5.0
     """A prompt so many times the thread's last one is mentioned in the usage line."""
+    history: bool = True
+    """Whether turns are kept on disk."""
     allow_http: bool = False
     """Whether plain http may go to a host that is not this machine."""
     alias: Mapping[str, str] = field(default_factory=dict)
@@ -152,6 +154,7 @@ _SETTINGS: Mapping[str, _Setting] = {
     "max_tokens": _Setting(_whole(1)),
     "effort": _Setting(_text),
     "large_prompt_factor": _Setting(_number(1, math.inf)),
+    "history": _Setting(_switch, "CMD_HISTORY"),
     "allow_http": _Setting(_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
     "alias": _Setting(_names, in_project=False),
     "hosts": _Setting(_hosts, in_project=False),

@@ -44,6 +44,12 @@ class Cell:
         header = self._parent().get("header") or {}
         return header.get("msg_id") or self._shell.execution_count
 
+    @property
+    def notebook(self) -> str:
+        """The path of the notebook as the front end tells it; empty where it does not."""
+        told = os.environ.get("JPY_SESSION_NAME") or self._shell.user_ns.get("__vsc_ipynb_file__")
+        return told if isinstance(told, str) else ""
+
     def turn_key(self) -> TurnKey | None:
         """Give the key of the next request of this execution; `None` where cells have no ids."""
         with self._lock:
@@ -60,8 +66,7 @@ class Cell:
         cell_id = (self._parent().get("metadata") or {}).get("cellId")
         if not isinstance(cell_id, str) or not cell_id:
             return None
-        notebook = os.environ.get("JPY_SESSION_NAME", "")
-        return TurnKey(notebook, cell_id, self._requests[self.token])
+        return TurnKey(self.notebook, cell_id, self._requests[self.token])
 
     def is_all_magic(self) -> bool:
         """Whether the cell is one `%%cmd` and nothing else, so that its outputs are all ours."""

@@ -45,6 +45,8 @@ def _afresh(environ=dict(os.environ)):  # no name of the user's, since the key i
         from cc_jupyter.session import shared_session
         session = shared_session()
         session.conversations = Conversations()
+        session.history.close()
+        session.history = type(session.history)(session.started_at)
         session.choices, session.profile = {}, {}
         session.spent.clear()
     shell.config.pop("CmdMagics", None)  # `%config` tells it to the whole shell
@@ -122,6 +124,8 @@ class Notebook:
             ended = "lost"
         if ended != "ok":
             self.restart()
+        for path in (self.folder / "cc_jupyter").glob("data/history.db*"):
+            path.unlink()
 
     def _open(self) -> None:
         env = {name: value for name, value in self._env.items() if value}

@@ -19,24 +19,27 @@ ROOT = Path(cc_jupyter.__file__).parent
 
 LAYERS = (
     # words and plain values, which know nothing of ours
-    """catalog errors events input_transforms interrupt local_server messages redact retry
+    """catalog errors events ids input_transforms interrupt local_server messages redact retry
     structures tables typed_schema typed_text""",
     # what is made of words alone
     """answer_format base_url conversation cost folders insertion local_child masking sendable
     wording""",
     # the user's values, settings and errors, one kind each
-    """arrays dataframes images repair reply settings tracebacks typed_expression typed_reader
+    """arrays dataframes images records repair reply settings tracebacks typed_expression typed_reader
     weights""",
-    "local pictures sources typed variables",
-    "attachments error_report local_command target",
+    "budget command_words estimate ledger local money pictures sources typed usage_plot variables word_diff",
+    """attachments error_report local_command notebook_usage receipt sent target usage_table
+    window""",
     # the wire, the network, the screen: packages that do not know each other
-    "wire transport render",
-    "exchange last_error model_list shell values",
+    "wire transport store render",
+    "exchange export last_error model_list shell values",
     # from a line, a prompt and a model to a request
-    "code_commands dry_run models optionline template",
+    "code_commands history models optionline template",
     "options plan",
+    "dry_run keeper",
     # the pipeline, and what uses it
     "commands composing session",
+    "kept_commands ledger_commands thread_commands turn_commands",
     "api cells",
     "magics",
     "cli",
@@ -49,6 +52,8 @@ HOMES = {
     "httpx": "transport",
     "httpcore": "transport",
     "certifi": "transport",
+    "matplotlib": "usage_plot",
+    "pandas": "usage_table",
     "rich": "render",
     "platformdirs": "folders",
     "PIL": "pictures",

@@ -1,0 +1,279 @@
+"""Keeps every turn: in memory for this process, on disk for ever, and goes on where a disk fails.
+
+An answer never waits for the history and is never lost with it: what could not be written is kept
+and tried again, and the user is told once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from cc_jupyter.conversation import Slot, Thread, Turn
+from cc_jupyter.errors import CcError, ConfigError
+from cc_jupyter.records import ConversationRecord, PlaceRecord, TurnRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+    from datetime import datetime
+
+    from cc_jupyter.store import Store
+
+_RETRY_S = 30.0
+"""After a failure so long nothing is written: each try may wait for a lock."""
+
+
+class History:
+    """All turns of this process, and the way to those of all others.
+
+    Parameters
+    ----------
+    started_at
+        When the session began, which is when its conversations did; aware.
+    """
+
+    def __init__(self, started_at: datetime, open_store: Callable[[], Store] | None = None) -> None:
+        self._started_at = started_at
+        self._open = open_store or _open_store
+        self._store: Store | None = None
+        self._lock = threading.RLock()
+        self._records: dict[str, TurnRecord] = {}
+        self._written: set[str] = set()
+        """Conversations that this process has written whole."""
+        self._unsaved: list[tuple[TurnRecord, Thread | None]] = []
+        self._retry_at_s = 0.0
+        self._told: set[str] = set()
+
+    @property
+    def store(self) -> Store:
+        """What is on disk.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be opened.
+        """
+        with self._lock:
+            if self._store is None:
+                self._store = self._open()
+            return self._store
+
+    def keep(
+        self,
+        record: TurnRecord,
+        thread: Thread | None,
+        *,
+        on_disk: bool,
+        stale: list[int] | None = None,
+    ) -> str | None:
+        """Keep a turn; give what the user should be told of it, once in a process.
+
+        Parameters
+        ----------
+        on_disk
+            Whether anything may be written to disk.
+        stale
+            Later places of the thread that this turn made stale.
+        """
+        with self._lock:
+            if record.finished:  # the disk keeps its body better
+                self._records[record.id] = (
+                    dataclasses.replace(record, body=None) if on_disk else record
+                )
+            if not on_disk:
+                return None
+            if record.finished:
+                self._unsaved.append((record, thread))
+            if monotonic() < self._retry_at_s:
+                return None
+            try:
+                if not record.finished:
+                    self._write(record, thread)
+                while self._unsaved:
+                    self._write(*self._unsaved[0])
+                    self._unsaved.pop(0)
+                if thread is not None and stale:
+                    self._write_places(thread, stale)
+            except CcError as error:
+                self._retry_at_s = monotonic() + _RETRY_S
+                return self._once(f"the history could not be written: {error}")
+            return self._once(self.store.notice) if self.store.notice else None
+
+    def record(self, turn_id: str) -> TurnRecord | None:
+        """Give a turn of this process, or of an earlier one if there is a history on disk."""
+        with self._lock:
+            known = self._records.get(turn_id)
+            return known or (self._store.turns([turn_id]).get(turn_id) if self._store else None)
+
+    def body(self, record: TurnRecord) -> bytes | None:
+        """Give what went out for a turn; `None`: nothing did.
+
+        Raises
+        ------
+        StoreError
+            It cannot be read.
+        """
+        with self._lock:
+            waiting = next((each for each, _ in self._unsaved if each.id == record.id), record)
+            if waiting.body is not None:
+                return waiting.body
+            return self._store.body(record.id) if self._store else None
+
+    def records(self) -> list[TurnRecord]:
+        """Give all turns of this process, oldest first."""
+        with self._lock:
+            return list(self._records.values())
+
+    def save_places(self, thread: Thread, places: list[int], *, on_disk: bool) -> None:
+        """Write down that another version counts, and what that made stale.
+
+        Raises
+        ------
+        StoreError
+            It cannot be written.
+        """
+        if on_disk:
+            with self._lock:
+                self._write_places(thread, places)
+
+    def load_thread(self, name: str, notebook: str) -> Thread | None:
+        """Bring a stored conversation back, this notebook's first; `None`: there is none.
+
+        It becomes a conversation of its own over the same turns, so that two kernels may go on
+        with the same one.
+
+        Raises
+        ------
+        StoreError
+            The history cannot be read.
+        """
+        summaries = self.store.threads(name)
+        summaries.sort(key=lambda found: found.notebook != notebook)  # stable: newest first
+        stored = self.store.load_conversation(summaries[0].conversation_id) if summaries else None
+        if stored is None:
+            return None
+        turns = self.store.turns([each for place in stored.places for each in place.versions])
+        slots = [_slot(place, turns) for place in stored.places]
+        return Thread(name, [slot for slot in slots if slot.versions], forked_from=stored.id)
+
+    def forget(self, turn_ids: list[str] | None) -> None:
+        """Drop turns from memory; `None`: all of them."""
+        with self._lock:
+            forgotten = set(self._records) if turn_ids is None else set(turn_ids)
+            for turn_id in forgotten:
+                self._records.pop(turn_id, None)
+            self._unsaved = [each for each in self._unsaved if each[0].id not in forgotten]
+            self._written.clear()
+
+    def close(self) -> None:
+        """Close the file; the next turn opens it again."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+            self._store = None
+            self._written.clear()
+
+    def _write(self, record: TurnRecord, thread: Thread | None) -> None:
+        slots = thread.slots if thread is not None else ()
+        if thread is None or record.position is None or record.position >= len(slots):
+            self.store.save(record, None, None)
+            return
+        own = slots[record.position]
+        # a place may name only turns that are there already
+        waiting = {each.id for each, _ in self._unsaved} - {record.id}
+        if thread.id in self._written:
+            place = place_record(own, without=waiting, under_way=record.id)
+            self.store.save(record, _header(thread, record.notebook, self._started_at), place)
+            return
+        self.store.save(record, None, None)
+        places = tuple(
+            place_record(slot, without=waiting, under_way=record.id if slot is own else None)
+            for slot in slots
+        )
+        header = _header(thread, record.notebook, self._started_at)
+        self.store.save_conversation(dataclasses.replace(header, places=places))
+        if record.finished:
+            self._written.add(thread.id)
+
+    def _write_places(self, thread: Thread, places: list[int]) -> None:
+        for place in places:
+            self.store.save_place(thread.id, place, place_record(thread.slots[place]))
+
+    def _once(self, notice: str) -> str | None:
+        if notice in self._told:
+            return None
+        self._told.add(notice)
+        return notice
+
+
+def history_off() -> ConfigError:
+    """Give the error of a command that needs what nobody kept."""
+    return ConfigError(
+        "the history is off, so nothing is on disk",
+        hint="unset CMD_HISTORY, and take history = off out of config.toml",
+    )
+
+
+def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
+    """Give a thread as it stands, for an export."""
+    header = _header(thread, notebook, started_at)
+    return dataclasses.replace(header, places=tuple(map(place_record, thread.slots)))
+
+
+def place_record(
+    slot: Slot, *, without: Container[str] = (), under_way: str | None = None
+) -> PlaceRecord:
+    """Give a place as it is kept.
+
+    Parameters
+    ----------
+    without
+        Versions that are not written yet.
+    under_way
+        A turn that is being answered there.
+    """
+    versions = [turn.id for turn in slot.versions if turn.id not in without]
+    if under_way is not None and under_way not in versions:
+        versions.append(under_way)
+    active = slot.turn.id if slot.turn else None
+    return PlaceRecord(
+        slot.key,
+        slot.after_new,
+        slot.says_new,
+        slot.stale,
+        tuple(versions),
+        versions.index(active) if active in versions else -1,
+    )
+
+
+def _header(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
+    return ConversationRecord(
+        thread.id, thread.name, notebook, started_at, forked_from=thread.forked_from
+    )
+
+
+def _slot(place: PlaceRecord, turns: dict[str, TurnRecord]) -> Slot:
+    kept = [turns[turn_id] for turn_id in place.versions if turn_id in turns]
+    active = place.versions[place.active] if place.active >= 0 else None
+    ids = [record.id for record in kept]
+    return Slot(
+        place.key,
+        place.after_new,
+        place.says_new,
+        [turn_of(record) for record in kept],
+        ids.index(active) if active in ids else -1,
+        place.stale,
+    )
+
+
+def turn_of(record: TurnRecord) -> Turn:
+    """Give what a conversation needs of a turn."""
+    return Turn(record.prompt, record.answer, record.system, record.images, record.id)
+
+
+def _open_store() -> Store:
+    from cc_jupyter.store import open_store  # noqa: PLC0415  loading the extension opens no file
+
+    return open_store()

@@ -1,0 +1,185 @@
+"""What one request leaves behind: its place in the thread, its reply, its cost, its turn."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from cc_jupyter.conversation import Turn
+from cc_jupyter.errors import ProviderError
+from cc_jupyter.events import TextDelta
+from cc_jupyter.ids import new_id
+from cc_jupyter.models import LOCAL
+from cc_jupyter.plan import plan_cost
+from cc_jupyter.records import TurnRecord
+from cc_jupyter.redact import redact
+from cc_jupyter.reply import Provenance, Reply, ReplyBuilder
+from cc_jupyter.wire.figures import IMPOSSIBLE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.exchange import Exchange
+    from cc_jupyter.history import History
+    from cc_jupyter.plan import Plan
+
+PARTIAL_S = 1.5
+"""How often a growing answer is written down: a crash costs at most two seconds of it."""
+_LARGE_TOKENS = 2_000
+"""A prompt below this costs too little to be mentioned, however much it grew."""
+
+
+class Keeper:
+    """Follows one answer from sending to its end.
+
+    Parameters
+    ----------
+    spent
+        The replies of the session so far; the new one is added.
+    sent_at
+        When the request goes out; aware.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        exchange: Exchange,
+        history: History,
+        spent: list[Reply],
+        sent_at: datetime,
+    ) -> None:
+        self._plan = plan
+        self._exchange = exchange
+        self._history = history
+        self._spent = spent
+        self._sent_at = sent_at
+        self._turn_id = new_id()
+        question, thread = plan.question, plan.thread
+        self._place = plan.place
+        self._parent_id: str | None = None
+        if thread is not None:
+            if self._place is None:
+                self._place = thread.reserve(question.turn_key, anew=question.new)
+            self._parent_id = thread.past_of(self._place).parent_id
+        self.builder = ReplyBuilder(beginning=plan.beginning)
+        self.builder.notices.extend(question.notices)
+        self._due_s = monotonic() + PARTIAL_S
+        self._grown = False
+
+    def add(self, event: StreamEvent) -> None:
+        """Take the next event; now and then write down what has come."""
+        self.builder.add(event)
+        self._grown = self._grown or isinstance(event, TextDelta)
+        if self._grown and monotonic() >= self._due_s:
+            self._grown = False
+            reply = self._provenance(self.builder.build(self._plan.model.id))
+            self._write(reply, finished=False)
+            self._due_s = monotonic() + PARTIAL_S
+
+    def keep(self) -> Reply:
+        """Build the reply and record it."""
+        self._mention_growth()
+        reply = self._provenance(self.builder.build(self._plan.model.id))
+        doubtful = IMPOSSIBLE in reply.notices
+        cost = plan_cost(self._plan, reply.usage, self._sent_at, doubtful=doubtful)
+        reply = dataclasses.replace(reply, cost=cost)
+        notice = self._write(reply, finished=True)
+        if notice is not None:
+            reply = dataclasses.replace(reply, notices=(*reply.notices, notice))
+        if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
+            reply.error.reply = reply
+        self._spent.append(reply)
+        return reply
+
+    def _provenance(self, reply: Reply) -> Reply:
+        plan = self._plan
+        local = plan.target.served_by == LOCAL
+        return dataclasses.replace(
+            reply,
+            provenance=Provenance(
+                endpoint=plan.request.endpoint,
+                served_by=plan.target.served_by,
+                served_model=_local_model_name() if local else None,
+                thread=plan.thread.name if plan.thread else None,
+                turn=None if self._place is None else self._place + 1,
+                turn_id=self._turn_id,
+                request_sha256=self._exchange.body_sha256,
+            ),
+        )
+
+    def _write(self, reply: Reply, *, finished: bool) -> str | None:
+        """Put the turn into thread and history; give what the user should know of it."""
+        plan, question = self._plan, self._plan.question
+        stale: list[int] = []
+        if finished and plan.thread is not None and self._place is not None:
+            turn = Turn(
+                question.prompt, reply.text, question.system, question.images, self._turn_id
+            )
+            stale = plan.thread.record(self._place, turn)
+        return self._history.keep(
+            self._record(reply, finished=finished),
+            plan.thread,
+            on_disk=plan.settings.history,
+            stale=stale,
+        )
+
+    def _record(self, reply: Reply, *, finished: bool) -> TurnRecord:
+        plan, question = self._plan, self._plan.question
+        secrets = (plan.target.key.value,)
+        body = self._exchange.body
+        kept = redact(body.decode(), secrets).encode()
+        thread, error = plan.thread, reply.error
+        return TurnRecord(
+            id=self._turn_id,
+            prompt=redact(question.prompt, secrets),
+            model=reply.model,
+            endpoint=plan.request.endpoint,
+            sent_at=self._sent_at,
+            conversation_id=thread.id if thread else None,
+            thread=thread.name if thread else None,
+            position=self._place,
+            parent_id=self._parent_id,
+            key=question.turn_key,
+            notebook=question.turn_key.notebook if question.turn_key else question.notebook,
+            system=None if question.system is None else redact(question.system, secrets),
+            images=question.images,
+            answer=redact(reply.text, secrets),
+            reasoning=redact(reply.reasoning, secrets),
+            stop_reason=reply.stop_reason,
+            stop_word=reply.stop_word,
+            error=None if error is None else f"{type(error).__name__}: {error}",
+            usage=reply.usage,
+            cost=reply.cost,
+            time_to_first_token_s=reply.time_to_first_token_s,
+            duration_s=reply.duration_s,
+            served_by=reply.provenance.served_by,
+            served_model=reply.provenance.served_model,
+            notices=reply.notices,
+            request_sha256=hashlib.sha256(kept).hexdigest(),
+            body=kept or None,
+            finished=finished,
+        )
+
+    def _mention_growth(self) -> None:
+        """Say when a prompt is much larger than the one before it: history is billed each time."""
+        thread, now_tokens = self._plan.thread, self.builder.usage.input_tokens
+        if thread is None or now_tokens is None or now_tokens < _LARGE_TOKENS:
+            return
+        before = (
+            reply.usage.input_tokens
+            for reply in reversed(self._spent)
+            if reply.provenance.thread == thread.name and reply.usage.input_tokens
+        )
+        last_tokens = next(before, None)
+        if last_tokens and now_tokens >= last_tokens * self._plan.settings.large_prompt_factor:
+            times = now_tokens / last_tokens
+            self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
+
+
+def _local_model_name() -> str:
+    from cc_jupyter.local import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
+
+    return DISPLAY_NAME

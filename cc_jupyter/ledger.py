@@ -1,0 +1,68 @@
+"""Sums over the requests of a session, from memory; the store adds up what is on disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cc_jupyter.records import LedgerRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cc_jupyter.records import TurnRecord
+
+
+def add_up(records: Iterable[TurnRecord], by: str) -> list[LedgerRow]:
+    """Give a row of sums for each model, thread, notebook, day or cell, most requests first."""
+    groups: defaultdict[str, list[TurnRecord]] = defaultdict(list)
+    for record in records:
+        groups[_group(record, by)].append(record)
+    rows = [_row(group, members) for group, members in groups.items()]
+    return sorted(rows, key=lambda row: -row.requests)
+
+
+def _group(record: TurnRecord, by: str) -> str:
+    match by:
+        case "model":
+            return record.model
+        case "thread":
+            return record.thread or ""
+        case "notebook":
+            return record.notebook
+        case "day":
+            return record.sent_at.astimezone().date().isoformat()
+        case "cell":
+            return record.key.cell_id if record.key else ""
+        case _:
+            raise ValueError(by)
+
+
+def _row(group: str, records: Sequence[TurnRecord]) -> LedgerRow:
+    def tokens(name: str) -> int:
+        return sum(getattr(record.usage, name) or 0 for record in records)
+
+    def usd(origin: str) -> Decimal:
+        costs = (record.cost for record in records)
+        return sum((cost.usd for cost in costs if cost.usd and cost.origin == origin), Decimal(0))
+
+    interrupted = sum(record.stop_reason == "interrupted" for record in records)
+    return LedgerRow(
+        group=group,
+        requests=len(records),
+        failed=sum(record.error is not None for record in records) - interrupted,
+        interrupted=interrupted,
+        input_tokens=tokens("input_tokens"),
+        cache_read_tokens=tokens("cache_read_tokens"),
+        cache_write_tokens=tokens("cache_write_tokens"),
+        output_tokens=tokens("output_tokens"),
+        reasoning_tokens=tokens("reasoning_tokens"),
+        unknown_tokens=sum(
+            record.usage.input_tokens is None or record.usage.output_tokens is None
+            for record in records
+        ),
+        reported_usd=usd("reported"),
+        estimated_usd=usd("estimated"),
+        unknown_cost=sum(record.cost.usd is None for record in records),
+    )

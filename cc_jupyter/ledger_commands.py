@@ -1,0 +1,193 @@
+"""The commands about money and trust: what was spent, how much may be, and what went out."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from cc_jupyter.base_url import api_root
+from cc_jupyter.catalog import load_catalog
+from cc_jupyter.command_words import place_of
+from cc_jupyter.errors import OptionError, did_you_mean
+from cc_jupyter.history import history_off
+from cc_jupyter.models import LOCAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cc_jupyter.records import LedgerRow, TurnRecord
+    from cc_jupyter.session import Session
+    from cc_jupyter.shell import Cell
+    from cc_jupyter.tables import Page
+
+By = Literal["model", "thread", "notebook", "day", "cell"]
+_PERIODS = ("session", "day", "week", "month", "all")
+_FORMS = ("json", "curl", "python", "cli")
+_DAYS = {"day": 0, "week": 6, "month": 29}
+"""How many days before today a period begins."""
+
+
+class LedgerCommands:
+    """What `%cmd` does with the ledger."""
+
+    def __init__(self, session: Session, cell: Cell) -> None:
+        self._session = session
+        self._cell = cell
+        self.by_name: dict[str, Callable[[str], object]] = {
+            "usage": self._usage,
+            "receipt": self._receipt,
+            "sent": self._sent,
+        }
+
+    def _usage(self, rest: str) -> object:
+        """Add up requests; a DataFrame where the value is assigned and pandas is there."""
+        words = _Words("usage", rest, by=get_args(By), since=_PERIODS)
+        by = words.given.get("by", "model")
+        period = words.given.get("since", "session" if by != "day" else "month")
+        here = self._cell.notebook if "--notebook" in words.flags("--notebook", "--plot") else None
+        if "--plot" in words.flags("--notebook", "--plot"):
+            return self._plot(period, here)
+        from cc_jupyter.usage_table import usage_table  # noqa: PLC0415  Decimal sums, seldom needed
+
+        table = usage_table(by, self._ledger(by, period, here), caption=_period_text(period))
+        if self._cell.ends_in_magic() or importlib.util.find_spec("pandas") is None:
+            return table
+        return table.to_dataframe()
+
+    def _ledger(self, by: str, period: str, notebook: str | None) -> list[LedgerRow]:
+        """Give the sums of a period: from the disk, or of this session alone where nothing is."""
+        from cc_jupyter.ledger import add_up  # noqa: PLC0415  as above
+
+        session = self._session
+        if period == "session":
+            records = session.history.records()
+            if notebook is not None:
+                records = [each for each in records if each.notebook == notebook]
+            return add_up(records, by)
+        if not session.settings().history:
+            raise history_off()
+        since = self._since(period)
+        return session.history.store.ledger(by, since=since, notebook=notebook)
+
+    def _since(self, period: str) -> datetime | None:
+        """Give when a period began, by the user's own midnight; `None`: ever."""
+        if period == "session":
+            return self._session.started_at
+        if period == "all":
+            return None
+        today = self._session.now().astimezone().date() - timedelta(days=_DAYS[period])
+        return datetime.combine(today, time()).astimezone()
+
+    def _records(self, period: str, notebook: str | None) -> Sequence[TurnRecord]:
+        session = self._session
+        if period == "session":
+            every = session.history.records()
+            return [each for each in every if notebook in (None, each.notebook)]
+        if not session.settings().history:
+            raise history_off()
+        return list(session.history.store.all_turns(self._since(period), notebook))
+
+    def _plot(self, period: str, notebook: str | None) -> object:
+        from cc_jupyter.usage_plot import plot_usage, usage_points  # noqa: PLC0415  matplotlib
+
+        return plot_usage(usage_points(self._records(period, notebook)))
+
+    def _receipt(self, rest: str) -> object:
+        from cc_jupyter.receipt import receipt  # noqa: PLC0415  seldom needed
+
+        words = _Words("receipt", rest, since=_PERIODS)
+        period = words.given.get("since", "session")
+        here = self._cell.notebook if "--notebook" in words.flags("--notebook") else None
+        rows = self._ledger("model", period, here)
+        threads = {row.group for row in self._ledger("thread", period, here) if row.group}
+        return receipt(
+            rows,
+            period=_period_text(period),
+            price_date=load_catalog().price_date,
+            threads=len(threads),
+            now=self._session.now(),
+        )
+
+    def _sent(self, rest: str) -> Page:
+        """Show what went out for a turn: the last one, or by its number or id."""
+        from cc_jupyter.sent import show_sent  # noqa: PLC0415  seldom needed
+
+        words = _Words("sent", rest, **{"as": _FORMS})
+        record = self._turn(" ".join(words.others))
+        body = self._session.history.body(record)
+        if body is None:
+            raise OptionError("nothing went out for this turn, or its request was not kept")
+        return show_sent(record, body, self._url(record), words.given.get("as", "json"))
+
+    def _turn(self, name: str) -> TurnRecord:
+        history = self._session.history
+        if not name:
+            records = history.records()
+            if not records:
+                raise OptionError("nothing was sent yet in this session", hint="%cmd sent ID")
+            return records[-1]
+        found: TurnRecord | None = None
+        if name.isdecimal() and len(name) < 8:  # noqa: PLR2004  so long is a short id
+            thread = self._session.conversations.thread()
+            turn = thread.slots[place_of(thread, int(name))].turn
+            found = history.record(turn.id) if turn else None
+        elif self._session.settings().history:
+            found = history.store.turn(name)
+        if found is None:
+            raise OptionError(
+                f"there is no turn {name!r}", hint="%cmd history and %cmd search name them"
+            )
+        return found
+
+    def _url(self, record: TurnRecord) -> str:
+        settings = self._session.settings()
+        if record.served_by == LOCAL:
+            from cc_jupyter.local import running  # noqa: PLC0415  most sessions use no local model
+
+            return f"{running().url}/v1{record.endpoint}"
+        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        return f"{root}{record.endpoint}"
+
+
+class _Words:
+    """The words of a command: `--name VALUE` for what it knows, flags, and the rest."""
+
+    def __init__(self, command: str, rest: str, **choices: Sequence[str]) -> None:
+        self._command = command
+        self.given: dict[str, Any] = {}
+        self.others: list[str] = []
+        words = iter(rest.split())
+        for word in words:
+            name = word.removeprefix("--")
+            if not word.startswith("--") or name not in choices:
+                self.others.append(word)
+                continue
+            value = next(words, "")
+            if value not in choices[name]:
+                raise OptionError(
+                    f"%cmd {command} {word} cannot be {value!r}",
+                    hint=did_you_mean(value, choices[name])
+                    or f"it can be {', '.join(choices[name])}",
+                )
+            self.given[name] = value
+
+    def flags(self, *known: str) -> list[str]:
+        """Give the other words, which must be flags that are known."""
+        for word in self.others:
+            if word not in known:
+                raise OptionError(
+                    f"%cmd {self._command} does not take {word!r}",
+                    hint=did_you_mean(word, known) or f"it takes {', '.join(known)}",
+                )
+        return self.others
+
+
+def _period_text(period: str) -> str:
+    return {
+        "session": "this session",
+        "day": "today",
+        "week": "the last 7 days",
+        "month": "the last 30 days",
+        "all": "all that the history holds",
+    }[period]

@@ -1,0 +1,56 @@
+"""The methods paragraph of a paper: which models answered, how much, and what it cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cc_jupyter import __version__
+from cc_jupyter.money import format_sum, total
+from cc_jupyter.tables import Page
+from cc_jupyter.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from cc_jupyter.records import LedgerRow
+
+
+def receipt(
+    rows: Sequence[LedgerRow], *, period: str, price_date: date, threads: int, now: datetime
+) -> Page:
+    """Write the paragraph.
+
+    Parameters
+    ----------
+    rows
+        One for each model.
+    period
+        What the rows add up, in words.
+    threads
+        How many conversations the requests belonged to.
+    """
+    whole = total(rows)
+    if not whole.requests:
+        return Page(f"Nothing was sent ({period}; written {now:%Y-%m-%d}).")
+    models = "; ".join(_model(row) for row in rows)
+    unknown = ""
+    if whole.unknown_tokens:
+        unknown = f" (of {counted(whole.unknown_tokens, 'request')} the tokens are unknown)"
+    return Page(
+        f"Language models were asked through the Command Code Provider API with cc_jupyter"
+        f" {__version__} ({period}; written {now:%Y-%m-%d}):"
+        f" {counted(whole.requests, 'request')} in {counted(threads, 'conversation')},"
+        f" of which {whole.failed:,} failed and {whole.interrupted:,} were interrupted."
+        f" Models: {models}."
+        f" Together {whole.input_tokens:,} prompt tokens ({whole.cache_read_tokens:,} read from"
+        f" a cache) and {whole.output_tokens:,} completion tokens{unknown}, as the providers"
+        f" reported them. Cost by the price list of {price_date}: {format_sum(whole)}."
+    )
+
+
+def _model(row: LedgerRow) -> str:
+    return (
+        f"{row.group} ({counted(row.requests, 'request')}, {row.input_tokens:,} tokens in,"
+        f" {row.output_tokens:,} out, {format_sum(row)})"
+    )

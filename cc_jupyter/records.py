@@ -1,0 +1,152 @@
+"""What the history keeps, as values: turns, the conversations they stand in, sums of the ledger.
+
+A *turn* is one request and what came of it. It never moves: `parent_id` names the turn that was
+sent last before it, so that all turns form trees. A *conversation* is a row of places over these
+turns; a fork has places of its own over the same turns, so it costs no text.
+
+Values only: who writes them down is `store`, who makes them `history`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cc_jupyter.cost import UNKNOWN_COST, Cost
+from cc_jupyter.events import NO_USAGE, StopReason, Usage
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cc_jupyter.conversation import TurnKey
+    from cc_jupyter.images import Image
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """One request and its answer, as far as it came."""
+
+    id: str
+    """Ours, unique for ever: 32 hexadecimal digits."""
+    prompt: str
+    model: str
+    endpoint: str
+    sent_at: datetime
+    """Aware, UTC."""
+    conversation_id: str | None = None
+    """Where it was said; `None`: it stands in no conversation (`--once`)."""
+    thread: str | None = None
+    """The conversation's name at that time."""
+    position: int | None = None
+    """Its place in the conversation, from 0."""
+    parent_id: str | None = None
+    """The turn sent last before it; `None`: it began a conversation."""
+    key: TurnKey | None = None
+    """Notebook, cell and number; `None` where cells have no ids."""
+    notebook: str = ""
+    """Path of the notebook; empty where there is none."""
+    system: str | None = None
+    """Set by this turn: empty removes it, `None` leaves it as it was."""
+    images: tuple[Image, ...] = ()
+    answer: str = ""
+    reasoning: str = ""
+    stop_reason: StopReason = "unknown"
+    stop_word: str | None = None
+    error: str | None = None
+    """Class and sentence of what went wrong; `None`: it ended well."""
+    usage: Usage = NO_USAGE
+    cost: Cost = UNKNOWN_COST
+    time_to_first_token_s: float | None = None
+    duration_s: float = 0.0
+    served_by: str = "api"
+    served_model: str | None = None
+    notices: tuple[str, ...] = ()
+    order: str = "execution"
+    """By what the conversation was ordered when it was sent: `execution` or `document`."""
+    request_sha256: str = ""
+    """Of the body as it was sent."""
+    body: bytes | None = None
+    """The body as it was sent, JSON in UTF-8; `None`: not loaded, or never kept."""
+    finished: bool = True
+    """Whether this is all there will be; `False` while it streams, or after a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRecord:
+    """One place of a conversation and every turn that ever stood there."""
+
+    key: TurnKey | None
+    after_new: bool = False
+    says_new: bool = False
+    stale: bool = False
+    versions: tuple[str, ...] = ()
+    """Ids of turns, oldest first."""
+    active: int = -1
+    """Which version counts; -1: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRecord:
+    """One conversation as it stands."""
+
+    id: str
+    """32 hexadecimal digits."""
+    name: str
+    notebook: str
+    started_at: datetime
+    places: tuple[PlaceRecord, ...] = ()
+    forked_from: str | None = None
+    """Id of the conversation whose past it shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSummary:
+    """A line of `%cmd threads`."""
+
+    conversation_id: str
+    name: str
+    notebook: str
+    turns: int
+    last_at: datetime
+    first_prompt: str
+    """The beginning of its first prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A turn that a search found."""
+
+    turn_id: str
+    thread: str | None
+    position: int | None
+    notebook: str
+    cell_id: str | None
+    model: str
+    sent_at: datetime
+    snippet: str
+    """The place in prompt or answer, the words found between `**`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """Sums over a group of requests; what is unknown is counted, never added as nothing."""
+
+    group: str
+    """The model, thread, notebook, day (local, ISO) or cell."""
+    requests: int = 0
+    failed: int = 0
+    """Of them: refused or broken off."""
+    interrupted: int = 0
+    input_tokens: int = 0
+    """Reported ones, cached included."""
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    unknown_tokens: int = 0
+    """Requests whose tokens were not reported."""
+    reported_usd: Decimal = Decimal(0)
+    estimated_usd: Decimal = Decimal(0)
+    unknown_cost: int = 0
+    """Requests whose cost is unknown."""

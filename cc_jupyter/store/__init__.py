@@ -1,0 +1,208 @@
+"""The history on disk: the one package that knows SQL.
+
+One file holds every turn, the conversations over them, and each long text once. Whatever goes
+wrong with it is a `StoreError` in words; no answer waits for it and none is lost with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cc_jupyter.folders import data_folder
+from cc_jupyter.records import LedgerRow
+from cc_jupyter.store.connection import Connections
+from cc_jupyter.store.content import unfold_body
+from cc_jupyter.store.conversations import (
+    load_conversation,
+    load_threads,
+    save_header,
+    save_place,
+    save_places,
+)
+from cc_jupyter.store.forgetting import forget, wipe
+from cc_jupyter.store.ledger import load_ledger, output_lengths, tokens_per_byte
+from cc_jupyter.store.search import find
+from cc_jupyter.store.turns import instant_text, load_turns, save_turn, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from cc_jupyter.records import (
+        ConversationRecord,
+        Found,
+        PlaceRecord,
+        ThreadSummary,
+        TurnRecord,
+    )
+
+__all__ = ["FILE", "Store", "open_store"]
+
+FILE = "history.db"
+_SHORTEST_PREFIX = 4
+
+
+def open_store(folder: Path | None = None) -> Store:
+    """Open the user's history, or the one in a folder.
+
+    Raises
+    ------
+    StoreError, ConfigError
+        It cannot be opened.
+    """
+    return Store((folder or data_folder()) / FILE)
+
+
+class Store:
+    """One history file, for use from any thread; several processes may have it open.
+
+    Every method raises `StoreError` when the file cannot be read or written.
+
+    Parameters
+    ----------
+    path
+        Made when it is not there; a broken one is kept under another name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = Connections(path)
+
+    @property
+    def notice(self) -> str | None:
+        """What the user should know of the opening; `None`: nothing."""
+        return self._file.notice
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._file.close()
+
+    # ── writing
+
+    def save(
+        self,
+        turn: TurnRecord,
+        conversation: ConversationRecord | None,
+        place: PlaceRecord | None,
+    ) -> None:
+        """Write a turn, in place of what is there of it, and its place, in one transaction.
+
+        Of the conversation only its header is written.
+        """
+        with self._file.writing() as connection:
+            save_turn(connection, turn)
+            if conversation is not None:
+                save_header(connection, conversation)
+                if place is not None and turn.position is not None:
+                    save_place(connection, conversation.id, turn.position, place)
+
+    def save_conversation(self, record: ConversationRecord) -> None:
+        """Write a conversation with all its places; its turns must be there."""
+        with self._file.writing() as connection:
+            save_header(connection, record)
+            save_places(connection, record)
+
+    def save_place(self, conversation_id: str, position: int, place: PlaceRecord) -> None:
+        """Write one place of a conversation that is there."""
+        with self._file.writing() as connection:
+            save_place(connection, conversation_id, position, place)
+
+    # ── reading
+
+    def turns(self, ids: Sequence[str]) -> dict[str, TurnRecord]:
+        """Give turns by id, without their bodies."""
+        with self._file.reading() as connection:
+            return load_turns(connection, ids)
+
+    def turn(self, name: str) -> TurnRecord | None:
+        """Give a turn by its id or the beginning of one; `None`: there is none, or several."""
+        if len(name) < _SHORTEST_PREFIX:
+            return None
+        with self._file.reading() as connection:
+            beginning = name.replace("%", "").replace("_", "")
+            found = list(select(connection, "WHERE id LIKE ? LIMIT 2", [f"{beginning}%"]))
+        return found[0] if len(found) == 1 else None
+
+    def all_turns(
+        self, since: datetime | None = None, notebook: str | None = None
+    ) -> Iterator[TurnRecord]:
+        """Give all turns of a time and a notebook, oldest first."""
+        start = None if since is None else instant_text(since)
+        with self._file.reading() as connection:
+            yield from select(
+                connection,
+                "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
+                " ORDER BY sent_at",
+                [start, notebook],
+            )
+
+    def body(self, turn_id: str) -> bytes | None:
+        """Give the body of a request as it was sent; `None`: it was not kept."""
+        with self._file.reading() as connection:
+            row = connection.execute(
+                "SELECT body, request_sha256 FROM turn WHERE id = ?", (turn_id,)
+            ).fetchone()
+            if row is None or row[0] is None:
+                return None
+            return unfold_body(connection, *row)
+
+    def load_conversation(self, conversation_id: str) -> ConversationRecord | None:
+        """Give a conversation as it stands; `None`: there is none."""
+        with self._file.reading() as connection:
+            return load_conversation(connection, conversation_id)
+
+    def threads(self, name: str | None = None) -> list[ThreadSummary]:
+        """Give the conversations that hold an answer, newest first."""
+        with self._file.reading() as connection:
+            return load_threads(connection, name)
+
+    def search(self, text: str, limit: int = 20) -> list[Found]:
+        """Give the turns whose prompt or answer holds a text, best first."""
+        with self._file.reading() as connection:
+            return find(connection, text, limit)
+
+    # ── sums
+
+    def ledger(
+        self, by: str, *, since: datetime | None = None, notebook: str | None = None
+    ) -> list[LedgerRow]:
+        """Give sums by `model`, `thread`, `notebook`, `day` or `cell`, most requests first."""
+        with self._file.reading() as connection:
+            return load_ledger(connection, by, since, notebook)
+
+    def spent(self, *, since: datetime | None = None, notebook: str | None = None) -> LedgerRow:
+        """Give the sums of all requests of a time and a notebook."""
+        rows = self.ledger("all", since=since, notebook=notebook)
+        return rows[0] if rows else LedgerRow("")
+
+    def output_lengths(self, model: str) -> list[int]:
+        """Give the lengths in tokens of a model's last answers, newest first."""
+        with self._file.reading() as connection:
+            return output_lengths(connection, model)
+
+    def tokens_per_byte(self, model: str) -> tuple[int, int] | None:
+        """Give a model's reported prompt tokens and the bytes they were reported for."""
+        with self._file.reading() as connection:
+            return tokens_per_byte(connection, model)
+
+    # ── forgetting
+
+    def forget_turn(self, turn_id: str) -> int:
+        """Remove a turn from the disk and from every conversation; give how many were removed."""
+        return self._forget("id = ?", turn_id)
+
+    def forget_thread(self, name: str) -> int:
+        """Remove all turns said in a thread, and what it was; give how many were removed."""
+        return self._forget("thread = ?", name)
+
+    def forget_everything(self) -> int:
+        """Remove all turns and conversations; give how many turns were removed."""
+        return self._forget("1 OR ? IS NULL", None)
+
+    def _forget(self, which: str, value: str | None) -> int:
+        with self._file.writing() as connection:
+            removed = forget(connection, which, value)
+        with self._file.reading() as connection:
+            wipe(connection)
+        return removed

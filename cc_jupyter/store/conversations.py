@@ -1,0 +1,138 @@
+"""Conversations as rows: a header, its places, and the versions in each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cc_jupyter.conversation import TurnKey
+from cc_jupyter.records import ConversationRecord, PlaceRecord, ThreadSummary
+from cc_jupyter.store.turns import instant_text
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_BEGINNING = 200  # characters of a first prompt
+
+
+def save_header(connection: sqlite3.Connection, record: ConversationRecord) -> None:
+    """Write a conversation without its places."""
+    connection.execute(
+        "INSERT INTO conversation (id, name, notebook, started_at, forked_from)"
+        " VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET name = excluded.name, notebook = excluded.notebook",
+        (
+            record.id,
+            record.name,
+            record.notebook,
+            instant_text(record.started_at),
+            record.forked_from,
+        ),
+    )
+
+
+def save_places(connection: sqlite3.Connection, record: ConversationRecord) -> None:
+    """Write all places of a conversation, in place of those that are there."""
+    connection.execute(
+        "DELETE FROM place WHERE conversation_id = ? AND position >= ?",
+        (record.id, len(record.places)),
+    )
+    for position, place in enumerate(record.places):
+        save_place(connection, record.id, position, place)
+
+
+def save_place(
+    connection: sqlite3.Connection, conversation_id: str, position: int, place: PlaceRecord
+) -> None:
+    """Write one place and the versions in it."""
+    key = place.key
+    active = place.versions[place.active] if place.active >= 0 else None
+    connection.execute(
+        "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (conversation_id, position) DO UPDATE SET"
+        " key_notebook = excluded.key_notebook, cell_id = excluded.cell_id,"
+        " cell_number = excluded.cell_number, after_new = excluded.after_new,"
+        " says_new = excluded.says_new, stale = excluded.stale, active = excluded.active",
+        (
+            conversation_id,
+            position,
+            key.notebook if key else None,
+            key.cell_id if key else None,
+            key.number if key else None,
+            place.after_new,
+            place.says_new,
+            place.stale,
+            active,
+        ),
+    )
+    where = (conversation_id, position)
+    connection.execute("DELETE FROM version WHERE conversation_id = ? AND position = ?", where)
+    connection.executemany(
+        "INSERT INTO version VALUES (?, ?, ?, ?)",
+        [(*where, number, turn_id) for number, turn_id in enumerate(place.versions)],
+    )
+
+
+def load_conversation(
+    connection: sqlite3.Connection, conversation_id: str
+) -> ConversationRecord | None:
+    """Give a conversation with its places; `None`: there is none."""
+    header = connection.execute(
+        "SELECT name, notebook, started_at, forked_from FROM conversation WHERE id = ?",
+        (conversation_id,),
+    ).fetchone()
+    if header is None:
+        return None
+    versions: dict[int, list[str]] = {}
+    for position, turn_id in connection.execute(
+        "SELECT position, turn_id FROM version WHERE conversation_id = ? ORDER BY position, number",
+        (conversation_id,),
+    ):
+        versions.setdefault(position, []).append(turn_id)
+    places = [
+        _place(row[1:], tuple(versions.get(row[0], ())))
+        for row in connection.execute(
+            "SELECT position, key_notebook, cell_id, cell_number, after_new, says_new, stale,"
+            " active FROM place WHERE conversation_id = ? ORDER BY position",
+            (conversation_id,),
+        )
+    ]
+    name, notebook, started_at, forked_from = header
+    started = datetime.fromisoformat(started_at)
+    return ConversationRecord(conversation_id, name, notebook, started, tuple(places), forked_from)
+
+
+def load_threads(connection: sqlite3.Connection, name: str | None = None) -> list[ThreadSummary]:
+    """Give the conversations that hold an answer, newest first."""
+    rows = connection.execute(
+        "SELECT c.id, c.name, c.notebook, COUNT(p.active), MAX(t.sent_at), MIN(p.position)"
+        " FROM conversation c JOIN place p ON p.conversation_id = c.id"
+        " JOIN turn t ON t.id = p.active"
+        " WHERE ?1 IS NULL OR c.name = ?1"
+        " GROUP BY c.id ORDER BY MAX(t.sent_at) DESC",
+        (name,),
+    ).fetchall()
+    return [
+        ThreadSummary(
+            id_, found, notebook, turns, datetime.fromisoformat(last), _prompt(connection, id_, at)
+        )
+        for id_, found, notebook, turns, last, at in rows
+    ]
+
+
+def _prompt(connection: sqlite3.Connection, conversation_id: str, position: int) -> str:
+    (prompt,) = connection.execute(
+        "SELECT substr(t.prompt, 1, ?) FROM place p JOIN turn t ON t.id = p.active"
+        " WHERE p.conversation_id = ? AND p.position = ?",
+        (_BEGINNING, conversation_id, position),
+    ).fetchone()
+    return str(prompt)
+
+
+def _place(row: tuple[object, ...], versions: tuple[str, ...]) -> PlaceRecord:
+    notebook, cell_id, number, after_new, says_new, stale, active = row
+    key = None
+    if isinstance(cell_id, str):
+        key = TurnKey(str(notebook), cell_id, int(str(number)))
+    at = versions.index(active) if isinstance(active, str) and active in versions else -1
+    return PlaceRecord(key, bool(after_new), bool(says_new), bool(stale), versions, at)

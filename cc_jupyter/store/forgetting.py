@@ -1,0 +1,68 @@
+"""Forgetting, really: from the rows, the index, the requests that carried it on, and the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cc_jupyter.errors import StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_CARRIED_ON = """
+    WITH RECURSIVE carried (id) AS (
+        SELECT id FROM turn WHERE {which}
+        UNION SELECT turn.id FROM turn JOIN carried ON turn.parent_id = carried.id
+    )
+"""
+"""The turns that are forgotten and all whose requests sent them along."""
+
+
+def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int:
+    """Remove the turns that a condition of ours picks; give how many there were.
+
+    The requests of later turns hold what was said before them: they are no longer kept either,
+    while their prompts and answers stay.
+    """
+    carried = _CARRIED_ON.format(which=which)
+    connection.execute(
+        f"{carried} DELETE FROM uses WHERE turn_id IN (SELECT id FROM carried)"  # noqa: S608  our own words
+        " AND instr((SELECT images FROM turn WHERE id = uses.turn_id), sha256) = 0",
+        (value,),
+    )
+    connection.execute(
+        f"{carried} UPDATE turn SET body = NULL WHERE id IN (SELECT id FROM carried)",  # noqa: S608  as above
+        (value,),
+    )
+    removed = connection.execute(f"DELETE FROM turn WHERE {which}", (value,)).rowcount  # noqa: S608  our own words
+    connection.execute("DELETE FROM content WHERE sha256 NOT IN (SELECT sha256 FROM uses)")
+    connection.execute(
+        "UPDATE place SET active = (SELECT v.turn_id FROM version v JOIN turn t"
+        " ON t.id = v.turn_id WHERE v.conversation_id = place.conversation_id"
+        " AND v.position = place.position AND t.answer != ''"
+        " ORDER BY v.number DESC LIMIT 1)"
+        " WHERE active NOT IN (SELECT id FROM turn)"
+    )
+    connection.execute(
+        "DELETE FROM conversation WHERE id NOT IN (SELECT conversation_id FROM version)"
+    )
+    connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
+    return removed
+
+
+def wipe(connection: sqlite3.Connection) -> None:
+    """Leave no trace of what was deleted in free pages or in the log.
+
+    Raises
+    ------
+    StoreError
+        Another program reads the file, so that its log cannot be emptied.
+    """
+    connection.execute("VACUUM")
+    (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreError(
+            "it is forgotten, but another program reads the history, so traces may be left in its"
+            " log until that one ends",
+            hint="run the command again later",
+        )

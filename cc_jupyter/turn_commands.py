@@ -1,0 +1,147 @@
+"""The commands about single turns: what was said, every answer there was, how two differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.command_words import cost_text, has_flag, local_time, number, place_of
+from cc_jupyter.errors import OptionError
+from cc_jupyter.tables import Table
+from cc_jupyter.wording import counted, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cc_jupyter.conversation import Slot, Thread
+    from cc_jupyter.session import Session
+    from cc_jupyter.word_diff import WordDiff
+
+
+class TurnCommands:
+    """What `%cmd` does with the turns of the current thread."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.by_name: dict[str, Callable[[str], object]] = {
+            "history": self._history,
+            "versions": self._versions,
+            "diff": self._diff,
+        }
+
+    @property
+    def _live(self) -> Thread:
+        return self._session.conversations.thread()
+
+    def _history(self, rest: str) -> Table:
+        full = has_flag("history", rest, "--full")
+        thread = self._live
+        rows = [self._turn_row(at, slot, full=full) for at, slot in enumerate(thread.slots, 1)]
+        unnamed = sum(slot.key is None for slot in thread.slots)
+        notes = [f"thread {thread.name}", counted(len(rows), "turn")]
+        if unnamed:
+            notes.append(
+                f"{counted(unnamed, 'turn')} by the order of execution: this front end names no"
+                " cells, so a cell run again is a new turn"
+            )
+        if any(slot.stale for slot in thread.slots):
+            notes.append("stale: something before it changed after it was answered")
+        return Table(rows, "; ".join(notes))
+
+    def _turn_row(self, at: int, slot: Slot, *, full: bool) -> dict[str, Any]:
+        turn = slot.turn or (slot.versions[-1] if slot.versions else None)
+        record = self._session.history.record(turn.id) if turn else None
+        cut = str if full else excerpt
+        return {
+            "turn": at,
+            "prompt": cut(turn.prompt) if turn else "",
+            "answer": cut(turn.answer) if turn else "",
+            "model": record.model if record else "",
+            "ended": record.stop_reason if record else "",
+            "cost": cost_text(record),
+            "versions": len(slot.versions),
+            "marks": ", ".join(
+                word for word, holds in (("anew", slot.starts_anew), ("stale", slot.stale)) if holds
+            ),
+        }
+
+    def _versions(self, rest: str) -> Table:
+        turn, use = _versions_words(rest)
+        thread = self._live
+        place = place_of(self._live, turn)
+        slot = thread.slots[place]
+        if use is not None:
+            if not 1 <= use <= len(slot.versions) or not slot.versions[use - 1].answer:
+                raise OptionError(
+                    f"turn {place + 1} has no version {use} with an answer",
+                    hint=f"%cmd versions {place + 1} lists what it has",
+                )
+            changed = [place, *thread.choose(place, use - 1)]
+            self._session.history.save_places(
+                thread, changed, on_disk=self._session.settings().history
+            )
+        rows = [
+            self._version_row(at, turn.id, turn.answer, active=at == slot.active)
+            for at, turn in enumerate(slot.versions)
+        ]
+        return Table(
+            rows,
+            f"turn {place + 1} of thread {thread.name};"
+            f" %cmd versions {place + 1} --use V lets another one count, %cmd diff compares two",
+        )
+
+    def _version_row(self, at: int, turn_id: str, answer: str, *, active: bool) -> dict[str, Any]:
+        record = self._session.history.record(turn_id)
+        return {
+            "version": at + 1,
+            "counts": "yes" if active else "",
+            "answer": excerpt(answer),
+            "model": record.model if record else "",
+            "sent": local_time(record.sent_at) if record else "",
+            "ended": record.stop_reason if record else "",
+            "cost": cost_text(record),
+        }
+
+    def _diff(self, rest: str) -> WordDiff:
+        from cc_jupyter.word_diff import word_diff  # noqa: PLC0415  difflib, seldom needed
+
+        words = rest.split()
+        if len(words) not in (0, 2):
+            raise OptionError(
+                f"%cmd diff compares two versions, not {rest!r}",
+                hint="%cmd diff 1 2 takes versions of the last turn, %cmd diff 3.1 3.2 of turn 3",
+            )
+        if not words:
+            slot = self._live.slots[place_of(self._live, None)]
+            if len(slot.versions) < 2:  # noqa: PLR2004  two are compared
+                raise OptionError(
+                    "the last turn has one version only", hint="run its cell again for another"
+                )
+            words = [str(len(slot.versions) - 1), str(len(slot.versions))]
+        first, second = (self._answer(word) for word in words)
+        return word_diff(first, second)
+
+    def _answer(self, name: str) -> str:
+        """Give the answer that `VERSION` or `TURN.VERSION` names."""
+        turn, dot, version = name.rpartition(".")
+        try:
+            place = place_of(self._live, int(turn) if dot else None)
+            slot, at = self._live.slots[place], int(version)
+        except ValueError:
+            raise OptionError(
+                f"{name!r} is no version", hint="write 2 for the second one, or 3.2 for turn 3"
+            ) from None
+        if not 1 <= at <= len(slot.versions):
+            raise OptionError(
+                f"turn {place + 1} has no version {at}",
+                hint=f"it has {counted(len(slot.versions), 'version')}",
+            )
+        return slot.versions[at - 1].answer
+
+
+def _versions_words(rest: str) -> tuple[int | None, int | None]:
+    """Read `[TURN] [--use VERSION]`."""
+    turn, flag, use = rest.partition("--use")
+    return (
+        number("versions", turn) if turn.strip() else None,
+        number("versions", use) if flag else None,
+    )

@@ -1,0 +1,72 @@
+"""The ledger as a table: to read, to compute with, and as a DataFrame where pandas is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.money import format_sum, total
+from cc_jupyter.tables import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cc_jupyter.records import LedgerRow
+
+_FIGURES = (
+    *("reported_usd", "estimated_usd", "unknown_cost", "unknown_tokens"),
+    *("cache_write_tokens", "reasoning_tokens"),
+)
+
+
+class UsageTable(Table):
+    """Rows to read; `figures` are the same with money as `Decimal`."""
+
+    def __init__(self, rows: list[Row], figures: list[Row], caption: str) -> None:
+        super().__init__(rows, caption)
+        self.figures = figures
+
+    def to_dataframe(self) -> Any:  # noqa: ANN401  pandas is not always there
+        """Give a pandas DataFrame with every figure in a column of its own."""
+        import pandas as pd  # noqa: PLC0415  half a second, and only where it is wanted
+
+        return pd.DataFrame(self.figures)
+
+
+def usage_table(by: str, rows: Sequence[LedgerRow], *, caption: str) -> UsageTable:
+    """Give a row for each group and the sum of all under them."""
+    whole = total(rows)
+    every = [*rows, *([whole] if len(rows) != 1 else [])]
+    shown = [_shown(by, row) for row in every]
+    return UsageTable(shown, [_figures(by, row) for row in rows], f"{caption}: {format_sum(whole)}")
+
+
+def _shown(by: str, row: LedgerRow) -> Row:
+    return {
+        by: row.group or "-",
+        "requests": row.requests,
+        "failed": row.failed,
+        "interrupted": row.interrupted,
+        "in": _tokens(row, row.input_tokens),
+        "cached": row.cache_read_tokens,
+        "out": _tokens(row, row.output_tokens),
+        "reasoning": row.reasoning_tokens,
+        "cost": format_sum(row),
+    }
+
+
+def _tokens(row: LedgerRow, tokens: int) -> str:
+    """Give a sum of tokens; some are missing where a request reported none."""
+    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
+
+
+def _figures(by: str, row: LedgerRow) -> Row:
+    return {
+        by: row.group,
+        "requests": row.requests,
+        "failed": row.failed,
+        "interrupted": row.interrupted,
+        "input_tokens": row.input_tokens,
+        "cache_read_tokens": row.cache_read_tokens,
+        "output_tokens": row.output_tokens,
+        **{name: getattr(row, name) for name in _FIGURES},
+    }
