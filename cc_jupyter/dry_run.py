@@ -8,7 +8,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.cost import format_usd
-from cc_jupyter.events import Usage
 from cc_jupyter.exchange import encode_body
 from cc_jupyter.plan import plan_cost
 from cc_jupyter.redact import redact
@@ -16,12 +15,10 @@ from cc_jupyter.redact import redact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cc_jupyter.images import Image
     from cc_jupyter.plan import Plan
     from cc_jupyter.session import Session
 
-_BYTES_PER_TOKEN = 4
-"""A rule of thumb for English and code; the figure is marked as an estimate."""
-_USUAL_ANSWER_TOKENS = 500
 _LONG_DATA = 1_000
 _BASE64 = re.compile(r"(?:data:image/[a-z]+;base64,)?[A-Za-z0-9+/]{200}")
 _MOST_SHOWN = 20_000
@@ -35,16 +32,16 @@ class DryRun(dict[str, Any]):
         lines = [
             f"{self['method']} {self['url']}",
             f"messages: {len(self['messages'])}, bytes: {self['body_bytes']:,}; nothing was sent",
-            f"tokens: in ~{self['input_tokens']:,}, out ~{self['output_tokens']:,}{self._unseen}",
-            f"cost: {self['cost']}{self._unseen}",
+            f"tokens: in ~{self['input_tokens']:,}, out ~{self['output_tokens']:,}{self._guessed}",
+            f"cost: {self['cost']}{self._guessed}",
             *(_message_line(message) for message in self["messages"]),
             _cut(json.dumps(self["body"], ensure_ascii=False, indent=2)),
         ]
         return "\n".join(lines)
 
     @property
-    def _unseen(self) -> str:
-        return ", images not counted" if any(m["images"] for m in self["messages"]) else ""
+    def _guessed(self) -> str:
+        return ", images by a rule of thumb" if any(m["images"] for m in self["messages"]) else ""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(str(self))
@@ -57,14 +54,17 @@ def dry_run(plan: Plan, session: Session) -> DryRun:
     """Describe the request of a plan, secrets removed, with estimated tokens and cost."""
     raw = encode_body(plan.request)
     request = plan.request
-    parts = [_part("system", request.system)] if request.system else []
-    parts += [
-        _part(m.role, m.text, [image.described for image in m.images]) for m in request.messages
-    ]
-    usage = Usage(
-        input_tokens=sum(part["tokens"] for part in parts),
-        output_tokens=_answer_tokens(plan, session),
-    )
+    calibration = session.spending.calibration
+
+    def part(role: str, text: str, images: Sequence[Image] = ()) -> dict[str, Any]:
+        size = len(text.encode())
+        tokens = calibration.tokens(request.model, size)
+        described = [image.described for image in images]
+        return {"role": role, "bytes": size, "tokens": tokens, "images": described}
+
+    parts = [part("system", request.system)] if request.system else []
+    parts += [part(m.role, m.text, m.images) for m in request.messages]
+    usage = session.spending.estimate(plan)
     cost = plan_cost(plan, usage, session.now())
     return DryRun(
         method="POST",
@@ -77,12 +77,6 @@ def dry_run(plan: Plan, session: Session) -> DryRun:
         cost="$?" if cost.usd is None else f"~{format_usd(cost.usd)}",
         body=_redacted(json.loads(raw), plan.target.key.value),
     )
-
-
-def _part(role: str, text: str, images: Sequence[str] = ()) -> dict[str, Any]:
-    size = len(text.encode())
-    tokens = -(-size // _BYTES_PER_TOKEN)
-    return {"role": role, "bytes": size, "tokens": tokens, "images": list(images)}
 
 
 def _message_line(message: dict[str, Any]) -> str:
@@ -110,18 +104,3 @@ def _redacted(value: Any, key: str) -> Any:  # noqa: ANN401  any JSON
 
 def _shortened(data: str) -> str:
     return f"{data[:40]}… [{len(data):,} characters]"
-
-
-def _answer_tokens(plan: Plan, session: Session) -> int:
-    """Guess the length of the answer: what was asked for, else what this model usually gave."""
-    asked = plan.question.parameters.max_tokens
-    if asked is not None:
-        return asked
-    from statistics import median  # noqa: PLC0415  5 ms that the first cell must not cost
-
-    past = [
-        reply.usage.output_tokens
-        for reply in session.spent
-        if reply.model == plan.model.id and reply.usage.output_tokens is not None
-    ]
-    return round(median(past)) if past else _USUAL_ANSWER_TOKENS

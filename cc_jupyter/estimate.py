@@ -23,6 +23,8 @@ _IMAGE_TOKENS = 1_500
 _USUAL_ANSWER_TOKENS = 500
 _FEWEST, _MOST = Fraction(1, 16), Fraction(2)
 """A ratio beyond is no ratio: the provider counted something else."""
+_SHORTEST_BYTES = 1_000
+"""What stands around a short prompt weighs more than the prompt."""
 _WINDOW_BYTES = 200_000
 """Older reports fade once so many bytes were reported."""
 
@@ -49,7 +51,11 @@ class Calibration:
 
     def learn(self, model: str, tokens: int | None, size_bytes: int) -> None:
         """Take what a model reported for a prompt of a size; what cannot be is left out."""
-        if not tokens or size_bytes <= 0 or not _FEWEST <= Fraction(tokens, size_bytes) <= _MOST:
+        if (
+            not tokens
+            or size_bytes < _SHORTEST_BYTES
+            or not _FEWEST <= Fraction(tokens, size_bytes) <= _MOST
+        ):
             return
         seen = self._of(model)
         with self._lock:

@@ -30,12 +30,15 @@ class History:
 
     Parameters
     ----------
-    started_at
-        When the session began, which is when its conversations did; aware.
+    now
+        The clock: aware, UTC.
     """
 
-    def __init__(self, started_at: datetime, open_store: Callable[[], Store] | None = None) -> None:
-        self._started_at = started_at
+    def __init__(
+        self, now: Callable[[], datetime], open_store: Callable[[], Store] | None = None
+    ) -> None:
+        self.now = now
+        self._started_at = now()
         self._open = open_store or _open_store
         self._store: Store | None = None
         self._lock = threading.RLock()
@@ -120,6 +123,11 @@ class History:
             if waiting.body is not None:
                 return waiting.body
             return self._store.body(record.id) if self._store else None
+
+    def recall(self, model: str) -> tuple[int, int] | None:
+        """Give what a model reported for its last prompts, if the history is open anyway."""
+        with self._lock:
+            return self._store.tokens_per_byte(model) if self._store is not None else None
 
     def records(self) -> list[TurnRecord]:
         """Give all turns of this process, oldest first."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation import Turn
 from cc_jupyter.errors import ProviderError
-from cc_jupyter.events import TextDelta
+from cc_jupyter.events import ReasoningDelta, TextDelta
 from cc_jupyter.ids import new_id
 from cc_jupyter.models import LOCAL
 from cc_jupyter.plan import plan_cost
@@ -19,12 +19,11 @@ from cc_jupyter.reply import Provenance, Reply, ReplyBuilder
 from cc_jupyter.wire.figures import IMPOSSIBLE
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from cc_jupyter.events import StreamEvent
     from cc_jupyter.exchange import Exchange
     from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
+    from cc_jupyter.spending import Guard
 
 PARTIAL_S = 1.5
 """How often a growing answer is written down: a crash costs at most two seconds of it."""
@@ -39,8 +38,8 @@ class Keeper:
     ----------
     spent
         The replies of the session so far; the new one is added.
-    sent_at
-        When the request goes out; aware.
+    guard
+        Holds the budget, if there is one.
     """
 
     def __init__(
@@ -49,13 +48,14 @@ class Keeper:
         exchange: Exchange,
         history: History,
         spent: list[Reply],
-        sent_at: datetime,
+        guard: Guard | None,
     ) -> None:
         self._plan = plan
         self._exchange = exchange
         self._history = history
         self._spent = spent
-        self._sent_at = sent_at
+        self._sent_at = history.now()
+        self._guard = guard
         self._turn_id = new_id()
         question, thread = plan.question, plan.thread
         self._place = plan.place
@@ -70,8 +70,16 @@ class Keeper:
         self._grown = False
 
     def add(self, event: StreamEvent) -> None:
-        """Take the next event; now and then write down what has come."""
+        """Take the next event; now and then write down what has come.
+
+        Raises
+        ------
+        StreamError
+            The budget is used up; what came is in the builder.
+        """
         self.builder.add(event)
+        if self._guard is not None and isinstance(event, TextDelta | ReasoningDelta):
+            self._guard.add(event.text, self.builder.usage)
         self._grown = self._grown or isinstance(event, TextDelta)
         if self._grown and monotonic() >= self._due_s:
             self._grown = False
@@ -86,9 +94,11 @@ class Keeper:
         doubtful = IMPOSSIBLE in reply.notices
         cost = plan_cost(self._plan, reply.usage, self._sent_at, doubtful=doubtful)
         reply = dataclasses.replace(reply, cost=cost)
-        notice = self._write(reply, finished=True)
-        if notice is not None:
-            reply = dataclasses.replace(reply, notices=(*reply.notices, notice))
+        notices = (
+            self._write(reply, finished=True),
+            self._guard.note(reply) if self._guard is not None else None,
+        )
+        reply = dataclasses.replace(reply, notices=(*reply.notices, *filter(None, notices)))
         if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
             reply.error.reply = reply
         self._spent.append(reply)

@@ -7,11 +7,14 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cc_jupyter.base_url import api_root
+from cc_jupyter.budget import Budget, load_budget, parse_budget, save_budget
 from cc_jupyter.catalog import load_catalog
 from cc_jupyter.command_words import place_of
+from cc_jupyter.cost import format_usd
 from cc_jupyter.errors import OptionError, did_you_mean
 from cc_jupyter.history import history_off
 from cc_jupyter.models import LOCAL
+from cc_jupyter.tables import Card
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +39,7 @@ class LedgerCommands:
         self._cell = cell
         self.by_name: dict[str, Callable[[str], object]] = {
             "usage": self._usage,
+            "budget": self._budget,
             "receipt": self._receipt,
             "sent": self._sent,
         }
@@ -92,6 +96,23 @@ class LedgerCommands:
         from cc_jupyter.usage_plot import plot_usage, usage_points  # noqa: PLC0415  matplotlib
 
         return plot_usage(usage_points(self._records(period, notebook)))
+
+    def _budget(self, rest: str) -> Card:
+        spending = self._session.spending
+        if rest:
+            budget = parse_budget(rest)
+            spending.budget, spending.is_off = budget, budget is None
+            save_budget(budget, self._cell.notebook)
+        else:
+            budget = spending.budget or (None if spending.is_off else self._standing_budget())
+        if budget is None:
+            return Card({"budget": "none", "set one": "%cmd budget 0.50 --per day"})
+        return Card({"budget": format_usd(budget.usd), "per": budget.period})
+
+    def _standing_budget(self) -> Budget | None:
+        usd = self._session.settings().budget_usd
+        kept = load_budget(self._cell.notebook)
+        return Budget(usd) if kept is None and usd is not None else kept
 
     def _receipt(self, rest: str) -> object:
         from cc_jupyter.receipt import receipt  # noqa: PLC0415  seldom needed

@@ -15,15 +15,11 @@ if TYPE_CHECKING:
     from cc_jupyter.records import TurnRecord
 
 _END = "END_OF_BODY"
-_OPENAI = (
-    *("model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens"),
-    *("stop", "response_format", "tools", "tool_choice"),
-)
-_ANTHROPIC = (
-    *("model", "max_tokens", "messages", "system", "stream", "temperature", "top_p"),
-    *("stop_sequences", "tools", "tool_choice"),
-)
-"""What the SDKs name; every other field goes into their `extra_body`."""
+_NAMED = {
+    "/chat/completions": ("model", "messages", "stream", "stream_options"),
+    "/messages": ("model", "max_tokens", "messages", "system", "stream"),
+}
+"""What every release of the SDKs names; all other fields go into their `extra_body`."""
 
 
 def show_sent(record: TurnRecord, body: bytes, url: str, form: str) -> Page:
@@ -68,7 +64,7 @@ def _curl(record: TurnRecord, text: str, url: str) -> str:
 
 def _python(record: TurnRecord, body: dict[str, Any], url: str) -> str:
     messages = record.endpoint == "/messages"
-    names = _ANTHROPIC if messages else _OPENAI
+    names = _NAMED[record.endpoint]
     known = {name: value for name, value in body.items() if name in names}
     extra = {name: value for name, value in body.items() if name not in names}
     root = url.removesuffix(record.endpoint)

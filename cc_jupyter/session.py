@@ -22,8 +22,10 @@ from cc_jupyter.keeper import Keeper
 from cc_jupyter.models import LOCAL, Models, chosen_model
 from cc_jupyter.plan import Plan, Question, build_request, check_sight, going_on
 from cc_jupyter.settings import Settings, load_settings
+from cc_jupyter.spending import Spending
 from cc_jupyter.target import find_target
 from cc_jupyter.transport import Transport
+from cc_jupyter.window import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -54,7 +56,8 @@ class Session:
         self._now = now
         self.started_at = now()
         """When the session began; aware, UTC."""
-        self.history = History(self.started_at)
+        self.history = History(now)
+        self.spending = Spending(lambda: self.history, self.spent, now)
 
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
         """Give the settings in force; `options` that are not `None` come first."""
@@ -124,6 +127,10 @@ class Session:
         target = find_target(settings, question.key_env)
         model = self.models.find(name, target)
         request = build_request(question, settings, model, past)
+        window = model.spec.context_tokens if model.spec else None
+        request, notice = fit(request, window, self.spending.calibration, trim=settings.trim)
+        if notice is not None:
+            question = dataclasses.replace(question, notices=(*question.notices, notice))
         check_sight(request, target, model)
         return Plan(question, self._known(request, target), model, target, settings, thread)
 
@@ -168,6 +175,8 @@ class Session:
                 keeper.keep()
                 raise
             reply = keeper.keep()
+            if reply.error is None:
+                self.spending.learn(plan, reply.usage)
             asked = plan.request.answer_format
             self._forms.learn(plan.target.api_root, plan.model.id, asked, exchange.answer_format)
             renderer.finish(reply)
@@ -210,7 +219,7 @@ class Session:
         return Exchange(self.transport, plan.request, plan.target, limits, zdr=plan.zdr)
 
     def _keeper(self, plan: Plan, exchange: Exchange) -> Keeper:
-        return Keeper(plan, exchange, self.history, self.spent, self.now())
+        return Keeper(plan, exchange, self.history, self.spent, self.spending.guard(plan))
 
     def now(self) -> datetime:
         """Give the instant, aware, in UTC."""

@@ -11,6 +11,7 @@ import functools
 import math
 import os
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,10 @@ class Settings:
     effort: str | None = None
     large_prompt_factor: float = 5.0
     """A prompt so many times the thread's last one is mentioned in the usage line."""
+    trim: bool = False
+    """Whether the oldest turns are left out when a thread outgrows the model's window."""
+    budget_usd: Decimal | None = None
+    """The most that a session may spend."""
     history: bool = True
     """Whether turns are kept on disk."""
     allow_http: bool = False
@@ -84,6 +89,16 @@ def _number(least: float, most: float) -> Callable[[object], float]:
         return float(number)
 
     return read
+
+
+def _amount(value: object) -> Decimal:
+    try:
+        amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal("nan")
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError("an amount in US dollars")
+    return amount
 
 
 _SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
@@ -154,6 +169,8 @@ _SETTINGS: Mapping[str, _Setting] = {
     "max_tokens": _Setting(_whole(1)),
     "effort": _Setting(_text),
     "large_prompt_factor": _Setting(_number(1, math.inf)),
+    "trim": _Setting(_switch),
+    "budget_usd": _Setting(_amount),
     "history": _Setting(_switch, "CMD_HISTORY"),
     "allow_http": _Setting(_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
     "alias": _Setting(_names, in_project=False),

@@ -46,9 +46,10 @@ def _afresh(environ=dict(os.environ)):  # no name of the user's, since the key i
         session = shared_session()
         session.conversations = Conversations()
         session.history.close()
-        session.history = type(session.history)(session.started_at)
+        session.history = type(session.history)(session.now)
         session.choices, session.profile = {}, {}
         session.spent.clear()
+        session.spending.budget, session.spending.is_off = None, False
     shell.config.pop("CmdMagics", None)  # `%config` tells it to the whole shell
     if _LOADED:
         shell.extension_manager.load_extension("cc_jupyter")
@@ -66,6 +67,13 @@ def halves(script: Script, text: str) -> tuple[Script, Script]:
         if text.encode() in b"".join(getattr(step, "pieces", ()))
     )
     return script[:place], script[place:]
+
+
+def text_of(content: str | list[dict[str, Any]]) -> str:
+    """Give the text of a message, whichever way it is written."""
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content)
 
 
 class Notebook:
@@ -124,7 +132,8 @@ class Notebook:
             ended = "lost"
         if ended != "ok":
             self.restart()
-        for path in (self.folder / "cc_jupyter").glob("data/history.db*"):
+        kept = self.folder / "cc_jupyter" / "data"
+        for path in (*kept.glob("history.db*"), *kept.glob("budgets.json")):
             path.unlink()
 
     def _open(self) -> None:
@@ -176,13 +185,14 @@ class Notebook:
     @property
     def prompt(self) -> str:
         """The last message of the last request."""
-        prompt: str = self.body["messages"][-1]["content"]
-        return prompt
+        return text_of(self.body["messages"][-1]["content"])
 
     @property
     def said(self) -> list[str]:
         """All messages of the last request, without a system prompt."""
-        return [each["content"] for each in self.body["messages"] if each["role"] != "system"]
+        return [
+            text_of(each["content"]) for each in self.body["messages"] if each["role"] != "system"
+        ]
 
     def forget(self) -> None:
         """Forget the requests so far."""

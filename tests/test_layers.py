@@ -25,9 +25,10 @@ LAYERS = (
     """answer_format base_url conversation cost folders insertion local_child masking sendable
     wording""",
     # the user's values, settings and errors, one kind each
-    """arrays dataframes images records repair reply settings tracebacks typed_expression typed_reader
-    weights""",
-    "budget command_words estimate ledger local money pictures sources typed usage_plot variables word_diff",
+    """arrays dataframes images records repair reply settings tracebacks typed_expression
+    typed_reader weights""",
+    """budget command_words estimate ledger local money pictures sources typed usage_plot
+    variables word_diff""",
     """attachments error_report local_command notebook_usage receipt sent target usage_table
     window""",
     # the wire, the network, the screen: packages that do not know each other
@@ -36,6 +37,7 @@ LAYERS = (
     # from a line, a prompt and a model to a request
     "code_commands history models optionline template",
     "options plan",
+    "spending",
     "dry_run keeper",
     # the pipeline, and what uses it
     "commands composing session",

@@ -87,7 +87,7 @@ def tokens_per_byte(connection: sqlite3.Connection, model: str) -> tuple[int, in
     """Give a model's reported prompt tokens and the bytes of their bodies; `None`: none known."""
     tokens, size = connection.execute(
         "SELECT SUM(input_tokens), SUM(body_bytes) FROM (SELECT input_tokens, body_bytes FROM turn"
-        " WHERE model = ? AND input_tokens > 0 AND body_bytes > 0 AND images = '[]'"
+        " WHERE model = ? AND input_tokens > 0 AND body_bytes > 1000 AND images = '[]'"
         " ORDER BY sent_at DESC LIMIT ?)",
         (model, _LAST),
     ).fetchone()

@@ -18,7 +18,7 @@ from cc_jupyter.wire.figures import Figures, Tally
 from cc_jupyter.wire.text import Mender, Speech, one_line, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cc_jupyter.messages import Message, Request
 
@@ -38,11 +38,11 @@ def encode(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": parameters.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": [_message(message) for message in request.messages],
+        "messages": _messages(request.messages),
         "stream": True,
     }
     optional = {
-        "system": with_instruction(request.system, request.answer_format) or None,
+        "system": _system(request),
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
         "stop_sequences": list(parameters.stop) or None,
@@ -63,9 +63,39 @@ class _Call:
         self.mender = Mender()
 
 
-def _message(message: Message) -> dict[str, Any]:
+_CACHED = {"cache_control": {"type": "ephemeral"}}
+"""Marks the end of what is cached for five minutes; at most four marks in a request.
+
+Source: Claude platform, "Prompt caching" (read 2026-11-22); provider-api.md, section 11.
+"""
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Write the messages; in a thread the last two prompts are marked for the cache.
+
+    The older mark finds what the request before has written, the newer one writes what the next
+    one will find. A single prompt is marked nowhere: nothing may ever read it again.
+    """
+    prompts = [at for at, message in enumerate(messages) if message.role == "user"]
+    marked = prompts[-2:] if len(prompts) > 1 else []
+    return [_message(message, cached=at in marked) for at, message in enumerate(messages)]
+
+
+def _message(message: Message, *, cached: bool) -> dict[str, Any]:
     content = message_content(message.text, message.images, anthropic_image_part)
+    if cached:
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        last = blocks[-1]
+        if last.get("text") != "":  # an empty block cannot be marked
+            content = [*blocks[:-1], last | _CACHED]
     return {"role": message.role, "content": content}
+
+
+def _system(request: Request) -> str | list[dict[str, Any]] | None:
+    system = with_instruction(request.system, request.answer_format) or None
+    if system is None or len(request.messages) == 1:
+        return system
+    return [{"type": "text", "text": system} | _CACHED]
 
 
 class AnthropicDecoder:

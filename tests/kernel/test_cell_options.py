@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL, WIRES
+from kernel_notebook import CLAUDE, MODEL, WIRES, text_of
 from provider import KEY
 
 pytestmark = pytest.mark.kernel
@@ -90,7 +90,7 @@ def test_exactly_one_system_prompt_is_sent(notebook, model):
 
 def _systems(body):
     said = [each["content"] for each in body["messages"] if each["role"] == "system"]
-    return said + ([body["system"]] if "system" in body else [])
+    return said + ([text_of(body["system"])] if "system" in body else [])
 
 
 def test_quiet_shows_nothing_and_keeps_the_answer(notebook):

@@ -138,10 +138,7 @@ def test_a_restart_begins_empty_and_a_stored_thread_comes_back(notebook):
 
 def test_restart_and_run_all_sends_exactly_what_the_notebook_says(notebook):
     def run_all():
-        said = []
-        for cell in "abc":
-            said.append(say(notebook, f"{cell}?", f"{cell}!", cell))
-        return said
+        return [say(notebook, f"{cell}?", f"{cell}!", cell) for cell in "abc"]
 
     first = run_all()
     notebook.restart()

@@ -68,7 +68,7 @@ def test_a_known_model_costs_nothing_but_its_one_request(session, provider):
 )
 def test_the_cost_is_that_of_the_instant_of_sending(now, usd, provider, session):
     provider.play(scripted.answer("x", usage=Tokens(1_000_000, 1_000_000)))
-    session._now = lambda: now
+    session.history.now = lambda: now
     reply = run(session)
     assert (reply.cost_usd, reply.cost.origin) == (usd, "reported")
 
