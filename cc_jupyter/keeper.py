@@ -19,6 +19,7 @@ from cc_jupyter.reply import Provenance, Reply, ReplyBuilder
 from cc_jupyter.wire.figures import IMPOSSIBLE
 
 if TYPE_CHECKING:
+    from cc_jupyter.conversation import Slot
     from cc_jupyter.events import StreamEvent
     from cc_jupyter.exchange import Exchange
     from cc_jupyter.history import History
@@ -60,10 +61,12 @@ class Keeper:
         question, thread = plan.question, plan.thread
         self._place = plan.place
         self._parent_id: str | None = None
+        self._slot: Slot | None = None
         if thread is not None:
             if self._place is None:
                 self._place = thread.reserve(question.turn_key, anew=question.new)
             self._parent_id = thread.past_of(self._place).parent_id
+            self._slot = thread.slots[self._place]
         self.builder = ReplyBuilder(beginning=plan.beginning)
         self.builder.notices.extend(question.notices)
         self._due_s = monotonic() + PARTIAL_S
@@ -124,7 +127,7 @@ class Keeper:
         """Put the turn into thread and history; give what the user should know of it."""
         plan, question = self._plan, self._plan.question
         stale: list[int] = []
-        if finished and plan.thread is not None and self._place is not None:
+        if finished and plan.thread is not None and self._place is not None and self._stands:
             turn = Turn(
                 question.prompt, reply.text, question.system, question.images, self._turn_id
             )
@@ -135,6 +138,12 @@ class Keeper:
             on_disk=plan.settings.history,
             stale=stale,
         )
+
+    @property
+    def _stands(self) -> bool:
+        """Whether the turn still has its place: a rewind may have taken it meanwhile."""
+        slots, place = self._plan.thread.slots if self._plan.thread else (), self._place
+        return place is not None and place < len(slots) and slots[place] is self._slot
 
     def _record(self, reply: Reply, *, finished: bool) -> TurnRecord:
         plan, question = self._plan, self._plan.question
@@ -150,7 +159,7 @@ class Keeper:
             sent_at=self._sent_at,
             conversation_id=thread.id if thread else None,
             thread=thread.name if thread else None,
-            position=self._place,
+            position=self._place if self._stands else None,
             parent_id=self._parent_id,
             key=question.turn_key,
             notebook=question.turn_key.notebook if question.turn_key else question.notebook,

@@ -65,7 +65,11 @@ CREATE TABLE turn (
     finished INTEGER NOT NULL
 );
 CREATE INDEX turn_parent ON turn (parent_id);
-CREATE INDEX turn_sent ON turn (sent_at);
+-- all that sums need, so that they read no prompt and no answer
+CREATE INDEX turn_figures ON turn (
+    sent_at, model, thread, notebook, cell_id, stop_reason, error, cost_usd, cost_origin,
+    input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens
+);
 CREATE INDEX turn_model ON turn (model, sent_at);
 
 CREATE TABLE place (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import settings
@@ -254,6 +254,26 @@ class Plain:
     cells: list[Cell] = field(default_factory=list[Cell])
     next_anew: bool = False
 
+    def copy(self) -> Plain:
+        return Plain([replace(cell) for cell in self.cells], next_anew=self.next_anew)
+
+    def rewind(self, number: int) -> None:
+        while self.cells and number:
+            number -= self.cells.pop().said is not None
+        while self.cells and self.cells[-1].said is None:
+            self.cells.pop()
+
+    def answer(self, place: int, said: tuple[str, str, str | None]) -> None:
+        cell = self.cells[place]
+        cell.versions += 1
+        if not said[1]:
+            return
+        cell.said, cell.stale = said, False
+        for later in self.cells[place + 1 :]:
+            if later.anew:
+                break
+            later.stale = later.said is not None
+
     def place(self, name: str) -> int:
         names = [cell.name for cell in self.cells]
         return names.index(name) if name in names else len(names)
@@ -308,14 +328,7 @@ class AnyNotebook(RuleBasedStateMachine):
         self.count += 1
         prompt = f"prompt {self.count}"
         self.thread.record(place, Turn(prompt, answer, system))
-        cell = self.plain.cells[place]
-        cell.versions += 1
-        if answer:
-            cell.said, cell.stale = (prompt, answer, system), False
-            for later in self.plain.cells[place + 1 :]:
-                if later.anew:
-                    break
-                later.stale = later.said is not None
+        self.plain.answer(place, (prompt, answer, system))
 
     @rule(target=running, name=NAMES, answer=ANSWERS, system=SYSTEMS)
     def run_whole(self, name, answer, system):
@@ -345,3 +358,68 @@ class AnyNotebook(RuleBasedStateMachine):
 
 TestAnyNotebook = AnyNotebook.TestCase
 TestAnyNotebook.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+class AnyExploration(RuleBasedStateMachine):
+    """Runs, runs again, forks, rewinds and switches in any order; each thread is like its model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conversations = Conversations()
+        self.plain = {"default": Plain()}
+        self.count = 0
+
+    @property
+    def here(self) -> Plain:
+        return self.plain[self.conversations.current]
+
+    @rule(name=NAMES, answer=ANSWERS, system=SYSTEMS, new=st.booleans())
+    def run_a_cell(self, name, answer, system, new):
+        thread, plain = self.conversations.thread(), self.here
+        past = thread.past(key(name), anew=new)
+        assert (texts(past), past.system) == plain.past(name, new=new)
+        place = thread.reserve(key(name), anew=new)
+        if place == len(plain.cells):
+            plain.cells.append(Cell(name, after=plain.next_anew))
+            plain.next_anew = False
+        plain.cells[place].new = new
+        self.count += 1
+        said = (f"prompt {self.count}", answer, system)
+        thread.record(place, Turn(*said))
+        plain.answer(place, said)
+
+    @rule(number=st.integers(1, 4))
+    def rewind(self, number):
+        self.conversations.thread().rewind(number)
+        self.here.rewind(number)
+
+    @rule()
+    def fork(self):
+        name = f"fork {len(self.plain)}"
+        self.plain[name] = self.here.copy()
+        self.conversations.fork(name)
+
+    @rule(data=st.data())
+    def switch(self, data):
+        self.conversations.current = data.draw(st.sampled_from(sorted(self.plain)))
+
+    @rule()
+    def start_anew(self):
+        self.conversations.thread().start_anew()
+        self.here.next_anew = True
+
+    @invariant()
+    def every_thread_would_send_what_its_model_says(self):
+        for name, plain in self.plain.items():
+            thread = self.conversations.thread(name)
+            assert [
+                (slot.key.cell_id, slot.stale, len(slot.versions)) for slot in thread.slots
+            ] == [(cell.name, cell.stale, cell.versions) for cell in plain.cells]
+            for cell in "abcg":
+                past = thread.past(key(cell))
+                assert (texts(past), past.system) == plain.past(cell, new=False)
+                assert len(past.messages) == 2 * len(past.turns)
+
+
+TestAnyExploration = AnyExploration.TestCase
+TestAnyExploration.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

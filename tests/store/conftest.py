@@ -1,0 +1,29 @@
+"""A history file of the test's own, and turns to put into it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cc_jupyter.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Give an empty store, closed after the test."""
+    opened = Store(tmp_path / "data" / "history.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Give one store for all examples of a property: to make one takes longer than to use it."""
+    opened = Store(tmp_path_factory.mktemp("store") / "history.db")
+    yield opened
+    opened.close()
