@@ -33,6 +33,23 @@ _HELP = """\
 %cmd use MODEL                   the model for this session; `local` is the one on this machine
 %cmd local [setup|start|stop]    the model on this machine: how it stands, or get, start, stop it
 %cmd new [NAME]                  start the thread anew, or go on in a new thread NAME
+%cmd thread [NAME]               go on with a thread: of this session, of the history, or a new one
+%cmd threads                     the threads there are, in this session and in the history
+%cmd history [--full]            the turns of this thread
+%cmd rewind [N]                  take the last turn back, or the last N; nothing is deleted
+%cmd fork NAME                   go on in a new thread that shares everything said so far
+%cmd versions [N] [--use V]      all answers of the last turn, or of turn N; let version V count
+%cmd diff [A B]                  the last two answers of the last turn word by word; or A and B
+%cmd continue [options]          carry the last answer on, in the same turn
+%cmd search TEXT                 turns of all sessions that hold these words
+%cmd export PATH [--overwrite]   this thread as .md, .json or .ipynb
+%cmd forget turn N               remove a turn for good; also: thread NAME, everything
+%cmd usage [--by WHAT]           what was spent, by model, thread, notebook, day or cell
+           [--since WHEN]        this session; day, week, month or all look further back
+           [--notebook] [--plot] this notebook alone; as a picture
+%cmd budget [AMOUNT|off]         the most that may be spent: [--per session|day|notebook]
+%cmd receipt [--since WHEN]      the same as a paragraph for a paper
+%cmd sent [N|ID] [--as FORM]     what exactly went out: json, curl or python
 %cmd insert [N]                  the code blocks of the last answer, or the Nth, into a new cell
 %cmd explain [options]           what went wrong in the cell that failed last
 %cmd fix [options]               the failed cell corrected: what changes, and a new cell with it

@@ -17,6 +17,7 @@ from cc_jupyter.records import TurnRecord
 from cc_jupyter.redact import redact
 from cc_jupyter.reply import Provenance, Reply, ReplyBuilder
 from cc_jupyter.wire.figures import IMPOSSIBLE
+from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from cc_jupyter.conversation import Slot
@@ -62,6 +63,7 @@ class Keeper:
         self._place = plan.place
         self._parent_id: str | None = None
         self._slot: Slot | None = None
+        self._stale: list[int] = []
         if thread is not None:
             if self._place is None:
                 self._place = thread.reserve(question.turn_key, anew=question.new)
@@ -99,6 +101,7 @@ class Keeper:
         reply = dataclasses.replace(reply, cost=cost)
         notices = (
             self._write(reply, finished=True),
+            self._uncached(),
             self._guard.note(reply) if self._guard is not None else None,
         )
         reply = dataclasses.replace(reply, notices=(*reply.notices, *filter(None, notices)))
@@ -132,11 +135,21 @@ class Keeper:
                 question.prompt, reply.text, question.system, question.images, self._turn_id
             )
             stale = plan.thread.record(self._place, turn)
+        self._stale = stale
         return self._history.keep(
             self._record(reply, finished=finished),
             plan.thread,
             on_disk=plan.settings.history,
             stale=stale,
+        )
+
+    def _uncached(self) -> str | None:
+        """Say where the cache that a thread pays by is lost: what is above an edit stays in it."""
+        if not self._stale or self._plan.request.endpoint != "/messages":
+            return None
+        return (
+            f"{counted(len(self._stale), 'later turn')} now stand on a changed text: the next"
+            " prompt bills them whole, not from the cache"
         )
 
     @property

@@ -35,6 +35,8 @@ def _group(record: TurnRecord, by: str) -> str:
             return record.sent_at.astimezone().date().isoformat()
         case "cell":
             return record.key.cell_id if record.key else ""
+        case "server":
+            return record.served_by
         case _:
             raise ValueError(by)
 

@@ -124,6 +124,7 @@ class LedgerCommands:
         threads = {row.group for row in self._ledger("thread", period, here) if row.group}
         return receipt(
             rows,
+            self._ledger("server", period, here),
             period=_period_text(period),
             price_date=load_catalog().price_date,
             threads=len(threads),

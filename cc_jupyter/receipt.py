@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def receipt(
-    rows: Sequence[LedgerRow], *, period: str, price_date: date, threads: int, now: datetime
+    rows: Sequence[LedgerRow],
+    servers: Sequence[LedgerRow],
+    *,
+    period: str,
+    price_date: date,
+    threads: int,
+    now: datetime,
 ) -> Page:
     """Write the paragraph.
 
@@ -25,6 +31,8 @@ def receipt(
     ----------
     rows
         One for each model.
+    servers
+        One for each that answered: `api`, `local`, or a host.
     period
         What the rows add up, in words.
     threads
@@ -38,8 +46,8 @@ def receipt(
     if whole.unknown_tokens:
         unknown = f" (of {counted(whole.unknown_tokens, 'request')} the tokens are unknown)"
     return Page(
-        f"Language models were asked through the Command Code Provider API with cc_jupyter"
-        f" {__version__} ({period}; written {now:%Y-%m-%d}):"
+        f"Language models were asked with cc_jupyter {__version__} ({period}; written"
+        f" {now:%Y-%m-%d}), served by {', '.join(map(_server, servers))}:"
         f" {counted(whole.requests, 'request')} in {counted(threads, 'conversation')},"
         f" of which {whole.failed:,} failed and {whole.interrupted:,} were interrupted."
         f" Models: {models}."
@@ -47,6 +55,11 @@ def receipt(
         f" a cache) and {whole.output_tokens:,} completion tokens{unknown}, as the providers"
         f" reported them. Cost by the price list of {price_date}: {format_sum(whole)}."
     )
+
+
+def _server(row: LedgerRow) -> str:
+    names = {"api": "the Command Code Provider API", "local": "a local model"}
+    return f"{names.get(row.group, row.group)} ({counted(row.requests, 'request')})"
 
 
 def _model(row: LedgerRow) -> str:

@@ -24,7 +24,7 @@ _USAGE_FIELDS = (
 )
 _FEWEST_FOR_SPEED_TOKENS = 10
 _ENDS = {
-    "length": "cut at max_tokens, which --max-tokens raises",
+    "length": "cut at max_tokens, %cmd continue goes on",
     "content_filter": "refused by the model or a filter",
     "interrupted": "interrupted",
     "error": "connection lost",

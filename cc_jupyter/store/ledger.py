@@ -19,6 +19,7 @@ _GROUPS = {
     "notebook": "notebook",
     "day": "date(sent_at, 'localtime')",
     "cell": "ifnull(cell_id, '')",
+    "server": "served_by",
     "all": "''",
 }
 _COUNTS = """

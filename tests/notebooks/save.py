@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+from cc_jupyter.folders import cache_folder
+
 
 def main() -> None:
     """Run every notebook named on the command line."""
     subprocess.run([sys.executable, "-m", "cc_jupyter.cli", "local", "setup"], check=True)
+    home = Path(tempfile.mkdtemp())  # nothing of anybody's own history gets into a notebook
+    (home / "cache").symlink_to(cache_folder())
+    os.environ["CMD_JUPYTER_HOME"] = str(home)
     os.environ["CMD_BASE_URL"] = "local"
     os.environ.pop("CMD_MODEL", None)
     for name in sys.argv[1:]:

@@ -150,6 +150,7 @@ def test_a_table_has_the_sum_under_its_rows_and_figures_as_numbers():
 def test_a_receipt_names_everything_a_paper_needs():
     text = receipt(
         [KNOWN, replace(KNOWN, group="n", failed=1, unknown_tokens=1, unknown_cost=1)],
+        [replace(KNOWN, group="api"), replace(KNOWN, group="local")],
         period="this session",
         price_date=date(2026, 11, 20),
         threads=2,
@@ -159,6 +160,7 @@ def test_a_receipt_names_everything_a_paper_needs():
         *("6 requests in 2 conversations", "1 failed", "m (3 requests", "60 prompt tokens"),
         *("of 1 request the tokens are unknown", "price list of 2026-11-20"),
         "$2.46 + 1 request of unknown cost",
+        "served by the Command Code Provider API (3 requests), a local model (3 requests)",
     ):
         assert part in text
 
