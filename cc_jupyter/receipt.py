@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cc_jupyter.records import LedgerRow
 
 
-def receipt(
+def receipt(  # noqa: PLR0913  what a methods paragraph names
     rows: Sequence[LedgerRow],
     servers: Sequence[LedgerRow],
     *,
