@@ -16,7 +16,7 @@ help:
 	@echo 'make lint             the checks alone: ruff and mypy'
 	@echo 'make bench            measure against the targets'
 	@echo 'make notebooks        run the notebooks on the local model and save their outputs'
-	@echo 'make picture          take the picture of the README anew'
+	@echo 'make picture          take the pictures of the README anew'
 	@echo 'make clean            remove .venv and all caches'
 
 demo: .venv/.demo
@@ -45,7 +45,7 @@ notebooks: .venv/.demo
 
 picture: .venv/.test
 	@$(BIN)/cc-jupyter local setup
-	@$(BIN)/python tests/browser/picture.py notebooks/images/answer.png
+	@$(BIN)/python tests/browser/picture.py notebooks/images
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cc_jupyter.render.screen import Bundle
     from cc_jupyter.reply import Reply
 
-FRAME_S = 0.036
+FRAME_S = 0.033
 _LONG_S = 10.0
 """From then on an answer is read, not watched, and is drawn less often."""
 _LONG_FRAME_S = 0.1
@@ -142,15 +142,15 @@ class NotebookRenderer:
 
     def _draw(self) -> None:
         before = self._screen.sent_bytes
+        self._dirty = False
         self._first_s = self._first_s or monotonic()
         if self._begun:
             frame = self._blocks.take()
             self._live = frame.live
-            self._layout.grow(frame.settled, frame.live)
+            self._dirty = self._layout.grow(frame.settled, frame.live)
         else:
             tail = "".join(self._thoughts[-_REASONING_TAIL:])[-_REASONING_TAIL:]
             self._layout.put("reasoning", reasoning_bundle(tail, "Thinking …", unfolded=True))
-        self._dirty = False
         pause_s = (self._screen.sent_bytes - before) / _MOST_BYTES_A_SECOND
         now_s = monotonic()
         frame_s = FRAME_S if now_s - self._first_s < _LONG_S else _LONG_FRAME_S
@@ -173,8 +173,11 @@ class _Layout:
         else:
             self._ids[place] = self._screen.new(bundle, about)
 
-    def grow(self, settled: str, live: str) -> None:
-        """Draw a frame: `settled` will not change any more, `live` may."""
+    def grow(self, settled: str, live: str) -> bool:
+        """Draw a frame: `settled` will not change any more, `live` may.
+
+        Gives whether `live` is left for the next frame.
+        """
         raise NotImplementedError
 
     def end(self, final: _Final) -> None:
@@ -185,12 +188,14 @@ class _Layout:
 class _WholeCell(_Layout):
     """The cell holds nothing else: each settled piece is an output, and the end replaces all."""
 
-    def grow(self, settled: str, live: str) -> None:
+    def grow(self, settled: str, live: str) -> bool:
         if settled:
             self.put("live", self._screen.answer(settled))
             del self._ids["live"]  # it stands; what follows is an output of its own
+            return bool(live)  # one message a frame: a front end draws each of them
         if live:
             self.put("live", self._screen.answer(live))
+        return False
 
     def end(self, final: _Final) -> None:
         outputs = [part for part in (final.reasoning, final.answer, final.usage) if part]
@@ -215,18 +220,19 @@ class _AmongOthers(_Layout):
         self._since: list[str] = []
         self._since_length = 0
 
-    def grow(self, settled: str, live: str) -> None:
+    def grow(self, settled: str, live: str) -> bool:
         self._since.append(settled)
         self._since_length += len(settled)
         if self._main_length + self._since_length + len(live) <= _SMALL:
             self.put("main", self._screen.answer("".join((*self._main, *self._since, live))))
-            return
+            return False
         if self._since_length > max(_SMALL // 2, self._main_length // 8):
             self._main += self._since
             self._main_length += self._since_length
             self._since, self._since_length = [], 0
             self.put("main", self._screen.answer("".join(self._main)))
         self.put("tail", self._screen.answer("".join((*self._since, live))))
+        return False
 
     def end(self, final: _Final) -> None:
         if final.reasoning:

@@ -1,6 +1,7 @@
-"""Takes the README's picture: JupyterLab, a `%%cmd` cell, the local model's own answer.
+"""Takes the README's pictures: JupyterLab, `%%cmd` cells, the local model's own answers.
 
-`make picture` runs it. Nothing in the picture is staged but the prompt and the width.
+`make picture` runs it: `streaming.png` while an answer comes, `answer.png` when it is there.
+Nothing in the pictures is staged but the prompts and the width.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -24,15 +25,15 @@ CELLS = [
     "%%cmd -> code\nWrite a short Python function that adds two numbers.",
     "",
 ]
-SHOWN = range(3)
-"""The cells that are run; the last one only takes the cursor away from them."""
+STREAMED = 2
+"""The cell that is watched while its answer comes."""
 VIEWPORT = {"width": 960, "height": 560}
 
 
 def main() -> None:
-    """Write the picture to the path on the command line."""
-    target = Path(sys.argv[1]).resolve()
-    target.parent.mkdir(exist_ok=True)
+    """Write the pictures into the folder on the command line."""
+    folder_of_pictures = Path(sys.argv[1]).resolve()
+    streaming, answer = (folder_of_pictures / f"{name}.png" for name in ("streaming", "answer"))
     weights = local.weights_path()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -46,12 +47,17 @@ def main() -> None:
             notebook = LabNotebook(lab, page, lab.write("first-steps.ipynb", CELLS))
             notebook.open()
             notebook.command("application:toggle-left-area")
-            for index in SHOWN:
+            for index in range(STREAMED):
                 notebook.run(index)
+            notebook.start(STREAMED)
+            expect(notebook.outputs(STREAMED).first).to_contain_text("def")
+            page.screenshot(path=streaming)
+            notebook.wait_for_status("idle")
             notebook.select(len(CELLS) - 1)
-            page.screenshot(path=target)
+            page.screenshot(path=answer)
             browser.close()
-    print(f"{target.name}: {target.stat().st_size:,} bytes")
+    for picture in (streaming, answer):
+        print(f"{picture.name}: {picture.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import nbclient
 import nbformat
@@ -155,3 +157,41 @@ def test_a_saved_answer_is_little_larger_than_its_text(provider, tmp_path, text,
     assert failed is None
     lines = nbformat.writes(nbformat.v4.new_notebook(cells=[book.cells[1]]))
     assert len(lines.encode()) <= most * len(text.encode()) + 2_048
+
+
+def papermill(provider, folder, *cells):
+    """Run a notebook by papermill; give what it said and the notebook it wrote."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    book.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "P"}
+    nbformat.write(book, folder / "in.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "-p", "word", "apples"],
+        cwd=folder,
+        env=private_environment(folder)
+        | {"CMD_BASE_URL": provider.base_url, "CMD_API_KEY": KEY, "CMD_MODEL": MODEL},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done, nbformat.read(folder / "out.ipynb", as_version=4)
+
+
+def test_papermill_runs_prompts_with_its_parameters_and_keeps_code_answers(provider, tmp_path):
+    provider.play(answer("```python\nx = 1\n```"))
+    done, book = papermill(
+        provider, tmp_path, "%load_ext cc_jupyter", "%%cmd -f code -> code\nabout {{ word }}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert provider.posts[-1].json["messages"][-1]["content"] == "about apples"
+    answers = [out for cell in book.cells for out in cell.get("outputs", ()) if "data" in out]
+    assert answers[0].data["text/plain"] == "```python\nx = 1\n```"
+    assert answers[0].metadata["cc_jupyter"]["stop_reason"] == "stop"
+
+
+def test_papermill_stops_at_a_prompt_that_fails(provider, tmp_path):
+    provider.play(error(401))
+    done, book = papermill(provider, tmp_path, "%load_ext cc_jupyter", "%%cmd\nhello", "after = 1")
+    assert done.returncode != 0
+    assert "AuthError" in done.stderr
+    assert book.cells[-1].execution_count is None
