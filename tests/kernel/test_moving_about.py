@@ -229,3 +229,46 @@ def test_a_broken_history_is_told_once_and_the_answers_still_show(notebook):
     assert list(data.glob("history.db.broken-*"))
     notebook.provider.play(answer("shown too"))
     assert "history" not in notebook.check("%%cmd\ntwo", "b").texts[-1]
+
+
+# ── what happens to cells
+
+
+def test_a_copied_cell_is_a_turn_of_its_own_at_the_end(notebook):
+    say(notebook, "one", "1", "a")
+    say(notebook, "two", "2", "b")
+    assert say(notebook, "one", "1c", "copy-of-a") == ["one", "1", "two", "2", "one"]
+
+
+def test_a_moved_cell_keeps_its_place(notebook):
+    for cell in "ab":
+        say(notebook, cell, cell.upper(), cell)
+    # only the order on the page has changed: the ids are what they were
+    assert say(notebook, "b", "B2", "b") == ["a", "A", "b"]
+    assert say(notebook, "a", "A2", "a") == ["a"]
+
+
+def test_the_upper_half_of_a_split_cell_keeps_the_turn(notebook):
+    say(notebook, "first half\nsecond half", "1", "a")
+    assert say(notebook, "first half", "1a", "a") == ["first half"]
+    assert say(notebook, "second half", "1b", "new-id") == ["first half", "1a", "second half"]
+
+
+def test_two_notebooks_on_one_kernel_share_the_default_thread(notebook):
+    notebook.check("import os; os.environ['JPY_SESSION_NAME'] = 'one.ipynb'")
+    say(notebook, "one", "1", "same-id")
+    notebook.check("os.environ['JPY_SESSION_NAME'] = 'two.ipynb'")
+    assert say(notebook, "two", "2", "same-id") == ["one", "1", "two"]
+    assert say(notebook, "apart", "3", "other", "--thread two") == ["apart"]
+    shown = {row["notebook"] for row in rows(notebook, "search one")}
+    assert shown == {"one.ipynb"}
+
+
+def test_a_stored_thread_of_this_notebook_comes_before_those_of_others(notebook):
+    for name in ("mine", "theirs"):
+        notebook.check(f"import os; os.environ['JPY_SESSION_NAME'] = '{name}.ipynb'")
+        say(notebook, f"of {name}", "1", "a")
+        notebook.restart()
+    notebook.check("import os; os.environ['JPY_SESSION_NAME'] = 'mine.ipynb'")
+    notebook.check("%cmd thread default")
+    assert say(notebook, "next", "2", "b") == ["of mine", "1", "next"]
