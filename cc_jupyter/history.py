@@ -11,14 +11,15 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation import Slot, Thread, Turn
+from cc_jupyter.conversation_records import conversation_header, place_record, thread_of
 from cc_jupyter.errors import CcError, ConfigError
-from cc_jupyter.records import ConversationRecord, PlaceRecord, TurnRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
     from datetime import datetime
 
+    from cc_jupyter.conversation import Thread
+    from cc_jupyter.records import TurnRecord
     from cc_jupyter.store import Store
 
 _RETRY_S = 30.0
@@ -157,14 +158,42 @@ class History:
         StoreError
             The history cannot be read.
         """
-        summaries = self.store.threads(name)
-        summaries.sort(key=lambda found: found.notebook != notebook)  # stable: newest first
-        stored = self.store.load_conversation(summaries[0].conversation_id) if summaries else None
+        found = self._stored_id(name, notebook)
+        stored = self.store.load_conversation(found) if found else None
         if stored is None:
             return None
         turns = self.store.turns([each for place in stored.places for each in place.versions])
-        slots = [_slot(place, turns) for place in stored.places]
-        return Thread(name, [slot for slot in slots if slot.versions], forked_from=stored.id)
+        return thread_of(stored, turns)
+
+    def forget_thread(self, name: str, notebook: str, live: Thread | None) -> int:
+        """Remove a conversation from the disk: the live one, or the one that would come back.
+
+        Where it was brought back from earlier sessions, its earlier parts go too; conversations
+        of other notebooks by the same name stay. Gives how many turns were removed.
+
+        Raises
+        ------
+        StoreError
+            It cannot be removed.
+        """
+        removed = 0
+        conversation_id = live.id if live else self._stored_id(name, notebook)
+        before = live.forked_from if live else None
+        while conversation_id is not None:
+            stored = self.store.load_conversation(conversation_id)
+            if stored is not None:
+                before = stored.forked_from
+            removed += self.store.forget_conversation(conversation_id)
+            earlier = self.store.load_conversation(before) if before else None
+            conversation_id = earlier.id if earlier and earlier.name == name else None
+            before = None
+        return removed
+
+    def _stored_id(self, name: str, notebook: str) -> str | None:
+        """Give the conversation that a name brings back: of this notebook, else the newest."""
+        summaries = self.store.threads(name)
+        summaries.sort(key=lambda found: found.notebook != notebook)  # stable: newest first
+        return summaries[0].conversation_id if summaries else None
 
     def forget(self, turn_ids: list[str] | None) -> None:
         """Drop turns from memory; `None`: all of them."""
@@ -193,14 +222,15 @@ class History:
         waiting = {each.id for each, _ in self._unsaved} - {record.id}
         if thread.id in self._written:
             place = place_record(own, without=waiting, under_way=record.id)
-            self.store.save(record, _header(thread, record.notebook, self._started_at), place)
+            self.store.save(
+                record, conversation_header(thread, record.notebook, self._started_at), place
+            )
             return
         self.store.save(record, None, None)
         places = tuple(
             place_record(slot, without=waiting, under_way=record.id if slot is own else None)
             for slot in slots
         )
-        header = _header(thread, record.notebook, self._started_at)
         self.store.save_conversation(dataclasses.replace(header, places=places))
         if record.finished:
             self._written.add(thread.id)
@@ -222,63 +252,6 @@ def history_off() -> ConfigError:
         "the history is off, so nothing is on disk",
         hint="unset CMD_HISTORY, and take history = off out of config.toml",
     )
-
-
-def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
-    """Give a thread as it stands, for an export."""
-    header = _header(thread, notebook, started_at)
-    return dataclasses.replace(header, places=tuple(map(place_record, thread.slots)))
-
-
-def place_record(
-    slot: Slot, *, without: Container[str] = (), under_way: str | None = None
-) -> PlaceRecord:
-    """Give a place as it is kept.
-
-    Parameters
-    ----------
-    without
-        Versions that are not written yet.
-    under_way
-        A turn that is being answered there.
-    """
-    versions = [turn.id for turn in slot.versions if turn.id not in without]
-    if under_way is not None and under_way not in versions:
-        versions.append(under_way)
-    active = slot.turn.id if slot.turn else None
-    return PlaceRecord(
-        slot.key,
-        slot.after_new,
-        slot.says_new,
-        slot.stale,
-        tuple(versions),
-        versions.index(active) if active in versions else -1,
-    )
-
-
-def _header(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
-    return ConversationRecord(
-        thread.id, thread.name, notebook, started_at, forked_from=thread.forked_from
-    )
-
-
-def _slot(place: PlaceRecord, turns: dict[str, TurnRecord]) -> Slot:
-    kept = [turns[turn_id] for turn_id in place.versions if turn_id in turns]
-    active = place.versions[place.active] if place.active >= 0 else None
-    ids = [record.id for record in kept]
-    return Slot(
-        place.key,
-        place.after_new,
-        place.says_new,
-        [turn_of(record) for record in kept],
-        ids.index(active) if active in ids else -1,
-        place.stale,
-    )
-
-
-def turn_of(record: TurnRecord) -> Turn:
-    """Give what a conversation needs of a turn."""
-    return Turn(record.prompt, record.answer, record.system, record.images, record.id)
 
 
 def _open_store() -> Store:

@@ -89,7 +89,8 @@ class Keeper:
         if self._grown and monotonic() >= self._due_s:
             self._grown = False
             reply = self._provenance(self.builder.build(self._plan.model.id))
-            self._write(reply, finished=False)
+            notice = self._write(reply, finished=False)
+            self.builder.notices += [notice] if notice else []
             self._due_s = monotonic() + PARTIAL_S
 
     def keep(self) -> Reply:

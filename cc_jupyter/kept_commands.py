@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cc_jupyter.command_words import local_time, place_of
+from cc_jupyter.conversation_records import conversation_record
 from cc_jupyter.errors import OptionError, did_you_mean
-from cc_jupyter.history import conversation_record, history_off
+from cc_jupyter.history import history_off
 from cc_jupyter.tables import Page, Table
 from cc_jupyter.wording import counted
 
@@ -125,9 +126,11 @@ class KeptCommands:
 
     def _forget_thread(self, name: str) -> int:
         conversations, history = self._session.conversations, self._session.history
-        live = conversations.thread(name).slots if name in conversations.names else ()
-        ids = [turn.id for slot in live for turn in slot.versions]
-        stored = history.store.forget_thread(name) if self._on_disk else 0
+        live = conversations.thread(name) if name in conversations.names else None
+        ids = [turn.id for slot in (live.slots if live else ()) for turn in slot.versions]
+        stored = 0
+        if self._on_disk:
+            stored = history.forget_thread(name, self._cell.notebook, live)
         if not ids and not stored:
             raise OptionError(
                 f"there is no thread {name!r}",

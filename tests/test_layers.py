@@ -27,8 +27,8 @@ LAYERS = (
     # the user's values, settings and errors, one kind each
     """arrays dataframes images records repair reply settings tracebacks typed_expression
     typed_reader weights""",
-    """budget command_words estimate ledger local money pictures sources typed usage_plot
-    variables word_diff""",
+    """budget command_words conversation_records estimate ledger local money pictures sources
+    typed usage_plot variables word_diff""",
     """attachments error_report local_command notebook_usage receipt sent target usage_table
     window""",
     # the wire, the network, the screen: packages that do not know each other

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.folders import data_folder
 from cc_jupyter.records import LedgerRow
-from cc_jupyter.store.connection import Connections
+from cc_jupyter.store.connection import Connection
 from cc_jupyter.store.content import unfold_body
 from cc_jupyter.store.conversations import (
     load_conversation,
@@ -25,7 +25,7 @@ from cc_jupyter.store.search import find
 from cc_jupyter.store.turns import instant_text, load_turns, save_turn, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -67,7 +67,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = Connections(path)
+        self._file = Connection(path)
 
     @property
     def notice(self) -> str | None:
@@ -126,16 +126,17 @@ class Store:
 
     def all_turns(
         self, since: datetime | None = None, notebook: str | None = None
-    ) -> Iterator[TurnRecord]:
-        """Give all turns of a time and a notebook, oldest first."""
+    ) -> list[TurnRecord]:
+        """Give all turns of a time and a notebook, oldest first, without their bodies."""
         start = None if since is None else instant_text(since)
         with self._file.reading() as connection:
-            yield from select(
+            found = select(
                 connection,
                 "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
                 " ORDER BY sent_at",
                 [start, notebook],
             )
+            return list(found)
 
     def body(self, turn_id: str) -> bytes | None:
         """Give the body of a request as it was sent; `None`: it was not kept."""
@@ -192,9 +193,9 @@ class Store:
         """Remove a turn from the disk and from every conversation; give how many were removed."""
         return self._forget("id = ?", turn_id)
 
-    def forget_thread(self, name: str) -> int:
-        """Remove all turns said in a thread, and what it was; give how many were removed."""
-        return self._forget("thread = ?", name)
+    def forget_conversation(self, conversation_id: str) -> int:
+        """Remove a conversation and all turns said in it; give how many were removed."""
+        return self._forget("conversation_id = ?", conversation_id)
 
     def forget_everything(self) -> int:
         """Remove all turns and conversations; give how many turns were removed."""

@@ -20,6 +20,7 @@ from cc_jupyter.store.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 BUSY_S = 5.0
@@ -27,8 +28,11 @@ BUSY_S = 5.0
 _BROKEN = ("not a database", "malformed", "disk image")
 
 
-class Connections:
-    """Connections to one file, one for each thread and process.
+class Connection:
+    """The connection to one file, for one thread at a time; a forked process gets its own.
+
+    One is enough: what is done with it takes milliseconds, and one for each thread would leave
+    open files behind those that end.
 
     Raises
     ------
@@ -40,9 +44,8 @@ class Connections:
         self.path = path
         self.notice: str | None = None
         """What the user should know: a broken file was put aside."""
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._open: list[sqlite3.Connection] = []
+        self._lock = threading.RLock()
+        self._raw: sqlite3.Connection | None = None
         self._pid = os.getpid()
         with told(path):
             make_private(path.parent)
@@ -55,22 +58,15 @@ class Connections:
                 self.get()
 
     def get(self) -> sqlite3.Connection:
-        """Give this thread's connection."""
-        if self._pid != os.getpid():  # a fork: the connections are its parent's
-            self._pid, self._local, self._open = os.getpid(), threading.local(), []
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = _open(self.path)
-            with self._lock:
-                self._open.append(connection)
-            self._local.connection = connection
-        return connection
+        """Give the connection, opening the file if it is not open."""
+        if self._raw is None:
+            self._raw = _open(self.path)
+        return self._raw
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give the connection within one transaction: all of it or nothing."""
-        with told(self.path):
-            connection = self.get()
+        with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -81,17 +77,21 @@ class Connections:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection for reading."""
-        with told(self.path):
+        """Give the connection, to this thread alone."""
+        with told(self.path), self._mine():
             yield self.get()
 
     def close(self) -> None:
-        """Close all connections; the next use opens new ones."""
-        with self._lock:
-            for connection in self._open:
-                connection.close()
-            self._open = []
-            self._local = threading.local()
+        """Close the file; the next use opens it again."""
+        with self._mine():
+            if self._raw is not None:
+                self._raw.close()
+            self._raw = None
+
+    def _mine(self) -> AbstractContextManager[bool]:
+        if self._pid != os.getpid():  # a fork: connection and lock are its parent's
+            self._pid, self._raw, self._lock = os.getpid(), None, threading.RLock()
+        return self._lock
 
     def _put_aside(self) -> None:
         """Keep a broken file under another name, with all that belongs to it."""

@@ -272,3 +272,18 @@ def test_a_stored_thread_of_this_notebook_comes_before_those_of_others(notebook)
     notebook.check("import os; os.environ['JPY_SESSION_NAME'] = 'mine.ipynb'")
     notebook.check("%cmd thread default")
     assert say(notebook, "next", "2", "b") == ["of mine", "1", "next"]
+
+
+def test_forgetting_a_thread_leaves_those_of_other_notebooks(notebook):
+    for name in ("mine", "theirs"):
+        notebook.check(f"import os; os.environ['JPY_SESSION_NAME'] = '{name}.ipynb'")
+        say(notebook, f"of {name}", "1", "a")
+        notebook.restart()
+    notebook.check("import os; os.environ['JPY_SESSION_NAME'] = 'mine.ipynb'")
+    notebook.check("%cmd thread default")
+    say(notebook, "of mine too", "2", "b")
+    assert "2 turns" in notebook.check("%cmd forget thread default").texts[-1]
+    assert rows(notebook, "search mine") == []
+    assert [row["notebook"] for row in rows(notebook, "search theirs")] == ["theirs.ipynb"]
+    run = notebook.fail("%cmd forget thread nonsense", "OptionError")
+    assert "there is no thread" in run.error

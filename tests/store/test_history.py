@@ -141,3 +141,10 @@ def test_a_rewind_while_an_answer_streams_keeps_the_answer(session, provider):
     assert replies[0].text == "half there"
     assert session.conversations.thread().slots == ()
     assert [(turn.answer, turn.position) for turn in stored()] == [("half there", None)]
+
+
+def test_a_disk_that_fails_while_an_answer_streams_is_told_under_it(session, provider, monkeypatch):
+    monkeypatch.setattr(keeper, "PARTIAL_S", 0.01)
+    session.history = History(session.now, Failing())
+    provider.play(*scripted.openai_stream(["a ", "b ", "c "], pause_s=0.03))
+    assert any("the disk is full" in notice for notice in ask(session).notices)

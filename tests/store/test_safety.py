@@ -6,8 +6,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from store.samples import conversation, turn
 
@@ -152,11 +154,11 @@ def test_a_fork_of_the_process_opens_the_file_anew(tmp_path):
 SECRET = "zanzibar-4711"
 
 
-@pytest.mark.parametrize("what", ["turn", "thread", "everything"])
+@pytest.mark.parametrize("what", ["turn", "conversation", "everything"])
 def test_what_is_forgotten_is_nowhere_in_the_files(tmp_path, what):
     store = Store(tmp_path / "data" / "history.db")
     body = f'{{"messages":["{SECRET}"]}}'.encode()
-    secret = turn(f"the word is {SECRET}", f"{SECRET}! " * 100, thread="t", body=body)
+    secret = turn(f"{SECRET}?", f"{SECRET}! " * 100, body=body, conversation_id="c" * 32)
     after = turn("next", "x", body=body, parent_id=secret.id)
     elsewhere = turn("kept", "kept", body=b'{"messages":["kept"]}')
     for each in (secret, after, elsewhere):
@@ -165,7 +167,7 @@ def test_what_is_forgotten_is_nowhere_in_the_files(tmp_path, what):
     store.save_conversation(record)
     forget = {
         "turn": lambda: store.forget_turn(secret.id),
-        "thread": lambda: store.forget_thread("t"),
+        "conversation": lambda: store.forget_conversation("c" * 32),
         "everything": store.forget_everything,
     }
     assert forget[what]() == (3 if what == "everything" else 1)
@@ -176,4 +178,21 @@ def test_what_is_forgotten_is_nowhere_in_the_files(tmp_path, what):
         assert store.body(elsewhere.id) == elsewhere.body
         assert store.body(after.id) is None
         assert [found.prompt for found in store.all_turns()] == ["next", "kept"]
+    store.close()
+
+
+def open_files():
+    return psutil.Process().num_fds()
+
+
+def test_threads_that_end_leave_no_open_file_behind(tmp_path):
+    store = Store(tmp_path / "history.db")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(store.save, turn(), None, None).result()
+    before = open_files()
+    for _ in range(20):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: store.save(turn(), None, None), range(4)))
+    assert open_files() <= before
+    assert len(store.all_turns()) == 81
     store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,9 @@ def test_a_deleted_working_directory_is_no_error(monkeypatch):
     [
         ('model = "m"', "model", "m"),
         ("max_retries = 0", "max_retries", 0),
+        ("budget_usd = 0.1", "budget_usd", Decimal("0.1")),
+        ("trim = true", "trim", True),
+        ('history = "off"', "history", False),
         ("idle_timeout_s = 12", "idle_timeout_s", 12.0),
         ("zdr = true", "zdr", True),
         ("reasoning = false", "reasoning", False),
@@ -206,6 +210,11 @@ def test_an_unknown_key_without_a_close_match_names_the_known_ones(config, tmp_p
     [
         ("model = 3", "model = 3 cannot be used | it must be a text"),
         ('model = " "', "model = ' ' cannot be used"),
+        ("budget_usd = -1", "budget_usd = -1 cannot be used | it must be an amount"),
+        (
+            'budget_usd = "much"',
+            "budget_usd = 'much' cannot be used | it must be an amount in US dollars",
+        ),
         ('max_retries = "2"', "max_retries = '2' cannot be used | it must be a whole number"),
         ("max_retries = -1", "max_retries = -1 cannot be used"),
         ("max_retries = 1.5", "max_retries = 1.5 cannot be used"),
