@@ -158,14 +158,13 @@ class Thread:
             slot.stale = False
             return self._make_stale(place)
 
-    def choose(self, place: int, version: int) -> list[int]:
-        """Let an earlier answer count again; give the later places that this made stale."""
+    def choose(self, place: int, version: int) -> None:
+        """Let an earlier answer count again, which makes later turns stale."""
         with self._lock:
             slot = self._slots[place]
-            if slot.active == version:
-                return []
-            slot.active = version
-            return self._make_stale(place)
+            if slot.active != version:
+                slot.active = version
+                self._make_stale(place)
 
     def past_of(self, place: int) -> Past:
         """Give what stands before a place."""

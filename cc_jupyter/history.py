@@ -11,7 +11,12 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation_records import conversation_header, place_record, thread_of
+from cc_jupyter.conversation_records import (
+    conversation_header,
+    conversation_record,
+    place_record,
+    thread_of,
+)
 from cc_jupyter.errors import CcError, ConfigError
 
 if TYPE_CHECKING:
@@ -135,17 +140,21 @@ class History:
         with self._lock:
             return list(self._records.values())
 
-    def save_places(self, thread: Thread, places: list[int], *, on_disk: bool) -> None:
-        """Write down that another version counts, and what that made stale.
+    def save_thread(self, thread: Thread, *, on_disk: bool) -> None:
+        """Write a conversation down as it stands: rewound, forked, with another version counting.
 
         Raises
         ------
         StoreError
             It cannot be written.
         """
-        if on_disk:
-            with self._lock:
-                self._write_places(thread, places)
+        if not on_disk or not (thread.slots or thread.id in self._written):
+            return
+        with self._lock:
+            notebook = next((slot.key.notebook for slot in thread.slots if slot.key), "")
+            record = conversation_record(thread, notebook, self._started_at)
+            self.store.save_conversation(record)
+            self._written.add(thread.id)
 
     def load_thread(self, name: str, notebook: str) -> Thread | None:
         """Bring a stored conversation back, this notebook's first; `None`: there is none.
@@ -220,11 +229,10 @@ class History:
         own = slots[record.position]
         # a place may name only turns that are there already
         waiting = {each.id for each, _ in self._unsaved} - {record.id}
+        header = conversation_header(thread, record.notebook, self._started_at)
         if thread.id in self._written:
             place = place_record(own, without=waiting, under_way=record.id)
-            self.store.save(
-                record, conversation_header(thread, record.notebook, self._started_at), place
-            )
+            self.store.save(record, header, place)
             return
         self.store.save(record, None, None)
         places = tuple(

@@ -110,6 +110,7 @@ class ThreadCommands:
 
     def _rewind(self, rest: str) -> Card:
         taken = self._live.rewind(number("rewind", rest or "1"))
+        self._session.history.save_thread(self._live, on_disk=self._on_disk)
         card = self._standing(self._live, "the current one")
         return Card({**card, "taken back": f"{counted(taken, 'turn')}; nothing was deleted"})
 
@@ -119,4 +120,5 @@ class ThreadCommands:
         name = one_name("fork", rest)
         before = self._live.name
         forked = self._session.conversations.fork(name)
+        self._session.history.save_thread(forked, on_disk=self._on_disk)
         return self._standing(forked, f"a fork of {before}, and the current one")

@@ -75,10 +75,9 @@ class TurnCommands:
                     f"turn {place + 1} has no version {use} with an answer",
                     hint=f"%cmd versions {place + 1} lists what it has",
                 )
-            changed = [place, *thread.choose(place, use - 1)]
-            self._session.history.save_places(
-                thread, changed, on_disk=self._session.settings().history
-            )
+            thread.choose(place, use - 1)
+            on_disk = self._session.settings().history
+            self._session.history.save_thread(thread, on_disk=on_disk)
         rows = [
             self._version_row(at, turn.id, turn.answer, active=at == slot.active)
             for at, turn in enumerate(slot.versions)

@@ -287,3 +287,21 @@ def test_forgetting_a_thread_leaves_those_of_other_notebooks(notebook):
     assert [row["notebook"] for row in rows(notebook, "search theirs")] == ["theirs.ipynb"]
     run = notebook.fail("%cmd forget thread nonsense", "OptionError")
     assert "there is no thread" in run.error
+
+
+def test_what_was_rewound_forked_and_chosen_is_so_after_a_restart(notebook):
+    say(notebook, "one", "first", "a")
+    say(notebook, "one", "second", "a")
+    say(notebook, "two", "2", "b")
+    notebook.check("%cmd fork aside")
+    notebook.check("%cmd thread default")
+    notebook.check("%cmd rewind")
+    notebook.check("%cmd versions 1 --use 1")
+    notebook.restart()
+    notebook.check("%cmd thread default")
+    assert [row["marks"] for row in rows(notebook, "history")] == [""]
+    notebook.check("%cmd versions 1 --use 2")  # also before anything was said again
+    notebook.check("%cmd versions 1 --use 1")
+    assert say(notebook, "next", "x", "c") == ["one", "first", "next"]
+    notebook.check("%cmd thread aside")
+    assert say(notebook, "next", "y", "d") == ["one", "second", "two", "2", "next"]
