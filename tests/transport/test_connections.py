@@ -47,9 +47,12 @@ def test_ten_calls_share_one_connection(provider, transport):
 
 
 def test_calls_at_the_same_time_have_connections_of_their_own_and_keep_them(provider, transport):
-    provider.always(OK)
-    for _ in range(2):
+    for asked in (3, 6):
+        gate = f"{asked} are there"  # the first is under way until the last has come
+        provider.always(scripted.wait(gate), *OK)
         calls = [transport.send(chat(provider)) for _ in range(3)]
+        provider.wait_for_requests(asked)
+        provider.gate(gate).set()
         for incoming in calls:
             assert [type(item) for item in items(incoming)][-1] is End
             incoming.close()
