@@ -17,10 +17,10 @@ class Table(list[Row]):
         """A line under the table: where the rows come from, and how old they are."""
 
     def _repr_html_(self) -> str:
-        names = list(self[0]) if self else []
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+        first = self[0] if self else {}
+        head = "".join(_tag("th", name, like=first[name]) for name in first)
         body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(_cell(row[name]))}</td>' for name in names)}</tr>"
+            f"<tr>{''.join(_tag('td', row[name], like=row[name]) for name in first)}</tr>"
             for row in self
         )
         caption = f"<p><small>{html.escape(self.caption)}</small></p>" if self.caption else ""
@@ -87,6 +87,12 @@ class Diff(str):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(f"{self.rstrip()}\n{self.note}".lstrip())
+
+
+def _tag(tag: str, value: object, *, like: object) -> str:
+    """Write a cell: numbers to the right, where notebooks put everything, and texts to the left."""
+    style = ' style="text-align: left"' if isinstance(like, str) else ""
+    return f"<{tag}{style}>{html.escape(_cell(value))}</{tag}>"
 
 
 def _cell(value: object) -> str:

@@ -113,7 +113,8 @@ class TurnCommands:
             slot = self._live.slots[place_of(self._live, None)]
             if len(slot.versions) < 2:  # noqa: PLR2004  two are compared
                 raise OptionError(
-                    "the last turn has one version only", hint="run its cell again for another"
+                    "the last turn has one version only",
+                    hint="run its cell again, or compare those of turn 1: %cmd diff 1.1 1.2",
                 )
             words = [str(len(slot.versions) - 1), str(len(slot.versions))]
         first, second = (self._answer(word) for word in words)

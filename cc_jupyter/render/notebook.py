@@ -89,6 +89,8 @@ class NotebookRenderer:
             case ReasoningDelta(text) if self._reasoning and not self._begun:
                 self._thoughts.append(text)
                 self._dirty = True
+            case ReasoningDelta() if not self._begun:  # not to be shown, but not to be kept quiet
+                self._say(self._waiting_for("thinking"))
             case Notice(text) if not self._begun:
                 self._say(text)
             case Waiting():
@@ -120,17 +122,31 @@ class NotebookRenderer:
 
     def _wait(self, waiting: Waiting) -> None:
         """Say what one waits for, when that takes long; never more than once a second."""
-        if not self._begun and not self._thoughts:
-            self._say(waiting_line(self._label, monotonic() - self._started_s, waiting))
-        elif line := stalled_line(waiting):
-            if line != self._status and self._begun:
-                self._layout.grow("", f"{self._live}\n\n*{line}*")
-            self._status = line
+        stalled = stalled_line(waiting)
+        if self._begun:
+            if stalled and stalled != self._status:
+                self._layout.grow("", f"{self._live}\n\n*{stalled}*")
+            self._status = stalled
+        elif self._thoughts:
+            self._think(stalled)
+        else:
+            self._say(self._waiting_for(waiting.phase))
+
+    def _waiting_for(self, phase: str) -> str:
+        return waiting_line(self._label, monotonic() - self._started_s, phase)
 
     def _say(self, status: str) -> None:
         if status and status != self._status:
             self._status = status
             self._layout.put("status", self._screen.answer(f"*{status}*"))
+
+    def _think(self, stalled: str = "") -> None:
+        """Show the end of the thinking so far, if that or how long it takes has changed."""
+        summary = " · ".join(filter(None, [self._waiting_for("thinking") or "Thinking …", stalled]))
+        if self._dirty or summary != self._status:
+            self._dirty, self._status = False, summary
+            tail = "".join(self._thoughts[-_REASONING_TAIL:])[-_REASONING_TAIL:]
+            self._layout.put("reasoning", reasoning_bundle(tail, summary, unfolded=True))
 
     def _summary(self, reply: Reply) -> str:
         parts = ["Thought"]
@@ -142,15 +158,13 @@ class NotebookRenderer:
 
     def _draw(self) -> None:
         before = self._screen.sent_bytes
-        self._dirty = False
         self._first_s = self._first_s or monotonic()
         if self._begun:
             frame = self._blocks.take()
             self._live = frame.live
             self._dirty = self._layout.grow(frame.settled, frame.live)
         else:
-            tail = "".join(self._thoughts[-_REASONING_TAIL:])[-_REASONING_TAIL:]
-            self._layout.put("reasoning", reasoning_bundle(tail, "Thinking …", unfolded=True))
+            self._think()
         pause_s = (self._screen.sent_bytes - before) / _MOST_BYTES_A_SECOND
         now_s = monotonic()
         frame_s = FRAME_S if now_s - self._first_s < _LONG_S else _LONG_FRAME_S

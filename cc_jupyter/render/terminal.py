@@ -48,6 +48,7 @@ class TerminalRenderer:
         self._thoughts: list[str] = []
         self._begun = False
         self._dirty = False
+        self._said = ""  # what was drawn last of what one waits for
         self._started_s = monotonic()
         self._drawn_s = 0.0
 
@@ -63,11 +64,12 @@ class TerminalRenderer:
                 self._dirty = True
             case Notice(text):
                 self._console.print(Text(f"[{text}]", style="dim"))
-            case Waiting() if not self._begun and not self._thoughts:
-                line = waiting_line(self._label, monotonic() - self._started_s, event)
-                self._draw(Text(line, style="dim"))
+            case ReasoningDelta() if not self._begun:
+                self._wait("thinking")
+            case Waiting(phase) if not self._begun and not self._thoughts:
+                self._wait(phase)
             case Waiting() if line := stalled_line(event):
-                self._draw(Text(line, style="dim"))
+                self._say(line)
             case _:
                 pass
         if self._dirty and monotonic() - self._drawn_s >= _FRAME_S:
@@ -81,6 +83,16 @@ class TerminalRenderer:
         self._markdown(frame.settled + frame.live)
         if reply.text or reply.reasoning or reply.error is None:
             self._console.print(Text(usage_line(reply), style="dim"))
+
+    def _wait(self, phase: str) -> None:
+        self._say(waiting_line(self._label, monotonic() - self._started_s, phase))
+
+    def _say(self, line: str) -> None:
+        """Say what one waits for, below what is not finished."""
+        if line and line != self._said:
+            self._said = line
+            unfinished = self._blocks.take().live if self._begun else "".join(self._thoughts)
+            self._draw(Text.assemble(self._tail(unfinished), "\n", (line, "dim")))
 
     def _begin(self) -> None:
         """Put the whole thinking above the answer once it is over."""

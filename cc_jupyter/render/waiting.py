@@ -16,14 +16,18 @@ _FOR = {
     "first text": "waiting for the first text",
     "more text": "waiting for more text",
     "retry": "waiting to send again",
+    "thinking": "thinking",
 }
 
 
-def waiting_line(label: str, elapsed_s: float, waiting: Waiting) -> str:
-    """Give a line that changes once a second; empty while no word is needed."""
+def waiting_line(label: str, elapsed_s: float, phase: str) -> str:
+    """Give a line that changes once a second; empty while no word is needed.
+
+    `phase` is that of a `Waiting`, or `thinking` while the model reasons.
+    """
     if elapsed_s < QUIET_S:
         return ""
-    return f"{label} · {elapsed_s:.0f} s · {_FOR[waiting.phase]}"
+    return f"{label} · {elapsed_s:.0f} s · {_FOR[phase]}"
 
 
 def stalled_line(waiting: Waiting) -> str:

@@ -147,7 +147,7 @@ def test_a_console_in_a_kernel_gets_printed_text(notebook):
 
 @pytest.mark.parametrize(
     ("text", "most"),
-    [("".join(prose(5_000)), 2.8), ("```python\n" + "total = step(total)\n" * 800 + "```\n", 4.0)],
+    [("".join(prose(5_000)), 2.7), ("```python\n" + "total = step(total)\n" * 800 + "```\n", 4.0)],
     ids=["an answer of 5,000 tokens", "code in short lines"],
 )
 def test_a_saved_answer_is_little_larger_than_its_text(provider, tmp_path, text, most):
