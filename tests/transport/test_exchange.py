@@ -558,7 +558,10 @@ def test_an_interrupt_amid_a_burst_ends_the_connection_first_and_keeps_all_that_
         if closed:
             time.sleep(0.0001)  # a screen that takes its time over what has come
             closed.append(asked._incoming._closed)
-        elif isinstance(event, TextDelta) and len(provider.requests[0].sent_s) > 2_000:
+        elif isinstance(event, TextDelta):
+            # much has come by then that was not shown yet
+            wait_until(lambda: len(provider.requests[0].sent_s) > 2_000)
+            wait_until(lambda: asked._incoming._items.qsize() > 3)
             closed.append(False)
             asked.wake()
 
