@@ -48,7 +48,8 @@ class TerminalRenderer:
         self._thoughts: list[str] = []
         self._begun = False
         self._dirty = False
-        self._said = ""  # what was drawn last of what one waits for
+        self._unfinished = Text()  # what was drawn last of what is not finished
+        self._said = ""  # the same of what one waits for
         self._started_s = monotonic()
         self._drawn_s = 0.0
 
@@ -91,8 +92,8 @@ class TerminalRenderer:
         """Say what one waits for, below what is not finished."""
         if line and line != self._said:
             self._said = line
-            unfinished = self._blocks.take().live if self._begun else "".join(self._thoughts)
-            self._draw(Text.assemble(self._tail(unfinished), "\n", (line, "dim")))
+            between = "\n" if self._unfinished else ""
+            self._draw(Text.assemble(self._unfinished, between, (line, "dim")))
 
     def _begin(self) -> None:
         """Put the whole thinking above the answer once it is over."""
@@ -105,14 +106,15 @@ class TerminalRenderer:
 
     def _draw_answer(self) -> None:
         self._dirty = False
-        if not self._begun:
-            self._draw(Text(self._tail("".join(self._thoughts)), style="dim"))
-            return
-        frame = self._blocks.take()
-        if frame.settled:
-            self._live.update(Text(""), refresh=True)
-            self._markdown(frame.settled)
-        self._draw(Text(self._tail(frame.live)))
+        if self._begun:
+            frame = self._blocks.take()
+            if frame.settled:
+                self._live.update(Text(""), refresh=True)
+                self._markdown(frame.settled)
+            self._unfinished = Text(self._tail(frame.live))
+        else:
+            self._unfinished = Text(self._tail("".join(self._thoughts)), style="dim")
+        self._draw(self._unfinished)
 
     def _draw(self, shown: Text) -> None:
         self._drawn_s = monotonic()

@@ -13,6 +13,7 @@ from cc_jupyter.records import LedgerRow
 from cc_jupyter.store.connection import Connection
 from cc_jupyter.store.content import unfold_body
 from cc_jupyter.store.conversations import (
+    has_conversation,
     load_conversation,
     load_threads,
     save_header,
@@ -98,15 +99,16 @@ class Store:
                     save_place(connection, conversation.id, turn.position, place)
 
     def save_conversation(self, record: ConversationRecord) -> None:
-        """Write a conversation with all its places; its turns must be there."""
+        """Write a conversation with all its places; of its turns those that are there."""
         with self._file.writing() as connection:
             save_header(connection, record)
             save_places(connection, record)
 
     def save_place(self, conversation_id: str, position: int, place: PlaceRecord) -> None:
-        """Write one place of a conversation that is there."""
+        """Write one place of a conversation; of one that another kernel forgot, nothing."""
         with self._file.writing() as connection:
-            save_place(connection, conversation_id, position, place)
+            if has_conversation(connection, conversation_id):
+                save_place(connection, conversation_id, position, place)
 
     # ── reading
 

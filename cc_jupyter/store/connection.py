@@ -8,6 +8,7 @@ the file; FULL would cost each cell an fsync, some 5 to 20 ms on a laptop's disk
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import threading
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 BUSY_S = 5.0
 """How long to wait for another writer."""
-_BROKEN = ("not a database", "malformed", "disk image")
+_OTHERS = 0o077
+_PRIMARY = 0xFF  # the part of SQLite's code that names the kind of error
 
 
 class Connection:
@@ -46,6 +48,7 @@ class Connection:
         """What the user should know: a broken file was put aside."""
         self._lock = threading.RLock()
         self._raw: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None  # which file: another may get its name
         self._pid = os.getpid()
         with told(path):
             make_private(path.parent)
@@ -60,6 +63,7 @@ class Connection:
     def get(self) -> sqlite3.Connection:
         """Give the connection, opening the file if it is not open."""
         if self._raw is None:
+            self._opened = _make(self.path)
             self._raw = _open(self.path)
         return self._raw
 
@@ -79,7 +83,12 @@ class Connection:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give the connection, to this thread alone."""
         with told(self.path), self._mine():
-            yield self.get()
+            try:
+                yield self.get()
+            except sqlite3.DatabaseError as error:
+                if _is_broken(error):  # the next use begins a new one
+                    self._put_aside()
+                raise
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -96,7 +105,14 @@ class Connection:
     def _put_aside(self) -> None:
         """Keep a broken file under another name, with all that belongs to it."""
         self.close()
-        aside = f"{self.path.name}.broken-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        if _identity(self.path) != self._opened:
+            return  # another process was faster
+        aside = free = f"{self.path.name}.broken-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        number = 1
+        while self.path.with_name(free).exists():
+            number += 1
+            free = f"{aside}-{number}"
+        aside = free
         for ending in ("", "-wal", "-shm"):
             part = self.path.with_name(self.path.name + ending)
             if part.exists():
@@ -112,22 +128,52 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        said = str(error)
         hint = f"the file is {path}; CMD_HISTORY=off works without it"
-        if "locked" in said or "busy" in said:
-            message = f"another program holds the history for more than {BUSY_S:.0f} s"
-        elif "full" in said:
-            message = "the disk is full"
-        elif "readonly" in said or "unable to open" in said or isinstance(error, OSError):
-            message = f"it cannot be opened or written: {said}"
-        else:
-            message = f"it cannot be used: {said}"
-        raise StoreError(message, hint=hint) from error
+        raise StoreError(_sentence(error), hint=hint) from error
+
+
+def _sentence(error: sqlite3.Error | OSError) -> str:
+    match _kind(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return f"another program holds the history for more than {BUSY_S:.0f} s"
+        case sqlite3.SQLITE_FULL:
+            return "the disk is full"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | None:
+            return f"it cannot be opened or written: {error}"
+        case _:
+            return f"it cannot be used: {error}"
+
+
+def _kind(error: sqlite3.Error | OSError) -> int | None:
+    """Give the kind of an error by SQLite's number; `None`: it is the system's.
+
+    What it says may hold a path, and a path any word.
+    """
+    if isinstance(error, OSError):
+        return sqlite3.SQLITE_FULL if error.errno == errno.ENOSPC else None
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+
+
+def _make(path: Path) -> tuple[int, int] | None:
+    """Make the file if it is not there, and say which it is; nobody else may ever read it."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    for ending in ("", "-wal", "-shm"):  # copied back from elsewhere it may be open to others
+        part = path.with_name(path.name + ending)
+        with contextlib.suppress(OSError):
+            if part.stat().st_mode & _OTHERS:
+                part.chmod(0o600)
+    return _identity(path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    # made by us and empty, so that nobody else can read it even for a moment
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
     )
@@ -169,4 +215,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _is_broken(error: sqlite3.DatabaseError) -> bool:
-    return any(word in str(error) for word in _BROKEN)
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_CORRUPT_VTAB:
+        return False  # only the index of words is, and it can be made anew
+    return code is not None and code & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

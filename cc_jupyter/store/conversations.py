@@ -31,6 +31,12 @@ def save_header(connection: sqlite3.Connection, record: ConversationRecord) -> N
     )
 
 
+def has_conversation(connection: sqlite3.Connection, conversation_id: str) -> bool:
+    """Tell whether a conversation is there."""
+    found = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation_id,))
+    return found.fetchone() is not None
+
+
 def save_places(connection: sqlite3.Connection, record: ConversationRecord) -> None:
     """Write all places of a conversation, in place of those that are there."""
     connection.execute(
@@ -44,11 +50,15 @@ def save_places(connection: sqlite3.Connection, record: ConversationRecord) -> N
 def save_place(
     connection: sqlite3.Connection, conversation_id: str, position: int, place: PlaceRecord
 ) -> None:
-    """Write one place and the versions in it."""
+    """Write one place and the versions in it.
+
+    Versions that are not there are left out: another kernel forgot them, and what this one says
+    next is kept all the same.
+    """
     key = place.key
     active = place.versions[place.active] if place.active >= 0 else None
     connection.execute(
-        "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM turn WHERE id = ?))"
         " ON CONFLICT (conversation_id, position) DO UPDATE SET"
         " key_notebook = excluded.key_notebook, cell_id = excluded.cell_id,"
         " cell_number = excluded.cell_number, after_new = excluded.after_new,"
@@ -68,7 +78,7 @@ def save_place(
     where = (conversation_id, position)
     connection.execute("DELETE FROM version WHERE conversation_id = ? AND position = ?", where)
     connection.executemany(
-        "INSERT INTO version VALUES (?, ?, ?, ?)",
+        "INSERT INTO version SELECT ?, ?, ?, id FROM turn WHERE id = ?",
         [(*where, number, turn_id) for number, turn_id in enumerate(place.versions)],
     )
 

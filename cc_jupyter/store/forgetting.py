@@ -5,17 +5,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cc_jupyter.errors import StoreError
+from cc_jupyter.store.migrations import index_anew
 
 if TYPE_CHECKING:
     import sqlite3
 
 _CARRIED_ON = """
-    WITH RECURSIVE carried (id) AS (
-        SELECT id FROM turn WHERE {which}
+    WITH RECURSIVE forgotten (id, conversation_id, number) AS (
+        SELECT id, conversation_id, number FROM turn WHERE {which}
+    ),
+    family (id) AS (
+        SELECT conversation_id FROM forgotten WHERE conversation_id IS NOT NULL
+        UNION SELECT version.conversation_id FROM version JOIN forgotten
+            ON version.turn_id = forgotten.id
+        UNION SELECT conversation.id FROM conversation JOIN family
+            ON conversation.forked_from = family.id
+    ),
+    carried (id) AS (
+        SELECT id FROM forgotten
+        UNION SELECT turn.id FROM turn JOIN family ON turn.conversation_id = family.id
+            WHERE turn.number > (SELECT MIN(number) FROM forgotten)
         UNION SELECT turn.id FROM turn JOIN carried ON turn.parent_id = carried.id
     )
 """
-"""The turns that are forgotten and all whose requests sent them along."""
+"""The turns that are forgotten and all whose requests may have sent them along.
+
+`parent_id` alone does not tell: a turn run again leaves those after it with the version before it
+as their parent. So these are all later turns of the conversations it stood in, and of their forks.
+"""
+_LIVE = """
+    WITH RECURSIVE live (sha256) AS (
+        SELECT sha256 FROM uses
+        UNION SELECT part.needs FROM part JOIN live ON part.sha256 = live.sha256
+    )
+"""
+_STANDING = """
+    WITH RECURSIVE standing (id) AS (
+        SELECT conversation_id FROM version
+        UNION SELECT conversation.forked_from FROM conversation JOIN standing
+            ON conversation.id = standing.id WHERE conversation.forked_from IS NOT NULL
+    )
+"""
+"""Conversations that hold a turn, and those they were forked from, which lead to their forks."""
 
 
 def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int:
@@ -35,7 +66,7 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
         (value,),
     )
     removed = connection.execute(f"DELETE FROM turn WHERE {which}", (value,)).rowcount  # noqa: S608  our own words
-    connection.execute("DELETE FROM content WHERE sha256 NOT IN (SELECT sha256 FROM uses)")
+    connection.execute(f"{_LIVE} DELETE FROM content WHERE sha256 NOT IN live")  # noqa: S608  as above
     connection.execute(
         "UPDATE place SET active = (SELECT v.turn_id FROM version v JOIN turn t"
         " ON t.id = v.turn_id WHERE v.conversation_id = place.conversation_id"
@@ -44,9 +75,9 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
         " WHERE active NOT IN (SELECT id FROM turn)"
     )
     connection.execute(
-        "DELETE FROM conversation WHERE id NOT IN (SELECT conversation_id FROM version)"
+        f"{_STANDING} DELETE FROM conversation WHERE id NOT IN standing"  # noqa: S608  as above
     )
-    connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
+    index_anew(connection)
     return removed
 
 

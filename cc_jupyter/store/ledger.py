@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _GROUPS = {
-    "model": "model",
+    "model": "+model",  # the plus keeps to the index that holds all figures
     "thread": "ifnull(thread, '')",
     "notebook": "notebook",
     "day": "date(sent_at, 'localtime')",

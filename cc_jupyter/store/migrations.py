@@ -108,6 +108,15 @@ CREATE VIRTUAL TABLE words USING fts5 (
 );
 """
 
+_CHAINS = """
+CREATE TABLE part (
+    sha256 TEXT NOT NULL REFERENCES content (sha256) ON DELETE CASCADE,
+    needs TEXT NOT NULL,
+    PRIMARY KEY (sha256, needs)
+) WITHOUT ROWID;
+CREATE INDEX turn_conversation ON turn (conversation_id);
+"""
+
 
 def m001_first(connection: sqlite3.Connection) -> None:
     """Make the tables: turns, conversations over them, contents kept once, words to search."""
@@ -115,7 +124,24 @@ def m001_first(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_first,)
+def m002_chains(connection: sqlite3.Connection) -> None:
+    """Make the table of what a content needs: a thread's messages are kept once, not each time."""
+    for statement in _statements(_CHAINS):
+        connection.execute(statement)
+    index_anew(connection)  # forgetting used to put unfinished turns into the index
+
+
+def index_anew(connection: sqlite3.Connection) -> None:
+    """Make the index of words anew, without traces of what was removed."""
+    connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
+    # a turn gets into the index when it is finished, and would else be there twice
+    connection.execute(
+        "INSERT INTO words (words, rowid, prompt, answer)"
+        " SELECT 'delete', number, prompt, answer FROM turn WHERE NOT finished"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_first, m002_chains)
 """In order; a file knows by `user_version` how many it has had."""
 
 

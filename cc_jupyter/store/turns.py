@@ -11,7 +11,7 @@ from cc_jupyter.conversation import TurnKey
 from cc_jupyter.cost import Cost
 from cc_jupyter.events import Usage
 from cc_jupyter.records import TurnRecord
-from cc_jupyter.store.content import fold_body, fold_images, keep, unfold_images
+from cc_jupyter.store.content import Folded, fold_body, fold_images, keep, unfold_images
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,7 +37,9 @@ def instant_text(instant: datetime) -> str:
 
 def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
     """Write a turn, in place of what is there of it."""
-    row, parts = _row(turn)
+    images, parts = fold_images(turn.images)
+    folded = None if turn.body is None else fold_body(turn.body)
+    row = _row(turn, images, folded)
     old = connection.execute(
         "SELECT number, finished, prompt, answer FROM turn WHERE id = ?", (turn.id,)
     ).fetchone()
@@ -65,7 +67,7 @@ def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
             "INSERT INTO words (rowid, prompt, answer) VALUES (?, ?, ?)",
             (number, turn.prompt, turn.answer),
         )
-    keep(connection, turn.id, parts)
+    keep(connection, turn.id, folded, parts)
 
 
 def load_turns(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, TurnRecord]:
@@ -89,12 +91,7 @@ def select(
         yield _turn(connection, dict(zip(names, values_, strict=True)))
 
 
-def _row(turn: TurnRecord) -> tuple[dict[str, Any], dict[str, bytes]]:
-    images, parts = fold_images(turn.images)
-    body = None
-    if turn.body is not None:
-        body, more = fold_body(turn.body)
-        parts = parts | more
+def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]:
     cost = turn.cost
     row = {name: getattr(turn, name) for name in _SAME}
     row |= {name: getattr(turn.usage, name) for name in _TOKENS}
@@ -110,11 +107,11 @@ def _row(turn: TurnRecord) -> tuple[dict[str, Any], dict[str, bytes]]:
         "first_token_s": turn.time_to_first_token_s,
         "notices": json.dumps(turn.notices),
         "ordered_by": turn.order,
-        "body": body,
+        "body": None if folded is None else folded.text,
         "body_bytes": None if turn.body is None else len(turn.body),
         "finished": turn.finished,
     }
-    return row, parts
+    return row
 
 
 def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:

@@ -58,6 +58,105 @@ def test_nothing_of_a_long_answer_is_lost_or_shown_twice(open_notebook, provider
     assert re.findall(r"\w+", shown.inner_text()) == said
 
 
+KINDS = r"""- outer
+
+  - inner
+
+    ```text
+    code in a list
+    ```
+
+  still outer
+
+See [the manual][m] and `[not a link][m]`.
+
+> quoted
+>
+> > twice
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+The sum $a_1 + a_2$ and <em>no tag</em>.
+
+[m]: https://far.example/manual
+"""
+CONTRAST = """element => {
+  const [text, ground] = [getComputedStyle(element).color, (() => {
+    for (let each = element; each; each = each.parentElement) {
+      const colour = getComputedStyle(each).backgroundColor;
+      if (!/, 0\\)$|transparent/.test(colour)) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  })()].map(colour => colour.match(/[\\d.]+/g).map(Number));
+  const alpha = text[3] ?? 1;
+  const seen = text.slice(0, 3).map((part, n) => alpha * part + (1 - alpha) * ground[n]);
+  const light = ([r, g, b]) => [r, g, b].map(part => part / 255)
+    .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, n) => sum + part * [0.2126, 0.7152, 0.0722][n], 0);
+  const [high, low] = [light(seen), light(ground)].sort((a, b) => b - a);
+  return (high + 0.05) / (low + 0.05);
+}"""
+
+
+def test_every_kind_of_markdown_stands_right_and_reads_well_in_both_themes(open_notebook, provider):
+    provider.play(openai_stream(tokens(KINDS), pause_s=0.01))
+    notebook = open_notebook(PROMPT)
+    notebook.run(1)
+    shown = notebook.outputs(1).first
+    expect(shown.locator("li li pre")).to_have_text("code in a list")
+    expect(shown.locator("a[href='https://far.example/manual']")).to_have_text("the manual")
+    expect(shown.locator("p code")).to_have_text("[not a link][m]")
+    expect(shown.locator("blockquote blockquote")).to_have_text("twice")
+    expect(shown.locator("td")).to_have_text(["1", "2"])
+    expect(shown.locator("mjx-container")).to_have_count(1)
+    expect(shown.locator("em")).to_have_count(0)
+    expect(shown).to_contain_text("<em>no tag</em>")
+    line = notebook.outputs(1).nth(1).locator("small")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        choose = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+        notebook.page.evaluate(choose, theme)
+        expect(notebook.page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
+        assert line.evaluate(CONTRAST) >= 4.5, theme  # what WCAG asks of small text
+
+
+def test_other_displays_keep_their_place_while_an_answer_comes_and_after(open_notebook, provider):
+    script = openai_stream(["First part. ", "\n\nSecond part. ", "Third."])
+    provider.play(*after(script, "Second", wait("rest")))
+    notebook = open_notebook(
+        "from IPython.display import display\n"
+        "mine = display('mine', display_id=True)\n"
+        "print('before')\n"
+        "r = %cmd ask why?\n"
+        "print('after')\n"
+        "mine.update('mine, updated')"
+    )
+    notebook.start(1)
+    expect(notebook.cell(1)).to_contain_text("Second part.")
+    shown = notebook.cell(1).locator(".jp-OutputArea").first
+    found = re.findall(r"mine|before|First|Second", shown.inner_text())
+    assert found[-4:] == ["mine", "before", "First", "Second"]
+    provider.gate("rest").set()
+    notebook.wait_for_status("idle")
+    expect(notebook.cell(1)).to_contain_text("mine, updated")
+    words = r"mine, updated|before|First|Second|Third|to first token|after"
+    assert re.findall(words, shown.inner_text()) == words.split("|")
+
+
+def test_a_browser_six_times_slower_shows_the_end_too(open_notebook, provider):
+    provider.play(openai_stream(tokens(MARKDOWN), pause_s=0.005))
+    notebook = open_notebook(PROMPT)
+    session = notebook.page.context.new_cdp_session(notebook.page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    notebook.start(1)
+    expect(notebook.outputs(1).first).to_contain_text("Reading")
+    provider.posts[0].wait_until_over(30)
+    expect(notebook.outputs(1).nth(1)).to_have_text(USAGE, timeout=20_000)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    assert late_s < 5  # 0.8 s on an idle machine, 0.1 s without the brake
+
+
 def test_reasoning_is_folded_and_opens(open_notebook, provider):
     provider.play(answer("Forty-two.", reasoning=["Six times ", "seven <b>is</b>."]))
     notebook = open_notebook(PROMPT)

@@ -113,6 +113,20 @@ def test_print_and_answers_stand_in_the_order_in_which_they_came(notebook):
     assert not run.of_type("clear_output")
 
 
+def test_a_display_of_ones_own_keeps_its_place_and_can_still_be_updated(notebook):
+    notebook.provider.play(answer("the answer"))
+    run = notebook.check(
+        "from IPython.display import display\n"
+        "first = display('waiting', display_id=True)\n"
+        "%cmd ask why?\n"
+        "last = display('working', display_id=True)\n"
+        "first.update('came')\n"
+        "last.update('done')"
+    )
+    assert [run.texts[n] for n in (0, 1, 3)] == ["'came'", "the answer", "'done'"]
+    assert len(run.texts) == 4
+
+
 def test_a_cell_magic_called_from_python_never_clears_other_output(notebook):
     run = notebook.check(
         "for n in range(2):\n"

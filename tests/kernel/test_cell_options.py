@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from kernel_notebook import CLAUDE, MODEL, WIRES, text_of
-from provider import KEY
+from provider import KEY, Tokens, answer
 
 pytestmark = pytest.mark.kernel
 
@@ -143,6 +145,43 @@ def test_a_dry_run_of_a_line_is_a_dict(notebook):
     assert notebook.value("plan['body']['messages']") == [{"role": "user", "content": "hello?"}]
     assert notebook.value("isinstance(plan, dict)") is True
     assert notebook.provider.requests == []
+
+
+def test_a_dry_run_estimates_the_tokens_of_each_part(notebook):
+    notebook.provider.play(answer("the answer " * 100))
+    notebook.check("%%cmd\nfirst")
+    (shown,) = notebook.check("%%cmd --dry-run -s 'be brief'\nsecond").outputs
+    found = re.findall(r"^ +(\w+) +([\d,]+) bytes +~([\d,]+) tokens$", shown.text, re.MULTILINE)
+    assert [role for role, *_ in found] == ["system", "user", "assistant", "user"]
+    assert [size for _, size, _ in found] == ["8", "5", "1,100", "6"]
+    assert 100 < int(found[2][2]) < 600
+    assert re.search(r"^tokens: in ~\d{3}, out ~[\d,]+$", shown.text, re.MULTILINE)
+    assert re.search(r"^cost: ~<?\$0\.\d+$", shown.text, re.MULTILINE)
+
+
+def test_a_prompt_much_larger_than_the_last_one_is_mentioned_in_the_usage_line(notebook):
+    for tokens, cell, mentioned in [
+        (1000, "first", ""),
+        (4000, "second", ""),
+        (24_000, "third", "the prompt is 6 times the last one"),
+        (23_000, "fourth", ""),
+    ]:
+        notebook.provider.play(answer("fine", usage=Tokens(tokens, 5)))
+        line = notebook.check(f"%%cmd\n{cell}").texts[-1]
+        assert mentioned in line
+        assert ("times the last one" in line) == bool(mentioned)
+
+
+def test_how_much_larger_a_prompt_must_be_to_be_mentioned_can_be_set(notebook):
+    project = notebook.workdir / "pyproject.toml"
+    project.write_text("[tool.cc_jupyter]\nlarge_prompt_factor = 3\n")
+    try:
+        for tokens in (2000, 6000):
+            notebook.provider.play(answer("fine", usage=Tokens(tokens, 5)))
+            line = notebook.check(f"%%cmd\n{tokens}").texts[-1]
+    finally:
+        project.unlink()
+    assert "the prompt is 3 times the last one" in line
 
 
 def test_a_dry_run_leaves_no_turn(notebook):

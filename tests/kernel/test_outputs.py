@@ -125,6 +125,17 @@ def test_model_output_is_text_no_script_and_no_html_of_the_model_gets_through(no
     assert notebook.value("_cmd.text") == evil
 
 
+def test_an_image_from_the_web_is_a_link_unless_the_user_allows_it(notebook):
+    image = "![a view](https://far.example/a.png)"
+    for allowed in (False, True):
+        notebook.check(f"%config CmdMagics.remote_images = {allowed}")
+        notebook.provider.play(answer(image))
+        run = notebook.check("%%cmd --once\nhello")
+        assert (image in run.outputs[0].data["text/markdown"]) == allowed
+        assert "](https://far.example/a.png)" in run.outputs[0].data["text/markdown"]
+        assert run.texts[0] == image
+
+
 def test_nothing_from_the_model_is_executed_or_put_into_a_cell(notebook):
     notebook.provider.play(answer("```python\nraise SystemExit\n```\n%reset -f\n!rm -rf /"))
     run = notebook.check("x = 1\n%cmd ask code?")

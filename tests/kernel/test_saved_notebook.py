@@ -145,13 +145,22 @@ def test_a_console_in_a_kernel_gets_printed_text(notebook):
     assert not run.of_type("update_display_data")
 
 
+HARD_WRAPPED = "".join(prose(5_000))
+AS_MODELS_WRITE = re.sub(r"(?<=[a-z]) *\n(?=[a-z])", " ", HARD_WRAPPED)
+"""A paragraph is one line; the hard-wrapped text has 34 characters a line with all its code."""
+
+
 @pytest.mark.parametrize(
     ("text", "most"),
-    [("".join(prose(5_000)), 2.7), ("```python\n" + "total = step(total)\n" * 800 + "```\n", 4.0)],
-    ids=["an answer of 5,000 tokens", "code in short lines"],
+    [
+        (AS_MODELS_WRITE, 2.7),
+        (HARD_WRAPPED, 2.75),
+        ("```python\n" + "total = step(total)\n" * 800 + "```\n", 4.0),
+    ],
+    ids=["5,000 tokens", "5,000 tokens in short lines", "code in short lines"],
 )
 def test_a_saved_answer_is_little_larger_than_its_text(provider, tmp_path, text, most):
-    """The file holds the text twice, a line of JSON for each of its lines (34 letters here)."""
+    """The file holds the text twice, with a line of JSON for each of its lines."""
     provider.play(answer(text))
     book, failed = execute(provider, tmp_path, "%load_ext cc_jupyter", "%%cmd\nhello")
     assert failed is None

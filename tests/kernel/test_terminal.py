@@ -209,6 +209,41 @@ def test_a_cell_is_not_sent_while_it_is_typed_at_a_real_prompt(tmp_path, provide
     assert provider.posts[0].json["messages"][-1]["content"].strip() == "hello"
 
 
+def test_in_jupyter_console_an_answer_is_printed_as_it_comes(tmp_path, provider):
+    """It runs in a kernel, yet shows only the first state of a display."""
+    environment = private_environment(tmp_path) | {
+        "CMD_BASE_URL": provider.base_url,
+        "CMD_API_KEY": KEY,
+        "CMD_MODEL": MODEL,
+        "TERM": "dumb",
+    }
+    console = pexpect.spawn(
+        sys.executable,
+        ["-m", "jupyter_console", "--simple-prompt", "--no-confirm-exit"],
+        env=environment,
+        cwd=str(tmp_path),
+        encoding="utf-8",
+        timeout=LIMIT_S,
+        dimensions=(50, 120),
+    )
+    console.expect(r"In \[1\]: ")
+    console.sendline("%load_ext cc_jupyter")
+    console.expect(r"In \[2\]: ")
+    before, after = halves(openai_stream(["The *ans", "wer* is ", "forty-two."]), "forty")
+    provider.play(before, wait("more"), after)
+    console.sendline("r = %cmd ask why?")
+    console.expect(r"The \*answer\* is ")
+    provider.gate("more").set()
+    console.expect(r"In \[3\]: ")
+    assert on_screen(console.before).startswith("forty-two.\ndeepseek-v4-flash · in ")
+    provider.play(error(401))
+    console.sendline("%cmd ask why?")
+    console.expect(r"In \[4\]: ")
+    _, *said = on_screen(console.before).strip().splitlines()
+    assert [line.partition(":")[0] for line in said] == ["AuthError", "Hint"]
+    console.close(force=True)
+
+
 # ── without a terminal
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from kernel_notebook import CLAUDE, MODEL, halves
-from provider import answer, anthropic_stream, openai_stream, prose, wait
+from provider import answer, anthropic_stream, openai_stream, prose, tokens, wait
 
 pytestmark = pytest.mark.kernel
 
@@ -128,6 +128,17 @@ def test_a_slow_reader_loses_nothing_and_sees_the_kernel_idle(notebook, code):
     assert run.status == "ok"
     assert run.texts[0] == "".join(prose(20_000))
     assert run.messages[-1]["content"]["execution_state"] == "idle"
+
+
+@BOTH
+def test_a_code_block_of_20000_tokens_is_settled_as_it_comes(notebook, code):
+    lines = [f"total_{n} = step(total_{n}, {n})\n" for n in range(2900)]  # 7 tokens each
+    text = "".join(["```python\n", *lines, "```\n"])
+    notebook.provider.play(answer(tokens(text)))
+    run = burst(notebook, code, MODEL)
+    assert run.texts[0] == text
+    assert len(run.messages) <= 40
+    assert run.data_bytes <= 6 * len(text)
 
 
 def test_many_answers_in_one_cell_lose_nothing(notebook):

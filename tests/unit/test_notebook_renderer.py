@@ -1,6 +1,8 @@
 """What the notebook's screen sends: few messages, bounded bytes, nothing lost."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cc_jupyter.errors import StreamError
 from cc_jupyter.events import Notice, ReasoningDelta, TextDelta, Waiting
@@ -16,11 +18,13 @@ class Publisher:
     def __init__(self):
         self.outputs = {}
         self.messages = []
+        self.log = []
         self.wait = False
 
     def publish(self, *, data, metadata, transient, update):
         assert "text/plain" in data
         self.messages.append(sum(map(len, data.values())))
+        self.log.append(("update" if update else "display", transient["display_id"], data))
         if self.wait:
             self.outputs.clear()
             self.wait = False
@@ -29,6 +33,7 @@ class Publisher:
 
     def clear_output(self, *, wait):
         self.messages.append(0)
+        self.log.append(("clear", None, wait))
         self.wait = wait
         if not wait:
             self.outputs.clear()
@@ -94,7 +99,7 @@ def test_traffic_grows_linearly_with_the_text(shape, owns_cell, clock):
     assert sizes[1] < 6 * sizes[0]
 
 
-def test_at_most_one_frame_in_36_milliseconds(clock):
+def test_no_more_frames_than_their_time_allows(clock):
     board = play([TextDelta("a ")] * 2000, owns_cell=True, clock=clock)
     assert len(board.messages) <= 2000 * 0.005 / notebook.FRAME_S + 5
 
@@ -170,6 +175,87 @@ def test_a_stalled_answer_says_for_how_long_and_goes_on(clock):
     assert shell.display_pub.texts == ["So far\n\n*no data for 40 s*"]
     renderer.show(TextDelta(" so good"))
     assert shell.display_pub.texts == ["So far so good"]
+
+
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_thinking_is_named_with_its_time_also_where_it_is_not_shown(owns_cell, clock):
+    for reasoning in (True, False):
+        shell = Shell()
+        renderer = NotebookRenderer(
+            Screen(shell), label="m", owns_cell=owns_cell, reasoning=reasoning
+        )
+        for _ in range(140):  # five seconds
+            renderer.show(ReasoningDelta("hm "))
+            clock[0] += 0.036
+        (shown,) = shell.display_pub.texts
+        assert "m · 5 s · thinking" in shown
+        assert ("hm" in shown) == reasoning
+        assert reasoning or len(shell.display_pub.messages) <= 7
+        renderer.show(TextDelta("Hi"))
+        assert shell.display_pub.texts[-1] == "Hi"
+
+
+def test_a_stall_while_it_thinks_is_told_beside_the_thoughts(clock):
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m", owns_cell=True)
+    renderer.show(ReasoningDelta("hm"))
+    clock[0] += 12
+    renderer.show(Waiting("more text", 12.1))
+    assert shell.display_pub.texts == ["[m · 12 s · thinking · no data for 12 s]\nhm"]
+
+
+def as_a_front_end_that_is_late_with_updates(log, late):
+    """Give what stands in the end where updates overtake nothing of their own output only.
+
+    VS Code applies updates apart from new outputs and drops those whose output is not there.
+    `late` says for each how many messages go before it; where one output has two, the last wins.
+    """
+    queued = []
+    for place, (kind, display_id, content) in enumerate(log):
+        delay = late[place % len(late)] if kind == "update" else 0
+        before = max((at for at, message in queued if message[1] == display_id), default=0)
+        queued.append((max(place + delay, before), (kind, display_id, content)))
+    queued.sort(key=lambda each: each[0])
+    board, clearing = {}, False
+    for _, (kind, display_id, content) in queued:
+        if kind == "clear":
+            clearing = content
+            if not content:
+                board.clear()
+        elif kind == "display":
+            if clearing:
+                board.clear()
+            clearing = False
+            board[display_id] = content
+        elif display_id in board:
+            board[display_id] = content
+    return list(board.values())
+
+
+@pytest.mark.parametrize("owns_cell", [True, False], ids=["whole cell", "among others"])
+def test_the_end_is_the_same_where_updates_come_late_or_out_of_order(owns_cell):
+    @settings(deadline=None, max_examples=50)  # a busy machine takes its time
+    @given(st.lists(st.integers(0, 30), min_size=1, max_size=40))
+    def check(late):
+        with pytest.MonkeyPatch.context() as patch:
+            now = [100.0]
+            patch.setattr(notebook, "monotonic", lambda: now[0])
+            now[0] += 1
+            waits = [Waiting("first text", n * 0.3) for n in range(5)]
+            thoughts = [ReasoningDelta("hm ")] * 20
+            texts = [TextDelta(piece) for piece in PARAGRAPHS[:900]]
+            board = play([*waits, *thoughts, *texts], owns_cell=owns_cell, clock=now)
+        wanted = [data for data, _ in board.outputs.values()]
+        assert as_a_front_end_that_is_late_with_updates(board.log, late) == wanted
+        assert [kind for kind, *_ in board.log].count("update") > 20
+
+    check()
+
+
+def test_after_a_cell_was_cleared_nothing_of_before_is_updated(clock):
+    board = play([TextDelta(piece) for piece in PARAGRAPHS], owns_cell=True, clock=clock)
+    kinds = [kind for kind, *_ in board.log]
+    assert kinds[kinds.index("clear") :] == ["clear", "display", "display"]
 
 
 @pytest.mark.parametrize("owns_cell", [True, False])
