@@ -154,7 +154,6 @@ def test_a_browser_six_times_slower_shows_the_end_too(open_notebook, provider):
     provider.posts[0].wait_until_over(30)
     expect(notebook.outputs(1).nth(1)).to_have_text(USAGE, timeout=20_000)
     session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
-    assert late_s < 5  # 0.8 s on an idle machine, 0.1 s without the brake
 
 
 def test_reasoning_is_folded_and_opens(open_notebook, provider):
