@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 def _usage(paths: Sequence[Path]) -> int:
     """Add up notebooks; one that cannot be read is named, and the others still count."""
     from cc_jupyter.notebook_usage import notebook_usage  # noqa: PLC0415  as for local
+    from cc_jupyter.render.safe import safe_terminal  # noqa: PLC0415  as for local
     from cc_jupyter.usage_table import usage_table  # noqa: PLC0415  as for local
 
     rows, failed = [], 0
@@ -78,12 +79,16 @@ def _usage(paths: Sequence[Path]) -> int:
             found = notebook_usage(path)
         except CcError as error:
             print(f"cc-jupyter: {error}", file=sys.stderr)
-            failed = 1
+            failed += 1
             continue
         name = _short(path)
         rows += [replace(row, group=f"{name}  {row.group}") for row in found]
-    print(usage_table("notebook and model", rows, caption="answers that stand in the notebooks"))
-    return failed
+    if rows:
+        table = usage_table("notebook and model", rows, caption="answers that stand in notebooks")
+        print(safe_terminal(str(table)))  # a notebook from elsewhere may name its model as it likes
+    elif failed < len(paths):
+        print("No answer of cc_jupyter stands in these notebooks.")
+    return int(failed > 0)
 
 
 def _setup() -> None:

@@ -6,20 +6,29 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.errors import OptionError
+from cc_jupyter.exported_turns import USAGE_FIELDS, about, cost_json, redacted, turns_said
+from cc_jupyter.notebook_export import export_notebook
 from cc_jupyter.redact import redact
 from cc_jupyter.render.safe import safe_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cc_jupyter.records import ConversationRecord, TurnRecord
+    from cc_jupyter.records import ConversationRecord, PlaceRecord, TurnRecord
 
 SCHEMA_VERSION = 1
 """Of `export_schema.json`, which documents the JSON form."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_OPENING = re.compile(
+    r"(?P<before>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+)(?:(?P<run>`{3,})[^`]*|(?P<wave>~{3,}).*)"
+)
+_CLOSING = re.compile(r"[ \t>]*+(?P<run>`{3,}|~{3,})[ \t]*+")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def write_export(
@@ -42,18 +51,18 @@ def write_export(
         ".json": export_json,
         ".ipynb": export_notebook,
     }
-    form = forms.get(target.suffix)
+    form = forms.get(target.suffix.lower())
     if form is None:
         raise OptionError(
             f"{target.name} has no ending that says how to write it",
             hint="it may end in .md, .json or .ipynb",
         )
-    text = redact(form(conversation, turns))
+    text = _HALF_CHARACTER.sub("\ufffd", form(conversation, turns))  # UTF-8 has none
     part = target.with_name(f".{target.name}.part")
     try:
         if target.exists() and not overwrite:
             raise OptionError(f"{target} exists", hint="%cmd export PATH --overwrite replaces it")
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(text.encode())  # as bytes: no system changes the ends of its lines
         os.replace(part, target)  # noqa: PTH105  in one step, also where the target is there
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -63,15 +72,17 @@ def write_export(
 
 def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
     """Give what counts of a conversation to read: prompts quoted, answers as they are."""
-    parts = [f"# {conversation.name}\n"]
-    for number, turn in enumerate(_active(conversation, turns), 1):
-        quoted = "\n".join(f"> {line}".rstrip() for line in turn.prompt.split("\n"))
+    parts = [f"# {redact(conversation.name)}\n"]
+    for number, (turn, _) in enumerate(turns_said(conversation, turns), 1):
+        parts.append(f"## {number}\n")
         if turn.system is not None:
-            parts.append(f"*System prompt:* {turn.system or '(none from here on)'}\n")
-        parts.append(f"## {number}\n\n{quoted}\n")
+            parts.append(f"*System prompt{':*' if turn.system else ' from here on: none*'}\n")
+        if turn.system:
+            parts.append(f"{_quoted(turn.system)}\n\n*Prompt:*\n")
+        parts.append(f"{_quoted(turn.prompt)}\n")
         parts += [f"> *{image.described}*\n" for image in turn.images]
-        parts.append(f"{safe_markdown(turn.answer)}\n")
-        parts.append(f"*{_about(turn)}*\n")
+        parts.append(f"{_closed(safe_markdown(turn.answer))}\n")
+        parts.append(f"*{about(turn)}*\n")
     return "\n".join(parts)
 
 
@@ -82,93 +93,60 @@ def export_json(conversation: ConversationRecord, turns: Mapping[str, TurnRecord
             "cell_id": place.key.cell_id if place.key else None,
             "starts_anew": place.after_new or place.says_new,
             "stale": place.stale,
-            "active": place.active if place.active >= 0 else None,
-            "versions": [_turn_json(turns[each]) for each in place.versions if each in turns],
+            "active": _active(place, turns),
+            "versions": [
+                _turn_json(redacted(turns[each])) for each in place.versions if each in turns
+            ],
         }
         for place in conversation.places
     ]
     document = {
         "schema": SCHEMA_VERSION,
         "conversation": conversation.id,
-        "name": conversation.name,
-        "notebook": conversation.notebook,
+        "name": redact(conversation.name),
+        "notebook": redact(conversation.notebook),
         "forked_from": conversation.forked_from,
         "places": places,
     }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-def export_notebook(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Give a notebook that says it all again when it is run, with the answers it got."""
-    cells = [_code_cell("load", "%load_ext cc_jupyter")]
-    anew = {
-        place.versions[place.active]
-        for place in conversation.places
-        if place.active >= 0 and (place.after_new or place.says_new)
-    }
-    for turn in _active(conversation, turns):
-        cells += _cells(turn, anew=turn.id in anew)
-    document = {
-        "cells": cells,
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+def _active(place: PlaceRecord, turns: Mapping[str, TurnRecord]) -> int | None:
+    """Give where the version that counts stands among those that are there."""
+    there = [each for each in place.versions if each in turns]
+    active = place.versions[place.active] if place.active >= 0 else None
+    return there.index(active) if active in there else None
 
 
-def _cells(turn: TurnRecord, *, anew: bool) -> list[dict[str, Any]]:
-    cells, words = [], ["%%cmd", "-m", turn.model, *(["--new"] if anew else [])]
-    if turn.images:
-        named = "; ".join(image.described for image in turn.images)
-        note = f"The next prompt showed images that are not in this file: {named}"
-        cells.append(
-            {"cell_type": "markdown", "id": f"i{turn.id[:12]}", "metadata": {}, "source": note}
-        )
-    prompt = turn.prompt
-    if turn.system:  # a variable, since a line holds no line break
-        name = f"system_{turn.id[:6]}"
-        cells.append(_code_cell(f"s{turn.id[:12]}", f"{name} = {turn.system!r}"))
-        words += ["-s", f'"{{{{ {name} }}}}"']
-        prompt = prompt.replace("{{", "\\{{")
-    else:
-        words += ["-s", "''"] if turn.system == "" else []
-        words.append("--raw")
-    outputs = []
-    if turn.answer:
-        data = {"text/markdown": safe_markdown(turn.answer), "text/plain": turn.answer}
-        outputs.append({"output_type": "display_data", "metadata": {}, "data": data})
-        said = {"text/plain": f"{_about(turn)} · replayed from the history"}
-        outputs.append({"output_type": "display_data", "metadata": {}, "data": said})
-    cells.append(_code_cell(f"t{turn.id[:12]}", f"{' '.join(words)}\n{prompt}", outputs))
-    return cells
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in _LINE_END.split(text))
 
 
-def _code_cell(
-    cell_id: str, source: str, outputs: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
-    return {
-        "cell_type": "code",
-        "execution_count": None,
-        "id": cell_id,
-        "metadata": {},
-        "outputs": outputs or [],
-        "source": source,
-    }
+def _closed(answer: str) -> str:
+    """End the fence that an answer, cut in the middle of code, left open."""
+    run = prefix = ""
+    in_item = False
+    for line in _LINE_END.split(answer):
+        if run and _leaves(line, prefix, in_item=in_item):
+            run = ""
+        if run:
+            closing = _CLOSING.fullmatch(line)
+            run = "" if closing and closing["run"].startswith(run) else run
+        elif opening := _OPENING.fullmatch(line):
+            run, before = opening["run"] or opening["wave"], opening["before"]
+            prefix = re.sub(r"[^>\s]", " ", before)
+            in_item = bool(before.strip(" \t>"))
+    if not run:
+        return answer
+    return f"{answer}{'' if answer.endswith((chr(10), chr(13))) else chr(10)}{prefix}{run}"
 
 
-def _active(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> list[TurnRecord]:
-    ids = [place.versions[place.active] for place in conversation.places if place.active >= 0]
-    return [turns[each] for each in ids if each in turns]
-
-
-def _about(turn: TurnRecord) -> str:
-    served = "" if turn.served_by == "api" else f", served by {turn.served_model or turn.served_by}"
-    ended = "" if turn.stop_reason == "stop" else f", ended: {turn.stop_reason}"
-    return f"{turn.model}{served}, {turn.sent_at:%Y-%m-%d %H:%M} UTC{ended}"
+def _leaves(line: str, prefix: str, *, in_item: bool) -> bool:
+    """Tell whether a line is no part of the quote or list item that a fence stands in."""
+    if ">" in prefix:
+        return not line.lstrip().startswith(">")
+    indent = len(line) - len(line.lstrip())
+    return in_item and bool(line.strip()) and indent < len(prefix)
 
 
 def _turn_json(turn: TurnRecord) -> dict[str, Any]:
@@ -194,18 +172,8 @@ def _turn_json(turn: TurnRecord) -> dict[str, Any]:
         "reasoning": turn.reasoning,
         "stop_reason": turn.stop_reason,
         "error": turn.error,
-        "usage": {
-            "input_tokens": turn.usage.input_tokens,
-            "output_tokens": turn.usage.output_tokens,
-            "cache_read_tokens": turn.usage.cache_read_tokens,
-            "cache_write_tokens": turn.usage.cache_write_tokens,
-            "reasoning_tokens": turn.usage.reasoning_tokens,
-        },
-        "cost": {
-            "usd": None if turn.cost.usd is None else f"{turn.cost.usd:f}",
-            "origin": turn.cost.origin,
-            "price_date": turn.cost.price_date.isoformat() if turn.cost.price_date else None,
-        },
+        "usage": {name: getattr(turn.usage, name) for name in USAGE_FIELDS},
+        "cost": cost_json(turn),
         "first_token_s": turn.time_to_first_token_s,
         "total_s": turn.duration_s,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Context, localcontext
 from typing import TYPE_CHECKING
 
 from cc_jupyter.cost import format_usd
@@ -11,6 +12,9 @@ from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_EXACT = Context(prec=64)
+"""As in `cost`: what a notebook made of the thread's decimal context does not change a sum."""
 
 
 def format_sum(row: LedgerRow) -> str:
@@ -30,7 +34,8 @@ def total(rows: Iterable[LedgerRow], group: str = "all") -> LedgerRow:
     names = [each.name for each in dataclasses.fields(LedgerRow) if each.name != "group"]
     every = list(rows)
     first = LedgerRow(group)
-    sums = {
-        name: sum((getattr(row, name) for row in every), getattr(first, name)) for name in names
-    }
+    with localcontext(_EXACT):
+        sums = {
+            name: sum((getattr(row, name) for row in every), getattr(first, name)) for name in names
+        }
     return dataclasses.replace(first, **sums)

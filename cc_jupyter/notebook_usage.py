@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.errors import OptionError
+from cc_jupyter.money import total
 from cc_jupyter.records import LedgerRow
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ _TOKENS = (
     *("input_tokens", "output_tokens", "cache_read_tokens"),
     *("cache_write_tokens", "reasoning_tokens"),
 )
+
+_USD = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,40})?")
+"""As `metadata_schema.json` has it, and no longer than money is."""
 
 
 def notebook_usage(path: Path) -> list[LedgerRow]:
@@ -32,16 +36,16 @@ def notebook_usage(path: Path) -> list[LedgerRow]:
         It is no notebook, or cannot be read.
     """
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
+        notebook = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise OptionError(f"{path} cannot be read as a notebook: {error}") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise OptionError(f"{path} is no notebook of format 4", hint="open and save it once")
-    rows: defaultdict[str, LedgerRow] = defaultdict(lambda: LedgerRow(""))
+    answers: defaultdict[str, list[LedgerRow]] = defaultdict(list)
     for about in _abouts(notebook["cells"]):
-        model = str(about.get("model"))
-        rows[model] = _added(replace(rows[model], group=model), about)
-    return list(rows.values())
+        answer = _row(about)
+        answers[answer.group].append(answer)
+    return [total(rows, model) for model, rows in answers.items()]
 
 
 def _abouts(cells: list[Any]) -> Iterator[dict[str, Any]]:
@@ -54,36 +58,32 @@ def _abouts(cells: list[Any]) -> Iterator[dict[str, Any]]:
                 yield about
 
 
-def _added(row: LedgerRow, about: dict[str, Any]) -> LedgerRow:
-    usage, cost = about.get("usage"), about.get("cost")
+def _row(about: dict[str, Any]) -> LedgerRow:
+    usage, cost, model = about.get("usage"), about.get("cost"), about.get("model")
     counts = {name: _count(usage, name) for name in _TOKENS}
     usd = _usd(cost)
+    known = Decimal(0) if usd is None else usd
     estimated = isinstance(cost, dict) and cost.get("origin") == "estimated"
-    interrupted = about.get("stop_reason") == "interrupted"
-    return replace(
-        row,
-        requests=row.requests + 1,
-        failed=row.failed + (about.get("stop_reason") == "error"),
-        interrupted=row.interrupted + interrupted,
-        unknown_tokens=row.unknown_tokens
-        + (counts["input_tokens"] is None or counts["output_tokens"] is None),
-        reported_usd=row.reported_usd + (Decimal(0) if usd is None or estimated else usd),
-        estimated_usd=row.estimated_usd + (usd if usd is not None and estimated else Decimal(0)),
-        unknown_cost=row.unknown_cost + (usd is None),
-        **{name: getattr(row, name) + (count or 0) for name, count in counts.items()},
+    return LedgerRow(
+        group=model if isinstance(model, str) and model else "?",
+        requests=1,
+        failed=int(about.get("stop_reason") == "error"),
+        interrupted=int(about.get("stop_reason") == "interrupted"),
+        unknown_tokens=int(counts["input_tokens"] is None or counts["output_tokens"] is None),
+        reported_usd=Decimal(0) if estimated else known,
+        estimated_usd=known if estimated else Decimal(0),
+        unknown_cost=int(usd is None),
+        **{name: count or 0 for name, count in counts.items()},
     )
 
 
 def _count(usage: object, name: str) -> int | None:
     figure = usage.get(name) if isinstance(usage, dict) else None
     tokens = figure.get("tokens") if isinstance(figure, dict) else None
-    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
+    return tokens if type(tokens) is int and tokens >= 0 else None
 
 
 def _usd(cost: object) -> Decimal | None:
+    """Give an amount; what is written in any other way than ours is unknown, not guessed at."""
     text = cost.get("usd") if isinstance(cost, dict) else None
-    try:
-        usd = Decimal(text) if isinstance(text, str) else None
-    except InvalidOperation:
-        return None
-    return usd if usd is not None and usd.is_finite() else None
+    return Decimal(text) if isinstance(text, str) and _USD.fullmatch(text) else None

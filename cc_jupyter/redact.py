@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHAPES = re.compile(
-    # a digit, or a length no ordinary word has: `bearer token` and `user_messages` are no keys
-    r"(?i)(?P<scheme>\bbearer\s+)(?=[^\s\"',;}\]]*[\d_]|[^\s\"',;}\]]{16})[^\s\"',;}\]]+"
-    r"|\b(?:user_|cc_|sk-)(?:(?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{20,})"
+    # a digit, or a length no ordinary word has: `bearer token` and `user_messages` are no keys;
+    # in JSON a backslash ends a key, and the letter of an escape is no part of the word behind it
+    r"(?i)(?P<scheme>\bbearer\s+)(?=[^\s\"',;}\]\\]*[\d_]|[^\s\"',;}\]\\]{16})[^\s\"',;}\]\\]+"
+    r"|(?:\b|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))(?:user_|cc_|sk-)"
+    r"(?:(?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{20,})"
 )
 _SHORTEST_SECRET = 4
 

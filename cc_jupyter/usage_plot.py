@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.errors import ConfigError, OptionError
+from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
     from cc_jupyter.records import TurnRecord
+
+_MOST_LABELS = 5
+_COLOURS = 10
+"""More parts than these need a longer palette, or two of them look the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def _point(day: date, model: str, records: Sequence[TurnRecord]) -> UsagePoint:
         model,
         float(sum(record.cost.usd or 0 for record in records)),
         sum(record.cost.usd is None for record in records),
-        sum(record.usage.input_tokens or 0 for record in records) - cached,
+        max(0, sum(record.usage.input_tokens or 0 for record in records) - cached),
         cached,
         sum(record.usage.output_tokens or 0 for record in records),
     )
@@ -81,36 +86,61 @@ def plot_usage(points: Sequence[UsagePoint]) -> UsagePlot:
     if not points:
         raise OptionError("nothing was sent in this time", hint="%cmd usage --plot --since all")
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  heavy, and not always there
+        from matplotlib import style  # noqa: PLC0415  heavy, and not always there
+        from matplotlib.figure import Figure  # noqa: PLC0415  the same
     except ImportError:
         raise ConfigError(
             "a plot needs matplotlib", hint="pip install matplotlib, or %cmd usage --by day"
         ) from None
+    with style.context("default"):  # the user's own style may write white on our white
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        return UsagePlot(figure, _draw(figure, points))
+
+
+def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  as above
+    """Draw into a figure; give what it shows, in words."""
     days = sorted({point.day for point in points})
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    costs, tokens = figure.subplots(2, 1, sharex=True)
-    labels = [f"{day:%d %b}" for day in days]
+    place = {day: at for at, day in enumerate(days)}
     by_model: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(days))
     by_kind: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(days))
     for point in points:
-        at = days.index(point.day)
+        at = place[point.day]
         by_model[point.model][at] += point.usd
         by_kind["in"][at] += point.input_tokens
         by_kind["cached"][at] += point.cache_read_tokens
         by_kind["out"][at] += point.output_tokens
-    _stack(costs, labels, by_model, "USD")
-    _stack(tokens, labels, by_kind, "tokens")
+    costs, tokens = figure.subplots(2, 1, sharex=True)
+    _stack(costs, days, by_model, "USD")
+    _stack(tokens, days, by_kind, "tokens")
+    shown = _labelled(days)
+    tokens.set_xticks([day.toordinal() for day in shown], [day.isoformat() for day in shown])
+    tokens.set_xlim(days[0].toordinal() - 1, days[-1].toordinal() + 1)
     unknown = sum(point.unknown_cost for point in points)
     if unknown:
-        costs.set_title(f"without {unknown} of unknown cost", fontsize="small", loc="right")
-    said = f"usage of {len(by_model)} models on {len(days)} days"
-    return UsagePlot(figure, said)
+        missing = f"without {counted(unknown, 'request')} of unknown cost"
+        costs.set_title(missing, fontsize="small", loc="right")
+    return f"usage of {len(by_model)} models on {len(days)} days"
 
 
-def _stack(axes: Any, labels: list[str], parts: dict[str, list[float]], unit: str) -> None:  # noqa: ANN401  as above
-    bottom = [0.0] * len(labels)
+def _labelled(days: Sequence[date]) -> list[date]:
+    """Give the days whose labels have room, however the days are spread."""
+    room = (days[-1] - days[0]) / (_MOST_LABELS - 1)
+    shown = [days[0]]
+    for day in days[1:]:
+        if day - shown[-1] >= room:
+            shown.append(day)
+    return shown
+
+
+def _stack(axes: Any, days: list[date], parts: dict[str, list[float]], unit: str) -> None:  # noqa: ANN401  as above
+    """Stack bars at their days, so that a day without requests is a gap."""
+    from matplotlib import colormaps  # noqa: PLC0415  as above
+
+    if len(parts) > _COLOURS:
+        axes.set_prop_cycle(color=[colormaps["tab20"](at % 20) for at in range(len(parts))])
+    places, bottom = [day.toordinal() for day in days], [0.0] * len(days)
     for name, heights in parts.items():
-        axes.bar(labels, heights, bottom=bottom, label=name, width=0.6)
+        axes.bar(places, heights, bottom=bottom, label=name, width=0.6)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     axes.set_ylabel(unit)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize="small")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.errors import ConfigError
 from cc_jupyter.money import format_sum, total
 from cc_jupyter.tables import Row, Table
 
@@ -26,9 +27,19 @@ class UsageTable(Table):
         self.figures = figures
 
     def to_dataframe(self) -> Any:  # noqa: ANN401  pandas is not always there
-        """Give a pandas DataFrame with every figure in a column of its own."""
-        import pandas as pd  # noqa: PLC0415  half a second, and only where it is wanted
+        """Give a pandas DataFrame with every figure in a column of its own.
 
+        Raises
+        ------
+        ConfigError
+            pandas is not installed.
+        """
+        try:
+            import pandas as pd  # noqa: PLC0415  half a second, and only where it is wanted
+        except ImportError:
+            raise ConfigError(
+                "a DataFrame needs pandas", hint="pip install pandas; the table itself is a list"
+            ) from None
         return pd.DataFrame(self.figures)
 
 

@@ -29,13 +29,13 @@ LAYERS = (
     typed_reader weights""",
     """budget command_words conversation_records estimate ledger local money pictures sources
     typed usage_plot variables word_diff""",
-    """attachments error_report local_command notebook_usage receipt sent target usage_table
-    window""",
+    """attachments error_report exported_turns local_command notebook_usage receipt sent target
+    usage_table window""",
     # the wire, the network, the screen: packages that do not know each other
     "wire transport store render",
-    "exchange export last_error model_list shell values",
+    "exchange last_error model_list notebook_export shell values",
     # from a line, a prompt and a model to a request
-    "code_commands history models optionline template",
+    "code_commands export history models optionline template",
     "options plan",
     "spending",
     "dry_run keeper",

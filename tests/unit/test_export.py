@@ -1,30 +1,31 @@
-"""Conversations and sums as files and paragraphs."""
+"""Conversations as files: Markdown, JSON, a notebook; and two answers compared."""
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import itertools
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+from markdown_it import MarkdownIt
 from store.samples import conversation, turn
 
 import cc_jupyter
-from cc_jupyter.cli import main
 from cc_jupyter.errors import OptionError
 from cc_jupyter.export import export_json, export_markdown, export_notebook, write_export
 from cc_jupyter.images import Image
-from cc_jupyter.money import format_sum, total
+from cc_jupyter.input_transforms import PromptCell
 from cc_jupyter.notebook_usage import notebook_usage
 from cc_jupyter.options import parse_cell_line
-from cc_jupyter.receipt import receipt
-from cc_jupyter.records import LedgerRow, PlaceRecord
-from cc_jupyter.template import render
-from cc_jupyter.usage_table import usage_table
+from cc_jupyter.records import PlaceRecord
+from cc_jupyter.template import evaluate, render
+from cc_jupyter.values import Rendered
 from cc_jupyter.word_diff import word_diff
 
 SYSTEM = "be 'brief' and \"kind\"\nin two lines {{ not a value }}"
@@ -49,45 +50,129 @@ def test_markdown_holds_prompts_and_answers_and_no_html():
     assert "an older answer" not in text
 
 
+def schema(name):
+    return json.loads((Path(cc_jupyter.__file__).parent / name).read_text(encoding="utf-8"))
+
+
+def test_a_version_that_is_not_there_does_not_shift_the_one_that_counts():
+    without_first = {name: each for name, each in BY_ID.items() if name != OLD.id}
+    place = json.loads(export_json(RECORD, without_first))["places"][0]
+    assert place["versions"][place["active"]]["answer"] == CODE
+
+
+def test_an_image_is_named_and_hashed_and_its_data_is_not_there():
+    (image,) = json.loads(export_json(RECORD, BY_ID))["places"][1]["versions"][0]["images"]
+    assert image == {
+        "name": "fig",
+        "media_type": "image/png",
+        "sha256": hashlib.sha256(b"p").hexdigest(),
+        "url": None,
+    }
+
+
 def test_json_is_as_its_schema_says_and_holds_every_version():
-    schema = json.loads(
-        (Path(cc_jupyter.__file__).parent / "export_schema.json").read_text(encoding="utf-8")
-    )
     document = json.loads(export_json(RECORD, BY_ID))
-    jsonschema.validate(document, schema)
+    jsonschema.Draft202012Validator.check_schema(schema("export_schema.json"))
+    jsonschema.validate(document, schema("export_schema.json"))
     assert [len(place["versions"]) for place in document["places"]] == [2, 1, 1]
     assert document["places"][0]["versions"][1]["cost"]["usd"] == "0.0012"
     document["places"][0]["versions"][0]["cost"]["usd"] = 0.5
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document, schema)
+        jsonschema.validate(document, schema("export_schema.json"))
 
 
-def test_a_notebook_says_it_all_again():
-    notebook = nbformat.reads(export_notebook(RECORD, BY_ID), as_version=4)
+def sent_by(notebook_text):
+    """Give what each prompt cell of an exported notebook sends: its options and its prompt."""
+    notebook = nbformat.reads(notebook_text, as_version=4)
     nbformat.validate(notebook)
+    assert notebook.cells[0].source == "%load_ext cc_jupyter"
+    transformer = TransformerManager()
+    PromptCell().add_to(transformer.cleanup_transforms)
     names: dict[str, object] = {}
-    said = []
+    sent = []
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source.startswith("system_"):
             exec(cell.source, names)
         if not cell.source.startswith("%%cmd"):
             continue
-        line, _, prompt = cell.source.partition("\n")
-        options = parse_cell_line(line.removeprefix("%%cmd"))
+        call = ast.parse(transformer.transform_cell(cell.source)).body[0].value
+        line, text = (ast.literal_eval(argument) for argument in call.args[1:])
+        options, prompt = parse_cell_line(line), text.removesuffix("\n")  # as the magic does
+        system = options.system
+        if not options.raw:
+            prompt, system = (filled(each, names) for each in (prompt, system))
+        sent.append((options.model, options.new, system, prompt))
+    return sent
 
-        said.append((options.model, options.new, prompt if options.raw else unescaped(prompt)))
-        if options.system:
-            assert names[options.system.strip("{} ")] == SYSTEM
-    assert said == [
-        ("m", False, TURNS[0].prompt),
-        ("m", False, "two {{ z }}"),
-        ("m", True, "three"),
+
+def filled(text, names):
+    return render(
+        text, lambda expression: evaluate(expression, names, {}), lambda value, _: Rendered(value)
+    ).text
+
+
+def test_a_notebook_says_it_all_again():
+    assert sent_by(export_notebook(RECORD, BY_ID)) == [
+        ("m", False, SYSTEM, TURNS[0].prompt),
+        ("m", False, None, "two {{ z }}"),
+        ("m", True, "", "three"),
     ]
-    assert "[image" in str(notebook.cells) or "not in this file" in str(notebook.cells)
+    assert "not in this file: fig (image/png, 1 bytes)" in export_notebook(RECORD, BY_ID)
 
 
-def unescaped(prompt):
-    return render(prompt, lambda _: None, lambda *_: None).text
+@pytest.mark.parametrize(
+    "system",
+    [
+        "be brief",
+        "don't -> stop",
+        'say "yes" to {{ x }}',
+        "C:\\",
+        "-m other --new",
+        "a\u2028b",
+        "a\rb",
+        "ends\n",
+        "'both' \"quotes\"",
+    ],
+)
+@pytest.mark.parametrize(
+    "prompt", ["p {{ x }} \\{{ y }} {z} $HOME", "two\nlines\n\n", "  \n a\r\nb", ">>> 1"]
+)
+def test_system_and_prompt_come_back_to_the_letter(system, prompt):
+    one = turn(prompt, "a", system=system)
+    text = export_notebook(conversation((one,)), {one.id: one})
+    assert sent_by(text) == [("m", False, system, prompt)]
+
+
+def test_prompts_are_raw_wherever_the_line_can_hold_the_system_prompt():
+    one = turn("{{ x }}", "a", system="don't")
+    (cell,) = json.loads(export_notebook(conversation((one,)), {one.id: one}))["cells"][1:]
+    assert cell["source"] == '%%cmd -m m -s "don\'t" --raw\n{{ x }}'
+
+
+def test_a_new_start_whose_cell_has_no_answer_is_not_lost():
+    """What stood before it is not sent with the turns behind it, so it must not be afterwards."""
+    failed = PlaceRecord(None, says_new=True)
+    places = (RECORD.places[0], failed, RECORD.places[1])
+    text = export_notebook(replace(RECORD, places=places), BY_ID)
+    assert [new for _, new, _, _ in sent_by(text)] == [False, True]
+
+
+def test_what_the_local_model_answered_goes_to_it_again():
+    one = turn("p", "a", model="any/name", served_by="local", served_model="A Small One")
+    text = export_notebook(conversation((one,)), {one.id: one})
+    assert [model for model, *_ in sent_by(text)] == ["local"]
+    assert "served by A Small One" in text
+
+
+def test_saved_answers_say_who_gave_them_and_what_they_cost(tmp_path):
+    one = turn("p", "a", position=4, thread="t", request_sha256="0" * 64)
+    write_export(tmp_path / "n.ipynb", conversation((one,)), {one.id: one})
+    notebook = json.loads((tmp_path / "n.ipynb").read_text("utf-8"))
+    about = notebook["cells"][1]["outputs"][0]["metadata"]["cc_jupyter"]
+    jsonschema.validate(about, schema("metadata_schema.json"))
+    assert about["turn"] == 5
+    (row,) = notebook_usage(tmp_path / "n.ipynb")
+    assert (row.group, row.requests, row.reported_usd) == ("m", 1, one.cost.usd)
 
 
 def test_an_export_is_whole_and_overwrites_nothing(tmp_path):
@@ -107,90 +192,85 @@ def test_an_export_is_whole_and_overwrites_nothing(tmp_path):
     assert [each.name for each in folder.iterdir()] == ["thread.md"]
 
 
-def test_a_place_without_an_answer_is_left_out():
-    empty = replace(RECORD, places=(PlaceRecord(None), *RECORD.places))
-    assert export_markdown(empty, BY_ID) == export_markdown(RECORD, BY_ID)
+KEY = "user_0123456789abcdef"
+LEAKS = [
+    f"my key:\n{KEY}",
+    f"\t{KEY}\tand",
+    f'curl -H "Authorization: Bearer {KEY}" \\\n  https://host',
+    f"Bearer {KEY}\nnext line",
+]
 
 
-# ── sums in words
+@pytest.mark.parametrize("text", LEAKS)
+@pytest.mark.parametrize("ending", [".md", ".json", ".ipynb"])
+def test_no_key_is_exported_and_the_file_stays_whole(tmp_path, text, ending):
+    """House rule 7: also where an escape of JSON stands before the key or behind it."""
+    one = turn(
+        text,
+        text,
+        system=text,
+        reasoning=text,
+        error=text,
+        images=(Image("", None, text, KEY),),
+    )
+    path = tmp_path / f"thread{ending}"
+    write_export(path, conversation((one,), name=f"t {KEY}"), {one.id: one})
+    written = path.read_text(encoding="utf-8")
+    assert KEY not in written
+    assert "[key]" in written
+    if ending == ".json":
+        (place,) = json.loads(written)["places"]
+        assert place["versions"][0]["answer"] == text.replace(KEY, "[key]")
+    if ending == ".ipynb":
+        nbformat.validate(nbformat.reads(written, as_version=4))
 
-KNOWN = LedgerRow("m", requests=3, input_tokens=30, output_tokens=3, reported_usd=Decimal("1.23"))
+
+@pytest.mark.parametrize("name", ["t.md", "t.json", "t.ipynb", "T.MD"])
+def test_half_a_character_does_not_stop_an_export(tmp_path, name):
+    one = turn("p", "cut \ud83d")
+    write_export(tmp_path / name, conversation((one,)), {one.id: one})
+    assert "cut \ufffd" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    "answer",
     [
-        (LedgerRow("m"), "$0"),
-        (KNOWN, "$1.23"),
-        (replace(KNOWN, unknown_cost=2), "$1.23 + 2 requests of unknown cost"),
-        (replace(KNOWN, estimated_usd=Decimal("0.04")), "$1.23 + ~$0.0400"),
-        (LedgerRow("m", estimated_usd=Decimal("0.04")), "~$0.0400"),
-        (LedgerRow("m", unknown_cost=1), "1 request of unknown cost"),
+        "x\n```python\nprint(",
+        "~~~~\n```\n~~~\n",
+        "1. one\n   ```sh\n   ls",
+        "- ```py\n  x",
+        "> ```\n> quoted",
+        "> ```\n> quoted\n\nafter",
+        "```` md\n```\n```",
+        "closed\n```\nx\n```",
+        "no ``` fence",
+        "``` not ` one",
     ],
 )
-def test_a_sum_keeps_reported_estimated_and_unknown_apart(row, said):
-    assert format_sum(row) == said
-
-
-def test_rows_add_up():
-    whole = total([KNOWN, replace(KNOWN, failed=1, unknown_cost=1)])
-    assert (whole.requests, whole.failed, whole.input_tokens) == (6, 1, 60)
-    assert format_sum(whole) == "$2.46 + 1 request of unknown cost"
-
-
-def test_a_table_has_the_sum_under_its_rows_and_figures_as_numbers():
-    table = usage_table("model", [KNOWN, replace(KNOWN, group="n", unknown_tokens=1)], caption="x")
-    assert [row["model"] for row in table] == ["m", "n", "all"]
-    assert [row["in"] for row in table] == ["30", "30 + ?", "60 + ?"]
-    assert table.figures[0]["reported_usd"] == Decimal("1.23")
-    assert table.caption == "x: $2.46"
-    assert list(table.to_dataframe()["model"]) == ["m", "n"]
-
-
-def test_a_receipt_names_everything_a_paper_needs():
-    text = receipt(
-        [KNOWN, replace(KNOWN, group="n", failed=1, unknown_tokens=1, unknown_cost=1)],
-        [replace(KNOWN, group="api"), replace(KNOWN, group="local")],
-        period="this session",
-        price_date=date(2026, 11, 20),
-        threads=2,
-        now=datetime(2026, 11, 27, tzinfo=UTC),
+def test_an_answer_cut_amid_code_does_not_swallow_what_follows(answer):
+    turns = [turn("```\nan open fence", answer, stop_reason="interrupted"), turn("q", "z")]
+    text = export_markdown(
+        conversation(*((each,) for each in turns)), {each.id: each for each in turns}
     )
-    for part in (
-        *("6 requests in 2 conversations", "1 failed", "m (3 requests", "60 prompt tokens"),
-        *("of 1 request the tokens are unknown", "price list of 2026-11-20"),
-        "$2.46 + 1 request of unknown cost",
-        "served by the Command Code Provider API (3 requests), a local model (3 requests)",
-    ):
-        assert part in text
-
-
-# ── saved notebooks
-
-
-def test_saved_notebooks_add_up_without_a_kernel(tmp_path, capsys):
-    def output(**about):
-        usage = {"input_tokens": {"tokens": 10}, "output_tokens": {"tokens": 2}}
-        about = {"schema": 1, "model": "m", "usage": usage, "stop_reason": "stop"} | about
-        return {"metadata": {"cc_jupyter": about}}
-
-    outputs = [
-        output(cost={"usd": "0.5", "origin": "reported"}),
-        output(cost={"usd": "0.25", "origin": "estimated"}),
-        output(cost={"usd": None}, usage={}),
-        {"metadata": {}},
-        {"metadata": {"cc_jupyter": {"schema": 99}}},
+    tokens = MarkdownIt().parse(text)
+    headings = [
+        after.content
+        for before, after in itertools.pairwise(tokens)
+        if before.type == "heading_open" and before.level == 0
     ]
-    path = tmp_path / "n.ipynb"
-    path.write_text(json.dumps({"cells": [{"outputs": outputs}, {"source": "text"}]}))
-    (row,) = notebook_usage(path)
-    assert (row.requests, row.input_tokens, row.unknown_tokens) == (3, 20, 1)
-    assert format_sum(row) == "$0.5000 + ~$0.2500 + 1 request of unknown cost"
-    (tmp_path / "broken.ipynb").write_text("{")
-    assert main(["usage", str(path), str(tmp_path / "broken.ipynb")]) == 1
-    shown = capsys.readouterr()
-    assert "n.ipynb  m" in shown.out
-    assert "broken.ipynb cannot be read as a notebook" in shown.err
+    assert headings == ["t", "1", "2"]
+    assert any("ended: interrupted" in each.content for each in tokens if each.type == "inline")
+
+
+def test_a_system_prompt_of_several_lines_is_quoted_like_a_prompt():
+    text = export_markdown(RECORD, BY_ID)
+    assert "> be 'brief' and \"kind\"\n> in two lines" in text
+    assert "*System prompt from here on: none*" in text
+
+
+def test_a_place_without_an_answer_is_left_out():
+    empty = replace(RECORD, places=(PlaceRecord(None), *RECORD.places))
+    assert export_markdown(empty, BY_ID) == export_markdown(RECORD, BY_ID)
 
 
 # ── words compared

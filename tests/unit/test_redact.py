@@ -78,3 +78,13 @@ def test_several_keys_are_all_taken_out():
 
 def test_what_is_too_short_to_be_a_key_stays():
     assert redact("an xyz in a text", ("xyz", "")) == "an xyz in a text"
+
+
+@pytest.mark.parametrize("before", [" ", "\n", "\t", "\r\n", "\x0b", '"', "\\"])
+@pytest.mark.parametrize("secret", ["user_0123456789abcdef", '"Authorization: Bearer x1y2z3w4"'])
+def test_json_stays_json_and_holds_no_key(before, secret):
+    text = json.dumps({"said": f"line{before}{secret} end"})
+    clean = json.loads(redact(text))
+    assert clean["said"].endswith(" end")
+    assert "0123456789" not in clean["said"]
+    assert "x1y2z3w4" not in clean["said"]
