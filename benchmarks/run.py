@@ -26,6 +26,7 @@ SUBJECTS = (
     "slow_reader",
     "decoding",
     "page",
+    "completing",
 )
 _README = HERE / "README.md"
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ToolCallDelta,
         Usage,
     )
+    from cc_jupyter.picker import ModelPicker
     from cc_jupyter.reply import Reply
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ask": "api",
     "stream": "api",
+    "ModelPicker": "picker",
     "Reply": "reply",
     **dict.fromkeys(
         ("TextDelta", "ReasoningDelta", "ToolCallDelta", "Usage", "Notice", "Stop", "Error"),
@@ -76,6 +78,7 @@ __all__ = [
     "CreditError",
     "Error",
     "ModelError",
+    "ModelPicker",
     "Notice",
     "OptionError",
     "PlanError",
@@ -119,3 +122,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from cc_jupyter.magics import unload  # noqa: PLC0415  importing the package loads nothing
 
     unload(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Say where the built JupyterLab extension is; `jupyter labextension develop` asks."""
+    return [{"src": "labextension", "dest": "cc-jupyter"}]

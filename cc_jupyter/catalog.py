@@ -7,6 +7,7 @@ costs is left to `cost`; aliases, and models that only the provider's own list k
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tomllib
 from dataclasses import dataclass
@@ -99,6 +100,8 @@ class ModelSpec:
     peak: Peak | None = None
     note: str = ""
     """What else a list of models should say; may be empty."""
+    price_date: date | None = None
+    """The day its prices were read; `None`: not told."""
 
     @property
     def is_free(self) -> bool:
@@ -149,13 +152,39 @@ def endpoint_by_name(model_id: str) -> Endpoint:
     return "/messages" if model_id.startswith("claude-") else "/chat/completions"
 
 
+def spec_by_id(model_id: str) -> ModelSpec:
+    """Give what the id alone tells of a model that no list knows."""
+    return ModelSpec(model_id, model_id, maker_by_id(model_id), (endpoint_by_name(model_id),))
+
+
+def maker_by_id(model_id: str) -> str:
+    """Give the maker of a model by how its id begins: as others with that beginning, else as is.
+
+    `owned_by` of the provider's list is the same for all (provider-api.md, section 4).
+    """
+    beginning = _beginning(model_id)
+    return _makers().get(beginning.casefold(), beginning)
+
+
+def _beginning(model_id: str) -> str:
+    maker, slash, _ = model_id.partition("/")
+    return maker if slash else model_id.partition("-")[0]
+
+
+@functools.cache
+def _makers() -> dict[str, str]:
+    return {_beginning(spec.id).casefold(): spec.maker for spec in load_catalog().models.values()}
+
+
 @functools.cache
 def load_catalog() -> Catalog:
     """Read the catalogue that comes with the package, once per process."""
     raw = cast("_File", tomllib.loads(_FILE.read_text(encoding="utf-8")))
     hours = _hours(raw["peak_hours"])
     return Catalog(
-        models=MappingProxyType({spec.id: spec for spec in _specs(raw["makers"], hours)}),
+        models=MappingProxyType(
+            {spec.id: spec for spec in _specs(raw["makers"], hours, raw["price_date"])}
+        ),
         price_date=raw["price_date"],
         source=raw["source"],
     )
@@ -202,10 +231,10 @@ class _File(TypedDict):
     makers: list[_MakerRow]
 
 
-def _specs(makers: list[_MakerRow], hours: PeakHours) -> Iterator[ModelSpec]:
+def _specs(makers: list[_MakerRow], hours: PeakHours, day: date) -> Iterator[ModelSpec]:
     for maker in makers:
         for model_id, row in maker["models"].items():
-            yield _spec(model_id, maker, row, hours)
+            yield dataclasses.replace(_spec(model_id, maker, row, hours), price_date=day)
 
 
 def _spec(model_id: str, maker: _MakerRow, row: _ModelRow, hours: PeakHours) -> ModelSpec:

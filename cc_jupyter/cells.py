@@ -14,7 +14,10 @@ from cc_jupyter.errors import CcError, OptionError, StreamError
 from cc_jupyter.insertion import one_cell
 from cc_jupyter.kept_commands import KeptCommands
 from cc_jupyter.ledger_commands import LedgerCommands
+from cc_jupyter.login_commands import LoginCommands
+from cc_jupyter.model_commands import ModelCommands
 from cc_jupyter.options import CellOptions, option_help, parse_ask_line, parse_cell_line
+from cc_jupyter.pick_command import PickCommand
 from cc_jupyter.plan import Question
 from cc_jupyter.render import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
@@ -53,14 +56,24 @@ class Cells:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
+        code = CodeCommands(shell, self._ask_raw)
+        models = ModelCommands(self.session, self._cell).by_name
+        threads = ThreadCommands(self.session, self._cell).by_name
+        pick = PickCommand(self.session, self._cell, models["models"], threads["thread"])
         others = {
-            **ThreadCommands(self.session, self._cell).by_name,
+            **models,
+            **pick.by_name,
+            **threads,
             **TurnCommands(self.session).by_name,
             **KeptCommands(self.session, self._cell).by_name,
             **LedgerCommands(self.session, self._cell).by_name,
+            **LoginCommands(self.session, self._cell).by_name,
+            "insert": code.insert,
+            "explain": code.explain,
+            "fix": code.fix,
             "continue": self._continue,
         }
-        self._commands = Commands(self.session, CodeCommands(shell, self._ask_raw), others)
+        self._commands = Commands(self.session, others)
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
@@ -219,7 +232,8 @@ class Cells:
             raise
         except KeyboardInterrupt as interrupt:
             kept = "" if self._shell.user_ns.get("_cmd") is before else "what came is kept"
-            said = "; ".join(filter(None, ("KeyboardInterrupt: stopped", kept, unbound)))
+            notes = getattr(interrupt, "__notes__", ())
+            said = "; ".join(filter(None, ("KeyboardInterrupt: stopped", kept, unbound, *notes)))
             interrupt._render_traceback_ = lambda: [said]  # type: ignore[attr-defined]  # IPython's
             raise
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter import __version__
 from cc_jupyter.errors import CcError, ConfigError
+from cc_jupyter.paths import short_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "status": _status,
     }
     try:
+        if options.command == "doctor":
+            return _doctor()
         commands[options.action]()
     except CcError as error:
         print(f"cc-jupyter: {error}", file=sys.stderr)
@@ -62,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--port", type=int, default=0, help="default: any free one")
     actions.add_parser("stop", help="end the server that `start` runs")
     actions.add_parser("status", help="what is there (the default)")
+    commands.add_parser("doctor", help="what surrounds a request, and what to do where it fails")
     usage = commands.add_parser("usage", help="what saved notebooks cost, by their outputs alone")
     usage.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     return parser
@@ -81,7 +85,7 @@ def _usage(paths: Sequence[Path]) -> int:
             print(f"cc-jupyter: {error}", file=sys.stderr)
             failed += 1
             continue
-        name = _short(path)
+        name = short_path(path)
         rows += [replace(row, group=f"{name}  {row.group}") for row in found]
     if rows:
         table = usage_table("notebook and model", rows, caption="answers that stand in notebooks")
@@ -89,6 +93,21 @@ def _usage(paths: Sequence[Path]) -> int:
     elif failed < len(paths):
         print("No answer of cc_jupyter stands in these notebooks.")
     return int(failed > 0)
+
+
+def _doctor() -> int:
+    """Look at what surrounds a request; the status says whether anything failed."""
+    from datetime import UTC, datetime  # noqa: PLC0415  as for local
+
+    from cc_jupyter.doctor import examine  # noqa: PLC0415  as for local
+    from cc_jupyter.settings import load_settings  # noqa: PLC0415  as for local
+    from cc_jupyter.transport import Transport  # noqa: PLC0415  as for local
+
+    report = examine(
+        load_settings, in_kernel=None, transport=Transport(), now=lambda: datetime.now(UTC)
+    )
+    print(report)
+    return int(report.failed > 0)
 
 
 def _setup() -> None:
@@ -137,17 +156,9 @@ def _status() -> None:
 
     found = local.status()
     engine = f"xllamacpp {found.engine}" if found.engine else "not installed"
-    weights = _short(found.weights) if found.weights else "not there (cc-jupyter local setup)"
+    weights = short_path(found.weights) if found.weights else "not there (cc-jupyter local setup)"
     server = f"{found.server.url} (pid {found.server.pid})" if found.server else "not running"
     print(f"engine   {engine}\nweights  {weights}\nserver   {server}")
-
-
-def _short(path: Path) -> str:
-    """Write the home folder as `~`."""
-    try:
-        return str(Path("~") / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):  # elsewhere, or a user without a home
-        return str(path)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.attachments import load_image
 from cc_jupyter.errors import OptionError
+from cc_jupyter.lookups import plain_name
 from cc_jupyter.plan import Question
 from cc_jupyter.sendable import check_characters, check_prompt
 from cc_jupyter.template import RenderedPrompt, evaluate, render
@@ -70,6 +71,7 @@ class Composer:
             notebook=cell.notebook,
             capture=capture,
             notices=prompt.notices + system.notices,
+            values=self._lasting(prompt.values + system.values, options.name),
         )
 
     def _filled(self, text: str, *, raw: bool) -> RenderedPrompt:
@@ -77,6 +79,22 @@ class Composer:
         filled = RenderedPrompt(text) if raw else render(text, self._value, to_text)
         check_characters(filled.text)
         return filled
+
+    def _lasting(
+        self, values: tuple[tuple[str, str], ...], bound: str | None
+    ) -> tuple[tuple[str, str], ...]:
+        """Give the values that can be looked up again: plain ones of the user's own namespace.
+
+        What the cell itself binds is left out: it would be another one as soon as it ends.
+        """
+        return tuple(
+            (expression, digest)
+            for expression, digest in values
+            if (name := plain_name(expression)) is not None
+            and name != bound
+            and name in self._user_ns
+            and name not in self._local_ns
+        )
 
     def _given_images(self, options: CellOptions) -> tuple[Image, ...]:
         return tuple(load_image(source, self._value, Path.cwd()) for source in options.image)

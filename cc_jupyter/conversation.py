@@ -3,6 +3,7 @@
 A thread is a row of *slots*, one for each cell's request, in the order in which they first ran.
 A slot keeps every answer it got as a version and one of them is active. Running a cell again puts
 a new version into its slot, sends what stands before it, and marks what comes after as stale.
+Where a page is given, before and after are what stands above and below on it.
 
 A fork copies the row of slots and shares the turns in them; rewinding takes slots off the end.
 
@@ -11,86 +12,21 @@ Values only: nothing here knows cells, files or screens; `history` keeps what st
 
 from __future__ import annotations
 
-import copy
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cc_jupyter.errors import OptionError
 from cc_jupyter.ids import new_id
-from cc_jupyter.messages import Message
+from cc_jupyter.slots import Basis, Past, Slot, Turn, TurnKey, past_after, upstreams
 
 if TYPE_CHECKING:
-    from cc_jupyter.images import Image
+    from collections.abc import Sequence
+
+    from cc_jupyter.document_order import Page
+
+__all__ = ["Basis", "Conversations", "Past", "Slot", "Thread", "Turn", "TurnKey"]
 
 DEFAULT_THREAD = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class TurnKey:
-    """What makes a turn the same turn when its cell runs again."""
-
-    notebook: str
-    cell_id: str
-    number: int
-    """Which request of the cell's execution it is, from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One request and its answer."""
-
-    prompt: str
-    answer: str
-    """As far as it came; empty if nothing came."""
-    system: str | None = None
-    """The system prompt set by this turn; empty removes it, `None` leaves it as it was."""
-    images: tuple[Image, ...] = ()
-    """What the prompt showed; a follow-up may ask about it."""
-    id: str = field(default_factory=new_id, compare=False)
-    """The same in every fork and in the history."""
-
-
-@dataclass(slots=True)
-class Slot:
-    """A place in a thread and all the turns that ever stood there."""
-
-    key: TurnKey | None
-    """`None`: no cell id is known, so nothing can run again in its place."""
-    after_new: bool = False
-    """Whether it was made when the thread had been started anew."""
-    says_new: bool = False
-    """Whether its cell says `--new`; a cell run again may say otherwise."""
-    versions: list[Turn] = field(default_factory=list)
-    active: int = -1
-    """Which version counts; -1: none got any text yet."""
-    stale: bool = False
-    """Whether something before it changed after it was answered."""
-
-    @property
-    def starts_anew(self) -> bool:
-        """Whether nothing before it is sent."""
-        return self.after_new or self.says_new
-
-    @property
-    def turn(self) -> Turn | None:
-        """The version that counts."""
-        return self.versions[self.active] if self.active >= 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What stands before a place in a thread."""
-
-    messages: tuple[Message, ...] = ()
-    system: str | None = None
-    turns: tuple[Turn, ...] = ()
-    """Those that the messages are of, in order."""
-
-    @property
-    def parent_id(self) -> str | None:
-        """The turn said last before; `None`: this one begins."""
-        return self.turns[-1].id if self.turns else None
 
 
 class Thread:
@@ -122,6 +58,11 @@ class Thread:
         """All places, in order."""
         return tuple(self._slots)
 
+    def snapshot(self) -> tuple[Slot, ...]:
+        """Give copies of all places as they stand at one instant, for another thread to read."""
+        with self._lock:
+            return self._copies()
+
     def start_anew(self) -> None:
         """Send nothing of what was said so far with any turn to come; nothing is deleted."""
         self._anew = True
@@ -136,14 +77,20 @@ class Thread:
             self._slots[place].says_new = anew
             return place
 
-    def past(self, key: TurnKey | None, *, anew: bool = False) -> Past:
-        """Give what a request with `key` has before it, reserving nothing."""
+    def past(self, key: TurnKey | None, *, anew: bool = False, page: Page | None = None) -> Past:
+        """Give what a request with `key` has before it, reserving nothing.
+
+        Parameters
+        ----------
+        page
+            Where its cell stands, if the order of the page counts.
+        """
         with self._lock:
             place = self._find(key)
             after_new = self._anew if place == len(self._slots) else self._slots[place].after_new
-            return Past() if anew or after_new else _past(self._slots[:place])
+            return Past() if anew or after_new else past_after(self._before(place, key, page))
 
-    def record(self, place: int, turn: Turn) -> list[int]:
+    def record(self, place: int, turn: Turn, page: Page | None = None) -> list[int]:
         """Keep an answer in its place; give the later places that it made stale.
 
         One with text becomes the active version, and every later turn of the same conversation
@@ -156,20 +103,21 @@ class Thread:
                 return []
             slot.active = len(slot.versions) - 1
             slot.stale = False
-            return self._make_stale(place)
+            return self._make_stale(place, page)
 
-    def choose(self, place: int, version: int) -> None:
-        """Let an earlier answer count again, which makes later turns stale."""
+    def choose(self, place: int, version: int, page: Page | None = None) -> None:
+        """Let an earlier answer count again, which makes later turns stale that rest on another."""
         with self._lock:
             slot = self._slots[place]
             if slot.active != version:
                 slot.active = version
-                self._make_stale(place)
+                self._make_stale(place, page)
 
-    def past_of(self, place: int) -> Past:
+    def past_of(self, place: int, page: Page | None = None) -> Past:
         """Give what stands before a place."""
         with self._lock:
-            return Past() if self._slots[place].starts_anew else _past(self._slots[:place])
+            slot = self._slots[place]
+            return Past() if slot.starts_anew else past_after(self._before(place, slot.key, page))
 
     def last_place(self) -> int | None:
         """Give the place of the last turn with text; `None`: there is none."""
@@ -190,10 +138,7 @@ class Thread:
     def fork(self, name: str) -> Thread:
         """Give a new conversation that shares everything said so far with this one."""
         with self._lock:
-            slots = [copy.copy(slot) for slot in self._slots]
-            for slot in slots:
-                slot.versions = list(slot.versions)
-            forked = Thread(name, slots, forked_from=self.id)
+            forked = Thread(name, list(self._copies()), forked_from=self.id)
             forked._anew = self._anew
             return forked
 
@@ -207,15 +152,31 @@ class Thread:
                     said = [at for at, turn in enumerate(left) if turn.answer]
                     slot.active = said[-1] if said else -1
 
-    def _make_stale(self, place: int) -> list[int]:
-        stale = []
-        for at, later in enumerate(self._slots[place + 1 :], place + 1):
+    def _copies(self) -> tuple[Slot, ...]:
+        return tuple(slot.copied() for slot in self._slots)
+
+    def _before(self, place: int, key: TurnKey | None, page: Page | None) -> Sequence[Slot]:
+        if page is None or key is None or not page.holds(key):
+            return self._slots[:place]
+        return [self._slots[at] for at in page.above(self._slots, key)]
+
+    def _make_stale(self, place: int, page: Page | None) -> list[int]:
+        """Mark what comes after a place, up to the next start; what rests on it as it is, is not.
+
+        Gives the places that are marked otherwise than before, or anew.
+        """
+        row = _row(self._slots, place, page)
+        digests = upstreams(self._slots[at] for at in row)
+        changed = []
+        for at, digest in list(zip(row, digests, strict=True))[row.index(place) + 1 :]:
+            later = self._slots[at]
             if later.starts_anew:
                 break
             if later.turn is not None:
-                later.stale = True
-                stale.append(at)
-        return stale
+                basis = later.turn.basis
+                later.stale = basis is None or basis.upstream != digest
+                changed.append(at)
+        return changed
 
     def _find(self, key: TurnKey | None) -> int:
         if key is not None:
@@ -225,17 +186,11 @@ class Thread:
         return len(self._slots)
 
 
-def _past(slots: list[Slot]) -> Past:
-    """Fold the slots before a place, from the last one that starts anew."""
-    begin = max((i for i, slot in enumerate(slots) if slot.starts_anew), default=0)
-    messages: list[Message] = []
-    system: str | None = None
-    turns = tuple(slot.turn for slot in slots[begin:] if slot.turn is not None)
-    for turn in turns:
-        messages += [Message("user", turn.prompt, turn.images), Message("assistant", turn.answer)]
-        if turn.system is not None:
-            system = turn.system
-    return Past(tuple(messages), system or None, turns)
+def _row(slots: Sequence[Slot], place: int, page: Page | None) -> list[int]:
+    key = slots[place].key
+    if page is None or key is None or not page.holds(key):
+        return [*range(len(slots))]
+    return page.row(slots, key.notebook)
 
 
 class Conversations:

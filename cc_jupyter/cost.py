@@ -35,7 +35,7 @@ class Cost:
     origin: Origin
     """Where the token counts came from; the rates are always those of the price list."""
     price_date: date | None
-    """The day of the price list; `None` when the cost is unknown."""
+    """The day of the price list; `None`: the cost is unknown, or its prices carry no day."""
 
 
 UNKNOWN_COST: Final = Cost(None, "unknown", None)
@@ -46,7 +46,7 @@ def price(
     usage: Usage,
     sent_at: datetime,
     *,
-    price_date: date,
+    price_date: date | None,
     estimated: bool = False,
 ) -> Cost:
     """Give the cost of one request.
@@ -62,7 +62,7 @@ def price(
     sent_at
         The aware instant of sending, which decides on peak rates.
     price_date
-        The day of the catalogue that `spec` comes from.
+        The day its prices were read; `None`: not told.
     estimated
         Set when `usage` is our own estimate, or when the listed rates may not be those billed
         (zero data retention).

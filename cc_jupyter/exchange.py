@@ -87,10 +87,11 @@ class Exchange:
         """Of it."""
 
     def wake(self) -> None:
-        """Make the iteration raise `KeyboardInterrupt`; safe from a signal handler."""
+        """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
         self._interrupted = True
-        if self._incoming is not None:
-            self._incoming.wake()
+        incoming = self._incoming  # the iteration may drop it at any moment
+        if incoming is not None:
+            incoming.wake()
 
     def __iter__(self) -> Generator[StreamEvent, None, None]:
         """Send the request and give the events of its answer.

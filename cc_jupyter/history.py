@@ -18,6 +18,7 @@ from cc_jupyter.conversation_records import (
     thread_of,
 )
 from cc_jupyter.errors import CcError, ConfigError
+from cc_jupyter.folders import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,13 @@ class History:
             if self._store is None:
                 self._store = self._open()
             return self._store
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether there is a history on disk already; to ask makes none."""
+        from cc_jupyter.store import FILE  # noqa: PLC0415  loading the extension opens no file
+
+        return self._store is not None or (data_folder() / FILE).exists()
 
     def keep(
         self,

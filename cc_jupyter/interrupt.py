@@ -50,6 +50,11 @@ class InterruptGuard:
         if self._installed:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def interrupt(self) -> None:
+        """Do what an interrupt does, from any thread; it never breaks through."""
+        self.count += 1
+        self._wake()
+
     def _note(self, number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as signal gives it
         self.count += 1
         if self.count >= _PATIENCE:

@@ -7,7 +7,7 @@ import hashlib
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation import Turn
+from cc_jupyter.conversation import Basis, Turn
 from cc_jupyter.errors import ProviderError
 from cc_jupyter.events import ReasoningDelta, TextDelta
 from cc_jupyter.ids import new_id
@@ -61,13 +61,11 @@ class Keeper:
         self._turn_id = new_id()
         question, thread = plan.question, plan.thread
         self._place = plan.place
-        self._parent_id: str | None = None
         self._slot: Slot | None = None
         self._stale: list[int] = []
         if thread is not None:
             if self._place is None:
                 self._place = thread.reserve(question.turn_key, anew=question.new)
-            self._parent_id = thread.past_of(self._place).parent_id
             self._slot = thread.slots[self._place]
         self.builder = ReplyBuilder(beginning=plan.beginning)
         self.builder.notices.extend(question.notices)
@@ -123,6 +121,7 @@ class Keeper:
                 thread=plan.thread.name if plan.thread else None,
                 turn=None if self._place is None else self._place + 1,
                 turn_id=self._turn_id,
+                order=plan.order,
                 request_sha256=self._exchange.body_sha256,
             ),
         )
@@ -133,9 +132,14 @@ class Keeper:
         stale: list[int] = []
         if finished and plan.thread is not None and self._place is not None and self._stands:
             turn = Turn(
-                question.prompt, reply.text, question.system, question.images, self._turn_id
+                question.prompt,
+                reply.text,
+                question.system,
+                question.images,
+                self._turn_id,
+                Basis(plan.past.digest, question),
             )
-            stale = plan.thread.record(self._place, turn)
+            stale = plan.thread.record(self._place, turn, plan.page)
         self._stale = stale
         return self._history.keep(
             self._record(reply, finished=finished),
@@ -174,7 +178,7 @@ class Keeper:
             conversation_id=thread.id if thread else None,
             thread=thread.name if thread else None,
             position=self._place if self._stands else None,
-            parent_id=self._parent_id,
+            parent_id=plan.past.parent_id if thread else None,
             key=question.turn_key,
             notebook=question.turn_key.notebook if question.turn_key else question.notebook,
             system=None if question.system is None else redact(question.system, secrets),
@@ -191,6 +195,8 @@ class Keeper:
             served_by=reply.provenance.served_by,
             served_model=reply.provenance.served_model,
             notices=reply.notices,
+            order=plan.order,
+            zdr=plan.zdr,
             request_sha256=hashlib.sha256(kept).hexdigest(),
             body=kept or None,
             finished=finished,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
+from cc_jupyter.money import EXACT
 from cc_jupyter.records import LedgerRow
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def _row(group: str, records: Sequence[TurnRecord]) -> LedgerRow:
 
     def usd(origin: str) -> Decimal:
         costs = (record.cost for record in records)
-        return sum((cost.usd for cost in costs if cost.usd and cost.origin == origin), Decimal(0))
+        known = (cost.usd for cost in costs if cost.usd and cost.origin == origin)
+        with localcontext(EXACT):
+            return sum(known, Decimal(0))
 
     interrupted = sum(record.stop_reason == "interrupted" for record in records)
     return LedgerRow(

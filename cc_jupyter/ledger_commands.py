@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -55,9 +54,7 @@ class LedgerCommands:
         from cc_jupyter.usage_table import usage_table  # noqa: PLC0415  Decimal sums, seldom needed
 
         table = usage_table(by, self._ledger(by, period, here), caption=_period_text(period))
-        if self._cell.ends_in_magic() or importlib.util.find_spec("pandas") is None:
-            return table
-        return table.to_dataframe()
+        return table.for_cell(shown=self._cell.ends_in_magic())
 
     def _ledger(self, by: str, period: str, notebook: str | None) -> list[LedgerRow]:
         """Give the sums of a period: from the disk, or of this session alone where nothing is."""
@@ -140,7 +137,8 @@ class LedgerCommands:
         body = self._session.history.body(record)
         if body is None:
             raise OptionError("nothing went out for this turn, or its request was not kept")
-        return show_sent(record, body, self._url(record), words.given.get("as", "json"))
+        form = words.given.get("as", "json")
+        return show_sent(record, body, self._url(record), form, zdr=record.zdr)
 
     def _turn(self, name: str) -> TurnRecord:
         history = self._session.history

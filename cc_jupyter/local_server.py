@@ -18,7 +18,7 @@ from typing import Any
 
 _START_LIMIT_S = 120.0
 """A cold, slow disk reads the weights in far less."""
-_CONTEXT_TOKENS = 4096
+CONTEXT_TOKENS = 4096
 """8192 works too, but takes 92 MB more and half a minute to read a full prompt."""
 _THREADS = 4
 """At most; and one core stays free for the kernel and the browser. The engine's threads wait for
@@ -62,7 +62,7 @@ def _serve(*, weights: str, port: int, key: str, name: str) -> Any:  # noqa: ANN
     params.ui = False
     params.endpoint_slots = False  # it would show the prompts of other kernels
     params.verbosity = 1  # errors only
-    params.n_ctx = _CONTEXT_TOKENS
+    params.n_ctx = CONTEXT_TOKENS
     params.n_parallel = 1
     params.cache_ram_mib = 0  # else up to 8 GB of old prompts
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()

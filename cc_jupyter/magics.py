@@ -5,6 +5,7 @@ This is all that `%load_ext` imports; everything else is loaded by the first cel
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import (
@@ -16,6 +17,8 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Float, Int, Unicode
 
+from cc_jupyter.comm_target import CommTarget
+from cc_jupyter.completer import CmdCompleter
 from cc_jupyter.input_transforms import AskLine, PromptCell
 
 if TYPE_CHECKING:
@@ -47,6 +50,9 @@ class CmdMagics(Magics):
     max_retries = Int(None, allow_none=True, help="How often to send again.").tag(config=True)
     idle_timeout_s = Float(None, allow_none=True, help="Longest silence borne.").tag(config=True)
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
+    order = Unicode(
+        None, allow_none=True, help="What is before a cell: `execution` or `document`."
+    ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.choices: dict[str, Any] = {}
@@ -55,7 +61,9 @@ class CmdMagics(Magics):
         self.profile = {name: value for name, value in self._values().items() if value is not None}
         self.replaced: dict[str, Any] = {}
         """What had the name before, by kind: on Windows IPython has a `%%cmd` of its own."""
+        self.comm_target = CommTarget(shell, self)
         self._cells: Cells | None = None
+        self._lock = threading.Lock()
 
     def update_config(self, config: Config) -> None:
         """Note what `%config` sets, also where it is the value that stood already."""
@@ -72,25 +80,39 @@ class CmdMagics(Magics):
         self, line: str, cell: str | None = None, local_ns: dict[str, object] | None = None
     ) -> object:
         """Ask a language model; the text of the cell is the prompt. `%cmd help` lists it all."""
-        cells = self.cells
         if cell is None:
-            result = cells.line(line, local_ns or {})
-            self.model = self.choices.get("model", self.model)  # `%cmd use` may have chosen it
-            return result
-        cells.cell(line, cell, local_ns or {})
+            return self.run_line(line, local_ns)
+        self.cells.cell(line, cell, local_ns or {})
         return None
+
+    def run_line(self, line: str, local_ns: dict[str, object] | None = None) -> object:
+        """Run a `%cmd` line and give its result."""
+        result = self.cells.line(line, local_ns or {})
+        self.model = self.choices.get("model", self.model)  # `%cmd use` may have chosen it
+        return result
 
     @property
     def cells(self) -> Cells:
         """What does the work, loaded when it is first needed."""
-        if self._cells is None:
-            from cc_jupyter.cells import Cells  # noqa: PLC0415  loading the extension is light
+        with self._lock:  # a front end may ask beside the first cell
+            if self._cells is None:
+                from cc_jupyter.cells import Cells  # noqa: PLC0415  loading the extension is light
 
-            self._cells = Cells(self._ipython, self.choices, self.profile)
-        return self._cells
+                self._cells = Cells(self._ipython, self.choices, self.profile)
+            return self._cells
 
     def _values(self) -> dict[str, Any]:
         return self.trait_values(config=True)
+
+
+def _whole_help() -> str:
+    """Give what `%cmd?` and `%%cmd?` show; IPython asks for it by this function's place below."""
+    from cc_jupyter.help_pages import help_text  # noqa: PLC0415  loading the extension is light
+
+    return f"{help_text()}\n\n{help_text('options')}"
+
+
+CmdMagics.cmd.getdoc = _whole_help  # type: ignore[union-attr]  # IPython's hook
 
 
 def load(shell: InteractiveShell) -> None:
@@ -103,6 +125,8 @@ def load(shell: InteractiveShell) -> None:
     manager = shell.input_transformer_manager
     manager.token_transformers.append(AskLine)
     PromptCell().add_to(manager.cleanup_transforms)
+    CmdCompleter(shell, magics.choices, magics.profile).add()
+    magics.comm_target.add()
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -118,6 +142,8 @@ def unload(shell: InteractiveShell) -> None:
     manager.registry.pop("CmdMagics", None)
     configurables: list[Any] = shell.configurables  # IPython puts every magic class there
     configurables.remove(magics)
+    CmdCompleter.remove(shell)
+    magics.comm_target.remove()
     transforms = shell.input_transformer_manager
     transforms.token_transformers[:] = [
         each for each in transforms.token_transformers if each is not AskLine

@@ -1,7 +1,8 @@
 """The provider's own list of models, `GET /models`: free, without a key, and without prices.
 
 Source: provider-api.md, section 4. The last good list is kept on disk for each base URL, so that
-asking again is rare and being offline is no error.
+asking again is rare and being offline is no error. What cannot be used is left out here, entry by
+entry, so that no odd list reaches a table, a prompt line or a terminal.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from cc_jupyter import __version__
 from cc_jupyter.errors import ConfigError, ConnectError
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 10.0
 _MOST_BYTES = 16 * 2**20
+_LONGEST_ID = 300
+_LONGEST_NAME = 80
+_MOST_DIGITS = 18
+_LAST_S = 32_000_000_000
+"""About the year 3000: instants beyond it cannot be shown everywhere."""
 _ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 
 
@@ -56,9 +62,12 @@ class ModelList:
 def cached_models(api_root: str) -> ModelList:
     """Give the last good list of `api_root` without asking anybody; it may be empty."""
     try:
-        kept = json.loads(_path(api_root).read_text(encoding="utf-8"))
-        return ModelList(_read(kept["data"]), float(kept["fetched_at_s"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none yet, or not ours
+        kept = _parsed(_path(api_root).read_bytes())
+        fetched_at_s = kept["fetched_at_s"]
+        if not 0 <= fetched_at_s <= _LAST_S:  # `nan` is in no range
+            return ModelList({}, 0.0)
+        return ModelList(_read(kept["data"]), float(fetched_at_s))
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours
         return ModelList({}, 0.0)
 
 
@@ -73,11 +82,7 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
     headers = {"User-Agent": f"cc_jupyter/{__version__}", "Accept": "application/json"}
     call = Call("GET", f"{api_root}/models", headers, idle_timeout_s=_TIMEOUT_S)
     status, raw = fetch(transport, call, timeout_s=_TIMEOUT_S, most_bytes=_MOST_BYTES)
-    try:
-        data = json.loads(raw)["data"] if status == HTTPStatus.OK else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        data = None
-    models = _read(data)
+    models = _read(_data(raw)) if status == HTTPStatus.OK else {}
     if not models:  # an empty list is no reason to forget a good one
         raise ConnectError(
             f"{api_root}/models gave no list of models ({status})",
@@ -85,8 +90,37 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
             status=status,
         )
     now_s = time.time()
-    _keep(_path(api_root), {"fetched_at_s": now_s, "data": data})
+    _keep(_path(api_root), {"fetched_at_s": now_s, "data": list(map(_entry, models.values()))})
     return ModelList(models, now_s)
+
+
+def _data(raw: bytes) -> object:
+    """Give the entries, which some hosts send without anything around them."""
+    try:
+        document = _parsed(raw)
+    except ValueError:
+        return None
+    return document.get("data") if isinstance(document, dict) else document
+
+
+def _parsed(raw: bytes) -> Any:  # noqa: ANN401  JSON of a stranger
+    """Read JSON whose texts may hold broken characters, and whose numbers any number of digits.
+
+    Raises
+    ------
+    ValueError
+        It is none, or nested too deeply to be read.
+    """
+    text = raw.decode(json.detect_encoding(raw), "replace")
+    try:
+        return json.loads(text, strict=False, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _whole(digits: str) -> int | None:
+    """Give a number; Python reads no longer ones than some thousand digits."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
 def _read(data: object) -> dict[str, ListedModel]:
@@ -94,27 +128,60 @@ def _read(data: object) -> dict[str, ListedModel]:
     models: dict[str, ListedModel] = {}
     for entry in data if isinstance(data, list) else []:
         model_id = entry.get("id") if isinstance(entry, dict) else None
-        if not isinstance(model_id, str) or not model_id.strip() or model_id in models:
+        if not isinstance(model_id, str) or not _is_usable(model_id) or model_id in models:
             continue
-        given = entry.get("supported_endpoints")
-        endpoints = tuple(_known(given)) if isinstance(given, list) else ()
-        if given and not endpoints:
+        paths = _paths(entry.get("supported_endpoints"))
+        endpoints = tuple(_known(paths))
+        if paths and not endpoints:
             continue
-        name = entry.get("name")
         models[model_id] = ListedModel(
             model_id,
-            name if isinstance(name, str) and name else model_id,
+            _name(entry.get("name")) or model_id,
             count(entry.get("context_length")) or None,
             endpoints,
         )
     return models
 
 
-def _known(given: Iterable[object]) -> Iterable[Endpoint]:
+def _is_usable(model_id: str) -> bool:
+    """Tell whether it can be typed and seen: no control characters, no marks, nothing broken."""
+    return (
+        bool(model_id.strip())
+        and len(model_id) <= _LONGEST_ID
+        and model_id.isprintable()
+        and "\ufffd" not in model_id
+    )
+
+
+def _name(given: object) -> str:
+    """Give a name fit for one line, without what steers terminals or turns the text around."""
+    if not isinstance(given, str):
+        return ""
+    name = "".join(filter(str.isprintable, " ".join(given[: 10 * _LONGEST_NAME].split())))
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
+
+
+def _paths(given: object) -> list[str]:
+    """Give the paths an entry names; anything but texts says nothing."""
+    named = given if isinstance(given, list) else [given]
+    return [path.strip().rstrip("/") for path in named if isinstance(path, str) and path.strip()]
+
+
+def _known(paths: list[str]) -> Iterable[Endpoint]:
     """Read paths with `/v1` before them and full URLs, too."""
     for endpoint in _ENDPOINTS:
-        if any(isinstance(path, str) and path.rstrip("/").endswith(endpoint) for path in given):
+        if any(path.endswith(endpoint) for path in paths):
             yield endpoint
+
+
+def _entry(model: ListedModel) -> dict[str, object]:
+    """Write a model as the provider lists it, without what nobody here reads."""
+    return {
+        "id": model.id,
+        "name": None if model.name == model.id else model.name,
+        "context_length": model.context_tokens,
+        "supported_endpoints": model.endpoints,
+    }
 
 
 def _path(api_root: str) -> Path:

@@ -5,21 +5,28 @@ A known id costs no question; only one that no list knows is looked up, once, in
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cc_jupyter.catalog import ModelSpec, endpoint_by_name, load_catalog
 from cc_jupyter.errors import ConfigError, ConnectError, OptionError, did_you_mean
+from cc_jupyter.known_models import KnownModel, known_models
 from cc_jupyter.model_list import ListedModel, ModelList, cached_models, fetch_models
+from cc_jupyter.own_models import own_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cc_jupyter.messages import Endpoint
+    from cc_jupyter.own_models import OwnModel
     from cc_jupyter.settings import Settings
     from cc_jupyter.target import Target
     from cc_jupyter.transport import Transport
 
 LOCAL = "local"
 """The name that means the local model, as a model and as a base URL."""
+_NONE: Mapping[str, OwnModel] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Model:
     id: str
     endpoint: Endpoint
     spec: ModelSpec | None
-    """`None`: the price table does not have it, so its cost is unknown."""
+    """`None`: neither price table nor user has it, so its cost is unknown."""
 
 
 class Models:
@@ -40,10 +47,15 @@ class Models:
         self._lists: dict[str, ModelList] = {}
         self._looked_up: set[tuple[str, str]] = set()  # API root and id, whatever came of it
 
-    def find(self, name: str, target: Target) -> Model:
+    def find(self, name: str, target: Target, own: Mapping[str, OwnModel] = _NONE) -> Model:
         """Give the model with an id, asking `/models` once if no list knows it.
 
         A host other than the provider's own may serve what it does not list, or have no list.
+
+        Parameters
+        ----------
+        own
+            What the user's `config.toml` says of models.
 
         Raises
         ------
@@ -54,16 +66,18 @@ class Models:
         """
         if target.served_by == LOCAL:
             return Model(name, endpoint_by_name(name), None)
-        spec = load_catalog().models.get(name)
+        spec = own_spec(name, own)
         listed = self.listed(target.api_root).models.get(name)
         if spec is None and listed is None:
             listed = self._look_up(name, target)
         if spec is None and listed is None and target.is_default_host:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",
-                hint=self.close_to(name, target) or "%cmd models lists them",
+                hint=self.close_to(name, target, own) or "%cmd models lists them",
             )
-        return Model(name, _endpoint(name, listed.endpoints if listed else (), spec), spec)
+        by_user = own[name].fields.get("endpoints", ()) if name in own else ()
+        endpoints = by_user or (listed.endpoints if listed else ())
+        return Model(name, _endpoint(name, endpoints, spec), spec)
 
     def _look_up(self, name: str, target: Target) -> ListedModel | None:
         if (target.api_root, name) in self._looked_up:
@@ -77,10 +91,21 @@ class Models:
         self._looked_up.add((target.api_root, name))
         return listed
 
-    def close_to(self, name: str, target: Target) -> str | None:
+    def close_to(
+        self, name: str, target: Target, own: Mapping[str, OwnModel] = _NONE
+    ) -> str | None:
         """Give a hint that names models like `name`; `None` when there are none."""
-        known = {*self.listed(target.api_root).models, *load_catalog().models} - {name}
+        known = known_models(own, self.listed(target.api_root)).keys() - {name}
         return did_you_mean(name, sorted(known))
+
+    def known(self, settings: Settings) -> dict[str, KnownModel]:
+        """Give every model by id, as far as is known without asking anybody.
+
+        Where the local model answers, it comes first; it plays all the others.
+        """
+        if settings.base_url != LOCAL:
+            return known_models(settings.models, self.listed(settings.api_root))
+        return {LOCAL: local_model(), **known_models(settings.models, ModelList({}, 0.0))}
 
     def listed(self, api_root: str) -> ModelList:
         """Give the last list known, from this process or the disk; asks nobody."""
@@ -117,6 +142,23 @@ def chosen_model(option: str | None, settings: Settings) -> str:
             "no model is chosen", hint=f"%cmd use MODEL, or -m MODEL; cheap ones: {cheap}"
         )
     return settings.alias.get(name, name)
+
+
+def local_model() -> KnownModel:
+    """Give the model on this machine as lists show it."""
+    from cc_jupyter.local import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
+
+    return KnownModel.on_this_machine(LOCAL, DISPLAY_NAME)
+
+
+def settings_for(name: str, settings: Settings) -> Settings:
+    """Give the settings under which a model is asked: it may have a base URL of its own."""
+    if name == LOCAL:
+        return dataclasses.replace(settings, base_url=LOCAL)
+    own = settings.models.get(name)
+    if own is None or own.base_url is None:
+        return settings
+    return dataclasses.replace(settings, base_url=own.base_url, key_env=own.key_env, own_host=True)
 
 
 def _endpoint(name: str, listed: tuple[Endpoint, ...], spec: ModelSpec | None) -> Endpoint:

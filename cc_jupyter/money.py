@@ -13,7 +13,7 @@ from cc_jupyter.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_EXACT = Context(prec=64)
+EXACT = Context(prec=64)
 """As in `cost`: what a notebook made of the thread's decimal context does not change a sum."""
 
 
@@ -34,7 +34,7 @@ def total(rows: Iterable[LedgerRow], group: str = "all") -> LedgerRow:
     names = [each.name for each in dataclasses.fields(LedgerRow) if each.name != "group"]
     every = list(rows)
     first = LedgerRow(group)
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         sums = {
             name: sum((getattr(row, name) for row in every), getattr(first, name)) for name in names
         }

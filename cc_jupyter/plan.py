@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.answer_format import is_thinking
-from cc_jupyter.catalog import load_catalog
 from cc_jupyter.conversation import Past
 from cc_jupyter.cost import Cost, price
 from cc_jupyter.errors import OptionError
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cc_jupyter.conversation import Thread, Turn, TurnKey
+    from cc_jupyter.document_order import Page
     from cc_jupyter.events import Usage
     from cc_jupyter.images import Image
     from cc_jupyter.settings import Settings
@@ -52,6 +52,8 @@ class Question:
     """What the answer shall become; `None`: it is text."""
     notices: tuple[str, ...] = ()
     """What the reader of the answer should know about the prompt (a value was cut)."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Expressions that can be looked up again, each with the digest of the text it gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,19 @@ class Plan:
     settings: Settings
     thread: Thread | None
     """`None`: the turn leaves no trace in any conversation."""
+    past: Past = field(default_factory=Past)
+    """What is sent along."""
+    page: Page | None = None
+    """Whose order decided on that; `None`: the order of execution."""
     place: int | None = None
     """The turn's place in its thread, where it has one already."""
     beginning: str = ""
     """What the answer begins with: an earlier one that was cut, and is carried on."""
+
+    @property
+    def order(self) -> str:
+        """By what the conversation was ordered: `execution` or `document`."""
+        return "execution" if self.page is None else "document"
 
     @property
     def zdr(self) -> bool:
@@ -122,7 +133,7 @@ def plan_cost(plan: Plan, usage: Usage, sent_at: datetime, *, doubtful: bool = F
         plan.model.spec,
         usage,
         sent_at,
-        price_date=load_catalog().price_date,
+        price_date=plan.model.spec.price_date if plan.model.spec else None,
         estimated=doubtful or plan.zdr,  # whose upstream may cost more than the list says
     )
 

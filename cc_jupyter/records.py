@@ -64,6 +64,8 @@ class TurnRecord:
     notices: tuple[str, ...] = ()
     order: str = "execution"
     """By what the conversation was ordered when it was sent: `execution` or `document`."""
+    zdr: bool = False
+    """Whether zero data retention was asked for."""
     request_sha256: str = ""
     """Of the body as it was sent."""
     body: bytes | None = None

@@ -57,6 +57,8 @@ class Provenance:
     """The turn's place in its thread, from 1."""
     turn_id: str = ""
     """The turn's name in the history."""
+    order: str = "execution"
+    """By what its conversation was ordered: `execution` or `document`."""
     request_sha256: str = ""
     """Of the body as it was sent."""
 
@@ -91,7 +93,7 @@ class Reply:
     @property
     def code(self) -> list[str]:
         """The contents of the fenced code blocks, in order."""
-        return [_dedent(found["code"], found["indent"]) for found in _FENCE.finditer(self.text)]
+        return code_blocks(self.text)
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -160,6 +162,12 @@ class ReplyBuilder:
             case _:
                 assert_never(event)
 
+    @property
+    def came(self) -> str:
+        """What the model has written so far, its thinking first; any thread may ask."""
+        begun = bool(self._beginning)
+        return "".join((*self._reasoning, *self._text[begun:]))
+
     def fail(self, error: CcError | KeyboardInterrupt) -> None:
         """End the answer by something that is no event: a refusal or an interrupt."""
         self.error = error
@@ -206,6 +214,11 @@ class ReplyBuilder:
         return StreamError(
             "the answer is empty: neither text nor reasoning came", hint="run the cell again"
         )
+
+
+def code_blocks(text: str) -> list[str]:
+    """Give the contents of the fenced code blocks of an answer, in order."""
+    return [_dedent(found["code"], found["indent"]) for found in _FENCE.finditer(text)]
 
 
 def _stream_error(event: Error) -> StreamError:

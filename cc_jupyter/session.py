@@ -12,15 +12,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.answer_format import KnownForms
-from cc_jupyter.conversation import Conversations
+from cc_jupyter.conversation import Conversations, Past
+from cc_jupyter.document_order import DocumentOrder
 from cc_jupyter.errors import ModelError, OptionError, ProviderError
 from cc_jupyter.events import TextDelta
 from cc_jupyter.exchange import Exchange, Limits
 from cc_jupyter.history import History
 from cc_jupyter.interrupt import InterruptGuard
 from cc_jupyter.keeper import Keeper
-from cc_jupyter.models import LOCAL, Models, chosen_model
+from cc_jupyter.models import LOCAL, Models, chosen_model, settings_for
 from cc_jupyter.plan import Plan, Question, build_request, check_sight, going_on
+from cc_jupyter.running import InFlight
 from cc_jupyter.settings import Settings, load_settings
 from cc_jupyter.spending import Spending
 from cc_jupyter.target import find_target
@@ -29,8 +31,10 @@ from cc_jupyter.window import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
-    from cc_jupyter.conversation import Past, Thread
+    from cc_jupyter.conversation import Thread, TurnKey
+    from cc_jupyter.document_order import Page
     from cc_jupyter.events import StreamEvent
     from cc_jupyter.messages import Request
     from cc_jupyter.render import Renderer
@@ -46,6 +50,10 @@ class Session:
         self.transport = Transport()
         self.models = Models(self.transport)
         self.conversations = Conversations()
+        self.document_order = DocumentOrder()
+        """The order of cells on the page, as far as a front end told it."""
+        self.in_flight = InFlight()
+        """The requests under way."""
         self.choices: dict[str, Any] = {}
         """Settings of this session (`%cmd use`, `%config`); they come before all but options."""
         self.profile: dict[str, Any] = {}
@@ -74,8 +82,15 @@ class Session:
         """
         settings = settings or self.settings()
         thread = None if question.once else self.conversations.thread(question.thread)
-        past = thread.past(question.turn_key, anew=question.new) if thread else None
-        return self._plan(question, settings, thread, past)
+        page = self.page(question.turn_key, settings) if thread else None
+        past = thread.past(question.turn_key, anew=question.new, page=page) if thread else None
+        return dataclasses.replace(self._plan(question, settings, thread, past), page=page)
+
+    def page(self, key: TurnKey | None, settings: Settings | None = None) -> Page | None:
+        """Give the page whose order counts for a turn; `None`: the order of execution does."""
+        if (settings or self.settings()).order != "document":
+            return None
+        return self.document_order.page(key)
 
     def continued(self, question: Question) -> Plan:
         """Plan to carry the last answer of a thread on, in the same turn.
@@ -104,35 +119,49 @@ class Session:
                 f"the last answer ended by itself ({record.stop_reason})",
                 hint="ask for more in a new cell",
             )
-        past, words = going_on(thread.past_of(place), turn)
+        settings, key = self.settings(), thread.slots[place].key
+        page = self.page(key, settings)
+        before = thread.past_of(place, page)
+        past, words = going_on(before, turn)
         model = question.model or (record.model if record else None)
         asked = dataclasses.replace(question, prompt=words, model=model, images=())
-        plan = self._plan(asked, self.settings(), thread, past)
+        plan = self._plan(asked, settings, thread, past)
         said = dataclasses.replace(
             asked,
             prompt=turn.prompt,
             images=turn.images,
             system=turn.system,
-            turn_key=thread.slots[place].key,
+            turn_key=key,
+            values=turn.basis.question.values if turn.basis else (),
         )
-        return dataclasses.replace(plan, question=said, place=place, beginning=turn.answer)
+        return dataclasses.replace(
+            plan, question=said, place=place, beginning=turn.answer, past=before, page=page
+        )
 
     def _plan(
         self, question: Question, settings: Settings, thread: Thread | None, past: Past | None
     ) -> Plan:
         name = chosen_model(question.model, settings)
+        settings = settings_for(name, settings)
         if name == LOCAL:
-            settings = dataclasses.replace(settings, base_url=LOCAL)
             name = _local_model_id()
         target = find_target(settings, question.key_env)
-        model = self.models.find(name, target)
+        model = self.models.find(name, target, settings.models)
         request = build_request(question, settings, model, past)
         window = model.spec.context_tokens if model.spec else None
         request, notice = fit(request, window, self.spending.calibration, trim=settings.trim)
         if notice is not None:
             question = dataclasses.replace(question, notices=(*question.notices, notice))
         check_sight(request, target, model)
-        return Plan(question, self._known(request, target), model, target, settings, thread)
+        return Plan(
+            question,
+            self._known(request, target),
+            model,
+            target,
+            settings,
+            thread,
+            past or Past(),
+        )
 
     def repaired(self, plan: Plan, reply: Reply, problem: ValidationProblem) -> Plan:
         """Give the plan that asks once more for what `reply` should have been."""
@@ -160,7 +189,10 @@ class Session:
         keeper = self._keeper(plan, exchange)
         if plan.beginning:
             renderer.show(TextDelta(plan.beginning))
-        with InterruptGuard(exchange.wake) as guard:
+        with (
+            InterruptGuard(exchange.wake) as guard,
+            self._under_way(plan, keeper, guard.interrupt),
+        ):
             try:
                 with closing(iter(exchange)) as events:
                     for event in events:
@@ -195,7 +227,10 @@ class Session:
         exchange = self._exchange(plan)
         keeper = self._keeper(plan, exchange)
         try:
-            with closing(iter(exchange)) as events:
+            with (
+                self._under_way(plan, keeper, exchange.wake),
+                closing(iter(exchange)) as events,
+            ):
                 for event in events:
                     keeper.add(event)
                     yield event
@@ -212,7 +247,8 @@ class Session:
     def _suggest(self, error: ProviderError, plan: Plan) -> None:
         """Name close matches where the provider does not know the model."""
         if isinstance(error, ModelError) and error.code == "unsupported_model":
-            error.hint = self.models.close_to(plan.model.id, plan.target) or error.hint
+            own = plan.settings.models
+            error.hint = self.models.close_to(plan.model.id, plan.target, own) or error.hint
 
     def _exchange(self, plan: Plan) -> Exchange:
         limits = Limits(plan.settings.max_retries, plan.settings.idle_timeout_s)
@@ -220,6 +256,18 @@ class Session:
 
     def _keeper(self, plan: Plan, exchange: Exchange) -> Keeper:
         return Keeper(plan, exchange, self.history, self.spent, self.spending.guard(plan))
+
+    def _under_way(
+        self, plan: Plan, keeper: Keeper, interrupt: Callable[[], None]
+    ) -> AbstractContextManager[None]:
+        key, thread = plan.question.turn_key, plan.thread
+        return self.in_flight.during(
+            keeper.builder,
+            interrupt,
+            cell_id=key.cell_id if key else None,
+            thread=thread.name if thread else None,
+            model=plan.model.id,
+        )
 
     def now(self) -> datetime:
         """Give the instant, aware, in UTC."""

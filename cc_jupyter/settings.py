@@ -11,7 +11,6 @@ import functools
 import math
 import os
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,23 @@ from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root
 from cc_jupyter.errors import ConfigError, did_you_mean
 from cc_jupyter.folders import config_folder
 from cc_jupyter.redact import redact
+from cc_jupyter.setting_kinds import (
+    from_variable,
+    number_reader,
+    read_amount,
+    read_hosts,
+    read_names,
+    read_switch,
+    read_text,
+    whole_reader,
+    word_reader,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from decimal import Decimal
+
+    from cc_jupyter.own_models import OwnModel
 
 _EMPTY: Mapping[str, Any] = {}
 
@@ -53,6 +66,8 @@ class Settings:
     """Whether the oldest turns are left out when a thread outgrows the model's window."""
     budget_usd: Decimal | None = None
     """The most that a session may spend."""
+    order: str = "execution"
+    """What stands before a turn: what ran before it, or with `document` what is above it."""
     history: bool = True
     """Whether turns are kept on disk."""
     allow_http: bool = False
@@ -60,88 +75,23 @@ class Settings:
     alias: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By API root: `key_env`, the variable with the key for that host."""
+    models: Mapping[str, OwnModel] = field(default_factory=dict)
+    """By id: what the user adds to the lists of models, or corrects in them."""
+    own_host: bool = False
+    """Whether the base URL is one model's own: it gets no key that was not named for it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """By setting: who said so."""
 
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("a text")
-    return value.strip()
-
-
-def _whole(least: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"a whole number of at least {least}")
-        return value
-
-    return read
+    @property
+    def api_root(self) -> str:
+        """The API root of the base URL, which must not be that of the local model."""
+        return api_root(self.base_url, allow_http=self.allow_http)
 
 
-def _number(least: float, most: float) -> Callable[[object], float]:
-    kind = f"a number from {least:g} to {most:g}" if most < math.inf else "a positive number"
+def _read_models(value: object) -> Mapping[str, OwnModel]:
+    from cc_jupyter.own_models import read_own_models  # noqa: PLC0415  most people have none
 
-    def read(value: object) -> float:
-        number = value if isinstance(value, (int, float)) else math.nan
-        if isinstance(value, bool) or not least <= number <= most or math.isinf(number):
-            raise ValueError(kind)
-        return float(number)
-
-    return read
-
-
-def _amount(value: object) -> Decimal:
-    try:
-        amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal("nan")
-    except InvalidOperation:
-        amount = Decimal("nan")
-    if not amount.is_finite() or amount < 0:
-        raise ValueError("an amount in US dollars")
-    return amount
-
-
-_SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
-
-
-def _switch(value: object) -> bool:
-    word = value.strip().casefold() if isinstance(value, str) else ""
-    if not isinstance(value, bool) and word not in _SWITCH:
-        raise ValueError("on or off")
-    return value if isinstance(value, bool) else _SWITCH[word]
-
-
-def _names(value: object) -> Mapping[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise ValueError("a table of texts")
-    return value
-
-
-def _hosts(value: object) -> Mapping[str, Mapping[str, str]]:
-    """Read the table by API root, the form in which addresses can be compared."""
-    kind = 'tables like [hosts."https://…"] with key_env = "NAME"'
-    if not isinstance(value, dict) or not all(isinstance(host, dict) for host in value.values()):
-        raise ValueError(kind)
-    hosts = {}
-    for url, host in value.items():
-        unknown = ", ".join(sorted(host.keys() - {"key_env"}))
-        if unknown or not isinstance(host.get("key_env"), str):
-            raise ValueError(f"{kind}, not {unknown}" if unknown else kind)
-        try:
-            hosts[api_root(url, allow_http=True)] = host
-        except ConfigError as error:
-            raise ValueError(f"{kind}: {error}") from None
-    return hosts
-
-
-def _typed(text: str) -> int | float | str:
-    """Read what a variable holds as a number, if it is one."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return read_own_models(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,29 +102,37 @@ class _Setting:
     """What a variable's text means, since a variable has no types."""
     in_project: bool = True
     in_config: bool = True
+    harm: str = "send your key elsewhere"
+    """What a file that may not set it could do."""
 
 
 _SHORTEST_IDLE_S = 0.001
 _SETTINGS: Mapping[str, _Setting] = {
-    "model": _Setting(_text, "CMD_MODEL"),
-    "base_url": _Setting(_text, "CMD_BASE_URL", in_project=False),
-    "key_env": _Setting(_text, in_project=False),
-    "max_retries": _Setting(_whole(0), "CMD_MAX_RETRIES", _typed),
-    "idle_timeout_s": _Setting(_number(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", _typed),
-    "zdr": _Setting(_switch, "CMD_ZDR"),
-    "reasoning": _Setting(_switch),
-    "remote_images": _Setting(_switch, in_project=False),
-    "temperature": _Setting(_number(0, 2)),
-    "top_p": _Setting(_number(0, 1)),
-    "max_tokens": _Setting(_whole(1)),
-    "effort": _Setting(_text),
-    "large_prompt_factor": _Setting(_number(1, math.inf)),
-    "trim": _Setting(_switch),
-    "budget_usd": _Setting(_amount),
-    "history": _Setting(_switch, "CMD_HISTORY"),
-    "allow_http": _Setting(_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
-    "alias": _Setting(_names, in_project=False),
-    "hosts": _Setting(_hosts, in_project=False),
+    "model": _Setting(read_text, "CMD_MODEL"),
+    "base_url": _Setting(read_text, "CMD_BASE_URL", in_project=False),
+    "key_env": _Setting(read_text, in_project=False),
+    "max_retries": _Setting(whole_reader(0), "CMD_MAX_RETRIES", from_variable),
+    "idle_timeout_s": _Setting(
+        number_reader(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", from_variable
+    ),
+    "zdr": _Setting(read_switch, "CMD_ZDR"),
+    "reasoning": _Setting(read_switch),
+    "remote_images": _Setting(read_switch, in_project=False),
+    "temperature": _Setting(number_reader(0, 2)),
+    "top_p": _Setting(number_reader(0, 1)),
+    "max_tokens": _Setting(whole_reader(1)),
+    "effort": _Setting(read_text),
+    "large_prompt_factor": _Setting(number_reader(1, math.inf)),
+    "trim": _Setting(read_switch),
+    "budget_usd": _Setting(read_amount),
+    "order": _Setting(
+        word_reader("execution", "document"), in_project=False, harm="change what is sent"
+    ),
+    "history": _Setting(read_switch, "CMD_HISTORY"),
+    "allow_http": _Setting(read_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
+    "alias": _Setting(read_names, in_project=False),
+    "hosts": _Setting(read_hosts, in_project=False),
+    "models": _Setting(_read_models, in_project=False),
 }
 
 
@@ -217,7 +175,7 @@ def _levels(
     for name, setting in _SETTINGS.items():
         if setting.variable is not None and os.environ.get(setting.variable, "").strip():
             yield setting.variable, {name: setting.from_text(os.environ[setting.variable])}
-    if (project := _nearest_project(folder)) is not None:
+    if (project := nearest_project(folder)) is not None:
         tool = _toml(project).get("tool")
         table = tool.get("cc_jupyter", {}) if isinstance(tool, dict) else {}
         yield str(project), _checked(table, project, "in_project")
@@ -247,7 +205,7 @@ def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
             continue
         if name in _SETTINGS:
             raise ConfigError(
-                f"{path} may not set {name}: a cloned repository could send your key elsewhere",
+                f"{path} may not set {name}: a cloned repository could {_SETTINGS[name].harm}",
                 hint=f"set it in the environment or in {config_folder() / 'config.toml'}",
             )
         raise ConfigError(
@@ -257,7 +215,8 @@ def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
     return table
 
 
-def _nearest_project(folder: Path | None) -> Path | None:
+def nearest_project(folder: Path | None = None) -> Path | None:
+    """Give the first `pyproject.toml` in a folder, by default the working one, or above it."""
     try:
         start = folder or Path.cwd()
     except FileNotFoundError:  # the working directory was deleted

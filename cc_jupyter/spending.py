@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
     from cc_jupyter.reply import Reply
+    from cc_jupyter.settings import Settings
 
 _LOOK_S = 0.2
 """How often a growing answer is priced."""
@@ -60,11 +61,15 @@ class Spending:
 
     def current(self, plan: Plan) -> Budget | None:
         """Give the budget that holds for a request; `None`: none does."""
+        return self.standing(plan.settings, plan.question.notebook)
+
+    def standing(self, settings: Settings, notebook: str) -> Budget | None:
+        """Give the budget that holds in a notebook; `None`: none does."""
         if self.budget is not None or self.is_off:
             return self.budget
-        kept = load_budget(plan.question.notebook)
-        if kept is None and plan.settings.budget_usd is not None:
-            kept = Budget(plan.settings.budget_usd)
+        kept = load_budget(notebook)
+        if kept is None and settings.budget_usd is not None:
+            kept = Budget(settings.budget_usd)
         return kept
 
     def guard(self, plan: Plan) -> Guard | None:
@@ -78,22 +83,22 @@ class Spending:
         budget = self.current(plan)
         if budget is None:
             return None
-        spent_usd = self.spent_usd(budget, plan)
+        spent_usd = self.spent_usd(budget, plan.settings, plan.question.notebook)
         usage = self.estimate(plan)
         budget.check(spent_usd, plan_cost(plan, usage, self.now()).usd)
         return Guard(budget, plan, spent_usd, usage, self)
 
-    def spent_usd(self, budget: Budget, plan: Plan) -> Decimal:
+    def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
         """Give what counts against a budget; requests of unknown cost count nothing."""
         mine = sum((reply.cost.usd or Decimal(0) for reply in self._spent), Decimal(0))
-        if budget.period == "session" or not plan.settings.history:
+        if budget.period == "session" or not settings.history:
             return mine
         midnight = datetime.combine(self.now().astimezone().date(), time()).astimezone()
         store = self._history().store
         if budget.period == "day":
             row = store.spent(since=midnight)
         else:
-            row = store.spent(notebook=plan.question.notebook)
+            row = store.spent(notebook=notebook)
         return row.reported_usd + row.estimated_usd
 
     def _past_tokens(self, plan: Plan) -> list[int]:

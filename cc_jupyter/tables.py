@@ -17,20 +17,24 @@ class Table(list[Row]):
         """A line under the table: where the rows come from, and how old they are."""
 
     def _repr_html_(self) -> str:
-        first = self[0] if self else {}
+        caption = f"<p><small>{html.escape(self.caption)}</small></p>" if self.caption else ""
+        if not self:
+            return caption
+        first = self[0]
         head = "".join(_tag("th", name, like=first[name]) for name in first)
         body = "".join(
             f"<tr>{''.join(_tag('td', row[name], like=row[name]) for name in first)}</tr>"
             for row in self
         )
-        caption = f"<p><small>{html.escape(self.caption)}</small></p>" if self.caption else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(str(self))
 
     def __str__(self) -> str:
-        names = list(self[0]) if self else []
+        if not self:
+            return self.caption
+        names = list(self[0])
         lines = [names, *([_cell(row[name]) for name in names] for row in self)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
         text = [

@@ -1,44 +1,31 @@
 """Where a request goes and with which key: the one place that decides who gets the key.
 
-Sources: spec.md, section 1; the CLI's login file: provider-api.md, section 3 (CLI 1.64.0).
+Source: spec.md, section 1. Where keys are kept is for `keys` to know.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
-import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.base_url import api_root, is_provider
+from cc_jupyter.base_url import api_root, is_loopback, is_provider
 from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import data_folder
+from cc_jupyter.keys import KEY_VARIABLES, Key, key_in, stored_keys
 from cc_jupyter.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cc_jupyter.settings import Settings
 
 __all__ = ["KEY_VARIABLES", "Key", "Target", "api_root", "find_key", "find_target"]
 
-KEY_VARIABLES = ("CMD_API_KEY", "COMMAND_CODE_API_KEY", "COMMANDCODE_API_KEY")
-_VISIBLE = re.compile(r"[\x21-\x7e]+")
 _NO_KEY_HINT = (
-    "create one in Command Code Studio and set CMD_API_KEY, or use the local model: %cmd use local"
+    "create one in Command Code Studio, then %cmd login or set CMD_API_KEY; "
+    "or use the local model: %cmd use local"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key and who gave it; only the source is ever shown."""
-
-    value: str = field(repr=False)
-    source: str
+_NO_KEY_ELSEWHERE_HINT = (
+    "a stored key goes to the provider only: set CMD_API_KEY, or key_env beside that host"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +64,10 @@ def find_target(settings: Settings, key_env: str | None = None) -> Target:
     key = find_key(settings, root, key_env=key_env)
     if key is None:
         where = "for the Provider API" if is_provider(root) else f"for {host}"
-        raise ConfigError(f"there is no key {where}", hint=_NO_KEY_HINT)
+        hint = _NO_KEY_HINT
+        if settings.own_host:
+            hint = "name its variable in config.toml, beside the model's base_url: key_env = ..."
+        raise ConfigError(f"there is no key {where}", hint=hint)
     return Target(root, key, "api" if is_provider(root) else host)
 
 
@@ -93,68 +83,23 @@ def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Ke
     """
     asked = key_env or settings.hosts.get(root, {}).get("key_env") or settings.key_env
     if asked is not None:
-        key = _clean(os.environ.get(asked, ""), asked)
+        key = key_in(asked)
         if key is None:
             raise ConfigError(
                 f"the variable {redact(asked)}, which should hold the key, is empty or not set",
                 hint="name the variable, never the key itself",
             )
         return key
+    if settings.own_host:
+        # the other keys are meant for the provider; a server on this machine mostly wants none
+        on_this_machine = is_loopback(urlsplit(root).hostname or "")
+        return Key("none", "nowhere: none is needed") if on_this_machine else None
     for name in KEY_VARIABLES:
-        if (key := _clean(os.environ.get(name, ""), name)) is not None:
+        if (key := key_in(name)) is not None:
             return key
     if not is_provider(root):
         return None
-    return next((key for key in _stored_keys() if key is not None), None)
-
-
-def _stored_keys() -> Iterator[Key | None]:
-    yield _keyring_key()
-    path = data_folder() / "key"
-    yield _clean(_content(path), "the key file")
-    yield _clean(_login_key(), "the CLI's login")
-
-
-def _keyring_key() -> Key | None:
-    if importlib.util.find_spec("keyring") is None:
-        return None
-    keyring = importlib.import_module("keyring")
-    errors = importlib.import_module("keyring.errors")
-    try:
-        value = keyring.get_password("cc-jupyter", "api-key")
-    except errors.KeyringError:  # no keyring on this machine, or it is locked
-        return None
-    return _clean(value or "", "the system keyring")
-
-
-def _login_key() -> str:
-    """Read the CLI's login; a file of any other shape means "not logged in"."""
-    try:
-        login = json.loads(_content(Path.home() / ".commandcode" / "auth.json") or "{}")
-    except (ValueError, RecursionError):
-        return ""
-    value = login.get("apiKey") if isinstance(login, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def _content(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):  # most people have none
-        return ""
-
-
-def _clean(value: str, source: str) -> Key | None:
-    """Trim a key; one with a space, a newline or an odd letter inside is refused, never sent."""
-    value = value.strip()
-    if not value:
-        return None
-    if not _VISIBLE.fullmatch(value):
-        raise ConfigError(
-            f"the key from {source} holds a space, a line break or a letter no key has",
-            hint="copy it again, alone and in one piece; nothing was sent",
-        )
-    return Key(value, source)
+    return next(stored_keys(), None)
 
 
 def _local_target() -> Target:

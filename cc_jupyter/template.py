@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from cc_jupyter.errors import OptionError, did_you_mean
+from cc_jupyter.lookups import digest_of
 from cc_jupyter.values import describe, excerpt, name_expression
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class RenderedPrompt:
     """What to tell the user: values that were cut."""
     images: tuple[Image, ...] = ()
     """Figures and pictures among the values; the text names each where it stood."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Each expression with the digest of its text; images are left out."""
 
 
 def parse_template(text: str) -> tuple[Part, ...]:
@@ -105,6 +108,7 @@ def render(
     pieces: list[str] = []
     notices: list[str] = []
     images: list[Image] = []
+    values: list[tuple[str, str]] = []
     for part in parse_template(text):
         match part:
             case Literal(piece):
@@ -116,9 +120,11 @@ def render(
                     notices.append(rendered.notice)
                 if rendered.image is not None:
                     images.append(rendered.image)
+                else:
+                    values.append((source, digest_of(rendered.text)))
             case _:
                 assert_never(part)
-    return RenderedPrompt("".join(pieces), tuple(notices), tuple(images))
+    return RenderedPrompt("".join(pieces), tuple(notices), tuple(images), tuple(values))
 
 
 def evaluate(

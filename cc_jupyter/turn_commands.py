@@ -75,7 +75,7 @@ class TurnCommands:
                     f"turn {place + 1} has no version {use} with an answer",
                     hint=f"%cmd versions {place + 1} lists what it has",
                 )
-            thread.choose(place, use - 1)
+            thread.choose(place, use - 1, self._session.page(slot.key))
             on_disk = self._session.settings().history
             self._session.history.save_thread(thread, on_disk=on_disk)
         rows = [

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import ConfigError
+from cc_jupyter.figure_table import FigureTable
 from cc_jupyter.money import format_sum, total
-from cc_jupyter.tables import Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cc_jupyter.records import LedgerRow
+    from cc_jupyter.tables import Row
 
 _FIGURES = (
     *("reported_usd", "estimated_usd", "unknown_cost", "unknown_tokens"),
@@ -19,36 +19,14 @@ _FIGURES = (
 )
 
 
-class UsageTable(Table):
-    """Rows to read; `figures` are the same with money as `Decimal`."""
-
-    def __init__(self, rows: list[Row], figures: list[Row], caption: str) -> None:
-        super().__init__(rows, caption)
-        self.figures = figures
-
-    def to_dataframe(self) -> Any:  # noqa: ANN401  pandas is not always there
-        """Give a pandas DataFrame with every figure in a column of its own.
-
-        Raises
-        ------
-        ConfigError
-            pandas is not installed.
-        """
-        try:
-            import pandas as pd  # noqa: PLC0415  half a second, and only where it is wanted
-        except ImportError:
-            raise ConfigError(
-                "a DataFrame needs pandas", hint="pip install pandas; the table itself is a list"
-            ) from None
-        return pd.DataFrame(self.figures)
-
-
-def usage_table(by: str, rows: Sequence[LedgerRow], *, caption: str) -> UsageTable:
+def usage_table(by: str, rows: Sequence[LedgerRow], *, caption: str) -> FigureTable:
     """Give a row for each group and the sum of all under them."""
     whole = total(rows)
     every = [*rows, *([whole] if len(rows) != 1 else [])]
     shown = [_shown(by, row) for row in every]
-    return UsageTable(shown, [_figures(by, row) for row in rows], f"{caption}: {format_sum(whole)}")
+    return FigureTable(
+        shown, [_figures(by, row) for row in rows], f"{caption}: {format_sum(whole)}"
+    )
 
 
 def _shown(by: str, row: LedgerRow) -> Row:

@@ -139,6 +139,7 @@ class Kernel:
                 env=self._env, cwd=str(self._cwd or Path.cwd()), stdout=log, stderr=log
             )
         self.client = self.manager.client()
+        self.unread: list[dict[str, Any]] = []
         self.client.start_channels()
         try:
             self.client.wait_for_ready(timeout=_START_LIMIT_S)
@@ -219,7 +220,9 @@ class Kernel:
         deadline_s = time.monotonic() + limit_s
         board = _Board(run)
         while until is None or not until(run):
-            message = self._next(self.client.get_iopub_msg, request, deadline_s)
+            message = self._unread(request) or self._next(
+                self.client.get_iopub_msg, request, deadline_s
+            )
             run.messages.append(message)
             run.arrived_s.append(time.monotonic())
             board.take(message)
@@ -237,6 +240,14 @@ class Kernel:
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()
+
+    def _unread(self, request: str) -> dict[str, Any] | None:
+        """Give the next message of an execution that came while somebody waited for another."""
+        found = (m for m in self.unread if m["parent_header"].get("msg_id") == request)
+        message = next(found, None)
+        if message is not None:
+            self.unread.remove(message)
+        return message
 
     def _next(
         self, receive: Callable[..., dict[str, Any]], request: str, deadline_s: float

@@ -45,6 +45,7 @@ def _afresh(environ=dict(os.environ)):  # no name of the user's, since the key i
         from cc_jupyter.session import shared_session
         session = shared_session()
         session.conversations = Conversations()
+        session.document_order = type(session.document_order)()
         session.history.close()
         session.history = type(session.history)(session.now)
         session.choices, session.profile = {}, {}

@@ -19,43 +19,63 @@ ROOT = Path(cc_jupyter.__file__).parent
 
 LAYERS = (
     # words and plain values, which know nothing of ours
-    """catalog errors events ids input_transforms interrupt local_server messages redact retry
-    structures tables typed_schema typed_text""",
+    """catalog command_specs errors events ids input_transforms interrupt local_server
+    messages redact retry structures tables typed_schema typed_text""",
     # what is made of words alone
-    """answer_format base_url conversation cost folders insertion local_child masking sendable
-    wording""",
+    """answer_format base_url catalog_text cost figure_table folders insertion local_child
+    masking paths price_cells sendable slots speeds wording""",
+    "conversation document_order lookups setting_kinds",
+    "own_models",
     # the user's values, settings and errors, one kind each
-    """arrays dataframes images records repair reply settings tracebacks typed_expression
-    typed_reader weights""",
-    """budget command_words conversation_records estimate ledger local money pictures sources
-    typed usage_plot variables word_diff""",
-    """attachments error_report exported_turns local_command notebook_usage receipt sent target
-    usage_table window""",
+    """arrays catalog_changes config_file dataframes favourites images keys records repair
+    reply picker_choice settings tracebacks price_table typed_expression typed_reader
+    weights""",
+    """budget catalog_update command_words known_models model_filter conversation_records
+    estimate local money pictures sources typed usage_plot variables word_diff""",
+    """attachments error_report exported_turns ledger local_command notebook_usage receipt
+    sent target usage_table window""",
     # the wire, the network, the screen: packages that do not know each other
     "wire transport store render",
-    "exchange last_error model_list notebook_export shell values",
+    "running saved_outputs",
+    "exchange last_error model_list notebook_export picker_rows shell values",
     # from a line, a prompt and a model to a request
-    "code_commands export history models optionline template",
-    "options plan",
+    "code_commands export history models optionline staleness template",
+    "doctor options plan",
+    "help_pages",
     "spending",
-    "dry_run keeper",
+    "dry_run keeper refresh",
     # the pipeline, and what uses it
-    "commands composing session",
-    "kept_commands ledger_commands thread_commands turn_commands",
-    "api cells",
+    "composing session",
+    "standing",
+    "commands",
+    "kept_commands ledger_commands login_commands model_commands thread_commands turn_commands",
+    "picker_source",
+    "comm_fields comm_turns",
+    "comm_state comm_tree",
+    "comm_questions comm_wishes",
+    "comm_handlers",
+    "comm",
+    "comm_target",
+    "picker",
+    "picker_dialog",
+    "pick_command",
+    "api cells completion",
+    "completer",
     "magics",
     "cli",
 )
 """Lowest first: a module imports from lower layers only; a package counts as one module."""
 
 HOMES = {
-    "IPython": "api cells input_transforms magics shell",
-    "traitlets": "magics",
+    "IPython": "api cells completer completion input_transforms magics picker shell",
+    "anywidget": "picker",
+    "traitlets": "magics picker picker_dialog",
     "httpx": "transport",
     "httpcore": "transport",
     "certifi": "transport",
     "matplotlib": "usage_plot",
-    "pandas": "usage_table",
+    "pandas": "figure_table",
+    "tomlkit": "config_file",
     "rich": "render",
     "platformdirs": "folders",
     "PIL": "pictures",

@@ -15,6 +15,7 @@ import cc_jupyter
 NAMES = {
     "functions": ["ask", "stream"],
     "values": ["Reply"],
+    "widgets": ["ModelPicker"],
     "events": ["Error", "Notice", "ReasoningDelta", "Stop", "TextDelta", "ToolCallDelta", "Usage"],
     "errors": [
         "AuthError",

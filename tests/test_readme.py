@@ -1,6 +1,6 @@
-"""The README: its options table is the program's own, and its session runs as it stands.
+"""The README: its tables are the program's own, and its session runs as it stands.
 
-`python tests/test_readme.py` writes the table anew.
+`python tests/test_readme.py` writes the tables anew.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -17,25 +18,32 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from provider import KEY
 
+from cc_jupyter.help_pages import command_table_markdown
 from cc_jupyter.options import option_table_markdown
+from cc_jupyter.own_models import FIELDS, read_own_models
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-_TABLE = re.compile(r"(<!-- options: begin[^>]*-->\n).*?(<!-- options: end -->)", re.DOTALL)
+_TABLES = {"options": option_table_markdown, "commands": command_table_markdown}
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def with_table(text: str) -> str:
-    return _TABLE.sub(lambda found: f"{found[1]}{option_table_markdown()}\n{found[2]}", text)
+def with_tables(text: str) -> str:
+    for name, write in _TABLES.items():
+        table = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+        parts = table.search(text)
+        assert parts is not None
+        text = text.replace(parts[0], f"{parts[1]}{write()}\n{parts[2]}")
+    return text
 
 
 def python_blocks() -> list[str]:
     return _PYTHON.findall(README.read_text(encoding="utf-8"))
 
 
-def test_the_options_table_is_the_programs_own():
+def test_the_tables_are_the_programs_own():
     text = README.read_text(encoding="utf-8")
-    assert with_table(text) == text, "stale: run `python tests/test_readme.py`"
+    assert with_tables(text) == text, "stale: run `python tests/test_readme.py`"
 
 
 @pytest.mark.parametrize("block", python_blocks())
@@ -65,6 +73,16 @@ def test_the_session_runs_from_top_to_bottom(provider, tmp_path):
     assert paths == {"/chat/completions", "/messages"}
 
 
+def test_the_entry_of_a_model_is_one_and_all_its_words_are_named():
+    text = README.read_text(encoding="utf-8")
+    toml = re.search(r"^```toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert toml is not None
+    assert read_own_models(tomllib.loads(toml[1])["models"])["my/llama"].has_price
+    named = re.search(r"^It takes (.*?)\.", text, re.MULTILINE)
+    assert named is not None
+    assert re.findall(r"`(\w+)`", named[1]) == list(FIELDS)
+
+
 def test_it_names_no_plan_and_no_price():
     text = README.read_text(encoding="utf-8")
     assert not re.search(r"\$(?!0 \(local\)|x\b)\d", text)
@@ -79,4 +97,4 @@ def test_the_commands_it_names_are_in_the_makefile():
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -41,6 +41,7 @@ def usage_line(reply: Reply) -> str:
         _cost(reply),
         *_timing(reply),
         *_ending(reply),
+        *(["document order"] if reply.provenance.order == "document" else []),
         *reply.notices,
     ]
     return " · ".join(" ".join(figure.split()) for figure in figures)
@@ -83,6 +84,8 @@ def metadata(reply: Reply) -> dict[str, Any]:
             "turn": provenance.turn,
             "stop_reason": reply.stop_reason,
             "request_sha256": provenance.request_sha256,
+            # told where it is not the usual one
+            **({"order": "document"} if provenance.order == "document" else {}),
         }
     }
 

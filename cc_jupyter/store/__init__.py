@@ -22,7 +22,9 @@ from cc_jupyter.store.conversations import (
 )
 from cc_jupyter.store.forgetting import forget, wipe
 from cc_jupyter.store.ledger import load_ledger, output_lengths, tokens_per_byte
+from cc_jupyter.store.names import thread_names
 from cc_jupyter.store.search import find
+from cc_jupyter.store.timings import load_timings
 from cc_jupyter.store.turns import instant_text, load_turns, save_turn, select
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
         ThreadSummary,
         TurnRecord,
     )
+    from cc_jupyter.speeds import Timing
 
-__all__ = ["FILE", "Store", "open_store"]
+__all__ = ["FILE", "Store", "open_store", "thread_names"]
 
 FILE = "history.db"
 _SHORTEST_PREFIX = 4
@@ -189,6 +192,11 @@ class Store:
         with self._file.reading() as connection:
             return tokens_per_byte(connection, model)
 
+    def timings(self) -> list[Timing]:
+        """Give how long each model's last answers took, newest first."""
+        with self._file.reading() as connection:
+            return load_timings(connection)
+
     # ── forgetting
 
     def forget_turn(self, turn_id: str) -> int:
@@ -200,8 +208,13 @@ class Store:
         return self._forget("conversation_id = ?", conversation_id)
 
     def forget_everything(self) -> int:
-        """Remove all turns and conversations; give how many turns were removed."""
-        return self._forget("1 OR ? IS NULL", None)
+        """Remove all turns and conversations; give how many turns were removed.
+
+        Broken files that were put aside go too: nobody can count what is in them.
+        """
+        removed = self._forget("1 OR ? IS NULL", None)
+        self._file.remove_broken()
+        return removed
 
     def _forget(self, which: str, value: str | None) -> int:
         with self._file.writing() as connection:

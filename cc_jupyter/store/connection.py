@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BUSY_S = 5.0
 """How long to wait for another writer."""
+_ASIDE = ".broken-"
 _OTHERS = 0o077
 _PRIMARY = 0xFF  # the part of SQLite's code that names the kind of error
 
@@ -97,6 +98,12 @@ class Connection:
                 self._raw.close()
             self._raw = None
 
+    def remove_broken(self) -> None:
+        """Remove the broken files that were put aside, whenever that was."""
+        with told(self.path):
+            for part in self.path.parent.glob(f"{self.path.name}{_ASIDE}*"):
+                part.unlink(missing_ok=True)
+
     def _mine(self) -> AbstractContextManager[bool]:
         if self._pid != os.getpid():  # a fork: connection and lock are its parent's
             self._pid, self._raw, self._lock = os.getpid(), None, threading.RLock()
@@ -107,7 +114,7 @@ class Connection:
         self.close()
         if _identity(self.path) != self._opened:
             return  # another process was faster
-        aside = free = f"{self.path.name}.broken-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        aside = free = f"{self.path.name}{_ASIDE}{datetime.now(UTC):%Y%m%d-%H%M%S}"
         number = 1
         while self.path.with_name(free).exists():
             number += 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
+from cc_jupyter.money import EXACT
 from cc_jupyter.records import LedgerRow
 from cc_jupyter.store.turns import instant_text
 
@@ -57,7 +58,8 @@ def load_ledger(
         if usd is None:
             unknown[name] += times
         else:
-            sums[name][origin] += Decimal(usd) * times
+            with localcontext(EXACT):
+                sums[name][origin] += Decimal(usd) * times
     rows = connection.execute(
         f"SELECT {group}, {_COUNTS} FROM turn {where} GROUP BY 1 ORDER BY 2 DESC, 1",  # noqa: S608  as above
         values,

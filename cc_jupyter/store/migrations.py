@@ -117,6 +117,8 @@ CREATE TABLE part (
 CREATE INDEX turn_conversation ON turn (conversation_id);
 """
 
+_ZDR = "ALTER TABLE turn ADD COLUMN zdr INTEGER NOT NULL DEFAULT 0"
+
 
 def m001_first(connection: sqlite3.Connection) -> None:
     """Make the tables: turns, conversations over them, contents kept once, words to search."""
@@ -131,6 +133,11 @@ def m002_chains(connection: sqlite3.Connection) -> None:
     index_anew(connection)  # forgetting used to put unfinished turns into the index
 
 
+def m003_zdr(connection: sqlite3.Connection) -> None:
+    """Make the column of zero data retention; what older releases asked for, nobody noted."""
+    connection.execute(_ZDR)
+
+
 def index_anew(connection: sqlite3.Connection) -> None:
     """Make the index of words anew, without traces of what was removed."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
@@ -141,7 +148,11 @@ def index_anew(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_first, m002_chains)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    m001_first,
+    m002_chains,
+    m003_zdr,
+)
 """In order; a file knows by `user_version` how many it has had."""
 
 

@@ -27,6 +27,9 @@ _TOKENS = (
     *("input_tokens", "output_tokens", "cache_read_tokens"),
     *("cache_write_tokens", "reasoning_tokens"),
 )
+_MOST_TOKENS = 10**12
+"""More than any request has, and so few that a ledger of millions of them can be added up."""
+_TOO_MANY = "a token count was too large to be true and is kept as unknown"
 _MOST_AT_ONCE = 500  # SQLite takes so many values at the least
 
 
@@ -94,7 +97,9 @@ def select(
 def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]:
     cost = turn.cost
     row = {name: getattr(turn, name) for name in _SAME}
-    row |= {name: getattr(turn.usage, name) for name in _TOKENS}
+    tokens = {name: getattr(turn.usage, name) for name in _TOKENS}
+    row |= {name: count if _can_be(count) else None for name, count in tokens.items()}
+    notices = turn.notices if all(map(_can_be, tokens.values())) else (*turn.notices, _TOO_MANY)
     row |= {
         "key_notebook": turn.key.notebook if turn.key else None,
         "cell_id": turn.key.cell_id if turn.key else None,
@@ -105,13 +110,18 @@ def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]
         "cost_origin": cost.origin,
         "price_date": cost.price_date.isoformat() if cost.price_date else None,
         "first_token_s": turn.time_to_first_token_s,
-        "notices": json.dumps(turn.notices),
+        "notices": json.dumps(notices),
         "ordered_by": turn.order,
+        "zdr": turn.zdr,
         "body": None if folded is None else folded.text,
         "body_bytes": None if turn.body is None else len(turn.body),
         "finished": turn.finished,
     }
     return row
+
+
+def _can_be(tokens: int | None) -> bool:
+    return tokens is None or abs(tokens) <= _MOST_TOKENS
 
 
 def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
@@ -130,5 +140,6 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
         time_to_first_token_s=row["first_token_s"],
         notices=tuple(json.loads(row["notices"])),
         order=row["ordered_by"],
+        zdr=bool(row["zdr"]),
         finished=bool(row["finished"]),
     )

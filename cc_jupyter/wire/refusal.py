@@ -56,7 +56,7 @@ class _Rule:
     hint: str
 
 
-_KEY_HINT = "create a key in Command Code Studio and set CMD_API_KEY"
+_KEY_HINT = "create a key in Command Code Studio, then %cmd login or CMD_API_KEY"
 _CREDIT_HINT = "top up in Command Code Studio, or choose a free model: %cmd models free"
 _RULES = (
     _Rule(

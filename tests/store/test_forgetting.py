@@ -128,6 +128,28 @@ def test_what_another_kernel_forgot_does_not_stop_this_one(tmp_path):
     there.close()
 
 
+def test_forgetting_everything_removes_broken_files_that_were_put_aside_too(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    path = folder / "history.db"
+    for number in range(2):
+        path.write_bytes(f"{SECRET} {number} ".encode() * 500)
+        Store(path).close()
+    (folder / "history.db.broken-20260101-000000-wal").write_bytes(SECRET.encode())
+    other = folder / "budgets.json"
+    other.write_text("{}")
+    store = Store(path)
+    assert len(list(folder.glob("*.broken-*"))) == 3
+    record = turn(SECRET)
+    store.save(record, None, None)
+    store.forget_turn(record.id)
+    assert len(list(folder.glob("*.broken-*"))) == 3  # one turn is not everything
+    assert store.forget_everything() == 0
+    assert nowhere(store)
+    assert other.exists()
+    store.close()
+
+
 def test_a_long_thread_takes_space_as_its_text_does(store):
     """Each request sends all that was said before; none of it is written twice."""
     messages, size = [], {}

@@ -9,7 +9,7 @@ import json
 import stat
 import string
 from datetime import UTC, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,8 @@ TURNS = st.builds(
     ),
     time_to_first_token_s=st.none() | st.floats(0, 10**6),
     notices=st.lists(TEXT).map(tuple),
+    order=st.sampled_from(["execution", "document"]),
+    zdr=st.booleans(),
     finished=st.booleans(),
 )
 
@@ -205,6 +207,33 @@ def test_sums_are_exact_and_keep_the_unknown_apart(store):
     assert store.spent(notebook="a").requests == 2
     assert store.spent(since=NOON + timedelta(seconds=1)).requests == 0
     assert [row.group for row in store.ledger("notebook")] == ["", "a", "b"]
+
+
+def test_sums_do_not_depend_on_the_decimal_context_of_the_notebook(store):
+    for _ in range(3):
+        cost = Cost(Decimal("0.1234567891"), "reported", None)
+        store.save(turn(cost=cost), None, None)
+    with localcontext(prec=2):
+        assert store.spent().reported_usd == Decimal("0.3703703673")
+
+
+@pytest.mark.parametrize("tokens", [2**63, 10**30, -(2**70)])
+def test_a_count_that_cannot_be_true_is_kept_as_unknown_and_said_in_words(store, tokens):
+    record = turn(usage=Usage(tokens, 20, 5), notices=("before",))
+    store.save(record, None, None)
+    (kept,) = store.all_turns()
+    assert kept.usage == Usage(None, 20, 5)
+    assert kept.notices == (
+        "before",
+        "a token count was too large to be true and is kept as unknown",
+    )
+    assert store.spent().unknown_tokens == 1
+
+
+def test_the_largest_counts_can_be_added_up(store):
+    for _ in range(50):
+        store.save(turn(usage=Usage(10**12, 10**12)), None, None)
+    assert store.spent().input_tokens == 50 * 10**12
 
 
 def test_files_and_folder_are_private(store):

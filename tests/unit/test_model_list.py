@@ -108,7 +108,7 @@ def test_a_context_that_is_no_count_is_unknown(given, tokens, provider, transpor
         entry(id=None),
         entry(id=3),
         entry(supported_endpoints=["/systemone"]),
-        entry(supported_endpoints="/chat/completions"),
+        entry(supported_endpoints="/systemone"),
         {},
         None,
         "a/b",

@@ -171,6 +171,27 @@ def test_only_the_users_own_file_may_say_where_the_key_goes(line, name, value, p
     assert "config.toml" in message(error)
 
 
+@pytest.mark.parametrize("word", ["document", "execution", " Document "])
+def test_the_order_of_a_conversation_is_the_users_choice_alone(word, project, config):
+    folder = project("")
+    assert load_settings(folder=folder).order == "execution"
+    config(f'order = "{word}"')
+    assert load_settings(folder=folder).order == word.strip().lower()
+    project(f'[tool.cc_jupyter]\norder = "{word}"')
+    with pytest.raises(ConfigError) as error:
+        load_settings(folder=folder)
+    assert "may not set order: a cloned repository could change what is sent" in message(error)
+
+
+@pytest.mark.parametrize("value", ['"documents"', "1", "true", '""'])
+def test_an_order_that_is_none_names_the_two(value, project, config):
+    path = config(f"order = {value}")
+    with pytest.raises(ConfigError) as error:
+        load_settings(folder=project(""))
+    assert f"{path}: order = " in message(error)
+    assert "it must be execution or document" in message(error)
+
+
 @pytest.mark.parametrize("place", ["project", "config"])
 def test_no_file_may_allow_plain_http(place, project, config):
     folder = project("[tool.cc_jupyter]\nallow_http = true" if place == "project" else "")

@@ -319,9 +319,9 @@ def test_an_interrupt_passes(kind):
     ],
 )
 def test_ten_megabytes_are_parsed_in_one_pass(text):
-    begin = time.perf_counter()
+    begin = time.process_time()
     parse_template(text)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 @pytest.mark.parametrize(
@@ -338,6 +338,6 @@ def test_ten_megabytes_are_parsed_in_one_pass(text):
     ],
 )
 def test_ten_megabytes_are_refused_in_one_pass(text):
-    begin = time.perf_counter()
+    begin = time.process_time()
     failure(text)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10

@@ -104,6 +104,7 @@ def test_a_notice_with_line_breaks_stays_one_line():
         replace(WHOLE, provenance=Provenance("/messages", "local", "S", None, None, "")),
         replace(WHOLE, time_to_first_token_s=None, cost=Cost(Decimal(0), "reported", None)),
         replace(WHOLE, cost=Cost(Decimal("1E-7"), "estimated", date(2026, 10, 8))),
+        replace(WHOLE, provenance=Provenance("/messages", order="document")),
     ],
 )
 def test_the_metadata_follow_their_schema(reply):
@@ -111,6 +112,14 @@ def test_the_metadata_follow_their_schema(reply):
     schema = json.loads(text)
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(metadata(reply)["cc_jupyter"])
+
+
+def test_the_order_of_the_page_is_named_where_it_was_used_and_else_not():
+    by_page = replace(WHOLE, provenance=replace(WHOLE.provenance, order="document"))
+    assert "· document order" in usage_line(by_page)
+    assert metadata(by_page)["cc_jupyter"]["order"] == "document"
+    assert "order" not in usage_line(WHOLE)
+    assert "order" not in metadata(WHOLE)["cc_jupyter"]
 
 
 def test_an_unknown_cost_is_null_in_the_metadata_never_zero():

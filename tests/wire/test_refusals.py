@@ -313,7 +313,7 @@ def test_the_sentence_shows_what_to_do_in_two_lines():
     error = refuse(401, claude("invalid x-api-key", "authentication_error")).error
     assert error._render_traceback_() == [
         "AuthError: the provider refused the key (401)",
-        "Hint: create a key in Command Code Studio and set CMD_API_KEY",
+        "Hint: create a key in Command Code Studio, then %cmd login or CMD_API_KEY",
     ]
 
 

@@ -1,0 +1,269 @@
+"""Where a notebook stands, read at one instant beside whatever runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import localcontext
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.comm_turns import TurnFacts
+from cc_jupyter.cost import format_usd
+from cc_jupyter.document_order import differing_cells
+from cc_jupyter.errors import CcError, OptionError
+from cc_jupyter.ledger import add_up
+from cc_jupyter.models import chosen_model
+from cc_jupyter.money import EXACT, format_sum, total
+from cc_jupyter.records import LedgerRow
+from cc_jupyter.render.usage_line import short_name
+from cc_jupyter.staleness import UPSTREAM, Staleness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cc_jupyter.conversation import Slot
+    from cc_jupyter.document_order import Page
+    from cc_jupyter.session import Session
+    from cc_jupyter.settings import Settings
+    from cc_jupyter.shell import Cell
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spot:
+    """Where the turn of a cell stands."""
+
+    thread: str
+    place: int
+    """From 0."""
+    slot: Slot
+    """A copy of that instant."""
+    is_last: bool
+
+
+class StateReader:
+    """Reads the state of a session; for use from one thread at a time.
+
+    Parameters
+    ----------
+    user_ns
+        The user's variables; looked at only while no cell runs.
+    is_busy
+        Tells whether one does.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        cell: Cell,
+        user_ns: Mapping[str, object],
+        is_busy: Callable[[], bool],
+    ) -> None:
+        self.session = session
+        self.cell = cell
+        self.facts = TurnFacts()
+        self.user_ns = user_ns
+        self._is_busy = is_busy
+        self._changed: dict[str, tuple[str, ...]] = {}
+        self._sums: tuple[tuple[str, int], LedgerRow] | None = None
+        self._before: dict[str, LedgerRow] = {}
+        self._spent: tuple[tuple[object, ...], str | None] | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Give the state as the protocol has it."""
+        settings = self.session.settings()
+        name = _chosen(settings)
+        whole, sums_of = self.sums(settings)
+        return {
+            "model": name,
+            "short_name": None if name is None else short_name(name),
+            "model_from": None if name is None else settings.sources.get("model", "base_url"),
+            "thread": self.session.conversations.current,
+            "tokens_in": tokens_text(whole, whole.input_tokens),
+            "tokens_out": tokens_text(whole, whole.output_tokens),
+            "cost": format_sum(whole),
+            "sums_of": sums_of,
+            "budget_left": self._budget_left(settings),
+            "running": self.running(),
+            "cells": self._cells(),
+        }
+
+    # ── cells
+
+    def spots(self) -> dict[str, Spot]:
+        """Give for each cell id where its last request stands, in the current thread if there."""
+        found: dict[str, tuple[tuple[str, bool, int], Spot]] = {}
+        conversations = self.session.conversations
+        for name in conversations.names:
+            slots = conversations.thread(name).snapshot()
+            last = max((at for at, slot in enumerate(slots) if slot.turn), default=-1)
+            for place, slot in enumerate(slots):
+                if slot.key is None:
+                    continue
+                sent_at = self._sent_at(slot)
+                rank = (sent_at, name == conversations.current, slot.key.number)
+                spot = Spot(name, place, slot, place == last)
+                if slot.key.cell_id not in found or found[slot.key.cell_id][0] < rank:
+                    found[slot.key.cell_id] = (rank, spot)
+        return {cell_id: spot for cell_id, (_, spot) in found.items()}
+
+    def spot(self, cell_id: str) -> Spot:
+        """Give where a cell's last request stands.
+
+        Raises
+        ------
+        OptionError
+            The cell asked nothing, as far as this kernel knows.
+        """
+        found = self.spots().get(cell_id)
+        if found is None:
+            raise OptionError(
+                "this cell has no answer in this session",
+                hint="run it, or bring its conversation back: %cmd thread NAME",
+            )
+        return found
+
+    def _sent_at(self, slot: Slot) -> str:
+        if not slot.versions:
+            return ""
+        return self.facts.of(slot.versions[-1], self.session.history).sent_at or ""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a cell runs."""
+        return self._is_busy() or bool(self.session.in_flight.now)
+
+    def _cells(self) -> dict[str, Any]:
+        spots = self.spots()
+        differing = self._differing(spots)
+        staleness = None if self.is_busy else Staleness(self.session, self.user_ns)
+        return {
+            cell_id: {
+                **self._told(spot, self._reasons(spot, staleness)),
+                "order_differs": cell_id in differing,
+            }
+            for cell_id, spot in spots.items()
+        }
+
+    def _reasons(self, spot: Spot, staleness: Staleness | None) -> tuple[str, ...]:
+        """Say why a cell is stale; while a cell runs, variables stay as they were seen last."""
+        turn = spot.slot.turn
+        if turn is None:
+            return ()
+        if staleness is None:
+            upstream = (UPSTREAM,) if spot.slot.stale else ()
+            return (*upstream, *self._changed.get(turn.id, ()))
+        thread = self.session.conversations.thread(spot.thread)
+        reasons = staleness.reasons(thread, spot.place)
+        self._changed[turn.id] = tuple(each for each in reasons if each != UPSTREAM)
+        return reasons
+
+    def _told(self, spot: Spot, reasons: tuple[str, ...]) -> dict[str, Any]:
+        slot = spot.slot
+        shown = slot.turn or (slot.versions[-1] if slot.versions else None)
+        known = self.facts.of(shown, self.session.history) if shown else None
+        return {
+            "thread": spot.thread,
+            "turn": spot.place + 1,
+            "model": known.model if known else None,
+            "cost": known.cost if known else "",
+            "versions": len(slot.versions),
+            "active": slot.active + 1 if slot.active >= 0 else None,
+            "stale": bool(reasons),
+            "reasons": list(reasons),
+            "cut": known is not None and slot.turn is not None and known.is_cut,
+            "last": spot.is_last,
+        }
+
+    def _differing(self, spots: dict[str, Spot]) -> frozenset[str]:
+        session = self.session
+        pages: list[Page] = []
+        for spot in spots.values():
+            page = session.document_order.page(spot.slot.key)
+            if page is not None and all(page is not each for each in pages):
+                pages.append(page)
+        threads = [session.conversations.thread(name) for name in session.conversations.names]
+        return frozenset().union(*(differing_cells(threads, page) for page in pages))
+
+    # ── sums
+
+    def sums(self, settings: Settings) -> tuple[LedgerRow, str]:
+        """Give what this notebook spent, and what the sums are of: `notebook` or `session`."""
+        notebook, history = self.cell.notebook, self.session.history
+        records = [each for each in history.records() if each.notebook == notebook]
+        key = (notebook, len(records))
+        if self._sums is None or self._sums[0] != key:
+            self._sums = (key, total(add_up(records, "notebook")))
+        mine = self._sums[1]
+        if not settings.history or not notebook:
+            return mine, "session"
+        try:
+            return total([self._earlier(notebook), mine]), "notebook"
+        except CcError:  # a broken disk is told of where it costs something
+            return mine, "session"
+
+    def _earlier(self, notebook: str) -> LedgerRow:
+        """Give what was spent in a notebook before this session; it is read once."""
+        if notebook not in self._before:
+            history, before = self.session.history, LedgerRow(notebook)
+            if history.is_on_disk:
+                since = self.session.started_at
+                whole = history.store.spent(notebook=notebook)
+                before = _difference(whole, history.store.spent(since=since, notebook=notebook))
+            self._before[notebook] = before
+        return self._before[notebook]
+
+    def _budget_left(self, settings: Settings) -> str | None:
+        """Say what is left of the budget; what a day or notebook spent is looked up rarely."""
+        session, notebook = self.session, self.cell.notebook
+        try:
+            budget = session.spending.standing(settings, notebook)
+            if budget is None:
+                return None
+            day = session.now().astimezone().date()
+            key = (budget, notebook, len(session.spent), day)
+            if self._spent is None or self._spent[0] != key:
+                spent_usd = session.spending.spent_usd(budget, settings, notebook)
+                left = format_usd(max(budget.usd - spent_usd, budget.usd * 0))
+                said = f"{left} of {format_usd(budget.usd)} per {budget.period}"
+                self._spent = (key, said)
+            return self._spent[1]
+        except CcError:  # as above
+            return None
+
+    # ── what runs
+
+    def running(self) -> dict[str, Any] | None:
+        """Give the request under way; `None`: none is."""
+        under_way = self.session.in_flight.now
+        if not under_way:
+            return None
+        running = under_way[-1]
+        came_bytes = len(running.builder.came.encode(errors="replace"))
+        estimate = self.session.spending.calibration.tokens(running.model, came_bytes)
+        tokens = max(estimate, running.builder.usage.output_tokens or 0)
+        return {
+            "cell_id": running.cell_id,
+            "thread": running.thread,
+            "model": running.model,
+            "tokens": f"~{tokens:,}",
+            "elapsed_s": round(monotonic() - running.started_s, 1),
+        }
+
+
+def tokens_text(row: LedgerRow, tokens: int) -> str:
+    """Write a sum of tokens; some are missing where a request reported none."""
+    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
+
+
+def _chosen(settings: Settings) -> str | None:
+    try:
+        return chosen_model(None, settings)
+    except CcError:
+        return None
+
+
+def _difference(whole: LedgerRow, part: LedgerRow) -> LedgerRow:
+    names = [each.name for each in dataclasses.fields(LedgerRow) if each.name != "group"]
+    with localcontext(EXACT):
+        rest = {name: getattr(whole, name) - getattr(part, name) for name in names}
+    return dataclasses.replace(whole, **rest)

@@ -1,0 +1,178 @@
+"""The names there are: of the settings, the lists of models, the threads, files and variables.
+
+Nobody is asked: what no list on this disk knows is not offered. A settings file that cannot be read
+or a history that is locked offers less; the next cell is where that is said, a Tab is not.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.base_url import api_root
+from cc_jupyter.completion.expressions import Expressions
+from cc_jupyter.errors import ConfigError, StoreError
+from cc_jupyter.folders import data_folder
+from cc_jupyter.known_models import known_models
+from cc_jupyter.model_list import ModelList, cached_models
+from cc_jupyter.models import LOCAL
+from cc_jupyter.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cc_jupyter.completion.offers import Offer
+    from cc_jupyter.known_models import KnownModel
+    from cc_jupyter.session import Session
+
+_TYPES = ("str", "int", "float", "bool", "list", "dict", "set", "tuple", "None")
+_HOLDS_A_KEY = re.compile(r"(?:KEY|TOKEN)\d*\Z", re.IGNORECASE)
+_MOST_FILES = 500
+
+
+class KnownNames:
+    """What Tab may offer in one shell.
+
+    Parameters
+    ----------
+    choices, profile
+        Settings of the session and of the IPython profile.
+    """
+
+    def __init__(
+        self, shell: InteractiveShell, choices: Mapping[str, Any], profile: Mapping[str, Any]
+    ) -> None:
+        self._shell = shell
+        self._choices = choices
+        self._profile = profile
+        self._expressions = Expressions(shell)
+        self._stored: tuple[object, tuple[str, ...]] = (None, ())
+        """The names of stored threads, and the state of the file they were read from."""
+
+    # ── models
+
+    def models(self) -> Sequence[tuple[str, str]]:
+        """Give the id of each model and the name that people know it by."""
+        return [(each.id, each.spec.name) for each in self._models().values()]
+
+    def efforts(self, model: str | None) -> Sequence[str]:
+        """Give the efforts that a model takes; `None`: the one in force."""
+        settings = self._settings()
+        name = model or settings.model or ""
+        known = self._models().get(settings.alias.get(name, name))
+        return known.spec.efforts if known is not None else ()
+
+    def aliases(self) -> Sequence[str]:
+        """Give the user's short names of models."""
+        return list(self._settings().alias)
+
+    def _models(self) -> dict[str, KnownModel]:
+        settings = self._settings()
+        return known_models(settings.models, _listed(settings))
+
+    def _settings(self) -> Settings:
+        try:
+            return load_settings(self._choices, self._profile)
+        except ConfigError:  # the next cell says what is wrong with it
+            return Settings()
+
+    # ── threads
+
+    def threads(self) -> Sequence[str]:
+        """Give the threads of this session, then those of the history, newest first."""
+        session = _session()
+        live = () if session is None else session.conversations.names
+        stored = self._stored_threads() if self._settings().history else ()
+        return list(dict.fromkeys((*live, *stored)))
+
+    def _stored_threads(self) -> tuple[str, ...]:
+        """Read them again only when something was written since."""
+        from cc_jupyter.store import FILE, thread_names  # noqa: PLC0415  seldom needed
+
+        path = data_folder() / FILE
+        state = _state(path)
+        if state != self._stored[0]:
+            try:
+                self._stored = (state, thread_names(path))
+            except StoreError:  # locked or broken: the turn that needs it says so
+                return self._stored[1]
+        return self._stored[1]
+
+    # ── names of Python and the system
+
+    def variables(self) -> Sequence[str]:
+        """Give the user's own names."""
+        return list(self._expressions.own_names())
+
+    def types(self) -> Sequence[str]:
+        """Give the names of types that an answer may have, the user's own first."""
+        namespace = self._shell.user_ns
+        own = [name for name in self.variables() if isinstance(namespace.get(name), type)]
+        return [*own, *(name for name in _TYPES if name == "None" or hasattr(builtins, name))]
+
+    def key_variables(self) -> Sequence[str]:
+        """Give the environment variables that look as if they held a key."""
+        return sorted(name for name in os.environ if _HOLDS_A_KEY.search(name))
+
+    def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
+        """Give folders, and files with these endings, whose path begins like this."""
+        folder, name = os.path.split(beginning)
+        before = beginning[: len(beginning) - len(name)]
+        place = os.path.expanduser(folder or ".")  # noqa: PTH111  an unknown `~user` is no error
+        found = sorted(_entries(place, name, endings))
+        return [before + each for each in found[:_MOST_FILES]]
+
+    def python(self, before: str, after: str) -> Offer:
+        """Give what IPython itself offers in an expression with the cursor in it."""
+        return self._expressions.offer(before, after)
+
+
+def _listed(settings: Settings) -> ModelList:
+    """Give the provider's list as it was last kept; it may be empty."""
+    if settings.base_url == LOCAL:
+        return ModelList({}, 0.0)
+    try:
+        root = api_root(settings.base_url, allow_http=settings.allow_http)
+    except ConfigError:  # the next cell says what is wrong with it
+        return ModelList({}, 0.0)
+    session = _session()
+    return cached_models(root) if session is None else session.models.listed(root)
+
+
+def _session() -> Session | None:
+    """Give the session if there is one: to load all it needs takes longer than a Tab may."""
+    if "cc_jupyter.session" not in sys.modules:
+        return None
+    from cc_jupyter.session import shared_session  # noqa: PLC0415  see above
+
+    return shared_session()
+
+
+def _state(path: Path) -> object:
+    """Give something that changes whenever the history does; `None`: there is none."""
+    found = []
+    for part in (path, path.with_name(f"{path.name}-wal")):
+        with contextlib.suppress(OSError):  # it need not be there
+            stat = part.stat()
+            found.append((part.name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return tuple(found) or None
+
+
+def _entries(folder: str, beginning: str, endings: tuple[str, ...]) -> Iterator[str]:
+    # no such folder, or none that could be: no files
+    with contextlib.suppress(OSError, ValueError), os.scandir(folder) as entries:
+        for entry in entries:
+            hidden = entry.name.startswith(".") and not beginning.startswith(".")
+            if hidden or not entry.name.startswith(beginning):
+                continue
+            if entry.is_dir():
+                yield f"{entry.name}/"
+            elif entry.name.lower().endswith(endings):
+                yield entry.name

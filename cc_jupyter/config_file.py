@@ -1,0 +1,97 @@
+"""Writing settings into `config.toml` or a `pyproject.toml`, with all else in them kept as it is.
+
+Nothing is written unless a command asked for it by name.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.errors import ConfigError
+from cc_jupyter.folders import config_folder, make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROJECT_TABLE = ("tool", "cc_jupyter")
+"""Where a `pyproject.toml` holds our settings."""
+_PRIVATE, _PUBLIC = 0o600, 0o644
+
+
+def config_path() -> Path:
+    """Give the path of the user's own settings; there may be no such file."""
+    return config_folder() / "config.toml"
+
+
+def save_setting(names: Sequence[str], value: object, path: Path | None = None) -> Path:
+    """Write one setting; give the file it stands in now.
+
+    Parameters
+    ----------
+    names
+        The tables that lead to it and its own name, such as `("alias", "fast")`.
+    value
+        Text, number or truth; `None` removes the setting.
+    path
+        The file; by default the user's `config.toml`, which is made if there is none.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or written, or holds something else in that place.
+    """
+    import tomlkit  # noqa: PLC0415  settings are seldom written
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
+    path = path or config_path()
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else "")
+        _set(document, names, value, tomlkit.table)
+    except (OSError, ValueError, TOMLKitError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="correct it by hand") from None
+    _write(path, tomlkit.dumps(document))
+    return path
+
+
+def _set(document: Any, names: Sequence[str], value: object, new_table: Any) -> None:  # noqa: ANN401  tomlkit's
+    table = document
+    for name in names[:-1]:
+        if name not in table:
+            if value is None:
+                return
+            table[name] = new_table()
+        table = table[name]
+        if not hasattr(table, "keys"):
+            raise ValueError(f"{name} is no table")
+    if value is None:
+        table.pop(names[-1], None)
+    else:
+        table[names[-1]] = value
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file in one step; the user's own stays private, a project's as it was."""
+    is_own = path == config_path()
+    if is_own:
+        make_private(path.parent)
+    try:
+        target = path.resolve()  # a link to a file kept elsewhere stays a link
+        mode = target.stat().st_mode & 0o777 if target.exists() else _PUBLIC
+        handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+            Path(fresh).chmod(_PRIVATE if is_own else mode)
+            Path(fresh).replace(target)
+        except OSError:
+            with suppress(FileNotFoundError):
+                Path(fresh).unlink()
+            raise
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="the setting holds for this session"
+        ) from None

@@ -1,0 +1,159 @@
+"""`%cmd doctor` and `cc-jupyter doctor`: what surrounds a request, and what to do where it fails.
+
+It changes nothing and sends nothing but the one question that is free, for the list of models. No
+key and no user's name stands in what it gives, so that it can be pasted into an issue.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cc_jupyter import keys
+from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root, is_provider
+from cc_jupyter.doctor.finding import Finding
+from cc_jupyter.doctor.folder_checks import examine_folders
+from cc_jupyter.doctor.machine_checks import examine_machine, front_end
+from cc_jupyter.doctor.network_checks import examine_network, proxy_secrets
+from cc_jupyter.errors import CcError
+from cc_jupyter.models import LOCAL, chosen_model
+from cc_jupyter.paths import without_user
+from cc_jupyter.redact import redact
+from cc_jupyter.tables import Table
+from cc_jupyter.target import find_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from cc_jupyter.settings import Settings
+    from cc_jupyter.tables import Row
+    from cc_jupyter.transport import Transport
+
+_PASTE = "no key and no user name stands here, so it may be pasted into an issue"
+
+
+class Report(Table):
+    """The findings: a table in a notebook, and elsewhere lines, since sentences are long."""
+
+    def __init__(self, findings: list[Finding], hide: Callable[[str], str]) -> None:
+        rows: list[Row] = [
+            {
+                "check": finding.check,
+                "state": finding.state,
+                "found": hide(finding.found),
+                "what to do": hide(finding.to_do),
+            }
+            for finding in findings
+        ]
+        super().__init__(rows)
+        looks = sum(row["state"] == "look" for row in rows)
+        self.caption = f"{self.failed} failed, {looks} to look at; {_PASTE}"
+
+    @property
+    def failed(self) -> int:
+        """How many checks failed."""
+        return sum(row["state"] == "fail" for row in self)
+
+    def __str__(self) -> str:
+        width = max(len(row["check"]) for row in self)
+        lines = []
+        for row in self:
+            lines.append(f"{row['state']:7}  {row['check']:{width}}  {row['found']}".rstrip())
+            if row["what to do"]:
+                lines.append(f"{'':9}{'':{width}}  -> {row['what to do']}")
+        return "\n".join([*lines, "", self.caption])
+
+
+def examine(
+    load: Callable[[], Settings],
+    *,
+    in_kernel: bool | None,
+    transport: Transport,
+    now: Callable[[], datetime],
+) -> Report:
+    """Look at everything and give what was found; what is broken is a line, not an error.
+
+    Parameters
+    ----------
+    load
+        Gives the settings in force.
+    in_kernel
+        Whether this is a kernel or a terminal; `None`: neither, no IPython runs.
+    now
+        The clock; aware, UTC.
+    """
+    findings = [*examine_machine(), front_end(in_kernel=in_kernel)]
+    settings: Settings | None = None
+    try:
+        settings = load()
+    except CcError as error:
+        findings.append(Finding.failed("settings", error))
+        later = ("model", "key", "base URL")
+        findings += [Finding(name, "skipped", "the settings come first") for name in later]
+    else:
+        findings.append(Finding("settings", "ok", _sources(settings)))
+        findings += [_model(settings), _key(settings), _keyring()]
+        findings += examine_network(settings, transport, now)
+    findings += examine_folders(history=settings is None or settings.history)
+    secrets = [*keys.every_secret(), *_named_secrets(settings), *proxy_secrets()]
+    return Report(findings, lambda text: _hidden(text, secrets))
+
+
+def _hidden(text: str, secrets: list[str]) -> str:
+    """Take out what is nobody's business, and what would move a cursor."""
+    shown = without_user(redact(text, secrets))
+    return "".join(letter if letter.isprintable() else " " for letter in shown)
+
+
+def _named_secrets(settings: Settings | None) -> Iterator[str]:
+    """Give the keys in variables that the settings name."""
+    if settings is not None:
+        named = [settings.key_env, *(host.get("key_env") for host in settings.hosts.values())]
+        yield from (os.environ[name].strip() for name in named if name and keys.is_set(name))
+
+
+def _sources(settings: Settings) -> str:
+    """Say where settings come from, without their values."""
+    by_source: dict[str, list[str]] = {}
+    for name, source in settings.sources.items():
+        by_source.setdefault(source, []).append(name)
+    said = [f"{', '.join(names)} from {source}" for source, names in by_source.items()]
+    return "; ".join(said) or "all are the defaults"
+
+
+def _model(settings: Settings) -> Finding:
+    try:
+        return Finding("model", "ok", chosen_model(None, settings))
+    except CcError as error:
+        return Finding("model", "look", str(error), error.hint or "")
+
+
+def _key(settings: Settings) -> Finding:
+    """Say which key is used and never what it is; a stored one may not go where requests go."""
+    if settings.base_url == LOCAL:
+        return Finding("key", "ok", "the local model needs none")
+    try:
+        root = api_root(settings.base_url, allow_http=settings.allow_http)
+    except CcError:
+        return Finding("key", "skipped", "the base URL comes first")
+    try:
+        key = find_key(settings, root)
+        if key is not None:
+            return Finding("key", "ok", f"from {key.source}")
+        if is_provider(root):
+            to_do = "%cmd login, or set CMD_API_KEY; %cmd use local needs none"
+            return Finding("key", "fail", "there is none", to_do)
+        kept = next((key.source for key in keys.stored_keys()), None)
+    except CcError as error:
+        return Finding.failed("key", error)
+    own, host = urlsplit(DEFAULT_BASE_URL).netloc, urlsplit(root).netloc
+    found = f"there is none for {host}" + (f"; that from {kept} goes to {own} only" if kept else "")
+    return Finding("key", "fail", found, "set CMD_API_KEY, or key_env beside that host")
+
+
+def _keyring() -> Finding:
+    name = keys.keyring_name()
+    found = name or "there is none; %cmd login offers a file instead"
+    return Finding("keyring", "ok", found)

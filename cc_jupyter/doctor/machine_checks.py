@@ -1,0 +1,107 @@
+"""What is installed, and which front end this is as far as it tells."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cc_jupyter import __version__
+from cc_jupyter.doctor.finding import Finding
+
+_NEEDED = ("ipython", "ipykernel", "httpcore")
+_SHOWN = (*_NEEDED, "jupyterlab", "notebook")
+_WIDGETS = ("ipywidgets", "anywidget")
+_FRONT_ENDS = (
+    ("VSCODE_PID", "VS Code"),
+    ("COLAB_RELEASE_TAG", "Colab"),
+    ("JPY_SESSION_NAME", "JupyterLab, Notebook or another client of a Jupyter server"),
+)
+"""A variable of the environment, and whose it is; the first one that is set tells most."""
+_LABEXTENSION = "cc-jupyter"
+
+
+def examine_machine() -> list[Finding]:
+    """Look at what is installed."""
+    return [_versions(), _widgets(), _labextension()]
+
+
+def front_end(*, in_kernel: bool | None) -> Finding:
+    """Name the front end."""
+    if in_kernel is None:
+        return Finding("front end", "ok", "a shell, without IPython")
+    if not in_kernel:
+        return Finding("front end", "ok", "IPython in a terminal")
+    names = (name for variable, name in _FRONT_ENDS if os.environ.get(variable))
+    return Finding("front end", "ok", f"a kernel; {next(names, 'its front end has no name')}")
+
+
+def _versions() -> Finding:
+    found = {name: _version(name) for name in _SHOWN}
+    said = [f"cc_jupyter {__version__}", f"Python {platform.python_version()}"]
+    said += [f"{name} {number}" for name, number in found.items() if number]
+    said.append(f"on {platform.system()} {platform.machine()}")
+    missing = [name for name in _NEEDED if not found[name]]
+    if missing:
+        to_do = f"pip install {' '.join(missing)}"
+        return Finding(
+            "versions", "fail", f"{', '.join(missing)} missing; {' · '.join(said)}", to_do
+        )
+    return Finding("versions", "ok", " · ".join(said))
+
+
+def _widgets() -> Finding:
+    found = {name: _version(name) for name in _WIDGETS}
+    missing = [name for name in _WIDGETS if not found[name]]
+    said = ", ".join(f"{name} {number or 'missing'}" for name, number in found.items())
+    if missing:
+        return Finding("picker", "look", said, f"for %cmd pick: pip install {' '.join(missing)}")
+    return Finding("picker", "ok", said)
+
+
+def _labextension() -> Finding:
+    """Look where JupyterLab looks: it may run elsewhere, and then nothing here tells."""
+    for folder in _jupyter_folders():
+        place = folder / "labextensions" / _LABEXTENSION
+        if (place / "package.json").is_file():
+            return _found_labextension(place)
+    return Finding(
+        "JupyterLab extension",
+        "look",
+        "not found here; everything works without it",
+        "for its conveniences: pip install cc-jupyter where JupyterLab itself is installed",
+    )
+
+
+def _found_labextension(place: Path) -> Finding:
+    check = "JupyterLab extension"
+    try:
+        package = json.loads((place / "package.json").read_text(encoding="utf-8"))
+        number = str(package["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        to_do = "pip install --force-reinstall cc-jupyter"
+        return Finding(check, "look", f"{place} cannot be read", to_do)
+    if number != __version__:
+        found = f"{number} in {place}, while the Python side is {__version__}"
+        return Finding(check, "look", found, "pip install -U cc-jupyter in both, then reload")
+    return Finding(check, "ok", f"{number} in {place}")
+
+
+def _jupyter_folders() -> list[Path]:
+    folders = [Path(sys.prefix) / "share" / "jupyter"]
+    if importlib.util.find_spec("jupyter_core") is not None:
+        paths = importlib.import_module("jupyter_core.paths")
+        folders += [Path(folder) for folder in paths.jupyter_path()]
+    return folders
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

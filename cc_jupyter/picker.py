@@ -1,0 +1,255 @@
+"""The model picker: a widget to search all models and choose one, with what goes with it.
+
+`%cmd pick` shows it with buttons that make the choice hold; `cc_jupyter.ModelPicker` is the same as
+a Python object whose traits can be observed. The browser's half is `picker.js`; what is shown of a
+model and what a choice does is left to `picker_rows`, `picker_choice` and `picker_source`.
+
+A saved notebook keeps no widget, so every display of a picker has a plain form, and takes it for
+good when the choice is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from anywidget import AnyWidget
+from IPython.display import display
+from traitlets import Dict, Float, Int, TraitError, Unicode, observe, validate
+
+from cc_jupyter.errors import CcError, OptionError, did_you_mean
+from cc_jupyter.favourites import Favourites, load_favourites, mark
+from cc_jupyter.picker_choice import Choice, code_cells, plain_form
+from cc_jupyter.picker_rows import ceiling_of, hottest_of
+from cc_jupyter.picker_source import PickerSource
+from cc_jupyter.session import shared_session
+from cc_jupyter.wording import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cc_jupyter.known_models import KnownModel
+
+_HERE = Path(__file__).parent
+_CHOICE = ("value", "temperature", "max_tokens", "effort", "system", "thread")
+_MIME = "application/vnd.jupyter.widget-view+json"
+
+
+class ModelPicker(AnyWidget):
+    """Choose a model: search, filter, compare prices, speeds and abilities.
+
+    Parameters
+    ----------
+    filter
+        Which models to choose from, in the words of `%cmd models`: `"cheap image"`, `">200k"`.
+    value
+        The model to begin with: an id or an alias; `None`: none.
+    **traits
+        `temperature`, `max_tokens`, `effort`, `system` and `thread` to begin with.
+
+    Raises
+    ------
+    TraitError
+        There is no such model, or it does not take such a value.
+    """
+
+    _esm = _HERE / "picker.js"
+    _css = _HERE / "picker.css"
+
+    value = Unicode(None, allow_none=True, help="The chosen model's id.").tag(sync=True)
+    temperature = Float(None, allow_none=True, help="Randomness.").tag(sync=True)
+    max_tokens = Int(None, allow_none=True, help="The most tokens of an answer.").tag(sync=True)
+    effort = Unicode(None, allow_none=True, help="How hard to think.").tag(sync=True)
+    system = Unicode("", help="The system prompt; empty: none.").tag(sync=True)
+    thread = Unicode("", help="The conversation; empty: the current one.").tag(sync=True)
+    _table = Dict(help="All rows, sent when they change.").tag(sync=True)
+    _board = Dict(help="What else is shown: small, sent often.").tag(sync=True)
+
+    def __init__(
+        self,
+        filter: str = "",  # noqa: A002  the public name of it
+        value: str | None = None,
+        *,
+        _source: PickerSource | None = None,
+        **traits: Any,  # noqa: ANN401  checked by the traits
+    ) -> None:
+        self._source = _source or PickerSource(shared_session(), filter)
+        self._displays: list[Any] = []
+        self._was_refreshed = False
+        super().__init__(value=value, **traits)
+        self._table = self._source.table()
+        self._board = {
+            "caption": self._source.caption(),
+            "busy": False,
+            "said": self._source.trouble,
+            "current": self._source.standing().model,
+            "threads": self._source.threads(),
+            "outcome": None,
+            "cells": code_cells(self.choice),
+            "dialog": False,
+            **_marks(self._favourites()),
+        }
+        self.on_msg(self._take)
+
+    @property
+    def choice(self) -> Choice:
+        """All that is chosen, as one value."""
+        return Choice(*(getattr(self, name) for name in _CHOICE))
+
+    # ── what can be chosen
+
+    @validate("value")
+    def _check_value(self, proposal: Mapping[str, Any]) -> str | None:
+        name = proposal["value"]
+        if name is None:
+            return None
+        model_id = self._source.named(name)
+        if model_id is None:
+            raise TraitError(f"unknown model {name!r}; {self._source.close_to(name)}")
+        return model_id
+
+    @validate("effort")
+    def _check_effort(self, proposal: Mapping[str, Any]) -> str | None:
+        effort, model = proposal["value"], self._model
+        if effort is None or model is None or effort in model.spec.efforts:
+            return cast("str | None", effort)
+        known = ", ".join(model.spec.efforts) or "none that is known"
+        hint = did_you_mean(effort, model.spec.efforts) or f"it takes {known}"
+        raise TraitError(f"{model.id} has no effort {effort!r}; {hint}")
+
+    @validate("temperature")
+    def _check_temperature(self, proposal: Mapping[str, Any]) -> float | None:
+        value, model = proposal["value"], self._model
+        most = 2 if model is None else hottest_of(model)
+        if value is not None and not 0 <= value <= most:
+            raise TraitError(f"temperature = {value!r} cannot be used; it goes from 0 to {most}")
+        return cast("float | None", value)
+
+    @validate("max_tokens")
+    def _check_max_tokens(self, proposal: Mapping[str, Any]) -> int | None:
+        value, model = proposal["value"], self._model
+        most = None if model is None else ceiling_of(model)
+        if value is not None and (value < 1 or (most is not None and value > most)):
+            limit = "from 1 on" if most is None else f"from 1 to {most:,}"
+            raise TraitError(f"max_tokens = {value!r} cannot be used; it goes {limit}")
+        return cast("int | None", value)
+
+    @validate("thread")
+    def _check_thread(self, proposal: Mapping[str, Any]) -> str:
+        name = cast("str", proposal["value"]).strip()
+        if len(name.split()) > 1:
+            raise TraitError(f"a thread has one name without blanks, not {name!r}")
+        return name
+
+    @property
+    def _model(self) -> KnownModel | None:
+        return None if self.value is None else self._source.models.get(self.value)
+
+    @observe("value")
+    def _fit(self, _change: object) -> None:
+        """Drop what the newly chosen model does not take."""
+        model = self._model
+        if model is None:
+            return
+        if self.effort is not None and self.effort not in model.spec.efforts:
+            self.effort = None
+        if self.temperature is not None:
+            self.temperature = min(self.temperature, float(hottest_of(model)))
+        ceiling = ceiling_of(model)
+        if self.max_tokens is not None and ceiling is not None:
+            self.max_tokens = min(self.max_tokens, ceiling)
+
+    @observe(*_CHOICE)
+    def _show_code(self, _change: object) -> None:
+        if self._board:
+            self._say(cells=code_cells(self.choice))
+
+    # ── how it is displayed
+
+    def _ipython_display_(self) -> None:
+        """Show the widget; where there are none, and in a saved notebook, its plain form."""
+        bundle = self._bundle()
+        handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if handle is not None:  # a plain Python has no displays
+            self._displays.append(handle)
+
+    def _repr_mimebundle_(self, **_options: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._bundle(), {}
+
+    def __repr__(self) -> str:
+        """Say which model is chosen: a notebook without the widget shows this."""
+        return f"ModelPicker(value={self.value!r})"
+
+    def _bundle(self) -> dict[str, Any]:
+        """Give the widget and its plain form; the plain form alone once the widget is gone."""
+        if self.comm is None:
+            return dict(self._plain())
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {_MIME: view, **self._plain()}
+
+    def _plain(self) -> dict[str, str]:
+        headline = "No model chosen yet" if self.value is None else f"Model: {self.value}"
+        return plain_form(headline, self.choice, "a model picker; run the cell to open it")
+
+    def close(self) -> None:
+        """Take the widget off the screen; its displays say what was chosen, for good."""
+        if self._displays and not sys.is_finalizing():
+            self._settle(self._plain())
+        super().close()
+
+    def _settle(self, bundle: dict[str, str]) -> None:
+        """Put the plain form in the place of the widget wherever it is shown."""
+        displays, self._displays = self._displays, []
+        for handle in displays:
+            handle.update(bundle, raw=True)
+
+    # ── what the browser asks for
+
+    def _take(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        """Do what a message of the browser asks for; what goes wrong is said in the widget."""
+        try:
+            self._act(content)
+        except (CcError, TraitError) as error:
+            hint = getattr(error, "hint", None)
+            self._say(busy=False, said=f"{error}" + (f" ({hint})" if hint else ""))
+        except Exception as error:  # a fault of ours: said here, its traceback in the kernel's log
+            self._say(busy=False, said=describe(error))
+            raise
+
+    def _act(self, content: dict[str, Any]) -> None:
+        match content.get("type"):
+            case "refresh":
+                self._refresh()
+            case "ready":
+                if not self._was_refreshed and self._source.is_stale():
+                    self._refresh()
+            case "favourite":
+                self._say(**_marks(mark(str(content["id"]), on=bool(content["on"]))))
+            case _:  # a later version's word
+                pass
+
+    def _refresh(self) -> None:
+        """Ask for the provider's list, saying so before and what came of it after."""
+        self._was_refreshed = True
+        self._say(busy=True, said="asking the provider for its list …")
+        try:
+            self._source.refresh()
+        except CcError as error:
+            age = self._source.age()
+            raise OptionError(f"{error}; shown is what was known: {age}") from error
+        self._table = self._source.table()
+        self._say(busy=False, said="the list is up to date", caption=self._source.caption())
+
+    def _say(self, **news: object) -> None:
+        self._board = {**self._board, **news}
+
+    def _favourites(self) -> Favourites:
+        with contextlib.suppress(CcError):  # marking one says what is wrong with the file
+            return load_favourites()
+        return Favourites()
+
+
+def _marks(kept: Favourites) -> dict[str, list[str]]:
+    return {"marked": list(kept.marked), "recent": list(kept.recent)}

@@ -1,0 +1,205 @@
+"""Refreshing what is stale: which cells have to run again, in which order, at what likely cost.
+
+Nothing here runs a cell or sends anything; the front end asks first, and runs them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cc_jupyter.cost import UNKNOWN_COST, Cost
+from cc_jupyter.errors import CcError
+from cc_jupyter.models import LOCAL, chosen_model, settings_for
+from cc_jupyter.money import total
+from cc_jupyter.plan import Question, plan_cost
+from cc_jupyter.records import LedgerRow
+from cc_jupyter.staleness import Row, Staleness
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cc_jupyter.conversation import Thread
+    from cc_jupyter.document_order import Page
+    from cc_jupyter.session import Session
+    from cc_jupyter.settings import Settings
+    from cc_jupyter.slots import Slot, Turn
+
+AGAIN = "a cell before it runs again"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshStep:
+    """A cell that has to run again."""
+
+    cell_id: str
+    thread: str
+    """Where it has a stale answer; the first, if there are several."""
+    reasons: tuple[str, ...]
+    """Why, in words."""
+    expected: LedgerRow
+    """What all its requests are likely to cost, by the estimate that budgets use."""
+
+    @property
+    def cost(self) -> Cost:
+        """The same as one figure, unknown if that of any request is."""
+        if self.expected.unknown_cost:
+            return UNKNOWN_COST
+        return Cost(self.expected.estimated_usd, "estimated", None)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPlan:
+    """The cells that have to run again, in their order."""
+
+    steps: tuple[RefreshStep, ...] = ()
+
+    @property
+    def total(self) -> LedgerRow:
+        """What all of them are likely to cost; what is unknown is counted. `format_sum` writes it.
+
+        A cell that reads what an earlier one binds is known only when that one has run.
+        """
+        return total((step.expected for step in self.steps), "refresh")
+
+
+def refresh_plan(session: Session, user_ns: Mapping[str, object], notebook: str) -> RefreshPlan:
+    """Give the stale cells of a notebook in the order in which they have to run.
+
+    That is the order by which their threads go: top to bottom with `order = "document"`, else as
+    they first ran. What comes after a stale answer in its thread has to run as well. Cells that
+    are not on the page any more are left out.
+
+    Parameters
+    ----------
+    notebook
+        As the page of it was told, or as the kernel calls it.
+    """
+    return _Refresh(session, Staleness(session, user_ns), notebook).plan()
+
+
+class _Refresh:
+    """Makes one plan."""
+
+    def __init__(self, session: Session, staleness: Staleness, notebook: str) -> None:
+        self._session = session
+        self._staleness = staleness
+        self._settings = staleness.settings
+        self._notebook = notebook
+        told = session.document_order.cells(notebook)
+        self._cells = None if told is None else frozenset(told)
+        names = session.conversations.names
+        self._threads = [session.conversations.thread(name) for name in names]
+        self._found: dict[str, _Found] = {}
+        self._known: dict[str, bool] = {}
+
+    def plan(self) -> RefreshPlan:
+        """Give the plan."""
+        for thread in self._threads:
+            for row in self._staleness.rows(thread):
+                self._look(thread, row)
+        order = sorted(self._found.items(), key=lambda each: each[1].rank)
+        return RefreshPlan(
+            tuple(
+                RefreshStep(cell_id, found.thread, tuple(found.reasons), self._expected(cell_id))
+                for cell_id, found in order
+            )
+        )
+
+    def _look(self, thread: Thread, row: Row) -> None:
+        """Find the stale cells of a row, and those that will be when these ran again."""
+        slots, again, rank = thread.slots, False, 0.0
+        for place in row.places:
+            slot = slots[place]
+            again = again and not slot.starts_anew
+            rank = max(rank, self._rank(slot, row.page))
+            if place not in row.own or slot.key is None or not self._is_here(slot):
+                continue
+            reasons = self._staleness.reasons(thread, place)
+            if not reasons and again and slot.turn is not None:
+                reasons = (AGAIN,)
+            if reasons:
+                again = True
+                found = _Found(rank, thread.name)
+                found = self._found.setdefault(slot.key.cell_id, found)
+                found.rank = min(found.rank, rank)
+                found.reasons.update(dict.fromkeys(reasons))
+
+    def _is_here(self, slot: Slot) -> bool:
+        """Tell whether a turn's cell is one of the notebook's."""
+        if slot.key is None:
+            return False
+        if self._cells is None:
+            return slot.key.notebook == self._notebook
+        return slot.key.cell_id in self._cells
+
+    def _rank(self, slot: Slot, page: Page | None) -> float:
+        """Give what sorts cells: their place on the page, else when they first ran."""
+        if page is not None and slot.key is not None:
+            return page.cells[slot.key.cell_id]
+        record = self._session.history.record(slot.versions[0].id) if slot.versions else None
+        return record.sent_at.timestamp() if record else 0.0
+
+    def _expected(self, cell_id: str) -> LedgerRow:
+        """Add up what all requests of a cell are likely to cost."""
+        return total(
+            self._estimate(thread, slot, slot.turn)
+            for thread in self._threads
+            for slot in thread.slots
+            if slot.turn is not None
+            and slot.key is not None
+            and slot.key.cell_id == cell_id
+            and self._is_here(slot)
+        )
+
+    def _estimate(self, thread: Thread, slot: Slot, turn: Turn) -> LedgerRow:
+        cost = self._projected(self._question(thread, slot, turn))
+        if cost.usd is None:
+            return LedgerRow("", requests=1, unknown_cost=1)
+        return LedgerRow("", requests=1, estimated_usd=cost.usd)
+
+    def _question(self, thread: Thread, slot: Slot, turn: Turn) -> Question:
+        """Give what a turn asked; what another process asked, as far as its record says."""
+        if turn.basis is not None:
+            asked = turn.basis.question
+        else:
+            record = self._session.history.record(turn.id)
+            asked = Question(
+                turn.prompt,
+                images=turn.images,
+                model=record.model if record else None,
+                system=turn.system,
+                zdr=record.zdr if record else False,
+            )
+        return dataclasses.replace(
+            asked, thread=thread.name, turn_key=slot.key, new=slot.says_new, notices=()
+        )
+
+    def _projected(self, question: Question) -> Cost:
+        session = self._session
+        try:
+            model = chosen_model(question.model, self._settings)
+            settings = settings_for(model, self._settings)
+            if settings.base_url == LOCAL:  # to plan would start it
+                return Cost(Decimal(0), "estimated", None)
+            if not self._is_known(model, settings):
+                return UNKNOWN_COST
+            plan = session.plan(question, self._settings)
+        except CcError:  # it could not be sent, so nobody knows; running it will say why
+            return UNKNOWN_COST
+        return plan_cost(plan, session.spending.estimate(plan), session.now())
+
+    def _is_known(self, model: str, settings: Settings) -> bool:
+        """Tell whether a list knows a model: of another one the provider would be asked."""
+        if model not in self._known:
+            self._known[model] = model in self._session.models.known(settings)
+        return self._known[model]
+
+
+@dataclass(slots=True)
+class _Found:
+    rank: float
+    thread: str
+    reasons: dict[str, None] = field(default_factory=dict)

@@ -1,0 +1,115 @@
+"""What a setting can be: each reader takes what a file or variable says and gives the value.
+
+What cannot be used is a `ValueError` whose text says what is wanted in its place.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from cc_jupyter.base_url import api_root
+from cc_jupyter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def read_text(value: object) -> str:
+    """Give a text, which must not be blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text")
+    return value.strip()
+
+
+def word_reader(*words: str) -> Callable[[object], str]:
+    """Give a reader of one of some words."""
+
+    def read(value: object) -> str:
+        word = value.strip().casefold() if isinstance(value, str) else ""
+        if word not in words:
+            raise ValueError(" or ".join(words))
+        return word
+
+    return read
+
+
+def whole_reader(least: int) -> Callable[[object], int]:
+    """Give a reader of whole numbers."""
+
+    def read(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"a whole number of at least {least}")
+        return value
+
+    return read
+
+
+def number_reader(least: float, most: float) -> Callable[[object], float]:
+    """Give a reader of numbers in a range."""
+    kind = f"a number from {least:g} to {most:g}" if most < math.inf else "a positive number"
+
+    def read(value: object) -> float:
+        number = value if isinstance(value, (int, float)) else math.nan
+        if isinstance(value, bool) or not least <= number <= most or math.isinf(number):
+            raise ValueError(kind)
+        return float(number)
+
+    return read
+
+
+def read_amount(value: object) -> Decimal:
+    """Give an amount in US dollars."""
+    try:
+        amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal("nan")
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError("an amount in US dollars")
+    return amount
+
+
+_SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
+
+
+def read_switch(value: object) -> bool:
+    """Give whether it is on."""
+    word = value.strip().casefold() if isinstance(value, str) else ""
+    if not isinstance(value, bool) and word not in _SWITCH:
+        raise ValueError("on or off")
+    return value if isinstance(value, bool) else _SWITCH[word]
+
+
+def read_names(value: object) -> Mapping[str, str]:
+    """Give a table of texts."""
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ValueError("a table of texts")
+    return value
+
+
+def read_hosts(value: object) -> Mapping[str, Mapping[str, str]]:
+    """Read the table by API root, the form in which addresses can be compared."""
+    kind = 'tables like [hosts."https://…"] with key_env = "NAME"'
+    if not isinstance(value, dict) or not all(isinstance(host, dict) for host in value.values()):
+        raise ValueError(kind)
+    hosts = {}
+    for url, host in value.items():
+        unknown = ", ".join(sorted(host.keys() - {"key_env"}))
+        if unknown or not isinstance(host.get("key_env"), str):
+            raise ValueError(f"{kind}, not {unknown}" if unknown else kind)
+        try:
+            hosts[api_root(url, allow_http=True)] = host
+        except ConfigError as error:
+            raise ValueError(f"{kind}: {error}") from None
+    return hosts
+
+
+def from_variable(text: str) -> int | float | str:
+    """Read what a variable holds as a number, if it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,90 @@
+"""How fast each model was for this user: medians of their own last answers.
+
+Values only: the store and the memory of a session give the timings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cc_jupyter.records import TurnRecord
+
+LAST_TURNS = 20
+"""So many of a model's last answers say how fast it is."""
+_FEWEST_TOKENS = 10
+"""Shorter answers say nothing of the speed, as in the usage line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One answer that ended well."""
+
+    model: str
+    first_token_s: float
+    duration_s: float
+    """From sending to the end, the wait for the first token included."""
+    output_tokens: int | None
+    """`None`: not reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a model's last answers have in common."""
+
+    answers: int
+    first_token_s: float
+    tokens_per_s: float | None
+    """`None`: no answer was long enough to say."""
+
+
+def timings_of(records: Iterable[TurnRecord]) -> list[Timing]:
+    """Give the timings of turns that ended well, newest first.
+
+    Parameters
+    ----------
+    records
+        Turns, oldest first.
+    """
+    good = [each for each in records if each.finished and each.error is None]
+    return [
+        Timing(each.model, each.time_to_first_token_s, each.duration_s, each.usage.output_tokens)
+        for each in reversed(good)
+        if each.time_to_first_token_s is not None
+    ]
+
+
+def speeds(timings: Iterable[Timing]) -> dict[str, Speed]:
+    """Give the speed of each model by id.
+
+    Parameters
+    ----------
+    timings
+        Newest first.
+    """
+    by_model: defaultdict[str, list[Timing]] = defaultdict(list)
+    for timing in timings:
+        by_model[timing.model].append(timing)
+    return {model: _speed(found[:LAST_TURNS]) for model, found in by_model.items()}
+
+
+def _speed(timings: list[Timing]) -> Speed:
+    rates = [rate for each in timings if (rate := _tokens_per_s(each)) is not None]
+    return Speed(
+        len(timings),
+        median(each.first_token_s for each in timings),
+        median(rates) if rates else None,
+    )
+
+
+def _tokens_per_s(timing: Timing) -> float | None:
+    streaming_s = timing.duration_s - timing.first_token_s
+    tokens = timing.output_tokens
+    if tokens is None or tokens < _FEWEST_TOKENS or streaming_s <= 0:
+        return None
+    return tokens / streaming_s

@@ -1,0 +1,48 @@
+"""Where one stands: model, endpoint, where the key is from, thread, and what was spent."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING
+
+from cc_jupyter.cost import format_usd
+from cc_jupyter.errors import CcError
+from cc_jupyter.models import LOCAL, chosen_model, settings_for
+from cc_jupyter.money import EXACT
+from cc_jupyter.tables import Card
+from cc_jupyter.target import find_target
+from cc_jupyter.wording import counted
+
+if TYPE_CHECKING:
+    from cc_jupyter.session import Session
+
+
+def standing(session: Session) -> Card:
+    """Say where one stands; what is missing is said, never raised."""
+    settings = session.settings()
+    card = Card(model="", endpoint="", key="", thread=session.conversations.current, spent="")
+    try:
+        name = chosen_model(None, settings)
+        card["model"] = name
+        card["model from"] = settings.sources.get("model", "base_url = local")
+        if LOCAL in (name, settings.base_url):
+            card["endpoint"], card["key"] = "the local model", "none needed"
+        else:
+            target = find_target(settings_for(name, settings))
+            model = session.models.find(name, target, settings.models)
+            card["endpoint"] = f"{target.api_root}{model.endpoint}"
+            card["key"] = f"from {target.key.source}"
+    except CcError as error:
+        card["missing"] = f"{error} ({error.hint})"
+    card["spent"] = spent_text(session)
+    return Card({name: value for name, value in card.items() if value != ""})
+
+
+def spent_text(session: Session) -> str:
+    """Add up the session; what is unknown is counted, not left out."""
+    known = [reply.cost.usd for reply in session.spent if reply.cost.usd is not None]
+    unknown = len(session.spent) - len(known)
+    with localcontext(EXACT):
+        total = format_usd(sum(known, Decimal(0)))
+    requests = counted(len(session.spent), "request")
+    return f"{total} in {requests}" + (f", {unknown} of unknown cost" if unknown else "")

@@ -1,0 +1,560 @@
+"""A new price table becomes the catalogue: shown first, written whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cc_jupyter import catalog as catalog_module
+from cc_jupyter.catalog import load_catalog
+from cc_jupyter.catalog_text import read_catalog_text
+from cc_jupyter.catalog_update import CATALOG, main
+from cc_jupyter.errors import ConfigError
+
+TABLE = (Path(__file__).parent / "price_tables" / "2026-10-08.md").read_text(encoding="utf-8")
+HEADINGS = "Model id | In | Out | Cache read | Cache write"
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """Give a copy of the catalogue that comes with the package."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    return Path(shutil.copy(CATALOG, folder / "catalog.toml"))
+
+
+@pytest.fixture
+def run(tmp_path, catalog, capsys):
+    """Give a function that runs the program on a table: status, what it printed, its errors."""
+
+    def run_it(table: str | bytes, *options: str) -> tuple[int, list[str], list[str]]:
+        path = tmp_path / "table.md"
+        path.write_bytes(table if isinstance(table, bytes) else table.encode())
+        status = main([str(path), *options], catalog=catalog)
+        printed = capsys.readouterr()
+        return status, printed.out.splitlines(), printed.err.splitlines()
+
+    return run_it
+
+
+def changed(*replacements: tuple[str, str]) -> str:
+    """Give the table with some of its text replaced, each found exactly once."""
+    text = TABLE
+    for before, after in replacements:
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    return text
+
+
+def row(model_id: str) -> str:
+    (found,) = [line for line in TABLE.splitlines() if line.startswith(f"| `{model_id}` | ")][:1]
+    return found
+
+
+def small(*rows: str, headings: str = HEADINGS) -> str:
+    rule = "|".join("---" for _ in headings.split("|"))
+    return "\n".join([f"| {headings} |", f"|{rule}|", *(f"| {row} |" for row in rows), ""])
+
+
+def differences(lines: list[str]) -> list[str]:
+    """Give what is said before the sum."""
+    end = next(place for place, line in enumerate(lines) if " models: " in line)
+    return lines[:end]
+
+
+def entry(path: Path, model_id: str) -> dict[str, object]:
+    makers = tomllib.loads(path.read_text(encoding="utf-8"))["makers"]
+    (found,) = [maker["models"][model_id] for maker in makers if model_id in maker["models"]]
+    return found
+
+
+# ── the table that the catalogue was made of
+
+
+def test_the_table_of_the_shipped_catalogue_makes_no_difference(run, catalog):
+    status, lines, errors = run(TABLE)
+    assert (status, errors) == (0, [])
+    assert lines[0] == "87 models: 0 new, 0 gone, 0 changed, 87 the same"
+    assert "kept, since the table does not tell it: peak_hours" in lines
+    deals = "3 models (MiniMaxAI/MiniMax-M3, xiaomi/mimo-v2.5, xiaomi/mimo-v2.5-pro)"
+    assert f"kept, since the table does not tell it: note of {deals}" in lines
+
+
+@pytest.mark.parametrize("options", [(), ("--write",), ("--write", "--date", "2026-10-08")])
+def test_without_a_difference_the_file_stays_to_the_byte(options, run, catalog):
+    before = catalog.read_bytes()
+    status, lines, _ = run(TABLE, *options)
+    assert status == 0
+    assert catalog.read_bytes() == before == CATALOG.read_bytes()
+    assert ("catalog.toml stays as it is" in lines) == ("--write" in options)
+
+
+def test_models_that_were_lost_are_written_again_to_the_byte(run, catalog):
+    """All figures come from the table: limits, levels, tiers and peak rates among them."""
+    whole = read_catalog_text(CATALOG.read_text(encoding="utf-8"))
+    deals = {
+        name: found for name, found in whole.entries.items() if "deal" in found.get("note", "")
+    }
+    bare = {"name": "?", "rates": ["1", "2"], "image": False}
+    makers = [
+        replace(maker, models={name: deals.get(name, bare) for name in maker.models})
+        for maker in whole.makers
+    ]
+    catalog.write_text(replace(whole, makers=makers).text(), encoding="utf-8")
+    status, lines, _ = run(TABLE, "--write", "--date", "2026-10-08")
+    assert status == 0
+    assert "87 models: 0 new, 0 gone, 84 changed, 3 the same" in lines
+    assert catalog.read_bytes() == CATALOG.read_bytes()
+
+
+# ── what is shown
+
+
+def test_a_changed_figure_is_shown_with_the_old_one_and_the_new_one(run, catalog):
+    before = row("gpt-5.4-mini")
+    after = before.replace("| 400 000 | 0.75 | 4.5 |", "| 500,000 | 0.70 | 4.5 |")
+    status, lines, _ = run(changed((before, after)))
+    assert status == 0
+    assert differences(lines) == [
+        "changed  gpt-5.4-mini",
+        "         context: 400,000 -> 500,000",
+        "         rates: 0.75 / 4.5 / 0.075 / 0 -> 0.7 / 4.5 / 0.075 / 0",
+    ]
+    assert catalog.read_bytes() == CATALOG.read_bytes()  # shown only
+
+
+def test_every_kind_of_field_is_compared(run):
+    before = row("sakana/fugu-ultra")
+    after = "| `sakana/fugu-ultra` | Fugu | M | ? | 5 | 30 | ? | — | 9 | auto | no | new; free |"
+    _, lines, _ = run(changed((before, after)))
+    assert differences(lines) == [
+        "changed  sakana/fugu-ultra",
+        "         name: Fugu Ultra -> Fugu",
+        "         context: 1,000,000 -> —",
+        "         max_output: 1,000,000 -> 9",
+        "         rates: 5 / 30 / 0.5 -> 5 / 30",
+        "         efforts: high xhigh -> —",
+        "         reasons: — -> yes",
+        "         image: yes -> no",
+        "         zdr: no -> —",
+        "         note: — -> new; free",
+        "         endpoint: /chat/completions -> /messages",
+    ]
+
+
+def test_new_and_gone_models_are_shown(run):
+    before = row("gpt-5.4")
+    after = before.replace("gpt-5.4", "gpt-7").replace("GPT-5.4", "GPT-7")
+    status, lines, _ = run(changed((before, after)))
+    assert status == 0
+    assert differences(lines) == [
+        "new      gpt-7",
+        "         name: GPT-7",
+        "         context: 400,000",
+        "         max_output: 128,000",
+        "         rates: 2.5 / 15 / 0.25 / 0",
+        "         efforts: low medium high xhigh",
+        "         image: yes",
+        "         maker: OpenAI",
+        "         endpoint: /chat/completions",
+        "gone     gpt-5.4",
+    ]
+    assert "87 models: 1 new, 1 gone, 0 changed, 86 the same" in lines
+
+
+def test_changed_tiers_and_peak_rates_are_shown(run):
+    _, lines, _ = run(
+        changed(
+            ("4 / 18 / 0.4 / 5 |", "to 500 000: 4 / 18 / 0.4; above: 8 / 36 |"),
+            ("`deepseek-v4-pro` 1.32 / 3.96 / 0.044", "`deepseek-v4-pro` 1.4 / 3.96 / 0.044"),
+        )
+    )
+    first = "to 272,000: 2 / 12 / 0.2 / 2.5"
+    before, after = "above: 4 / 18 / 0.4 / 5", "to 500,000: 4 / 18 / 0.4; above: 8 / 36"
+    assert differences(lines) == [
+        "changed  gpt-5.6-terra",
+        f"         tiers: {first}; {before} -> {first}; {after}",
+        "changed  deepseek/deepseek-v4-pro",
+        "         peak: 1.32 / 3.96 / 0.044 -> 1.4 / 3.96 / 0.044",
+    ]
+
+
+def test_tiers_that_end_are_shown(run):
+    tiers = next(line for line in TABLE.splitlines() if line.startswith("| `gpt-6-sol` | 272"))
+    before = row("gpt-6-sol")
+    _, lines, _ = run(changed((f"{tiers}\n", ""), (before, before.replace("| tiers |", "|  |"))))
+    assert differences(lines) == [
+        "changed  gpt-6-sol",
+        "         rates: — -> 2 / 10 / 0.2 / 2.5",
+        "         tiers: to 272,000: 2 / 10 / 0.2 / 2.5; above: 4 / 15 / 0.4 / 5 -> —",
+    ]
+
+
+def test_a_model_without_a_price_is_left_out_and_named(run):
+    before = row("tencent/hy3-paid")
+    _, lines, _ = run(changed((before, before.replace("| 0.14 |", "| ? |"))))
+    assert differences(lines) == ["gone     tencent/hy3-paid"]
+    assert "left out, since the table has no price: 1 model (tencent/hy3-paid)" in lines
+
+
+def test_a_note_that_ends_takes_its_comment_along(run):
+    before = row("xiaomi/mimo-v2.5")
+    _, lines, _ = run(changed((before, before.replace("| deal |", "|  |"))))
+    assert differences(lines) == [
+        "changed  xiaomi/mimo-v2.5",
+        "         note: deal, no end date -> —",
+    ]
+    assert "dropped: the comment of xiaomi/mimo-v2.5, `list price 0.8 / 4 / 0.16`" in lines
+
+
+# ── columns
+
+
+def test_columns_are_found_by_their_headings(run):
+    lines = []
+    for line in TABLE.splitlines():
+        cells = line.strip("|").split("|")
+        if line.startswith("|") and len(cells) == 12:
+            line = "|".join(["", *reversed(cells), " Beginner ", ""])  # noqa: PLW2901  the row anew
+        lines.append(line)
+    turned = "\n".join(lines).replace(" Beginner ", " Plan ", 1).replace(" Beginner ", "---", 1)
+    status, shown, errors = run(turned.replace("| Img |", "| IMAGE |"))
+    assert (status, errors) == (0, [])
+    assert shown[0] == "87 models: 0 new, 0 gone, 0 changed, 87 the same"
+    assert "columns that were not read: Plan" in shown
+
+
+def test_the_column_of_plans_is_never_written(run, catalog):
+    table = small("a/b | 1 | 2 | — | — | Beginner", headings=f"{HEADINGS} | Plan")
+    status, lines, _ = run(table, "--write", "--date", "2026-11-01")
+    assert status == 0
+    assert "columns that were not read: Plan" in lines
+    assert "Beginner" not in catalog.read_text(encoding="utf-8")
+
+
+def test_what_no_column_tells_stays_and_is_named(run, catalog):
+    table = small("`xai/grok-4.5` | 3 | 6 | 0.5 | —", "`gpt-6-sol` | 2 | 10 | 0.2 | 2.5")
+    _, lines, _ = run(table, "--write", "--date", "2026-11-01")
+    assert [line for line in differences(lines) if not line.startswith("gone")] == [
+        "changed  xai/grok-4.5",
+        "         rates: 2 / 6 / 0.5 -> 3 / 6 / 0.5",
+    ]
+    kept = [line.partition(": ")[2] for line in lines if line.startswith("kept")]
+    for key in ("name", "context", "max_output", "efforts", "image"):
+        assert f"{key} of 2 models (xai/grok-4.5, gpt-6-sol)" in kept
+    assert "zdr of 1 model (xai/grok-4.5)" in kept
+    assert "tiers of 1 model (gpt-6-sol)" in kept
+    assert entry(catalog, "xai/grok-4.5") == entry(CATALOG, "xai/grok-4.5") | {
+        "rates": ["3", "6", "0.5"]
+    }
+    assert entry(catalog, "gpt-6-sol") == entry(CATALOG, "gpt-6-sol")
+
+
+def test_many_kept_models_are_counted(run):
+    rows = [
+        f"{name} | {' | '.join([*found['rates'], '—', '—'][:4])}"
+        for maker in tomllib.loads(CATALOG.read_text(encoding="utf-8"))["makers"]
+        for name, found in maker["models"].items()
+        if "rates" in found
+    ]
+    _, lines, _ = run(small(*rows))
+    (zdr,) = [line for line in lines if "zdr of" in line]
+    assert "zdr of 19 models (xai/grok-4.5, " in zdr
+    assert zdr.endswith(" and 14 more)")
+
+
+@pytest.mark.parametrize(
+    ("written", "tokens"),
+    [
+        ("1 048 576", 1_048_576),
+        ("1\u2009048\u2009576", 1_048_576),
+        ("1\u202f048\u202f576", 1_048_576),
+        ("1\xa0048\xa0576", 1_048_576),
+        ("1,048,576", 1_048_576),
+        ("1_048_576", 1_048_576),
+        ("1048576", 1_048_576),
+        ("?", None),
+        ("—", None),
+        ("-", None),
+        ("\u2013", None),
+        ("", None),
+    ],
+)
+def test_numbers_may_be_grouped_and_unknown_is_never_zero(written, tokens, run, catalog):
+    table = small(f"a/b | 1 | 2 | — | ? | {written}", headings=f"{HEADINGS} | Context")
+    status, _, errors = run(table, "--write", "--date", "2026-11-01")
+    assert (status, errors) == (0, [])
+    expected = {"name": "a/b", "rates": ["1", "2"], "image": False}
+    assert entry(catalog, "a/b") == expected | ({} if tokens is None else {"context": tokens})
+
+
+@pytest.mark.parametrize(
+    ("written", "price"),
+    [
+        ("0.15", "0.15"),
+        ("$0.15", "0.15"),
+        ("0.150", "0.15"),
+        ("10.0", "10"),
+        ("0", "0"),
+        ("007", "7"),
+    ],
+)
+def test_prices_are_kept_to_the_digit(written, price, run, catalog):
+    run(small(f"a/b | {written} | 2 | — | —"), "--write", "--date", "2026-11-01")
+    assert entry(catalog, "a/b")["rates"] == [price, "2"]
+
+
+# ── what cannot be read
+
+
+HY4 = row("tencent/hy4-preview")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("| 0.834 |", "| 0,834 |", "In: `0,834` is no price"),
+        ("| 0.834 |", "| 1,250 |", "In: `1,250` is no price"),
+        ("| 0.834 |", "| -1 |", "In: `-1` is no price"),
+        ("| 0.834 |", "| nan |", "In: `nan` is no price"),
+        ("| 0.834 |", "| 1e3 |", "In: `1e3` is no price"),
+        ("| 2.501 |", "| about 2 |", "Out: `about 2` is no price"),
+        ("| 0.042 |", "| \u0663 |", "Cache read: `\u0663` is no price"),
+        ("| 0.042 | — |", "| ? | 1 |", "Cache read: `?` is unknown, while"),
+        ("| 1 048 576 |", "| 1M |", "Context: `1M` is no number of tokens"),
+        ("| 1 048 576 |", "| 0 |", "Context: `0` is no number of tokens"),
+        ("| 1 048 576 |", "| 1 04 |", "Context: `1 04` is no number of tokens"),
+        ("| 1 048 576 |", "| 0,048 |", "Context: `0,048` is no number of tokens"),
+        ("| 1 048 576 |", "| 9999999999 |", "Context: `9999999999` is no number of tokens"),
+        ("| C |", "| X |", "Wire: `X` is no wire"),
+        ("| low medium high |", "| Low! |", "Efforts: `Low!` is no list of levels"),
+        ("| no |", "| maybe |", "Img: `maybe` is neither yes nor no"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_names_its_row_and_column(before, after, said, run, catalog):
+    assert HY4.count(before) == 1
+    place = TABLE.splitlines().index(HY4) + 1
+    table = changed((HY4, HY4.replace(before, after)))
+    status, lines, errors = run(table, "--write", "--date", "2026-11-01")
+    assert (status, lines) == (1, [])
+    assert f"line {place} (`tencent/hy4-preview`), column {said}" in errors[0]
+    assert errors[1].startswith("Hint: ")
+    assert catalog.read_bytes() == CATALOG.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("", "the file holds no table of prices"),
+        ("# Prices\n\n- gpt: 3", "the file holds no table of prices"),
+        (small(), "the file holds no table of prices"),
+        (small("a | 1 | 2", headings="Model | In | Out"), "has no column Cache read"),
+        (small("a | 1 | 2 | 3"), "has 4 cells, the heading of its table 5"),
+        (small("a | 1 | 2 | 3 | 4 | 5"), "line 3 (a) has 6 cells"),
+        (small(" | 1 | 2 | 3 | 4"), "column Model id: `` is no model id"),
+        (small("a b | 1 | 2 | 3 | 4"), "column Model id: `a b` is no model id"),
+        (small('"a" | 1 | 2 | 3 | 4'), "is no model id"),
+        (small("a | 1 | 2 | 3 | 4", "`a` | 1 | 2 | 3 | 4"), "line 4 (`a`), column Model id"),
+        (small("a\x1b[2J | 1 | 2 | 3 | 4"), "line 3: 'a\\x1b[2J' holds a control character"),
+        (small("a\u202eb | 1 | 2 | 3 | 4"), "holds a control character"),
+        (small("a | 1 | 2 | 3 | 4 | 5", headings=f"{HEADINGS} | Input"), "tell the same"),
+        (b"| Model id |\xff", "it is no UTF-8"),
+    ],
+)
+def test_a_table_that_is_none_is_an_error(table, said, run, catalog):
+    status, lines, errors = run(table, "--write", "--date", "2026-11-01")
+    assert (status, lines) == (1, [])
+    assert said in errors[0]
+    assert errors[1].startswith("Hint: ")
+    assert catalog.read_bytes() == CATALOG.read_bytes()
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path, catalog, capsys):
+    assert main([str(tmp_path / "none.md")], catalog=catalog) == 1
+    assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("replacements", "said"),
+    [
+        (
+            [("| `gpt-6-sol` | 272 000 |", "| `gpt-9` | 272 000 |")],
+            "column Model: `gpt-9` is no model of the table of prices",
+        ),
+        ([("| `gpt-6-sol` | 272 000 |", "| `gpt-6-sol` | ? |")], "column Up to: `?` is no limit"),
+        (
+            [("to 256 000: 0.1 / 0.4", "to 16 000: 0.1 / 0.4")],
+            "is no list of rising tiers",
+        ),
+        ([("above: 0.2 / 0.8", "to 999 000: 0.2 / 0.8")], "is no list of rising tiers"),
+        ([("20 / 75 / 2 / 25", "20, 75")], "column Above: `20, 75` is no price"),
+        ([("20 / 75 / 2 / 25", "?")], "column Above: `?` is no list of rates"),
+        ([("`-v4.1-flash-fast` 0.32", "`-flash` 0.32")], "peak rates: `-flash` is the end of"),
+        ([("`-v4.1-flash-fast` 0.32 /", "`-v4.1-flash-fast` a /")], "is no list of peak rates"),
+        (
+            [("| `gpt-6-sol` | 272 000 | 2 / 10", "| `gpt-6-sol` | 272 000 | 3 / 10")],
+            "(`gpt-6-sol`) has the rates 2 / 10 / 0.2 / 2.5, its first tier 3 / 10 / 0.2 / 2.5",
+        ),
+    ],
+)
+def test_tiers_and_peak_rates_that_cannot_be_are_an_error(replacements, said, run):
+    status, lines, errors = run(changed(*replacements))
+    assert (status, lines) == (1, [])
+    assert said in errors[0]
+
+
+def test_old_tiers_and_peak_rates_never_stand_beside_new_rates(run):
+    tiers = TABLE[TABLE.index("| Model | Up to") : TABLE.index("Peak hours")]
+    peaks = TABLE[TABLE.index("Peak in/out/read") :]
+    assert run(changed((tiers, ""), (peaks, "")))[0] == 0  # the same rates: kept
+    for model_id, price, what in (
+        ("gpt-6-sol", "| 2 | 10 |", "tiers"),
+        ("deepseek/deepseek-v4-pro", "| 0.66 | 1.98 |", "peak rates"),
+    ):
+        before = row(model_id)
+        after = before.replace(price, "| 0.5 | 1 |")
+        assert after != before
+        status, _, errors = run(changed((tiers, ""), (peaks, ""), (before, after)))
+        assert status == 1
+        assert f"(`{model_id}`) has {what}, but the file does not tell them" in errors[0]
+
+
+def test_a_new_model_with_tiers_needs_the_table_of_tiers(run):
+    table = small("a/b | 1 | 2 | — | — | tiers", headings=f"{HEADINGS} | Notes")
+    status, _, errors = run(table)
+    assert status == 1
+    assert "(a/b) has tiers, but the file does not tell them" in errors[0]
+    assert "table of tiers" in errors[1]
+
+
+# ── writing
+
+
+def test_what_is_written_is_read_as_the_catalogue(run, catalog, monkeypatch):
+    before = row("gpt-5.4")
+    after = before.replace("gpt-5.4", "newmaker/x-1").replace("GPT-5.4", 'X "1" \\ü')
+    status, lines, _ = run(
+        changed((before, after), ("20 / 75 / 2 / 25", "21 / 75 / 2 / 25")),
+        *("--write", "--date", "2026-11-01", "--source", "a page"),
+    )
+    assert status == 0
+    assert lines[-3].startswith('source = "commandcode.ai/')
+    assert lines[-3].endswith('" -> "a page"')
+    assert lines[-2:] == [
+        "price_date = 2026-10-08 -> 2026-11-01",
+        "catalog.toml is written",
+    ]
+    monkeypatch.setattr(catalog_module, "_FILE", catalog)
+    load_catalog.cache_clear()
+    try:
+        found = load_catalog()
+    finally:
+        monkeypatch.undo()
+        load_catalog.cache_clear()
+    assert (found.source, str(found.price_date)) == ("a page", "2026-11-01")
+    assert len(found.models) == 87
+    assert (found.models["newmaker/x-1"].maker, found.models["newmaker/x-1"].name) == (
+        "newmaker",
+        'X "1" \\ü',
+    )
+    assert "gpt-5.4" not in found.models
+    astra = found.models["gpt-6-astra"]
+    assert [str(tier.rates.input) for tier in astra.tiers] == ["10", "21"]
+    other = ("gpt-6-astra", "newmaker/x-1")
+    assert all(entry(catalog, name) == entry(CATALOG, name) for name in found.models.keys() - other)
+
+
+def test_only_the_changed_lines_of_the_file_change(run, catalog):
+    before = row("gpt-5.4-mini")
+    run(changed((before, before.replace("0.75", "0.7"))), "--write", "--date", "2026-11-01")
+    old = CATALOG.read_text(encoding="utf-8").splitlines()
+    new = catalog.read_text(encoding="utf-8").splitlines()
+    assert [(a, b) for a, b in zip(old, new, strict=True) if a != b] == [
+        ("price_date = 2026-10-08", "price_date = 2026-11-01"),
+        *((line, line.replace('"0.75"', '"0.7"')) for line in old if '"gpt-5.4-mini"' in line),
+    ]
+    run(TABLE, "--write", "--date", "2026-10-08")
+    assert catalog.read_bytes() == CATALOG.read_bytes()
+
+
+def test_a_changed_catalogue_is_written_only_with_its_day(run, catalog):
+    before = row("gpt-5.4-mini")
+    status, _, errors = run(changed((before, before.replace("0.75", "0.7"))), "--write")
+    assert status == 1
+    assert errors == [
+        "catalog_update: nothing was written: the day of these prices is not given",
+        "Hint: --date YYYY-MM-DD",
+    ]
+    assert catalog.read_bytes() == CATALOG.read_bytes()
+
+
+def test_a_day_that_is_none_is_refused(run, catalog, capsys):
+    with pytest.raises(SystemExit):
+        run(TABLE, "--write", "--date", "2026-13-01")
+    assert "invalid" in capsys.readouterr().err
+    assert catalog.read_bytes() == CATALOG.read_bytes()
+
+
+def test_a_table_confirmed_on_a_later_day_changes_the_day_alone(run, catalog):
+    run(TABLE, "--write", "--date", "2026-11-01")
+    expected = CATALOG.read_text(encoding="utf-8").replace("= 2026-10-08\n", "= 2026-11-01\n")
+    assert catalog.read_text(encoding="utf-8") == expected
+
+
+def test_a_model_on_another_endpoint_gets_a_block_of_its_own_beside_its_maker(run, catalog):
+    before = row("claude-opus-5")
+    after = before.replace("| M |", "| C R |")
+    run(changed((before, after)), "--write", "--date", "2026-11-01")
+    makers = tomllib.loads(catalog.read_text(encoding="utf-8"))["makers"]
+    assert [(maker["name"], maker["endpoints"], len(maker["models"])) for maker in makers[:3]] == [
+        ("Anthropic", ["/messages"], 10),
+        ("Anthropic", ["/chat/completions"], 1),
+        ("OpenAI", ["/chat/completions"], 11),
+    ]
+    run(TABLE, "--write", "--date", "2026-10-08")
+
+
+def test_the_file_keeps_its_mode_and_leaves_nothing_beside_it(run, catalog):
+    catalog.chmod(0o640)
+    run(TABLE, "--write", "--date", "2026-11-01")
+    assert stat.S_IMODE(catalog.stat().st_mode) == 0o640
+    assert list(catalog.parent.iterdir()) == [catalog]
+
+
+def test_a_write_that_fails_leaves_the_old_file_whole(run, catalog, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copymode", full)
+    with pytest.raises(OSError, match="No space"):
+        run(TABLE, "--write", "--date", "2026-11-01")
+    assert catalog.read_bytes() == CATALOG.read_bytes()
+    assert list(catalog.parent.iterdir()) == [catalog]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ('\n"gpt-5.5" = {', '\n# a word\n"gpt-5.5" = {', 46),
+        ('"gpt-5.5" = { name', '"gpt-5.5" = {  name', 46),
+        ('"gpt-5.5" = {', '"gpt-5.5" = { price = 3,', 46),
+    ],
+)
+def test_a_catalogue_in_another_layout_is_not_overwritten(before, after, line, run, catalog):
+    text = CATALOG.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    catalog.write_text(text.replace(before, after), encoding="utf-8")
+    status, _, errors = run(TABLE, "--write", "--date", "2026-11-01")
+    assert status == 1
+    assert errors[0].startswith(f"catalog_update: line {line} of the present catalogue is not")
+    assert catalog.read_text(encoding="utf-8") == text.replace(before, after)
+
+
+def test_a_catalogue_that_is_no_toml_is_an_error():
+    with pytest.raises(ConfigError, match="the present catalogue cannot be read"):
+        read_catalog_text("[[makers")

@@ -1,0 +1,96 @@
+"""Settings are written on request only, and everything else in the file stays as it was."""
+
+from __future__ import annotations
+
+import stat
+import sys
+
+import pytest
+
+from cc_jupyter.config_file import PROJECT_TABLE, config_path, save_setting
+from cc_jupyter.errors import ConfigError
+from cc_jupyter.folders import make_private
+from cc_jupyter.settings import load_settings
+
+HAND_WRITTEN = """\
+# mine, do not touch
+model = "old"   # the old one
+
+[alias]
+"big" = "claude-opus-5"
+
+[hosts."https://gate.example"]
+key_env = "GATE"
+"""
+
+
+def write(text: str) -> None:
+    make_private(config_path().parent)
+    config_path().write_text(text, encoding="utf-8")
+
+
+def test_the_first_setting_makes_a_private_file():
+    path = save_setting(("model",), "gpt-5.5")
+    assert path == config_path()
+    assert path.read_text(encoding="utf-8") == 'model = "gpt-5.5"\n'
+    assert load_settings().model == "gpt-5.5"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_comments_order_and_other_settings_stay():
+    write(HAND_WRITTEN)
+    save_setting(("model",), "gpt-5.5")
+    save_setting(("alias", "fast"), "deepseek/deepseek-v4-flash")
+    expected = HAND_WRITTEN.replace('"old"', '"gpt-5.5"').replace(
+        '"claude-opus-5"\n', '"claude-opus-5"\nfast = "deepseek/deepseek-v4-flash"\n'
+    )
+    assert config_path().read_text(encoding="utf-8") == expected
+
+
+def test_removing_takes_one_setting_and_leaves_the_rest():
+    write(HAND_WRITTEN)
+    save_setting(("alias", "big"), None)
+    assert config_path().read_text(encoding="utf-8") == HAND_WRITTEN.replace(
+        '"big" = "claude-opus-5"\n', ""
+    )
+
+
+def test_removing_what_is_not_there_changes_nothing():
+    write(HAND_WRITTEN)
+    save_setting(("alias", "no-such"), None)
+    save_setting(("models", "no-such"), None)
+    assert config_path().read_text(encoding="utf-8") == HAND_WRITTEN
+
+
+def test_a_project_gets_its_table_and_keeps_its_mode(tmp_path):
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\nname = "x"  # ours\n', encoding="utf-8")
+    project.chmod(0o664)
+    save_setting((*PROJECT_TABLE, "model"), "gpt-5.5", project)
+    text = project.read_text(encoding="utf-8")
+    assert text.startswith('[project]\nname = "x"  # ours\n')
+    assert load_settings(folder=tmp_path).model == "gpt-5.5"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(project.stat().st_mode) == 0o664
+
+
+@pytest.mark.parametrize("text", ["model = ", '[alias\nx="y"', "alias = 3"])
+def test_a_file_that_cannot_be_read_is_named_and_left_alone(text):
+    write(text)
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be read"):
+        save_setting(("alias", "fast"), "gpt-5.5")
+    assert config_path().read_text(encoding="utf-8") == text
+    assert [path.name for path in config_path().parent.iterdir()] == ["config.toml"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_to_a_file_kept_elsewhere_stays_a_link(tmp_path):
+    real = tmp_path / "dotfiles.toml"
+    real.write_text(HAND_WRITTEN, encoding="utf-8")
+    make_private(config_path().parent)
+    config_path().symlink_to(real)
+    save_setting(("model",), "gpt-5.5")
+    assert config_path().is_symlink()
+    assert 'model = "gpt-5.5"' in real.read_text(encoding="utf-8")
