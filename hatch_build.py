@@ -1,0 +1,61 @@
+"""Puts the built JupyterLab extension into wheel and sdist.
+
+Node is needed only where that is built from its sources: an sdist and a wheel hold the result, an
+editable install takes it from `cc_jupyter/labextension` (`make` builds and links it there), and
+`pip install` from a git checkout without node gives all but the extension.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+BUILT = "cc_jupyter/labextension"
+SOURCES = "labextension"
+SERVED_FROM = "share/jupyter/labextensions/cc-jupyter"
+
+
+class FrontEndHook(BuildHookInterface[Any]):
+    """Builds the extension where it can, and says so where it cannot."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build what is missing or old; add what is there."""
+        if version == "editable":
+            return
+        built = Path(self.root, BUILT)
+        from_sdist = Path(self.root, "PKG-INFO").exists()  # then times mean nothing
+        if not from_sdist and self._is_old(built / "package.json"):
+            self._build(Path(self.root, SOURCES))
+        if (built / "package.json").exists():
+            build_data.setdefault("shared_data", {})[str(built)] = SERVED_FROM
+
+    def _is_old(self, built: Path) -> bool:
+        folder = Path(self.root, SOURCES)
+        names = ("package.json", "package-lock.json", "src/**/*", "style/**/*", "schema/**/*")
+        sources = [path for name in names for path in folder.glob(name) if path.is_file()]
+        return not built.exists() or any(is_newer(path, built) for path in sources)
+
+    def _build(self, folder: Path) -> None:
+        npm = shutil.which("npm") if shutil.which("node") else None
+        if npm is None:
+            self._do_without(folder)
+            return
+        if is_newer(folder / "package-lock.json", folder / "node_modules/.package-lock.json"):
+            subprocess.run([npm, "ci"], cwd=folder, check=True)  # noqa: S603  npm itself
+        subprocess.run([npm, "run", "build"], cwd=folder, check=True)  # noqa: S603  npm itself
+
+    def _do_without(self, folder: Path) -> None:
+        if self.target_name == "sdist":
+            raise RuntimeError(f"node and npm are needed: an sdist holds what is built in {folder}")
+        self.app.display_warning("no node and npm: the JupyterLab extension is not built anew")
+
+
+def is_newer(path: Path, than: Path) -> bool:
+    """Tell whether a file was written later than another one, which may not be there."""
+    return not than.exists() or path.stat().st_mtime > than.stat().st_mtime

@@ -1,0 +1,4 @@
+module.exports = {
+  roots: ['test'],
+  transform: { '\\.ts$': ['ts-jest', { tsconfig: 'tsconfig.jest.json' }] }
+};

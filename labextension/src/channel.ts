@@ -1,0 +1,151 @@
+/** One comm with a kernel: questions go out, and each answer finds who asked. */
+
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { JSONObject } from '@lumino/coreutils';
+
+import { type IMessage, isMessage, type LinkError, notThere, refusal } from './envelope';
+import { type IReplies, type IRequests, PROTOCOL, REPLY_TYPES } from './protocol';
+
+export const TARGET = 'cc_jupyter';
+
+/** How long a comm's way beside running cells is waited for. */
+export const SUBSHELL_LIMIT_MS = 1000;
+
+export interface IChannelEvents {
+  /** The kernel has said hello, in whatever version. */
+  readonly onHello: (hello: IMessage) => void;
+  /** The kernel has closed the comm, or never knew it. */
+  readonly onLost: () => void;
+  /** The way to the kernel was gone; another comm may find one. */
+  readonly onStray: () => void;
+}
+
+interface IPending {
+  readonly type: keyof IRequests;
+  readonly resolve: (body: JSONObject) => void;
+  readonly reject: (error: LinkError) => void;
+}
+
+export class Channel {
+  /** Throws where this connection does not handle comms: of two to a kernel, one does. */
+  constructor(
+    private readonly kernel: Kernel.IKernelConnection,
+    private readonly events: IChannelEvents
+  ) {
+    this.comm = kernel.createComm(TARGET);
+    this.comm.onMsg = ({ content }) => {
+      this.take(content.data);
+    };
+    this.comm.onClose = () => {
+      this.lose();
+    };
+  }
+
+  /** Open the comm with our hello. */
+  async open(version: string): Promise<void> {
+    await this.subshell();
+    if (!this.isOver) {
+      this.ask('hello', { version }).catch(() => undefined);
+    }
+  }
+
+  ask<T extends keyof IRequests>(type: T, body: IRequests[T]): Promise<IReplies[T]> {
+    this.asked += 1;
+    const id = `${type}-${this.asked}`;
+    return new Promise<IReplies[T]>((resolve, reject) => {
+      this.pending.set(id, {
+        type,
+        resolve: answer => {
+          resolve(answer as unknown as IReplies[T]); // its type is compared, its body documented
+        },
+        reject
+      });
+      this.send(type, { v: PROTOCOL, type, id, body: { ...body } as JSONObject });
+    });
+  }
+
+  /**
+   * Leave the comm; who still waits hears that nobody answers.
+   *
+   * @param tell - whether the kernel is there to be told
+   */
+  close(tell: boolean): void {
+    if (this.isOver) {
+      return;
+    }
+    this.isOver = true;
+    if (!this.comm.isDisposed) {
+      if (tell) {
+        this.comm.close();
+      }
+      this.comm.dispose();
+    }
+    this.pending.forEach(({ reject }) => {
+      reject(notThere());
+    });
+    this.pending.clear();
+  }
+
+  private send(type: keyof IRequests, data: JSONObject): void {
+    try {
+      const future = type === 'hello' ? this.comm.open(data) : this.comm.send(data);
+      // JupyterLab may give a comm the subshell that it is just ending for an earlier one
+      future.onReply = ({ content }) => {
+        if ((content as Partial<KernelMessage.IReplyErrorContent>).status === 'error') {
+          this.lose(this.events.onStray);
+        }
+      };
+    } catch {
+      this.lose(); // a dead kernel takes no message
+    }
+  }
+
+  private lose(tell = this.events.onLost): void {
+    if (!this.isOver) {
+      this.close(false);
+      tell();
+    }
+  }
+
+  private take(data: unknown): void {
+    if (this.isOver || !isMessage(data)) {
+      return;
+    }
+    if (data.type === 'hello') {
+      this.events.onHello(data);
+    }
+    const pending = this.pending.get(data.id);
+    if (pending === undefined || data.v !== PROTOCOL) {
+      return;
+    }
+    if (data.type === 'error') {
+      this.pending.delete(data.id);
+      pending.reject(refusal(data.body));
+    } else if (data.type === REPLY_TYPES[pending.type]) {
+      this.pending.delete(data.id);
+      pending.resolve(data.body);
+    }
+  }
+
+  /**
+   * Wait until JupyterLab has put the comm on a subshell of the kernel.
+   *
+   * What is sent earlier goes to the main shell and waits there for a busy cell. Older JupyterLabs
+   * have no subshells, and where the user switched them off the promise stays open.
+   */
+  private async subshell(): Promise<void> {
+    const started = (this.comm as { subshellStarted?: Promise<void> }).subshellStarted;
+    if (this.kernel.supportsSubshells && started) {
+      await Promise.race([started.catch(() => undefined), after(SUBSHELL_LIMIT_MS)]);
+    }
+  }
+
+  private readonly comm: Kernel.IComm;
+  private readonly pending = new Map<string, IPending>();
+  private asked = 0;
+  private isOver = false;
+}
+
+export function after(delayMs: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, delayMs));
+}

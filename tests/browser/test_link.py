@@ -1,0 +1,97 @@
+"""The page and its kernel find each other: after a reload, in two tabs, after an unload."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from lab_harness import LabNotebook
+from playwright.sync_api import expect
+from provider import answer, openai_stream, wait
+
+pytestmark = pytest.mark.browser
+
+
+def status(page):
+    return page.locator(".cc-status")
+
+
+def watched(page):
+    """Give what a page complains about, from now on."""
+    found = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("console", lambda said: found.append(said.text) if "cc_jupyter" in said.text else None)
+    return found
+
+
+def test_a_reloaded_page_knows_where_the_notebook_stands(open_notebook, provider):
+    provider.play(answer("fine", usage={"prompt_tokens": 1234, "completion_tokens": 5}))
+    notebook = open_notebook("%%cmd\nhello")
+    complaints = watched(notebook.page)
+    notebook.run(1)
+    notebook.saved()
+    expect(status(notebook.page)).to_contain_text("in 1,234 · out 5")
+    notebook.open()
+    expect(status(notebook.page)).to_contain_text("in 1,234 · out 5")
+    assert complaints == []
+
+
+def test_two_tabs_on_one_notebook_follow_the_same_kernel(open_notebook, provider, lab):
+    provider.play(answer("fine", usage={"prompt_tokens": 1234, "completion_tokens": 5}))
+    provider.play(answer("fine", usage={"prompt_tokens": 1000, "completion_tokens": 5}))
+    notebook = open_notebook("%%cmd\nhello", "%%cmd\nmore")
+    notebook.saved()
+    second = LabNotebook(lab, notebook.page.context.new_page(), notebook.path)
+    complaints = watched(notebook.page), watched(second.page)
+    second.open()
+    expect(status(second.page)).to_contain_text("in 0 · out 0")
+    notebook.run(1)
+    for page in (notebook.page, second.page):
+        expect(status(page)).to_contain_text("in 1,234 · out 5")
+    second.page.close()
+    notebook.run(2)
+    expect(status(notebook.page)).to_contain_text("in 2,234 · out 10")
+    assert complaints == ([], [])
+
+
+def test_the_other_tab_counts_along_while_an_answer_comes(open_notebook, provider, lab):
+    provider.play(*openai_stream(["one ", "two ", "three "])[:-2], wait("rest"))
+    notebook = open_notebook("%%cmd\nhello")
+    notebook.saved()
+    second = LabNotebook(lab, notebook.page.context.new_page(), notebook.path)
+    second.open()
+    expect(status(second.page)).to_be_visible()
+    notebook.start(1)
+    expect(status(second.page)).to_contain_text(re.compile(r"~\d+ tokens, \d+ s"))
+    provider.gate("rest").set()
+    expect(status(second.page)).not_to_contain_text("tokens,")
+
+
+def test_an_unloaded_extension_is_missed_in_silence_until_it_is_back(open_notebook, provider):
+    notebook = open_notebook("%unload_ext cc_jupyter", "1 + 1", "%reload_ext cc_jupyter")
+    complaints = watched(notebook.page)
+    expect(status(notebook.page)).to_be_visible()
+    notebook.run(1)
+    expect(status(notebook.page)).to_be_hidden()
+    notebook.run(2)
+    expect(status(notebook.page)).to_be_hidden()
+    notebook.run(3)
+    expect(status(notebook.page)).to_be_visible()
+    notebook.run(3)  # which closes and opens at once
+    expect(status(notebook.page)).to_be_visible()
+    assert complaints == []
+
+
+def test_a_kernel_that_restarts_again_and_again_is_found_each_time(open_notebook, provider):
+    notebook = open_notebook("1 + 1")
+    complaints = watched(notebook.page)
+    for _ in range(3):
+        expect(status(notebook.page)).to_be_visible()
+        notebook.page.evaluate(
+            "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
+        expect(status(notebook.page)).to_be_hidden()
+        notebook.wait_for_status("idle")
+        notebook.start(0)
+    expect(status(notebook.page)).to_be_visible()
+    assert complaints == []

@@ -1,0 +1,51 @@
+"""The JupyterLab extension colours what the kernel reads: one table of cases holds both to it.
+
+The extension's own tests read the same table; there the functions are in `optionLine.ts` and
+`expressions.ts`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+import cc_jupyter
+from cc_jupyter.input_transforms import PromptCell
+from cc_jupyter.optionline import next_word
+from cc_jupyter.options import parse_cell_line
+from cc_jupyter.template import Expression, parse_template
+
+CASES = json.loads(
+    (Path(cc_jupyter.__file__).parents[1] / "labextension/test/cases.json").read_text("utf-8")
+)
+
+
+@pytest.mark.parametrize(("cell", "expected"), CASES["cells"].items())
+def test_the_same_cells_are_prompts(cell, expected):
+    transformer = TransformerManager()
+    PromptCell().add_to(transformer.cleanup_transforms)
+    run = transformer.transform_cell(cell)
+    assert run.startswith("get_ipython().run_cell_magic('cmd', ") is expected
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES["words"].items())
+def test_the_option_line_has_the_same_words(line, expected):
+    words, position = [], 0
+    while (word := next_word(line, position)) is not None:
+        words.append(word.text)
+        position = word.end
+    assert words == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES["models"].items())
+def test_the_same_model_is_named(line, expected):
+    assert (parse_cell_line(line).model or "") == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES["expressions"].items())
+def test_the_same_expressions_are_found(text, expected):
+    found = [part.source for part in parse_template(text) if isinstance(part, Expression)]
+    assert found == [each[2:-2].strip() for each in expected]
