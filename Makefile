@@ -31,7 +31,7 @@ demo: .venv/.demo
 test: .venv/.test weights
 	@$(MAKE) --no-print-directory lint; linted=$$?; \
 	  $(MAKE) --no-print-directory front-end-test || linted=$$?; \
-	  $(BIN)/python -m pytest && { test $$linted -eq 0 || { echo 'make lint or make front-end-test failed (above)'; exit 1; }; }
+	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile && { test $$linted -eq 0 || { echo 'make lint or make front-end-test failed (above)'; exit 1; }; }
 
 lint: .venv/.test
 	$(BIN)/ruff check --quiet
@@ -52,6 +52,7 @@ picture: .venv/.test
 	@$(BIN)/cc-jupyter local setup
 	@$(BIN)/python tests/browser/picture.py notebooks/images
 	@$(BIN)/python tests/browser/picker_picture.py notebooks/images
+	@$(BIN)/python tests/browser/tour_picture.py notebooks/images
 
 # needs no environment: it imports the standard library alone
 prices:
@@ -111,7 +112,7 @@ $(FETCHED): $(FRONT)/package-lock.json
 	@cd $(FRONT) && npm ci --loglevel=error
 	@touch $@
 
-$(BUILT): $(FETCHED) $(wildcard $(FRONT)/*.json) $(shell find $(addprefix $(FRONT)/,src style schema) -type f)
+$(BUILT): $(FETCHED) $(wildcard $(FRONT)/*.json) $(FRONT)/builder.config.js $(shell find $(addprefix $(FRONT)/,src style schema) -type f)
 	@echo 'building the JupyterLab extension'
 	@cd $(FRONT) && said=$$(npm run --silent build 2>&1) || { echo "$$said"; exit 1; }
 	@touch $@

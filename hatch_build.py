@@ -37,7 +37,7 @@ class FrontEndHook(BuildHookInterface[Any]):
 
     def _is_old(self, built: Path) -> bool:
         folder = Path(self.root, SOURCES)
-        names = ("package.json", "package-lock.json", "src/**/*", "style/**/*", "schema/**/*")
+        names = ("*.json", "*.js", "src/**/*", "style/**/*", "schema/**/*")
         sources = [path for name in names for path in folder.glob(name) if path.is_file()]
         return not built.exists() or any(is_newer(path, built) for path in sources)
 

@@ -27,6 +27,7 @@ SUBJECTS = (
     "decoding",
     "page",
     "completing",
+    "opening",
 )
 _README = HERE / "README.md"
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"

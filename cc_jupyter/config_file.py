@@ -49,11 +49,13 @@ def save_setting(names: Sequence[str], value: object, path: Path | None = None) 
 
     path = path or config_path()
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else "")
+        before = path.read_bytes().decode() if path.exists() else ""
+        document = tomlkit.parse(before.replace("\r\n", "\n"))
         _set(document, names, value, tomlkit.table)
     except (OSError, ValueError, TOMLKitError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="correct it by hand") from None
-    _write(path, tomlkit.dumps(document))
+    after = tomlkit.dumps(document)
+    _write(path, after.replace("\n", "\r\n") if "\r\n" in before else after)
     return path
 
 

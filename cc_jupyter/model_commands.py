@@ -10,13 +10,13 @@ from cc_jupyter.catalog import load_catalog
 from cc_jupyter.config_file import PROJECT_TABLE, config_path, save_setting
 from cc_jupyter.errors import ConnectError, OptionError, did_you_mean
 from cc_jupyter.figure_table import FigureTable
-from cc_jupyter.model_filter import ORDERS, matching
+from cc_jupyter.model_filter import ORDERS, hint_for, matching
 from cc_jupyter.models import LOCAL, settings_for
 from cc_jupyter.paths import short_path
 from cc_jupyter.settings import nearest_project
 from cc_jupyter.standing import standing
 from cc_jupyter.tables import Card, Row, Table
-from cc_jupyter.target import find_target
+from cc_jupyter.target import keyless_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class ModelCommands:
         every = self._session.models.known(settings)
         shown = matching(every.values(), words, sort)
         if words and not shown:
-            note += "; " + (did_you_mean(words[-1], every) or "fewer words find more")
+            note += f"; {hint_for(words, every.values())}"
         rows = [_row(model) for model in shown]
         table = FigureTable(
             rows,
@@ -97,9 +97,13 @@ class ModelCommands:
         save = "--save" in words
         in_project = words[-2:] == ["--save", "project"]
         names = words[:-2] if in_project else [word for word in words if word != "--save"]
-        if len(names) != 1 or names[0].startswith("-"):
+        for name in names:
+            if name.startswith("-"):
+                hint = did_you_mean(name, ("--save",)) or "it has --save and --save project"
+                raise OptionError(f"%cmd use has no option {name}", hint=hint)
+        if len(names) != 1:
             raise OptionError(
-                f"%cmd use takes one model, not {' '.join(names) or 'none'!r}",
+                f"%cmd use takes one model, not {repr(' '.join(names)) if names else 'none'}",
                 hint="an example: %cmd use local; --save keeps it, --save project for a project",
             )
         name = names[0]
@@ -118,7 +122,7 @@ class ModelCommands:
         model_id = settings.alias.get(name, name)
         if LOCAL in (model_id, settings.base_url):
             return model_id, Card()
-        target = find_target(settings_for(model_id, settings))
+        target = keyless_target(settings_for(model_id, settings))  # lists are free for all
         session.models.find(model_id, target, settings.models)
         if model_id in session.models.known(settings):
             return model_id, Card()
@@ -145,12 +149,10 @@ class ModelCommands:
             aliases = self._session.settings().alias
             rows = [{"alias": name, "model": model} for name, model in aliases.items()]
             return Table(rows, "%cmd alias NAME MODEL makes one, --remove takes it away")
-        if len(words) == 1:
+        if len(words) == 1 and words != ["--remove"]:
             return Card({"alias": words[0], "model": self._aliased(words[0])})
-        if words[1] == "--remove":
-            self._aliased(words[0])
-            save_setting(("alias", words[0]), None)
-            return Card({"alias": words[0], "removed from": short_path(config_path())})
+        if "--remove" in words[:2]:
+            return self._without_alias([word for word in words if word != "--remove"])
         if len(words) != 2:  # noqa: PLR2004  a name and a model
             raise OptionError(
                 f"%cmd alias takes a name and a model, not {rest!r}",
@@ -168,6 +170,23 @@ class ModelCommands:
         path = save_setting(("alias", name), model_id)
         return Card({"alias": name, "model": model_id, **doubt, "saved in": short_path(path)})
 
+    def _without_alias(self, names: list[str]) -> Card:
+        """Take an alias away; say so where it is what names the model in use."""
+        if len(names) != 1:
+            given = repr(" ".join(names)) if names else "none"
+            raise OptionError(
+                f"%cmd alias --remove takes one name, not {given}", hint="%cmd alias lists them"
+            )
+        (name,) = names
+        self._aliased(name)
+        save_setting(("alias", name), None)
+        card = Card({"alias": name, "removed from": short_path(config_path())})
+        settings = self._session.settings()
+        if settings.model == name:
+            where = settings.sources.get("model", "a setting")
+            card["note"] = f"{where} still names {name} as the model; %cmd use MODEL names another"
+        return card
+
     def _aliased(self, name: str) -> str:
         aliases = self._session.settings().alias
         if name not in aliases:
@@ -180,7 +199,7 @@ class ModelCommands:
 
 def _words(rest: str) -> tuple[list[str], str | None, bool]:
     """Read `[WORDS] [--refresh] [--sort BY]`."""
-    words = rest.split()
+    words = rest.replace("--sort=", "--sort ").split()  # as option lines have it
     refresh = "--refresh" in words
     words = [word for word in words if word != "--refresh"]
     sort = None
@@ -209,7 +228,7 @@ def _row(model: KnownModel) -> Row:
         "name": spec.name,
         "maker": spec.maker,
         "endpoint": " ".join(spec.endpoints),
-        "window": spec.context_tokens,
+        "window": "?" if spec.context_tokens is None else spec.context_tokens,
         "in": _rate(rates.input if rates else None),
         "out": _rate(rates.output if rates else None),
         "cached": _rate(rates.cache_read if rates else None),

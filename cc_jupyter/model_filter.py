@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,6 +84,16 @@ def matching(
     if sort is None and "cheap" in (word.casefold() for word in words):
         sort = "price"
     return found if sort is None else sorted(found, key=ORDERS[sort])
+
+
+def hint_for(words: Sequence[str], models: Iterable[KnownModel]) -> str:
+    """Say what to try where no model fits all of some words."""
+    models = list(models)
+    lost = next((word for word in words if not matching(models, [word])), "")
+    known = [*NAMED, *(model.id for model in models)]
+    for model in models:  # a maker or family that is mistyped is far from every whole id
+        known += [model.spec.maker, *re.split(r"[/:]", model.id)]
+    return did_you_mean(lost, known) or "fewer words find more"
 
 
 def _test(word: str) -> Callable[[KnownModel], bool]:

@@ -72,7 +72,7 @@ def _entry(model_id: str, table: Mapping[str, object]) -> OwnModel:
         field, read = FIELDS[name]
         try:
             given[field] = read(raw)
-        except (ValueError, ConfigError, InvalidOperation) as error:
+        except (ValueError, InvalidOperation) as error:
             raise ValueError(f"{error} at {name} of [models.{model_id!r}]") from None
     if given.get("efforts"):
         given.setdefault("reasons", True)
@@ -113,7 +113,10 @@ def _endpoints(value: object) -> tuple[Endpoint, ...]:
 
 
 def _root(value: object) -> str:
-    return api_root(read_text(value))
+    try:
+        return api_root(read_text(value))
+    except ConfigError as error:
+        raise ValueError(f"a base URL that can be used ({error})") from None
 
 
 def _rates(value: object) -> Rates:

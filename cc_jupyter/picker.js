@@ -13,6 +13,9 @@ const CHOICE = ["value", "temperature", "max_tokens", "effort", "system", "threa
 const SHORTEST_ANSWER = 16;
 const LONGEST_ANSWER = 131_072; // where the model's own is not known
 
+const COMPARISON = /^([<>])=?(\$?)(\d+(?:\.\d+)?)([km]?)$/;
+const FACTORS = { k: 1_000, m: 1_000_000 };
+
 const CHIPS = [
   ["price", "free", "free", (row) => row.band === "free"],
   ["price", "low", "≤ $1", (row) => row.band === "free" || row.band === "low"],
@@ -60,10 +63,24 @@ function read(table) {
   const { columns = [], rows = [] } = table ?? {};
   return rows.map((values, index) => {
     const row = Object.fromEntries(columns.map((name, place) => [name, values[place]]));
-    const abilities = `${row.image ? "image" : ""} ${row.reasons ? "reasoning" : ""} ${row.band}`;
-    row.haystack = `${row.id} ${row.name} ${row.maker} ${abilities}`.toLowerCase();
-    return { ...row, index };
+    const text = `${row.id} ${row.name} ${row.maker}`.toLowerCase();
+    return { ...row, text, index, most: row.ceiling ?? row.window };
   });
+}
+
+// Tells whether a model fits a word as `%cmd models` has it: a part of its names, the beginning of
+// an ability, a window such as >200k, a price of the answer such as <$1.
+function fits(row, word) {
+  const found = COMPARISON.exec(word);
+  if (found) {
+    const [, sign, dollar, number, unit] = found;
+    const limit = number * (FACTORS[unit] ?? 1);
+    const value = dollar ? parseFloat(row.output.slice(1)) : row.window ?? NaN;
+    return sign === ">" ? value >= limit : value <= limit;
+  }
+  if (/^[<>]/.test(word)) return true; // it is still being typed
+  return row.text.includes(word)
+    || (word.length > 2 && row.words.some((ability) => ability.startsWith(word)));
 }
 
 // ── the document of the front end: JupyterLab and Notebook 7 give it to their widgets
@@ -131,7 +148,7 @@ class Picker {
 
   build() {
     this.input = h("input", {
-      type: "text", role: "combobox", class: "cc-search", placeholder: "Search models",
+      type: "text", role: "combobox", class: "cc-search", placeholder: "Search: a name, cheap, image, >200k",
       "aria-label": "Search models", "aria-autocomplete": "list", "aria-expanded": "true",
       "aria-controls": `${this.key}-list`, autocomplete: "off", spellcheck: "false",
       oninput: () => { this.query = this.input.value; this.list(true); },
@@ -222,7 +239,7 @@ class Picker {
 
   matches(row) {
     const words = this.query.toLowerCase().split(/\s+/).filter(Boolean);
-    if (!words.every((word) => row.haystack.includes(word))) return false;
+    if (!words.every((word) => fits(row, word))) return false;
     if (this.makers.size && !this.makers.has(row.maker)) return false;
     if (this.pressed.has("marked") && !this.board.marked?.includes(row.id)) return false;
     if (this.pressed.has("recent") && !this.board.recent?.includes(row.id)) return false;
@@ -234,15 +251,16 @@ class Picker {
   }
 
   sorted(found) {
-    const compare = ORDERS[this.order][1];
     const phrase = this.query.trim().toLowerCase();
+    const cheapest = phrase.split(/\s+/).includes("cheap") ? "price" : "";
+    const compare = ORDERS[this.order || cheapest][1];
     const recent = this.board.recent ?? [];
     if (compare) return found.sort((a, b) => compare(a, b) || a.index - b.index);
     if (this.pressed.has("recent")) {
       return found.sort((a, b) => recent.indexOf(a.id) - recent.indexOf(b.id));
     }
     // "haiku 5" means Haiku 5.5 before Haiku 4.5
-    const misses = (row) => Number(!row.haystack.includes(phrase));
+    const misses = (row) => Number(!row.text.includes(phrase));
     return found.sort((a, b) => misses(a) - misses(b) || a.index - b.index);
   }
 
@@ -380,11 +398,11 @@ class Picker {
 
   // what the model does not take is dropped here as the kernel drops it
   fitted(choice) {
-    const { efforts, hottest, ceiling } = this.row;
+    const { efforts, hottest, most } = this.row;
     if (!efforts.includes(choice.effort)) choice.effort = null;
     if (choice.temperature !== null) choice.temperature = Math.min(choice.temperature, hottest);
-    if (choice.max_tokens !== null && ceiling !== null) {
-      choice.max_tokens = Math.min(choice.max_tokens, ceiling);
+    if (choice.max_tokens !== null && most !== null) {
+      choice.max_tokens = Math.min(choice.max_tokens, most);
     }
     return choice;
   }
@@ -462,7 +480,7 @@ class Picker {
   // Controls are made anew only for another model: one that is being used stays in its place.
   renderFields() {
     const row = this.row;
-    const limits = JSON.stringify(row && [row.id, row.hottest, row.ceiling, row.efforts]);
+    const limits = JSON.stringify(row && [row.id, row.hottest, row.most, row.efforts]);
     if (limits !== this.limits && !this.fields.contains(document.activeElement)) {
       this.limits = limits;
       this.buildFields(row);
@@ -493,7 +511,7 @@ class Picker {
       onchange: () => this.set("system", system.value) });
     this.fields.replaceChildren(
       field("temperature", "temperature", ...this.scale("temperature", row?.hottest ?? 2)),
-      field("max_tokens", "max tokens", ...this.scale("max_tokens", row?.ceiling ?? null)),
+      field("max_tokens", "max tokens", ...this.scale("max_tokens", row?.most ?? null)),
       field("effort", "effort", effort),
       field("thread", "thread", thread),
       field("system", "system prompt", system),
@@ -519,13 +537,20 @@ class Picker {
     };
     const slider = h("input", { type: "range", "aria-label": `${name.replace("_", " ")}, slider`,
       min: low, max: high, step: straight ? 0.1 : "any", onchange: send,
-      oninput: () => { box.value = limited(to(+slider.value)); slider.classList.remove("cc-unset"); } });
+      oninput: () => {
+        box.value = limited(to(+slider.value));
+        slider.classList.remove("cc-unset");
+        tell(box.value);
+      } });
     const box = h("input", { type: "number", min: straight ? 0 : 1, max: most, step: straight ? 0.1 : 1,
       placeholder: "unset", onchange: send });
+    // the slider's own figure is none a person knows: its scale is not straight
+    const tell = (text) => slider.setAttribute("aria-valuetext", text || "unset");
     const fill = (value) => {
       box.value = value ?? "";
       slider.value = value === null ? (low + high) / 2 : from(value);
       slider.classList.toggle("cc-unset", value === null);
+      tell(box.value);
     };
     this.controls[name] = [box, fill];
     return [slider, box];

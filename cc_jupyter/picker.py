@@ -22,7 +22,7 @@ from traitlets import Dict, Float, Int, TraitError, Unicode, observe, validate
 from cc_jupyter.errors import CcError, OptionError, did_you_mean
 from cc_jupyter.favourites import Favourites, load_favourites, mark
 from cc_jupyter.picker_choice import Choice, code_cells, plain_form
-from cc_jupyter.picker_rows import ceiling_of, hottest_of
+from cc_jupyter.picker_rows import hottest_of, most_tokens_of
 from cc_jupyter.picker_source import PickerSource
 from cc_jupyter.session import shared_session
 from cc_jupyter.wording import describe
@@ -52,7 +52,7 @@ class ModelPicker(AnyWidget):
     Raises
     ------
     TraitError
-        There is no such model, or it does not take such a value.
+        There is no such model or trait, or the model does not take such a value.
     """
 
     _esm = _HERE / "picker.js"
@@ -75,6 +75,10 @@ class ModelPicker(AnyWidget):
         _source: PickerSource | None = None,
         **traits: Any,  # noqa: ANN401  checked by the traits
     ) -> None:
+        for name in traits.keys() - set(self.class_trait_names()):
+            known = ("filter", *self.class_trait_names(sync=True))
+            hint = did_you_mean(name, known) or f"it has filter, {', '.join(_CHOICE)}"
+            raise TraitError(f"a ModelPicker has no {name!r}; {hint}")
         self._source = _source or PickerSource(shared_session(), filter)
         self._displays: list[Any] = []
         self._was_refreshed = False
@@ -130,7 +134,7 @@ class ModelPicker(AnyWidget):
     @validate("max_tokens")
     def _check_max_tokens(self, proposal: Mapping[str, Any]) -> int | None:
         value, model = proposal["value"], self._model
-        most = None if model is None else ceiling_of(model)
+        most = None if model is None else most_tokens_of(model)
         if value is not None and (value < 1 or (most is not None and value > most)):
             limit = "from 1 on" if most is None else f"from 1 to {most:,}"
             raise TraitError(f"max_tokens = {value!r} cannot be used; it goes {limit}")
@@ -157,9 +161,9 @@ class ModelPicker(AnyWidget):
             self.effort = None
         if self.temperature is not None:
             self.temperature = min(self.temperature, float(hottest_of(model)))
-        ceiling = ceiling_of(model)
-        if self.max_tokens is not None and ceiling is not None:
-            self.max_tokens = min(self.max_tokens, ceiling)
+        most = most_tokens_of(model)
+        if self.max_tokens is not None and most is not None:
+            self.max_tokens = min(self.max_tokens, most)
 
     @observe(*_CHOICE)
     def _show_code(self, _change: object) -> None:

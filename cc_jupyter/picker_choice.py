@@ -56,7 +56,7 @@ def code_cells(choice: Choice) -> list[str]:
 def plain_form(headline: str, choice: Choice, remark: str) -> dict[str, str]:
     """Give what a saved notebook shows: no script, no widget, nothing that could be missing."""
     code = "\n\n".join(code_cells(choice))
-    shown = f"<pre>{html.escape(code)}</pre>" if code else ""
+    shown = f"<pre><code>{html.escape(code)}</code></pre>" if code else ""
     return {
         "text/plain": "\n".join(filter(None, (f"{headline} ({remark})", code))),
         "text/html": f"<div><strong>{html.escape(headline)}</strong>"

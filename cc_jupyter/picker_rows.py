@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.cost import format_usd, price
 from cc_jupyter.events import Usage
-from cc_jupyter.model_filter import blended_usd
+from cc_jupyter.model_filter import NAMED, blended_usd
 from cc_jupyter.render.usage_line import seconds
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("id", "name", "maker", "input", "output", "cost", "band", "window", "ceiling"),
-    *("hottest", "endpoint", "efforts", "image", "reasons", "notes", "last", "speed"),
+    *("hottest", "endpoint", "efforts", "image", "reasons", "notes", "last", "speed", "words"),
 )
 """What each row holds, in this order; `picker.js` reads them by these names."""
 
@@ -63,6 +63,12 @@ def ceiling_of(model: KnownModel) -> int | None:
     return most if most is None or window is None else min(most, window)
 
 
+def most_tokens_of(model: KnownModel) -> int | None:
+    """Give the most tokens that can be asked for: the ceiling, else the whole window."""
+    ceiling = ceiling_of(model)
+    return model.spec.context_tokens if ceiling is None else ceiling
+
+
 def hottest_of(model: KnownModel) -> int:
     """Give the highest temperature a model takes."""
     return max((_HOTTEST[endpoint] for endpoint in model.spec.endpoints[:1]), default=2)
@@ -88,6 +94,7 @@ def _row(model: KnownModel, figures: Figures) -> dict[str, Any]:
         "notes": model.notes,
         "last": _last(model, figures),
         "speed": _speed(figures.speeds.get(model.id)),
+        "words": [word for word, fits in NAMED.items() if fits(model)],
     }
 
 

@@ -88,7 +88,7 @@ class PickerSource:
         if settings.base_url == LOCAL:
             return False
         listed = self._session.models.listed(settings.api_root)
-        return time.time() - listed.fetched_at_s > _FRESH_S
+        return not 0 <= time.time() - listed.fetched_at_s <= _FRESH_S
 
     def refresh(self) -> None:
         """Ask the provider for its list.

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import html
-from typing import Any, Self
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Row = dict[str, Any]
+_GAP = "  "
 
 
 class Table(list[Row]):
@@ -20,28 +26,39 @@ class Table(list[Row]):
         caption = f"<p><small>{html.escape(self.caption)}</small></p>" if self.caption else ""
         if not self:
             return caption
-        first = self[0]
-        head = "".join(_tag("th", name, like=first[name]) for name in first)
+        kinds = {name: self._like(name) for name in self[0]}
+        head = "".join(_tag("th", name, like=like) for name, like in kinds.items())
         body = "".join(
-            f"<tr>{''.join(_tag('td', row[name], like=row[name]) for name in first)}</tr>"
+            f"<tr>{''.join(_tag('td', row[name], like=kinds[name]) for name in kinds)}</tr>"
             for row in self
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}"
 
+    def _like(self, name: str) -> object:
+        """Give the first value of a column that is known: an unknown one has no kind."""
+        return next((row[name] for row in self if row[name] not in (None, "?")), None)
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(str(self))
+        printer.text(self._text(_terminal_columns()))
 
     def __str__(self) -> str:
+        return self._text(None)
+
+    def _text(self, most: int | None) -> str:
+        """Write the table; columns that do not fit into `most` letters stand below their row."""
         if not self:
             return self.caption
         names = list(self[0])
-        lines = [names, *([_cell(row[name]) for name in names] for row in self)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
-        text = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        ]
-        return "\n".join([*text, *([self.caption] if self.caption else [])])
+        rows = [[_cell(row[name]) for name in names] for row in self]
+        widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+        beside = _fitting(widths, most)
+        below = [column for column in range(len(names)) if column not in beside]
+        lines = [_line(names, widths, beside)]
+        for row in rows:
+            lines.append(_line(row, widths, beside))
+            if rest := " · ".join(f"{names[at]} {row[at]}" for at in below if row[at]):
+                lines.append(f"    {rest}")
+        return "\n".join([*lines, *([self.caption] if self.caption else [])])
 
 
 class Card(dict[str, Any]):
@@ -97,6 +114,25 @@ def _tag(tag: str, value: object, *, like: object) -> str:
     """Write a cell: numbers to the right, where notebooks put everything, and texts to the left."""
     style = ' style="text-align: left"' if isinstance(like, str) else ""
     return f"<{tag}{style}>{html.escape(_cell(value))}</{tag}>"
+
+
+def _terminal_columns() -> int | None:
+    """Give the width of the terminal; `None`: lines can be of any length."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _fitting(widths: Sequence[int], most: int | None) -> list[int]:
+    """Give the columns that stand beside one another: the widest give way, the first stays."""
+    beside = list(range(len(widths)))
+    while most is not None and len(beside) > 1:
+        if sum(widths[at] + len(_GAP) for at in beside) - len(_GAP) <= most:
+            break
+        beside.remove(max(beside[1:], key=widths.__getitem__))
+    return beside
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int]) -> str:
+    return _GAP.join(cells[at].ljust(widths[at]) for at in columns).rstrip()
 
 
 def _cell(value: object) -> str:

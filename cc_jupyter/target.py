@@ -17,7 +17,15 @@ from cc_jupyter.redact import redact
 if TYPE_CHECKING:
     from cc_jupyter.settings import Settings
 
-__all__ = ["KEY_VARIABLES", "Key", "Target", "api_root", "find_key", "find_target"]
+__all__ = [
+    "KEY_VARIABLES",
+    "Key",
+    "Target",
+    "api_root",
+    "find_key",
+    "find_target",
+    "keyless_target",
+]
 
 _NO_KEY_HINT = (
     "create one in Command Code Studio, then %cmd login or set CMD_API_KEY; "
@@ -26,6 +34,9 @@ _NO_KEY_HINT = (
 _NO_KEY_ELSEWHERE_HINT = (
     "a stored key goes to the provider only: set CMD_API_KEY, or key_env beside that host"
 )
+
+
+_NO_KEY = Key("none", "nowhere: none is needed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,22 @@ def find_target(settings: Settings, key_env: str | None = None) -> Target:
         if settings.own_host:
             hint = "name its variable in config.toml, beside the model's base_url: key_env = ..."
         raise ConfigError(f"there is no key {where}", hint=hint)
-    return Target(root, key, "api" if is_provider(root) else host)
+    return Target(root, key, _server(root))
+
+
+def keyless_target(settings: Settings) -> Target:
+    """Decide where questions go that need no key, such as the one for the list of models.
+
+    Raises
+    ------
+    ConfigError
+        The base URL cannot be used.
+    """
+    return Target(settings.api_root, _NO_KEY, _server(settings.api_root))
+
+
+def _server(root: str) -> str:
+    return "api" if is_provider(root) else urlsplit(root).netloc
 
 
 def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Key | None:
@@ -93,7 +119,7 @@ def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Ke
     if settings.own_host:
         # the other keys are meant for the provider; a server on this machine mostly wants none
         on_this_machine = is_loopback(urlsplit(root).hostname or "")
-        return Key("none", "nowhere: none is needed") if on_this_machine else None
+        return _NO_KEY if on_this_machine else None
     for name in KEY_VARIABLES:
         if (key := key_in(name)) is not None:
             return key

@@ -23,6 +23,7 @@ import { addPromptEditing } from './promptCells';
 import { settings } from './settings';
 import { addStatusItem } from './statusBar';
 import { addStopButtons } from './stop';
+import { addStyle } from './style';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'cc-jupyter:plugin',
@@ -40,6 +41,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
     restorer: ILayoutRestorer | null
   ) => {
+    addStyle();
     addPromptEditing(extensions, languages, cellModels(notebooks, linkOf));
     const current = new Current(notebooks);
     addPanel(app, palette, restorer, current);

@@ -146,6 +146,46 @@ def test_chips_and_order_choose_what_is_listed(opened, page):
     assert windows[-1].startswith("?")
 
 
+def test_the_words_of_the_models_command_are_understood_while_they_are_typed(opened, page):
+    every = options(page).count()
+    search(page).fill("claude >")
+    assert 0 < options(page).count() < every
+    search(page).fill("cheap image >1m")
+    prices = [
+        [float(usd.strip(" $")) for usd in text.split("/")]
+        for text in options(page).locator(".cc-price").all_inner_texts()
+    ]
+    cost = [3 * prompt + answer for prompt, answer in prices]
+    assert len(cost) > 1
+    assert cost == sorted(cost)  # cheapest first, as the command has it
+    search(page).fill("<$0.3")
+    assert 0 < options(page).count() < every
+    search(page).fill("son")  # a part of a name, not the middle of `reasoning`
+    expect(pointed_at(page)).to_contain_text("Claude Sonnet 5")
+    assert all("Sonnet" in text for text in options(page).all_inner_texts())
+
+
+def test_tokens_are_limited_by_the_window_where_no_ceiling_is_known_and_read_aloud(opened, page):
+    search(page).fill("haiku 5.5")
+    slider = picker(page).get_by_role("slider", name="max tokens, slider")
+    expect(slider).to_have_attribute("aria-valuetext", "unset")
+    longest = picker(page).get_by_label("max tokens", exact=True)
+    longest.fill("999999999")
+    longest.press("Tab")
+    expect(longest).to_have_value("1000000")
+    expect(slider).to_have_attribute("aria-valuetext", "1000000")
+
+
+def test_the_pickers_looks_are_its_own(opened, page):
+    display = """tag => {
+      const outside = document.body.appendChild(document.createElement('span'));
+      outside.className = 'cc-option';  // the option line of a prompt has such words
+      return getComputedStyle(outside).display;
+    }"""
+    assert page.evaluate(display) == "inline"
+    expect(options(page).first).to_have_css("display", "grid")
+
+
 def test_settings_are_limited_to_what_the_model_takes_and_hold(opened, page, provider):
     heat = picker(page).get_by_label("temperature", exact=True)
     heat.fill("1.7")

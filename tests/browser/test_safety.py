@@ -35,10 +35,11 @@ FAR = "http://far.example"
 
 
 FORBIDDEN = (
-    "script, style, iframe, svg, button, [onerror], [onload], [ontoggle],"
-    " a[href*='script:' i], a[href^='data:' i]"
+    "script, style, iframe, svg:not(.cc-code-bar *), button:not(.cc-code-bar *),"  # ours on code
+    " [onerror], [onload], [ontoggle], a[href*='script:' i], a[href^='data:' i]"
 )
-PRESS_ALL = """() => document.querySelectorAll('.jp-OutputArea-output :is(a, button)')
+PRESS_ALL = """() => document
+  .querySelectorAll('.jp-OutputArea-output :is(a, button):not(.cc-code-bar *)')
   .forEach(element => element.click())"""
 
 

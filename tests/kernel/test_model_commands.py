@@ -40,8 +40,9 @@ def test_the_table_shows_what_people_choose_by(notebook):
     assert "costs more in peak hours" in row
 
 
-def test_filter_words_and_sorting_go_together(notebook):
-    notebook.check("ms = %cmd models image >200k <$5 --sort price")
+@pytest.mark.parametrize("sort", ["--sort price", "--sort=price"])
+def test_filter_words_and_sorting_go_together(notebook, sort):
+    notebook.check(f"ms = %cmd models image >200k <$5 {sort}")
     prices = notebook.value("[float(usd) for usd in ms['output_usd']]")
     assert prices
     assert max(prices) <= 5
@@ -56,6 +57,24 @@ def test_a_word_that_finds_nothing_names_what_is_close(notebook):
     run = notebook.check("%cmd models deepseek/deepsek-v4-flash")
     assert "0 of" in run.texts[0]
     assert MODEL in run.texts[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "close"),
+    [("deepsek", "deepseek"), ("chep flash", "cheap"), ("Antropic", "Anthropic")],
+)
+def test_the_word_that_finds_nothing_is_corrected_be_it_a_maker_or_an_ability(
+    notebook, words, close
+):
+    text = notebook.check(f"%cmd models {words}").texts[0]
+    assert text.startswith("0 of")
+    assert "did you mean " in text
+    assert close in text
+
+
+def test_what_is_not_known_of_a_model_is_a_question_mark(notebook):
+    head, row, *_ = notebook.check("%cmd models mistral-large-4").texts[0].splitlines()
+    assert row[head.index("window") :].split()[0] == "?"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +137,24 @@ def test_use_takes_one_model(notebook, line):
     assert not notebook.posts
 
 
+def test_an_option_that_use_has_not_is_named_with_one_it_has(notebook):
+    run = notebook.fail(f"%cmd use --sve {CLAUDE}", "OptionError")
+    assert "no option --sve" in run.error_lines[0]
+    assert "did you mean --save" in run.error_lines[1]
+
+
+def test_a_model_is_chosen_and_named_before_there_is_a_key(notebook, settings_file):
+    notebook.check("import os; os.environ.pop('CMD_API_KEY'); os.environ['CMD_BASE_URL'] = ''")
+    run = notebook.check(f"%cmd alias fast {CLAUDE}")
+    assert CLAUDE in run.texts[0]
+    run = notebook.check("%cmd use fast --save")
+    assert "there is no key" in run.texts[0]  # said, and no reason to refuse
+    assert 'model = "fast"' in settings_file.read_text(encoding="utf-8")
+    notebook.check(_PROVIDER_LISTS_NOTHING_NEW)
+    run = notebook.fail("%cmd use deepseek/deepsek-v4-flash", "OptionError")
+    assert MODEL in run.error_lines[1]
+
+
 def test_a_mistyped_model_costs_nothing_and_is_not_kept(notebook, settings_file):
     notebook.check("import os; os.environ['CMD_BASE_URL'] = ''")  # the provider's own, which
     notebook.check(_PROVIDER_LISTS_NOTHING_NEW)  # has been asked already
@@ -155,6 +192,17 @@ def test_an_alias_is_taken_away_again(notebook, settings_file):
     notebook.check("%cmd alias fast --remove")
     run = notebook.fail("%cmd alias fast", "OptionError")
     assert "there is no alias 'fast'" in run.error_lines[0]
+
+
+def test_an_alias_is_taken_away_in_either_order_and_its_use_as_the_model_is_said(
+    notebook, settings_file
+):
+    notebook.check(f"%cmd alias fast {CLAUDE}")
+    notebook.check("%cmd use fast")
+    run = notebook.check("%cmd alias --remove fast")
+    assert "this session still names fast as the model" in run.texts[0]
+    run = notebook.fail("%cmd alias --remove", "OptionError")
+    assert "takes one name, not none" in run.error_lines[0]
 
 
 def test_there_are_no_aliases_that_nobody_made(notebook, settings_file):

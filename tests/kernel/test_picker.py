@@ -90,6 +90,12 @@ def test_a_choice_holds_for_the_notebook_and_takes_the_place_of_the_widget(noteb
     assert notebook.body["model"] == CLAUDE
 
 
+def test_the_code_of_a_choice_stands_as_code_wherever_the_notebook_is_shown(notebook):
+    opened(notebook)
+    data = kept(tell(notebook, "picker", {"type": "use", "choice": {"value": CLAUDE}}))
+    assert f"<pre><code>%cmd use {CLAUDE}</code></pre>" in data["text/html"]
+
+
 def test_a_picker_that_has_ended_shows_its_plain_form_again(notebook):
     opened(notebook)
     first = kept(tell(notebook, "picker", {"type": "use", "choice": {"value": CLAUDE}}))
@@ -247,13 +253,15 @@ def test_without_a_network_and_a_list_the_models_known_are_shown(notebook):
     assert MODEL in {row["id"] for row in rows_of(notebook)}
 
 
-def test_an_old_list_is_asked_for_once_when_the_widget_is_on_screen(notebook):
+@pytest.mark.parametrize("fetched_at_s", [0.0, 3.1e10])  # never, and by a clock that was wrong
+def test_an_old_list_is_asked_for_once_when_the_widget_is_on_screen(notebook, fetched_at_s):
     opened(notebook)
     notebook.check(
         "import dataclasses\n"
         "models = picker._source._session.models\n"
         "root = next(iter(models._lists))\n"
-        "models._lists[root] = dataclasses.replace(models._lists[root], fetched_at_s=0.0)"
+        f"old = dataclasses.replace(models._lists[root], fetched_at_s={fetched_at_s})\n"
+        "models._lists[root] = old"
     )
     for _ in range(2):
         tell(notebook, "picker", {"type": "ready"})
@@ -337,6 +345,7 @@ def test_an_alias_means_its_model(notebook):
         (f"value={CLAUDE!r}, temperature=1.5", "it goes from 0 to 1"),
         (f"value={CLAUDE!r}, max_tokens=10**9", "it goes from 1 to "),
         ("thread='two words'", "without blanks"),
+        ("filtr='cheap'", "has no 'filtr'; did you mean filter"),
     ],
 )
 def test_what_a_model_does_not_take_is_an_error_in_words(notebook, arguments, said):

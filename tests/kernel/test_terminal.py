@@ -127,6 +127,16 @@ def test_text_is_shown_as_it_comes(terminal):
     assert "and more" in terminal.shown
 
 
+def test_a_table_fits_the_width_of_the_terminal_and_loses_nothing(terminal):
+    shown = terminal.type("%cmd models Flash image >=1m <=$0.6")
+    head, row, below = shown.partition("model ")[2].splitlines()[:3]
+    assert "window in out cached image" in " ".join(head.split())
+    assert not {"name", "note"} & set(head.split())
+    assert below.startswith("    name ")
+    assert " · endpoint /" in below
+    assert max(map(len, (f"model {head}", row, below))) <= 120
+
+
 def test_a_bare_line_shows_its_answer_once(terminal):
     terminal.provider.play(answer("The answer."))
     shown = terminal.type("%cmd ask why?")

@@ -39,6 +39,16 @@ def test_the_first_setting_makes_a_private_file():
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+def test_the_line_ends_of_a_file_from_windows_stay(tmp_path):
+    project = tmp_path / "pyproject.toml"
+    project.write_bytes(b"[tool.x]\r\na = 1  # ours\r\n")
+    save_setting((*PROJECT_TABLE, "model"), "gpt-5.5", project)
+    lines = project.read_bytes().splitlines(keepends=True)
+    assert lines[:2] == [b"[tool.x]\r\n", b"a = 1  # ours\r\n"]
+    assert lines[-1] == b'model = "gpt-5.5"\r\n'
+    assert all(line.endswith(b"\r\n") for line in lines)
+
+
 def test_comments_order_and_other_settings_stay():
     write(HAND_WRITTEN)
     save_setting(("model",), "gpt-5.5")

@@ -138,7 +138,7 @@ def test_the_user_adds_a_model_of_another_gateway_which_comes_first():
         ({"a": {"efforts": "low"}}, "a list of texts"),
         ({"a": {"price_date": "2026-10-08"}}, "a day like"),
         ({"a": {"base_url": "ftp://x"}}, "no http(s) address"),
-        ({"a": {"base_url": "http://example.com"}}, "plain http"),
+        ({"a": {"base_url": "http://example.com"}}, "a base URL that can be used (the base URL"),
         ({"a": {"name": " "}}, "a text"),
     ],
 )

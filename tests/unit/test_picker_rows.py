@@ -16,7 +16,13 @@ from cc_jupyter.model_list import ModelList
 from cc_jupyter.optionline import next_word
 from cc_jupyter.options import parse_cell_line
 from cc_jupyter.picker_choice import Choice, code_cells, plain_form
-from cc_jupyter.picker_rows import COLUMNS, Figures, ceiling_of, picker_rows
+from cc_jupyter.picker_rows import (
+    COLUMNS,
+    Figures,
+    ceiling_of,
+    most_tokens_of,
+    picker_rows,
+)
 from cc_jupyter.speeds import Speed, Timing, speeds
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -110,6 +116,18 @@ def test_an_answer_is_never_longer_than_the_window():
 
 def test_a_longest_answer_that_nobody_published_is_not_guessed_from_the_window():
     assert ceiling_of(model(context_tokens=5000)) is None
+
+
+def test_no_more_can_be_asked_for_than_the_window_holds():
+    assert most_tokens_of(model(context_tokens=5000)) == 5000
+    assert most_tokens_of(model(context_tokens=5000, max_output_tokens=1000)) == 1000
+    assert most_tokens_of(model()) is None
+
+
+def test_a_row_holds_the_words_by_which_models_are_chosen():
+    words = row(model("0.1", "0.2", image_input=True))["words"]
+    assert {"cheap", "image", "chat"} <= set(words)
+    assert not {"free", "reasoning", "messages"} & set(words)
 
 
 def test_the_rows_of_all_models_are_small():

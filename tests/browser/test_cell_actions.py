@@ -1,0 +1,401 @@
+"""Commands on one cell and its answer: toolbar, keys, versions, stop, code blocks."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from lab_harness import LabNotebook, running_lab
+from playwright.sync_api import expect
+from private_environment import private_environment
+from provider import KEY, error, hang, openai_stream, wait
+
+import cc_jupyter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+BUILT = Path(sys.prefix, "share/jupyter/labextensions/cc-jupyter/package.json")
+SCHEMAS = Path(sys.prefix, "share/jupyter/lab/schemas")
+FRONT = Path(cc_jupyter.__file__).parents[1] / "labextension"
+AXE = FRONT / "node_modules/axe-core/axe.min.js"
+MODEL = "deepseek/deepseek-v4-flash"
+OTHER = "deepseek/deepseek-v4-pro"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not BUILT.exists(),
+        reason="the JupyterLab extension is not built; `make front-end` does it and needs node",
+    ),
+]
+
+PROMPT = "%%cmd\nSay something."
+CODE = "Two blocks:\n\n```python\nx = 1\nprint(x)\n```\n\nand\n\n```python\ny = 2\n```\n"
+SOURCE = "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.sharedModel.source"
+
+
+def source(notebook: LabNotebook, index: int) -> str:
+    """Give the text of a cell."""
+    text: str = notebook.page.evaluate(SOURCE, index)
+    return text
+
+
+def press(notebook: LabNotebook, index: int, *keys: str) -> None:
+    """Press keys at a cell, in command mode."""
+    notebook.select(index)
+    notebook.page.evaluate(
+        """() => {
+          const { content } = window.jupyterapp.shell.currentWidget;
+          content.mode = 'command';
+          content.activate();
+        }"""
+    )
+    for key in keys:
+        notebook.page.keyboard.press(key)
+
+
+def tool(notebook: LabNotebook, name: str) -> Locator:
+    """Give a button of the cell toolbar."""
+    return notebook.page.locator(f".jp-cell-toolbar [data-command='cc-jupyter:{name}']")
+
+
+def answered(open_notebook, provider, *answers: str, cells: tuple[str, ...] = (PROMPT,)):
+    """Give a notebook whose cell 1 got these answers, one after the other."""
+    notebook = open_notebook(*cells)
+    for text in answers:
+        provider.play(openai_stream([text]))
+        notebook.run(1)
+        expect(notebook.outputs(1).first).to_contain_text(
+            re.sub(r"\W+$", "", text.replace("*", ""))
+        )
+    return notebook
+
+
+def test_a_cell_becomes_a_prompt_and_back(open_notebook):
+    notebook = open_notebook("why?")
+    press(notebook, 1, "q")
+    expect(notebook.cell(1).locator(".cc-magic")).to_have_text("%%cmd")
+    assert source(notebook, 1) == "%%cmd\nwhy?"
+    press(notebook, 1, "q")
+    expect(notebook.cell(1).locator(".cc-magic")).to_have_count(0)
+    assert source(notebook, 1) == "why?"
+
+
+def test_what_was_typed_before_is_not_undone_with_the_prompt(open_notebook):
+    notebook = open_notebook("")
+    press(notebook, 1, "Enter")
+    notebook.page.keyboard.type("why?")
+    notebook.command("cc-jupyter:toggle-prompt")
+    assert source(notebook, 1) == "%%cmd\nwhy?"
+    press(notebook, 1, "Enter", "Control+z")
+    assert source(notebook, 1) == "why?"
+
+
+def test_a_prompt_that_was_none_for_a_while_has_its_options_again(open_notebook):
+    prompt = "%%cmd -t 0.5 -> x\nwhy?"
+    notebook = open_notebook(prompt)
+    press(notebook, 1, "q")
+    assert source(notebook, 1) == "why?"
+    press(notebook, 1, "q")
+    assert source(notebook, 1) == prompt
+
+
+def test_a_note_becomes_a_prompt_in_one_step(open_notebook):
+    notebook = open_notebook("why?")
+    press(notebook, 1, "m", "q")
+    expect(notebook.cell(1).locator(".cc-magic")).to_have_text("%%cmd")
+    assert source(notebook, 1) == "%%cmd\nwhy?"
+    press(notebook, 1, "z")
+    expect(notebook.cell(1)).to_have_class(re.compile("jp-MarkdownCell"))
+    assert source(notebook, 1) == "why?"
+
+
+def test_run_in_another_model_writes_it_into_the_option_line(open_notebook, provider):
+    notebook = answered(open_notebook, provider, "First.")
+    provider.play(openai_stream(["Second."], model=OTHER))
+    press(notebook, 1, "Shift+Q")
+    search = notebook.page.get_by_role("combobox", name="Search models")
+    search.fill("v4-pro")
+    expect(notebook.page.get_by_role("option", name=re.compile("v4-pro")).first).to_be_visible()
+    search.press("Enter")
+    expect(notebook.cell(1)).to_contain_text("Second.")
+    assert source(notebook, 1) == f"%%cmd -m {OTHER}\nSay something."
+    assert [post.json["model"] for post in provider.posts] == [MODEL, OTHER]
+
+
+def test_the_toolbar_shows_what_fits_the_cell(open_notebook, provider):
+    notebook = answered(open_notebook, provider, "Hello.", cells=(PROMPT, "x = 1"))
+    notebook.select(2)
+    for name, shown in {"toggle-prompt": 1, "run-in-model": 0, "copy-answer": 0}.items():
+        expect(tool(notebook, name).locator("visible=true")).to_have_count(shown)
+    notebook.select(1)
+    expect(tool(notebook, "run-in-model")).to_be_visible()
+    expect(tool(notebook, "copy-answer")).to_be_visible()
+    for name in ("insert-code", "previous-version", "continue-answer", "stop"):
+        expect(tool(notebook, name)).to_be_hidden()
+    tool(notebook, "toggle-prompt").get_by_role("button").click()
+    assert source(notebook, 1) == "Say something."
+    expect(tool(notebook, "run-in-model")).to_be_hidden()
+
+
+def saved_answer(notebook: LabNotebook) -> tuple[list[str], int]:
+    """Give the answers that the file holds in cell 1, and how many outputs there are."""
+    outputs = notebook.saved().cells[1].outputs
+    texts = [
+        each.data["text/markdown"] for each in outputs if "cc_jupyter" in each.get("metadata", {})
+    ]
+    return texts, len(outputs)
+
+
+def test_one_key_brings_the_version_before_back(open_notebook, provider):
+    notebook = answered(
+        open_notebook, provider, "A good answer.", "A bad answer.", cells=(PROMPT, "%%cmd\nMore.")
+    )
+    shown = notebook.outputs(1).first
+    press(notebook, 1, "p")
+    diff = notebook.cell(1).locator(".cc-diff")
+    expect(diff).to_be_visible()
+    expect(diff.locator("del")).to_have_text("bad")
+    expect(diff.locator("ins")).to_have_text("good")
+    expect(shown).to_be_hidden()
+    said = notebook.cell(1).get_by_role("status")
+    expect(said).to_contain_text("Version 1 of 2 · deepseek-v4-flash · ")
+    assert saved_answer(notebook) == (["A good answer."], 2)
+    press(notebook, 1, "Escape")
+    expect(diff).to_be_hidden()
+    expect(shown).to_have_text("A good answer.")
+    provider.play(openai_stream(["More."]))
+    notebook.run(2)
+    sent = json.dumps(provider.posts[-1].json)
+    assert "A good answer." in sent
+    assert "A bad answer." not in sent
+    press(notebook, 1, "n")
+    expect(said).to_contain_text("Version 2 of 2")
+    assert saved_answer(notebook) == (["A bad answer."], 2)
+    press(notebook, 1, "n")
+    expect(said).to_contain_text("There is no newer answer.")
+    notebook.cell(1).get_by_role("button", name="Hide versions").click()
+    expect(said).to_have_count(0)
+    expect(shown).to_have_text("A bad answer.")
+
+
+def test_the_saved_version_is_the_one_that_an_answer_of_its_own_leaves(open_notebook, provider):
+    notebook = answered(open_notebook, provider, "First.", "Second.")
+    before = notebook.saved().cells[1].outputs
+    press(notebook, 1, "p")
+    expect(notebook.cell(1).locator(".cc-diff")).to_be_visible()
+    press(notebook, 1, "n")
+    expect(notebook.cell(1).get_by_role("status")).to_contain_text("Version 2 of 2")
+    after = notebook.saved().cells[1].outputs
+    assert [each.metadata for each in after] == [each.metadata for each in before]
+    assert [each.data for each in after] == [each.data for each in before]
+
+
+def clipboard(notebook: LabNotebook) -> str:
+    """Give what was copied, as soon as something is."""
+    text: str = notebook.page.evaluate(
+        """async () => {
+          let text = '';
+          for (let tries = 0; text === '' && tries < 300; tries++) {
+            await new Promise(resolve => setTimeout(resolve, 50));
+            text = await navigator.clipboard.readText();
+          }
+          return text;
+        }"""
+    )
+    return text
+
+
+def test_an_answer_is_copied_as_the_model_wrote_it(open_notebook, provider):
+    notebook = answered(open_notebook, provider, "Some *Markdown*.", cells=(PROMPT,))
+    notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    press(notebook, 1, "Shift+C")
+    assert clipboard(notebook) == "Some *Markdown*."
+
+
+def test_code_of_an_answer_goes_into_a_cell(open_notebook, provider):
+    provider.play(openai_stream([CODE]))
+    notebook = open_notebook(PROMPT)
+    notebook.run(1)
+    expect(notebook.outputs(1).first).to_contain_text("y = 2")
+    press(notebook, 1, "Shift+V")
+    expect(notebook.cell(2)).to_contain_text("block 1 of 2")
+    assert source(notebook, 2) == "# block 1 of 2\nx = 1\nprint(x)\n\n# block 2 of 2\ny = 2"
+    assert notebook.prompt(2) is None
+
+
+def test_code_blocks_have_buttons_that_are_not_saved(open_notebook, provider):
+    notebook = open_notebook(
+        PROMPT, "from IPython.display import Markdown\nMarkdown('```\\nz\\n```')"
+    )
+    notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    notebook.run(2)
+    expect(notebook.outputs(2).locator("pre")).to_have_count(1)
+    expect(notebook.outputs(2).get_by_role("button")).to_have_count(0)
+    for _ in range(2):  # also when it is drawn again
+        provider.play(openai_stream([CODE]))
+        notebook.run(1)
+        expect(notebook.outputs(1).get_by_role("button", name="Copy this code")).to_have_count(2)
+    notebook.outputs(1).get_by_role("button", name="Copy this code").first.click()
+    assert clipboard(notebook) == "x = 1\nprint(x)"
+    notebook.outputs(1).get_by_role("button", name=re.compile("Insert")).nth(1).click()
+    expect(notebook.cell(2)).to_contain_text("y = 2")
+    assert source(notebook, 2) == "y = 2"
+    assert "button" not in json.dumps(notebook.saved().cells[1].outputs)
+
+
+def test_the_running_cell_has_a_stop_button(open_notebook, provider):
+    script = openai_stream(["Begun", " and never ended."])
+    place = next(at for at, step in enumerate(script) if "Begun" in repr(step))
+    provider.play([*script[: place + 1], wait("never"), *script[place + 1 :]])
+    notebook = open_notebook(PROMPT, "reply = %cmd ask More.")
+    notebook.start(1)
+    expect(notebook.cell(1)).to_contain_text("Begun")
+    expect(notebook.cell(2).get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+    notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
+    notebook.wait_for_status("idle")
+    expect(notebook.cell(1)).to_contain_text("KeyboardInterrupt")
+    expect(notebook.cell(1)).to_contain_text("Begun")
+    expect(notebook.cell(1).get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+    provider.gate("never").set()
+    provider.play(hang())
+    notebook.start(2)
+    expect(notebook.cell(2).get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    press(notebook, 2, "Shift+S")
+    notebook.wait_for_status("idle")
+    expect(notebook.cell(2)).to_contain_text("KeyboardInterrupt")
+
+
+def test_a_cut_answer_is_carried_on_in_its_own_cell(open_notebook, provider):
+    provider.play(openai_stream(["One, two"], finish="length"))
+    provider.play(openai_stream([", three."]))
+    notebook = open_notebook(PROMPT)
+    notebook.run(1)
+    mark = notebook.cell(1).locator(".cc-mark-cut")
+    expect(mark).to_be_visible()
+    press(notebook, 1, "Shift+E")
+    expect(notebook.outputs(1).first).to_have_text("One, two, three.")
+    expect(mark).to_have_count(0)
+    assert source(notebook, 1) == PROMPT
+    texts, _ = saved_answer(notebook)
+    assert texts == ["One, two, three."]
+
+
+def test_every_command_is_in_the_palette_under_its_label(open_notebook):
+    notebook = open_notebook("")
+    labels = notebook.page.evaluate(
+        """() => {
+          const { commands } = window.jupyterapp;
+          return commands.listCommands().filter(id => id.startsWith('cc-jupyter:'))
+            .map(id => commands.label(id));
+        }"""
+    )
+    assert len(labels) > 8
+    notebook.command("apputils:activate-command-palette")
+    notebook.page.locator(".lm-CommandPalette-input").fill("Prompt Cells")
+    for label in labels:
+        expect(notebook.page.locator(".lm-CommandPalette-itemLabel", has_text=label)).to_have_count(
+            1
+        )
+
+
+def shortcuts(path: Path) -> list[tuple[str, ...]]:
+    """Give the keys of a schema's shortcuts, as strokes one after the other."""
+    found = json.loads(path.read_text(encoding="utf-8")).get("jupyter.lab.shortcuts", [])
+    kinds = ("keys", "macKeys", "winKeys", "linuxKeys")
+    keys = [tuple(each[kind]) for each in found for kind in kinds if each.get(kind)]
+    return [each for each in keys if any(each)]
+
+
+def test_no_shortcut_clashes_with_jupyterlabs_own():
+    ours = shortcuts(FRONT / "schema/plugin.json")
+    theirs = {keys for path in SCHEMAS.rglob("*.json") for keys in shortcuts(path)}
+    assert len(ours) > 5
+    assert len(theirs) > 50
+    assert len(set(ours)) == len(ours)
+    for keys in ours:
+        clashing = [
+            each for each in theirs if each[: len(keys)] == keys or keys[: len(each)] == each
+        ]
+        assert not clashing, f"{keys} is JupyterLab's {clashing}"
+
+
+def test_an_answer_that_cannot_be_carried_on_stays(open_notebook, provider):
+    provider.play(openai_stream(["One, two"], finish="length"))
+    provider.play(error(401))
+    notebook = open_notebook(PROMPT)
+    notebook.run(1)
+    expect(notebook.cell(1).locator(".cc-mark-cut")).to_be_visible()
+    press(notebook, 1, "Shift+E")
+    expect(notebook.cell(1)).to_contain_text("AuthError")
+    expect(notebook.outputs(1).first).to_have_text("One, two")
+    texts, _ = saved_answer(notebook)
+    assert texts == ["One, two"]
+
+
+def faults(notebook: LabNotebook, *selectors: str) -> list[object]:
+    """Give what axe-core holds for serious in parts of the page."""
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[object] = notebook.page.evaluate(
+        """async selectors => {
+          const { violations } = await axe.run({ include: selectors.map(each => [each]) });
+          return violations
+            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+            .map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]);
+        }""",
+        list(selectors),
+    )
+    return found
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core comes with `npm ci` in labextension/")
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_what_stands_at_a_cell_has_no_serious_fault(open_notebook, provider, theme):
+    notebook = answered(open_notebook, provider, "A good answer.", cells=(PROMPT, "%%cmd\nMore."))
+    choose = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+    notebook.page.evaluate(choose, theme)
+    expect(notebook.page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
+    provider.play(openai_stream([CODE]))
+    notebook.run(2)
+    provider.play(openai_stream(["A bad answer."], finish="length"))
+    notebook.run(1)
+    press(notebook, 1, "p", "n")
+    expect(notebook.cell(1).get_by_role("status")).to_contain_text("Version 2 of 2")
+    expect(notebook.cell(1).locator(".cc-diff")).to_be_visible()
+    expect(notebook.cell(2).locator(".cc-mark-stale")).to_be_visible()
+    notebook.outputs(2).first.hover()
+    assert faults(notebook, ".cc-strip", ".cc-code-bar") == []
+
+
+def test_notebook_7_has_the_toolbar_the_keys_and_the_stop_button(tmp_path, lab_provider, page):
+    if importlib.util.find_spec("notebook") is None:
+        pytest.skip("Notebook 7 is not installed")
+    lab_provider.clear()
+    environment = private_environment(tmp_path / "home") | {
+        "CMD_BASE_URL": lab_provider.base_url,
+        "CMD_API_KEY": KEY,
+        "CMD_MODEL": MODEL,
+    }
+    with running_lab(tmp_path / "notebook7", environment, classic=True) as lab:
+        path = lab.write("actions.ipynb", ["%load_ext cc_jupyter", PROMPT])
+        notebook = LabNotebook(lab, page, path)
+        notebook.open()
+        notebook.run(0)
+        for text in ("A good answer.", "A bad answer."):
+            lab_provider.play(openai_stream([text]))
+            notebook.run(1)
+            expect(notebook.outputs(1).first).to_have_text(text)
+        press(notebook, 1, "p")
+        expect(notebook.cell(1).locator(".cc-diff ins")).to_have_text("good")
+        lab_provider.play(hang())
+        notebook.start(1)
+        notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
+        expect(notebook.cell(1)).to_contain_text("KeyboardInterrupt")
+        page.close()
+        lab.end_kernels()
