@@ -2,7 +2,8 @@
 
 A front end may have its messages handled in a thread of their own, beside a running cell. They
 stay there only while the kernel sends nothing on this comm but answers, from within the handler:
-ipykernel brings what comes next to the shell that sent last (measured, ipykernel 7.4).
+ipykernel brings what comes next to the shell that sent last (measured, ipykernel 7.4). What it
+sends of its own accord goes on comms of their own, `comm_listener`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.comm_busy import RunningCell
     from cc_jupyter.magics import CmdMagics
 
 PROTOCOL = 1
@@ -44,7 +46,9 @@ class Comm(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
+class Message:
+    """What a front end sent, of whatever version."""
+
     version: int
     type: str
     id: str
@@ -58,8 +62,8 @@ class CommLink:
 
     Parameters
     ----------
-    is_busy
-        Tells whether a cell runs.
+    cell
+        The one that runs, which a message must not make look over.
     closed
         Called with the comm's id when the front end has closed it.
     """
@@ -69,11 +73,12 @@ class CommLink:
         comm: Comm,
         shell: InteractiveShell,
         magics: CmdMagics,
-        is_busy: Callable[[], bool],
+        cell: RunningCell,
         closed: Callable[[str], None],
     ) -> None:
         self._comm = comm
-        self._handlers = Handlers(shell, magics.cells.session, magics.run_line, is_busy)
+        self._handlers = Handlers(shell, magics.cells.session, magics.run_line, lambda: cell.runs)
+        self._cell = cell
         self._greeted = False
         # comms call the user's `post_execute` hooks for each message, as if it were a cell:
         # matplotlib's would show a figure that a cell is still drawing
@@ -86,7 +91,8 @@ class CommLink:
 
     def take(self, message: dict[str, Any]) -> None:
         """Answer a message; what is no question of this protocol is ignored."""
-        asked = _read(message)
+        self._cell.say_again()
+        asked = read_message(message)
         if asked is None:
             return
         if asked.type == "hello":
@@ -95,7 +101,7 @@ class CommLink:
         elif self._greeted and asked.version == PROTOCOL:
             self._answer(asked)
 
-    def _answer(self, asked: _Message) -> None:
+    def _answer(self, asked: Message) -> None:
         try:
             answer = self._handlers.answer(asked.type, asked.body)
         except CcError as error:
@@ -112,10 +118,15 @@ class CommLink:
         self._send("error", asked_id, body)
 
     def _send(self, kind: str, asked_id: str, body: dict[str, Any]) -> None:
-        self._comm.send({"v": PROTOCOL, "type": kind, "id": asked_id, "body": body})
+        self._comm.send(envelope(kind, asked_id, body))
 
 
-def _read(message: dict[str, Any]) -> _Message | None:
+def envelope(kind: str, asked_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Give a message of this version of the protocol."""
+    return {"v": PROTOCOL, "type": kind, "id": asked_id, "body": body}
+
+
+def read_message(message: dict[str, Any]) -> Message | None:
     """Read a message of whatever version; `None`: it is none."""
     data = (message.get("content") or {}).get("data")
     if not isinstance(data, dict):
@@ -124,4 +135,4 @@ def _read(message: dict[str, Any]) -> _Message | None:
     body = data.get("body")
     if not isinstance(version, int) or not isinstance(kind, str) or not isinstance(asked_id, str):
         return None
-    return _Message(version, kind, asked_id, body if isinstance(body, dict) else {})
+    return Message(version, kind, asked_id, body if isinstance(body, dict) else {})

@@ -34,7 +34,6 @@ class Questions:
         self._session = state.session
         self.by_type: dict[str, Callable[[Body], Answer]] = {
             "get_state": lambda _: ("state", state.state()),
-            "get_running": lambda _: ("progress", {"running": state.running()}),
             "list_models": lambda _: self._models(refresh=False),
             "refresh_models": lambda _: self._models(refresh=True),
             "get_tree": self._tree,

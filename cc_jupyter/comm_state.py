@@ -83,7 +83,7 @@ class StateReader:
             "cost": format_sum(whole),
             "sums_of": sums_of,
             "budget_left": self._budget_left(settings),
-            "running": self.running(),
+            "running": running_body(self.session),
             "cells": self._cells(),
         }
 
@@ -230,24 +230,24 @@ class StateReader:
         except CcError:  # as above
             return None
 
-    # ── what runs
 
-    def running(self) -> dict[str, Any] | None:
-        """Give the request under way; `None`: none is."""
-        under_way = self.session.in_flight.now
-        if not under_way:
-            return None
-        running = under_way[-1]
-        came_bytes = len(running.builder.came.encode(errors="replace"))
-        estimate = self.session.spending.calibration.tokens(running.model, came_bytes)
-        tokens = max(estimate, running.builder.usage.output_tokens or 0)
-        return {
-            "cell_id": running.cell_id,
-            "thread": running.thread,
-            "model": running.model,
-            "tokens": f"~{tokens:,}",
-            "elapsed_s": round(monotonic() - running.started_s, 1),
-        }
+def running_body(session: Session) -> dict[str, Any] | None:
+    """Give the request under way; `None`: none is. Any thread may ask."""
+    under_way = session.in_flight.now
+    if not under_way:
+        return None
+    running = under_way[-1]
+    came_bytes = running.builder.came_bytes
+    # a model's ratio may have to be read from the disk: not for nothing, as at the beginning
+    estimate = session.spending.calibration.tokens(running.model, came_bytes) if came_bytes else 0
+    tokens = max(estimate, running.builder.usage.output_tokens or 0)
+    return {
+        "cell_id": running.cell_id,
+        "thread": running.thread,
+        "model": running.model,
+        "tokens": f"~{tokens:,}",
+        "elapsed_s": round(monotonic() - running.started_s, 1),
+    }
 
 
 def tokens_text(row: LedgerRow, tokens: int) -> str:

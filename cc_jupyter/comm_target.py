@@ -9,17 +9,22 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.comm_busy import RunningCell
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.comm import Comm, CommLink
+    from cc_jupyter.comm_listener import Listener
     from cc_jupyter.magics import CmdMagics
 
 NAME = "cc_jupyter"
+MOST_LISTENERS = 8
+"""A page may go without a word, and be told for ever; the oldest makes room for a newer one."""
 
 
 class CommTarget:
-    """The target of one shell and the comms that are open: one for each page that shows it.
+    """The target of one shell and the comms that are open: two for each page that shows it.
 
     Parameters
     ----------
@@ -31,47 +36,63 @@ class CommTarget:
         self._shell = shell
         self._magics = magics
         self._links: dict[str, CommLink] = {}
+        self._listeners: dict[str, Listener] = {}  # oldest first
         self._lock = threading.Lock()
-        self._busy = False
+        self._cell = RunningCell(getattr(shell, "kernel", None))
 
     def add(self) -> None:
         """Register the target, if the shell has comms."""
         manager = self._manager()
         if manager is not None:
             manager.register_target(NAME, self._opened)
-            self._shell.events.register("pre_run_cell", self._begins)
-            self._shell.events.register("post_run_cell", self._ends)
+            self._shell.events.register("pre_run_cell", self._cell.begins)
+            self._shell.events.register("post_run_cell", self._cell.ends)
 
     def remove(self) -> None:
         """Take the target back and close what is open."""
         manager = self._manager()
         if manager is not None and manager.targets.get(NAME) == self._opened:
             manager.unregister_target(NAME, self._opened)
-            self._shell.events.unregister("pre_run_cell", self._begins)
-            self._shell.events.unregister("post_run_cell", self._ends)
+            self._shell.events.unregister("pre_run_cell", self._cell.begins)
+            self._shell.events.unregister("post_run_cell", self._cell.ends)
+            self._cell.ends(None)  # of the one that unloads us nobody will say it
         with self._lock:
-            links = list(self._links.values())
+            links: list[CommLink | Listener] = [*self._listeners.values(), *self._links.values()]
+            self._listeners.clear()
             self._links.clear()
         for link in links:
             link.close()
 
     def _opened(self, comm: Comm, message: dict[str, Any]) -> None:
         from cc_jupyter.comm import CommLink  # noqa: PLC0415  loading the extension is light
+        from cc_jupyter.comm_listener import listen_id  # noqa: PLC0415  as above
 
+        listens = listen_id(message)
+        if listens is not None:
+            self._listen(comm, listens)
+            return
         with self._lock:
-            link = CommLink(comm, self._shell, self._magics, lambda: self._busy, self._closed)
+            link = CommLink(comm, self._shell, self._magics, self._cell, self._closed)
             self._links[comm.comm_id] = link
         link.take(message)
+
+    def _listen(self, comm: Comm, listen_id: str) -> None:
+        from cc_jupyter.comm_listener import Listener  # noqa: PLC0415  as above
+
+        self._cell.say_again()
+        session = self._magics.cells.session
+        with self._lock:
+            self._listeners[comm.comm_id] = Listener(comm, listen_id, session, self._closed)
+            names = list(self._listeners)[:-MOST_LISTENERS]
+            gone = [self._listeners.pop(name) for name in names]
+        for listener in gone:
+            listener.close()
 
     def _closed(self, comm_id: str) -> None:
         with self._lock:
             self._links.pop(comm_id, None)
-
-    def _begins(self, _: object) -> None:
-        self._busy = True
-
-    def _ends(self, _: object) -> None:
-        self._busy = False
+            self._listeners.pop(comm_id, None)
+        self._cell.say_again()
 
     def _manager(self) -> Any:  # noqa: ANN401  ipykernel's, where there is one
         return getattr(getattr(self._shell, "kernel", None), "comm_manager", None)

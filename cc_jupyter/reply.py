@@ -127,6 +127,7 @@ class ReplyBuilder:
         self._first_s: float | None = None
         self._text = [beginning] if beginning else []
         self._beginning = beginning
+        self._counted = (0, len(self._text), 0)  # pieces of reasoning and text, and their bytes
         self._reasoning: list[str] = []
         self._calls: dict[int, list[str]] = {}
         self._names: dict[int, str] = {}
@@ -163,10 +164,16 @@ class ReplyBuilder:
                 assert_never(event)
 
     @property
-    def came(self) -> str:
-        """What the model has written so far, its thinking first; any thread may ask."""
-        begun = bool(self._beginning)
-        return "".join((*self._reasoning, *self._text[begun:]))
+    def came_bytes(self) -> int:
+        """The size of what the model has written so far, its thinking too; any thread may ask.
+
+        It counts on from where it was asked last, so that long answers cost no more.
+        """
+        reasoning_at, text_at, size_bytes = self._counted  # swapped whole
+        reasoning, text = self._reasoning[reasoning_at:], self._text[text_at:]
+        size_bytes += len("".join((*reasoning, *text)).encode(errors="replace"))
+        self._counted = (reasoning_at + len(reasoning), text_at + len(text), size_bytes)
+        return size_bytes
 
     def fail(self, error: CcError | KeyboardInterrupt) -> None:
         """End the answer by something that is no event: a refusal or an interrupt."""

@@ -1,7 +1,8 @@
 """Requests under way, as another thread sees and stops them.
 
 A front end asks beside the cell that waits for its answer. What it may do to the request is to
-say that it is to stop; the cell's own thread then ends it at a place of its own choosing.
+say that it is to stop; the cell's own thread then ends it at a place of its own choosing. Who
+does not want to ask may listen, and is called from the cell's thread.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cc_jupyter.reply import ReplyBuilder
+
+
+TOLD_S = 0.5
+"""How often a listener hears how far an answer is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +45,9 @@ class InFlight:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: tuple[Running, ...] = ()  # swapped whole
+        self._running: tuple[Running, ...] = ()  # swapped whole, as are
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._due_s = 0.0
 
     @property
     def now(self) -> tuple[Running, ...]:
@@ -57,15 +64,49 @@ class InFlight:
         thread: str | None,
         model: str,
     ) -> Iterator[None]:
-        """Have a request among those under way until the block is left."""
+        """Have a request among those under way until the block is left; listeners hear of both."""
         running = Running(cell_id, thread, model, builder, interrupt, monotonic())
         with self._lock:
             self._running = (*self._running, running)
         try:
+            self._turn()
             yield
         finally:
             with self._lock:
                 self._running = tuple(each for each in self._running if each is not running)
+            self._turn()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call a listener when requests begin and end, and now and then while their answers come.
+
+        It is called from the threads that wait for the answers, without a lock.
+        """
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+    def leave(self, listener: Callable[[], None]) -> None:
+        """Call a listener no more."""
+        with self._lock:
+            self._listeners = tuple(each for each in self._listeners if each != listener)
+
+    def beat(self) -> None:
+        """Tell the listeners how far it is, if it is time; to be called at each event."""
+        if self._listeners and monotonic() >= self._due_s:
+            self._tell()
+
+    def _turn(self) -> None:
+        """Tell at once that the first began or the last ended; of others it is told in its time."""
+        if len(self._running) <= 1:
+            self._due_s = 0.0
+        self.beat()
+
+    def _tell(self) -> None:
+        self._due_s = monotonic() + TOLD_S
+        for listener in self._listeners:
+            try:
+                listener()
+            except Exception:  # noqa: BLE001  whoever cannot hear must not cost the answer
+                self.leave(listener)
 
     def stop(self, cell_id: str) -> bool:
         """Stop what a cell asked; tell whether there was anything.

@@ -198,6 +198,7 @@ class Session:
                     for event in events:
                         keeper.add(event)
                         renderer.show(event)
+                        self.in_flight.beat()
             except ProviderError as error:
                 self._suggest(error, plan)
                 keeper.builder.fail(error)
@@ -233,6 +234,7 @@ class Session:
             ):
                 for event in events:
                     keeper.add(event)
+                    self.in_flight.beat()
                     yield event
         except ProviderError as error:
             self._suggest(error, plan)

@@ -26,6 +26,10 @@ REPLIES: dict[str, str] = {
     name: part["x-reply"] for name, part in SCHEMA["$defs"].items() if "x-reply" in part
 }
 """What answers each question."""
+TOLD: dict[str, str] = {
+    name: part["x-tells"] for name, part in SCHEMA["$defs"].items() if "x-tells" in part
+}
+"""What is told on a comm that listens, by what opens it."""
 
 _LIMIT_S = 20.0
 
@@ -71,9 +75,28 @@ class Page:
     def open(self, v: int = 1) -> dict[str, Any] | None:
         """Open the comm with a hello; gives the kernel's, or `None` where it says nothing."""
         hello = {"v": v, "type": "hello", "id": "hello-0", "body": {"version": "0.0.1"}}
-        content = {"comm_id": self._id, "target_name": "cc_jupyter", "data": hello}
-        found = self._answers(self._send("comm_open", content))
+        found = self._open(hello)
         return found[0] if found else None
+
+    def listen(self, v: int = 1) -> None:
+        """Open the comm only to listen."""
+        assert self._open({"v": v, "type": "listen", "id": "listen-0", "body": {}}) == []
+
+    def heard(self, messages: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
+        """Give what it was told among these messages: each time what was under way."""
+        found = [
+            message["content"]["data"]
+            for message in messages
+            if message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == self._id
+        ]
+        for each in found:
+            DOCUMENTED.validate(each)
+            assert (each["type"], each["id"]) == (TOLD["listen"], "listen-0")
+        return [each["body"]["running"] for each in found]
+
+    def _open(self, data: dict[str, Any]) -> list[dict[str, Any]]:
+        content = {"comm_id": self._id, "target_name": "cc_jupyter", "data": data}
+        return self._answers(self._send("comm_open", content))
 
     def send(self, data: Any) -> list[dict[str, Any]]:
         """Send any data; gives all that the kernel sent on the comm until it was done."""

@@ -46,8 +46,12 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/docmanager-extension/plugin.jupyterlab-settings": {"autosave": False},
 }
 _STATUS_IS = """status => {
-  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
-  return kernel?.connectionStatus === 'connected' && kernel.status === status;
+  const widget = window.jupyterapp?.shell.currentWidget;
+  const kernel = widget?.sessionContext?.session?.kernel;
+  // a message beside a cell lets the kernel look idle for a moment, never the cell
+  const runs = widget?.content?.widgets?.some(({ model }) => model.executionState === 'running');
+  return kernel?.connectionStatus === 'connected' && kernel.status === status
+      && !(runs && status === 'idle');
 }"""
 
 

@@ -71,7 +71,7 @@ export class ActiveCell {
   get now(): IActiveCell | null {
     const { panel, link } = this;
     const cell = this.tracker.activeCell;
-    if (!panel || !link || !cell || cell.isDisposed) {
+    if (!panel || !link || !cell || cell.isDisposed || cell.model.isDisposed) {
       return null;
     }
     return {

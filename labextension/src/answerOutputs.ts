@@ -21,7 +21,7 @@ export function aboutOf(metadata: unknown): Members | null {
   return isObject(about) ? about : null;
 }
 
-/** Give the outputs with another answer in the place of one; behind them where there is none. */
+/** Give the outputs with another answer in the place of one, whole or begun; else behind them. */
 export function withAnswer(
   outputs: readonly IOutput[],
   answer: readonly IDisplayData[],
@@ -29,7 +29,10 @@ export function withAnswer(
 ): IOutput[] {
   const at = answerPlace(outputs, place);
   if (at < 0) {
-    return [...outputs, ...answer];
+    const last = outputs.at(-1);
+    // a page that was left while an answer came has saved the beginning of one
+    const isBegun = last && dataOf(last, 'text/markdown') !== '';
+    return [...(isBegun ? outputs.slice(0, -1) : outputs), ...answer];
   }
   const first = begins(outputs[at - 1], '<details') ? at - 1 : at;
   const isText = !begins(outputs[at], '<small');

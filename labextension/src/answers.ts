@@ -8,11 +8,12 @@
 import { Clipboard } from '@jupyterlab/apputils';
 import type { CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import { addBelowIcon, copyIcon, type LabIcon } from '@jupyterlab/ui-components';
+import { addBelowIcon, copyIcon } from '@jupyterlab/ui-components';
 import type { Widget } from '@lumino/widgets';
 
 import { aboutOf } from './answerOutputs';
 import { h } from './dom';
+import { iconButton } from './icons';
 import { goToCell, insertBelow } from './notebookCells';
 import { eachCodeCell } from './notebooks';
 import { settings } from './settings';
@@ -66,22 +67,12 @@ function barOf(block: Element, panel: NotebookPanel, cell: CodeCell): HTMLElemen
   return h(
     'div',
     { class: BAR, role: 'group', 'aria-label': 'Code block' },
-    button(copyIcon, 'Copy this code', () => {
+    iconButton(copyIcon, 'Copy this code', 'normal', () => {
       Clipboard.copyToSystem(code());
     }),
-    button(addBelowIcon, 'Insert this code as a cell below', () => {
+    iconButton(addBelowIcon, 'Insert this code as a cell below', 'normal', () => {
       goToCell(panel, cell.model.id);
       insertBelow(panel, code());
     })
   );
-}
-
-function button(icon: LabIcon, label: string, act: () => void): HTMLButtonElement {
-  const made = h('button', { type: 'button', class: 'cc-icon', title: label, 'aria-label': label });
-  made.append(icon.element({ tag: 'span', elementSize: 'normal' }));
-  made.addEventListener('click', event => {
-    event.stopPropagation();
-    act();
-  });
-  return made;
 }

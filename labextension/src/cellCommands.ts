@@ -36,7 +36,7 @@ interface ICellCommand {
 const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
   [COMMANDS.togglePrompt]: {
     label: 'Turn Cell into a Prompt and Back',
-    caption: 'Turn this cell into a prompt, or a prompt into the cell it was',
+    caption: 'Turn this cell into a prompt, or back',
     icon: promptIcon,
     fits: ({ panel }) => panel.content.model?.readOnly === false,
     execute: ({ panel, cell }) => {
@@ -45,7 +45,7 @@ const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
   },
   [COMMANDS.runInModel]: {
     label: 'Run in Another Model…',
-    caption: 'Choose another model for this prompt and run it',
+    caption: 'Run this prompt in another model',
     icon: otherModelIcon,
     fits: ({ isPrompt, link }) => isPrompt && link.state !== null,
     execute: runInAnother
@@ -60,7 +60,7 @@ const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
   },
   [COMMANDS.previousVersion]: {
     label: 'Previous Version of Answer',
-    caption: 'Let the previous version of the answer count',
+    caption: 'Let the previous version count',
     icon: caretLeftIcon,
     fits: mayHaveVersions,
     isShown: hasVersions,
@@ -68,7 +68,7 @@ const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
   },
   [COMMANDS.nextVersion]: {
     label: 'Next Version of Answer',
-    caption: 'Let the next version of the answer count',
+    caption: 'Let the next version count',
     icon: caretRightIcon,
     fits: mayHaveVersions,
     isShown: hasVersions,
@@ -125,7 +125,7 @@ export function addCellCommands(
   }
   commands.addCommand(COMMANDS.refreshStale, {
     label: 'Refresh Stale Answers…',
-    caption: 'Run again what is stale, after a look at the likely cost',
+    caption: 'Run again what is stale; asks first',
     icon: refreshIcon,
     isEnabled: () => active.link !== null && active.link.state !== null,
     execute: () => active.panel && active.link && refreshStale(active.panel, active.link)

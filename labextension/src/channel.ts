@@ -43,8 +43,9 @@ export class Channel {
 
   /** Open the comm with our hello. */
   async open(version: string): Promise<void> {
-    await this.subshell();
+    await subshellOf(this.kernel, this.comm);
     if (!this.isOver) {
+      this.isOpen = true;
       this.ask('hello', { version }).catch(() => undefined);
     }
   }
@@ -74,12 +75,7 @@ export class Channel {
       return;
     }
     this.isOver = true;
-    if (!this.comm.isDisposed) {
-      if (tell) {
-        this.comm.close();
-      }
-      this.comm.dispose();
-    }
+    leave(this.kernel, this.comm, this.isOpen ? { tell } : null);
     this.pending.forEach(({ reject }) => {
       reject(notThere());
     });
@@ -127,23 +123,62 @@ export class Channel {
     }
   }
 
-  /**
-   * Wait until JupyterLab has put the comm on a subshell of the kernel.
-   *
-   * What is sent earlier goes to the main shell and waits there for a busy cell. Older JupyterLabs
-   * have no subshells, and where the user switched them off the promise stays open.
-   */
-  private async subshell(): Promise<void> {
-    const started = (this.comm as { subshellStarted?: Promise<void> }).subshellStarted;
-    if (this.kernel.supportsSubshells && started) {
-      await Promise.race([started.catch(() => undefined), after(SUBSHELL_LIMIT_MS)]);
-    }
-  }
-
   private readonly comm: Kernel.IComm;
   private readonly pending = new Map<string, IPending>();
   private asked = 0;
+  private isOpen = false;
   private isOver = false;
+}
+
+/**
+ * Wait until JupyterLab has put a comm on a subshell of the kernel.
+ *
+ * What is sent earlier goes to the main shell and waits there for a busy cell. Older JupyterLabs
+ * have no subshells, and where the user switched them off the promise stays open.
+ */
+export async function subshellOf(
+  kernel: Kernel.IKernelConnection,
+  comm: Kernel.IComm
+): Promise<void> {
+  const started = startOf(kernel, comm);
+  if (started) {
+    await Promise.race([started.catch(() => undefined), after(SUBSHELL_LIMIT_MS)]);
+  }
+}
+
+/**
+ * Close a comm, or only forget it; once, since each time JupyterLab counts one comm less on the
+ * subshell that all of a target share, and ends it behind the last.
+ *
+ * One whose subshell is still to come is kept until then: else the next comm would get that subshell
+ * and lose it at once.
+ *
+ * @param opened - `null`: the kernel has not heard of it; else whether it is there to be told
+ */
+export function leave(
+  kernel: Kernel.IKernelConnection,
+  comm: Kernel.IComm,
+  opened: { readonly tell: boolean } | null
+): void {
+  const started = startOf(kernel, comm);
+  if (comm.isDisposed) {
+    return;
+  }
+  if (opened?.tell) {
+    comm.close();
+  } else if (opened || !started) {
+    comm.dispose();
+  } else {
+    const dispose = (): void => {
+      comm.dispose();
+    };
+    started.then(dispose, dispose);
+  }
+}
+
+function startOf(kernel: Kernel.IKernelConnection, comm: Kernel.IComm): Promise<void> | null {
+  const { subshellStarted = null } = comm as { subshellStarted?: Promise<void> };
+  return kernel.supportsSubshells ? subshellStarted : null;
 }
 
 export function after(delayMs: number): Promise<void> {

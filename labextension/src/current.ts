@@ -24,6 +24,7 @@ export class Current {
 
   constructor(private readonly tracker: INotebookTracker) {
     tracker.currentChanged.connect(this.follow);
+    window.addEventListener('focus', this.lookAgain);
     this.follow();
   }
 
@@ -76,8 +77,16 @@ export class Current {
       this.link?.statusChanged.connect(this.tell);
       notebook?.sessionContext.kernelChanged.connect(this.tell);
       notebook?.title.changed.connect(this.tell);
+      this.lookAgain();
     }
     this.tell();
+  };
+
+  /** Another page or view may have chosen a model or a version; when a cell ends it is asked anyway. */
+  private readonly lookAgain = (): void => {
+    if (this.notebook?.sessionContext.session?.kernel?.status === 'idle') {
+      void this.link?.refresh();
+    }
   };
 
   private leave(): void {

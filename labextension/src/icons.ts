@@ -1,6 +1,29 @@
-/** Icons that JupyterLab has none for; `jp-icon3` takes its colour from the theme. */
+/**
+ * Icons that JupyterLab has none for, and buttons that are an icon.
+ *
+ * `jp-icon3` takes its colour from the theme.
+ */
 
 import { LabIcon } from '@jupyterlab/ui-components';
+
+import { h } from './dom';
+
+/** Make a button that is an icon; the notebook does not see the click. */
+export function iconButton(
+  shown: LabIcon,
+  label: string,
+  size: 'small' | 'normal',
+  act: () => void
+): HTMLButtonElement {
+  const look = { type: 'button', class: 'cc-icon', title: label, 'aria-label': label };
+  const onclick = (event: Event): void => {
+    event.stopPropagation();
+    act();
+  };
+  const made = h('button', { ...look, onclick });
+  made.append(shown.element({ tag: 'span', elementSize: size }));
+  return made;
+}
 
 function icon(name: string, path: string): LabIcon {
   const shape = `<path class="jp-icon3" fill="#616161" d="${path}"/>`;

@@ -1,8 +1,9 @@
 /**
- * KernelLink: one comm for each kernel connection, its handshake, and what the kernel said last.
+ * KernelLink: the comms of each kernel connection, the handshake, and what the kernel said last.
  *
- * The kernel is the truth and never speaks first: the page asks, and asks again when a cell has
- * ended. A kernel that does not know us, or speaks another version, is left alone.
+ * The kernel is the truth: the page asks, and asks again when a cell has ended. Of its own accord
+ * the kernel only says how far an answer is, on a comm for that. A kernel that does not know us, or
+ * speaks another version, is left alone.
  */
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
@@ -12,11 +13,11 @@ import { type ISignal, Signal } from '@lumino/signaling';
 import { after, Channel } from './channel';
 import { type IMessage, notThere } from './envelope';
 import { followExecutions } from './executions';
+import { Listening } from './listening';
 import { type IAsker, Standing } from './standing';
 import { type IReplies, type IRequests, type IState, PROTOCOL } from './protocol';
 
 export { LinkError } from './envelope';
-export { POLL_MS } from './standing';
 
 /** How long a stop may take before the kernel is interrupted instead. */
 export const STOP_LIMIT_MS = 1000;
@@ -26,7 +27,6 @@ export const STRAY_MS = 300;
 const MOST_STRAYS = 5;
 
 const LOADS_US = /^\s*%(?:re)?load_ext\s+cc_jupyter\b/m;
-const IS_PROMPT = /^\s*%%cmd(?:\s|$)/;
 const GONE: readonly string[] = ['restarting', 'autorestarting', 'dead', 'terminating'];
 
 /**
@@ -168,16 +168,25 @@ export class KernelLink implements IDisposable {
       this.drop('incompatible', { tell: true });
     } else if (this.now === 'waiting') {
       this.strayed = 0;
+      this.listen();
       this.become('ready');
       void this.refresh();
     }
   }
 
-  /** Forget the channel and what came through it. */
+  private listen(): void {
+    this.listening = new Listening(this.kernel, progress => {
+      this.known.hear(progress);
+    });
+    void this.listening.open();
+  }
+
+  /** Forget the comms and what came through them. */
   private drop(standing: LinkStatus, { tell = false } = {}): void {
-    const channel = this.channel;
-    this.channel = null;
+    const { channel, listening } = this;
+    this.channel = this.listening = null;
     this.become(standing);
+    listening?.close(tell);
     channel?.close(tell);
     this.known.lose();
   }
@@ -239,10 +248,6 @@ export class KernelLink implements IDisposable {
     if (LOADS_US.test(code)) {
       this.loading = execution;
     }
-    // without a subshell it would be told when the cell has ended, and all is asked for then
-    if (IS_PROMPT.test(code) && this.now === 'ready' && this.kernel.supportsSubshells) {
-      this.known.follow(execution);
-    }
   };
 
   private readonly onEnd = (execution: string): void => {
@@ -251,7 +256,7 @@ export class KernelLink implements IDisposable {
       this.hasLoaded = true;
       this.openIfAlive();
     }
-    void this.known.end(execution);
+    void this.refresh();
   };
 
   private readonly statuses = new Signal<this, LinkStatus>(this);
@@ -260,6 +265,7 @@ export class KernelLink implements IDisposable {
   private readonly leaveExecutions: () => void;
   private now: LinkStatus = 'waiting';
   private channel: Channel | null = null;
+  private listening: Listening | null = null;
   /** The execution under way that loads the extension. */
   private loading: string | null = null;
   /** Whether the extension has been loaded since the comm was made. */

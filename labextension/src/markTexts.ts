@@ -12,11 +12,10 @@ export interface IMark {
 }
 
 const STALE = 'Stale';
-const STALE_HINT = 'Click to run again what is stale; you are asked first, with the likely cost.';
+const STALE_HINT = 'Click to run again what is stale; asks first, with the likely cost.';
 const CUT_HINT = 'The answer ended before its end.';
 const ORDER =
-  'Other turns stand above this cell in the document than stood before it when it ran, so in' +
-  ' document order it would send something else.';
+  'Other turns stand above this cell than ran before it: the order decides what it sends.';
 
 /** Give what is to be said of a cell's answer. */
 export function marksOf(cell: ICell | undefined): IMark[] {

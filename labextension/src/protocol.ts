@@ -55,7 +55,7 @@ export interface IRunning {
   readonly elapsed_s: number;
 }
 
-/** How far the answer under way is; the rest of the state changes when it has ended. */
+/** How far the answer under way is: told when it is sent for, then twice a second at most, and when it has ended; the rest of the state changes only then. */
 export interface IProgress {
   /** `null`: none is under way. */
   readonly running: IRunning | null;
@@ -127,6 +127,8 @@ export interface IModel {
   readonly last: string;
   /** How fast it was for this user; may be empty. */
   readonly speed: string;
+  /** The words of `%cmd models` that fit it. */
+  readonly words?: readonly string[];
 }
 
 /** Choose the model of this session, as `%cmd use` does. */
@@ -400,7 +402,6 @@ export interface IError {
 export interface IRequests {
   readonly hello: IHello;
   readonly get_state: IGetState;
-  readonly get_running: Record<string, never>;
   readonly list_models: Record<string, never>;
   readonly refresh_models: Record<string, never>;
   readonly set_model: ISetModel;
@@ -422,7 +423,6 @@ export interface IRequests {
 export interface IReplies {
   readonly hello: IHello;
   readonly get_state: IState;
-  readonly get_running: IProgress;
   readonly list_models: IModels;
   readonly refresh_models: IModels;
   readonly set_model: IDone;
@@ -444,7 +444,6 @@ export interface IReplies {
 export const REPLY_TYPES = {
   hello: 'hello',
   get_state: 'state',
-  get_running: 'progress',
   list_models: 'models',
   refresh_models: 'models',
   set_model: 'done',

@@ -1,10 +1,7 @@
 /** What a kernel said last of where the notebook stands, and asking it again: one question at a time. */
 
 import { LinkError } from './envelope';
-import type { IReplies, IRequests, IState } from './protocol';
-
-/** How often a running prompt's progress is asked for. */
-export const POLL_MS = 500;
+import type { IProgress, IReplies, IRequests, IState } from './protocol';
 
 export interface IAsker {
   /** Tell whether the kernel answers. */
@@ -30,36 +27,18 @@ export class Standing {
     await this.catchUp();
   }
 
-  /** Ask for the progress of an execution, until it ends. */
-  follow(execution: string): void {
-    this.leave();
-    this.followed = execution;
-    this.timer = setInterval(() => {
-      this.isDue = true;
-      void this.catchUp();
-    }, POLL_MS);
-  }
-
-  /** An execution has ended, so that all may be different. */
-  async end(execution: string): Promise<void> {
-    if (execution === this.followed) {
-      this.leave();
+  /** The kernel has said how far an answer is; the rest of the state is as it was. */
+  hear({ running }: IProgress): void {
+    if (this.told !== null) {
+      this.tell({ ...this.told, running });
     }
-    await this.refresh();
   }
 
   /** The kernel is lost, and what it said with it. */
   lose(): void {
-    this.leave();
     if (this.told !== null) {
       this.tell(null);
     }
-  }
-
-  private leave(): void {
-    clearInterval(this.timer);
-    this.followed = null;
-    this.isDue = false;
   }
 
   private async catchUp(): Promise<void> {
@@ -68,8 +47,9 @@ export class Standing {
     }
     this.isAsking = true;
     try {
-      while ((this.isStale || this.isDue) && this.asker.isReady()) {
-        this.tell(await this.newest());
+      while (this.isStale && this.asker.isReady()) {
+        this.isStale = false;
+        this.tell(await this.asker.request('get_state', { notebook: this.asker.notebook() }));
       }
     } catch (error) {
       if (!(error instanceof LinkError)) {
@@ -78,16 +58,6 @@ export class Standing {
     } finally {
       this.isAsking = false;
     }
-  }
-
-  private async newest(): Promise<IState | null> {
-    const onlyProgress = !this.isStale && this.told !== null;
-    this.isStale = this.isDue = false;
-    if (!onlyProgress) {
-      return this.asker.request('get_state', { notebook: this.asker.notebook() });
-    }
-    const { running } = await this.asker.request('get_running', {});
-    return this.told && { ...this.told, running };
   }
 
   private tell(state: IState | null): void {
@@ -99,9 +69,4 @@ export class Standing {
   private isAsking = false;
   /** Whether the state may have changed since it was asked for. */
   private isStale = false;
-  /** Whether the running prompt's progress is to be asked for. */
-  private isDue = false;
-  /** The execution whose progress is asked for. */
-  private followed: string | null = null;
-  private timer: ReturnType<typeof setInterval> | undefined;
 }

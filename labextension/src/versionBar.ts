@@ -1,9 +1,10 @@
 /** What is said of the version that counts, with its difference to the one before in its place. */
 
 import type { CodeCell } from '@jupyterlab/cells';
-import { caretLeftIcon, caretRightIcon, closeIcon, type LabIcon } from '@jupyterlab/ui-components';
+import { caretLeftIcon, caretRightIcon, closeIcon } from '@jupyterlab/ui-components';
 
 import { h } from './dom';
+import { iconButton } from './icons';
 import { shortName } from './modelRows';
 import type { IPiece, IVersions } from './protocol';
 import { stripOf } from './strip';
@@ -30,7 +31,7 @@ export class VersionBar {
     actions: IVersionBarActions
   ) {
     this.answer = actions.answer;
-    this.difference.setAttribute('aria-label', 'What differs from the version before');
+    this.difference.setAttribute('aria-label', 'Changes of the answer');
     this.toggle = h('button', { type: 'button', class: 'cc-text-button' });
     this.toggle.addEventListener('click', () => {
       this.compare(!this.isCompared);
@@ -38,15 +39,15 @@ export class VersionBar {
     this.node = h(
       'div',
       { class: 'cc-version', role: 'group', 'aria-label': 'Versions of the answer' },
-      icon(caretLeftIcon, 'Previous version', () => {
+      iconButton(caretLeftIcon, 'Previous version', 'small', () => {
         actions.step(-1);
       }),
-      icon(caretRightIcon, 'Next version', () => {
+      iconButton(caretRightIcon, 'Next version', 'small', () => {
         actions.step(1);
       }),
       this.said,
       this.toggle,
-      icon(closeIcon, 'Hide versions', () => {
+      iconButton(closeIcon, 'Hide versions', 'small', () => {
         this.hide();
       })
     );
@@ -129,12 +130,4 @@ export class VersionBar {
   private put(): void {
     stripOf(this.cell).put('version', this.node, this.difference);
   }
-}
-
-function icon(shown: LabIcon, label: string, act: () => void): HTMLButtonElement {
-  const button = h('button', { type: 'button', class: 'cc-icon', title: label });
-  button.setAttribute('aria-label', label);
-  button.append(shown.element({ tag: 'span', elementSize: 'small' }));
-  button.addEventListener('click', act);
-  return button;
 }

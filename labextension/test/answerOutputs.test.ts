@@ -29,6 +29,7 @@ test.each([
     [PRINTED, ...NEW, PRINTED]
   ],
   ['an answer alone', [answer('old'), PRINTED], [...NEW, PRINTED]],
+  ['the beginning of one', [PRINTED, output({ 'text/markdown': 'ol' })], [PRINTED, ...NEW]],
   ['none', [PRINTED], [PRINTED, ...NEW]]
 ])('another answer takes the place of %s', (_, outputs, expected) => {
   expect(withAnswer(outputs, NEW, HERE)).toEqual(expected);

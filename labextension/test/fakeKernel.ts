@@ -43,10 +43,20 @@ export class FakeComm {
 
   close(): void {
     this.isClosed = true;
+    this.dispose();
   }
+
+  /** How often JupyterLab would count one comm less on the target's subshell. */
+  disposals = 0;
 
   dispose(): void {
     this.isDisposed = true;
+    this.disposals += 1;
+  }
+
+  /** Whether it was opened to listen only. */
+  get listens(): boolean {
+    return this.sent[0]?.type === 'listen';
   }
 
   get last(): IMessage {
@@ -82,7 +92,7 @@ export class FakeKernel {
   interrupted = 0;
   /** What the next comm waits for before it is on a subshell. */
   subshellStarted: Promise<void> | undefined;
-  readonly comms: FakeComm[] = [];
+  readonly made: FakeComm[] = [];
   readonly statusChanged = new Signal<this, Kernel.Status>(this);
   readonly connectionStatusChanged = new Signal<this, Kernel.ConnectionStatus>(this);
   readonly anyMessage = new Signal<this, Kernel.IAnyMessageArgs>(this);
@@ -92,11 +102,25 @@ export class FakeKernel {
     return this as unknown as Kernel.IKernelConnection;
   }
 
-  /** The comm that was made last. */
+  /** The comms for questions. */
+  get comms(): FakeComm[] {
+    return this.made.filter(({ listens }) => !listens);
+  }
+
+  /** The last of them: that with a hello, as long as nothing was said on another. */
   get comm(): FakeComm {
-    const comm = this.comms.at(-1);
+    const comm = this.comms.findLast(({ isOpen }) => isOpen) ?? this.comms.at(-1);
     if (!comm) {
       throw new Error('no comm was made');
+    }
+    return comm;
+  }
+
+  /** The last comm that listens. */
+  get ear(): FakeComm {
+    const comm = this.made.findLast(({ listens }) => listens);
+    if (!comm) {
+      throw new Error('nobody listens');
     }
     return comm;
   }
@@ -107,7 +131,7 @@ export class FakeKernel {
     }
     const comm = new FakeComm(target);
     comm.subshellStarted = this.subshellStarted;
-    this.comms.push(comm);
+    this.made.push(comm);
     return comm;
   }
 

@@ -1,5 +1,5 @@
 import { SUBSHELL_LIMIT_MS, TARGET } from '../src/channel';
-import { KernelLink, LinkError, POLL_MS, STOP_LIMIT_MS, STRAY_MS } from '../src/kernel';
+import { KernelLink, LinkError, STOP_LIMIT_MS, STRAY_MS } from '../src/kernel';
 import type { IState } from '../src/protocol';
 import progress from '../../tests/comm/progress.json';
 import state from '../../tests/comm/state.json';
@@ -244,39 +244,21 @@ describe('the state', () => {
     expect(told.map(news => news?.thread)).toEqual(['aside']);
   });
 
-  test('counts twice a second while a prompt runs, one question at a time', async () => {
+  test('counts while an answer comes, as the kernel tells of itself: nothing is asked', async () => {
     await ready();
+    const told: (IState | null)[] = [];
+    link.stateChanged.connect((_, news) => told.push(news));
     kernel.begin('1', '%%cmd -m x\nhello');
-    jest.advanceTimersByTime(POLL_MS);
-    await settle();
-    expect(asked()).toEqual(['hello', 'get_state', 'get_running']);
-    jest.advanceTimersByTime(3 * POLL_MS); // no answer yet
-    await settle();
-    expect(asked().length).toBe(3);
-    const running = { ...progress.body.running, tokens: '~300' };
-    kernel.comm.answer('progress', { running });
-    await settle();
-    expect(link.state).toEqual({ ...STATE, running });
-    expect(asked().length).toBe(4); // what had become due meanwhile, once
-    kernel.end('1');
-    kernel.comm.answer('progress', { running });
-    await settle();
-    expect(asked().at(-1)).toBe('get_state');
-    kernel.comm.answer('state', { ...STATE, running: null });
-    await settle();
-    expect(link.state?.running).toBeNull();
-    jest.advanceTimersByTime(10 * POLL_MS);
-    await settle();
-    expect(asked()).toEqual(['hello', 'get_state', 'get_running', 'get_running', 'get_state']);
-  });
-
-  test('is not asked for meanwhile where the answers would come when the cell has ended', async () => {
-    kernel.supportsSubshells = false;
-    await ready();
-    kernel.begin('1', '%%cmd\nhello');
-    jest.advanceTimersByTime(10 * POLL_MS);
+    const { running } = progress.body;
+    kernel.ear.say(progress);
+    kernel.ear.say({ ...progress, body: { running: { ...running, tokens: '~300' } } });
+    expect(link.state).toEqual({ ...STATE, running: { ...running, tokens: '~300' } });
+    kernel.ear.say({ ...progress, body: { running: null } });
+    expect(told.map(news => news?.running?.tokens)).toEqual(['~211', '~300', undefined]);
+    jest.advanceTimersByTime(60_000);
     await settle();
     expect(asked()).toEqual(['hello', 'get_state']);
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   test('is asked for once more when a cell ends while it is being asked for', async () => {
@@ -309,6 +291,119 @@ describe('the state', () => {
     kernel.end('1');
     await settle();
     expect(kernel.comm.last.body).toEqual({ notebook: 'renamed.ipynb' });
+  });
+});
+
+describe('the comm that listens', () => {
+  test('is a second one of the same target, opened after the hello and silent', async () => {
+    await connect();
+    expect(kernel.made.length).toBe(1);
+    kernel.comm.answer('hello', { version: '0.1.0' });
+    await settle();
+    expect(kernel.made.length).toBe(2);
+    expect(kernel.ear.target).toBe(TARGET);
+    kernel.begin('1', '%%cmd\nhello');
+    kernel.end('1');
+    void link.stop('c1');
+    await settle();
+    expect(kernel.ear.sent).toEqual([{ v: 1, type: 'listen', id: 'listen-0', body: {} }]);
+  });
+
+  test('waits for the subshell, or it would be opened when the busy cell has ended', async () => {
+    await connect();
+    let start = (): void => undefined;
+    kernel.subshellStarted = new Promise(resolve => {
+      start = resolve;
+    });
+    kernel.comm.answer('hello', { version: '0.1.0' });
+    await settle();
+    expect(kernel.made.at(-1)?.isOpen).toBe(false);
+    start();
+    await settle();
+    expect(kernel.ear.isOpen).toBe(true);
+  });
+
+  test('is there without subshells too, since nothing is asked on it', async () => {
+    kernel.supportsSubshells = false;
+    await ready();
+    kernel.ear.say(progress);
+    expect(link.state?.running?.tokens).toBe('~211');
+  });
+
+  test('hears nothing before the first state, and nothing that it does not know', async () => {
+    await connect();
+    kernel.comm.answer('hello', { version: '0.1.0' });
+    await settle();
+    kernel.ear.say(progress);
+    expect(link.state).toBeNull();
+    kernel.comm.answer('state', STATE);
+    await settle();
+    for (const odd of [null, 7, {}, { ...progress, v: 2 }, { ...progress, type: 'comes_later' }]) {
+      kernel.ear.say(odd);
+    }
+    expect(link.state).toEqual(STATE);
+  });
+
+  test('may be closed by the kernel: what is asked is answered all the same', async () => {
+    await ready();
+    kernel.ear.end();
+    kernel.ear.dispose();
+    kernel.end('1');
+    await settle();
+    kernel.comm.answer('state', { ...STATE, thread: 'aside' });
+    await settle();
+    expect([link.status, link.state?.thread]).toEqual(['ready', 'aside']);
+  });
+
+  test('goes with the link, each comm counted off once', async () => {
+    await ready();
+    const { comm, ear } = kernel;
+    link.dispose();
+    expect([comm.isClosed, ear.isClosed]).toEqual([true, true]);
+    expect([comm.disposals, ear.disposals]).toEqual([1, 1]);
+  });
+
+  test('goes with a kernel that restarts, and another one listens to the next', async () => {
+    await ready();
+    const first = kernel.ear;
+    kernel.become('restarting');
+    expect([first.isDisposed, first.isClosed]).toEqual([true, false]);
+    kernel.become('idle');
+    await settle();
+    kernel.comm.answer('hello', { version: '0.1.0' });
+    await settle();
+    kernel.comm.answer('state', STATE);
+    await settle();
+    expect(kernel.ear).not.toBe(first);
+    kernel.ear.say(progress);
+    expect(link.state?.running?.tokens).toBe('~211');
+  });
+
+  test('is kept until its subshell is there, which the next comm would lose else', async () => {
+    await connect();
+    let start = (): void => undefined;
+    kernel.subshellStarted = new Promise(resolve => {
+      start = resolve;
+    });
+    kernel.comm.answer('hello', { version: '0.1.0' });
+    await settle();
+    const ear = kernel.made.at(-1);
+    link.dispose();
+    await settle();
+    expect(ear?.disposals).toBe(0);
+    start();
+    await settle();
+    expect([ear?.disposals, ear?.isOpen]).toEqual([1, false]);
+  });
+
+  test('is not opened once the link is gone', async () => {
+    await connect();
+    kernel.subshellStarted = new Promise(() => undefined);
+    kernel.comm.answer('hello', { version: '0.1.0' });
+    link.dispose();
+    jest.advanceTimersByTime(SUBSHELL_LIMIT_MS);
+    await settle();
+    expect(kernel.made.map(({ isOpen }) => isOpen)).toEqual([true, false]);
   });
 });
 

@@ -87,6 +87,19 @@ def test_a_cell_becomes_a_prompt_and_back(open_notebook):
     assert source(notebook, 1) == "why?"
 
 
+def test_cells_that_are_removed_or_replaced_leave_no_error(open_notebook, provider):
+    notebook = answered(open_notebook, provider, "An answer.", cells=(PROMPT, "x = 1"))
+    errors: list[str] = []
+    notebook.page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+    notebook.page.on("pageerror", lambda error: errors.append(str(error)))
+    press(notebook, 1, "m", "y", "Control+Shift+ArrowDown")
+    notebook.select(1)
+    notebook.command("notebook:merge-cell-below")
+    press(notebook, 1, "z", "d", "d")
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).not_to_have_count(3)
+    assert errors == []
+
+
 def test_what_was_typed_before_is_not_undone_with_the_prompt(open_notebook):
     notebook = open_notebook("")
     press(notebook, 1, "Enter")

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
+from kernel_notebook import halves
 from lab_harness import LabNotebook
 from playwright.sync_api import expect
 from provider import answer, openai_stream, wait
 
 pytestmark = pytest.mark.browser
+
+KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+FOLLOW_STATUS = f"""() => {{
+  window.statuses = [];
+  {KERNEL}.statusChanged.connect((_, status) => window.statuses.push(status));
+}}"""
 
 
 def status(page):
@@ -65,6 +72,45 @@ def test_the_other_tab_counts_along_while_an_answer_comes(open_notebook, provide
     expect(status(second.page)).to_contain_text(re.compile(r"~\d+ tokens, \d+ s"))
     provider.gate("rest").set()
     expect(status(second.page)).not_to_contain_text("tokens,")
+
+
+def test_the_kernel_is_shown_as_busy_for_as_long_as_an_answer_comes(open_notebook, provider):
+    before, after = halves(openai_stream(["one ", "two ", "three"]), "three")
+    provider.play(before, wait("rest"), after)
+    notebook = open_notebook("%%cmd\nhello")
+    page = notebook.page
+    notebook.start(1)
+    # what the page asks when it has just found its kernel is answered by then
+    expect(status(page)).to_contain_text(re.compile(r"~[1-9]\d* tokens, [1-9]\d* s"))
+    page.evaluate(FOLLOW_STATUS)
+    seen, texts = [], []
+    for _ in range(20):
+        seen.append(page.evaluate(f"{KERNEL}.status"))
+        texts.append(status(page).inner_text())
+        page.wait_for_timeout(100)
+    expect(status(page)).not_to_have_text(texts[0])  # it counts on
+    assert seen == ["busy"] * 20
+    assert page.evaluate("window.statuses") == []
+    provider.gate("rest").set()
+    notebook.wait_for_status("idle")
+    expect(status(page)).not_to_contain_text("tokens,")
+
+
+def test_what_the_page_asks_beside_a_cell_does_not_make_the_kernel_look_idle(
+    open_notebook, provider
+):
+    waits = "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.05)"
+    notebook = open_notebook("x = 1", waits, "y = 2")
+    page = notebook.page
+    expect(status(page)).to_be_visible()
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget.content.widgets[1].model.executionCount !== null"
+    )
+    page.wait_for_timeout(1000)  # the state is asked for when the first cell has ended
+    assert page.evaluate(f"{KERNEL}.status") == "busy"
+    (notebook.path.parent / "go-on").touch()
+    notebook.wait_for_status("idle")
 
 
 def test_an_unloaded_extension_is_missed_in_silence_until_it_is_back(open_notebook, provider):

@@ -337,6 +337,23 @@ def test_two_pages_show_one_notebook_and_both_are_right(open_notebook, provider,
     expect(status(second.page)).to_have_text(told)
 
 
+def test_a_page_that_is_turned_to_knows_what_another_one_chose(
+    open_notebook, provider, lab, context
+):
+    notebook = open_notebook("%%cmd\nfirst")
+    second = LabNotebook(lab, context.new_page(), notebook.path)
+    second.open()
+    expect(status(second.page)).to_contain_text("deepseek-v4-flash")
+    status(second.page).click()
+    second.page.keyboard.type("v4-pro")
+    chosen = second.page.locator(".cc-chooser [aria-selected=true]")
+    expect(chosen).to_contain_text("deepseek-v4-pro")
+    second.page.keyboard.press("Enter")
+    expect(status(second.page)).to_contain_text("deepseek-v4-pro")
+    notebook.page.evaluate("window.dispatchEvent(new Event('focus'))")  # no page here loses it
+    expect(status(notebook.page)).to_contain_text("deepseek-v4-pro")
+
+
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there; `make front-end` fetches it")
 def test_nothing_keeps_anybody_out(open_notebook, provider, theme):

@@ -8,7 +8,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from comm_page import DOCUMENTED, REPLIES, SCHEMA, TYPES
+from comm_page import DOCUMENTED, REPLIES, SCHEMA, TOLD, TYPES
 from jsonschema import Draft202012Validator
 
 from cc_jupyter.comm import PROTOCOL
@@ -35,8 +35,9 @@ def test_every_message_has_an_example():
 
 def test_every_question_is_answered_by_a_message_and_every_message_has_its_part():
     answers = set(REPLIES.values()) | {"error"}
-    assert set(TYPES) == set(REPLIES) | answers
-    assert answers - {"hello"} == set(TYPES) - set(REPLIES)
+    told = {*TOLD, *TOLD.values()}
+    assert set(TYPES) == set(REPLIES) | answers | told
+    assert answers - {"hello"} == set(TYPES) - set(REPLIES) - told
 
 
 def test_every_part_says_what_it_is():
