@@ -70,12 +70,12 @@ class Running {
     }
   }
 
-  /** Take a prompt for running that ran before the page was loaded. */
+  /** Take a prompt for running that another page runs, or ran before this one was loaded. */
   private remember(): void {
     const now = this.link.state?.running;
-    if (now?.cell_id && !this.cell && this.execution === '') {
+    if (now?.cell_id && !this.cell) {
       this.follow(cellWithId(this.panel, now.cell_id));
-    } else if (this.execution === '' && !now) {
+    } else if (!now && this.execution === '') {
       this.follow(null);
     }
   }

@@ -74,6 +74,21 @@ def test_the_other_tab_counts_along_while_an_answer_comes(open_notebook, provide
     expect(status(second.page)).not_to_contain_text("tokens,")
 
 
+def test_the_other_tab_can_stop_the_answer(open_notebook, provider, lab):
+    before, after = halves(openai_stream(["one ", "two ", "three"]), "three")
+    provider.play(before, wait("never"), after)
+    notebook = open_notebook("%%cmd\nhello")
+    notebook.saved()
+    second = LabNotebook(lab, notebook.page.context.new_page(), notebook.path)
+    second.open()
+    expect(status(second.page)).to_be_visible()
+    notebook.start(1)
+    second.cell(1).get_by_role("button", name="Stop").click()
+    expect(notebook.outputs(1).last).to_contain_text("KeyboardInterrupt: stopped")
+    notebook.wait_for_status("idle")
+    expect(second.cell(1).get_by_role("button", name="Stop")).to_have_count(0)
+
+
 def test_the_kernel_is_shown_as_busy_for_as_long_as_an_answer_comes(open_notebook, provider):
     before, after = halves(openai_stream(["one ", "two ", "three"]), "three")
     provider.play(before, wait("rest"), after)
