@@ -53,8 +53,8 @@ class Listener:
         self._session.in_flight.leave(self._tell)
         self._closed(self._comm.comm_id)
 
-    def _tell(self) -> None:
-        body = {"running": running_body(self._session)}
+    def _tell(self, changed: bool) -> None:  # noqa: FBT001  `InFlight` calls it
+        body = {"running": running_body(self._session), **({"changed": True} if changed else {})}
         self._comm.send(envelope("progress", self._id, body))
 
 

@@ -31,16 +31,26 @@ class Wishes:
         self._session = state.session
         self._line = line
         self.by_type: dict[str, Callable[[Body], Answer]] = {
-            "set_model": self._set_model,
-            "set_thread": self._set_thread,
+            "set_model": self._and_told(self._set_model),
+            "set_thread": self._and_told(self._set_thread),
             "set_order": self._set_order,
-            "fork": self._fork,
-            "choose_version": self._choose_version,
+            "fork": self._and_told(self._fork),
+            "choose_version": self._and_told(self._choose_version),
         }
 
     def stop(self, body: Body) -> Answer:
         """Stop what a cell asked; the cell then ends in its own thread."""
         return "stopped", {"stopped": self._session.in_flight.stop(text_in(body, "cell_id"))}
+
+    def _and_told(self, wish: Callable[[Body], Answer]) -> Callable[[Body], Answer]:
+        """Give a wish that other pages hear of when it has come true."""
+
+        def do(body: Body) -> Answer:
+            answer = wish(body)
+            self._session.in_flight.changed()
+            return answer
+
+        return do
 
     def _set_model(self, body: Body) -> Answer:
         model = word_in(body, "model")

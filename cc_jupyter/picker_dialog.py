@@ -85,6 +85,7 @@ class PickerDialog(ModelPicker):
         self._source.note_use(choice)
         if choice.thread and choice.thread != self._source.standing().thread:
             self._go_on_in(choice.thread)
+        self._source.tell()
         if choice.system:
             remark = f"{remark}; the system prompt holds from its %%cmd line on"
         self._end(headline, f"{remark}; {_AGAIN}", chosen=True)

@@ -136,6 +136,10 @@ class PickerSource:
             else:
                 choices[name] = value
 
+    def tell(self) -> None:
+        """Let the front end know that something was chosen beside its cells."""
+        self._session.in_flight.changed()
+
     def save(self, choice: Choice) -> Path:
         """Make the model the default of all sessions; give the file that says so.
 

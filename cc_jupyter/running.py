@@ -46,7 +46,7 @@ class InFlight:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: tuple[Running, ...] = ()  # swapped whole, as are
-        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._listeners: tuple[Callable[[bool], None], ...] = ()
         self._due_s = 0.0
 
     @property
@@ -76,15 +76,16 @@ class InFlight:
                 self._running = tuple(each for each in self._running if each is not running)
             self._turn()
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[bool], None]) -> None:
         """Call a listener when requests begin and end, and now and then while their answers come.
 
-        It is called from the threads that wait for the answers, without a lock.
+        It is called from the threads that wait for the answers, without a lock. What it is given
+        tells whether something else of the session has changed.
         """
         with self._lock:
             self._listeners = (*self._listeners, listener)
 
-    def leave(self, listener: Callable[[], None]) -> None:
+    def leave(self, listener: Callable[[bool], None]) -> None:
         """Call a listener no more."""
         with self._lock:
             self._listeners = tuple(each for each in self._listeners if each != listener)
@@ -94,17 +95,21 @@ class InFlight:
         if self._listeners and monotonic() >= self._due_s:
             self._tell()
 
+    def changed(self) -> None:
+        """Tell the listeners that a model, a thread or a version was chosen."""
+        self._tell(changed=True)
+
     def _turn(self) -> None:
         """Tell at once that the first began or the last ended; of others it is told in its time."""
         if len(self._running) <= 1:
             self._due_s = 0.0
         self.beat()
 
-    def _tell(self) -> None:
+    def _tell(self, *, changed: bool = False) -> None:
         self._due_s = monotonic() + TOLD_S
         for listener in self._listeners:
             try:
-                listener()
+                listener(changed)
             except Exception:  # noqa: BLE001  whoever cannot hear must not cost the answer
                 self.leave(listener)
 

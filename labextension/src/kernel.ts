@@ -177,6 +177,9 @@ export class KernelLink implements IDisposable {
   private listen(): void {
     this.listening = new Listening(this.kernel, progress => {
       this.known.hear(progress);
+      if (progress.changed) {
+        void this.refresh();
+      }
     });
     void this.listening.open();
   }

@@ -59,6 +59,8 @@ export interface IRunning {
 export interface IProgress {
   /** `null`: none is under way. */
   readonly running: IRunning | null;
+  /** Whether a model, a thread or a version was chosen beside the cells, so that the state is to be asked for. */
+  readonly changed?: boolean;
 }
 
 /** What a cell's last request left in a conversation. */

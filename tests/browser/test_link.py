@@ -74,6 +74,22 @@ def test_the_other_tab_counts_along_while_an_answer_comes(open_notebook, provide
     expect(status(second.page)).not_to_contain_text("tokens,")
 
 
+def test_the_other_tab_knows_at_once_what_is_chosen_in_this_one(open_notebook, provider, lab):
+    notebook = open_notebook("%%cmd\nhello")
+    notebook.saved()
+    second = LabNotebook(lab, notebook.page.context.new_page(), notebook.path)
+    second.open()
+    expect(status(second.page)).to_contain_text("deepseek-v4-flash")
+    status(second.page).click()
+    chooser = second.page.get_by_role("dialog")
+    chooser.get_by_role("combobox").fill("opus-5-5")
+    expect(chooser.get_by_role("option")).to_have_count(1)
+    second.page.keyboard.press("Enter")
+    expect(status(second.page)).to_contain_text("claude-opus-5-5")
+    # nobody has turned to the first page meanwhile, and no cell has run
+    expect(status(notebook.page)).to_contain_text("claude-opus-5-5")
+
+
 def test_the_other_tab_can_stop_the_answer(open_notebook, provider, lab):
     before, after = halves(openai_stream(["one ", "two ", "three"]), "three")
     provider.play(before, wait("never"), after)

@@ -68,6 +68,8 @@ def test_a_model_is_chosen_by_keyboard_alone_and_the_next_cell_uses_it(opened, p
     page.keyboard.press("Enter")
     expect(picker(page)).to_have_count(0)
     expect(opened.cell(1)).to_contain_text(f"Model of this notebook: {HAIKU}")
+    if (bar := page.locator(".cc-status")).count():  # with the JupyterLab extension
+        expect(bar).to_contain_text("claude-haiku-5-5")
     # the keys go on in the notebook: down to the next cell, and run it
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Control+Enter")

@@ -40,7 +40,7 @@ def under_way(in_flight, cell_id="c1"):
 def listener_of(in_flight):
     """Give what a listener has heard: each time the cells that wait."""
     heard = []
-    in_flight.listen(lambda: heard.append([each.cell_id for each in in_flight.now]))
+    in_flight.listen(lambda _: heard.append([each.cell_id for each in in_flight.now]))
     return heard
 
 
@@ -88,7 +88,7 @@ def test_who_has_left_hears_nothing(in_flight, clock):
     heard = []
 
     class Ear:
-        def hear(self) -> None:
+        def hear(self, _changed) -> None:
             heard.append(1)
 
     ear = Ear()
@@ -99,10 +99,19 @@ def test_who_has_left_hears_nothing(in_flight, clock):
     assert heard == []
 
 
+def test_what_is_chosen_beside_the_cells_is_told_at_once(in_flight, clock):
+    heard = []
+    in_flight.listen(heard.append)
+    in_flight.changed()
+    with under_way(in_flight):
+        in_flight.changed()
+    assert heard == [True, False, True, False]
+
+
 def test_a_listener_that_fails_is_called_no_more_and_costs_nobody_anything(in_flight, clock):
     called = []
 
-    def broken() -> None:
+    def broken(_changed) -> None:
         called.append(1)
         raise RuntimeError("its comm is closed")
 
@@ -117,7 +126,7 @@ def test_a_listener_that_fails_is_called_no_more_and_costs_nobody_anything(in_fl
 def test_a_slow_listener_holds_up_nobody_who_wants_to_stop(in_flight, clock):
     stopped = []
 
-    def slow() -> None:
+    def slow(_changed) -> None:
         thread = threading.Thread(target=lambda: stopped.append(in_flight.stop("c1")), daemon=True)
         thread.start()
         thread.join(10)
