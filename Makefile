@@ -31,7 +31,7 @@ demo: .venv/.demo
 test: .venv/.test weights
 	@$(MAKE) --no-print-directory lint; linted=$$?; \
 	  $(MAKE) --no-print-directory front-end-test || linted=$$?; \
-	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile && { test $$linted -eq 0 || { echo 'make lint or make front-end-test failed (above)'; exit 1; }; }
+	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder && { test $$linted -eq 0 || { echo 'make lint or make front-end-test failed (above)'; exit 1; }; }
 
 lint: .venv/.test
 	$(BIN)/ruff check --quiet

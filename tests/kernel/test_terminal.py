@@ -52,6 +52,7 @@ class Terminal:
             "TERM": term,
             "PROMPT_TOOLKIT_NO_CPR": "1",
         }
+        environment.pop("COLUMNS", None)  # who runs the tests may say how wide theirs is
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "IPython", "--no-banner", "--colors=NoColor", "--no-confirm-exit", *options],
