@@ -174,7 +174,7 @@ def _written(path: Path, update: Update, new: CatalogText, *, dated: bool) -> st
             file.write(text)
         shutil.copymode(path, fresh)
         Path(fresh).replace(path)
-    except BaseException:
+    except BaseException:  # whatever it was: no half file stays beside the catalogue
         Path(fresh).unlink()
         raise
     return f"{path.name} is written"
