@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from cc_jupyter.settings import Settings
     from cc_jupyter.shell import Cell
 
-FRESH_S = 3600.0
-"""A list of models older than this is asked for again when models are shown."""
 _ALIAS = re.compile(r"[\w.+-]+")
 
 
@@ -80,7 +78,7 @@ class ModelCommands:
         models, root = self._session.models, settings.api_root
         prices = _prices()
         listed = models.listed(root)
-        if refresh or not 0 <= time.time() - listed.fetched_at_s <= FRESH_S:
+        if refresh or not listed.is_fresh:
             try:
                 listed = models.refresh(root)
             except ConnectError as error:

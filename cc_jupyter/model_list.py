@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_S = 10.0
+_FRESH_S = 3600.0
 _MOST_BYTES = 16 * 2**20
 _LONGEST_ID = 300
 _LONGEST_NAME = 80
@@ -57,6 +58,11 @@ class ModelList:
     models: dict[str, ListedModel]
     fetched_at_s: float
     """When the provider gave it, in seconds since 1970; 0: never."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it need not be asked for again before models are shown."""
+        return 0 <= time.time() - self.fetched_at_s <= _FRESH_S
 
 
 def cached_models(api_root: str) -> ModelList:

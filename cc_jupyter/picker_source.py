@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from cc_jupyter.session import Session
     from cc_jupyter.speeds import Speed
 
-_FRESH_S = 3600.0
-"""A list of models older than this is asked for again when models are shown."""
 _PARAMETERS = ("temperature", "max_tokens", "effort")
 
 
@@ -87,8 +85,7 @@ class PickerSource:
         settings = self._session.settings()
         if settings.base_url == LOCAL:
             return False
-        listed = self._session.models.listed(settings.api_root)
-        return not 0 <= time.time() - listed.fetched_at_s <= _FRESH_S
+        return not self._session.models.listed(settings.api_root).is_fresh
 
     def refresh(self) -> None:
         """Ask the provider for its list.
