@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import controls
 from figures import Figure, in_turn, median
 from lab import Lab
-from provider import prose
+from support.provider import prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kernel_harness import Kernel
+    from support.kernel_harness import Kernel
 
 _MANY, _FEW = 20_000, 2_000
 _KINDS = (

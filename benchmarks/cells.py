@@ -9,7 +9,7 @@ from figures import Figure, in_turn, split
 from lab import LISTED_CLAUDE, LISTED_MODEL, Lab
 
 if TYPE_CHECKING:
-    from kernel_harness import Kernel
+    from support.kernel_harness import Kernel
 
 _FIRST = "first token sent to first output"
 _TEXTS = ["Some", " words", " that", " come", " one", " by", " one", "."]

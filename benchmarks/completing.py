@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from figures import Figure, in_turn
 from lab import LISTED_MODEL, Lab
-from store.samples import conversation, turn
+from support.store.samples import conversation, turn
 
 from cc_jupyter.store import FILE, Store
 
 if TYPE_CHECKING:
-    from kernel_harness import Kernel
+    from support.kernel_harness import Kernel
 
 _MODELS = 100
 _THREADS = 1_000

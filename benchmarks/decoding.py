@@ -11,9 +11,9 @@ import httpx
 import httpx_sse
 import openai
 from figures import Figure, in_turn, median
-from provider import prose
-from provider.burst import parse, stream
-from provider.script import Body
+from support.provider import prose
+from support.provider.burst import parse, stream
+from support.provider.script import Body
 
 from cc_jupyter.events import TextDelta
 from cc_jupyter.wire import WIRE_FORMATS

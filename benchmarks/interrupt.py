@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import controls
 from figures import Figure, in_turn
-from kernel_harness import CellRun
 from lab import LISTED_MODEL, Lab, Measured
-from provider import prose
+from support.kernel_harness import CellRun
+from support.provider import prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kernel_harness import Kernel
+    from support.kernel_harness import Kernel
 
 _COUNT = 2_000
 _MODEL = f"test/burst-{_COUNT}@5ms"

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import controls
 import httpx
-from kernel_harness import CellRun, Kernel
-from provider import KEY
+from support.kernel_harness import CellRun, Kernel
+from support.provider import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +86,7 @@ class Lab:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         self.folder = Path(folder)
         self._provider = subprocess.Popen(
-            [sys.executable, str(_TESTS / "provider"), "--until-stdin-ends"],
+            [sys.executable, str(_TESTS / "support" / "provider"), "--until-stdin-ends"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

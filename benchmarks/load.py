@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import controls
 from figures import Figure, in_turn, split
 from lab import LISTED_MODEL, Lab
-from provider import KEY
+from support.provider import KEY
 
 if TYPE_CHECKING:
-    from kernel_harness import Kernel
+    from support.kernel_harness import Kernel
 
 _STUB = """
 from IPython.core.magic import Magics, cell_magic, magics_class

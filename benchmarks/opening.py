@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from figures import Figure
-from lab_harness import CELL_LIMIT_MS, CHROMIUM, LAUNCH, VIEWPORT, running_lab
 from playwright.sync_api import sync_playwright
-from private_environment import private_environment
+from support.lab_harness import CELL_LIMIT_MS, CHROMIUM, LAUNCH, VIEWPORT, running_lab
+from support.private_environment import private_environment
 
 if TYPE_CHECKING:
-    from lab_harness import Lab
     from playwright.sync_api import Browser
+    from support.lab_harness import Lab
 
 _CELLS = 300
 _PROMPT = "%%cmd -m deepseek/deepseek-v4-flash\nSay **{0}** in one word, for {{{{ x }}}}.\n\n- once"

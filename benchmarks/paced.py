@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import controls
 from figures import Figure, in_turn
-from kernel_harness import CellRun, _Board
 from lab import Lab, Measured
-from provider import prose
+from support.kernel_harness import CellRun, _Board
+from support.provider import prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from kernel_harness import Kernel
+    from support.kernel_harness import Kernel
 
 _BLANK = re.compile(r"\s+")
 _WIRES = (("chat", "test/burst-{}@5ms"), ("messages", "claude-test-burst-{}@5ms"))

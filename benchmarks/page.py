@@ -8,10 +8,10 @@ from pathlib import Path
 
 import controls
 from figures import Figure
-from lab_harness import CELL_LIMIT_MS, CHROMIUM, LAUNCH, VIEWPORT, LabNotebook, running_lab
 from playwright.sync_api import sync_playwright
-from private_environment import private_environment
-from provider import KEY, Provider
+from support.lab_harness import CELL_LIMIT_MS, CHROMIUM, LAUNCH, VIEWPORT, LabNotebook, running_lab
+from support.private_environment import private_environment
+from support.provider import KEY, Provider
 
 _MODEL = "test/burst-5000@5ms"
 _QUICK = "test/burst-400@5ms"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import controls
 from figures import Figure, in_turn, split
-from kernel_harness import CellRun, _Board
 from lab import Lab
-from provider import prose
+from support.kernel_harness import CellRun, _Board
+from support.provider import prose
 
 if TYPE_CHECKING:
-    from kernel_harness import Kernel
+    from support.kernel_harness import Kernel
 
 _COUNT = 20_000
 _MODEL = f"test/burst-{_COUNT}"

@@ -111,7 +111,13 @@ def _where(shell: InteractiveShell) -> dict[str, str]:
 def _scripted() -> Iterator[str]:
     """Start the server of the tests; it ends with this process."""
     key = f"user_{secrets.token_hex(8)}"
-    command = [sys.executable, str(ROOT / "tests/provider"), "--until-stdin-ends", "--key", key]
+    command = [
+        sys.executable,
+        str(ROOT / "tests/support/provider"),
+        "--until-stdin-ends",
+        "--key",
+        key,
+    ]
     with subprocess.Popen(  # noqa: S603  our own program
         [*command, "--pause-s", "0.005"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:

@@ -8,14 +8,14 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from private_environment import is_foreign, private_environment
-from provider import Provider
+from support.private_environment import is_foreign, private_environment
+from support.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kernel_notebook import Notebook
+    from support.kernel_notebook import Notebook
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="session")
 def one_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     """Give a kernel and its provider to all tests, since to start one takes a second."""
-    from kernel_notebook import Notebook  # noqa: PLC0415  most tests start no kernel
+    from support.kernel_notebook import Notebook  # noqa: PLC0415  most tests start no kernel
 
     with Notebook(tmp_path_factory.mktemp("notebook")) as opened:
         yield opened

@@ -42,8 +42,8 @@ PROMISES: dict[int, tuple[str, ...]] = {
     10: ("kernel/test_variables.py::test_interpolated_once",),
     11: (
         "kernel/test_secrets.py::test_files_are_private",
-        "store/test_turns.py::test_files_and_folder_are_private",
-        "store/test_safety.py::test_processes_killed_at_any_moment_leave_whole_turns",
+        "conversation/store/test_turns.py::test_files_and_folder_are_private",
+        "conversation/store/test_safety.py::test_processes_killed_at_any_moment_leave_whole_turns",
     ),
     12: ("kernel/test_secrets.py::test_no_telemetry",),
     13: (

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from provider import KEY
+from support.provider import KEY
 
 from cc_jupyter.help_pages import command_table_markdown
 from cc_jupyter.options import option_table_markdown

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab_harness import CHROMIUM, LAUNCH, VIEWPORT, Lab, LabNotebook, running_lab
 from playwright.sync_api import expect
-from private_environment import private_environment
-from provider import KEY, Provider
+from support.lab_harness import CHROMIUM, LAUNCH, VIEWPORT, Lab, LabNotebook, running_lab
+from support.private_environment import private_environment
+from support.provider import KEY, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,13 +16,13 @@ from playwright.sync_api import expect, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from browser.picture import THEMES, opened, save
-from lab_harness import LAUNCH, running_lab
-from private_environment import private_environment
-from provider import KEY, Provider
+from support.lab_harness import LAUNCH, running_lab
+from support.private_environment import private_environment
+from support.provider import KEY, Provider
 
 if TYPE_CHECKING:
-    from lab_harness import Lab
     from playwright.sync_api import Page
+    from support.lab_harness import Lab
 
 CELLS = ["%load_ext cc_jupyter", "%cmd pick"]
 VIEWPORT = {"width": 1000, "height": 860}

@@ -15,8 +15,8 @@ from playwright.sync_api import expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lab_harness import LAUNCH, Lab, LabNotebook, running_lab
-from private_environment import private_environment
+from support.lab_harness import LAUNCH, Lab, LabNotebook, running_lab
+from support.private_environment import private_environment
 
 from cc_jupyter import local
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lab_harness import LabNotebook, running_lab
 from playwright.sync_api import expect
-from private_environment import private_environment
-from provider import KEY, error, hang, openai_stream, wait
+from support.lab_harness import LabNotebook, running_lab
+from support.private_environment import private_environment
+from support.provider import KEY, error, hang, openai_stream, wait
 
 import cc_jupyter
 

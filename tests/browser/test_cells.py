@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from provider import MARKDOWN, answer, error, hang, openai_stream, tokens, wait
-from provider.script import Body
+from support.provider import MARKDOWN, answer, error, hang, openai_stream, tokens, wait
+from support.provider.script import Body
 
 if TYPE_CHECKING:
-    from provider.script import Playable, Script
+    from support.provider.script import Playable, Script
 
 pytestmark = pytest.mark.browser
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from kernel_notebook import halves
-from lab_harness import LabNotebook
 from playwright.sync_api import expect
-from provider import answer, openai_stream, wait
+from support.kernel_notebook import halves
+from support.lab_harness import LabNotebook
+from support.provider import answer, openai_stream, wait
 
 pytestmark = pytest.mark.browser
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lab_harness import LabNotebook
 from playwright.sync_api import expect
-from provider import openai_stream
+from support.lab_harness import LabNotebook
+from support.provider import openai_stream
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
-    from provider import Provider
+    from support.provider import Provider
 
 BUILT = Path(sys.prefix, "share/jupyter/labextensions/cc-jupyter/package.json")
 

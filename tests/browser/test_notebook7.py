@@ -6,15 +6,15 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
-from lab_harness import LabNotebook, running_lab
 from playwright.sync_api import expect
-from private_environment import private_environment
-from provider import KEY, openai_stream, wait
+from support.lab_harness import LabNotebook, running_lab
+from support.private_environment import private_environment
+from support.provider import KEY, openai_stream, wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab_harness import Lab
+    from support.lab_harness import Lab
 
 pytestmark = [
     pytest.mark.browser,

@@ -6,16 +6,16 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
-from lab_harness import LabNotebook, running_lab
 from playwright.sync_api import expect
-from private_environment import private_environment
-from provider import KEY, answer, error
+from support.lab_harness import LabNotebook, running_lab
+from support.private_environment import private_environment
+from support.provider import KEY, answer, error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab_harness import Lab
     from playwright.sync_api import Locator, Page
+    from support.lab_harness import Lab
 
 pytestmark = pytest.mark.browser
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lab_harness import LabNotebook, running_lab
 from playwright.sync_api import expect
-from private_environment import private_environment
+from support.lab_harness import LabNotebook, running_lab
+from support.private_environment import private_environment
 
 if TYPE_CHECKING:
-    from lab_harness import Lab
     from playwright.sync_api import Locator
+    from support.lab_harness import Lab
 
 BUILT = Path(sys.prefix, "share/jupyter/labextensions/cc-jupyter/package.json")
 

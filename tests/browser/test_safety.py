@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
-from provider import answer
+from support.provider import answer
 
 pytestmark = pytest.mark.browser
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab_harness import LabNotebook, running_lab
 from playwright.sync_api import expect
-from private_environment import private_environment
-from provider import KEY, openai_stream, wait
+from support.lab_harness import LabNotebook, running_lab
+from support.private_environment import private_environment
+from support.provider import KEY, openai_stream, wait
 
 import cc_jupyter
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from provider import answer, error, openai_stream
+from support.provider import answer, error, openai_stream
 
 pytestmark = pytest.mark.kernel
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL, WIRES, text_of
-from provider import KEY, Tokens, answer
+from support.kernel_notebook import CLAUDE, MODEL, WIRES, text_of
+from support.provider import KEY, Tokens, answer
 
 pytestmark = pytest.mark.kernel
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from provider import answer
+from support.provider import answer
 
 pytestmark = pytest.mark.kernel
 

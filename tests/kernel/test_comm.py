@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from comm_page import REPLIES, Page, make_subshell
-from kernel_notebook import MODEL, halves
-from provider import KEY, answer, hang, openai_stream
+from support.comm_page import REPLIES, Page, make_subshell
+from support.kernel_notebook import MODEL, halves
+from support.provider import KEY, answer, hang, openai_stream
 
 import cc_jupyter
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL
-from provider import KEY, error
+from support.kernel_notebook import CLAUDE, MODEL
+from support.provider import KEY, error
 
 pytestmark = pytest.mark.kernel
 

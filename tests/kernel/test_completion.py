@@ -6,10 +6,10 @@ import sys
 
 import pexpect
 import pytest
-from kernel_notebook import CLAUDE, MODEL, Notebook
-from private_environment import private_environment
-from provider import KEY, answer
-from provider import script as scripted
+from support.kernel_notebook import CLAUDE, MODEL, Notebook
+from support.private_environment import private_environment
+from support.provider import KEY, answer
+from support.provider import script as scripted
 
 pytestmark = pytest.mark.kernel
 

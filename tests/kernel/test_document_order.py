@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from kernel_notebook import MODEL
-from provider import answer, openai_stream
+from support.kernel_notebook import MODEL
+from support.provider import answer, openai_stream
 
 pytestmark = pytest.mark.kernel
 

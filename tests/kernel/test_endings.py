@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL, halves
-from provider import (
+from support.kernel_notebook import CLAUDE, MODEL, halves
+from support.provider import (
     Tokens,
     answer,
     anthropic_stream,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL
+from support.kernel_notebook import CLAUDE, MODEL
 
 pytestmark = pytest.mark.kernel
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL, halves
-from provider import answer, anthropic_stream, error, hang, head, openai_stream
+from support.kernel_notebook import CLAUDE, MODEL, halves
+from support.provider import answer, anthropic_stream, error, hang, head, openai_stream
 
 pytestmark = pytest.mark.kernel
 

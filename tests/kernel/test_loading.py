@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from kernel_harness import Kernel
-from kernel_notebook import MODEL, Notebook
-from private_environment import private_environment
-from provider import answer
+from support.kernel_harness import Kernel
+from support.kernel_notebook import MODEL, Notebook
+from support.private_environment import private_environment
+from support.provider import answer
 
 pytestmark = pytest.mark.kernel
 

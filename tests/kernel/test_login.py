@@ -10,10 +10,10 @@ from queue import Empty
 
 import pexpect
 import pytest
-from kernel_harness import CELL_LIMIT_S
-from kernel_notebook import MODEL, Notebook
-from private_environment import private_environment
-from provider import KEY, Provider, answer, cut, error, hang
+from support.kernel_harness import CELL_LIMIT_S
+from support.kernel_notebook import MODEL, Notebook
+from support.private_environment import private_environment
+from support.provider import KEY, Provider, answer, cut, error, hang
 
 pytestmark = pytest.mark.kernel
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL
-from provider import KEY
+from support.kernel_notebook import CLAUDE, MODEL
+from support.provider import KEY
 
 pytestmark = pytest.mark.kernel
 

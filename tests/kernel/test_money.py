@@ -9,8 +9,8 @@ import sys
 import pytest
 from kernel.test_conversations import say
 from kernel.test_moving_about import rows
-from kernel_notebook import CLAUDE, MODEL
-from provider import KEY, Tokens, answer, anthropic_stream, error, openai_stream
+from support.kernel_notebook import CLAUDE, MODEL
+from support.provider import KEY, Tokens, answer, anthropic_stream, error, openai_stream
 
 pytestmark = pytest.mark.kernel
 

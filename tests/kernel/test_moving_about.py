@@ -6,7 +6,7 @@ import json
 
 import pytest
 from kernel.test_conversations import say
-from provider import answer, openai_stream
+from support.provider import answer, openai_stream
 
 pytestmark = pytest.mark.kernel
 

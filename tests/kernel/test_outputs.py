@@ -11,8 +11,17 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from kernel_notebook import CLAUDE, MODEL, halves
-from provider import Tokens, answer, anthropic_stream, error, openai_stream, pause, sse, tokens
+from support.kernel_notebook import CLAUDE, MODEL, halves
+from support.provider import (
+    Tokens,
+    answer,
+    anthropic_stream,
+    error,
+    openai_stream,
+    pause,
+    sse,
+    tokens,
+)
 
 import cc_jupyter
 from cc_jupyter.catalog import load_catalog

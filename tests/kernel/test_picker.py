@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL, Notebook
-from provider import Tokens, answer, error
+from support.kernel_notebook import CLAUDE, MODEL, Notebook
+from support.provider import Tokens, answer, error
 
 from cc_jupyter.picker_rows import COLUMNS
 

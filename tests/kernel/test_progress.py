@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from comm_page import Page, make_subshell
-from kernel_notebook import MODEL, halves
-from provider import answer, hang, openai_stream, prose, wait
+from support.comm_page import Page, make_subshell
+from support.kernel_notebook import MODEL, halves
+from support.provider import answer, hang, openai_stream, prose, wait
 
 pytestmark = pytest.mark.kernel
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL
-from provider import answer, error, openai_stream
+from support.kernel_notebook import CLAUDE, MODEL
+from support.provider import answer, error, openai_stream
 
 pytestmark = pytest.mark.kernel
 

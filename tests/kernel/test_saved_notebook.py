@@ -10,10 +10,10 @@ import sys
 import nbclient
 import nbformat
 import pytest
-from kernel_notebook import MODEL
 from nbconvert import HTMLExporter, MarkdownExporter
-from private_environment import private_environment
-from provider import KEY, answer, error, prose
+from support.kernel_notebook import MODEL
+from support.private_environment import private_environment
+from support.provider import KEY, answer, error, prose
 
 pytestmark = pytest.mark.kernel
 
@@ -39,7 +39,7 @@ def execute(provider, folder, *cells):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """Give a saved notebook with one cell of each kind, and its text."""
-    from provider import Provider  # noqa: PLC0415  the fixture of this name is for one test
+    from support.provider import Provider  # noqa: PLC0415  the fixture of this name is for one test
 
     with Provider() as provider:
         provider.play(answer("# Title\n\nThe *answer* with <b>tags</b>.", reasoning="I think so."))

@@ -7,8 +7,8 @@ import os
 import stat
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL, Notebook
-from provider import KEY, answer, error, head, http, openai_stream, sse
+from support.kernel_notebook import CLAUDE, MODEL, Notebook
+from support.provider import KEY, answer, error, head, http, openai_stream, sse
 
 pytestmark = pytest.mark.kernel
 

@@ -8,9 +8,9 @@ import sys
 
 import pexpect
 import pytest
-from kernel_notebook import MODEL, halves
-from private_environment import private_environment
-from provider import KEY, Provider, answer, error, hang, openai_stream, wait
+from support.kernel_notebook import MODEL, halves
+from support.private_environment import private_environment
+from support.provider import KEY, Provider, answer, error, hang, openai_stream, wait
 
 pytestmark = pytest.mark.kernel
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from kernel_notebook import CLAUDE, MODEL, halves
-from provider import answer, anthropic_stream, openai_stream, prose, tokens, wait
+from support.kernel_notebook import CLAUDE, MODEL, halves
+from support.provider import answer, anthropic_stream, openai_stream, prose, tokens, wait
 
 pytestmark = pytest.mark.kernel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from provider import answer, error
+from support.provider import answer, error
 
 pytestmark = pytest.mark.kernel
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from provider import KEY, error, openai_stream, wait
+from support.provider import KEY, error, openai_stream, wait
 
 from cc_jupyter import folders, local
 

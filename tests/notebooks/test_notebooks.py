@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from provider import KEY, Provider
+from support.provider import KEY, Provider
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

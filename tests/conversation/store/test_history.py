@@ -1,0 +1,150 @@
+"""The history beside a session: written while it streams, patient with a disk that fails."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from support import provider as scripted
+from support.plain_server import MODEL, reader_threads, wait_until
+
+from cc_jupyter import history as history_module
+from cc_jupyter import keeper
+from cc_jupyter.errors import StoreError
+from cc_jupyter.folders import data_folder
+from cc_jupyter.history import History
+from cc_jupyter.plan import Question
+from cc_jupyter.render import Silent
+from cc_jupyter.session import Session
+from cc_jupyter.store import FILE, Store
+
+
+@pytest.fixture
+def session(provider, monkeypatch):
+    monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
+    monkeypatch.setenv("CMD_API_KEY", scripted.KEY)
+    opened = Session()
+    yield opened
+    opened.transport.close()
+    opened.history.close()
+    wait_until(lambda: not reader_threads())
+
+
+def ask(session, prompt="hi", **options):
+    question = Question(prompt, **({"model": MODEL} | options))
+    return session.run(session.plan(question), Silent())
+
+
+def stored():
+    """Give what another process sees."""
+    store = Store(data_folder() / FILE)
+    turns = list(store.all_turns())
+    store.close()
+    return turns
+
+
+def test_a_turn_is_on_disk_when_its_answer_is_there(session, provider):
+    provider.play(scripted.answer("Hello", reasoning="hm"))
+    reply = ask(session)
+    (turn,) = stored()
+    assert (turn.prompt, turn.answer, turn.reasoning, turn.finished) == ("hi", "Hello", "hm", True)
+    assert (turn.usage, turn.cost, turn.stop_reason) == (reply.usage, reply.cost, "stop")
+    assert turn.id == reply.provenance.turn_id
+
+
+def test_a_growing_answer_is_on_disk_while_it_streams(session, provider, monkeypatch):
+    monkeypatch.setattr(keeper, "PARTIAL_S", 0.05)
+    half, rest = scripted.openai_stream(["half ", "way ", "there"]), "rest"
+    provider.play(*half[:3], scripted.wait(rest), *half[3:])
+    asking = threading.Thread(target=ask, args=(session,))
+    asking.start()
+    try:
+        wait_until(lambda: any(each.answer.startswith("half") for each in stored()))
+        (partial,) = stored()
+        assert not partial.finished
+    finally:
+        provider.gate(rest).set()
+        asking.join()
+    (turn,) = stored()
+    assert (turn.id, turn.answer, turn.finished) == (partial.id, "half way there", True)
+
+
+def test_partial_answers_are_written_within_two_seconds():
+    assert keeper.PARTIAL_S < 2
+
+
+def test_refused_and_broken_requests_are_kept_too(session, provider):
+    provider.play(scripted.error(401))
+    provider.play(*scripted.openai_stream(["half"])[:-3])
+    ask(session)
+    ask(session)
+    refused, broken = stored()
+    assert refused.error.startswith("AuthError: ")
+    assert (broken.answer, broken.stop_reason) == ("half", "error")
+
+
+def test_each_turn_names_the_one_that_was_sent_last_before_it(session):
+    for prompt in ("one", "two"):
+        ask(session, prompt)
+    ask(session, "anew", new=True)
+    ask(session, "aside", once=True)
+    one, two, anew, aside = stored()
+    assert (one.parent_id, two.parent_id, anew.parent_id) == (None, one.id, None)
+    assert (aside.conversation_id, aside.position) == (None, None)
+    assert {one.conversation_id, two.conversation_id, anew.conversation_id} == {one.conversation_id}
+
+
+class Failing:
+    """Opens no store until it may."""
+
+    def __init__(self):
+        self.works = False
+        self.tried = 0
+
+    def __call__(self):
+        self.tried += 1
+        if not self.works:
+            raise StoreError("the disk is full")
+        return Store(data_folder() / FILE)
+
+
+def test_a_disk_that_fails_is_told_once_and_nothing_is_lost(session, monkeypatch):
+    opening = Failing()
+    session.history = History(session.now, opening)
+    replies = [ask(session, str(number)) for number in range(3)]
+    assert all(reply.text for reply in replies)
+    told = [[each for each in reply.notices if "history" in each] for reply in replies]
+    assert told == [["the history could not be written: the disk is full"], [], []]
+    assert opening.tried == 1  # each try may wait for a lock
+    opening.works = True
+    monkeypatch.setattr(session.history, "_retry_at_s", 0.0)
+    ask(session, "3")
+    assert [turn.prompt for turn in stored()] == ["0", "1", "2", "3"]
+    thread = History(session.now, opening).load_thread("default", "")
+    assert [slot.turn.prompt for slot in thread.slots] == ["0", "1", "2", "3"]
+
+
+def test_after_a_failure_so_long_nothing_is_tried():
+    assert 5 < history_module._RETRY_S < 120
+
+
+def test_a_rewind_while_an_answer_streams_keeps_the_answer(session, provider):
+    script = scripted.openai_stream(["half ", "there"])
+    provider.play(*script[:3], scripted.wait("go"), *script[3:])
+    replies = []
+    asking = threading.Thread(target=lambda: replies.append(ask(session, "one")))
+    asking.start()
+    wait_until(lambda: bool(session.conversations.thread().slots))
+    session.conversations.thread().rewind(1)
+    provider.gate("go").set()
+    asking.join()
+    assert replies[0].text == "half there"
+    assert session.conversations.thread().slots == ()
+    assert [(turn.answer, turn.position) for turn in stored()] == [("half there", None)]
+
+
+def test_a_disk_that_fails_while_an_answer_streams_is_told_under_it(session, provider, monkeypatch):
+    monkeypatch.setattr(keeper, "PARTIAL_S", 0.01)
+    session.history = History(session.now, Failing())
+    provider.play(*scripted.openai_stream(["a ", "b ", "c "], pause_s=0.03))
+    assert any("the disk is full" in notice for notice in ask(session).notices)

@@ -1,0 +1,1 @@
+"""What the tests share: the scripted provider, harnesses, samples; none of it is a test."""

@@ -1,0 +1,406 @@
+"""The doctor: each line says ok or what to do, nothing crashes it, and no secret is in it."""
+
+from __future__ import annotations
+
+import email.utils
+import getpass
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import provider as scripted
+from support.provider import KEY, MODELS
+
+from cc_jupyter import __version__
+from cc_jupyter.cli import main
+from cc_jupyter.doctor import Report, examine
+from cc_jupyter.folders import cache_folder, config_folder, data_folder
+from cc_jupyter.keys import save_in_file
+from cc_jupyter.model_list import fetch_models
+from cc_jupyter.settings import load_settings
+from cc_jupyter.target import Key
+from cc_jupyter.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOON = datetime(2027, 1, 2, 12, tzinfo=UTC)
+NOWHERE = "http://127.0.0.1:1"
+POSIX = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    opened = Transport()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def on_loopback(monkeypatch, provider, tmp_path):
+    """Let every test begin where all is well."""
+    for name in ("VSCODE_PID", "COLAB_RELEASE_TAG", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
+    monkeypatch.setenv("CMD_API_KEY", KEY)
+    monkeypatch.setenv("CMD_MODEL", "deepseek/deepseek-v4-flash")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
+    for name in ("ENV_JUPYTER_PATH", "SYSTEM_JUPYTER_PATH"):  # the extension may be installed there
+        monkeypatch.setattr(f"jupyter_core.paths.{name}", [])
+
+
+def report(transport: Transport, *, in_kernel: bool | None = True) -> Report:
+    return examine(load_settings, in_kernel=in_kernel, transport=transport, now=lambda: NOON)
+
+
+def lines(transport: Transport, **given: Any) -> dict[str, dict[str, str]]:
+    return {row["check"]: row for row in report(transport, **given)}
+
+
+def line(transport: Transport, check: str, **given: Any) -> tuple[str, str, str]:
+    row = lines(transport, **given)[check]
+    return row["state"], row["found"], row["what to do"]
+
+
+def models_at(when: str | None) -> list[Any]:
+    headers = {} if when is None else {"date": when}
+    return [scripted.http(200, {"data": list(MODELS)}, headers)]
+
+
+# ── as a whole
+
+
+def test_where_all_is_well_nothing_is_to_be_done(transport):
+    rows = report(transport)
+    assert [row["check"] for row in rows if row["what to do"]] == ["JupyterLab extension"]
+    assert rows.failed == 0
+    assert "0 failed, 1 to look at" in rows.caption
+
+
+def test_every_line_is_ok_or_says_what_to_do(transport, monkeypatch):
+    monkeypatch.setenv("CMD_BASE_URL", NOWHERE)
+    monkeypatch.delenv("CMD_API_KEY")
+    monkeypatch.delenv("CMD_MODEL")
+    rows = report(transport)
+    assert {row["state"] for row in rows} == {"ok", "look", "fail", "skipped"}
+    for row in rows:
+        assert bool(row["what to do"]) == (row["state"] in ("look", "fail")), row
+
+
+def test_one_question_is_asked_and_it_is_the_free_one_without_a_key(transport, provider):
+    report(transport)
+    (request,) = provider.requests
+    assert (request.method, request.path) == ("GET", "/provider/v1/models")
+    assert KEY not in request.raw_head.decode()
+
+
+def test_nothing_is_written(transport, tmp_path):
+    report(transport)
+    home = Path(os.environ["CMD_JUPYTER_HOME"])
+    assert not home.exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["home"]
+
+
+def test_in_a_terminal_it_reads_as_lines(transport):
+    text = str(report(transport))
+    assert f"ok       versions              cc_jupyter {__version__} · Python 3." in text
+    assert "  -> for its conveniences: pip install cc-jupyter" in text
+    assert "may be pasted into an issue" in text.splitlines()[-1]
+
+
+def test_in_a_notebook_it_is_a_table(transport):
+    shown = report(transport)._repr_html_()
+    assert shown.count("<tr>") == len(report(transport)) + 1
+    assert '<td style="text-align: left">versions</td>' in shown
+
+
+# ── safe to paste
+
+
+def test_no_key_and_no_user_name_is_in_the_report(transport, monkeypatch, tmp_path):
+    home = tmp_path / "home"
+    monkeypatch.setenv("LOGNAME", "annabel")
+    assert getpass.getuser() == "annabel"
+    places = home / "annabel" / "user_key_like_0123456789"
+    monkeypatch.setenv("CMD_JUPYTER_HOME", str(places))
+    monkeypatch.setenv("SSL_CERT_FILE", "/srv/annabel/pa55word/sk-0123456789abcdef.pem")
+    monkeypatch.setenv("https_proxy", "http://proxyname:pa55word@proxy.example:8080")
+    monkeypatch.setenv("CMD_API_KEY", "odd-letters-of-a-key")
+    monkeypatch.setenv("CMD_BASE_URL", "https://localhost:1/odd-letters-of-a-key")
+    config_folder().mkdir(parents=True)
+    (config_folder() / "config.toml").write_text("max_retries = 3\n", encoding="utf-8")
+    save_in_file(Key("another-odd-key", "the prompt"))
+    rows = report(transport)
+    everything = json.dumps(rows) + str(rows) + rows._repr_html_() + repr(rows)
+    for secret in (
+        "odd-letters-of-a-key",
+        "another-odd-key",
+        "pa55",
+        "proxyname",
+        "annabel",
+        "0123456789",
+        str(home),
+    ):
+        assert secret not in everything, secret
+    assert "~" in everything
+    assert "[key]" in everything
+
+
+def test_the_password_of_a_proxy_is_left_out(transport, monkeypatch):
+    monkeypatch.setattr("cc_jupyter.doctor.network_checks._ask", nobody)
+    monkeypatch.setenv("CMD_BASE_URL", "https://api.example/v1")
+    for proxy, state, shown in (
+        ("http://anna:pa55@proxy.example:8080", "ok", "http://proxy.example:8080 with a name"),
+        ("proxy.example:8080", "ok", "http://proxy.example:8080, from the environment"),
+        ("http://anna:pa/ss55@proxy.example:1", "fail", "cannot be read"),
+        ("http://anna:55/pa55@proxy.example:1", "fail", "cannot be read"),
+        ("http://proxy.example:pa55", "fail", "cannot be read"),
+    ):
+        monkeypatch.setenv("https_proxy", proxy)
+        told = line(transport, "proxy")
+        assert told[0] == state
+        assert shown in told[1]
+        assert "pa55" not in str(told)
+        assert "anna" not in str(told)
+    monkeypatch.setenv("no_proxy", "api.example")
+    assert "not for this host" in line(transport, "proxy")[1]
+
+
+def nobody(*_: object) -> Any:
+    from cc_jupyter.doctor.network_checks import _Answer  # noqa: PLC0415  its only use
+
+    return _Answer(None, NOON)
+
+
+def test_what_moves_a_cursor_is_left_out(transport, monkeypatch):
+    monkeypatch.setenv("CMD_MODEL", "m\x1b[2J")
+    assert "\x1b" not in str(report(transport))
+
+
+# ── single checks
+
+
+@pytest.mark.parametrize(
+    ("in_kernel", "variable", "name"),
+    [
+        (True, "VSCODE_PID", "VS Code"),
+        (True, "COLAB_RELEASE_TAG", "Colab"),
+        (True, "JPY_SESSION_NAME", "JupyterLab, Notebook"),
+        (True, "OTHER", "its front end has no name"),
+        (False, "VSCODE_PID", "IPython in a terminal"),
+        (None, "VSCODE_PID", "a shell, without IPython"),
+    ],
+)
+def test_the_front_end_is_named_as_far_as_it_tells(
+    in_kernel, variable, name, transport, monkeypatch
+):
+    monkeypatch.setenv(variable, "1")
+    assert name in line(transport, "front end", in_kernel=in_kernel)[1]
+
+
+def test_a_missing_key_is_a_failure_and_its_source_is_told(transport, monkeypatch):
+    assert line(transport, "key") == ("ok", "from CMD_API_KEY", "")
+    monkeypatch.delenv("CMD_API_KEY")
+    save_in_file(Key("user_stored_1", "the prompt"))
+    state, found, to_do = line(transport, "key")
+    assert state == "fail"
+    assert "that from the key file goes to api.commandcode.ai only" in found
+    assert "set CMD_API_KEY" in to_do
+    monkeypatch.setenv("CMD_BASE_URL", "https://api.commandcode.ai/provider")
+    monkeypatch.setattr("cc_jupyter.doctor.network_checks._ask", nobody)
+    assert line(transport, "key") == ("ok", "from the key file", "")
+    (data_folder() / "key").unlink()
+    assert line(transport, "key")[0] == "fail"
+    assert "%cmd login" in line(transport, "key")[2]
+
+
+def test_a_broken_configuration_is_a_line_and_the_others_still_stand(transport, provider):
+    config_folder().mkdir(parents=True)
+    (config_folder() / "config.toml").write_text("modle = 3\n", encoding="utf-8")
+    told = lines(transport)
+    assert told["settings"]["state"] == "fail"
+    assert "unknown setting modle" in told["settings"]["found"]
+    assert "did you mean model" in told["settings"]["what to do"]
+    assert told["versions"]["state"] == "ok"
+    assert told["base URL"]["state"] == "skipped"
+    assert provider.requests == []  # where they would go is not known
+
+
+def test_a_base_url_that_is_none_is_told_once(transport, monkeypatch):
+    monkeypatch.setenv("CMD_BASE_URL", "ftp://x.example")
+    told = lines(transport)
+    assert told["base URL"]["state"] == "fail"
+    assert "is no http(s) address" in told["base URL"]["found"]
+    assert told["key"]["state"] == "skipped"
+
+
+def test_a_server_that_is_not_there_is_a_failure(transport, monkeypatch):
+    monkeypatch.setenv("CMD_BASE_URL", NOWHERE)
+    state, found, to_do = line(transport, "base URL")
+    assert (state, found) == ("fail", "no connection to 127.0.0.1:1: Connection refused")
+    assert "check the network" in to_do
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(transport, provider, monkeypatch):
+    monkeypatch.setattr("cc_jupyter.doctor.network_checks._TIMEOUT_S", 0.2)
+    provider.play_models(scripted.hang())
+    state, found, _ = line(transport, "base URL")
+    assert state == "fail"
+    assert "did not answer within 0.2 s" in found or "sent nothing for 0.2 s" in found
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "to_do"),
+    [(503, "look", "try again"), (404, "look", "check CMD_BASE_URL"), (302, "look", "CMD_BASE")],
+)
+def test_an_answer_of_another_status_is_told(status, state, to_do, transport, provider):
+    provider.play_models(scripted.http(status, "no"))
+    found = line(transport, "base URL")
+    assert found[0] == state
+    assert f"answers with {status}" in found[1]
+    assert to_do in found[2]
+
+
+def test_the_age_of_the_list_that_is_kept_is_told(transport, provider):
+    assert line(transport, "models")[1] == f"{len(MODELS)} models listed; no list is kept yet"
+    fetch_models(transport, f"{provider.base_url}/v1")
+    (path,) = cache_folder().iterdir()
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept["fetched_at_s"] = (NOON - timedelta(hours=3, minutes=5)).timestamp()
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    assert line(transport, "models")[1].endswith("the list that is kept is 3 hours old")
+    provider.play_models(scripted.http(200, "no list"))
+    state, found, to_do = line(transport, "models")
+    assert (state, to_do) == ("look", "see base URL")
+    assert found == "no list of models came; the list that is kept is 3 hours old"
+
+
+@pytest.mark.parametrize(
+    ("off_s", "state", "found"),
+    [
+        (0, "ok", "as the server's"),
+        (59, "ok", "as the server's"),
+        (-60, "ok", "as the server's"),
+        (61, "look", "1 minute behind the server's"),
+        (-7200, "look", "2 hours ahead of the server's"),
+        (3 * 86400, "look", "3 days behind"),
+    ],
+)
+def test_a_clock_that_is_off_is_told(off_s, state, found, transport, provider):
+    their = email.utils.format_datetime(NOON + timedelta(seconds=off_s), usegmt=True)
+    provider.play_models(*models_at(their))
+    told = line(transport, "clock")
+    assert told[0] == state
+    assert found in told[1]
+
+
+@pytest.mark.parametrize("told", ["", "yesterday", "Sat, 99 Foo 2027 12:00:00 GMT"])
+def test_without_the_servers_time_the_clock_is_not_judged(told, transport, provider):
+    provider.play_models(*models_at(told))
+    assert line(transport, "clock")[0] == "skipped"
+
+
+def test_certificates_that_are_not_there_are_a_failure(transport, monkeypatch, tmp_path):
+    assert line(transport, "TLS")[0] == "ok"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    state, found, to_do = line(transport, "TLS")
+    assert state == "fail"
+    assert "none.pem, which cannot be read" in found
+    assert "unset it" in to_do
+    (tmp_path / "none.pem").write_text("", encoding="utf-8")
+    assert line(transport, "TLS")[0] == "ok"
+
+
+@POSIX
+def test_folders_and_files_that_others_may_read_are_told(transport):
+    save_in_file(Key("user_stored_1", "the prompt"))
+    assert line(transport, "key file")[0] == "ok"
+    assert line(transport, "data folder")[0] == "ok"
+    data_folder().chmod(0o755)
+    (data_folder() / "key").chmod(0o644)
+    (data_folder() / "history.db").write_bytes(b"")
+    (data_folder() / "history.db").chmod(0o640)
+    told = lines(transport)
+    for check, way in (
+        ("data folder", "chmod 700"),
+        ("key file", "chmod 600"),
+        ("history", "chmod 600"),
+    ):
+        assert told[check]["state"] == "look"
+        assert told[check]["what to do"].startswith(way)
+    assert told["config folder"]["state"] == "ok"
+
+
+def test_a_file_in_the_place_of_a_folder_is_a_failure(transport):
+    cache_folder().parent.mkdir(parents=True)
+    cache_folder().write_text("in the way", encoding="utf-8")
+    state, found, to_do = line(transport, "cache folder")
+    assert state == "fail"
+    assert "is no folder" in found
+    assert "CMD_JUPYTER_HOME" in to_do
+
+
+def test_a_history_that_is_none_is_told_and_left_as_it_is(transport, monkeypatch):
+    data_folder().mkdir(parents=True, mode=0o700)
+    path = data_folder() / "history.db"
+    path.write_bytes(b"this is no database")
+    state, found, to_do = line(transport, "history")
+    assert state == "look"
+    assert "is no history file" in found
+    assert "puts it aside" in to_do
+    assert path.read_bytes() == b"this is no database"
+    monkeypatch.setenv("CMD_HISTORY", "off")
+    assert line(transport, "history") == ("ok", "off; nothing is kept on disk", "")
+
+
+def test_the_extension_of_jupyterlab_is_found_where_jupyterlab_looks(transport, tmp_path):
+    assert "everything works without it" in line(transport, "JupyterLab extension")[1]
+    place = tmp_path / "jupyter" / "labextensions" / "cc-jupyter"
+    place.mkdir(parents=True)
+    for version, state in ((__version__, "ok"), ("0.0.1", "look"), (None, "look")):
+        content = "{" if version is None else json.dumps({"version": version})
+        (place / "package.json").write_text(content, encoding="utf-8")
+        assert line(transport, "JupyterLab extension")[0] == state
+
+
+def test_the_local_model_needs_neither_key_nor_network(transport, monkeypatch, provider):
+    monkeypatch.setenv("CMD_BASE_URL", "local")
+    told = lines(transport)
+    assert told["key"]["found"] == "the local model needs none"
+    assert "local model" in told["base URL"]["found"]
+    assert provider.requests == []
+
+
+# ── in a shell
+
+
+def test_the_program_prints_the_same_and_its_status_says_whether_a_check_failed(
+    capsys, monkeypatch
+):
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert "front end" in shown
+    assert "0 failed" in shown
+    assert KEY not in shown
+    monkeypatch.setenv("CMD_BASE_URL", NOWHERE)
+    assert main(["doctor"]) == 1
+    assert "1 failed" in capsys.readouterr().out
+
+
+def test_it_needs_no_ipython():
+    code = """
+import sys
+from cc_jupyter.cli import main
+main(["doctor"])
+heavy = {"IPython", "ipywidgets", "anywidget", "pandas", "httpx"} & set(sys.modules)
+sys.exit(f"imported: {heavy}" if heavy else 0)
+"""
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
