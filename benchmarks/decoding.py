@@ -15,7 +15,7 @@ from support.provider import prose
 from support.provider.burst import parse, stream
 from support.provider.script import Body
 
-from cc_jupyter.events import TextDelta
+from cc_jupyter.core.events import TextDelta
 from cc_jupyter.wire import WIRE_FORMATS
 from cc_jupyter.wire.answer import AnswerReader
 
@@ -27,7 +27,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cc_jupyter.messages import Endpoint
+    from cc_jupyter.core.messages import Endpoint
 
 _COUNT = 20_000
 _NETWORK_CHUNK = 16 * 1024

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.api import ask, stream
-    from cc_jupyter.errors import (
+    from cc_jupyter.core.errors import (
         AuthError,
         CcError,
         ConfigError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         StoreError,
         StreamError,
     )
-    from cc_jupyter.events import (
+    from cc_jupyter.core.events import (
         Error,
         Notice,
         ReasoningDelta,
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
         ToolCallDelta,
         Usage,
     )
+    from cc_jupyter.core.reply import Reply
+    from cc_jupyter.core.version import __version__ as __version__
     from cc_jupyter.picker import ModelPicker
-    from cc_jupyter.reply import Reply
-
-__version__ = "0.1.0"
 
 _HOMES = {
+    "__version__": "core.version",
     "ask": "api",
     "stream": "api",
     "ModelPicker": "picker",
-    "Reply": "reply",
+    "Reply": "core.reply",
     **dict.fromkeys(
         ("TextDelta", "ReasoningDelta", "ToolCallDelta", "Usage", "Notice", "Stop", "Error"),
-        "events",
+        "core.events",
     ),
     **dict.fromkeys(
         (
@@ -66,7 +66,7 @@ _HOMES = {
             "ModelError",
             "StreamError",
         ),
-        "errors",
+        "core.errors",
     ),
 }
 

@@ -10,27 +10,18 @@ Sources: OpenAI guide "Structured outputs", Claude platform page "Structured out
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import (
-    AuthError,
-    CreditError,
-    PlanError,
-    RateLimitError,
-    StatusError,
-)
-from cc_jupyter.events import Stop, StreamEvent, TextDelta, ToolCallDelta
+from cc_jupyter.core.errors import AuthError, CreditError, PlanError, RateLimitError, StatusError
+from cc_jupyter.core.events import Stop, StreamEvent, TextDelta, ToolCallDelta
+from cc_jupyter.core.messages import _ANY_OBJECT, AnswerFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-Mode: TypeAlias = Literal["schema", "tool", "object", "words"]
-"""By the wire's own schema; by one forced tool; as any JSON object; in words only."""
 
-_ANY_OBJECT = {"type": "object"}
 _UNREPAIRABLE = (AuthError, PlanError, CreditError, RateLimitError)
 # langchain#29282 has DeepSeek's as a 422; both are final, so nothing was billed
 _STATUSES = (400, 422)
@@ -46,39 +37,6 @@ _COMPLAINT = re.compile(
     r"|extra inputs|invalid|unknown|unrecogni[sz]ed|unexpected|must be|should be|is required"
     r"|too (?:large|complex|many|deep)|fail|may not"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerFormat:
-    """The form an answer shall have."""
-
-    name: str
-    """What the schema, or the tool, is called on the wire: letters, digits, `_`, `-`."""
-    schema: Mapping[str, Any] = field(hash=False)
-    """JSON schema; its root is an object."""
-    mode: Mode = "schema"
-    strict: bool = True
-    """Whether every object in it is closed, as strict decoding demands."""
-    recursive: bool = False
-    """Whether it refers to itself, which only one of the wires takes."""
-
-    @property
-    def instruction(self) -> str:
-        """Ask for the form in words."""
-        alone = "and nothing else: no explanation, no code fence."
-        if self.schema == _ANY_OBJECT:
-            return f"Answer with one JSON object {alone}"
-        schema = json.dumps(self.schema, ensure_ascii=False)
-        return f"Answer with one JSON object that fits the schema below, {alone}\n{schema}"
-
-    @property
-    def notice(self) -> str:
-        """Say, after a refusal, what the request was sent with in place of the schema."""
-        if self.mode == "tool":
-            return "the model takes no JSON schema; sent again with the schema as a tool to call"
-        if self.mode == "object":
-            return "the model takes no JSON schema; sent again for any JSON, the schema in words"
-        return "the model takes no JSON format; sent again with the format asked for in words"
 
 
 # ── how each wire asks

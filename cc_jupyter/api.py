@@ -8,12 +8,11 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.events import StreamEvent, Waiting
-from cc_jupyter.messages import Parameters
-from cc_jupyter.plan import Plan, Question
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.events import StreamEvent, Waiting
+from cc_jupyter.core.messages import Parameters, Question
+from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render import Silent
-from cc_jupyter.sendable import check_characters, check_prompt
 from cc_jupyter.session import shared_session
 from cc_jupyter.shell import cell_of
 
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.reply import Reply
+    from cc_jupyter.plan import Plan
     from cc_jupyter.session import Session
 
 _NOT_A_FIELD = ("model", "messages", "stream", "system")

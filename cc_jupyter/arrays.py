@@ -6,7 +6,7 @@ import sys
 from math import prod
 from typing import Any, cast
 
-from cc_jupyter.wording import library_of
+from cc_jupyter.core.text import library_of
 
 VALUE_LIMIT = 1_000
 """The most values of an array; of a larger one the first and last along each axis are sent."""

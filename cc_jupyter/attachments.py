@@ -11,9 +11,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from cc_jupyter.errors import OptionError, did_you_mean
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.messages import Image
+from cc_jupyter.core.text import describe, excerpt, library_of
 from cc_jupyter.images import (
-    Image,
     anthropic_image_part,
     check_images,
     message_content,
@@ -21,7 +22,6 @@ from cc_jupyter.images import (
     too_large,
 )
 from cc_jupyter.pictures import any_picture, media_type_of, quoted, sendable, shown_picture
-from cc_jupyter.wording import describe, excerpt, library_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.redact import redact
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.redaction import redact
 
 DEFAULT_BASE_URL = "https://api.commandcode.ai/provider/v1"
 _DEFAULT_ORIGIN = "https://api.commandcode.ai"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
-from cc_jupyter.cost import format_usd
-from cc_jupyter.errors import ConfigError, OptionError
-from cc_jupyter.folders import data_folder, make_private
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.paths import data_folder, make_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cc_jupyter.messages import Endpoint
+    from cc_jupyter.core.messages import Endpoint
 
 _FILE = Path(__file__).with_name("catalog.toml")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.catalog import endpoint_by_name
 from cc_jupyter.catalog_text import KEYS, CatalogText, Entry, Maker
-from cc_jupyter.errors import ConfigError
+from cc_jupyter.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

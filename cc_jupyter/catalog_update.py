@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.catalog_changes import Update, build_update, flat
 from cc_jupyter.catalog_text import KEYS, read_catalog_text
-from cc_jupyter.errors import CcError, ConfigError
+from cc_jupyter.core.errors import CcError, ConfigError
 from cc_jupyter.price_table import read_price_table
 
 if TYPE_CHECKING:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.code_commands import CodeCommands
 from cc_jupyter.commands import Commands
 from cc_jupyter.composing import Composer
+from cc_jupyter.core.display import Page
+from cc_jupyter.core.errors import CcError, OptionError, StreamError
+from cc_jupyter.core.messages import Question
 from cc_jupyter.dry_run import DryRun, dry_run
-from cc_jupyter.errors import CcError, OptionError, StreamError
 from cc_jupyter.insertion import one_cell
 from cc_jupyter.kept_commands import KeptCommands
 from cc_jupyter.ledger_commands import LedgerCommands
@@ -18,23 +20,22 @@ from cc_jupyter.login_commands import LoginCommands
 from cc_jupyter.model_commands import ModelCommands
 from cc_jupyter.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.pick_command import PickCommand
-from cc_jupyter.plan import Question
 from cc_jupyter.render import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session import shared_session
 from cc_jupyter.shell import Showing, cell_of
-from cc_jupyter.tables import Page
 from cc_jupyter.thread_commands import ThreadCommands
 from cc_jupyter.turn_commands import TurnCommands
-from cc_jupyter.typed import Capture, ValidationProblem, may_repair
+from cc_jupyter.typed import Capture, may_repair
+from cc_jupyter.typed_reader import ValidationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.plan import Plan
-    from cc_jupyter.reply import Reply
 
 
 class Cells:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cc_jupyter import __version__
-from cc_jupyter.errors import CcError, ConfigError
-from cc_jupyter.paths import short_path
+from cc_jupyter.core.errors import CcError, ConfigError
+from cc_jupyter.core.paths import short_path
+from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

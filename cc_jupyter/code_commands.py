@@ -6,21 +6,20 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.display import Diff, Page
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.redaction import secrets_in
+from cc_jupyter.core.reply import Reply
+from cc_jupyter.error_report import LastError, read_error
 from cc_jupyter.insertion import chosen_block, one_cell
 from cc_jupyter.last_error import (
-    LastError,
     corrected_cell,
     explain_prompt,
     failing_cell,
     fix_prompt,
     last_exception,
-    read_error,
     unified_diff,
 )
-from cc_jupyter.masking import secrets_in
-from cc_jupyter.reply import Reply
-from cc_jupyter.tables import Diff, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cc_jupyter import __version__
 from cc_jupyter.comm_handlers import Handlers
-from cc_jupyter.errors import CcError
-from cc_jupyter.redact import redact
-from cc_jupyter.wording import describe
+from cc_jupyter.core.errors import CcError
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import describe
+from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
 
 Body: TypeAlias = dict[str, Any]
 Answer: TypeAlias = tuple[str, Body]

@@ -9,15 +9,15 @@ from cc_jupyter.comm_fields import Answer, Body, number_in, path_in, text_in
 from cc_jupyter.comm_state import tokens_text
 from cc_jupyter.comm_tree import Tree
 from cc_jupyter.comm_turns import answer_body, answer_of, version_rows
-from cc_jupyter.cost import format_usd
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.money import EXACT, format_usd
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import counted
 from cc_jupyter.history import history_off
 from cc_jupyter.ledger import add_up
-from cc_jupyter.money import EXACT, format_sum, total
+from cc_jupyter.money import format_sum, total
 from cc_jupyter.picker_source import PickerSource
-from cc_jupyter.redact import redact
 from cc_jupyter.refresh import refresh_plan
-from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ class Questions:
         }
 
     def _diff(self, body: Body) -> Answer:
-        from cc_jupyter.word_diff import word_diff  # noqa: PLC0415  difflib, seldom needed
+        from cc_jupyter.core.display import word_diff  # noqa: PLC0415  difflib, seldom needed
 
         versions = self._state.spot(text_in(body, "cell_id")).slot.versions
         texts = []

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cc_jupyter.comm_turns import TurnFacts
-    from cc_jupyter.conversation import Slot
     from cc_jupyter.session import Session
+    from cc_jupyter.slots import Slot
 
 _MOST_STORED = 30
 """So many earlier conversations are shown, the newest."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.cost import format_usd
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.money import format_usd
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.command_specs import BY_NAME
 from cc_jupyter.command_words import nothing
-from cc_jupyter.errors import OptionError, did_you_mean
+from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.help_pages import help_text
 from cc_jupyter.local_command import local_command
 from cc_jupyter.standing import standing
-from cc_jupyter.tables import Card, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

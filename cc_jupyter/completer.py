@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.completion import Names, Offer
+    from cc_jupyter.completion.offers import Names, Offer
 
 _FIRST = 1_000
 """IPython's own matchers have 0; what comes first can keep the others from running."""
@@ -55,8 +55,9 @@ class CmdCompleter:
         }
 
     def _offer(self, context: CompletionContext) -> Offer | None:
-        from cc_jupyter.completion import Offer, complete  # noqa: PLC0415  loading is light
-        from cc_jupyter.errors import CcError  # noqa: PLC0415  as above
+        from cc_jupyter.completion import complete  # noqa: PLC0415  loading is light
+        from cc_jupyter.completion.offers import Offer  # noqa: PLC0415  loading is light
+        from cc_jupyter.core.errors import CcError  # noqa: PLC0415  as above
 
         cell, line, column = context.full_text, context.cursor_line, context.cursor_position
         try:

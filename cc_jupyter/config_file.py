@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import config_folder, make_private
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import config_folder, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

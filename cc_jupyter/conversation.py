@@ -15,9 +15,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.ids import new_id
-from cc_jupyter.slots import Basis, Past, Slot, Turn, TurnKey, past_after, upstreams
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.messages import TurnKey
+from cc_jupyter.core.text import new_id
+from cc_jupyter.slots import Basis, Past, Slot, Turn, past_after, upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation import Slot, Thread, Turn
+from cc_jupyter.conversation import Thread
 from cc_jupyter.records import ConversationRecord, PlaceRecord, TurnRecord
+from cc_jupyter.slots import Slot, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -8,37 +8,20 @@ and is none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING
+
+from cc_jupyter.core.money import _MONEY, UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cc_jupyter.catalog import ModelSpec, Rates
-    from cc_jupyter.events import Usage
+    from cc_jupyter.core.events import Usage
 
-Origin: TypeAlias = Literal["reported", "estimated", "unknown"]
 
 # A notebook may have set the thread's decimal context to anything; money does not depend on it.
-_MONEY = Context(prec=64, rounding=ROUND_HALF_UP)
 _PER_MILLION = -6
-_SMALLEST_SHOWN = Decimal("0.0001")
-_SHOWN_AS_ONE_DOLLAR = Decimal("0.99995")  # from here four decimals would round up to 1.0000
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """The price of one request and how far to trust it."""
-
-    usd: Decimal | None
-    """`None`: unknown, which is not free."""
-    origin: Origin
-    """Where the token counts came from; the rates are always those of the price list."""
-    price_date: date | None
-    """The day of the price list; `None`: the cost is unknown, or its prices carry no day."""
-
-
-UNKNOWN_COST: Final = Cost(None, "unknown", None)
 
 
 def price(
@@ -75,16 +58,6 @@ def price(
     if usd is None:
         return UNKNOWN_COST
     return Cost(usd, "estimated" if estimated or tokens.was_cut else "reported", price_date)
-
-
-def format_usd(usd: Decimal) -> str:
-    """Write an amount of 0 or more for a reader: `$0`, `<$0.0001`, `$0.0312`, `$1,234.50`."""
-    if usd == 0:
-        return "$0"
-    if usd < _SMALLEST_SHOWN:
-        return f"<${_SMALLEST_SHOWN}"
-    with localcontext(_MONEY):
-        return f"${usd:.4f}" if usd < _SHOWN_AS_ONE_DOLLAR else f"${usd:,.2f}"
 
 
 @dataclass(frozen=True, slots=True)

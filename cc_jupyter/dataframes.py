@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from cc_jupyter.wording import counted, library_of
+from cc_jupyter.core.text import counted, library_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

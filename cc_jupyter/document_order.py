@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cc_jupyter.conversation import Thread
-    from cc_jupyter.slots import Slot, TurnKey
+    from cc_jupyter.core.messages import TurnKey
+    from cc_jupyter.slots import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.cost import format_usd
+from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.exchange import encode_body
 from cc_jupyter.plan import plan_cost
-from cc_jupyter.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cc_jupyter.images import Image
+    from cc_jupyter.core.messages import Image
     from cc_jupyter.plan import Plan
     from cc_jupyter.session import Session
 

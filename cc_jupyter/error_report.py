@@ -13,8 +13,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import did_you_mean
-from cc_jupyter.masking import is_secret, masked, secrets_in
+from cc_jupyter.core.errors import did_you_mean
+from cc_jupyter.core.redaction import is_secret, masked, secrets_in
 from cc_jupyter.tracebacks import (
     cause_lines,
     is_cell,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cc_jupyter.messages import Request
+    from cc_jupyter.core.messages import Request
 
 _RULE_OF_THUMB = Fraction(1, 4)
 """Tokens in a byte of English or code."""

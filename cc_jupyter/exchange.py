@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from cc_jupyter import __version__
 from cc_jupyter.answer_format import call_as_text
-from cc_jupyter.errors import ConnectError, ProviderError
-from cc_jupyter.events import Error, Notice, StreamEvent, Waiting
-from cc_jupyter.redact import redact
+from cc_jupyter.core.errors import ConnectError, ProviderError
+from cc_jupyter.core.events import Error, Notice, StreamEvent, Waiting
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.version import __version__
 from cc_jupyter.repair import repaired
 from cc_jupyter.retry import backoff_s, pause_s
-from cc_jupyter.transport import TIMED_OUT, Call, End, Head, Incoming, Item, Transport, Wake
+from cc_jupyter.transport.call import TIMED_OUT, Call, End, Head, Item, Wake
 from cc_jupyter.wire import WIRE_FORMATS
 from cc_jupyter.wire.answer import AnswerReader
 from cc_jupyter.wire.refusal import Refusal, classify
@@ -30,8 +30,9 @@ from cc_jupyter.wire.refusal import Refusal, classify
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from cc_jupyter.messages import Request
+    from cc_jupyter.core.messages import Request
     from cc_jupyter.target import Target
+    from cc_jupyter.transport import Incoming, Transport
 
 TICK_S = 0.036
 """How often a waiting reader looks up: the pace at which a screen may be drawn."""

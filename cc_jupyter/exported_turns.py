@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cc_jupyter.redact import redact
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.images import Image
+    from cc_jupyter.core.messages import Image
     from cc_jupyter.records import ConversationRecord, TurnRecord
 
 USAGE_FIELDS = (

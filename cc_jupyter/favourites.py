@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import data_folder, make_private
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import data_folder, make_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from cc_jupyter.conversation_records import (
     place_record,
     thread_of,
 )
-from cc_jupyter.errors import CcError, ConfigError
-from cc_jupyter.folders import data_folder
+from cc_jupyter.core.errors import CcError, ConfigError
+from cc_jupyter.core.paths import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,16 +6,15 @@ Pure values: where images come from is left to `attachments`.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.wording import excerpt
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cc_jupyter.messages import Endpoint
+    from cc_jupyter.core.messages import Endpoint, Image
 
 MESSAGES_IMAGE_BYTES = 5 * 1024 * 1024
 """The most base64 characters of one image on `/messages`: what is counted is the field as sent.
@@ -39,30 +38,6 @@ _SMALLER = (
     "make it smaller: image.thumbnail((1568, 1568)) with Pillow, a lower dpi for a figure;"
     " models scale larger images down anyway"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One image: its bytes, or the URL where the provider finds it."""
-
-    media_type: str
-    """One of `pictures.MEDIA_TYPES`; empty for a URL."""
-    data: bytes | None = field(repr=False)
-    url: str | None
-    name: str
-    """What the user called it: an expression, a file's name, host and path of a URL."""
-
-    @property
-    def marker(self) -> str:
-        """What stands in the text where the image is meant."""
-        return f"[image: {self.name}]"
-
-    @property
-    def described(self) -> str:
-        """What a person is told of it."""
-        if self.data is None:
-            return f"{self.name} (URL)"
-        return f"{self.name} ({self.media_type}, {len(self.data):,} bytes)"
 
 
 # ── what may be sent

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,24 +7,23 @@ import hashlib
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation import Basis, Turn
-from cc_jupyter.errors import ProviderError
-from cc_jupyter.events import ReasoningDelta, TextDelta
-from cc_jupyter.ids import new_id
+from cc_jupyter.core.errors import ProviderError
+from cc_jupyter.core.events import ReasoningDelta, TextDelta
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.reply import Provenance, Reply, ReplyBuilder
+from cc_jupyter.core.text import counted, new_id
 from cc_jupyter.models import LOCAL
 from cc_jupyter.plan import plan_cost
 from cc_jupyter.records import TurnRecord
-from cc_jupyter.redact import redact
-from cc_jupyter.reply import Provenance, Reply, ReplyBuilder
+from cc_jupyter.slots import Basis, Turn
 from cc_jupyter.wire.figures import IMPOSSIBLE
-from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
-    from cc_jupyter.conversation import Slot
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.exchange import Exchange
     from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
+    from cc_jupyter.slots import Slot
     from cc_jupyter.spending import Guard
 
 PARTIAL_S = 1.5

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.command_words import local_time, place_of
 from cc_jupyter.conversation_records import conversation_record
-from cc_jupyter.errors import OptionError, did_you_mean
+from cc_jupyter.core.display import Page, Table
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.text import counted
 from cc_jupyter.history import history_off
-from cc_jupyter.tables import Page, Table
-from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

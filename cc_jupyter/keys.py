@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import data_folder, make_private
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import data_folder, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

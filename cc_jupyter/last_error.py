@@ -12,11 +12,11 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core.errors import CcError, OptionError, StreamError
+from cc_jupyter.core.redaction import restored
+from cc_jupyter.core.text import describe
 from cc_jupyter.error_report import CELL_LIMIT, LastError, cell_name, read_error
-from cc_jupyter.errors import CcError, OptionError, StreamError
-from cc_jupyter.masking import restored
 from cc_jupyter.tracebacks import is_own_frame
-from cc_jupyter.wording import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.money import EXACT
+from cc_jupyter.core.money import EXACT
 from cc_jupyter.records import LedgerRow
 
 if TYPE_CHECKING:

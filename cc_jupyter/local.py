@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import data_folder, make_private
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import data_folder, make_private
 from cc_jupyter.local_child import Child, start_child
 from cc_jupyter.weights import SETUP, SMOLLM2, setup, weights_path
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from cc_jupyter.errors import ConfigError
+from cc_jupyter.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

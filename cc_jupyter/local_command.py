@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cc_jupyter.errors import OptionError, did_you_mean
-from cc_jupyter.tables import Card, Page
+from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.errors import OptionError, did_you_mean
 
 _ACTIONS = ("setup", "start", "stop", "status")
 

@@ -15,24 +15,24 @@ from urllib.parse import urlsplit
 from cc_jupyter import keys
 from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.catalog import load_catalog
-from cc_jupyter.errors import AuthError, ConfigError, OptionError, ProviderError
-from cc_jupyter.events import Notice, Waiting
+from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.errors import AuthError, ConfigError, OptionError, ProviderError
+from cc_jupyter.core.events import Notice, Waiting
+from cc_jupyter.core.messages import Message, Parameters, Request
+from cc_jupyter.core.paths import short_path
 from cc_jupyter.exchange import Exchange, Limits
-from cc_jupyter.messages import Message, Parameters, Request
 from cc_jupyter.models import LOCAL
-from cc_jupyter.paths import short_path
-from cc_jupyter.tables import Card, Page
 from cc_jupyter.target import Target, find_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cc_jupyter.catalog import ModelSpec
+    from cc_jupyter.core.display import Table
     from cc_jupyter.keys import Key
     from cc_jupyter.session import Session
     from cc_jupyter.settings import Settings
     from cc_jupyter.shell import Cell
-    from cc_jupyter.tables import Table
 
 _ASK_KEY = "Key, made in Command Code Studio (what you type is not shown): "
 _CHECK_TOKENS = 16

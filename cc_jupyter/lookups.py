@@ -12,7 +12,7 @@ import hashlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
-from cc_jupyter.masking import held_by
+from cc_jupyter.core.redaction import held_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.catalog import load_catalog
 from cc_jupyter.config_file import PROJECT_TABLE, config_path, save_setting
-from cc_jupyter.errors import ConnectError, OptionError, did_you_mean
-from cc_jupyter.figure_table import FigureTable
+from cc_jupyter.core.display import Card, FigureTable, Row, Table
+from cc_jupyter.core.errors import ConnectError, OptionError, did_you_mean
+from cc_jupyter.core.paths import short_path
 from cc_jupyter.model_filter import ORDERS, hint_for, matching
 from cc_jupyter.models import LOCAL, settings_for
-from cc_jupyter.paths import short_path
 from cc_jupyter.settings import nearest_project
 from cc_jupyter.standing import standing
-from cc_jupyter.tables import Card, Row, Table
 from cc_jupyter.target import keyless_target
 
 if TYPE_CHECKING:

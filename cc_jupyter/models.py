@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cc_jupyter.catalog import ModelSpec, endpoint_by_name, load_catalog
-from cc_jupyter.errors import ConfigError, ConnectError, OptionError, did_you_mean
+from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError, did_you_mean
 from cc_jupyter.known_models import KnownModel, known_models
 from cc_jupyter.model_list import ListedModel, ModelList, cached_models, fetch_models
 from cc_jupyter.own_models import own_spec
@@ -18,7 +18,7 @@ from cc_jupyter.own_models import own_spec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.messages import Endpoint
+    from cc_jupyter.core.messages import Endpoint
     from cc_jupyter.own_models import OwnModel
     from cc_jupyter.settings import Settings
     from cc_jupyter.target import Target

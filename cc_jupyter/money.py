@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from decimal import Context, localcontext
+from decimal import localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.cost import format_usd
+from cc_jupyter.core.money import EXACT, format_usd
+from cc_jupyter.core.text import counted
 from cc_jupyter.records import LedgerRow
-from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-EXACT = Context(prec=64)
-"""As in `cost`: what a notebook made of the thread's decimal context does not change a sum."""
 
 
 def format_sum(row: LedgerRow) -> str:

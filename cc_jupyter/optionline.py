@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.redact import redact
-from cc_jupyter.values import excerpt
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

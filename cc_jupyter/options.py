@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-from cc_jupyter.errors import OptionError, did_you_mean
-from cc_jupyter.messages import Parameters
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.messages import Parameters
 from cc_jupyter.optionline import (
     ARROW,
     OptionSpec,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core.display import Table
 from cc_jupyter.picker_source import PickerSource
-from cc_jupyter.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

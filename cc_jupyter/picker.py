@@ -19,13 +19,13 @@ from anywidget import AnyWidget
 from IPython.display import display
 from traitlets import Dict, Float, Int, TraitError, Unicode, observe, validate
 
-from cc_jupyter.errors import CcError, OptionError, did_you_mean
+from cc_jupyter.core.errors import CcError, OptionError, did_you_mean
+from cc_jupyter.core.text import describe
 from cc_jupyter.favourites import Favourites, load_favourites, mark
 from cc_jupyter.picker_choice import Choice, code_cells, plain_form
 from cc_jupyter.picker_rows import hottest_of, most_tokens_of
 from cc_jupyter.picker_source import PickerSource
 from cc_jupyter.session import shared_session
-from cc_jupyter.wording import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

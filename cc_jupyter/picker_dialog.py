@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import TraitError
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.paths import short_path
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.paths import short_path
 from cc_jupyter.picker import ModelPicker
 from cc_jupyter.picker_choice import code_cells, plain_form
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.cost import format_usd, price
-from cc_jupyter.events import Usage
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.money import format_usd
+from cc_jupyter.cost import price
 from cc_jupyter.model_filter import NAMED, blended_usd
 from cc_jupyter.render.usage_line import seconds
 

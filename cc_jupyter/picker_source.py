@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.catalog import load_catalog
 from cc_jupyter.config_file import save_setting
-from cc_jupyter.errors import CcError, did_you_mean
+from cc_jupyter.core.errors import CcError, did_you_mean
 from cc_jupyter.favourites import note_use
 from cc_jupyter.model_filter import matching
 from cc_jupyter.models import LOCAL, local_model
@@ -21,7 +21,7 @@ from cc_jupyter.speeds import speeds, timings_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cc_jupyter.events import Usage
+    from cc_jupyter.core.events import Usage
     from cc_jupyter.known_models import KnownModel
     from cc_jupyter.session import Session
     from cc_jupyter.speeds import Speed

@@ -12,8 +12,8 @@ import io
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cc_jupyter.arrays import is_array
-from cc_jupyter.errors import ConfigError, OptionError
-from cc_jupyter.wording import describe, excerpt, library_of
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.text import describe, excerpt, library_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,52 +8,24 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.answer_format import is_thinking
-from cc_jupyter.conversation import Past
-from cc_jupyter.cost import Cost, price
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.messages import Message, Parameters, Question, Request
+from cc_jupyter.core.money import Cost
+from cc_jupyter.cost import price
 from cc_jupyter.images import check_images
-from cc_jupyter.messages import Message, Parameters, Request
 from cc_jupyter.models import LOCAL, Model
+from cc_jupyter.slots import Past
 from cc_jupyter.wire.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cc_jupyter.conversation import Thread, Turn, TurnKey
+    from cc_jupyter.conversation import Thread
+    from cc_jupyter.core.events import Usage
     from cc_jupyter.document_order import Page
-    from cc_jupyter.events import Usage
-    from cc_jupyter.images import Image
     from cc_jupyter.settings import Settings
+    from cc_jupyter.slots import Turn
     from cc_jupyter.target import Target
-    from cc_jupyter.typed import Capture
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the user asks, as the options and the prompt say it."""
-
-    prompt: str
-    """To the letter as it goes out."""
-    images: tuple[Image, ...] = ()
-    model: str | None = None
-    system: str | None = None
-    """`None`: as the thread has it; empty: none from now on."""
-    parameters: Parameters = field(default_factory=Parameters)
-    thread: str | None = None
-    """`None`: the current one."""
-    new: bool = False
-    once: bool = False
-    key_env: str | None = None
-    zdr: bool = False
-    turn_key: TurnKey | None = None
-    notebook: str = ""
-    """Where it is asked; known also where cells have no ids."""
-    capture: Capture | None = None
-    """What the answer shall become; `None`: it is text."""
-    notices: tuple[str, ...] = ()
-    """What the reader of the answer should know about the prompt (a value was cut)."""
-    values: tuple[tuple[str, str], ...] = ()
-    """Expressions that can be looked up again, each with the digest of the text it gave."""
 
 
 @dataclass(frozen=True, slots=True)

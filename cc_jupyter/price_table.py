@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypedDict
 
-from cc_jupyter.errors import ConfigError, did_you_mean
+from cc_jupyter.core.errors import ConfigError, did_you_mean
 from cc_jupyter.price_cells import (
     Cell,
     MarkdownTable,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter import __version__
+from cc_jupyter.core.display import Page
+from cc_jupyter.core.text import counted
+from cc_jupyter.core.version import __version__
 from cc_jupyter.money import format_sum, total
-from cc_jupyter.tables import Page
-from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cc_jupyter.cost import UNKNOWN_COST, Cost
-from cc_jupyter.events import NO_USAGE, StopReason, Usage
+from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
+from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cc_jupyter.conversation import TurnKey
-    from cc_jupyter.images import Image
+    from cc_jupyter.core.messages import Image, TurnKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cc_jupyter.cost import UNKNOWN_COST, Cost
-from cc_jupyter.errors import CcError
+from cc_jupyter.core.errors import CcError
+from cc_jupyter.core.messages import Question
+from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models import LOCAL, chosen_model, settings_for
 from cc_jupyter.money import total
-from cc_jupyter.plan import Question, plan_cost
+from cc_jupyter.plan import plan_cost
 from cc_jupyter.records import LedgerRow
 from cc_jupyter.staleness import Row, Staleness
 

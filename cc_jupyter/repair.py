@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.answer_format import is_thinking, weaker
 
 if TYPE_CHECKING:
-    from cc_jupyter.messages import Request
+    from cc_jupyter.core.messages import Request
     from cc_jupyter.wire.refusal import Refusal
 
 

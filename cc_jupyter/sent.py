@@ -7,9 +7,9 @@ import pprint
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.redact import redact
-from cc_jupyter.tables import Page
+from cc_jupyter.core.display import Page
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from cc_jupyter.records import TurnRecord

@@ -12,18 +12,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.answer_format import KnownForms
-from cc_jupyter.conversation import Conversations, Past
+from cc_jupyter.conversation import Conversations
+from cc_jupyter.core.errors import ModelError, OptionError, ProviderError
+from cc_jupyter.core.events import TextDelta
 from cc_jupyter.document_order import DocumentOrder
-from cc_jupyter.errors import ModelError, OptionError, ProviderError
-from cc_jupyter.events import TextDelta
 from cc_jupyter.exchange import Exchange, Limits
 from cc_jupyter.history import History
 from cc_jupyter.interrupt import InterruptGuard
 from cc_jupyter.keeper import Keeper
 from cc_jupyter.models import LOCAL, Models, chosen_model, settings_for
-from cc_jupyter.plan import Plan, Question, build_request, check_sight, going_on
+from cc_jupyter.plan import Plan, build_request, check_sight, going_on
 from cc_jupyter.running import InFlight
 from cc_jupyter.settings import Settings, load_settings
+from cc_jupyter.slots import Past
 from cc_jupyter.spending import Spending
 from cc_jupyter.target import find_target
 from cc_jupyter.transport import Transport
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from cc_jupyter.conversation import Thread, TurnKey
+    from cc_jupyter.conversation import Thread
+    from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.core.messages import Question, Request, TurnKey
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.document_order import Page
-    from cc_jupyter.events import StreamEvent
-    from cc_jupyter.messages import Request
     from cc_jupyter.render import Renderer
-    from cc_jupyter.reply import Reply
     from cc_jupyter.target import Target
-    from cc_jupyter.typed import ValidationProblem
+    from cc_jupyter.typed_reader import ValidationProblem
 
 
 class Session:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root
-from cc_jupyter.errors import ConfigError, did_you_mean
-from cc_jupyter.folders import config_folder
-from cc_jupyter.redact import redact
+from cc_jupyter.core.errors import ConfigError, did_you_mean
+from cc_jupyter.core.paths import config_folder
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.setting_kinds import (
     from_variable,
     number_reader,

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.conversation import TurnKey
+from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.render.notebook import NotebookRenderer
 from cc_jupyter.render.safe import safe_terminal
 from cc_jupyter.render.screen import Screen
@@ -19,8 +19,8 @@ from cc_jupyter.render.text import printer
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.render import Renderer
-    from cc_jupyter.reply import Reply
     from cc_jupyter.settings import Settings
 
 

@@ -9,24 +9,13 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cc_jupyter.ids import new_id
-from cc_jupyter.messages import Message
+from cc_jupyter.core.messages import Message, TurnKey
+from cc_jupyter.core.text import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.images import Image
-    from cc_jupyter.plan import Question
-
-
-@dataclass(frozen=True, slots=True)
-class TurnKey:
-    """What makes a turn the same turn when its cell runs again."""
-
-    notebook: str
-    cell_id: str
-    number: int
-    """Which request of the cell's execution it is, from 0."""
+    from cc_jupyter.core.messages import Image, Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,17 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cc_jupyter.budget import Budget, load_budget
-from cc_jupyter.errors import CcError, StreamError
+from cc_jupyter.core.errors import CcError, StreamError
+from cc_jupyter.core.events import Usage
 from cc_jupyter.estimate import Calibration, estimate_tokens, text_bytes, usual_answer_tokens
-from cc_jupyter.events import Usage
 from cc_jupyter.plan import plan_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
-    from cc_jupyter.reply import Reply
     from cc_jupyter.settings import Settings
 
 _LOOK_S = 0.2

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import CcError
+from cc_jupyter.core.errors import CcError
 from cc_jupyter.lookups import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.slots import upstreams
 from cc_jupyter.values import to_text

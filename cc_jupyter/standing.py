@@ -5,13 +5,12 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.cost import format_usd
-from cc_jupyter.errors import CcError
+from cc_jupyter.core.display import Card
+from cc_jupyter.core.errors import CcError
+from cc_jupyter.core.money import EXACT, format_usd
+from cc_jupyter.core.text import counted
 from cc_jupyter.models import LOCAL, chosen_model, settings_for
-from cc_jupyter.money import EXACT
-from cc_jupyter.tables import Card
 from cc_jupyter.target import find_target
-from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
     from cc_jupyter.session import Session

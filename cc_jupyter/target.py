@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cc_jupyter.base_url import api_root, is_loopback, is_provider
-from cc_jupyter.errors import ConfigError
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.keys import KEY_VARIABLES, Key, key_in, stored_keys
-from cc_jupyter.redact import redact
 
 if TYPE_CHECKING:
     from cc_jupyter.settings import Settings

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from cc_jupyter.errors import OptionError, did_you_mean
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.text import describe, excerpt, name_expression
 from cc_jupyter.lookups import digest_of
-from cc_jupyter.values import describe, excerpt, name_expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import CodeType
 
-    from cc_jupyter.images import Image
+    from cc_jupyter.core.messages import Image
     from cc_jupyter.values import Rendered
 
 _FILE = "<prompt>"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.command_words import local_time, nothing, number, one_name
-from cc_jupyter.errors import OptionError
-from cc_jupyter.tables import Card, Table
-from cc_jupyter.wording import counted, excerpt
+from cc_jupyter.core.display import Card, Table
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.text import counted, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from cc_jupyter.masking import masked
+from cc_jupyter.core.redaction import masked
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType

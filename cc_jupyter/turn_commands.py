@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.command_words import cost_text, has_flag, local_time, number, place_of
-from cc_jupyter.errors import OptionError
-from cc_jupyter.tables import Table
-from cc_jupyter.wording import counted, excerpt
+from cc_jupyter.core.display import Table
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.text import counted, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.conversation import Slot, Thread
+    from cc_jupyter.conversation import Thread
+    from cc_jupyter.core.display import WordDiff
     from cc_jupyter.session import Session
-    from cc_jupyter.word_diff import WordDiff
+    from cc_jupyter.slots import Slot
 
 
 class TurnCommands:
@@ -101,7 +102,7 @@ class TurnCommands:
         }
 
     def _diff(self, rest: str) -> WordDiff:
-        from cc_jupyter.word_diff import word_diff  # noqa: PLC0415  difflib, seldom needed
+        from cc_jupyter.core.display import word_diff  # noqa: PLC0415  difflib, seldom needed
 
         words = rest.split()
         if len(words) not in (0, 2):

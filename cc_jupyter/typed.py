@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.answer_format import AnswerFormat, strongest
-from cc_jupyter.errors import StreamError
-from cc_jupyter.messages import Message
+from cc_jupyter.answer_format import strongest
+from cc_jupyter.core.errors import StreamError
+from cc_jupyter.core.messages import AnswerFormat, Message
+from cc_jupyter.core.text import excerpt
 from cc_jupyter.typed_reader import (
     MOST_DETAILS,
     ValidationProblem,
@@ -24,13 +25,12 @@ from cc_jupyter.typed_reader import (
 )
 from cc_jupyter.typed_schema import close, wrap
 from cc_jupyter.typed_text import complaint, find_json
-from cc_jupyter.wording import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.messages import Request
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.messages import Request
+    from cc_jupyter.core.reply import Reply
 
 _LONGEST_NAME = 64
 _SHOWN = 160

@@ -15,8 +15,8 @@ import typing
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import OptionError, did_you_mean
-from cc_jupyter.wording import describe, excerpt
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.text import describe, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,10 +12,10 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import ConfigError, OptionError
-from cc_jupyter.redact import redact
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import describe, excerpt
 from cc_jupyter.typed_schema import drop_unset, is_object
-from cc_jupyter.wording import describe, excerpt
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError

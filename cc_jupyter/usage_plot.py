@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import ConfigError, OptionError
-from cc_jupyter.wording import counted
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.figure_table import FigureTable
+from cc_jupyter.core.display import FigureTable
 from cc_jupyter.money import format_sum, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cc_jupyter.core.display import Row
     from cc_jupyter.records import LedgerRow
-    from cc_jupyter.tables import Row
 
 _FIGURES = (
     *("reported_usd", "estimated_usd", "unknown_cost", "unknown_tokens"),

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.arrays import array_text
 from cc_jupyter.attachments import image_file, image_in
+from cc_jupyter.core.errors import CcError, OptionError
+from cc_jupyter.core.text import describe, excerpt, name_expression
 from cc_jupyter.dataframes import table_text
-from cc_jupyter.errors import CcError, OptionError
 from cc_jupyter.pictures import media_type_of
 from cc_jupyter.sources import source_text
 from cc_jupyter.structures import structure_text
 from cc_jupyter.tracebacks import error_text
-from cc_jupyter.wording import describe, excerpt, name_expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.attachments import Image
+    from cc_jupyter.core.messages import Image
 
 __all__ = ["Rendered", "describe", "excerpt", "name_expression", "to_text"]
 

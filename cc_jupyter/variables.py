@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.arrays import is_array
+from cc_jupyter.core.redaction import held_by
+from cc_jupyter.core.text import counted, library_of
 from cc_jupyter.dataframes import frame_kind, shape_text
-from cc_jupyter.masking import held_by
-from cc_jupyter.wording import counted, library_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import cache_folder, make_private
-from cc_jupyter.redact import redact
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import cache_folder, make_private
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.text import counted
 from cc_jupyter.estimate import estimate_tokens
-from cc_jupyter.wording import counted
 
 if TYPE_CHECKING:
+    from cc_jupyter.core.messages import Request
     from cc_jupyter.estimate import Calibration
-    from cc_jupyter.messages import Request
 
 _TURN = 2  # messages: what was asked and what was answered
 

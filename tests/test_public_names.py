@@ -70,9 +70,9 @@ def test_the_errors_are_one_tree():
 
 
 def test_every_error_of_the_tree_is_public():
-    errors = importlib.import_module("cc_jupyter.errors")
+    errors = importlib.import_module("cc_jupyter.core.errors")
     classes = {name for name, value in vars(errors).items() if inspect.isclass(value)}
-    own = {name for name in classes if vars(errors)[name].__module__ == "cc_jupyter.errors"}
+    own = {name for name in classes if vars(errors)[name].__module__ == "cc_jupyter.core.errors"}
     assert own == set(NAMES["errors"])
 
 
@@ -99,7 +99,7 @@ def test_the_names_are_fetched_when_they_are_used():
         "cc_jupyter.AuthError\n"
         "print(json.dumps(sorted(m for m in set(sys.modules) - before if 'cc_jupyter' in m)))"
     )
-    assert loaded == ["cc_jupyter.errors"]
+    assert loaded == ["cc_jupyter.core.errors"]
 
 
 def test_a_plain_program_loads_neither_ipython_nor_widgets():

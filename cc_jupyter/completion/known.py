@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.base_url import api_root
 from cc_jupyter.completion.expressions import Expressions
-from cc_jupyter.errors import ConfigError, StoreError
-from cc_jupyter.folders import data_folder
+from cc_jupyter.core.errors import ConfigError, StoreError
+from cc_jupyter.core.paths import data_folder
 from cc_jupyter.known_models import known_models
 from cc_jupyter.model_list import ModelList, cached_models
 from cc_jupyter.models import LOCAL
@@ -94,7 +94,8 @@ class KnownNames:
 
     def _stored_threads(self) -> tuple[str, ...]:
         """Read them again only when something was written since."""
-        from cc_jupyter.store import FILE, thread_names  # noqa: PLC0415  seldom needed
+        from cc_jupyter.store import FILE  # noqa: PLC0415  seldom needed
+        from cc_jupyter.store.names import thread_names  # noqa: PLC0415  seldom needed
 
         path = data_folder() / FILE
         state = _state(path)

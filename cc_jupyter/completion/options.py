@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.completion.offers import Candidate, Offer, models, prefixed, ranked
 from cc_jupyter.completion.prompt import in_prompt
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.optionline import ARROW, is_quoted, next_word, skip_blanks, unquoted
 from cc_jupyter.options import OPTIONS
 

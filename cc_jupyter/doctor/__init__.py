@@ -12,23 +12,23 @@ from urllib.parse import urlsplit
 
 from cc_jupyter import keys
 from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root, is_provider
+from cc_jupyter.core.display import Table
+from cc_jupyter.core.errors import CcError
+from cc_jupyter.core.paths import without_user
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.doctor.finding import Finding
 from cc_jupyter.doctor.folder_checks import examine_folders
 from cc_jupyter.doctor.machine_checks import examine_machine, front_end
 from cc_jupyter.doctor.network_checks import examine_network, proxy_secrets
-from cc_jupyter.errors import CcError
 from cc_jupyter.models import LOCAL, chosen_model
-from cc_jupyter.paths import without_user
-from cc_jupyter.redact import redact
-from cc_jupyter.tables import Table
 from cc_jupyter.target import find_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from cc_jupyter.core.display import Row
     from cc_jupyter.settings import Settings
-    from cc_jupyter.tables import Row
     from cc_jupyter.transport import Transport
 
 _PASTE = "no key and no user name stands here, so it may be pasted into an issue"

@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cc_jupyter import __version__
+from cc_jupyter.core.version import __version__
 from cc_jupyter.doctor.finding import Finding
 
 _NEEDED = ("ipython", "ipykernel", "httpcore")

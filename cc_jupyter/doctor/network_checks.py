@@ -14,14 +14,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from cc_jupyter import __version__
 from cc_jupyter.base_url import api_root, is_provider
+from cc_jupyter.core.errors import CcError, ConnectError
+from cc_jupyter.core.text import counted
+from cc_jupyter.core.version import __version__
 from cc_jupyter.doctor.finding import Finding
-from cc_jupyter.errors import CcError, ConnectError
 from cc_jupyter.model_list import cached_models
 from cc_jupyter.models import LOCAL
-from cc_jupyter.transport import Call, End, Head
-from cc_jupyter.wording import counted
+from cc_jupyter.transport.call import Call, End, Head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.events import StreamEvent
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.core.reply import Reply
 
 
 class Renderer(Protocol):

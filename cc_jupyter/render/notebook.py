@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.render.blocks import Blocks
 from cc_jupyter.render.screen import Screen, reasoning_bundle
 from cc_jupyter.render.usage_line import metadata, seconds, usage_bundle
@@ -25,9 +25,9 @@ from cc_jupyter.render.waiting import stalled_line, waiting_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.render.screen import Bundle
-    from cc_jupyter.reply import Reply
 
 FRAME_S = 0.033
 _LONG_S = 10.0

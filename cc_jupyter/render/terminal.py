@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from cc_jupyter.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.render.blocks import Blocks
 from cc_jupyter.render.safe import safe_markdown, safe_terminal
 from cc_jupyter.render.usage_line import usage_line
@@ -22,8 +22,8 @@ from cc_jupyter.render.waiting import stalled_line, waiting_line
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from cc_jupyter.events import StreamEvent
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.core.reply import Reply
 
 _FRAME_S = 0.08
 

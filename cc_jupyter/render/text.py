@@ -7,16 +7,16 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.events import Notice, ReasoningDelta, TextDelta
+from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta
 from cc_jupyter.render.safe import safe_terminal
 from cc_jupyter.render.usage_line import usage_line
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.render import Renderer
-    from cc_jupyter.reply import Reply
 
 _FRAME_S = 0.036
 

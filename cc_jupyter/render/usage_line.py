@@ -9,10 +9,10 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.cost import format_usd
+from cc_jupyter.core.money import format_usd
 
 if TYPE_CHECKING:
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.reply import Reply
 
 SCHEMA_VERSION = 1
 _USAGE_FIELDS = (

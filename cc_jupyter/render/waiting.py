@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cc_jupyter.events import Waiting
+    from cc_jupyter.core.events import Waiting
 
 QUIET_S = 0.3
 """An answer that begins within this needs no word."""

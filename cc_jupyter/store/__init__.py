@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.folders import data_folder
+from cc_jupyter.core.paths import data_folder
 from cc_jupyter.records import LedgerRow
 from cc_jupyter.store.connection import Connection
 from cc_jupyter.store.content import unfold_body

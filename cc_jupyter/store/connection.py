@@ -15,8 +15,8 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import StoreError
-from cc_jupyter.folders import make_private
+from cc_jupyter.core.errors import StoreError
+from cc_jupyter.core.paths import make_private
 from cc_jupyter.store.migrations import MIGRATIONS
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.errors import StoreError
-from cc_jupyter.images import Image
+from cc_jupyter.core.errors import StoreError
+from cc_jupyter.core.messages import Image
 
 if TYPE_CHECKING:
     import sqlite3

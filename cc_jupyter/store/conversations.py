@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation import TurnKey
+from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.records import ConversationRecord, PlaceRecord, ThreadSummary
 from cc_jupyter.store.turns import instant_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import StoreError
+from cc_jupyter.core.errors import StoreError
 from cc_jupyter.store.migrations import index_anew
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.conversation import TurnKey
-from cc_jupyter.cost import Cost
-from cc_jupyter.events import Usage
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.messages import TurnKey
+from cc_jupyter.core.money import Cost
 from cc_jupyter.records import TurnRecord
 from cc_jupyter.store.content import Folded, fold_body, fold_images, keep, unfold_images
 

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.errors import ConnectError
+from cc_jupyter.core.errors import ConnectError
 from cc_jupyter.transport.call import TIMED_OUT, Call, End, Head, Item, Wake
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from cc_jupyter.errors import ConnectError
+from cc_jupyter.core.errors import ConnectError
 from cc_jupyter.transport.call import CONNECT_TIMEOUT_S, TIMED_OUT
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from cc_jupyter.wire.openai import encode as encode_openai
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cc_jupyter.events import Error, Stop, StreamEvent
-    from cc_jupyter.messages import Endpoint, Request
+    from cc_jupyter.core.events import Error, Stop, StreamEvent
+    from cc_jupyter.core.messages import Endpoint, Request
 
 
 class Decoder(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.events import Error, Notice
+from cc_jupyter.core.events import Error, Notice
 from cc_jupyter.wire.body import parse_json
 from cc_jupyter.wire.ending import CUT, STREAM_ERROR
 from cc_jupyter.wire.envelope import has_error, read_envelope
@@ -18,7 +18,7 @@ from cc_jupyter.wire.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.wire import Decoder
     from cc_jupyter.wire.sse import ServerSentEvent
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.events import ToolCallDelta
+from cc_jupyter.core.events import ToolCallDelta
 from cc_jupyter.wire.body import as_text, member
 from cc_jupyter.wire.text import Mender, whole
 

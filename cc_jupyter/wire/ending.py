@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.events import Error, Stop
+from cc_jupyter.core.events import Error, Stop
 from cc_jupyter.wire.body import as_text
 from cc_jupyter.wire.text import one_line
 
 if TYPE_CHECKING:
-    from cc_jupyter.events import StopReason
+    from cc_jupyter.core.events import StopReason
 
 CUT = "the connection was lost before the answer was finished"
 STREAM_ERROR = "the provider reported a stream error"

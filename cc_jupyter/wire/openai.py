@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.answer_format import openai_fields, with_instruction
-from cc_jupyter.events import Error, Stop, StreamEvent, Usage
+from cc_jupyter.core.events import Error, Stop, StreamEvent, Usage
 from cc_jupyter.images import message_content, openai_image_part
 from cc_jupyter.wire.body import as_text, member, with_extra
 from cc_jupyter.wire.calls import ToolCalls
@@ -20,7 +20,7 @@ from cc_jupyter.wire.text import Speech
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cc_jupyter.messages import Request
+    from cc_jupyter.core.messages import Request
 
 
 def encode(request: Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cc_jupyter.errors import (
+from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
     ModelError,
@@ -18,7 +18,7 @@ from cc_jupyter.errors import (
     RateLimitError,
     StatusError,
 )
-from cc_jupyter.redact import redact
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.wire.envelope import Envelope, parse_refusal
 from cc_jupyter.wire.retry_after import reset_of, retry_after_s
 from cc_jupyter.wire.text import one_line

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from cc_jupyter.events import ReasoningDelta, TextDelta
+from cc_jupyter.core.events import ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent
 
 Kind: TypeAlias = Literal["text", "reasoning"]
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cc_jupyter.core.messages import Message, Parameters, Request
 from cc_jupyter.exchange import encode_body
-from cc_jupyter.messages import Message, Parameters, Request
 from cc_jupyter.wire import WIRE_FORMATS
 
 if TYPE_CHECKING:
-    from cc_jupyter.messages import Endpoint
+    from cc_jupyter.core.messages import Endpoint
 
 GOLDEN = Path(__file__).parent / "golden"
 CHAT: Endpoint = "/chat/completions"

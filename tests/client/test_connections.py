@@ -26,8 +26,9 @@ from support.plain_server import (
 )
 from support.provider import Provider
 
-from cc_jupyter.errors import ConnectError
-from cc_jupyter.transport import TIMED_OUT, Call, End, Head, Transport, fetch
+from cc_jupyter.core.errors import ConnectError
+from cc_jupyter.transport import Transport, fetch
+from cc_jupyter.transport.call import TIMED_OUT, Call, End, Head
 
 OK = scripted.http(200, "fine", content_type="text/plain")
 

@@ -25,7 +25,7 @@ from support.plain_server import (
 from support.provider import Provider
 
 from cc_jupyter import retry
-from cc_jupyter.errors import (
+from cc_jupyter.core.errors import (
     AuthError,
     ConnectError,
     CreditError,
@@ -34,11 +34,11 @@ from cc_jupyter.errors import (
     RateLimitError,
     StatusError,
 )
-from cc_jupyter.events import Error, Notice, Stop, TextDelta, Usage, Waiting
-from cc_jupyter.transport import TIMED_OUT
+from cc_jupyter.core.events import Error, Notice, Stop, TextDelta, Usage, Waiting
+from cc_jupyter.transport.call import TIMED_OUT
 
 if TYPE_CHECKING:
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent
 
 GOOD = scripted.answer(["Hel", "lo"])
 BOTH = pytest.mark.parametrize("model", [MODEL, CLAUDE])

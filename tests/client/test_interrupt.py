@@ -17,18 +17,18 @@ from support import provider as scripted
 from support.plain_server import MODEL, chat, reader_threads, wait_until
 from support.provider import KEY
 
-from cc_jupyter.events import TextDelta
+from cc_jupyter.core.events import TextDelta
+from cc_jupyter.core.messages import Question
 from cc_jupyter.interrupt import InterruptGuard, ignore_echo
-from cc_jupyter.plan import Question
 from cc_jupyter.render import Silent
 from cc_jupyter.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cc_jupyter.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.render import Renderer
-    from cc_jupyter.reply import Reply
 
 LETTERS = "abcdefghijklmnopqrst"
 

@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 from support.recordings import ENDPOINTS, events_of, outcome_of
 
-from cc_jupyter.events import Error, Stop, TextDelta
+from cc_jupyter.core.events import Error, Stop, TextDelta
 from cc_jupyter.wire import WIRE_FORMATS, sse
 from cc_jupyter.wire.answer import AnswerReader
 from cc_jupyter.wire.sse import MAX_EVENT_BYTES, EventTooLargeError, SseDecoder

@@ -15,15 +15,16 @@ from support import provider as scripted
 from support.provider import KEY, Provider
 from support.recordings import outcome_of
 
+from cc_jupyter.core.messages import Message, Request
 from cc_jupyter.exchange import Exchange, Limits
-from cc_jupyter.messages import Message, Request
-from cc_jupyter.target import Key, Target
+from cc_jupyter.keys import Key
+from cc_jupyter.target import Target
 from cc_jupyter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cc_jupyter.messages import Endpoint
+    from cc_jupyter.core.messages import Endpoint
 
 CHAT, CLAUDE = "deepseek/deepseek-v4-flash", "claude-sonnet-5"
 SAID = {CHAT: scripted.openai_stream, CLAUDE: scripted.anthropic_stream}

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recordings import ENDPOINTS, events_of, load_recordings, outcome_of
 
-from cc_jupyter.events import (
+from cc_jupyter.core.events import (
     Error,
     Notice,
     ReasoningDelta,

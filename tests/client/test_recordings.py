@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.recordings import events_of, load_recordings, outcome_of
 
-from cc_jupyter.events import Error, Stop
+from cc_jupyter.core.events import Error, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

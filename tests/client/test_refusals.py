@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cc_jupyter.errors import (
+from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
     ModelError,

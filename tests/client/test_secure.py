@@ -25,7 +25,7 @@ from support.plain_server import (
 from support.provider import KEY
 from support.tls import HOST, ConnectProxy, TlsFront, make_certificate
 
-from cc_jupyter.errors import ConfigError, ConnectError
+from cc_jupyter.core.errors import ConfigError, ConnectError
 from cc_jupyter.transport import route
 
 if TYPE_CHECKING:

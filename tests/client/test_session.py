@@ -19,16 +19,16 @@ from support.plain_server import CLAUDE, MODEL, open_sockets, reader_threads, wa
 from support.provider import Tokens
 
 from cc_jupyter import retry
-from cc_jupyter.errors import ProviderError
-from cc_jupyter.plan import Question
+from cc_jupyter.core.errors import ProviderError
+from cc_jupyter.core.messages import Question
+from cc_jupyter.keys import Key
 from cc_jupyter.render import Silent
 from cc_jupyter.session import Session
-from cc_jupyter.target import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.reply import Reply
 
 OFF_PEAK = datetime(2026, 11, 21, 3, tzinfo=UTC)  # a Saturday
 PEAK = datetime(2026, 11, 23, 3, tzinfo=UTC)  # a Monday

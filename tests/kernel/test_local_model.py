@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cc_jupyter import folders, local
-from cc_jupyter.errors import ConfigError
+from cc_jupyter import local
+from cc_jupyter.core import paths as folders
+from cc_jupyter.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 # read on import, while the user's own folders are still known: each test gets others

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from cc_jupyter.folders import cache_folder
+from cc_jupyter.core.paths import cache_folder
 
 
 def main() -> None:

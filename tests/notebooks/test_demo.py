@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from support.provider import KEY, error, openai_stream, wait
 
-from cc_jupyter import folders, local
+from cc_jupyter import local
+from cc_jupyter.core import paths as folders
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "notebooks" / "demo.py"

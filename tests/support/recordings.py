@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.reply import ReplyBuilder
+from cc_jupyter.core.reply import ReplyBuilder
 from cc_jupyter.wire import WIRE_FORMATS
 from cc_jupyter.wire.answer import AnswerReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cc_jupyter.events import StreamEvent, Usage
-    from cc_jupyter.messages import Endpoint
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.events import StreamEvent, Usage
+    from cc_jupyter.core.messages import Endpoint
+    from cc_jupyter.core.reply import Reply
 
 FOLDER = Path(__file__).parents[1] / "client" / "cases"
 ENDPOINTS: dict[str, Endpoint] = {"openai": "/chat/completions", "anthropic": "/messages"}

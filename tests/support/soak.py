@@ -28,8 +28,8 @@ if __name__ == "__main__":
 import psutil
 
 from cc_jupyter import retry
-from cc_jupyter.events import TextDelta
-from cc_jupyter.plan import Question
+from cc_jupyter.core.events import TextDelta
+from cc_jupyter.core.messages import Question
 from cc_jupyter.render import Silent
 from cc_jupyter.session import Session
 from support.provider import KEY

@@ -8,7 +8,7 @@ import stat
 import pytest
 from support.store.samples import turn
 
-from cc_jupyter.errors import StoreError
+from cc_jupyter.core.errors import StoreError
 from cc_jupyter.store import Store
 
 

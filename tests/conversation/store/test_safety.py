@@ -13,7 +13,7 @@ import psutil
 import pytest
 from support.store.samples import conversation, turn
 
-from cc_jupyter.errors import StoreError
+from cc_jupyter.core.errors import StoreError
 from cc_jupyter.store import Store, connection
 from cc_jupyter.store.migrations import MIGRATIONS
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from support.store.samples import NOON, turn
 
-from cc_jupyter.events import Usage
+from cc_jupyter.core.events import Usage
 from cc_jupyter.speeds import speeds, timings_of
 
 

@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from support.store.samples import NOON, conversation, turn
 
 import cc_jupyter
-from cc_jupyter.conversation import TurnKey
-from cc_jupyter.cost import Cost
-from cc_jupyter.errors import StoreError
-from cc_jupyter.events import Usage
-from cc_jupyter.images import Image
+from cc_jupyter.core.errors import StoreError
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.messages import Image, TurnKey
+from cc_jupyter.core.money import Cost
 from cc_jupyter.records import PlaceRecord
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from support.store.samples import conversation, turn
 
-from cc_jupyter.images import Image
+from cc_jupyter.core.messages import Image
 from cc_jupyter.store import Store
 
 LONG = "a long question " * 20

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from cc_jupyter.conversation import TurnKey
-from cc_jupyter.cost import Cost
-from cc_jupyter.events import Usage
-from cc_jupyter.ids import new_id
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.messages import TurnKey
+from cc_jupyter.core.money import Cost
+from cc_jupyter.core.text import new_id
 from cc_jupyter.records import ConversationRecord, PlaceRecord, TurnRecord
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)

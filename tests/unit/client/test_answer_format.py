@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from cc_jupyter.answer_format import (
-    AnswerFormat,
     KnownForms,
     anthropic_fields,
     call_as_text,
@@ -22,7 +21,7 @@ from cc_jupyter.answer_format import (
     weaker,
     with_instruction,
 )
-from cc_jupyter.errors import (
+from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
     ModelError,
@@ -30,8 +29,8 @@ from cc_jupyter.errors import (
     RateLimitError,
     StatusError,
 )
-from cc_jupyter.events import Error, Stop, TextDelta, ToolCallDelta, Usage
-from cc_jupyter.messages import Message, Parameters, Request
+from cc_jupyter.core.events import Error, Stop, TextDelta, ToolCallDelta, Usage
+from cc_jupyter.core.messages import AnswerFormat, Message, Parameters, Request
 from cc_jupyter.typed import capture_for, json_capture
 from cc_jupyter.wire import WIRE_FORMATS
 from cc_jupyter.wire.answer import AnswerReader

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from cc_jupyter import folders, local, weights
-from cc_jupyter.errors import ConfigError
+from cc_jupyter import local, weights
+from cc_jupyter.core import paths as folders
+from cc_jupyter.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 GGUF = b"GGUF, as it were" * 1000
@@ -412,8 +413,8 @@ def test_status_says_what_is_missing_and_writes_nothing(arguments, home):
 
 def test_status_shortens_the_path_of_the_weights(tmp_path, monkeypatch):
     script = (
-        "import os; from cc_jupyter import cli, folders, local\n"
-        "folders.make_private(folders.cache_folder())\n"
+        "import os; from cc_jupyter import cli, local; from cc_jupyter.core import paths\n"
+        "paths.make_private(paths.cache_folder())\n"
         "os.close(os.open(local.weights_path(), os.O_CREAT))\n"
         "os.truncate(local.weights_path(), 98362432)\n"
         "cli.main(['local', 'status'])"

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root, is_provider
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import config_folder, data_folder
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import config_folder, data_folder
+from cc_jupyter.keys import KEY_VARIABLES
 from cc_jupyter.settings import Settings, load_settings
-from cc_jupyter.target import KEY_VARIABLES, find_key, find_target
+from cc_jupyter.target import find_key, find_target
 
 PROVIDER = "https://api.commandcode.ai/provider/v1"
 STORED = "user_stored_0123456789"

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from cc_jupyter.config_file import PROJECT_TABLE, config_path, save_setting
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import make_private
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import make_private
 from cc_jupyter.settings import load_settings
 
 HAND_WRITTEN = """\

@@ -17,8 +17,8 @@ from keyring.backends import fail, null
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
 from cc_jupyter import keys
-from cc_jupyter.errors import ConfigError
-from cc_jupyter.folders import data_folder
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.paths import data_folder
 from cc_jupyter.keys import Key
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from cc_jupyter.conversation import Conversations, Past, Thread, Turn, TurnKey
-from cc_jupyter.messages import Message
+from cc_jupyter.conversation import Conversations, Thread
+from cc_jupyter.core.messages import Message, TurnKey
+from cc_jupyter.slots import Past, Turn
 
 
 def key(cell: str, number: int = 0, notebook: str = "n") -> TurnKey:

@@ -17,16 +17,17 @@ from markdown_it import MarkdownIt
 from support.store.samples import conversation, turn
 
 import cc_jupyter
-from cc_jupyter.errors import OptionError
-from cc_jupyter.export import export_json, export_markdown, export_notebook, write_export
-from cc_jupyter.images import Image
+from cc_jupyter.core.display import word_diff
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.messages import Image
+from cc_jupyter.export import export_json, export_markdown, write_export
 from cc_jupyter.input_transforms import PromptCell
+from cc_jupyter.notebook_export import export_notebook
 from cc_jupyter.notebook_usage import notebook_usage
 from cc_jupyter.options import parse_cell_line
 from cc_jupyter.records import PlaceRecord
 from cc_jupyter.template import evaluate, render
 from cc_jupyter.values import Rendered
-from cc_jupyter.word_diff import word_diff
 
 SYSTEM = "be 'brief' and \"kind\"\nin two lines {{ not a value }}"
 FIGURE = Image("image/png", b"p", None, "fig")

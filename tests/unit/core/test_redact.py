@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cc_jupyter.redact import redact
+from cc_jupyter.core.redaction import redact
 
 LETTERS = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 KEYS = st.text(LETTERS, min_size=4, max_size=80)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from cc_jupyter.catalog import ModelSpec, Rates, Tier, load_catalog
-from cc_jupyter.events import Usage
+from cc_jupyter.core.events import Usage
 from cc_jupyter.known_models import KnownModel, known_models
 from cc_jupyter.model_list import ModelList
 from cc_jupyter.optionline import next_word

@@ -8,8 +8,9 @@ from decimal import ROUND_DOWN, Context, Decimal, localcontext
 import pytest
 
 from cc_jupyter.catalog import ModelSpec, load_catalog
-from cc_jupyter.cost import UNKNOWN_COST, Cost, format_usd, price
-from cc_jupyter.events import Usage
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.money import UNKNOWN_COST, Cost, format_usd
+from cc_jupyter.cost import price
 
 MODELS = load_catalog().models
 PRICE_DATE = date(2026, 10, 8)

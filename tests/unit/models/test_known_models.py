@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from cc_jupyter.catalog import load_catalog, maker_by_id
-from cc_jupyter.errors import ConfigError
+from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.known_models import known_models
 from cc_jupyter.model_list import ListedModel, ModelList
 from cc_jupyter.models import settings_for

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.known_models import known_models
 from cc_jupyter.model_filter import blended_usd, matching
 from cc_jupyter.model_list import ListedModel, ModelList

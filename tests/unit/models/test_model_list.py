@@ -11,8 +11,8 @@ import pytest
 from support import provider as scripted
 from support.provider import KEY, MODELS, ODD_MODELS, Provider
 
-from cc_jupyter.errors import ConnectError
-from cc_jupyter.folders import cache_folder
+from cc_jupyter.core.errors import ConnectError
+from cc_jupyter.core.paths import cache_folder
 from cc_jupyter.model_list import ListedModel, cached_models, fetch_models
 from cc_jupyter.transport import Transport
 

@@ -18,17 +18,18 @@ from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
 from cc_jupyter import attachments
-from cc_jupyter.attachments import (
-    Image,
+from cc_jupyter.attachments import load_image, to_image
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.messages import Image
+from cc_jupyter.images import (
+    CHAT_IMAGE_BYTES,
+    MESSAGES_IMAGE_BYTES,
     anthropic_image_part,
     check_images,
-    load_image,
+    encoded_bytes,
     message_content,
     openai_image_part,
-    to_image,
 )
-from cc_jupyter.errors import ConfigError, OptionError
-from cc_jupyter.images import CHAT_IMAGE_BYTES, MESSAGES_IMAGE_BYTES, encoded_bytes
 from cc_jupyter.pictures import media_type_of
 from cc_jupyter.template import evaluate
 

@@ -22,8 +22,9 @@ import polars as pl
 import pytest
 
 import cc_jupyter
+from cc_jupyter.core.errors import AuthError, OptionError, StreamError
+from cc_jupyter.core.redaction import masked, restored, secrets_in
 from cc_jupyter.error_report import CELL_LIMIT, LastError, read_error
-from cc_jupyter.errors import AuthError, OptionError, StreamError
 from cc_jupyter.last_error import (
     corrected_cell,
     explain_prompt,
@@ -32,7 +33,6 @@ from cc_jupyter.last_error import (
     last_exception,
     unified_diff,
 )
-from cc_jupyter.masking import masked, restored, secrets_in
 from cc_jupyter.tracebacks import is_user_file
 from cc_jupyter.variables import summarize
 

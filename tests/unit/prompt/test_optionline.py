@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.optionline import next_word, shown, unquoted
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cc_jupyter.errors import OptionError
-from cc_jupyter.messages import Parameters
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.messages import Parameters
 from cc_jupyter.options import (
     OPTIONS,
     CellOptions,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.template import Expression, Literal, evaluate, parse_template, render
 from cc_jupyter.values import Rendered, to_text
 

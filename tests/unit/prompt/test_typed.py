@@ -22,17 +22,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from support.provider.sample import sample
 
-from cc_jupyter.errors import ConfigError, OptionError, StreamError
-from cc_jupyter.messages import Message, Request
-from cc_jupyter.reply import Reply
-from cc_jupyter.typed import (
-    Capture,
-    ValidationProblem,
-    capture_for,
-    json_capture,
-    may_repair,
-)
+from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
+from cc_jupyter.core.messages import Message, Request
+from cc_jupyter.core.reply import Reply
+from cc_jupyter.typed import Capture, capture_for, json_capture, may_repair
 from cc_jupyter.typed_expression import parse_type
+from cc_jupyter.typed_reader import ValidationProblem
 
 pydantic = pytest.importorskip("pydantic")
 NONE = object()

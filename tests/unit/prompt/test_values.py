@@ -26,17 +26,10 @@ from IPython.display import Image as DisplayedImage
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from cc_jupyter.errors import ConfigError, OptionError
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.text import describe, excerpt
 from cc_jupyter.structures import structure_text
-from cc_jupyter.values import (
-    FILE_LIMIT,
-    OTHER_LIMIT,
-    STR_LIMIT,
-    Rendered,
-    describe,
-    excerpt,
-    to_text,
-)
+from cc_jupyter.values import FILE_LIMIT, OTHER_LIMIT, STR_LIMIT, Rendered, to_text
 
 
 def text(value: object) -> str:

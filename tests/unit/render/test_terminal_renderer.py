@@ -6,11 +6,11 @@ import io
 
 import pytest
 
-from cc_jupyter.events import ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.events import ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.reply import Reply
 from cc_jupyter.render import terminal
 from cc_jupyter.render.terminal import TerminalRenderer
 from cc_jupyter.render.text import TextRenderer, printer
-from cc_jupyter.reply import Reply
 
 TEXT = "# Head\n\nSome **bold** text.\n\n```python\nx = 1\n```\n"
 

@@ -9,11 +9,11 @@ from importlib import resources
 import pytest
 from jsonschema import Draft202012Validator
 
-from cc_jupyter.cost import Cost
-from cc_jupyter.errors import StreamError
-from cc_jupyter.events import Usage
+from cc_jupyter.core.errors import StreamError
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.money import Cost
+from cc_jupyter.core.reply import Provenance, Reply, ToolCall
 from cc_jupyter.render.usage_line import metadata, usage_bundle, usage_line
-from cc_jupyter.reply import Provenance, Reply, ToolCall
 
 WHOLE = Reply(
     text="Hello",

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from cc_jupyter.conversation import Basis, Turn, TurnKey
+from cc_jupyter.core.messages import Parameters, Question, TurnKey
 from cc_jupyter.lookups import GONE, UNTOLD, digest_of, look_up, plain_name
-from cc_jupyter.messages import Parameters
 from cc_jupyter.money import format_sum
-from cc_jupyter.plan import Question, plan_cost
+from cc_jupyter.plan import plan_cost
 from cc_jupyter.refresh import AGAIN, refresh_plan
 from cc_jupyter.session import Session
+from cc_jupyter.slots import Basis, Turn
 from cc_jupyter.staleness import UPSTREAM, stale_reasons
 from cc_jupyter.values import to_text
 

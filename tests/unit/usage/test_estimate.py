@@ -7,11 +7,10 @@ from decimal import Decimal
 import pytest
 
 from cc_jupyter.budget import Budget, load_budget, parse_budget, save_budget
-from cc_jupyter.errors import ConfigError, OptionError
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.messages import Image, Message, Request
+from cc_jupyter.core.paths import data_folder
 from cc_jupyter.estimate import Calibration, estimate_tokens, usual_answer_tokens
-from cc_jupyter.folders import data_folder
-from cc_jupyter.images import Image
-from cc_jupyter.messages import Message, Request
 from cc_jupyter.window import fit
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 
 from support.store.samples import turn
 
-from cc_jupyter.cost import Cost
+from cc_jupyter.core.money import Cost
 from cc_jupyter.ledger import add_up
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from cc_jupyter.cli import main
-from cc_jupyter.errors import OptionError
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.money import format_sum
 from cc_jupyter.notebook_usage import notebook_usage
 

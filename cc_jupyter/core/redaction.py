@@ -1,4 +1,9 @@
-"""Takes secrets out of code and messages that the user did not pick line by line.
+"""Takes secrets out of every text that may be shown, logged or kept.
+
+Keys seen in the wild start with `user_`, `cc_` or `sk-`; a key of any other shape is removed by
+its own letters, which is why callers that know the key pass it.
+
+Takes secrets out of code and messages that the user did not pick line by line.
 
 `redact` knows what a key looks like. A failing cell holds more: passwords in literals and in
 addresses, keys of other services, variables whose name says what they are. What is taken out
@@ -7,15 +12,36 @@ becomes `[key]`; `restored` puts it back into a corrected cell.
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING
-
-from cc_jupyter.redact import redact
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+
+_SHAPES = re.compile(
+    # a digit, or a length no ordinary word has: `bearer token` and `user_messages` are no keys;
+    # in JSON a backslash ends a key, and the letter of an escape is no part of the word behind it
+    r"(?i)(?P<scheme>\bbearer\s+)(?=[^\s\"',;}\]\\]*[\d_]|[^\s\"',;}\]\\]{16})[^\s\"',;}\]\\]+"
+    r"|(?:\b|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))(?:user_|cc_|sk-)"
+    r"(?:(?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{20,})"
+)
+_SHORTEST_SECRET = 4
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Replace each secret, and all that looks like a key, by `[key]`."""
+    for secret in secrets:
+        if len(secret) < _SHORTEST_SECRET:
+            continue
+        for spelled in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
+            text = text.replace(spelled, "[key]")
+    return _SHAPES.sub(lambda found: f"{found['scheme'] or ''}[key]", text)
+
 
 MASK = "[key]"
 
@@ -27,7 +53,7 @@ _STRONG_NAME = re.compile(rf"(?i){_STRONG}")
 # a loop's `key` and a tokenizer's `token` are ordinary words: there the value decides too
 _WEAK_NAME = re.compile(r"(?i)(?:^|_)(?:key|token|auth|cookie|bearer|pwd|dsn|pat)$")
 _WEAK_VALUE = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])\S{16,}")
-_SHORTEST_SECRET = 6
+_SHORTEST_VALUE = 6
 _LOOKED_AT = 1_000
 
 # possessive, so that no text costs more than its length
@@ -38,7 +64,7 @@ _LITERAL = re.compile(
     (?P<quote> ["']{1,3} ) (?P<value> [^"'\n]+ ) (?P=quote)
     """
 )
-_SHAPES = re.compile(
+_CREDENTIAL_SHAPES = re.compile(
     r"""(?x)
       (?P<kept> (?i: --(?:password|passwd|token|api-key|secret)[=\x20]
               | \bauthorization["']?\s*[:=]\s*["']?(?:basic|token)\s+ ) ) [^\s"']+
@@ -53,7 +79,7 @@ _SHAPES = re.compile(
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace what is, or is named like, a secret by `[key]`."""
-    return redact(_SHAPES.sub(_shape, _LITERAL.sub(_literal, text)), secrets)
+    return redact(_CREDENTIAL_SHAPES.sub(_shape, _LITERAL.sub(_literal, text)), secrets)
 
 
 def is_secret(name: str, value: object) -> bool:
@@ -77,7 +103,7 @@ def secrets_in(variables: Mapping[str, object]) -> list[str]:
         value
         for name, value in _named(variables)
         if type(value) is str
-        and len(value) >= _SHORTEST_SECRET
+        and len(value) >= _SHORTEST_VALUE
         and not value.isalpha()
         and is_secret(name, value)
     }

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from cc_jupyter.reply import Reply
+    from cc_jupyter.core.reply import Reply
 
-_PACKAGE = str(Path(__file__).parent)
+
+_PACKAGE = str(Path(__file__).parents[1])
 
 
 class CcError(Exception):

@@ -1,15 +1,19 @@
 """Where the user's files live; the one place that knows, so that one variable moves them all.
 
 The three functions only compute a path. Whoever writes there calls `make_private` first.
+
+How paths are shown: no user's name stands in what is saved, printed or pasted.
 """
 
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
+import re
 from pathlib import Path
 
-from cc_jupyter.errors import ConfigError
+from cc_jupyter.core.errors import ConfigError
 
 _APP = "cc_jupyter"
 _OTHERS = 0o077
@@ -63,3 +67,26 @@ def _folder(kind: str) -> Path:
 
     path: Path = getattr(platformdirs, f"user_{kind}_path")(_APP, appauthor=False)
     return path
+
+
+def short_path(path: Path) -> str:
+    """Write the home folder as `~`."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere, or a user without a home
+        return str(path)
+
+
+def without_user(text: str) -> str:
+    """Write the home folder as `~` wherever it stands in a text, and a folder named as the user."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # a user without a home
+        home = ""
+    if len(Path(home).parts) > 1:
+        text = re.sub(rf"{re.escape(home)}(?![^\s/\\,;:)'\"])", "~", text)
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a number without a name, as in some containers
+        return text
+    return re.sub(rf"(?<=[/\\]){re.escape(user)}(?![^\s/\\,;:)'\"])", "[user]", text)

@@ -1,8 +1,12 @@
-"""How messages quote what the user wrote: short, on one line, without secrets."""
+"""Text helpers for messages, checks and ids."""
 
 from __future__ import annotations
 
-from cc_jupyter.redact import redact
+import os
+import re
+
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.redaction import redact
 
 _EXCERPT = 60
 
@@ -36,3 +40,41 @@ def counted(number: int, what: str) -> str:
 def library_of(kind: type) -> str:
     """Give the top-level module of a class: how it is known without importing it."""
     return str(kind.__module__).partition(".")[0]
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def check_prompt(text: str, *, where_to: str) -> None:
+    """Refuse a prompt that cannot be sent; `where_to` says where an empty one should be written.
+
+    Raises
+    ------
+    OptionError
+        It is empty, or holds half a character.
+    """
+    if not text.strip():
+        raise OptionError("the prompt is empty", hint=where_to)
+    check_characters(text)
+
+
+def check_characters(text: str) -> None:
+    """Refuse a text that UTF-8 cannot write.
+
+    Raises
+    ------
+    OptionError
+        It holds half a character; the message says where.
+    """
+    found = _SURROGATE.search(text)
+    if found is not None:
+        raise OptionError(
+            f"character {found.start():,} of the prompt is half a character"
+            f" (U+{ord(found[0]):04X}), which cannot be sent",
+            hint="it comes from broken text; str.encode('utf-8', 'replace') mends it",
+        )
+
+
+def new_id() -> str:
+    """Give 32 random hexadecimal digits."""
+    return os.urandom(16).hex()

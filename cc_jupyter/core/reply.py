@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, assert_never
 
-from cc_jupyter.cost import UNKNOWN_COST, Cost
-from cc_jupyter.errors import CcError, StreamError
-from cc_jupyter.events import (
+from cc_jupyter.core.errors import CcError, StreamError
+from cc_jupyter.core.events import (
     NO_USAGE,
     Error,
     Notice,
@@ -22,10 +21,12 @@ from cc_jupyter.events import (
     Usage,
     Waiting,
 )
+from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
+
 
 _FENCE = re.compile(
     r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[^\n`]*\n"
