@@ -99,8 +99,8 @@ def _doctor() -> int:
     """Look at what surrounds a request; the status says whether anything failed."""
     from datetime import UTC, datetime  # noqa: PLC0415  as for local
 
+    from cc_jupyter.config.settings import load_settings  # noqa: PLC0415  as for local
     from cc_jupyter.doctor import examine  # noqa: PLC0415  as for local
-    from cc_jupyter.settings import load_settings  # noqa: PLC0415  as for local
     from cc_jupyter.transport import Transport  # noqa: PLC0415  as for local
 
     report = examine(

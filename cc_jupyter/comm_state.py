@@ -21,9 +21,9 @@ from cc_jupyter.staleness import UPSTREAM, Staleness
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.document_order import Page
     from cc_jupyter.session import Session
-    from cc_jupyter.settings import Settings
     from cc_jupyter.shell import Cell
     from cc_jupyter.slots import Slot
 

@@ -18,9 +18,9 @@ from cc_jupyter.saved_outputs import saved_outputs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.history import History
     from cc_jupyter.records import TurnRecord
-    from cc_jupyter.settings import Settings
     from cc_jupyter.slots import Slot, Turn
 
 _CUT = ("length", "interrupted", "error")

@@ -12,9 +12,9 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter import keys
-from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.catalog import load_catalog
+from cc_jupyter.config import credentials
+from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Card, Page
 from cc_jupyter.core.errors import AuthError, ConfigError, OptionError, ProviderError
 from cc_jupyter.core.events import Notice, Waiting
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cc_jupyter.catalog import ModelSpec
+    from cc_jupyter.config.credentials import Key
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Table
-    from cc_jupyter.keys import Key
     from cc_jupyter.session import Session
-    from cc_jupyter.settings import Settings
     from cc_jupyter.shell import Cell
 
 _ASK_KEY = "Key, made in Command Code Studio (what you type is not shown): "
@@ -129,17 +129,17 @@ class LoginCommands:
         """Remove what `login` stored; say what else holds a key."""
         _no_words("logout", rest)
         try:
-            from_keyring = keys.remove_from_keyring()
+            from_keyring = credentials.remove_from_keyring()
         except ConfigError as error:
-            if keys.remove_file():
+            if credentials.remove_file():
                 error.hint = f"{error.hint}; the key file was removed"
             raise
-        from_file = keys.remove_file()
+        from_file = credentials.remove_file()
         card = Card()
         card["the system keyring"] = "its key is removed" if from_keyring else "held no key"
         card["the key file"] = "removed" if from_file else "there was none"
-        left = [name for name in keys.KEY_VARIABLES if keys.is_set(name)]
-        left += [keys.CLI_LOGIN] if keys.has_login() else []
+        left = [name for name in credentials.KEY_VARIABLES if credentials.is_set(name)]
+        left += [credentials.CLI_LOGIN] if credentials.has_login() else []
         if left:
             card["still there"] = f"{', '.join(left)}, which %cmd logout leaves alone"
         return card
@@ -196,17 +196,17 @@ def _provider_root(settings: Settings) -> str:
 
 def _kept(key: Key) -> tuple[str, str] | None:
     """Keep a key in the keyring, else in a file if that is agreed to; give its source and place."""
-    name = keys.keyring_name()
-    if name is not None and keys.save_in_keyring(key):
+    name = credentials.keyring_name()
+    if name is not None and credentials.save_in_keyring(key):
         with suppress(ConfigError):
-            keys.remove_file()  # what an earlier login left there
-        return keys.KEYRING, f"{keys.KEYRING} ({name})"
+            credentials.remove_file()  # what an earlier login left there
+        return credentials.KEYRING, f"{credentials.KEYRING} ({name})"
     why = "There is no system keyring." if name is None else f"The keyring ({name}) refused it."
-    place = short_path(keys.key_file())
+    place = short_path(credentials.key_file())
     if not _agreed(f"{why} Keep the key in a file that only you can read ({place})?"):
         return None
-    keys.save_in_file(key)
-    return keys.KEY_FILE, place
+    credentials.save_in_file(key)
+    return credentials.KEY_FILE, place
 
 
 # ── questions
@@ -214,7 +214,7 @@ def _kept(key: Key) -> tuple[str, str] | None:
 
 def _asked_key() -> Key | None:
     with _questions_told():
-        return keys.clean(_unseen(), "the prompt")
+        return credentials.clean(_unseen(), "the prompt")
 
 
 def _unseen() -> str:

@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from cc_jupyter.catalog import load_catalog
-from cc_jupyter.config_file import PROJECT_TABLE, config_path, save_setting
+from cc_jupyter.config.config_file import PROJECT_TABLE, config_path, save_setting
+from cc_jupyter.config.settings import nearest_project
 from cc_jupyter.core.display import Card, FigureTable, Row, Table
 from cc_jupyter.core.errors import ConnectError, OptionError, did_you_mean
 from cc_jupyter.core.paths import short_path
 from cc_jupyter.model_filter import ORDERS, hint_for, matching
 from cc_jupyter.models import LOCAL, settings_for
-from cc_jupyter.settings import nearest_project
 from cc_jupyter.standing import standing
 from cc_jupyter.target import keyless_target
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.known_models import KnownModel
     from cc_jupyter.model_list import ModelList
     from cc_jupyter.session import Session
-    from cc_jupyter.settings import Settings
     from cc_jupyter.shell import Cell
 
 _ALIAS = re.compile(r"[\w.+-]+")

@@ -18,9 +18,9 @@ from cc_jupyter.own_models import own_spec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.messages import Endpoint
     from cc_jupyter.own_models import OwnModel
-    from cc_jupyter.settings import Settings
     from cc_jupyter.target import Target
     from cc_jupyter.transport import Transport
 

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.catalog import load_catalog
-from cc_jupyter.config_file import save_setting
+from cc_jupyter.config.config_file import save_setting
 from cc_jupyter.core.errors import CcError, did_you_mean
 from cc_jupyter.favourites import note_use
 from cc_jupyter.model_filter import matching

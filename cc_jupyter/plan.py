@@ -20,10 +20,10 @@ from cc_jupyter.wire.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation import Thread
     from cc_jupyter.core.events import Usage
     from cc_jupyter.document_order import Page
-    from cc_jupyter.settings import Settings
     from cc_jupyter.slots import Turn
     from cc_jupyter.target import Target
 

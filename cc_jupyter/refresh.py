@@ -22,10 +22,10 @@ from cc_jupyter.staleness import Row, Staleness
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation import Thread
     from cc_jupyter.document_order import Page
     from cc_jupyter.session import Session
-    from cc_jupyter.settings import Settings
     from cc_jupyter.slots import Slot, Turn
 
 AGAIN = "a cell before it runs again"

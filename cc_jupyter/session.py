@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.answer_format import KnownForms
+from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation import Conversations
 from cc_jupyter.core.errors import ModelError, OptionError, ProviderError
 from cc_jupyter.core.events import TextDelta
@@ -23,7 +24,6 @@ from cc_jupyter.keeper import Keeper
 from cc_jupyter.models import LOCAL, Models, chosen_model, settings_for
 from cc_jupyter.plan import Plan, build_request, check_sight, going_on
 from cc_jupyter.running import InFlight
-from cc_jupyter.settings import Settings, load_settings
 from cc_jupyter.slots import Past
 from cc_jupyter.spending import Spending
 from cc_jupyter.target import find_target

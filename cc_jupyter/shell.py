@@ -19,9 +19,9 @@ from cc_jupyter.render.text import printer
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.render import Renderer
-    from cc_jupyter.settings import Settings
 
 
 class Cell:

@@ -16,10 +16,10 @@ from cc_jupyter.plan import plan_cost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
-    from cc_jupyter.settings import Settings
 
 _LOOK_S = 0.2
 """How often a growing answer is priced."""

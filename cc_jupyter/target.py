@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.base_url import api_root, is_loopback, is_provider
+from cc_jupyter.config.base_url import api_root, is_loopback, is_provider
+from cc_jupyter.config.credentials import KEY_VARIABLES, Key, key_in, stored_keys
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.keys import KEY_VARIABLES, Key, key_in, stored_keys
 
 if TYPE_CHECKING:
-    from cc_jupyter.settings import Settings
+    from cc_jupyter.config.settings import Settings
 
 __all__ = [
     "KEY_VARIABLES",

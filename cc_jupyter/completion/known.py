@@ -13,14 +13,14 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.base_url import api_root
 from cc_jupyter.completion.expressions import Expressions
+from cc_jupyter.config.base_url import api_root
+from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import ConfigError, StoreError
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.known_models import known_models
 from cc_jupyter.model_list import ModelList, cached_models
 from cc_jupyter.models import LOCAL
-from cc_jupyter.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,8 +10,8 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter import keys
-from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root, is_provider
+from cc_jupyter.config import credentials
+from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Table
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.paths import without_user
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Row
-    from cc_jupyter.settings import Settings
     from cc_jupyter.transport import Transport
 
 _PASTE = "no key and no user name stands here, so it may be pasted into an issue"
@@ -97,7 +97,7 @@ def examine(
         findings += [_model(settings), _key(settings), _keyring()]
         findings += examine_network(settings, transport, now)
     findings += examine_folders(history=settings is None or settings.history)
-    secrets = [*keys.every_secret(), *_named_secrets(settings), *proxy_secrets()]
+    secrets = [*credentials.every_secret(), *_named_secrets(settings), *proxy_secrets()]
     return Report(findings, lambda text: _hidden(text, secrets))
 
 
@@ -111,7 +111,7 @@ def _named_secrets(settings: Settings | None) -> Iterator[str]:
     """Give the keys in variables that the settings name."""
     if settings is not None:
         named = [settings.key_env, *(host.get("key_env") for host in settings.hosts.values())]
-        yield from (os.environ[name].strip() for name in named if name and keys.is_set(name))
+        yield from (os.environ[name].strip() for name in named if name and credentials.is_set(name))
 
 
 def _sources(settings: Settings) -> str:
@@ -145,7 +145,7 @@ def _key(settings: Settings) -> Finding:
         if is_provider(root):
             to_do = "%cmd login, or set CMD_API_KEY; %cmd use local needs none"
             return Finding("key", "fail", "there is none", to_do)
-        kept = next((key.source for key in keys.stored_keys()), None)
+        kept = next((key.source for key in credentials.stored_keys()), None)
     except CcError as error:
         return Finding.failed("key", error)
     own, host = urlsplit(DEFAULT_BASE_URL).netloc, urlsplit(root).netloc
@@ -154,6 +154,6 @@ def _key(settings: Settings) -> Finding:
 
 
 def _keyring() -> Finding:
-    name = keys.keyring_name()
+    name = credentials.keyring_name()
     found = name or "there is none; %cmd login offers a file instead"
     return Finding("keyring", "ok", found)

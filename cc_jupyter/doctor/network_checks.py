@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from cc_jupyter.base_url import api_root, is_provider
+from cc_jupyter.config.base_url import api_root, is_provider
 from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import counted
 from cc_jupyter.core.version import __version__
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from urllib.parse import SplitResult
 
-    from cc_jupyter.settings import Settings
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.transport import Transport
 
 _TIMEOUT_S = 2.5

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore
 
-from cc_jupyter.base_url import is_loopback
+from cc_jupyter.config.base_url import is_loopback
 from cc_jupyter.core.errors import ConfigError
 
 if TYPE_CHECKING:

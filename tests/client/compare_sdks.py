@@ -29,10 +29,10 @@ from support import provider as scripted
 from support.provider import KEY, Provider
 from support.recordings import load_recordings, outcome_of
 
+from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.messages import Message, Request
 from cc_jupyter.exchange import Exchange, Limits
-from cc_jupyter.keys import Key
 from cc_jupyter.target import Target
 from cc_jupyter.transport import Transport
 

@@ -216,7 +216,7 @@ def test_an_unknown_host_says_so(transport, monkeypatch):
 
 
 def test_a_server_that_does_not_accept_is_given_up(transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.transport.lane.CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("cc_jupyter.transport.call.CONNECT_TIMEOUT_S", 0.1)
     with Blackhole() as hole, pytest.raises(ConnectError, match=r"no connection to .* within"):
         exchange_bytes(transport, post(f"http://127.0.0.1:{hole.port}/v1/x"))
 

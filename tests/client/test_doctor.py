@@ -9,8 +9,8 @@ import pytest
 from support.provider import KEY
 from support.tls import TlsFront, make_certificate
 
+from cc_jupyter.config.settings import load_settings
 from cc_jupyter.doctor import examine
-from cc_jupyter.settings import load_settings
 from cc_jupyter.transport import route
 
 if TYPE_CHECKING:

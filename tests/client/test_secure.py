@@ -240,7 +240,7 @@ def test_a_proxy_that_refuses_is_named(answer, said, front, transport, monkeypat
 
 
 def test_a_proxy_that_says_nothing_is_given_up_like_a_connection(front, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.transport.lane.CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("cc_jupyter.transport.call.CONNECT_TIMEOUT_S", 0.1)
     silent = threading.Event()
     with PlainServer(lambda _: silent.wait(5)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")

@@ -19,9 +19,9 @@ from support.plain_server import CLAUDE, MODEL, open_sockets, reader_threads, wa
 from support.provider import Tokens
 
 from cc_jupyter import retry
+from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ProviderError
 from cc_jupyter.core.messages import Question
-from cc_jupyter.keys import Key
 from cc_jupyter.render import Silent
 from cc_jupyter.session import Session
 

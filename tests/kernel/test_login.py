@@ -47,8 +47,8 @@ def notebook(notebook):
     """Give a notebook whose base URL counts as the provider's own host, and no key is stored."""
     origin = notebook.provider.base_url.removesuffix("/provider")
     notebook.check(
-        "import keyring, keyring.core, cc_jupyter.base_url\n"
-        f"cc_jupyter.base_url._DEFAULT_ORIGIN = {origin!r}\n"
+        "import keyring, keyring.core, cc_jupyter.config.base_url\n"
+        f"cc_jupyter.config.base_url._DEFAULT_ORIGIN = {origin!r}\n"
         "keyring.core._keyring_backend = None"
     )
     key_file(notebook).unlink(missing_ok=True)
@@ -242,7 +242,7 @@ def test_a_variable_that_comes_first_is_named(notebook):
 
 
 def test_another_host_is_told_apart_and_gets_no_request(notebook):
-    notebook.check("cc_jupyter.base_url._DEFAULT_ORIGIN = 'https://api.commandcode.ai'")
+    notebook.check("cc_jupyter.config.base_url._DEFAULT_ORIGIN = 'https://api.commandcode.ai'")
     run, asked = talk(notebook, "%cmd login", KEY, "n", "y")
     assert "at api.commandcode.ai, free" in asked[1]["prompt"]
     assert "it goes to api.commandcode.ai only; the base URL is 127.0.0.1" in run.texts[0]
@@ -337,7 +337,7 @@ def test_in_a_terminal_the_key_is_not_echoed(tmp_path):
         child.expect(prompt)
         origin = provider.base_url.removesuffix("/provider")
         child.sendline(
-            f"import cc_jupyter.base_url as b; b._DEFAULT_ORIGIN = {origin!r}",
+            f"import cc_jupyter.config.base_url as b; b._DEFAULT_ORIGIN = {origin!r}",
         )
         child.expect(prompt)
         child.sendline("%cmd login")

@@ -9,7 +9,7 @@ from support.provider import KEY
 pytestmark = pytest.mark.kernel
 
 _PROVIDER_LISTS_NOTHING_NEW = """
-from cc_jupyter.base_url import DEFAULT_BASE_URL
+from cc_jupyter.config.base_url import DEFAULT_BASE_URL
 from cc_jupyter.session import shared_session
 shared_session().models._looked_up.add((DEFAULT_BASE_URL, "deepseek/deepsek-v4-flash"))
 """

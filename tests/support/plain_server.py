@@ -9,10 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import Message, Parameters, Request
 from cc_jupyter.exchange import Exchange, Limits
-from cc_jupyter.keys import Key
 from cc_jupyter.target import Target
 from cc_jupyter.transport.call import Call, End, Head
 from support.provider import KEY, Provider

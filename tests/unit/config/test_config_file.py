@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from cc_jupyter.config_file import PROJECT_TABLE, config_path, save_setting
+from cc_jupyter.config.config_file import PROJECT_TABLE, config_path, save_setting
+from cc_jupyter.config.settings import load_settings
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import make_private
-from cc_jupyter.settings import load_settings
 
 HAND_WRITTEN = """\
 # mine, do not touch

@@ -16,10 +16,10 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail, null
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from cc_jupyter import keys
+from cc_jupyter.config import credentials
+from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import data_folder
-from cc_jupyter.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,45 +84,47 @@ def mode(path: Path) -> int:
 
 
 def sources() -> list[str]:
-    return [key.source for key in keys.stored_keys()]
+    return [key.source for key in credentials.stored_keys()]
 
 
 # ── the keyring
 
 
 def test_a_key_in_the_keyring_is_found_again_and_removed(memory):
-    assert keys.save_in_keyring(KEY)
+    assert credentials.save_in_keyring(KEY)
     assert memory.entries == {("cc-jupyter", "api-key"): SECRET}
-    assert [(key.value, key.source) for key in keys.stored_keys()] == [(SECRET, keys.KEYRING)]
-    assert keys.remove_from_keyring()
+    assert [(key.value, key.source) for key in credentials.stored_keys()] == [
+        (SECRET, credentials.KEYRING)
+    ]
+    assert credentials.remove_from_keyring()
     assert memory.entries == {}
-    assert not keys.remove_from_keyring()
+    assert not credentials.remove_from_keyring()
 
 
 def test_a_working_keyring_has_a_name(memory):
-    assert keys.keyring_name() == memory.name
+    assert credentials.keyring_name() == memory.name
 
 
 @pytest.mark.parametrize("backend", [null.Keyring, fail.Keyring])
 def test_what_stands_in_for_a_missing_keyring_is_none(backend):
     with using(backend()):
-        assert keys.keyring_name() is None
-        assert not keys.save_in_keyring(KEY)
-        assert not keys.remove_from_keyring()
+        assert credentials.keyring_name() is None
+        assert not credentials.save_in_keyring(KEY)
+        assert not credentials.remove_from_keyring()
         assert sources() == []
 
 
 @pytest.mark.parametrize("backend", [Forgetful, Locked])
 def test_a_keyring_that_does_not_keep_the_key_is_not_believed(backend):
     with using(backend()):
-        assert not keys.save_in_keyring(KEY)
+        assert not credentials.save_in_keyring(KEY)
 
 
 def test_a_keyring_that_keeps_the_key_for_good_is_an_error_that_says_what_to_do():
     backend = Locked()
     backend.entries["cc-jupyter", "api-key"] = SECRET
     with using(backend), pytest.raises(ConfigError, match="does not give the key up") as error:
-        keys.remove_from_keyring()
+        credentials.remove_from_keyring()
     assert "cc-jupyter / api-key" in str(error.value.hint)
     assert SECRET not in "".join(traceback.format_exception(error.value))
 
@@ -130,9 +132,9 @@ def test_a_keyring_that_keeps_the_key_for_good_is_an_error_that_says_what_to_do(
 def test_a_keyring_that_is_configured_wrongly_is_passed_over(monkeypatch):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no.such.Backend")
     monkeypatch.setattr(keyring.core, "_keyring_backend", None)
-    keys.save_in_file(KEY)
-    assert keys.keyring_name() is None
-    assert sources() == [keys.KEY_FILE]
+    credentials.save_in_file(KEY)
+    assert credentials.keyring_name() is None
+    assert sources() == [credentials.KEY_FILE]
 
 
 # ── the key file
@@ -142,12 +144,14 @@ def test_a_keyring_that_is_configured_wrongly_is_passed_over(monkeypatch):
 def test_files_are_private_also_the_key_file_under_any_umask():
     before = os.umask(0)
     try:
-        path = keys.save_in_file(KEY)
+        path = credentials.save_in_file(KEY)
     finally:
         os.umask(before)
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
     assert [each.name for each in path.parent.iterdir()] == ["key"]
-    assert [(key.value, key.source) for key in keys.stored_keys()] == [(SECRET, keys.KEY_FILE)]
+    assert [(key.value, key.source) for key in credentials.stored_keys()] == [
+        (SECRET, credentials.KEY_FILE)
+    ]
 
 
 @POSIX
@@ -165,7 +169,7 @@ def test_at_no_moment_can_others_read_the_key(monkeypatch):
     path.write_text("old", encoding="utf-8")
     path.chmod(0o644)
     monkeypatch.setattr(os, "replace", looking)
-    keys.save_in_file(KEY)
+    credentials.save_in_file(KEY)
     assert seen == [(0o600, SECRET)]
     assert mode(path) == 0o600
 
@@ -174,52 +178,52 @@ def test_a_link_in_the_place_of_the_key_file_leads_the_key_nowhere(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("mine", encoding="utf-8")
     data_folder().mkdir(parents=True)
-    keys.key_file().symlink_to(elsewhere)
-    keys.save_in_file(KEY)
+    credentials.key_file().symlink_to(elsewhere)
+    credentials.save_in_file(KEY)
     assert elsewhere.read_text(encoding="utf-8") == "mine"
-    assert not keys.key_file().is_symlink()
+    assert not credentials.key_file().is_symlink()
 
 
 def test_a_failed_write_leaves_the_old_key_and_no_second_file(monkeypatch):
-    keys.save_in_file(Key("user_old_1", "the prompt"))
+    credentials.save_in_file(Key("user_old_1", "the prompt"))
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ConfigError, match="cannot be written: No space") as error:
-        keys.save_in_file(KEY)
+        credentials.save_in_file(KEY)
     assert SECRET not in f"{error.value} {error.value.hint}"
-    assert keys.key_file().read_text(encoding="utf-8") == "user_old_1\n"
+    assert credentials.key_file().read_text(encoding="utf-8") == "user_old_1\n"
     assert [each.name for each in data_folder().iterdir()] == ["key"]
 
 
 def test_a_key_file_is_removed_once():
-    keys.save_in_file(KEY)
-    assert keys.remove_file()
-    assert not keys.key_file().exists()
-    assert not keys.remove_file()
+    credentials.save_in_file(KEY)
+    assert credentials.remove_file()
+    assert not credentials.key_file().exists()
+    assert not credentials.remove_file()
 
 
 def test_a_key_file_that_cannot_be_removed_is_an_error():
-    (keys.key_file() / "in the way").mkdir(parents=True)
+    (credentials.key_file() / "in the way").mkdir(parents=True)
     with pytest.raises(ConfigError, match="cannot be removed"):
-        keys.remove_file()
+        credentials.remove_file()
 
 
 # ── the CLI's login
 
 
 def test_the_login_of_the_cli_is_read_and_its_unknown_members_are_left_alone():
-    path = keys.login_file()
+    path = credentials.login_file()
     path.parent.mkdir()
     content = json.dumps({"apiKey": SECRET, "openai": {"key": "x"}, "ü": [1, None]}, indent=3)
     path.write_bytes(content.encode())
-    assert keys.has_login()
-    assert sources() == [keys.CLI_LOGIN]
-    keys.save_in_file(KEY)
-    keys.remove_file()
-    keys.remove_from_keyring()
+    assert credentials.has_login()
+    assert sources() == [credentials.CLI_LOGIN]
+    credentials.save_in_file(KEY)
+    credentials.remove_file()
+    credentials.remove_from_keyring()
     assert path.read_bytes() == content.encode()
 
 
@@ -228,9 +232,9 @@ def test_the_login_of_the_cli_is_read_and_its_unknown_members_are_left_alone():
 
 def test_a_key_that_is_refused_is_in_no_traceback():
     with pytest.raises(ConfigError, match="holds a space") as error:
-        keys.clean(f"{SECRET} {SECRET}", "the prompt")
+        credentials.clean(f"{SECRET} {SECRET}", "the prompt")
     told = traceback.TracebackException.from_exception(error.value, capture_locals=True)
-    frames = [frame for frame in told.stack if frame.filename == keys.__file__]
+    frames = [frame for frame in told.stack if frame.filename == credentials.__file__]
     assert frames
     assert all(SECRET not in str(frame.locals) for frame in frames)
 
@@ -239,10 +243,10 @@ def test_every_secret_is_known_whatever_its_shape(monkeypatch, memory):
     monkeypatch.setenv("CMD_API_KEY", " in the environment ")
     memory.entries["cc-jupyter", "api-key"] = "in the keyring"
     data_folder().mkdir(parents=True)
-    keys.key_file().write_text("in the file\n", encoding="utf-8")
-    keys.login_file().parent.mkdir()
-    keys.login_file().write_text('{"apiKey": "in the login"}', encoding="utf-8")
-    assert sorted(keys.every_secret()) == [
+    credentials.key_file().write_text("in the file\n", encoding="utf-8")
+    credentials.login_file().parent.mkdir()
+    credentials.login_file().write_text('{"apiKey": "in the login"}', encoding="utf-8")
+    assert sorted(credentials.every_secret()) == [
         "in the environment",
         "in the file",
         "in the keyring",

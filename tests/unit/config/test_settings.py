@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import config_folder
-from cc_jupyter.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ from support import provider as scripted
 from support.provider import KEY, ODD_MODELS, Provider
 from support.provider.models import entry
 
+from cc_jupyter.config.credentials import Key
+from cc_jupyter.config.settings import Settings
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError
-from cc_jupyter.keys import Key
 from cc_jupyter.models import Models, chosen_model
-from cc_jupyter.settings import Settings
 from cc_jupyter.target import Target
 from cc_jupyter.transport import Transport
 

@@ -22,6 +22,7 @@ from cc_jupyter.core.paths import data_folder, make_private
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 KEY_VARIABLES = ("CMD_API_KEY", "COMMAND_CODE_API_KEY", "COMMANDCODE_API_KEY")
 KEYRING = "the system keyring"
 KEY_FILE = "the key file"

@@ -9,7 +9,7 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
-from cc_jupyter.base_url import api_root
+from cc_jupyter.config.base_url import api_root
 from cc_jupyter.core.errors import ConfigError
 
 if TYPE_CHECKING:

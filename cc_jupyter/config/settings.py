@@ -14,11 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.base_url import DEFAULT_BASE_URL, api_root
-from cc_jupyter.core.errors import ConfigError, did_you_mean
-from cc_jupyter.core.paths import config_folder
-from cc_jupyter.core.redaction import redact
-from cc_jupyter.setting_kinds import (
+from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root
+from cc_jupyter.config.validators import (
     from_variable,
     number_reader,
     read_amount,
@@ -29,12 +26,16 @@ from cc_jupyter.setting_kinds import (
     whole_reader,
     word_reader,
 )
+from cc_jupyter.core.errors import ConfigError, did_you_mean
+from cc_jupyter.core.paths import config_folder
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from decimal import Decimal
 
     from cc_jupyter.own_models import OwnModel
+
 
 _EMPTY: Mapping[str, Any] = {}
 

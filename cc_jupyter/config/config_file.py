@@ -17,6 +17,7 @@ from cc_jupyter.core.paths import config_folder, make_private
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 PROJECT_TABLE = ("tool", "cc_jupyter")
 """Where a `pyproject.toml` holds our settings."""
 _PRIVATE, _PUBLIC = 0o600, 0o644
