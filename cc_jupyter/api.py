@@ -12,7 +12,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
 from cc_jupyter.core.messages import Parameters, Question
 from cc_jupyter.core.text import check_characters, check_prompt
-from cc_jupyter.render import Silent
+from cc_jupyter.render.base import Silent
 from cc_jupyter.session import shared_session
 from cc_jupyter.shell import cell_of
 

@@ -20,7 +20,7 @@ from cc_jupyter.login_commands import LoginCommands
 from cc_jupyter.model_commands import ModelCommands
 from cc_jupyter.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.pick_command import PickCommand
-from cc_jupyter.render import Indented, Renderer, Silent
+from cc_jupyter.render.base import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session import shared_session
 from cc_jupyter.shell import Showing, cell_of

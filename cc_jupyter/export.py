@@ -14,7 +14,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.exported_turns import USAGE_FIELDS, about, cost_json, redacted, turns_said
 from cc_jupyter.notebook_export import export_notebook
-from cc_jupyter.render.safe import safe_markdown
+from cc_jupyter.render.sanitize import safe_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

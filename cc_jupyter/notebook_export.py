@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.exported_turns import USAGE_FIELDS, about, cost_json, turns_said
-from cc_jupyter.render.safe import safe_markdown
+from cc_jupyter.render.sanitize import safe_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

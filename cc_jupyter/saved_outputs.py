@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.core.errors import StreamError
 from cc_jupyter.core.reply import Provenance, Reply
-from cc_jupyter.render.notebook import NotebookRenderer
-from cc_jupyter.render.screen import Screen
+from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.messages import TurnKey
-from cc_jupyter.render.notebook import NotebookRenderer
-from cc_jupyter.render.safe import safe_terminal
-from cc_jupyter.render.screen import Screen
-from cc_jupyter.render.text import printer
+from cc_jupyter.render.notebook import NotebookRenderer, Screen
+from cc_jupyter.render.plain import printer
+from cc_jupyter.render.sanitize import safe_terminal
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.render import Renderer
+    from cc_jupyter.render.base import Renderer
 
 
 class Cell:

@@ -14,16 +14,17 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
-from cc_jupyter.render.blocks import Blocks
-from cc_jupyter.render.safe import safe_markdown, safe_terminal
+from cc_jupyter.render.base import stalled_line, waiting_line
+from cc_jupyter.render.markdown_stream import Blocks
+from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
 from cc_jupyter.render.usage_line import usage_line
-from cc_jupyter.render.waiting import stalled_line, waiting_line
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.reply import Reply
+
 
 _FRAME_S = 0.08
 

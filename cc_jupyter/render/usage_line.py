@@ -14,6 +14,7 @@ from cc_jupyter.core.money import format_usd
 if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
 
+
 SCHEMA_VERSION = 1
 _USAGE_FIELDS = (
     "input_tokens",

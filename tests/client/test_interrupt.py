@@ -20,7 +20,7 @@ from support.provider import KEY
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import Question
 from cc_jupyter.interrupt import InterruptGuard, ignore_echo
-from cc_jupyter.render import Silent
+from cc_jupyter.render.base import Silent
 from cc_jupyter.session import Session
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.render import Renderer
+    from cc_jupyter.render.base import Renderer
 
 LETTERS = "abcdefghijklmnopqrst"
 

@@ -22,7 +22,7 @@ from cc_jupyter import retry
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ProviderError
 from cc_jupyter.core.messages import Question
-from cc_jupyter.render import Silent
+from cc_jupyter.render.base import Silent
 from cc_jupyter.session import Session
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ import psutil
 from cc_jupyter import retry
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import Question
-from cc_jupyter.render import Silent
+from cc_jupyter.render.base import Silent
 from cc_jupyter.session import Session
 from support.provider import KEY
 

@@ -14,7 +14,7 @@ from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.history import History
-from cc_jupyter.render import Silent
+from cc_jupyter.render.base import Silent
 from cc_jupyter.session import Session
 from cc_jupyter.store import FILE, Store
 

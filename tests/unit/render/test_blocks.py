@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cc_jupyter.render.blocks import LIMIT, Blocks
+from cc_jupyter.render.markdown_stream import LIMIT, Blocks
 
 
 def frames(text, size):

@@ -8,8 +8,7 @@ from cc_jupyter.core.errors import StreamError
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.core.reply import Reply
 from cc_jupyter.render import notebook
-from cc_jupyter.render.notebook import NotebookRenderer
-from cc_jupyter.render.screen import Screen
+from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
 
 class Publisher:

@@ -9,8 +9,8 @@ import pytest
 from cc_jupyter.core.events import ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.core.reply import Reply
 from cc_jupyter.render import terminal
+from cc_jupyter.render.plain import TextRenderer, printer
 from cc_jupyter.render.terminal import TerminalRenderer
-from cc_jupyter.render.text import TextRenderer, printer
 
 TEXT = "# Head\n\nSome **bold** text.\n\n```python\nx = 1\n```\n"
 
@@ -97,7 +97,7 @@ def test_a_stall_is_told_below_the_unfinished_text_which_stays(clock):
 
 def test_the_plain_screen_prints_the_tail_without_more_text(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("cc_jupyter.render.text.monotonic", lambda: now[0])
+    monkeypatch.setattr("cc_jupyter.render.plain.monotonic", lambda: now[0])
     out = Screen(real=False)
     renderer = TextRenderer(out)
     renderer.show(TextDelta("One"))

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta
-from cc_jupyter.render.safe import safe_terminal
+from cc_jupyter.render.sanitize import safe_terminal
 from cc_jupyter.render.usage_line import usage_line
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.render import Renderer
+    from cc_jupyter.render.base import Renderer
+
 
 _FRAME_S = 0.036
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from cc_jupyter.render.fences import scan
-from cc_jupyter.render.inline import (
+from cc_jupyter.render.sanitize.fences import LINE_START, MARK, Mark, hides, hides_line_ends, scan
+from cc_jupyter.render.sanitize.inline import (
     harmless,
     needs_nothing,
     starts_or_ends_display,
     without_tags,
 )
-from cc_jupyter.render.lines import LINE_START, MARK, Mark, hides, hides_line_ends
 
 _INFO = re.compile(r"[^\w+#./:,={}()\[\]*?!%~^; \t-]")
 # lines of code that some renderer joins to a paragraph just above the fence
