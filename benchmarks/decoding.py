@@ -15,9 +15,9 @@ from support.provider import prose
 from support.provider.burst import parse, stream
 from support.provider.script import Body
 
+from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.events import TextDelta
-from cc_jupyter.wire import WIRE_FORMATS
-from cc_jupyter.wire.answer import AnswerReader
 
 try:
     import httpx2 as sdk_httpx  # what the SDKs of 2026 are built on

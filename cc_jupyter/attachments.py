@@ -11,16 +11,16 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.core.messages import Image
-from cc_jupyter.core.text import describe, excerpt, library_of
-from cc_jupyter.images import (
+from cc_jupyter.client.image_limits import (
     anthropic_image_part,
     check_images,
     message_content,
     openai_image_part,
     too_large,
 )
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.messages import Image
+from cc_jupyter.core.text import describe, excerpt, library_of
 from cc_jupyter.pictures import any_picture, media_type_of, quoted, sendable, shown_picture
 
 if TYPE_CHECKING:

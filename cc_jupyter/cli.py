@@ -99,9 +99,9 @@ def _doctor() -> int:
     """Look at what surrounds a request; the status says whether anything failed."""
     from datetime import UTC, datetime  # noqa: PLC0415  as for local
 
+    from cc_jupyter.client.transport import Transport  # noqa: PLC0415  as for local
     from cc_jupyter.config.settings import load_settings  # noqa: PLC0415  as for local
     from cc_jupyter.doctor import examine  # noqa: PLC0415  as for local
-    from cc_jupyter.transport import Transport  # noqa: PLC0415  as for local
 
     report = examine(
         load_settings, in_kernel=None, transport=Transport(), now=lambda: datetime.now(UTC)
@@ -111,14 +111,14 @@ def _doctor() -> int:
 
 
 def _setup() -> None:
-    from cc_jupyter import local  # noqa: PLC0415  --version and --help stay fast
+    from cc_jupyter.client.local import model as local  # noqa: PLC0415  --version and --help stay fast
 
     local.setup(print)
 
 
 def _start(port: int) -> None:
     """Serve until Ctrl-C or `stop`, which both are a good end."""
-    from cc_jupyter import local  # noqa: PLC0415  as above
+    from cc_jupyter.client.local import model as local  # noqa: PLC0415  as above
 
     other = local.registered()
     if other is not None:
@@ -146,13 +146,13 @@ def _start(port: int) -> None:
 
 
 def _stop() -> None:
-    from cc_jupyter import local  # noqa: PLC0415  as above
+    from cc_jupyter.client.local import model as local  # noqa: PLC0415  as above
 
     print("The local model has ended." if local.stop() else "No local server is registered.")
 
 
 def _status() -> None:
-    from cc_jupyter import local  # noqa: PLC0415  as above
+    from cc_jupyter.client.local import model as local  # noqa: PLC0415  as above
 
     found = local.status()
     engine = f"xllamacpp {found.engine}" if found.engine else "not installed"

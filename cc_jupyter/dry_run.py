@@ -7,9 +7,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.exchange import encode_body
 from cc_jupyter.plan import plan_cost
 
 if TYPE_CHECKING:

@@ -7,20 +7,21 @@ import hashlib
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from cc_jupyter.client.reply_builder import ReplyBuilder
+from cc_jupyter.client.token_counts import IMPOSSIBLE
 from cc_jupyter.core.errors import ProviderError
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import Provenance, Reply, ReplyBuilder
+from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import counted, new_id
 from cc_jupyter.models import LOCAL
 from cc_jupyter.plan import plan_cost
 from cc_jupyter.records import TurnRecord
 from cc_jupyter.slots import Basis, Turn
-from cc_jupyter.wire.figures import IMPOSSIBLE
 
 if TYPE_CHECKING:
+    from cc_jupyter.client.client import Exchange
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.exchange import Exchange
     from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
     from cc_jupyter.slots import Slot
@@ -218,6 +219,6 @@ class Keeper:
 
 
 def _local_model_name() -> str:
-    from cc_jupyter.local import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
+    from cc_jupyter.client.local.model import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
 
     return DISPLAY_NAME

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from cc_jupyter.catalog import ModelSpec, Rates, Tier, load_catalog, spec_by_id
+from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.core.messages import Endpoint
-from cc_jupyter.local_server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.own_models import own_spec
 
 if TYPE_CHECKING:

@@ -163,7 +163,7 @@ class LedgerCommands:
     def _url(self, record: TurnRecord) -> str:
         settings = self._session.settings()
         if record.served_by == LOCAL:
-            from cc_jupyter.local import running  # noqa: PLC0415  most sessions use no local model
+            from cc_jupyter.client.local.model import running  # noqa: PLC0415  most sessions use no local model
 
             return f"{running().url}/v1{record.endpoint}"
         root = api_root(settings.base_url, allow_http=settings.allow_http)

@@ -18,7 +18,7 @@ def local_command(rest: str) -> Card | Page:
     ConfigError
         The weights cannot be fetched, or the server does not start.
     """
-    from cc_jupyter import local  # noqa: PLC0415  most sessions use no local model
+    from cc_jupyter.client.local import model as local  # noqa: PLC0415  most sessions use no local model
 
     if rest not in ("", *_ACTIONS):
         hint = did_you_mean(rest, _ACTIONS) or f"there are: {', '.join(_ACTIONS)}"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cc_jupyter.catalog import load_catalog
+from cc_jupyter.client.client import Exchange, Limits
+from cc_jupyter.client.endpoint import Target, find_key
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Card, Page
@@ -20,9 +22,7 @@ from cc_jupyter.core.errors import AuthError, ConfigError, OptionError, Provider
 from cc_jupyter.core.events import Notice, Waiting
 from cc_jupyter.core.messages import Message, Parameters, Request
 from cc_jupyter.core.paths import short_path
-from cc_jupyter.exchange import Exchange, Limits
 from cc_jupyter.models import LOCAL
-from cc_jupyter.target import Target, find_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

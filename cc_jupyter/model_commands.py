@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cc_jupyter.catalog import load_catalog
+from cc_jupyter.client.endpoint import keyless_target
 from cc_jupyter.config.config_file import PROJECT_TABLE, config_path, save_setting
 from cc_jupyter.config.settings import nearest_project
 from cc_jupyter.core.display import Card, FigureTable, Row, Table
@@ -15,7 +16,6 @@ from cc_jupyter.core.paths import short_path
 from cc_jupyter.model_filter import ORDERS, hint_for, matching
 from cc_jupyter.models import LOCAL, settings_for
 from cc_jupyter.standing import standing
-from cc_jupyter.target import keyless_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, get_args
 
+from cc_jupyter.client.parsing import count
+from cc_jupyter.client.transport import Call, Transport, fetch
 from cc_jupyter.core.errors import ConfigError, ConnectError
 from cc_jupyter.core.messages import Endpoint
 from cc_jupyter.core.paths import cache_folder, make_private
 from cc_jupyter.core.version import __version__
-from cc_jupyter.transport import Transport, fetch
-from cc_jupyter.transport.call import Call
-from cc_jupyter.wire.body import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,11 +18,11 @@ from cc_jupyter.own_models import own_spec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cc_jupyter.client.endpoint import Target
+    from cc_jupyter.client.transport import Transport
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.messages import Endpoint
     from cc_jupyter.own_models import OwnModel
-    from cc_jupyter.target import Target
-    from cc_jupyter.transport import Transport
 
 LOCAL = "local"
 """The name that means the local model, as a model and as a base URL."""
@@ -146,7 +146,7 @@ def chosen_model(option: str | None, settings: Settings) -> str:
 
 def local_model() -> KnownModel:
     """Give the model on this machine as lists show it."""
-    from cc_jupyter.local import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
+    from cc_jupyter.client.local.model import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
 
     return KnownModel.on_this_machine(LOCAL, DISPLAY_NAME)
 

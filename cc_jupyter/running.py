@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cc_jupyter.core.reply import ReplyBuilder
+    from cc_jupyter.client.reply_builder import ReplyBuilder
 
 
 TOLD_S = 0.5

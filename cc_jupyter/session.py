@@ -11,13 +11,15 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.answer_format import KnownForms
+from cc_jupyter.client.client import Exchange, Limits
+from cc_jupyter.client.endpoint import find_target
+from cc_jupyter.client.structured_output import KnownForms
+from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation import Conversations
 from cc_jupyter.core.errors import ModelError, OptionError, ProviderError
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.document_order import DocumentOrder
-from cc_jupyter.exchange import Exchange, Limits
 from cc_jupyter.history import History
 from cc_jupyter.interrupt import InterruptGuard
 from cc_jupyter.keeper import Keeper
@@ -26,21 +28,19 @@ from cc_jupyter.plan import Plan, build_request, check_sight, going_on
 from cc_jupyter.running import InFlight
 from cc_jupyter.slots import Past
 from cc_jupyter.spending import Spending
-from cc_jupyter.target import find_target
-from cc_jupyter.transport import Transport
 from cc_jupyter.window import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
+    from cc_jupyter.client.endpoint import Target
     from cc_jupyter.conversation import Thread
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import Question, Request, TurnKey
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.document_order import Page
     from cc_jupyter.render.base import Renderer
-    from cc_jupyter.target import Target
     from cc_jupyter.typed_reader import ValidationProblem
 
 
@@ -284,6 +284,6 @@ def shared_session() -> Session:
 
 
 def _local_model_id() -> str:
-    from cc_jupyter.local import MODEL_ID  # noqa: PLC0415  most sessions use no local model
+    from cc_jupyter.client.local.model import MODEL_ID  # noqa: PLC0415  most sessions use no local model
 
     return MODEL_ID

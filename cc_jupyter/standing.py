@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
+from cc_jupyter.client.endpoint import find_target
 from cc_jupyter.core.display import Card
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.text import counted
 from cc_jupyter.models import LOCAL, chosen_model, settings_for
-from cc_jupyter.target import find_target
 
 if TYPE_CHECKING:
     from cc_jupyter.session import Session

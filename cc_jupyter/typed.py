@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.answer_format import strongest
+from cc_jupyter.client.structured_output import strongest
 from cc_jupyter.core.errors import StreamError
 from cc_jupyter.core.messages import AnswerFormat, Message
 from cc_jupyter.core.text import excerpt

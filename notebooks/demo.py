@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from cc_jupyter import CcError, local
+from cc_jupyter import CcError
+from cc_jupyter.client.local import model as local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cc_jupyter.client.endpoint import find_key
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Table
@@ -21,15 +22,14 @@ from cc_jupyter.doctor.folder_checks import examine_folders
 from cc_jupyter.doctor.machine_checks import examine_machine, front_end
 from cc_jupyter.doctor.network_checks import examine_network, proxy_secrets
 from cc_jupyter.models import LOCAL, chosen_model
-from cc_jupyter.target import find_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from cc_jupyter.client.transport import Transport
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Row
-    from cc_jupyter.transport import Transport
 
 _PASTE = "no key and no user name stands here, so it may be pasted into an issue"
 

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from cc_jupyter.client.transport import Call, End, Head
 from cc_jupyter.config.base_url import api_root, is_provider
 from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import counted
@@ -21,14 +22,13 @@ from cc_jupyter.core.version import __version__
 from cc_jupyter.doctor.finding import Finding
 from cc_jupyter.model_list import cached_models
 from cc_jupyter.models import LOCAL
-from cc_jupyter.transport.call import Call, End, Head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from urllib.parse import SplitResult
 
+    from cc_jupyter.client.transport import Transport
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.transport import Transport
 
 _TIMEOUT_S = 2.5
 """For all of the answer: whoever is offline waits no longer."""
@@ -170,7 +170,7 @@ def _period(seconds: float) -> str:
 
 
 def _proxy(root: str) -> Finding:
-    from cc_jupyter.transport.route import find_proxy  # noqa: PLC0415  with it comes httpcore
+    from cc_jupyter.client.proxy import find_proxy  # noqa: PLC0415  with it comes httpcore
 
     if not root.startswith("https://"):
         return Finding("proxy", "ok", "none: plain http never goes through one")
@@ -242,7 +242,7 @@ def _readable(path: Path, *, folder: bool) -> bool:
 
 
 def _local() -> Finding:
-    from cc_jupyter import local  # noqa: PLC0415  most sessions use no local model
+    from cc_jupyter.client.local import model as local  # noqa: PLC0415  most sessions use no local model
 
     status = local.status()
     if not status.engine:

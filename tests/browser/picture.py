@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.lab_harness import LAUNCH, Lab, LabNotebook, running_lab
 from support.private_environment import private_environment
 
-from cc_jupyter import local
+from cc_jupyter.client.local import model as local
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -21,7 +21,7 @@ from browser.picture import opened
 from support.lab_harness import LAUNCH, LabNotebook, running_lab
 from support.private_environment import private_environment
 
-from cc_jupyter import local
+from cc_jupyter.client.local import model as local
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.plain_server import reader_threads, wait_until
 
-from cc_jupyter.transport import Transport
+from cc_jupyter.client.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,8 @@ import httpx_sse
 import openai
 from support.recordings import ENDPOINTS
 
-from cc_jupyter.wire import WIRE_FORMATS
-from cc_jupyter.wire.answer import AnswerReader
+from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cc_jupyter.client.client import encode_body
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.messages import Message, Parameters, Request
-from cc_jupyter.exchange import encode_body
-from cc_jupyter.wire import WIRE_FORMATS
 
 if TYPE_CHECKING:
     from cc_jupyter.core.messages import Endpoint

@@ -20,7 +20,7 @@ from support.plain_server import (
     wait_until,
 )
 
-from cc_jupyter.transport import Incoming, Transport
+from cc_jupyter.client.transport import Incoming, Transport
 
 AT_ONCE_S = 0.05  # on a machine that is busy with other tests; 0.1 ms on a quiet one
 SEEN_S = 0.1
@@ -186,7 +186,7 @@ def test_closing_twice_and_after_the_end_is_nothing(provider, transport):
 
 
 def test_after_the_last_event_the_end_of_the_body_is_awaited(provider, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.transport._GRACE_S", 5.0)
+    monkeypatch.setattr("cc_jupyter.client.transport._GRACE_S", 5.0)
     provider.always(scripted.body("last"), scripted.pause(0.01))
     for _ in range(2):
         incoming = transport.send(chat(provider))
@@ -220,7 +220,7 @@ def test_a_key_is_never_sent_in_the_clear_when_tls_is_torn_down():
             called.append(how)
             super().shutdown(how)
 
-    from cc_jupyter.transport.lane import _Network  # noqa: PLC0415  below the package's face
+    from cc_jupyter.client.transport import _Network  # noqa: PLC0415  below the package's face
 
     left, right = socket.socketpair()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -26,9 +26,8 @@ from support.plain_server import (
 )
 from support.provider import Provider
 
+from cc_jupyter.client.transport import TIMED_OUT, Call, End, Head, Transport, fetch
 from cc_jupyter.core.errors import ConnectError
-from cc_jupyter.transport import Transport, fetch
-from cc_jupyter.transport.call import TIMED_OUT, Call, End, Head
 
 OK = scripted.http(200, "fine", content_type="text/plain")
 
@@ -216,7 +215,7 @@ def test_an_unknown_host_says_so(transport, monkeypatch):
 
 
 def test_a_server_that_does_not_accept_is_given_up(transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.transport.call.CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("cc_jupyter.client.transport.CONNECT_TIMEOUT_S", 0.1)
     with Blackhole() as hole, pytest.raises(ConnectError, match=r"no connection to .* within"):
         exchange_bytes(transport, post(f"http://127.0.0.1:{hole.port}/v1/x"))
 

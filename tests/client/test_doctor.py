@@ -9,9 +9,9 @@ import pytest
 from support.provider import KEY
 from support.tls import TlsFront, make_certificate
 
+from cc_jupyter.client import proxy
 from cc_jupyter.config.settings import load_settings
 from cc_jupyter.doctor import examine
-from cc_jupyter.transport import route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,14 +26,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def front(provider, certificate, monkeypatch) -> Iterator[TlsFront]:
     """Give the provider behind TLS with a certificate that nobody trusts."""
-    route.tls_context.cache_clear()
+    proxy.tls_context.cache_clear()
     monkeypatch.setenv("CMD_API_KEY", KEY)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
     with TlsFront(provider.port, certificate) as front:
         monkeypatch.setenv("CMD_BASE_URL", f"https://localhost:{front.port}/provider")
         yield front
-    route.tls_context.cache_clear()
+    proxy.tls_context.cache_clear()
 
 
 def rows(transport):

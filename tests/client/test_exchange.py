@@ -24,7 +24,8 @@ from support.plain_server import (
 )
 from support.provider import Provider
 
-from cc_jupyter import retry
+from cc_jupyter.client import client
+from cc_jupyter.client.transport import TIMED_OUT
 from cc_jupyter.core.errors import (
     AuthError,
     ConnectError,
@@ -35,7 +36,6 @@ from cc_jupyter.core.errors import (
     StatusError,
 )
 from cc_jupyter.core.events import Error, Notice, Stop, TextDelta, Usage, Waiting
-from cc_jupyter.transport.call import TIMED_OUT
 
 if TYPE_CHECKING:
     from cc_jupyter.core.events import StreamEvent
@@ -47,7 +47,7 @@ BOTH = pytest.mark.parametrize("model", [MODEL, CLAUDE])
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses of our own choosing be short."""
-    monkeypatch.setattr(retry, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(client, "_FIRST_BACKOFF_S", 0.01)
 
 
 def notices(events: list[StreamEvent]) -> list[str]:
@@ -256,7 +256,7 @@ def test_a_pause_of_more_than_half_a_minute_is_shown_and_not_slept(status, provi
 
 def test_our_own_pauses_double_with_jitter_and_stay_bounded():
     for tries, longest_s in ((0, 0.5), (1, 1), (2, 2), (3, 4), (10, 30), (10_000, 30)):
-        pauses = {retry.backoff_s(tries) for _ in range(200)}
+        pauses = {client.backoff_s(tries) for _ in range(200)}
         assert longest_s / 2 <= min(pauses) < max(pauses) <= longest_s
         assert len(pauses) > 100
 
@@ -418,7 +418,7 @@ def test_a_server_that_holds_the_line_after_the_end_mark_does_not_hold_the_cell(
 def test_after_the_reason_for_the_end_a_held_line_costs_two_seconds_at_most(
     usage, pings, provider, transport, monkeypatch
 ):
-    monkeypatch.setattr("cc_jupyter.exchange._SETTLE_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.client.client._SETTLE_S", 0.2)
     steps = scripted.openai_stream(["Hel", "lo"], usage=usage, done=False)
     ping = [step for _ in range(300) for step in (scripted.pause(0.01), scripted.body(":\n\n"))]
     provider.play(*held(*steps, *(ping if pings else ())))
@@ -446,7 +446,7 @@ def test_a_connection_is_kept_after_an_answer_that_ended_well(provider, transpor
 def test_a_refusal_whose_body_never_ends_is_told_by_its_status(
     form, provider, transport, monkeypatch
 ):
-    monkeypatch.setattr("cc_jupyter.exchange._REFUSAL_S", 0.3)
+    monkeypatch.setattr("cc_jupyter.client.client._REFUSAL_S", 0.3)
     drops = [step for _ in range(200) for step in (scripted.body(" "), scripted.pause(0.05))]
     more = {"trickles": drops, "hangs": [scripted.hang()], "is cut": [scripted.cut()]}[form]
     provider.play(scripted.head(401, content_type="application/json"), *more)
@@ -460,7 +460,7 @@ def test_a_refusal_whose_body_never_ends_is_told_by_its_status(
 
 
 def test_what_came_of_a_refusal_that_hangs_is_still_read(provider, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.exchange._REFUSAL_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.client.client._REFUSAL_S", 0.2)
     body = '{"error": {"message": "gone", "code": "unsupported_model"}}'
     provider.play(scripted.head(400), scripted.body(body), scripted.hang())
     _, error = collect(exchange(provider, transport))
@@ -514,7 +514,7 @@ def test_pings_count_as_life_and_leave_the_screen_its_moments(provider, transpor
 
 
 def test_while_a_connection_is_made_it_says_so(transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.transport.call.CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.client.transport.CONNECT_TIMEOUT_S", 0.2)
     with Blackhole() as blackhole:
         events, error = collect(exchange(blackhole, transport, max_retries=0))
     assert isinstance(error, ConnectError)

@@ -10,10 +10,11 @@ import tracemalloc
 import pytest
 from support.recordings import ENDPOINTS, events_of, outcome_of
 
+from cc_jupyter.client import sse
+from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.sse import MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.events import Error, Stop, TextDelta
-from cc_jupyter.wire import WIRE_FORMATS, sse
-from cc_jupyter.wire.answer import AnswerReader
-from cc_jupyter.wire.sse import MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
 
 KB, MB = 2**10, 2**20
 CHAT = ENDPOINTS["openai"]

@@ -15,11 +15,11 @@ from support import provider as scripted
 from support.provider import KEY, Provider
 from support.recordings import outcome_of
 
+from cc_jupyter.client.client import Exchange, Limits
+from cc_jupyter.client.endpoint import Target
+from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.messages import Message, Request
-from cc_jupyter.exchange import Exchange, Limits
-from cc_jupyter.target import Target
-from cc_jupyter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,6 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recordings import ENDPOINTS, events_of, load_recordings, outcome_of
 
+from cc_jupyter.client.parsing import ThinkSplitter, one_line, whole
+from cc_jupyter.client.provider_errors import parse_refusal
+from cc_jupyter.client.sse import SseDecoder
 from cc_jupyter.core.events import (
     Error,
     Notice,
@@ -21,9 +24,6 @@ from cc_jupyter.core.events import (
     ToolCallDelta,
     Usage,
 )
-from cc_jupyter.wire.envelope import parse_refusal
-from cc_jupyter.wire.sse import SseDecoder
-from cc_jupyter.wire.text import ThinkSplitter, one_line, whole
 
 both_wires = pytest.mark.parametrize("wire", ENDPOINTS)
 often = settings(deadline=None, max_examples=100)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cc_jupyter.client.provider_errors import Refusal, classify
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
@@ -20,7 +21,6 @@ from cc_jupyter.core.errors import (
     RateLimitError,
     StatusError,
 )
-from cc_jupyter.wire.refusal import Refusal, classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -25,8 +25,8 @@ from support.plain_server import (
 from support.provider import KEY
 from support.tls import HOST, ConnectProxy, TlsFront, make_certificate
 
+from cc_jupyter.client import proxy as route
 from cc_jupyter.core.errors import ConfigError, ConnectError
-from cc_jupyter.transport import route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,7 +240,7 @@ def test_a_proxy_that_refuses_is_named(answer, said, front, transport, monkeypat
 
 
 def test_a_proxy_that_says_nothing_is_given_up_like_a_connection(front, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.transport.call.CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("cc_jupyter.client.transport.CONNECT_TIMEOUT_S", 0.1)
     silent = threading.Event()
     with PlainServer(lambda _: silent.wait(5)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")

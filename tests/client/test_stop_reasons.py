@@ -7,8 +7,8 @@ import json
 import pytest
 from support.recordings import ENDPOINTS, events_of, outcome_of
 
-from cc_jupyter.wire import WIRE_FORMATS
-from cc_jupyter.wire.answer import AnswerReader
+from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 
 OPENAI = {
     "stop": "stop",

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cc_jupyter import local
+from cc_jupyter.client.local import model as local
 from cc_jupyter.core import paths as folders
 from cc_jupyter.core.errors import ConfigError
 

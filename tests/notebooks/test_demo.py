@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from support.provider import KEY, error, openai_stream, wait
 
-from cc_jupyter import local
+from cc_jupyter.client.local import model as local
 from cc_jupyter.core import paths as folders
 
 ROOT = Path(__file__).parents[2]

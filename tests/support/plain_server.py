@@ -9,20 +9,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from cc_jupyter.client.client import Exchange, Limits
+from cc_jupyter.client.endpoint import Target
+from cc_jupyter.client.transport import Call, End, Head
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import Message, Parameters, Request
-from cc_jupyter.exchange import Exchange, Limits
-from cc_jupyter.target import Target
-from cc_jupyter.transport.call import Call, End, Head
 from support.provider import KEY, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cc_jupyter.client.transport import Incoming, Item, Transport
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.transport import Incoming, Transport
-    from cc_jupyter.transport.call import Item
 
 MODEL = "deepseek/deepseek-v4-flash"
 CLAUDE = "claude-sonnet-5"

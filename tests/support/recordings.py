@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.reply import ReplyBuilder
-from cc_jupyter.wire import WIRE_FORMATS
-from cc_jupyter.wire.answer import AnswerReader
+from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.reply_builder import ReplyBuilder
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

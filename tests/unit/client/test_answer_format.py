@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from cc_jupyter.answer_format import (
+from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.parsing import with_extra
+from cc_jupyter.client.structured_output import (
     KnownForms,
     anthropic_fields,
     call_as_text,
@@ -21,6 +23,7 @@ from cc_jupyter.answer_format import (
     weaker,
     with_instruction,
 )
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
@@ -32,9 +35,6 @@ from cc_jupyter.core.errors import (
 from cc_jupyter.core.events import Error, Stop, TextDelta, ToolCallDelta, Usage
 from cc_jupyter.core.messages import AnswerFormat, Message, Parameters, Request
 from cc_jupyter.typed import capture_for, json_capture
-from cc_jupyter.wire import WIRE_FORMATS
-from cc_jupyter.wire.answer import AnswerReader
-from cc_jupyter.wire.body import with_extra
 
 CHAT, MESSAGES = "/chat/completions", "/messages"
 SCHEMA = {

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from cc_jupyter import local, weights
+from cc_jupyter.client.local import model as local
+from cc_jupyter.client.local import weights
 from cc_jupyter.core import paths as folders
 from cc_jupyter.core.errors import ConfigError
 
@@ -274,7 +275,7 @@ def test_a_full_disk_is_named_and_nothing_is_left(wheel, tmp_path):
     link = "import os, sys; os.link(sys.argv[1], sys.argv[3] + '/toy.whl')"
     script = f"""
 import resource, tempfile
-from cc_jupyter import weights
+from cc_jupyter.client.local import weights
 tempfile.tempdir = {tempfile.gettempdir()!r}
 resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
 download = [{sys.executable!r}, "-c", {link!r}, {str(wheel)!r}]
@@ -387,7 +388,7 @@ def test_version_loads_nothing_heavy():
         "import sys; from cc_jupyter import cli\n"
         "try: cli.main(['--version'])\n"
         "except SystemExit: pass\n"
-        "print(*{'IPython', 'httpx', 'cc_jupyter.local'} & set(sys.modules))"
+        "print(*{'IPython', 'httpx', 'cc_jupyter.client.local.model'} & set(sys.modules))"
     )
     assert run_python("-c", script).stdout.splitlines()[-1] == ""
 
@@ -413,7 +414,8 @@ def test_status_says_what_is_missing_and_writes_nothing(arguments, home):
 
 def test_status_shortens_the_path_of_the_weights(tmp_path, monkeypatch):
     script = (
-        "import os; from cc_jupyter import cli, local; from cc_jupyter.core import paths\n"
+        "import os; from cc_jupyter import cli; from cc_jupyter.core import paths\n"
+        "from cc_jupyter.client.local import model as local\n"
         "paths.make_private(paths.cache_folder())\n"
         "os.close(os.open(local.weights_path(), os.O_CREAT))\n"
         "os.truncate(local.weights_path(), 98362432)\n"

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from cc_jupyter.client.endpoint import find_key, find_target
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.config.credentials import KEY_VARIABLES
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import config_folder, data_folder
-from cc_jupyter.target import find_key, find_target
 
 PROVIDER = "https://api.commandcode.ai/provider/v1"
 STORED = "user_stored_0123456789"
@@ -422,7 +422,7 @@ def test_a_machine_without_keyring_has_no_key_there(tmp_path):
         find = importlib.util.find_spec
         importlib.util.find_spec = lambda name: None if name == "keyring" else find(name)
         from cc_jupyter.config.settings import Settings
-        from cc_jupyter.target import find_key
+        from cc_jupyter.client.endpoint import find_key
         print(find_key(Settings(), "https://api.commandcode.ai/provider/v1"))
     """
     run = [sys.executable, "-c", textwrap.dedent(code)]

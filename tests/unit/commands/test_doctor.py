@@ -18,12 +18,12 @@ from support.provider import KEY, MODELS
 
 from cc_jupyter import __version__
 from cc_jupyter.cli import main
+from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key, save_in_file
 from cc_jupyter.config.settings import load_settings
 from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.doctor import Report, examine
 from cc_jupyter.model_list import fetch_models
-from cc_jupyter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

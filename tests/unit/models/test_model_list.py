@@ -11,10 +11,10 @@ import pytest
 from support import provider as scripted
 from support.provider import KEY, MODELS, ODD_MODELS, Provider
 
+from cc_jupyter.client.transport import Transport
 from cc_jupyter.core.errors import ConnectError
 from cc_jupyter.core.paths import cache_folder
 from cc_jupyter.model_list import ListedModel, cached_models, fetch_models
-from cc_jupyter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,12 @@ from support import provider as scripted
 from support.provider import KEY, ODD_MODELS, Provider
 from support.provider.models import entry
 
+from cc_jupyter.client.endpoint import Target
+from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.config.settings import Settings
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError
 from cc_jupyter.models import Models, chosen_model
-from cc_jupyter.target import Target
-from cc_jupyter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

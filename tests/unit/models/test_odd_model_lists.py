@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import provider as scripted
 
+from cc_jupyter.client.transport import Transport
 from cc_jupyter.core.display import Table
 from cc_jupyter.core.errors import ConnectError
 from cc_jupyter.core.paths import cache_folder
 from cc_jupyter.model_list import ListedModel, ModelList, cached_models, fetch_models
-from cc_jupyter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,9 +19,7 @@ from PIL import Image as PillowImage
 
 from cc_jupyter import attachments
 from cc_jupyter.attachments import load_image, to_image
-from cc_jupyter.core.errors import ConfigError, OptionError
-from cc_jupyter.core.messages import Image
-from cc_jupyter.images import (
+from cc_jupyter.client.image_limits import (
     CHAT_IMAGE_BYTES,
     MESSAGES_IMAGE_BYTES,
     anthropic_image_part,
@@ -30,6 +28,8 @@ from cc_jupyter.images import (
     message_content,
     openai_image_part,
 )
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.messages import Image
 from cc_jupyter.pictures import media_type_of
 from cc_jupyter.template import evaluate
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from cc_jupyter import running
+from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
-from cc_jupyter.core.reply import ReplyBuilder
 from cc_jupyter.running import TOLD_S, InFlight
 
 

@@ -363,7 +363,9 @@ def test_what_cannot_be_sent_is_of_unknown_cost(session, monkeypatch):
 def test_the_local_model_costs_nothing_and_is_not_started_for_a_look(session, monkeypatch):
     run(session, "a", values=put_in({"x": 1}, "x"))
     monkeypatch.setenv("CMD_BASE_URL", "local")
-    monkeypatch.setattr("cc_jupyter.local.running", lambda: pytest.fail("it was started"))
+    monkeypatch.setattr(
+        "cc_jupyter.client.local.model.running", lambda: pytest.fail("it was started")
+    )
     plan = refresh_plan(session, {"x": 2}, NOTEBOOK)
     assert [step.cost.usd for step in plan.steps] == [Decimal(0)]
     assert format_sum(plan.total) == "$0"

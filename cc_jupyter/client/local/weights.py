@@ -25,6 +25,7 @@ from cc_jupyter.core.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+
 SETUP = "cc-jupyter local setup"
 
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.answer_format import anthropic_fields, with_instruction
+from cc_jupyter.client.decoder import ending, word_of
+from cc_jupyter.client.image_limits import anthropic_image_part, message_content
+from cc_jupyter.client.parsing import Mender, Speech, as_text, member, one_line, whole, with_extra
+from cc_jupyter.client.structured_output import anthropic_fields, with_instruction
+from cc_jupyter.client.token_counts import Figures, Tally
 from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta, Usage
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.images import anthropic_image_part, message_content
-from cc_jupyter.wire.body import as_text, member, with_extra
-from cc_jupyter.wire.ending import ending, word_of
-from cc_jupyter.wire.figures import Figures, Tally
-from cc_jupyter.wire.text import Mender, Speech, one_line, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cc_jupyter.core.messages import Message, Request
+
 
 DEFAULT_MAX_TOKENS = 8_192
 LARGEST_MAX_TOKENS = 64_000

@@ -20,6 +20,7 @@ from cc_jupyter.core.errors import ConfigError
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+
 KEEP_ALIVE_S = 120.0
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.parsing import count
 from cc_jupyter.core.events import Notice
-from cc_jupyter.wire.body import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cc_jupyter.core.events import Usage
+
 
 IMPOSSIBLE = "the provider reported impossible token counts"
 

@@ -1,4 +1,8 @@
-"""One request and its answer, with the few repeats that are safe.
+"""How long to wait before a request is sent again, and when not to send it at all.
+
+The repairs of a refused request: each is made once, says so, and changes as little as it can.
+
+One request and its answer, with the few repeats that are safe.
 
 Sends, reads, and turns every way this can end into events or one exception. What was refused, or
 broke before anything of an answer came, raises and may be sent again; from the first event on
@@ -7,32 +11,86 @@ nothing is sent again, and a broken answer ends in an `Error` event.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from cc_jupyter.answer_format import call_as_text
+from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.provider_errors import Refusal, classify
+from cc_jupyter.client.structured_output import call_as_text, is_thinking, weaker
+from cc_jupyter.client.transport import TIMED_OUT, Call, End, Head, Item, Wake
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.errors import ConnectError, ProviderError
 from cc_jupyter.core.events import Error, Notice, StreamEvent, Waiting
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.version import __version__
-from cc_jupyter.repair import repaired
-from cc_jupyter.retry import backoff_s, pause_s
-from cc_jupyter.transport.call import TIMED_OUT, Call, End, Head, Item, Wake
-from cc_jupyter.wire import WIRE_FORMATS
-from cc_jupyter.wire.answer import AnswerReader
-from cc_jupyter.wire.refusal import Refusal, classify
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from cc_jupyter.client.endpoint import Target
+    from cc_jupyter.client.provider_errors import Refusal
+    from cc_jupyter.client.transport import Incoming, Transport
     from cc_jupyter.core.messages import Request
-    from cc_jupyter.target import Target
-    from cc_jupyter.transport import Incoming, Transport
+
+
+LONGEST_WAIT_S = 30.0
+"""A provider that asks for a longer pause gets none: the user decides."""
+_FIRST_BACKOFF_S = 0.5
+
+
+def backoff_s(tries: int) -> float:
+    """Double with each try, between half and all of it, so that many cells spread out."""
+    longest_s: float = min(_FIRST_BACKOFF_S * 2 ** min(tries, 10), LONGEST_WAIT_S)
+    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+
+
+def pause_s(refusal: Refusal, tries: int) -> float | None:
+    """Give the pause before the next try after a refusal; `None`: there must be none.
+
+    A refusal whose pause is too long gets the hint to wait.
+    """
+    if not refusal.retryable:
+        return None
+    asked_s = refusal.error.retry_after_s
+    if asked_s is None:
+        return backoff_s(tries)
+    if asked_s <= LONGEST_WAIT_S:
+        return asked_s
+    refusal.error.hint = f"the provider asks to wait {asked_s:.0f} s; run the cell again then"
+    return None
+
+
+def repaired(refusal: Refusal, request: Request, first: Request) -> tuple[Request, str] | None:
+    """Give the request to send once more and what to say of it; `None`: nothing can be repaired.
+
+    Parameters
+    ----------
+    request
+        The one that was refused.
+    first
+        The one it came from; what differs from it was repaired already.
+    """
+    ceiling = refusal.max_tokens_ceiling
+    if ceiling and request.parameters == first.parameters:
+        parameters = dataclasses.replace(request.parameters, max_tokens=ceiling)
+        said = f"max_tokens lowered to {ceiling:,}, the most the model takes"
+        return dataclasses.replace(request, parameters=parameters), said
+    form = request.answer_format
+    if form is None or form != first.answer_format:
+        return None
+    thinking = is_thinking(request.parameters.effort, request.parameters.extra)
+    form = weaker(form, request.endpoint, refusal.error, thinking=thinking)
+    if form is None:
+        return None
+    return dataclasses.replace(request, answer_format=form), form.notice
+
 
 TICK_S = 0.036
 """How often a waiting reader looks up: the pace at which a screen may be drawn."""

@@ -1,4 +1,10 @@
-"""Bytes of a 200 response to events, whatever form the body really has.
+"""How an answer ended: the words of both dialects, and of upstreams that leak their own.
+
+Sources: OpenAI API reference, "The chat completion chunk object"; Claude platform page "Stop
+reasons"; Gemini API reference, "FinishReason" (all read 2026-11-22). Completion is proved by a
+word, not by the end of the bytes (provider-api.md, section 9).
+
+Bytes of a 200 response to events, whatever form the body really has.
 
 A stream was asked for; what comes may be a stream, one whole JSON answer, one JSON error, or a
 page of HTML, and the content type does not tell (provider-api.md, section 15). The first byte does.
@@ -6,21 +12,101 @@ page of HTML, and the content type does not tell (provider-api.md, section 15). 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cc_jupyter.core.events import Error, Notice
-from cc_jupyter.wire.body import parse_json
-from cc_jupyter.wire.ending import CUT, STREAM_ERROR
-from cc_jupyter.wire.envelope import has_error, read_envelope
-from cc_jupyter.wire.sse import BOM, MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
-from cc_jupyter.wire.text import one_line
+from cc_jupyter.client.parsing import as_text, one_line, parse_json
+from cc_jupyter.client.provider_errors import has_error, read_envelope
+from cc_jupyter.client.sse import BOM, MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
+from cc_jupyter.core.events import Error, Notice, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.wire import Decoder
-    from cc_jupyter.wire.sse import ServerSentEvent
+    from cc_jupyter.client.sse import ServerSentEvent
+    from cc_jupyter.core.events import StopReason, StreamEvent
+
+
+class Decoder(Protocol):
+    """Folds the JSON of one answer into events; keeps what spans several of them."""
+
+    @property
+    def spoke(self) -> bool:
+        """Whether any text, thinking or tool call has come."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the reason for the end is known; usage may still follow."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more can follow."""
+
+    def decode(self, name: str, body: dict[str, Any]) -> Iterable[StreamEvent]:
+        """Give the events of one JSON object; `name` is the server-sent event's own."""
+
+    def rest(self) -> Iterable[StreamEvent]:
+        """Give what was held back: half a character, half a tag, a doubt about the figures."""
+
+    def ending(self, *, end_seen: bool) -> Stop | Error:
+        """Give the one event that ends the answer; `end_seen`: the provider marked the end."""
+
+
+CUT = "the connection was lost before the answer was finished"
+STREAM_ERROR = "the provider reported a stream error"
+
+_REASONS: dict[str, StopReason] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "eos": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_calls": "tool_call",
+    "function_call": "tool_call",
+    "tool_use": "tool_call",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+}
+"""By the folded word: upstreams write `STOP` and `MAX_TOKENS`. All others are "unknown"."""
+
+
+def word_of(value: object) -> str | None:
+    """Read the provider's word for the reason; `None` for one that says nothing."""
+    word = one_line(as_text(value))
+    return None if word is None or word.casefold() in ("null", "none") else word
+
+
+def ending(
+    word: str | None, *, end_seen: bool, called: bool, refused: bool = False
+) -> Stop | Error:
+    """Give the last event of an answer.
+
+    Parameters
+    ----------
+    word
+        The provider's reason, if any came.
+    end_seen
+        Whether the provider marked the end, or the body is whole by itself.
+    called
+        Whether the model called a tool: Gemini then says `STOP`, and OpenAI `stop` where one tool
+        was forced.
+    refused
+        Whether the model's text was marked as a refusal.
+    """
+    if word is None and not end_seen:
+        return Error(CUT)
+    folded = (word or "").casefold()
+    if folded == "error":
+        return Error(STREAM_ERROR, code="error")
+    if refused:
+        return Stop("content_filter", word or "refusal")
+    reason = _REASONS.get(folded, "unknown")
+    return Stop("tool_call" if called and reason == "stop" else reason, word)
+
 
 _DONE = "[DONE]"
 _BEFORE_ANY_FORM = BOM + b" \t\r\n"

@@ -1,4 +1,12 @@
-"""From a refused request to one exception: what happened and what to do, in two lines.
+"""When to come back: from headers that promise nothing, and from the window of a plan.
+
+Rubbish is no answer: what cannot be read, or cannot be meant, is `None`.
+
+What a provider says when it refuses: one reading of all the shapes it comes in.
+
+Shapes and deviations: provider-api.md, section 14 (captures of 2026-08 to 2026-10).
+
+From a refused request to one exception: what happened and what to do, in two lines.
 
 Decides by code, then by text, then by status, as provider-api.md, section 14 advises: a 500 that
 says "insufficient credits" is final, a 402 about the upstream's balance is not the user's.
@@ -6,10 +14,14 @@ says "insufficient credits" is final, a 402 about the upstream's balance is not 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.parsing import member, one_line, parse_json
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
@@ -19,13 +31,166 @@ from cc_jupyter.core.errors import (
     StatusError,
 )
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.wire.envelope import Envelope, parse_refusal
-from cc_jupyter.wire.retry_after import reset_of, retry_after_s
-from cc_jupyter.wire.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+
+
+_ISO_TIME = re.compile(r"resets at (\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)", re.IGNORECASE)
+_FARTHEST = timedelta(days=400)
+"""From now; an instant beyond it is a mistake."""
+
+
+def reset_of(envelope: Envelope, now: datetime) -> datetime | None:
+    """Read when the window that is used up opens again."""
+    try:
+        if envelope.reset_epoch_s is not None:
+            reset = datetime.fromtimestamp(envelope.reset_epoch_s, UTC)
+        elif found := _ISO_TIME.search(envelope.message or ""):
+            reset = _aware(datetime.fromisoformat(found[1].rstrip(".")))
+        else:
+            return None
+    except (OverflowError, OSError, ValueError):
+        return None
+    return reset if abs(reset - now) <= _FARTHEST else None
+
+
+def retry_after_s(
+    headers: Mapping[str, str], reset: datetime | None, now: datetime
+) -> float | None:
+    """Give the seconds from now: by the headers, else until `reset`."""
+    value = headers.get("retry-after", "")
+    seconds = _seconds(headers.get("retry-after-ms", ""), per_second=1000)
+    if seconds is None:
+        seconds = _seconds(value, per_second=1)
+    if seconds is None and (at := _http_date(value) or reset) is not None:
+        seconds = max(0.0, (at - now).total_seconds())
+    if seconds is None or seconds > _FARTHEST.total_seconds():
+        return None
+    return seconds
+
+
+def _seconds(value: str, *, per_second: int) -> float | None:
+    try:
+        seconds = float(value) / per_second
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        return _aware(parsedate_to_datetime(value))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+_PREFIX_CODE = re.compile(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+):\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The provider's own words."""
+
+    message: str | None = None
+    """One line, at most 500 characters; `None` when there was none fit to show."""
+    code: str | None = None
+    kind: str | None = None
+    """Its `type`."""
+    window: str | None = None
+    """Which window of the plan is used up (`fiveHour`, `weekly`, `daily`)."""
+    reset_epoch_s: float | None = None
+    """When that window opens again."""
+    request_id: str | None = None
+
+
+def parse_refusal(raw: bytes) -> Envelope:
+    """Read the body of a refusal; HTML and other documents give no message, never their text."""
+    text = raw.decode("utf-8-sig", "replace").strip()
+    if text.startswith("<"):
+        return Envelope()
+    try:
+        return read_envelope(parse_json(text))
+    except ValueError:
+        return read_envelope("" if "\ufffd" in text else text)
+
+
+def has_error(body: dict[str, Any]) -> bool:
+    """Tell whether a JSON object reports an error; an `error` with nothing in it is none."""
+    error = body.get("error")
+    if isinstance(error, dict):
+        error = any(error.values())
+    return bool(error) or body.get("type") == "error" or bool(body.get("error_message"))
+
+
+def read_envelope(body: object) -> Envelope:
+    """Read either dialect's envelope, a bare one, one in a list, or a plain string."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, str):
+        body = {"message": body}
+    if not isinstance(body, dict):
+        return Envelope()
+    error = body.get("error") or body
+    if isinstance(error, str):
+        error = {"message": error}
+    if not isinstance(error, dict):
+        error = {}
+    limit = error.get("rateLimit") or body.get("rateLimit")
+    messages = (error.get("message"), *map(body.get, ("message", "detail", "error_message")))
+    envelope = Envelope(
+        message=_message(next(filter(None, messages), None)),
+        code=_word(error.get("code") or error.get("statusCode") or body.get("code")),
+        kind=_word(error.get("type") or body.get("error_type")),
+        window=_word(member(limit, "window")),
+        reset_epoch_s=_number(member(limit, "reset")),
+        request_id=_word(body.get("request_id") or error.get("request_id")),
+    )
+    return _with_prefix_code(envelope)
+
+
+def _message(value: object) -> str | None:
+    """Unwrap, once, a message that is itself a JSON document."""
+    if not isinstance(value, str):
+        return None
+    if value.lstrip().startswith("{"):
+        try:
+            inner = parse_json(value)
+        except ValueError:
+            return one_line(value)
+        text = member(inner, "error", "message") or member(inner, "message")
+        if isinstance(text, str):
+            return one_line(text)
+    return one_line(value)
+
+
+def _with_prefix_code(envelope: Envelope) -> Envelope:
+    """Take a business code that stands before the message (`MODEL_NOT_IN_PLAN: …`)."""
+    message = envelope.message or ""
+    found = _PREFIX_CODE.match(message)
+    if found is None:
+        return envelope
+    return dataclasses.replace(envelope, message=message[found.end() :] or None, code=found[1])
+
+
+def _word(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return one_line(str(value))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
 
 _WINDOWS = {"fivehour": "five-hour", "weekly": "weekly", "daily": "daily"}
 _CEILING = re.compile(r"max_tokens:?\s*(\d+)\s*>\s*(\d+)", re.IGNORECASE)

@@ -17,6 +17,7 @@ from cc_jupyter.core.redaction import redact
 if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
 
+
 __all__ = [
     "KEY_VARIABLES",
     "Key",
@@ -129,7 +130,7 @@ def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Ke
 
 
 def _local_target() -> Target:
-    from cc_jupyter.local import running  # noqa: PLC0415  most sessions use no local model
+    from cc_jupyter.client.local.model import running  # noqa: PLC0415  most sessions use no local model
 
     server = running()
     return Target(f"{server.url}/v1", Key(server.key, "the local server"), "local")

@@ -20,7 +20,8 @@ from cc_jupyter.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PROGRAM = Path(__file__).with_name("local_server.py")
+
+_PROGRAM = Path(__file__).with_name("server.py")
 _STOP_LIMIT_S = 5.0
 _LOG_LIMIT_BYTES = 65_536
 _REASON_LIMIT = 200

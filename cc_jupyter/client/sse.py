@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 MAX_EVENT_BYTES = 16 * 2**20
 """Of all lines from one blank line to the next, comments and unknown fields included."""
 BOM = b"\xef\xbb\xbf"

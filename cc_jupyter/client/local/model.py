@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cc_jupyter.client.local.process import Child, start_child
+from cc_jupyter.client.local.weights import SETUP, SMOLLM2, setup, weights_path
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import data_folder, make_private
-from cc_jupyter.local_child import Child, start_child
-from cc_jupyter.weights import SETUP, SMOLLM2, setup, weights_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 
 __all__ = [
     "DISPLAY_NAME",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.messages import Endpoint, Image
 
+
 MESSAGES_IMAGE_BYTES = 5 * 1024 * 1024
 """The most base64 characters of one image on `/messages`: what is counted is the field as sent.
 

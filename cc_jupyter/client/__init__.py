@@ -1,0 +1,4 @@
+"""Sends one request to a provider and reads its answer as events.
+
+It knows both wire formats, the network and the local model, and no conversation.
+"""

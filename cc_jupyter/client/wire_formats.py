@@ -1,0 +1,31 @@
+"""The wire: bodies out, events in, without I/O. One module a dialect, one door for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.client.anthropic import AnthropicDecoder
+from cc_jupyter.client.anthropic import encode as encode_anthropic
+from cc_jupyter.client.openai import OpenAIDecoder
+from cc_jupyter.client.openai import encode as encode_openai
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cc_jupyter.client.decoder import Decoder
+    from cc_jupyter.core.messages import Endpoint, Request
+
+
+@dataclass(frozen=True, slots=True)
+class WireFormat:
+    """One dialect: how a request is written and how its answer is read."""
+
+    encode: Callable[[Request], dict[str, Any]]
+    decoder: Callable[[], Decoder]
+
+
+WIRE_FORMATS: dict[Endpoint, WireFormat] = {
+    "/chat/completions": WireFormat(encode_openai, OpenAIDecoder),
+    "/messages": WireFormat(encode_anthropic, AnthropicDecoder),
+}
