@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.catalog import endpoint_by_name
 from cc_jupyter.catalog_text import KEYS, CatalogText, Entry, Maker
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.models.catalog import endpoint_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

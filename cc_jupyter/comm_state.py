@@ -12,7 +12,7 @@ from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.document_order import differing_cells
 from cc_jupyter.ledger import add_up
-from cc_jupyter.models import chosen_model
+from cc_jupyter.models.registry import chosen_model
 from cc_jupyter.money import format_sum, total
 from cc_jupyter.records import LedgerRow
 from cc_jupyter.render.usage_line import short_name

@@ -14,7 +14,7 @@ from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import counted, new_id
-from cc_jupyter.models import LOCAL
+from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.plan import plan_cost
 from cc_jupyter.records import TurnRecord
 from cc_jupyter.slots import Basis, Turn

@@ -6,14 +6,14 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cc_jupyter.budget import Budget, load_budget, parse_budget, save_budget
-from cc_jupyter.catalog import load_catalog
 from cc_jupyter.command_words import place_of
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.core.display import Card
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.history import history_off
-from cc_jupyter.models import LOCAL
+from cc_jupyter.models.catalog import load_catalog
+from cc_jupyter.models.registry import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

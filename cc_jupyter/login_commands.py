@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.catalog import load_catalog
 from cc_jupyter.client.client import Exchange, Limits
 from cc_jupyter.client.endpoint import Target, find_key
 from cc_jupyter.config import credentials
@@ -22,15 +21,16 @@ from cc_jupyter.core.errors import AuthError, ConfigError, OptionError, Provider
 from cc_jupyter.core.events import Notice, Waiting
 from cc_jupyter.core.messages import Message, Parameters, Request
 from cc_jupyter.core.paths import short_path
-from cc_jupyter.models import LOCAL
+from cc_jupyter.models.catalog import load_catalog
+from cc_jupyter.models.registry import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cc_jupyter.catalog import ModelSpec
     from cc_jupyter.config.credentials import Key
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Table
+    from cc_jupyter.models.catalog import ModelSpec
     from cc_jupyter.session import Session
     from cc_jupyter.shell import Cell
 

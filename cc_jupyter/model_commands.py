@@ -6,15 +6,15 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from cc_jupyter.catalog import load_catalog
 from cc_jupyter.client.endpoint import keyless_target
 from cc_jupyter.config.config_file import PROJECT_TABLE, config_path, save_setting
 from cc_jupyter.config.settings import nearest_project
 from cc_jupyter.core.display import Card, FigureTable, Row, Table
 from cc_jupyter.core.errors import ConnectError, OptionError, did_you_mean
 from cc_jupyter.core.paths import short_path
-from cc_jupyter.model_filter import ORDERS, hint_for, matching
-from cc_jupyter.models import LOCAL, settings_for
+from cc_jupyter.models.catalog import load_catalog
+from cc_jupyter.models.filter import ORDERS, hint_for, matching
+from cc_jupyter.models.registry import LOCAL, settings_for
 from cc_jupyter.standing import standing
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.known_models import KnownModel
-    from cc_jupyter.model_list import ModelList
+    from cc_jupyter.models.listing import ModelList
+    from cc_jupyter.models.registry import KnownModel
     from cc_jupyter.session import Session
     from cc_jupyter.shell import Cell
 

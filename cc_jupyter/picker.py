@@ -30,7 +30,7 @@ from cc_jupyter.session import shared_session
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.known_models import KnownModel
+    from cc_jupyter.models.registry import KnownModel
 
 _HERE = Path(__file__).parent
 _CHOICE = ("value", "temperature", "max_tokens", "effort", "system", "thread")

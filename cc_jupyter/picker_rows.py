@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.money import format_usd
-from cc_jupyter.cost import price
-from cc_jupyter.model_filter import NAMED, blended_usd
+from cc_jupyter.models.filter import NAMED, blended_usd
+from cc_jupyter.models.pricing import price
 from cc_jupyter.render.usage_line import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from cc_jupyter.catalog import Rates
-    from cc_jupyter.known_models import KnownModel
+    from cc_jupyter.models.catalog import Rates
+    from cc_jupyter.models.registry import KnownModel
     from cc_jupyter.speeds import Speed
 
 COLUMNS = (

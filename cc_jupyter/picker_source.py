@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.catalog import load_catalog
 from cc_jupyter.config.config_file import save_setting
 from cc_jupyter.core.errors import CcError, did_you_mean
 from cc_jupyter.favourites import note_use
-from cc_jupyter.model_filter import matching
-from cc_jupyter.models import LOCAL, local_model
+from cc_jupyter.models.catalog import load_catalog
+from cc_jupyter.models.filter import matching
+from cc_jupyter.models.registry import LOCAL, local_model
 from cc_jupyter.picker_choice import Choice
 from cc_jupyter.picker_rows import COLUMNS, Figures, picker_rows
 from cc_jupyter.speeds import speeds, timings_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cc_jupyter.core.events import Usage
-    from cc_jupyter.known_models import KnownModel
+    from cc_jupyter.models.registry import KnownModel
     from cc_jupyter.session import Session
     from cc_jupyter.speeds import Speed
 

@@ -13,8 +13,8 @@ from cc_jupyter.client.structured_output import is_thinking
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, Question, Request
 from cc_jupyter.core.money import Cost
-from cc_jupyter.cost import price
-from cc_jupyter.models import LOCAL, Model
+from cc_jupyter.models.pricing import price
+from cc_jupyter.models.registry import LOCAL, Model
 from cc_jupyter.slots import Past
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
-from cc_jupyter.models import LOCAL, chosen_model, settings_for
+from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 from cc_jupyter.money import total
 from cc_jupyter.plan import plan_cost
 from cc_jupyter.records import LedgerRow

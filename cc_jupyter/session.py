@@ -23,7 +23,7 @@ from cc_jupyter.document_order import DocumentOrder
 from cc_jupyter.history import History
 from cc_jupyter.interrupt import InterruptGuard
 from cc_jupyter.keeper import Keeper
-from cc_jupyter.models import LOCAL, Models, chosen_model, settings_for
+from cc_jupyter.models.registry import LOCAL, Models, chosen_model, settings_for
 from cc_jupyter.plan import Plan, build_request, check_sight, going_on
 from cc_jupyter.running import InFlight
 from cc_jupyter.slots import Past

@@ -10,7 +10,7 @@ from cc_jupyter.core.display import Card
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.text import counted
-from cc_jupyter.models import LOCAL, chosen_model, settings_for
+from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 
 if TYPE_CHECKING:
     from cc_jupyter.session import Session

@@ -18,9 +18,8 @@ from cc_jupyter.config.base_url import api_root
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import ConfigError, StoreError
 from cc_jupyter.core.paths import data_folder
-from cc_jupyter.known_models import known_models
-from cc_jupyter.model_list import ModelList, cached_models
-from cc_jupyter.models import LOCAL
+from cc_jupyter.models.listing import ModelList, cached_models
+from cc_jupyter.models.registry import LOCAL, known_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.completion.offers import Offer
-    from cc_jupyter.known_models import KnownModel
+    from cc_jupyter.models.registry import KnownModel
     from cc_jupyter.session import Session
 
 _TYPES = ("str", "int", "float", "bool", "list", "dict", "set", "tuple", "None")

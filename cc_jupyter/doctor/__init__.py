@@ -21,7 +21,7 @@ from cc_jupyter.doctor.finding import Finding
 from cc_jupyter.doctor.folder_checks import examine_folders
 from cc_jupyter.doctor.machine_checks import examine_machine, front_end
 from cc_jupyter.doctor.network_checks import examine_network, proxy_secrets
-from cc_jupyter.models import LOCAL, chosen_model
+from cc_jupyter.models.registry import LOCAL, chosen_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,8 @@ from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import counted
 from cc_jupyter.core.version import __version__
 from cc_jupyter.doctor.finding import Finding
-from cc_jupyter.model_list import cached_models
-from cc_jupyter.models import LOCAL
+from cc_jupyter.models.listing import cached_models
+from cc_jupyter.models.registry import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

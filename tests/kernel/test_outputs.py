@@ -24,7 +24,7 @@ from support.provider import (
 )
 
 import cc_jupyter
-from cc_jupyter.catalog import load_catalog
+from cc_jupyter.models.catalog import load_catalog
 
 pytestmark = pytest.mark.kernel
 

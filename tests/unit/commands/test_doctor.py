@@ -23,7 +23,7 @@ from cc_jupyter.config.credentials import Key, save_in_file
 from cc_jupyter.config.settings import load_settings
 from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.doctor import Report, examine
-from cc_jupyter.model_list import fetch_models
+from cc_jupyter.models.listing import fetch_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import pytest
 
-from cc_jupyter.catalog import ModelSpec, Rates, Tier, load_catalog
 from cc_jupyter.core.events import Usage
-from cc_jupyter.known_models import KnownModel, known_models
-from cc_jupyter.model_list import ModelList
+from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, load_catalog
+from cc_jupyter.models.listing import ModelList
+from cc_jupyter.models.registry import KnownModel, known_models
 from cc_jupyter.optionline import next_word
 from cc_jupyter.options import parse_cell_line
 from cc_jupyter.picker_choice import Choice, code_cells, plain_form

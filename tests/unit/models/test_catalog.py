@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import cc_jupyter.catalog
-from cc_jupyter.catalog import ModelSpec, Rates, Tier, endpoint_by_name, load_catalog
+import cc_jupyter.models.catalog
+from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, endpoint_by_name, load_catalog
 
 MODELS = load_catalog().models
 PEAK_IDS = {
@@ -58,7 +58,11 @@ def test_nobody_can_change_the_shared_catalog():
 
 
 def test_no_plan_names_are_in_the_catalog():
-    text = Path(cc_jupyter.catalog.__file__).with_name("catalog.toml").read_text(encoding="utf-8")
+    text = (
+        Path(cc_jupyter.models.catalog.__file__)
+        .with_name("catalog.toml")
+        .read_text(encoding="utf-8")
+    )
     assert not re.search(r"\bplans?\b|\bGOAT\b|\bGo\b|upgrade", text)
 
 

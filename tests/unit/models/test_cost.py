@@ -7,10 +7,10 @@ from decimal import ROUND_DOWN, Context, Decimal, localcontext
 
 import pytest
 
-from cc_jupyter.catalog import ModelSpec, load_catalog
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost, format_usd
-from cc_jupyter.cost import price
+from cc_jupyter.models.catalog import ModelSpec, load_catalog
+from cc_jupyter.models.pricing import price
 
 MODELS = load_catalog().models
 PRICE_DATE = date(2026, 10, 8)

@@ -7,14 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from cc_jupyter.catalog import load_catalog, maker_by_id
 from cc_jupyter.client.endpoint import find_target
 from cc_jupyter.config.settings import Settings
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.known_models import known_models
-from cc_jupyter.model_list import ListedModel, ModelList
-from cc_jupyter.models import settings_for
-from cc_jupyter.own_models import read_own_models
+from cc_jupyter.models.catalog import load_catalog, maker_by_id
+from cc_jupyter.models.custom import read_own_models
+from cc_jupyter.models.listing import ListedModel, ModelList
+from cc_jupyter.models.registry import known_models, settings_for
 
 FLASH = "deepseek/deepseek-v4-flash"
 NO_LIST = ModelList({}, 0.0)

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.known_models import known_models
-from cc_jupyter.model_filter import blended_usd, matching
-from cc_jupyter.model_list import ListedModel, ModelList
-from cc_jupyter.own_models import read_own_models
+from cc_jupyter.models.custom import read_own_models
+from cc_jupyter.models.filter import blended_usd, matching
+from cc_jupyter.models.listing import ListedModel, ModelList
+from cc_jupyter.models.registry import known_models
 
 LISTED = ModelList(
     {

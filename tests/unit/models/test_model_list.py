@@ -14,7 +14,7 @@ from support.provider import KEY, MODELS, ODD_MODELS, Provider
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.core.errors import ConnectError
 from cc_jupyter.core.paths import cache_folder
-from cc_jupyter.model_list import ListedModel, cached_models, fetch_models
+from cc_jupyter.models.listing import ListedModel, cached_models, fetch_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +177,7 @@ def test_what_is_no_list_is_an_error_and_the_last_good_list_stays(what, provider
 
 
 def test_a_huge_answer_is_not_read_to_its_end(provider, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.model_list._MOST_BYTES", 2**20)
+    monkeypatch.setattr("cc_jupyter.models.listing._MOST_BYTES", 2**20)
     steps = [scripted.body(b" " * 2**18)] * 64
     provider.play_models(scripted.head(content_type="application/json"), *steps, scripted.hang())
     with pytest.raises(ConnectError, match="sent more than 1 MB"):
@@ -187,7 +187,7 @@ def test_a_huge_answer_is_not_read_to_its_end(provider, transport, monkeypatch):
 
 
 def test_a_list_that_trickles_is_given_up(provider, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.model_list._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.models.listing._TIMEOUT_S", 0.2)
     drops = [step for _ in range(100) for step in (scripted.body(" "), scripted.pause(0.05))]
     provider.play_models(scripted.head(content_type="application/json"), *drops)
     with pytest.raises(ConnectError, match="did not answer within"):

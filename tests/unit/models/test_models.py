@@ -14,7 +14,7 @@ from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.config.settings import Settings
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError
-from cc_jupyter.models import Models, chosen_model
+from cc_jupyter.models.registry import Models, chosen_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

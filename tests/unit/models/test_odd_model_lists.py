@@ -15,7 +15,7 @@ from cc_jupyter.client.transport import Transport
 from cc_jupyter.core.display import Table
 from cc_jupyter.core.errors import ConnectError
 from cc_jupyter.core.paths import cache_folder
-from cc_jupyter.model_list import ListedModel, ModelList, cached_models, fetch_models
+from cc_jupyter.models.listing import ListedModel, ModelList, cached_models, fetch_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from cc_jupyter.core.money import _MONEY, UNKNOWN_COST, Cost
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from cc_jupyter.catalog import ModelSpec, Rates
     from cc_jupyter.core.events import Usage
+    from cc_jupyter.models.catalog import ModelSpec, Rates
 
 
 # A notebook may have set the thread's decimal context to anything; money does not depend on it.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.messages import Endpoint
 
+
 _FILE = Path(__file__).with_name("catalog.toml")
 
 

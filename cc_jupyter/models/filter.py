@@ -11,7 +11,8 @@ from cc_jupyter.core.errors import OptionError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cc_jupyter.known_models import KnownModel
+    from cc_jupyter.models.registry import KnownModel
+
 
 PROMPT_SHARE = 3
 """How many tokens of prompt stand beside one of answer where one figure is to tell the price."""

@@ -12,14 +12,15 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, get_args
 
-from cc_jupyter.catalog import ModelSpec, Rates, Tier, load_catalog, spec_by_id
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.config.validators import read_text, whole_reader
 from cc_jupyter.core.errors import ConfigError, did_you_mean
 from cc_jupyter.core.messages import Endpoint
+from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, load_catalog, spec_by_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
 
 _FEWEST_RATES, _MOST_RATES = 2, 4
 

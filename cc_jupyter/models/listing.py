@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+
 _TIMEOUT_S = 10.0
 _FRESH_S = 3600.0
 _MOST_BYTES = 16 * 2**20
