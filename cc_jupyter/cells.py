@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.code_commands import CodeCommands
 from cc_jupyter.commands import Commands
-from cc_jupyter.composing import Composer
 from cc_jupyter.core.display import Page
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import Question
@@ -18,16 +17,16 @@ from cc_jupyter.kept_commands import KeptCommands
 from cc_jupyter.ledger_commands import LedgerCommands
 from cc_jupyter.login_commands import LoginCommands
 from cc_jupyter.model_commands import ModelCommands
-from cc_jupyter.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.pick_command import PickCommand
+from cc_jupyter.prompt.builder import Composer
+from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
+from cc_jupyter.prompt.output_types import Capture, ValidationProblem, may_repair
 from cc_jupyter.render.base import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session import shared_session
 from cc_jupyter.shell import Showing, cell_of
 from cc_jupyter.thread_commands import ThreadCommands
 from cc_jupyter.turn_commands import TurnCommands
-from cc_jupyter.typed import Capture, may_repair
-from cc_jupyter.typed_reader import ValidationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

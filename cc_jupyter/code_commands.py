@@ -10,14 +10,15 @@ from cc_jupyter.core.display import Diff, Page
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import secrets_in
 from cc_jupyter.core.reply import Reply
-from cc_jupyter.error_report import LastError, read_error
 from cc_jupyter.insertion import chosen_block, one_cell
-from cc_jupyter.last_error import (
+from cc_jupyter.prompt.failed_cell import (
+    LastError,
     corrected_cell,
     explain_prompt,
     failing_cell,
     fix_prompt,
     last_exception,
+    read_error,
     unified_diff,
 )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.command_specs import BY_NAME, COMMANDS
 from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.options import OPTIONS, option_help
+from cc_jupyter.prompt.options import OPTIONS, option_help
 
 if TYPE_CHECKING:
     from cc_jupyter.command_specs import CommandSpec

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Question, Request, TurnKey
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.document_order import Page
+    from cc_jupyter.prompt.output_types import ValidationProblem
     from cc_jupyter.render.base import Renderer
-    from cc_jupyter.typed_reader import ValidationProblem
 
 
 class Session:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError
-from cc_jupyter.lookups import GONE, UNTOLD, digest_of, look_up, plain_name
+from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
+from cc_jupyter.prompt.values import to_text
 from cc_jupyter.slots import upstreams
-from cc_jupyter.values import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,7 +20,7 @@ from support.provider import KEY
 
 from cc_jupyter.help_pages import command_table_markdown
 from cc_jupyter.models.custom import FIELDS, read_own_models
-from cc_jupyter.options import option_table_markdown
+from cc_jupyter.prompt.options import option_table_markdown
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from cc_jupyter.completion.offers import Candidate, Offer, models, prefixed, ranked
 from cc_jupyter.completion.prompt import in_prompt
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.optionline import ARROW, is_quoted, next_word, skip_blanks, unquoted
-from cc_jupyter.options import OPTIONS
+from cc_jupyter.prompt.options import ARROW, OPTIONS, is_quoted, next_word, skip_blanks, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cc_jupyter.completion.offers import Names
-    from cc_jupyter.optionline import OptionSpec, Word
+    from cc_jupyter.prompt.options import OptionSpec, Word
 
 _OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.typed import Capture
+    from cc_jupyter.prompt.output_types import Capture
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from cc_jupyter.core.errors import (
 )
 from cc_jupyter.core.events import Error, Stop, TextDelta, ToolCallDelta, Usage
 from cc_jupyter.core.messages import AnswerFormat, Message, Parameters, Request
-from cc_jupyter.typed import capture_for, json_capture
+from cc_jupyter.prompt.output_types import capture_for, json_capture
 
 CHAT, MESSAGES = "/chat/completions", "/messages"
 SCHEMA = {

@@ -24,10 +24,10 @@ from cc_jupyter.export import export_json, export_markdown, write_export
 from cc_jupyter.input_transforms import PromptCell
 from cc_jupyter.notebook_export import export_notebook
 from cc_jupyter.notebook_usage import notebook_usage
-from cc_jupyter.options import parse_cell_line
+from cc_jupyter.prompt.options import parse_cell_line
+from cc_jupyter.prompt.template import evaluate, render
+from cc_jupyter.prompt.values import Rendered
 from cc_jupyter.records import PlaceRecord
-from cc_jupyter.template import evaluate, render
-from cc_jupyter.values import Rendered
 
 SYSTEM = "be 'brief' and \"kind\"\nin two lines {{ not a value }}"
 FIGURE = Image("image/png", b"p", None, "fig")

@@ -13,8 +13,6 @@ from cc_jupyter.core.events import Usage
 from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, load_catalog
 from cc_jupyter.models.listing import ModelList
 from cc_jupyter.models.registry import KnownModel, known_models
-from cc_jupyter.optionline import next_word
-from cc_jupyter.options import parse_cell_line
 from cc_jupyter.picker_choice import Choice, code_cells, plain_form
 from cc_jupyter.picker_rows import (
     COLUMNS,
@@ -23,6 +21,7 @@ from cc_jupyter.picker_rows import (
     most_tokens_of,
     picker_rows,
 )
+from cc_jupyter.prompt.options import next_word, parse_cell_line
 from cc_jupyter.speeds import Speed, Timing, speeds
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)

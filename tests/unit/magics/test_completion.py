@@ -10,7 +10,7 @@ from cc_jupyter.completion import complete
 from cc_jupyter.completion.known import KnownNames
 from cc_jupyter.completion.offers import Candidate, Offer
 from cc_jupyter.completion.prompt import open_expression
-from cc_jupyter.options import OPTIONS, parse_ask_line, parse_cell_line
+from cc_jupyter.prompt.options import OPTIONS, parse_ask_line, parse_cell_line
 from cc_jupyter.store import open_store
 from cc_jupyter.store.names import thread_names
 

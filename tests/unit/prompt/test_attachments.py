@@ -17,8 +17,6 @@ from IPython.display import Image as DisplayedImage
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from cc_jupyter import attachments
-from cc_jupyter.attachments import load_image, to_image
 from cc_jupyter.client.image_limits import (
     CHAT_IMAGE_BYTES,
     MESSAGES_IMAGE_BYTES,
@@ -30,8 +28,9 @@ from cc_jupyter.client.image_limits import (
 )
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.messages import Image
-from cc_jupyter.pictures import media_type_of
-from cc_jupyter.template import evaluate
+from cc_jupyter.prompt import images as attachments
+from cc_jupyter.prompt.images import load_image, media_type_of, to_image
+from cc_jupyter.prompt.template import evaluate
 
 
 def written(format_name: str, size: tuple[int, int] = (3, 2), mode: str = "RGB") -> bytes:
@@ -331,7 +330,7 @@ def test_an_array_without_pillow_says_what_to_install(monkeypatch):
 def test_bytes_and_files_need_no_library(tmp_path):
     (tmp_path / "a.png").write_bytes(PNG)
     code = (
-        "import sys; from pathlib import Path; from cc_jupyter.attachments import load_image\n"
+        "import sys; from pathlib import Path; from cc_jupyter.prompt.images import load_image\n"
         f"load_image('a.png', eval, Path({str(tmp_path)!r}))\n"
         "load_image('x', lambda _: b'GIF89a', Path())\n"
         "sys.exit(bool({'PIL', 'numpy', 'matplotlib', 'IPython'} & set(sys.modules)))"

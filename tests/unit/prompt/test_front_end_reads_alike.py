@@ -14,9 +14,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 import cc_jupyter
 from cc_jupyter.input_transforms import PromptCell
-from cc_jupyter.optionline import next_word
-from cc_jupyter.options import parse_cell_line
-from cc_jupyter.template import Expression, parse_template
+from cc_jupyter.prompt.options import next_word, parse_cell_line
+from cc_jupyter.prompt.template import Expression, parse_template
 
 CASES = json.loads(
     (Path(cc_jupyter.__file__).parents[1] / "labextension/test/cases.json").read_text("utf-8")

@@ -24,17 +24,19 @@ import pytest
 import cc_jupyter
 from cc_jupyter.core.errors import AuthError, OptionError, StreamError
 from cc_jupyter.core.redaction import masked, restored, secrets_in
-from cc_jupyter.error_report import CELL_LIMIT, LastError, read_error
-from cc_jupyter.last_error import (
+from cc_jupyter.prompt.failed_cell import (
+    CELL_LIMIT,
+    LastError,
     corrected_cell,
     explain_prompt,
     failing_cell,
     fix_prompt,
     last_exception,
+    read_error,
     unified_diff,
 )
-from cc_jupyter.tracebacks import is_user_file
-from cc_jupyter.variables import summarize
+from cc_jupyter.prompt.tracebacks import is_user_file
+from cc_jupyter.prompt.variables import summarize
 
 _NUMBERS = itertools.count(1)
 
@@ -563,7 +565,7 @@ def test_without_a_difference_the_diff_is_empty():
 SHELL = """
 import sys
 from IPython.core.interactiveshell import InteractiveShell
-from cc_jupyter.last_error import explain_prompt, failing_cell, last_exception, read_error
+from cc_jupyter.prompt.failed_cell import explain_prompt, failing_cell, last_exception, read_error
 shell = InteractiveShell.instance()
 shell.run_cell("def half(x):\\n    return x / 0\\n", store_history=True)
 shell.run_cell("%pwd\\nhalf(4)", store_history=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Parameters
-from cc_jupyter.options import (
+from cc_jupyter.prompt.options import (
     OPTIONS,
     CellOptions,
     option_help,

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.template import Expression, Literal, evaluate, parse_template, render
-from cc_jupyter.values import Rendered, to_text
+from cc_jupyter.prompt.template import Expression, Literal, evaluate, parse_template, render
+from cc_jupyter.prompt.values import Rendered, to_text
 
 
 def fill(text: str, /, **names: object) -> str:

@@ -25,9 +25,14 @@ from support.provider.sample import sample
 from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
 from cc_jupyter.core.messages import Message, Request
 from cc_jupyter.core.reply import Reply
-from cc_jupyter.typed import Capture, capture_for, json_capture, may_repair
-from cc_jupyter.typed_expression import parse_type
-from cc_jupyter.typed_reader import ValidationProblem
+from cc_jupyter.prompt.output_types import (
+    Capture,
+    ValidationProblem,
+    capture_for,
+    json_capture,
+    may_repair,
+)
+from cc_jupyter.prompt.type_parser import parse_type
 
 pydantic = pytest.importorskip("pydantic")
 NONE = object()
@@ -217,14 +222,14 @@ def test_without_pydantic_the_error_says_what_to_install(monkeypatch):
 def test_json_without_a_type_needs_no_pydantic():
     code = (
         "import sys; sys.modules['pydantic'] = None;"
-        "from cc_jupyter.typed import json_capture;"
+        "from cc_jupyter.prompt.output_types import json_capture;"
         "assert json_capture().validate('{\"a\": 1}') == {'a': 1}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_loading_the_module_does_not_load_pydantic():
-    code = "import cc_jupyter.typed, sys; assert 'pydantic' not in sys.modules"
+    code = "import cc_jupyter.prompt.output_types, sys; assert 'pydantic' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

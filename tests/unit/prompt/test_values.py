@@ -28,8 +28,8 @@ from PIL import Image as PillowImage
 
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.text import describe, excerpt
-from cc_jupyter.structures import structure_text
-from cc_jupyter.values import FILE_LIMIT, OTHER_LIMIT, STR_LIMIT, Rendered, to_text
+from cc_jupyter.prompt.formatters import structure_text
+from cc_jupyter.prompt.values import FILE_LIMIT, OTHER_LIMIT, STR_LIMIT, Rendered, to_text
 
 
 def text(value: object) -> str:
@@ -242,7 +242,7 @@ def test_a_subclass_of_a_frame_is_a_table():
 
 def test_no_library_is_imported_for_asking():
     code = (
-        "import sys; from cc_jupyter.values import to_text; to_text([1], 'x');"
+        "import sys; from cc_jupyter.prompt.values import to_text; to_text([1], 'x');"
         "heavy = {'pandas', 'polars', 'numpy', 'matplotlib', 'PIL', 'IPython'};"
         "sys.exit(bool(heavy & set(sys.modules)))"
     )

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 
 from cc_jupyter.core.messages import Parameters, Question, TurnKey
-from cc_jupyter.lookups import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.money import format_sum
 from cc_jupyter.plan import plan_cost
+from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
+from cc_jupyter.prompt.values import to_text
 from cc_jupyter.refresh import AGAIN, refresh_plan
 from cc_jupyter.session import Session
 from cc_jupyter.slots import Basis, Turn
 from cc_jupyter.staleness import UPSTREAM, stale_reasons
-from cc_jupyter.values import to_text
 
 MODEL = "deepseek/deepseek-v4-flash"
 NOTEBOOK = "n.ipynb"

@@ -21,6 +21,7 @@ from cc_jupyter.core.text import describe, excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+
 _TYPING = {
     name: getattr(typing, name)
     for name in ("Annotated", "Any", "Dict", "List", "Literal", "Optional", "Set", "Tuple", "Union")

@@ -5,21 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cc_jupyter.attachments import load_image
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.core.text import check_characters, check_prompt
-from cc_jupyter.lookups import plain_name
-from cc_jupyter.template import RenderedPrompt, evaluate, render
-from cc_jupyter.typed import Capture, capture_for, json_capture
-from cc_jupyter.typed_expression import parse_type
-from cc_jupyter.values import to_text
+from cc_jupyter.prompt.images import load_image
+from cc_jupyter.prompt.output_types import Capture, capture_for, json_capture
+from cc_jupyter.prompt.template import RenderedPrompt, evaluate, plain_name, render
+from cc_jupyter.prompt.type_parser import parse_type
+from cc_jupyter.prompt.values import to_text
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.messages import Image
-    from cc_jupyter.options import CellOptions
+    from cc_jupyter.prompt.options import CellOptions
     from cc_jupyter.shell import Cell
 
 

@@ -12,13 +12,13 @@ from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from cc_jupyter.arrays import is_array
 from cc_jupyter.core.redaction import held_by
 from cc_jupyter.core.text import counted, library_of
-from cc_jupyter.dataframes import frame_kind, shape_text
+from cc_jupyter.prompt.formatters import frame_kind, is_array, shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
 
 VALUE_LIMIT = 80
 """The most characters of a value that is written out."""

@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cc_jupyter.arrays import array_text
-from cc_jupyter.attachments import image_file, image_in
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.text import describe, excerpt, name_expression
-from cc_jupyter.dataframes import table_text
-from cc_jupyter.pictures import media_type_of
-from cc_jupyter.sources import source_text
-from cc_jupyter.structures import structure_text
-from cc_jupyter.tracebacks import error_text
+from cc_jupyter.prompt.formatters import array_text, structure_text, table_text
+from cc_jupyter.prompt.images import image_file, image_in, media_type_of
+from cc_jupyter.prompt.source_code import source_text
+from cc_jupyter.prompt.tracebacks import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.core.messages import Image
+
 
 __all__ = ["Rendered", "describe", "excerpt", "name_expression", "to_text"]
 

@@ -15,6 +15,7 @@ from cc_jupyter.core.redaction import masked
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+
 FRAME_LIMIT = 12
 """The most frames of one exception: the first two and the last ones, as recursion makes many."""
 CAUSE_LIMIT = 3
@@ -27,7 +28,7 @@ _CELL = re.compile(
     r"^<(?:ipython-input-|timed (?:exec|eval)>)"  # the second: under %%time
     r"|[/\\](?:ipykernel_\d+|xpython_\d+)[/\\]|[/\\]ipython-input-"
 )
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1])
 _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), _PACKAGE)
 
 

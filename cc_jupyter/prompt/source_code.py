@@ -14,7 +14,7 @@ import textwrap
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from cc_jupyter.tracebacks import is_cell
+from cc_jupyter.prompt.tracebacks import is_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
