@@ -11,7 +11,7 @@ from figures import Figure, in_turn
 from lab import LISTED_MODEL, Lab
 from support.store.samples import conversation, turn
 
-from cc_jupyter.store import FILE, Store
+from cc_jupyter.conversation.store import FILE, Store
 
 if TYPE_CHECKING:
     from support.kernel_harness import Kernel

@@ -9,11 +9,11 @@ from cc_jupyter.comm_fields import Answer, Body, number_in, path_in, text_in
 from cc_jupyter.comm_state import tokens_text
 from cc_jupyter.comm_tree import Tree
 from cc_jupyter.comm_turns import answer_body, answer_of, version_rows
+from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import counted
-from cc_jupyter.history import history_off
 from cc_jupyter.ledger import add_up
 from cc_jupyter.money import format_sum, total
 from cc_jupyter.picker_source import PickerSource
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.comm_state import StateReader
-    from cc_jupyter.records import LedgerRow, TurnRecord
+    from cc_jupyter.conversation.records import LedgerRow, TurnRecord
 
 
 class Questions:

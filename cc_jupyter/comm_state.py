@@ -8,13 +8,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.comm_turns import TurnFacts
+from cc_jupyter.conversation.document_order import differing_cells
+from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.money import EXACT, format_usd
-from cc_jupyter.document_order import differing_cells
 from cc_jupyter.ledger import add_up
 from cc_jupyter.models.registry import chosen_model
 from cc_jupyter.money import format_sum, total
-from cc_jupyter.records import LedgerRow
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.staleness import UPSTREAM, Staleness
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.document_order import Page
+    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.session import Session
     from cc_jupyter.shell import Cell
-    from cc_jupyter.slots import Slot
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

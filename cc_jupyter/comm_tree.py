@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.comm_turns import beginnings_of
-from cc_jupyter.conversation_records import thread_of
+from cc_jupyter.conversation.records import thread_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cc_jupyter.comm_turns import TurnFacts
+    from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.session import Session
-    from cc_jupyter.slots import Slot
 
 _MOST_STORED = 30
 """So many earlier conversations are shown, the newest."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.command_words import cost_text
+from cc_jupyter.conversation.export import redacted
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import code_blocks
 from cc_jupyter.core.text import excerpt
-from cc_jupyter.exported_turns import redacted
 from cc_jupyter.insertion import one_cell
 from cc_jupyter.saved_outputs import saved_outputs
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.history import History
-    from cc_jupyter.records import TurnRecord
-    from cc_jupyter.slots import Slot, Turn
+    from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.conversation.turns import Slot, Turn
 
 _CUT = ("length", "interrupted", "error")
 """The stop reasons after which `%cmd continue` has something to carry on."""

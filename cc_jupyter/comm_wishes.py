@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.comm_state import StateReader
-    from cc_jupyter.conversation import Thread
+    from cc_jupyter.conversation.thread import Thread
 
 
 class Wishes:

@@ -10,8 +10,8 @@ from cc_jupyter.core.money import format_usd
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cc_jupyter.conversation import Thread
-    from cc_jupyter.records import TurnRecord
+    from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.conversation.thread import Thread
 
 
 def one_name(command: str, rest: str) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.client.token_counts import IMPOSSIBLE
+from cc_jupyter.conversation.records import TurnRecord
+from cc_jupyter.conversation.turns import Basis, Turn
 from cc_jupyter.core.errors import ProviderError
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.core.redaction import redact
@@ -16,15 +18,13 @@ from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import counted, new_id
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.plan import plan_cost
-from cc_jupyter.records import TurnRecord
-from cc_jupyter.slots import Basis, Turn
 
 if TYPE_CHECKING:
     from cc_jupyter.client.client import Exchange
+    from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
-    from cc_jupyter.slots import Slot
     from cc_jupyter.spending import Guard
 
 PARTIAL_S = 1.5

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cc_jupyter.command_words import local_time, place_of
-from cc_jupyter.conversation_records import conversation_record
+from cc_jupyter.conversation.history import history_off
+from cc_jupyter.conversation.records import conversation_record
 from cc_jupyter.core.display import Page, Table
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.text import counted
-from cc_jupyter.history import history_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.conversation import Thread
+    from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.session import Session
     from cc_jupyter.shell import Cell
 
@@ -43,7 +43,7 @@ class KeptCommands:
         return self._session.settings().history
 
     def _export(self, rest: str) -> Page:
-        from cc_jupyter.export import write_export  # noqa: PLC0415  seldom needed
+        from cc_jupyter.conversation.export import write_export  # noqa: PLC0415  seldom needed
 
         words = rest.split()
         overwrite = "--overwrite" in words

@@ -6,13 +6,13 @@ from collections import defaultdict
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
+from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.money import EXACT
-from cc_jupyter.records import LedgerRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cc_jupyter.records import TurnRecord
+    from cc_jupyter.conversation.records import TurnRecord
 
 
 def add_up(records: Iterable[TurnRecord], by: str) -> list[LedgerRow]:

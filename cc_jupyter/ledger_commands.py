@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from cc_jupyter.budget import Budget, load_budget, parse_budget, save_budget
 from cc_jupyter.command_words import place_of
 from cc_jupyter.config.base_url import api_root
+from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.display import Card
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import format_usd
-from cc_jupyter.history import history_off
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.registry import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cc_jupyter.conversation.records import LedgerRow, TurnRecord
     from cc_jupyter.core.display import Page
-    from cc_jupyter.records import LedgerRow, TurnRecord
     from cc_jupyter.session import Session
     from cc_jupyter.shell import Cell
 

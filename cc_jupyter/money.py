@@ -6,9 +6,9 @@ import dataclasses
 from decimal import localcontext
 from typing import TYPE_CHECKING
 
+from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.text import counted
-from cc_jupyter.records import LedgerRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,9 +8,9 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.money import total
-from cc_jupyter.records import LedgerRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

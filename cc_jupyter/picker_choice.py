@@ -9,7 +9,7 @@ import html
 import re
 from dataclasses import dataclass
 
-from cc_jupyter.conversation import DEFAULT_THREAD
+from cc_jupyter.conversation.thread import DEFAULT_THREAD
 
 _VARIABLE = "system_prompt"
 _PLAIN_ID = re.compile(r"[\w./:@+-]+")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from cc_jupyter.conversation.speeds import Speed
     from cc_jupyter.models.catalog import Rates
     from cc_jupyter.models.registry import KnownModel
-    from cc_jupyter.speeds import Speed
 
 COLUMNS = (
     *("id", "name", "maker", "input", "output", "cost", "band", "window", "ceiling"),

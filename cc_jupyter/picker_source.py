@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.config.config_file import save_setting
+from cc_jupyter.conversation.speeds import speeds, timings_of
 from cc_jupyter.core.errors import CcError, did_you_mean
 from cc_jupyter.favourites import note_use
 from cc_jupyter.models.catalog import load_catalog
@@ -16,15 +17,14 @@ from cc_jupyter.models.filter import matching
 from cc_jupyter.models.registry import LOCAL, local_model
 from cc_jupyter.picker_choice import Choice
 from cc_jupyter.picker_rows import COLUMNS, Figures, picker_rows
-from cc_jupyter.speeds import speeds, timings_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cc_jupyter.conversation.speeds import Speed
     from cc_jupyter.core.events import Usage
     from cc_jupyter.models.registry import KnownModel
     from cc_jupyter.session import Session
-    from cc_jupyter.speeds import Speed
 
 _PARAMETERS = ("temperature", "max_tokens", "effort")
 

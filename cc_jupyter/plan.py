@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.image_limits import check_images
 from cc_jupyter.client.structured_output import is_thinking
+from cc_jupyter.conversation.turns import Past
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, Question, Request
 from cc_jupyter.core.money import Cost
 from cc_jupyter.models.pricing import price
 from cc_jupyter.models.registry import LOCAL, Model
-from cc_jupyter.slots import Past
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from cc_jupyter.client.endpoint import Target
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.conversation import Thread
+    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.thread import Thread
+    from cc_jupyter.conversation.turns import Turn
     from cc_jupyter.core.events import Usage
-    from cc_jupyter.document_order import Page
-    from cc_jupyter.slots import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from cc_jupyter.records import LedgerRow
+    from cc_jupyter.conversation.records import LedgerRow
 
 
 def receipt(  # noqa: PLR0913  what a methods paragraph names

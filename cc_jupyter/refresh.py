@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 from cc_jupyter.money import total
 from cc_jupyter.plan import plan_cost
-from cc_jupyter.records import LedgerRow
 from cc_jupyter.staleness import Row, Staleness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.conversation import Thread
-    from cc_jupyter.document_order import Page
+    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.thread import Thread
+    from cc_jupyter.conversation.turns import Slot, Turn
     from cc_jupyter.session import Session
-    from cc_jupyter.slots import Slot, Turn
 
 AGAIN = "a cell before it runs again"
 

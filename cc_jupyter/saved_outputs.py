@@ -11,7 +11,7 @@ from cc_jupyter.render.notebook import NotebookRenderer, Screen
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.records import TurnRecord
+    from cc_jupyter.conversation.records import TurnRecord
 
 
 def reply_of(record: TurnRecord) -> Reply:

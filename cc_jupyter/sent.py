@@ -12,7 +12,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from cc_jupyter.records import TurnRecord
+    from cc_jupyter.conversation.records import TurnRecord
 
 _END = "END_OF_BODY"
 _ZDR = "x-cmd-zdr"

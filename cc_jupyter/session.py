@@ -16,17 +16,17 @@ from cc_jupyter.client.endpoint import find_target
 from cc_jupyter.client.structured_output import KnownForms
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
-from cc_jupyter.conversation import Conversations
+from cc_jupyter.conversation.document_order import DocumentOrder
+from cc_jupyter.conversation.history import History
+from cc_jupyter.conversation.thread import Conversations
+from cc_jupyter.conversation.turns import Past
 from cc_jupyter.core.errors import ModelError, OptionError, ProviderError
 from cc_jupyter.core.events import TextDelta
-from cc_jupyter.document_order import DocumentOrder
-from cc_jupyter.history import History
 from cc_jupyter.interrupt import InterruptGuard
 from cc_jupyter.keeper import Keeper
 from cc_jupyter.models.registry import LOCAL, Models, chosen_model, settings_for
 from cc_jupyter.plan import Plan, build_request, check_sight, going_on
 from cc_jupyter.running import InFlight
-from cc_jupyter.slots import Past
 from cc_jupyter.spending import Spending
 from cc_jupyter.window import fit
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from cc_jupyter.client.endpoint import Target
-    from cc_jupyter.conversation import Thread
+    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import Question, Request, TurnKey
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.document_order import Page
     from cc_jupyter.prompt.output_types import ValidationProblem
     from cc_jupyter.render.base import Renderer
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.config.settings import Settings
+    from cc_jupyter.conversation.history import History
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.history import History
     from cc_jupyter.plan import Plan
 
 _LOOK_S = 0.2

@@ -13,18 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cc_jupyter.conversation.turns import upstreams
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
-from cc_jupyter.slots import upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cc_jupyter.conversation import Thread
-    from cc_jupyter.document_order import Page
+    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.thread import Thread
+    from cc_jupyter.conversation.turns import Turn
     from cc_jupyter.session import Session
-    from cc_jupyter.slots import Turn
 
 UPSTREAM = "what was said before it changed"
 

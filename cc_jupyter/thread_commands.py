@@ -12,7 +12,7 @@ from cc_jupyter.core.text import counted, excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.conversation import Thread
+    from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.session import Session
     from cc_jupyter.shell import Cell
 

@@ -12,10 +12,10 @@ from cc_jupyter.core.text import counted, excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.conversation import Thread
+    from cc_jupyter.conversation.thread import Thread
+    from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.core.display import WordDiff
     from cc_jupyter.session import Session
-    from cc_jupyter.slots import Slot
 
 
 class TurnCommands:

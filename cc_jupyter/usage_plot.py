@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from cc_jupyter.records import TurnRecord
+    from cc_jupyter.conversation.records import TurnRecord
 
 _MOST_LABELS = 5
 _COLOURS = 10

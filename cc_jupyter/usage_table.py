@@ -10,8 +10,8 @@ from cc_jupyter.money import format_sum, total
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cc_jupyter.conversation.records import LedgerRow
     from cc_jupyter.core.display import Row
-    from cc_jupyter.records import LedgerRow
 
 _FIGURES = (
     *("reported_usd", "estimated_usd", "unknown_cost", "unknown_tokens"),

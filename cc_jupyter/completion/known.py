@@ -93,8 +93,8 @@ class KnownNames:
 
     def _stored_threads(self) -> tuple[str, ...]:
         """Read them again only when something was written since."""
-        from cc_jupyter.store import FILE  # noqa: PLC0415  seldom needed
-        from cc_jupyter.store.names import thread_names  # noqa: PLC0415  seldom needed
+        from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  seldom needed
+        from cc_jupyter.conversation.store.queries import thread_names  # noqa: PLC0415  seldom needed
 
         path = data_folder() / FILE
         state = _state(path)

@@ -7,9 +7,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from cc_jupyter.config.credentials import key_file
+from cc_jupyter.conversation.store import FILE
 from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.doctor.finding import Finding
-from cc_jupyter.store import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

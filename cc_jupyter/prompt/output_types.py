@@ -327,7 +327,8 @@ class Capture:
 
     def repair_notice(self, problem: ValidationProblem) -> str:
         """Say that the model is asked once more."""
-        return f"the answer was not {self.label} ({excerpt(str(problem), _PROBLEM_CHARS)}); asked once more"
+        reason = excerpt(str(problem), _PROBLEM_CHARS)
+        return f"the answer was not {self.label} ({reason}); asked once more"
 
     def repaired(self, request: Request, reply: Reply, problem: ValidationProblem) -> Request:
         """Give the request that asks for the correction of a reply to `request`."""

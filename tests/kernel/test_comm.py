@@ -322,7 +322,7 @@ def test_a_fork_that_cannot_be_is_refused(notebook, comm, body, said):
 def test_conversations_of_earlier_kernels_are_in_the_tree_until_they_are_back(notebook, comm):
     say(notebook, "one", "c1")
     forget = (
-        "from cc_jupyter.conversation import Conversations\n"
+        "from cc_jupyter.conversation.thread import Conversations\n"
         "from cc_jupyter.session import shared_session as _s\n"
         "_s().conversations = Conversations()"
     )

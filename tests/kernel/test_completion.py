@@ -287,7 +287,8 @@ sys.addaudithook(_watch)
 """
 MAKE = f"""
 import datetime
-from cc_jupyter.conversation import Thread, Slot, Turn
+from cc_jupyter.conversation.thread import Thread
+from cc_jupyter.conversation.turns import Slot, Turn
 from cc_jupyter.session import shared_session
 session = shared_session()
 path = session.history.store.path

@@ -28,7 +28,9 @@ from cc_jupyter.models.catalog import load_catalog
 
 pytestmark = pytest.mark.kernel
 
-SCHEMA = json.loads(Path(cc_jupyter.__file__).with_name("metadata_schema.json").read_text())
+SCHEMA = json.loads(
+    Path(cc_jupyter.__file__).parent.joinpath("render/metadata_schema.json").read_text()
+)
 BOTH = pytest.mark.parametrize("model", [MODEL, CLAUDE])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cc_jupyter.store import Store
+from cc_jupyter.conversation.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ import stat
 import pytest
 from support.store.samples import turn
 
+from cc_jupyter.conversation.store import Store
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.store import Store
 
 
 def broken_inside(path):

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from support.store.samples import NOON, conversation, turn
 
-from cc_jupyter.store import Store
+from cc_jupyter.conversation.store import Store
 
 SECRET = "zanzibar-4711"
 HERE, FORK = "c" * 32, "d" * 32

@@ -15,8 +15,8 @@ import pytest
 from support.store.dump import said
 from support.store.samples import turn
 
-from cc_jupyter.store import Store
-from cc_jupyter.store.migrations import MIGRATIONS
+from cc_jupyter.conversation.store import Store
+from cc_jupyter.conversation.store.database import MIGRATIONS
 
 VERSIONS = Path(__file__).parent / "versions"
 
@@ -70,7 +70,10 @@ def test_an_old_file_becomes_what_a_new_one_is(tmp_path, version):
 
 def test_two_processes_may_bring_a_file_up_to_date_at_once(tmp_path):
     old_file(tmp_path / "history.db", 1)
-    line = "import sys, pathlib, cc_jupyter.store as s; s.Store(pathlib.Path(sys.argv[1])).close()"
+    line = (
+        "import sys, pathlib, cc_jupyter.conversation.store as s;"
+        " s.Store(pathlib.Path(sys.argv[1])).close()"
+    )
     command = [sys.executable, "-c", line, str(tmp_path / "history.db")]
     opening = [subprocess.Popen(command) for _ in range(4)]
     assert [each.wait(60) for each in opening] == [0] * 4

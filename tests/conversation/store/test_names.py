@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from support.store.samples import NOON, conversation, turn
 
+from cc_jupyter.conversation.store import Store
+from cc_jupyter.conversation.store.queries import thread_names
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.store import Store
-from cc_jupyter.store.names import thread_names
 
 
 def keep(store, name, *, answered=True, days=0):

@@ -13,9 +13,10 @@ import psutil
 import pytest
 from support.store.samples import conversation, turn
 
+from cc_jupyter.conversation.store import Store
+from cc_jupyter.conversation.store import database as connection
+from cc_jupyter.conversation.store.database import MIGRATIONS
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.store import Store, connection
-from cc_jupyter.store.migrations import MIGRATIONS
 
 TESTS = Path(__file__).parents[2]
 

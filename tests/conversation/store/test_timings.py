@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from support.store.samples import NOON, turn
 
+from cc_jupyter.conversation.speeds import speeds, timings_of
 from cc_jupyter.core.events import Usage
-from cc_jupyter.speeds import speeds, timings_of
 
 
 def timed(model: str, first_s: float, minute: int = 0, **fields):

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from support.store.samples import NOON, conversation, turn
 
 import cc_jupyter
+from cc_jupyter.conversation.records import PlaceRecord
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import Image, TurnKey
 from cc_jupyter.core.money import Cost
-from cc_jupyter.records import PlaceRecord
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 COUNT = st.none() | st.integers(0, 10**9)

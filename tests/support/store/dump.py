@@ -12,8 +12,8 @@ from pathlib import Path
 
 from support.store.samples import conversation, turn
 
+from cc_jupyter.conversation.store import Store
 from cc_jupyter.core.messages import Image
-from cc_jupyter.store import Store
 
 LONG = "a long question " * 20
 IMAGE = Image("image/png", b"\x89PNG\x00", None, "fig")

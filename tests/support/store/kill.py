@@ -12,7 +12,7 @@ from pathlib import Path
 
 from support.store.samples import turn
 
-from cc_jupyter.store import Store
+from cc_jupyter.conversation.store import Store
 
 ANSWER = "All of this answer belongs together. " * 40
 

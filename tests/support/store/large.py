@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from support.store.samples import NOON, turn
 
-from cc_jupyter.store import Store
-from cc_jupyter.store.turns import save_turn
+from cc_jupyter.conversation.store import Store
+from cc_jupyter.conversation.store.turns import save_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.store.samples import conversation, turn
 
-from cc_jupyter.store import Store
+from cc_jupyter.conversation.store import Store
 
 THREADS = 8
 

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from cc_jupyter.conversation.records import ConversationRecord, PlaceRecord, TurnRecord
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.core.money import Cost
 from cc_jupyter.core.text import new_id
-from cc_jupyter.records import ConversationRecord, PlaceRecord, TurnRecord
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 COST = Cost(Decimal("0.0012"), "reported", date(2026, 11, 20))

@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from cc_jupyter.conversation import Conversations, Thread
+from cc_jupyter.conversation.thread import Conversations, Thread
+from cc_jupyter.conversation.turns import Past, Turn
 from cc_jupyter.core.messages import Message, TurnKey
-from cc_jupyter.slots import Past, Turn
 
 
 def key(cell: str, number: int = 0, notebook: str = "n") -> TurnKey:

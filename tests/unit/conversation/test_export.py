@@ -17,17 +17,21 @@ from markdown_it import MarkdownIt
 from support.store.samples import conversation, turn
 
 import cc_jupyter
+from cc_jupyter.conversation.export import (
+    export_json,
+    export_markdown,
+    export_notebook,
+    write_export,
+)
+from cc_jupyter.conversation.records import PlaceRecord
 from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Image
-from cc_jupyter.export import export_json, export_markdown, write_export
 from cc_jupyter.input_transforms import PromptCell
-from cc_jupyter.notebook_export import export_notebook
 from cc_jupyter.notebook_usage import notebook_usage
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.prompt.template import evaluate, render
 from cc_jupyter.prompt.values import Rendered
-from cc_jupyter.records import PlaceRecord
 
 SYSTEM = "be 'brief' and \"kind\"\nin two lines {{ not a value }}"
 FIGURE = Image("image/png", b"p", None, "fig")
@@ -73,13 +77,13 @@ def test_an_image_is_named_and_hashed_and_its_data_is_not_there():
 
 def test_json_is_as_its_schema_says_and_holds_every_version():
     document = json.loads(export_json(RECORD, BY_ID))
-    jsonschema.Draft202012Validator.check_schema(schema("export_schema.json"))
-    jsonschema.validate(document, schema("export_schema.json"))
+    jsonschema.Draft202012Validator.check_schema(schema("conversation/export_schema.json"))
+    jsonschema.validate(document, schema("conversation/export_schema.json"))
     assert [len(place["versions"]) for place in document["places"]] == [2, 1, 1]
     assert document["places"][0]["versions"][1]["cost"]["usd"] == "0.0012"
     document["places"][0]["versions"][0]["cost"]["usd"] = 0.5
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document, schema("export_schema.json"))
+        jsonschema.validate(document, schema("conversation/export_schema.json"))
 
 
 def sent_by(notebook_text):
@@ -170,7 +174,7 @@ def test_saved_answers_say_who_gave_them_and_what_they_cost(tmp_path):
     write_export(tmp_path / "n.ipynb", conversation((one,)), {one.id: one})
     notebook = json.loads((tmp_path / "n.ipynb").read_text("utf-8"))
     about = notebook["cells"][1]["outputs"][0]["metadata"]["cc_jupyter"]
-    jsonschema.validate(about, schema("metadata_schema.json"))
+    jsonschema.validate(about, schema("render/metadata_schema.json"))
     assert about["turn"] == 5
     (row,) = notebook_usage(tmp_path / "n.ipynb")
     assert (row.group, row.requests, row.reported_usd) == ("m", 1, one.cost.usd)

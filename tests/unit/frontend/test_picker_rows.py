@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from cc_jupyter.conversation.speeds import Speed, Timing, speeds
 from cc_jupyter.core.events import Usage
 from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, load_catalog
 from cc_jupyter.models.listing import ModelList
@@ -22,7 +23,6 @@ from cc_jupyter.picker_rows import (
     picker_rows,
 )
 from cc_jupyter.prompt.options import next_word, parse_cell_line
-from cc_jupyter.speeds import Speed, Timing, speeds
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FLASH = "deepseek/deepseek-v4-flash"

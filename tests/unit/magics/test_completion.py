@@ -10,9 +10,9 @@ from cc_jupyter.completion import complete
 from cc_jupyter.completion.known import KnownNames
 from cc_jupyter.completion.offers import Candidate, Offer
 from cc_jupyter.completion.prompt import open_expression
+from cc_jupyter.conversation.store import open_store
+from cc_jupyter.conversation.store.queries import thread_names
 from cc_jupyter.prompt.options import OPTIONS, parse_ask_line, parse_cell_line
-from cc_jupyter.store import open_store
-from cc_jupyter.store.names import thread_names
 
 FLASH = "deepseek/deepseek-v4-flash"
 KIMI = "moonshotai/Kimi-K2.5"
@@ -438,7 +438,7 @@ def test_stored_threads_are_read_again_only_when_something_was_written(stored, m
         read.append(path)
         return thread_names(path)
 
-    monkeypatch.setattr("cc_jupyter.store.names.thread_names", counted)
+    monkeypatch.setattr("cc_jupyter.conversation.store.queries.thread_names", counted)
     names = known()
     assert [names.threads(), names.threads()] == [["essay"], ["essay"]]
     assert len(read) == 1

@@ -108,7 +108,7 @@ def test_a_notice_with_line_breaks_stays_one_line():
     ],
 )
 def test_the_metadata_follow_their_schema(reply):
-    text = resources.files("cc_jupyter").joinpath("metadata_schema.json").read_text("utf-8")
+    text = resources.files("cc_jupyter").joinpath("render/metadata_schema.json").read_text("utf-8")
     schema = json.loads(text)
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(metadata(reply)["cc_jupyter"])

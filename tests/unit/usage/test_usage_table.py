@@ -13,8 +13,8 @@ import matplotlib.image
 import matplotlib.style
 import pytest
 
+from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import ConfigError, OptionError
-from cc_jupyter.records import LedgerRow
 from cc_jupyter.usage_plot import UsagePoint, plot_usage
 from cc_jupyter.usage_table import usage_table
 

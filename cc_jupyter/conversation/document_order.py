@@ -15,14 +15,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cc_jupyter.slots import upstreams
+from cc_jupyter.conversation.turns import upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cc_jupyter.conversation import Thread
+    from cc_jupyter.conversation.thread import Thread
+    from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.core.messages import TurnKey
-    from cc_jupyter.slots import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from cc_jupyter.conversation.turns import Basis, Past, Slot, Turn, past_after, upstreams
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.core.text import new_id
-from cc_jupyter.slots import Basis, Past, Slot, Turn, past_after, upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cc_jupyter.document_order import Page
+    from cc_jupyter.conversation.document_order import Page
+
 
 __all__ = ["Basis", "Conversations", "Past", "Slot", "Thread", "Turn", "TurnKey"]
 

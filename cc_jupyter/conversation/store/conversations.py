@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cc_jupyter.conversation.records import ConversationRecord, PlaceRecord, ThreadSummary
+from cc_jupyter.conversation.store.turns import instant_text
 from cc_jupyter.core.messages import TurnKey
-from cc_jupyter.records import ConversationRecord, PlaceRecord, ThreadSummary
-from cc_jupyter.store.turns import instant_text
 
 if TYPE_CHECKING:
     import sqlite3
+
 
 _BEGINNING = 200  # characters of a first prompt
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cc_jupyter.conversation.store.database import index_anew
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.store.migrations import index_anew
 
 if TYPE_CHECKING:
     import sqlite3
+
 
 _CARRIED_ON = """
     WITH RECURSIVE forgotten (id, conversation_id, number) AS (

@@ -11,7 +11,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation_records import (
+from cc_jupyter.conversation.records import (
     conversation_header,
     conversation_record,
     place_record,
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from cc_jupyter.conversation import Thread
-    from cc_jupyter.records import TurnRecord
-    from cc_jupyter.store import Store
+    from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.conversation.store import Store
+    from cc_jupyter.conversation.thread import Thread
+
 
 _RETRY_S = 30.0
 """After a failure so long nothing is written: each try may wait for a lock."""
@@ -73,7 +74,7 @@ class History:
     @property
     def is_on_disk(self) -> bool:
         """Whether there is a history on disk already; to ask makes none."""
-        from cc_jupyter.store import FILE  # noqa: PLC0415  loading the extension opens no file
+        from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  loading the extension opens no file
 
         return self._store is not None or (data_folder() / FILE).exists()
 
@@ -271,6 +272,6 @@ def history_off() -> ConfigError:
 
 
 def _open_store() -> Store:
-    from cc_jupyter.store import open_store  # noqa: PLC0415  loading the extension opens no file
+    from cc_jupyter.conversation.store import open_store  # noqa: PLC0415  loading the extension opens no file
 
     return open_store()

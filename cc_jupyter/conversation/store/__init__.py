@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.paths import data_folder
-from cc_jupyter.records import LedgerRow
-from cc_jupyter.store.connection import Connection
-from cc_jupyter.store.content import unfold_body
-from cc_jupyter.store.conversations import (
+from cc_jupyter.conversation.records import LedgerRow
+from cc_jupyter.conversation.store.conversations import (
     has_conversation,
     load_conversation,
     load_threads,
@@ -20,26 +17,39 @@ from cc_jupyter.store.conversations import (
     save_place,
     save_places,
 )
-from cc_jupyter.store.forgetting import forget, wipe
-from cc_jupyter.store.ledger import load_ledger, output_lengths, tokens_per_byte
-from cc_jupyter.store.names import thread_names
-from cc_jupyter.store.search import find
-from cc_jupyter.store.timings import load_timings
-from cc_jupyter.store.turns import instant_text, load_turns, save_turn, select
+from cc_jupyter.conversation.store.database import Connection
+from cc_jupyter.conversation.store.forgetting import forget, wipe
+from cc_jupyter.conversation.store.queries import (
+    find,
+    load_ledger,
+    load_timings,
+    output_lengths,
+    thread_names,
+    tokens_per_byte,
+)
+from cc_jupyter.conversation.store.turns import (
+    instant_text,
+    load_turns,
+    save_turn,
+    select,
+    unfold_body,
+)
+from cc_jupyter.core.paths import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from cc_jupyter.records import (
+    from cc_jupyter.conversation.records import (
         ConversationRecord,
         Found,
         PlaceRecord,
         ThreadSummary,
         TurnRecord,
     )
-    from cc_jupyter.speeds import Timing
+    from cc_jupyter.conversation.speeds import Timing
+
 
 __all__ = ["FILE", "Store", "open_store", "thread_names"]
 

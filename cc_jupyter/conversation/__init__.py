@@ -1,0 +1,4 @@
+"""Threads, their turns and the history that keeps them.
+
+Only `store` knows SQL.
+"""
