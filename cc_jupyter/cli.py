@@ -73,9 +73,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _usage(paths: Sequence[Path]) -> int:
     """Add up notebooks; one that cannot be read is named, and the others still count."""
-    from cc_jupyter.notebook_usage import notebook_usage  # noqa: PLC0415  as for local
     from cc_jupyter.render.sanitize import safe_terminal  # noqa: PLC0415  as for local
-    from cc_jupyter.usage_table import usage_table  # noqa: PLC0415  as for local
+    from cc_jupyter.usage.notebook import notebook_usage  # noqa: PLC0415  as for local
+    from cc_jupyter.usage.report import usage_table  # noqa: PLC0415  as for local
 
     rows, failed = [], 0
     for path in paths:

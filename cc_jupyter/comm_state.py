@@ -12,11 +12,10 @@ from cc_jupyter.conversation.document_order import differing_cells
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.money import EXACT, format_usd
-from cc_jupyter.ledger import add_up
 from cc_jupyter.models.registry import chosen_model
-from cc_jupyter.money import format_sum, total
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.staleness import UPSTREAM, Staleness
+from cc_jupyter.usage.ledger import add_up, format_sum, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cc_jupyter.budget import Budget, load_budget, parse_budget, save_budget
 from cc_jupyter.command_words import place_of
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.conversation.history import history_off
@@ -14,6 +13,7 @@ from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.registry import LOCAL
+from cc_jupyter.usage.budget import Budget, load_budget, parse_budget, save_budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,14 +51,14 @@ class LedgerCommands:
         here = self._cell.notebook if "--notebook" in words.flags("--notebook", "--plot") else None
         if "--plot" in words.flags("--notebook", "--plot"):
             return self._plot(period, here)
-        from cc_jupyter.usage_table import usage_table  # noqa: PLC0415  Decimal sums, seldom needed
+        from cc_jupyter.usage.report import usage_table  # noqa: PLC0415  Decimal sums, seldom needed
 
         table = usage_table(by, self._ledger(by, period, here), caption=_period_text(period))
         return table.for_cell(shown=self._cell.ends_in_magic())
 
     def _ledger(self, by: str, period: str, notebook: str | None) -> list[LedgerRow]:
         """Give the sums of a period: from the disk, or of this session alone where nothing is."""
-        from cc_jupyter.ledger import add_up  # noqa: PLC0415  as above
+        from cc_jupyter.usage.ledger import add_up  # noqa: PLC0415  as above
 
         session = self._session
         if period == "session":
@@ -90,7 +90,7 @@ class LedgerCommands:
         return list(session.history.store.all_turns(self._since(period), notebook))
 
     def _plot(self, period: str, notebook: str | None) -> object:
-        from cc_jupyter.usage_plot import plot_usage, usage_points  # noqa: PLC0415  matplotlib
+        from cc_jupyter.usage.report import plot_usage, usage_points  # noqa: PLC0415  matplotlib
 
         return plot_usage(usage_points(self._records(period, notebook)))
 
@@ -112,7 +112,7 @@ class LedgerCommands:
         return Budget(usd) if kept is None and usd is not None else kept
 
     def _receipt(self, rest: str) -> object:
-        from cc_jupyter.receipt import receipt  # noqa: PLC0415  seldom needed
+        from cc_jupyter.usage.report import receipt  # noqa: PLC0415  seldom needed
 
         words = _Words("receipt", rest, since=_PERIODS)
         period = words.given.get("since", "session")

@@ -15,9 +15,9 @@ from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
-from cc_jupyter.money import total
 from cc_jupyter.plan import plan_cost
 from cc_jupyter.staleness import Row, Staleness
+from cc_jupyter.usage.ledger import total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

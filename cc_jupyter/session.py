@@ -28,7 +28,7 @@ from cc_jupyter.models.registry import LOCAL, Models, chosen_model, settings_for
 from cc_jupyter.plan import Plan, build_request, check_sight, going_on
 from cc_jupyter.running import InFlight
 from cc_jupyter.spending import Spending
-from cc_jupyter.window import fit
+from cc_jupyter.usage.estimate import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -7,11 +7,11 @@ from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.budget import Budget, load_budget
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import Usage
-from cc_jupyter.estimate import Calibration, estimate_tokens, text_bytes, usual_answer_tokens
 from cc_jupyter.plan import plan_cost
+from cc_jupyter.usage.budget import Budget, load_budget
+from cc_jupyter.usage.estimate import Calibration, estimate_tokens, text_bytes, usual_answer_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable

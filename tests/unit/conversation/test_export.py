@@ -28,10 +28,10 @@ from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Image
 from cc_jupyter.input_transforms import PromptCell
-from cc_jupyter.notebook_usage import notebook_usage
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.prompt.template import evaluate, render
 from cc_jupyter.prompt.values import Rendered
+from cc_jupyter.usage.notebook import notebook_usage
 
 SYSTEM = "be 'brief' and \"kind\"\nin two lines {{ not a value }}"
 FIGURE = Image("image/png", b"p", None, "fig")

@@ -6,12 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from cc_jupyter.budget import Budget, load_budget, parse_budget, save_budget
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.messages import Image, Message, Request
 from cc_jupyter.core.paths import data_folder
-from cc_jupyter.estimate import Calibration, estimate_tokens, usual_answer_tokens
-from cc_jupyter.window import fit
+from cc_jupyter.usage.budget import Budget, load_budget, parse_budget, save_budget
+from cc_jupyter.usage.estimate import Calibration, estimate_tokens, fit, usual_answer_tokens
 
 
 def request(*texts: str, system: str | None = None, images: int = 0) -> Request:

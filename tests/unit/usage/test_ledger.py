@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from support.store.samples import turn
 
 from cc_jupyter.core.money import Cost
-from cc_jupyter.ledger import add_up
+from cc_jupyter.usage.ledger import add_up
 
 
 def test_sums_do_not_depend_on_the_decimal_context_of_the_notebook():

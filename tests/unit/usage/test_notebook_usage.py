@@ -10,8 +10,8 @@ import pytest
 
 from cc_jupyter.cli import main
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.money import format_sum
-from cc_jupyter.notebook_usage import notebook_usage
+from cc_jupyter.usage.ledger import format_sum
+from cc_jupyter.usage.notebook import notebook_usage
 
 
 def output(**about):

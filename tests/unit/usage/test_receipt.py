@@ -11,8 +11,8 @@ import pytest
 
 from cc_jupyter import __version__
 from cc_jupyter.conversation.records import LedgerRow
-from cc_jupyter.money import format_sum, total
-from cc_jupyter.receipt import receipt
+from cc_jupyter.usage.ledger import format_sum, total
+from cc_jupyter.usage.report import receipt
 
 KNOWN = LedgerRow("m", requests=3, input_tokens=30, output_tokens=3, reported_usd=Decimal("1.23"))
 UNKNOWN = replace(KNOWN, group="n", failed=1, interrupted=2, unknown_tokens=1, unknown_cost=1)

@@ -15,8 +15,7 @@ import pytest
 
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import ConfigError, OptionError
-from cc_jupyter.usage_plot import UsagePoint, plot_usage
-from cc_jupyter.usage_table import usage_table
+from cc_jupyter.usage.report import UsagePoint, plot_usage, usage_table
 
 KNOWN = LedgerRow("m", requests=3, input_tokens=30, output_tokens=3, reported_usd=Decimal("1.23"))
 ROWS = [KNOWN, replace(KNOWN, group="n", unknown_tokens=1, unknown_cost=1)]

@@ -15,6 +15,7 @@ from cc_jupyter.core.paths import data_folder, make_private
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 Period: TypeAlias = Literal["session", "day", "notebook"]
 
 _WARNING = Decimal("0.8")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.money import total
+from cc_jupyter.usage.ledger import total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
 
 _TOKENS = (
     *("input_tokens", "output_tokens", "cache_read_tokens"),

@@ -1,4 +1,9 @@
-"""Cost and tokens by day, drawn with matplotlib where it is installed."""
+"""The ledger as a table: to read, to compute with, and as a DataFrame where pandas is.
+
+The methods paragraph of a paper: which models answered, how much, and what it cost.
+
+Cost and tokens by day, drawn with matplotlib where it is installed.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,120 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.core.display import FigureTable, Page
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.text import counted
+from cc_jupyter.core.version import __version__
+from cc_jupyter.usage.ledger import format_sum, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
-    from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.conversation.records import LedgerRow, TurnRecord
+    from cc_jupyter.core.display import Row
+
+
+_FIGURES = (
+    *("reported_usd", "estimated_usd", "unknown_cost", "unknown_tokens"),
+    *("cache_write_tokens", "reasoning_tokens"),
+)
+
+
+def usage_table(by: str, rows: Sequence[LedgerRow], *, caption: str) -> FigureTable:
+    """Give a row for each group and the sum of all under them."""
+    whole = total(rows)
+    every = [*rows, *([whole] if len(rows) != 1 else [])]
+    shown = [_shown(by, row) for row in every]
+    return FigureTable(
+        shown, [_figures(by, row) for row in rows], f"{caption}: {format_sum(whole)}"
+    )
+
+
+def _shown(by: str, row: LedgerRow) -> Row:
+    return {
+        by: row.group or "-",
+        "requests": row.requests,
+        "failed": row.failed,
+        "interrupted": row.interrupted,
+        "in": _tokens(row, row.input_tokens),
+        "cached": row.cache_read_tokens,
+        "out": _tokens(row, row.output_tokens),
+        "reasoning": row.reasoning_tokens,
+        "cost": format_sum(row),
+    }
+
+
+def _tokens(row: LedgerRow, tokens: int) -> str:
+    """Give a sum of tokens; some are missing where a request reported none."""
+    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
+
+
+def _figures(by: str, row: LedgerRow) -> Row:
+    return {
+        by: row.group,
+        "requests": row.requests,
+        "failed": row.failed,
+        "interrupted": row.interrupted,
+        "input_tokens": row.input_tokens,
+        "cache_read_tokens": row.cache_read_tokens,
+        "output_tokens": row.output_tokens,
+        **{name: getattr(row, name) for name in _FIGURES},
+    }
+
+
+def receipt(  # noqa: PLR0913  what a methods paragraph names
+    rows: Sequence[LedgerRow],
+    servers: Sequence[LedgerRow],
+    *,
+    period: str,
+    price_date: date,
+    threads: int,
+    now: datetime,
+) -> Page:
+    """Write the paragraph.
+
+    Parameters
+    ----------
+    rows
+        One for each model.
+    servers
+        One for each that answered: `api`, `local`, or a host.
+    period
+        What the rows add up, in words.
+    threads
+        How many conversations the requests belonged to.
+    """
+    whole = total(rows)
+    if not whole.requests:
+        return Page(f"Nothing was sent ({period}; written {now:%Y-%m-%d}).")
+    models = "; ".join(_model(row) for row in rows)
+    unknown = ""
+    if whole.unknown_tokens:
+        unknown = f" (of {counted(whole.unknown_tokens, 'request')} the tokens are unknown)"
+    return Page(
+        f"Language models were asked with cc_jupyter {__version__} ({period}; written"
+        f" {now:%Y-%m-%d}), served by {', '.join(map(_server, servers))}:"
+        f" {counted(whole.requests, 'request')} in {counted(threads, 'conversation')},"
+        f" of which {whole.failed:,} failed and {whole.interrupted:,} were interrupted."
+        f" Models: {models}."
+        f" Together {whole.input_tokens:,} prompt tokens ({whole.cache_read_tokens:,} read from"
+        f" a cache) and {whole.output_tokens:,} completion tokens{unknown}, as the providers"
+        f" reported them. Cost by the price list of {price_date}: {format_sum(whole)}."
+    )
+
+
+def _server(row: LedgerRow) -> str:
+    names = {"api": "the Command Code Provider API", "local": "a local model"}
+    return f"{names.get(row.group, row.group)} ({counted(row.requests, 'request')})"
+
+
+def _model(row: LedgerRow) -> str:
+    return (
+        f"{row.group} ({counted(row.requests, 'request')}, {row.input_tokens:,} tokens in,"
+        f" {row.output_tokens:,} out, {format_sum(row)})"
+    )
+
 
 _MOST_LABELS = 5
 _COLOURS = 10
