@@ -13,8 +13,8 @@ from cc_jupyter.core.events import StreamEvent, Waiting
 from cc_jupyter.core.messages import Parameters, Question
 from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import Silent
-from cc_jupyter.session import shared_session
-from cc_jupyter.shell import cell_of
+from cc_jupyter.session.execution import cell_of
+from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.plan import Plan
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.prepare import Plan
+    from cc_jupyter.session.session import Session
 
 _NOT_A_FIELD = ("model", "messages", "stream", "system")
 

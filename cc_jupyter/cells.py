@@ -11,7 +11,6 @@ from cc_jupyter.commands import Commands
 from cc_jupyter.core.display import Page
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import Question
-from cc_jupyter.dry_run import DryRun, dry_run
 from cc_jupyter.insertion import one_cell
 from cc_jupyter.kept_commands import KeptCommands
 from cc_jupyter.ledger_commands import LedgerCommands
@@ -23,8 +22,9 @@ from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, 
 from cc_jupyter.prompt.output_types import Capture, ValidationProblem, may_repair
 from cc_jupyter.render.base import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
-from cc_jupyter.session import shared_session
-from cc_jupyter.shell import Showing, cell_of
+from cc_jupyter.session.dry_run import DryRun, dry_run
+from cc_jupyter.session.execution import Showing, cell_of
+from cc_jupyter.session.session import shared_session
 from cc_jupyter.thread_commands import ThreadCommands
 from cc_jupyter.turn_commands import TurnCommands
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.plan import Plan
+    from cc_jupyter.session.prepare import Plan
 
 
 class Cells:

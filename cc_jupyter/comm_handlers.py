@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.comm_questions import Questions
 from cc_jupyter.comm_state import StateReader
 from cc_jupyter.comm_wishes import Wishes
-from cc_jupyter.shell import cell_of
+from cc_jupyter.session.execution import cell_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.comm_fields import Answer, Body
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 
 class Handlers:

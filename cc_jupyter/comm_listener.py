@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.comm import Comm
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 
 class Listener:

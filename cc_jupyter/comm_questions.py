@@ -15,7 +15,7 @@ from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import counted
 from cc_jupyter.picker_source import PickerSource
-from cc_jupyter.refresh import refresh_plan
+from cc_jupyter.session.staleness import refresh_plan
 from cc_jupyter.usage.ledger import add_up, format_sum, total
 
 if TYPE_CHECKING:

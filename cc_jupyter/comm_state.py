@@ -8,13 +8,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.comm_turns import TurnFacts
-from cc_jupyter.conversation.document_order import differing_cells
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.models.registry import chosen_model
 from cc_jupyter.render.usage_line import short_name
-from cc_jupyter.staleness import UPSTREAM, Staleness
+from cc_jupyter.session.staleness import UPSTREAM, Staleness, differing_cells
 from cc_jupyter.usage.ledger import add_up, format_sum, total
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.document_order import Page
     from cc_jupyter.conversation.turns import Slot
-    from cc_jupyter.session import Session
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.session import Session
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.comm_turns import TurnFacts
     from cc_jupyter.conversation.turns import Slot
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 _MOST_STORED = 30
 """So many earlier conversations are shown, the newest."""

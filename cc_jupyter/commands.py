@@ -10,12 +10,12 @@ from cc_jupyter.core.display import Card, Page
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.help_pages import help_text
 from cc_jupyter.local_command import local_command
-from cc_jupyter.standing import standing
+from cc_jupyter.session.status import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 
 class Commands:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.conversation.thread import Thread
-    from cc_jupyter.session import Session
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.session import Session
 
 _SHORTEST_ID = 8
 """So many digits are the beginning of an id, fewer are a turn's number."""

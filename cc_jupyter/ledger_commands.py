@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from cc_jupyter.conversation.records import LedgerRow, TurnRecord
     from cc_jupyter.core.display import Page
-    from cc_jupyter.session import Session
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.session import Session
 
 By = Literal["model", "thread", "notebook", "day", "cell"]
 _PERIODS = ("session", "day", "week", "month", "all")

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Table
     from cc_jupyter.models.catalog import ModelSpec
-    from cc_jupyter.session import Session
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.session import Session
 
 _ASK_KEY = "Key, made in Command Code Studio (what you type is not shown): "
 _CHECK_TOKENS = 16

@@ -15,7 +15,7 @@ from cc_jupyter.core.paths import short_path
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.filter import ORDERS, hint_for, matching
 from cc_jupyter.models.registry import LOCAL, settings_for
-from cc_jupyter.standing import standing
+from cc_jupyter.session.status import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.models.listing import ModelList
     from cc_jupyter.models.registry import KnownModel
-    from cc_jupyter.session import Session
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.session import Session
 
 _ALIAS = re.compile(r"[\w.+-]+")
 

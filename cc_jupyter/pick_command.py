@@ -14,8 +14,8 @@ from cc_jupyter.picker_source import PickerSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.session import Session
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.session import Session
 
 
 class PickCommand:

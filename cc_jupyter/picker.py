@@ -25,7 +25,7 @@ from cc_jupyter.favourites import Favourites, load_favourites, mark
 from cc_jupyter.picker_choice import Choice, code_cells, plain_form
 from cc_jupyter.picker_rows import hottest_of, most_tokens_of
 from cc_jupyter.picker_source import PickerSource
-from cc_jupyter.session import shared_session
+from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

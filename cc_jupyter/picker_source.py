@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.speeds import Speed
     from cc_jupyter.core.events import Usage
     from cc_jupyter.models.registry import KnownModel
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 _PARAMETERS = ("temperature", "max_tokens", "effort")
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.conversation.thread import Thread
-    from cc_jupyter.session import Session
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.session import Session
 
 
 class ThreadCommands:

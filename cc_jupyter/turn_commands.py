@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.core.display import WordDiff
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 
 class TurnCommands:

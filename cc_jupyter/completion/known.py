@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.completion.offers import Offer
     from cc_jupyter.models.registry import KnownModel
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 _TYPES = ("str", "int", "float", "bool", "list", "dict", "set", "tuple", "None")
 _HOLDS_A_KEY = re.compile(r"(?:KEY|TOKEN)\d*\Z", re.IGNORECASE)
@@ -148,9 +148,9 @@ def _listed(settings: Settings) -> ModelList:
 
 def _session() -> Session | None:
     """Give the session if there is one: to load all it needs takes longer than a Tab may."""
-    if "cc_jupyter.session" not in sys.modules:
+    if "cc_jupyter.session.session" not in sys.modules:
         return None
-    from cc_jupyter.session import shared_session  # noqa: PLC0415  see above
+    from cc_jupyter.session.session import shared_session  # noqa: PLC0415  see above
 
     return shared_session()
 

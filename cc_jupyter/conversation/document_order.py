@@ -15,12 +15,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.turns import upstreams
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.core.messages import TurnKey
 
@@ -98,22 +95,3 @@ class DocumentOrder:
         if key is None or not found:
             return None
         return dict(found).get(key.notebook, found[-1][1])
-
-
-def differing_cells(threads: Iterable[Thread], page: Page) -> frozenset[str]:
-    """Give the cells of a page before which the page has other turns than the execution had.
-
-    These are marked whatever the setting: run again in the one order, they send something else
-    than in the other.
-    """
-    differing: set[str] = set()
-    for thread in threads:
-        slots = thread.snapshot()
-        ran = list(upstreams(slots))
-        for notebook in {slot.key.notebook for slot in slots if slot.key is not None}:
-            row = page.row(slots, notebook)
-            for place, digest in zip(row, upstreams(slots[at] for at in row), strict=True):
-                key = slots[place].key
-                if key is not None and digest != ran[place]:
-                    differing.add(key.cell_id)
-    return frozenset(differing)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.messages import Image
     from cc_jupyter.prompt.options import CellOptions
-    from cc_jupyter.shell import Cell
+    from cc_jupyter.session.execution import Cell
 
 
 class Composer:

@@ -27,7 +27,9 @@ pytestmark = [
     ),
 ]
 
-TOLD = "from cc_jupyter.session import shared_session as s; print(s().document_order._pages)"
+TOLD = (
+    "from cc_jupyter.session.session import shared_session as s; print(s().document_order._pages)"
+)
 
 
 def mark(notebook: LabNotebook, index: int, text: str) -> Locator:

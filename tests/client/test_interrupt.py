@@ -19,9 +19,9 @@ from support.provider import KEY
 
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import Question
-from cc_jupyter.interrupt import InterruptGuard, ignore_echo
 from cc_jupyter.render.base import Silent
-from cc_jupyter.session import Session
+from cc_jupyter.session.in_flight import InterruptGuard, ignore_echo
+from cc_jupyter.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -353,7 +353,7 @@ def test_a_third_interrupt_amid_leaving_puts_the_handler_back_first(monkeypatch)
 
 
 def test_an_echo_of_an_interrupt_is_ignored_and_a_later_one_is_not(monkeypatch):
-    monkeypatch.setattr("cc_jupyter.interrupt._ECHO_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.session.in_flight._ECHO_S", 0.2)
     ignore_echo()
     interrupt()
     interrupt()
@@ -383,7 +383,7 @@ def test_echoes_are_heard_where_a_program_handles_interrupts_itself(handled):
 
 STORM = """
     import os, signal, threading, time
-    from cc_jupyter.interrupt import InterruptGuard, ignore_echo
+    from cc_jupyter.session.in_flight import InterruptGuard, ignore_echo
 
     INT = {signal.SIGINT}
 

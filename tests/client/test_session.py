@@ -23,7 +23,7 @@ from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ProviderError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.render.base import Silent
-from cc_jupyter.session import Session
+from cc_jupyter.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

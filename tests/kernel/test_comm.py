@@ -247,7 +247,7 @@ def test_a_named_notebook_counts_what_earlier_kernels_spent(notebook, comm):
     say(notebook, "one", "c1")
     mine = comm.ask("get_state", notebook="n.ipynb")
     notebook.check(
-        "from cc_jupyter.session import shared_session as _s\n"
+        "from cc_jupyter.session.session import shared_session as _s\n"
         "_s().history.close()\n"
         "_s().history = type(_s().history)(_s().now)\n"
         "_s().started_at = _s().now()"
@@ -323,7 +323,7 @@ def test_conversations_of_earlier_kernels_are_in_the_tree_until_they_are_back(no
     say(notebook, "one", "c1")
     forget = (
         "from cc_jupyter.conversation.thread import Conversations\n"
-        "from cc_jupyter.session import shared_session as _s\n"
+        "from cc_jupyter.session.session import shared_session as _s\n"
         "_s().conversations = Conversations()"
     )
     notebook.check(forget)
@@ -423,7 +423,7 @@ def test_usage_is_told_by_model_and_as_a_line_that_never_falls(notebook, comm):
 def test_models_are_told_with_prices_and_only_asked_for_when_wished(notebook, comm):
     for path in (notebook.folder / "cc_jupyter" / "cache").glob("models-*.json"):
         path.unlink()  # other tests may have shown models
-    notebook.check("from cc_jupyter.session import shared_session as _shared")
+    notebook.check("from cc_jupyter.session.session import shared_session as _shared")
     notebook.check("_shared().models._lists.clear()")
     told = comm.ask("list_models")
     assert notebook.provider.requests == []

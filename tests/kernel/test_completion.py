@@ -289,7 +289,7 @@ MAKE = f"""
 import datetime
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Slot, Turn
-from cc_jupyter.session import shared_session
+from cc_jupyter.session.session import shared_session
 session = shared_session()
 path = session.history.store.path
 with session.history.store._file.writing() as connection:
@@ -337,7 +337,9 @@ def test_completing_sends_nothing_and_loads_neither_network_nor_widgets(fresh_no
         assert tab(notebook, text).matches, text
     assert tab(notebook, "%cmd thread |").matches == []
     loaded = notebook.value("sorted(sys.modules)")
-    assert not {"httpcore", "httpx", "ipywidgets", "anywidget", "cc_jupyter.session"} & set(loaded)
+    assert not {"httpcore", "httpx", "ipywidgets", "anywidget", "cc_jupyter.session.session"} & set(
+        loaded
+    )
     assert notebook.provider.requests == []
     assert not list(notebook.folder.glob("cc_jupyter/**/*.db"))
 
@@ -373,7 +375,7 @@ def test_a_locked_history_offers_the_threads_of_this_session_at_once(notebook):
     notebook.check("%%cmd --thread essay-one\nhello")
     notebook.check(
         "import sqlite3\n"
-        "from cc_jupyter.session import shared_session\n"
+        "from cc_jupyter.session.session import shared_session\n"
         "path = shared_session().history.store.path\n"
         "shared_session().history.close()\n"
         "lock = sqlite3.connect(path, isolation_level=None)\n"

@@ -8,7 +8,7 @@ from support.provider import answer, openai_stream
 
 pytestmark = pytest.mark.kernel
 
-SESSION = "__import__('cc_jupyter.session', fromlist=['_']).shared_session()"
+SESSION = "__import__('cc_jupyter.session.session', fromlist=['_']).shared_session()"
 DOCUMENT = "%config CmdMagics.order = 'document'"
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_order_fails_the_cell_and_names_the_two(notebook):
 def reasons(notebook, cell):
     """Give why the first answer of a cell is stale."""
     notebook.check(
-        "from cc_jupyter.staleness import stale_reasons\n"
+        "from cc_jupyter.session.staleness import stale_reasons\n"
         f"session = {SESSION}\nthread = session.conversations.thread()\n"
         f"place = [slot.key.cell_id for slot in thread.slots].index({cell!r})\n"
         "found = stale_reasons(session, get_ipython().user_ns, thread, place)"
@@ -169,7 +169,7 @@ def test_the_plan_of_a_refresh_names_the_cells_in_order_with_their_cost(notebook
     sent = len(notebook.posts)
     notebook.check("topic = 'moon'")
     notebook.check(
-        "from cc_jupyter.refresh import refresh_plan\nfrom cc_jupyter.money import format_sum\n"
+        "from cc_jupyter.session.staleness import refresh_plan\nfrom cc_jupyter.money import format_sum\n"
         f"plan = refresh_plan({SESSION}, get_ipython().user_ns, 'n.ipynb')"
     )
     assert notebook.value("[(s.cell_id, s.thread, list(s.reasons)) for s in plan.steps]") == [

@@ -355,7 +355,7 @@ def test_an_unknown_model_names_close_ones(notebook):
 
 def test_a_bug_keeps_its_traceback(notebook):
     notebook.check(
-        "import cc_jupyter.session as s\n"
+        "import cc_jupyter.session.session as s\n"
         "real = s.Session.run\n"
         "def broken(*a, **k): raise ValueError('a bug of ours')\n"
         "s.Session.run = broken"

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.kernel
 
 _PROVIDER_LISTS_NOTHING_NEW = """
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL
-from cc_jupyter.session import shared_session
+from cc_jupyter.session.session import shared_session
 shared_session().models._looked_up.add((DEFAULT_BASE_URL, "deepseek/deepsek-v4-flash"))
 """
 

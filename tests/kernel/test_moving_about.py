@@ -218,7 +218,9 @@ def test_a_partial_answer_is_on_disk_while_it_streams(notebook):
 
 def test_a_broken_history_is_told_once_and_the_answers_still_show(notebook):
     data = notebook.folder / "cc_jupyter" / "data"
-    notebook.check("from cc_jupyter.session import shared_session as s; s().history.close()")
+    notebook.check(
+        "from cc_jupyter.session.session import shared_session as s; s().history.close()"
+    )
     for path in data.glob("history.db*"):
         path.unlink()
     (data / "history.db").write_bytes(b"this is no database" * 1000)

@@ -50,7 +50,9 @@ def test_money_is_decimal_tokens_are_int_and_times_are_seconds(python):
     assert python.value("type(r.cost_usd) is decimal.Decimal") is True
     names = "[f.name for f in dataclasses.fields(r) if isinstance(getattr(r, f.name), float)]"
     assert python.value(names) == ["time_to_first_token_s", "duration_s"]
-    python.check("from cc_jupyter.session import shared_session\nnow = shared_session().now()")
+    python.check(
+        "from cc_jupyter.session.session import shared_session\nnow = shared_session().now()"
+    )
     assert python.value("now.utcoffset() == datetime.timedelta(0)") is True
 
 

@@ -26,7 +26,7 @@ if _cmd.error:
     "%cmd",
     "%cmd ask --dry-run hello",
     """
-import cc_jupyter.session as s
+import cc_jupyter.session.session as s
 session = s.shared_session()
 print(session.settings(), vars(session), session.spent)
 """,

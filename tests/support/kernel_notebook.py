@@ -40,9 +40,9 @@ def _afresh(environ=dict(os.environ)):  # no name of the user's, since the key i
         shell.user_ns[name] = getattr(shell.displayhook, name)
     if "cc_jupyter" in shell.extension_manager.loaded:
         shell.extension_manager.unload_extension("cc_jupyter")
-    if "cc_jupyter.session" in sys.modules:
+    if "cc_jupyter.session.session" in sys.modules:
         from cc_jupyter.conversation.thread import Conversations
-        from cc_jupyter.session import shared_session
+        from cc_jupyter.session.session import shared_session
         session = shared_session()
         session.conversations = Conversations()
         session.document_order = type(session.document_order)()

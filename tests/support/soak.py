@@ -31,7 +31,7 @@ from cc_jupyter.client import client as retry
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import Question
 from cc_jupyter.render.base import Silent
-from cc_jupyter.session import Session
+from cc_jupyter.session.session import Session
 from support.provider import KEY
 
 if TYPE_CHECKING:

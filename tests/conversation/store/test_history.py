@@ -8,7 +8,6 @@ import pytest
 from support import provider as scripted
 from support.plain_server import MODEL, reader_threads, wait_until
 
-from cc_jupyter import keeper
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.store import FILE, Store
 from cc_jupyter.conversation.thread import history as history_module
@@ -16,7 +15,7 @@ from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.render.base import Silent
-from cc_jupyter.session import Session
+from cc_jupyter.session.session import Session, recorder
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def test_a_turn_is_on_disk_when_its_answer_is_there(session, provider):
 
 
 def test_a_growing_answer_is_on_disk_while_it_streams(session, provider, monkeypatch):
-    monkeypatch.setattr(keeper, "PARTIAL_S", 0.05)
+    monkeypatch.setattr(recorder, "PARTIAL_S", 0.05)
     half, rest = scripted.openai_stream(["half ", "way ", "there"]), "rest"
     provider.play(*half[:3], scripted.wait(rest), *half[3:])
     asking = threading.Thread(target=ask, args=(session,))
@@ -70,7 +69,7 @@ def test_a_growing_answer_is_on_disk_while_it_streams(session, provider, monkeyp
 
 
 def test_partial_answers_are_written_within_two_seconds():
-    assert keeper.PARTIAL_S < 2
+    assert recorder.PARTIAL_S < 2
 
 
 def test_refused_and_broken_requests_are_kept_too(session, provider):
@@ -144,7 +143,7 @@ def test_a_rewind_while_an_answer_streams_keeps_the_answer(session, provider):
 
 
 def test_a_disk_that_fails_while_an_answer_streams_is_told_under_it(session, provider, monkeypatch):
-    monkeypatch.setattr(keeper, "PARTIAL_S", 0.01)
+    monkeypatch.setattr(recorder, "PARTIAL_S", 0.01)
     session.history = History(session.now, Failing())
     provider.play(*scripted.openai_stream(["a ", "b ", "c "], pause_s=0.03))
     assert any("the disk is full" in notice for notice in ask(session).notices)

@@ -10,10 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from cc_jupyter.conversation.document_order import DocumentOrder, Page, differing_cells
+from cc_jupyter.conversation.document_order import DocumentOrder, Page
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Basis, Past, Turn
 from cc_jupyter.core.messages import Question, TurnKey
+from cc_jupyter.session.staleness import differing_cells
 
 NOTEBOOK = "/home/u/n.ipynb"
 

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from cc_jupyter import running
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
-from cc_jupyter.running import TOLD_S, InFlight
+from cc_jupyter.session.in_flight import TOLD_S, InFlight
+from cc_jupyter.session.session import in_flight as running
 
 
 class Clock:

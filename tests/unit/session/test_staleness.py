@@ -12,12 +12,11 @@ import pytest
 
 from cc_jupyter.conversation.turns import Basis, Turn
 from cc_jupyter.core.messages import Parameters, Question, TurnKey
-from cc_jupyter.plan import plan_cost
 from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
-from cc_jupyter.refresh import AGAIN, refresh_plan
-from cc_jupyter.session import Session
-from cc_jupyter.staleness import UPSTREAM, stale_reasons
+from cc_jupyter.session.prepare import plan_cost
+from cc_jupyter.session.session import Session
+from cc_jupyter.session.staleness import AGAIN, UPSTREAM, refresh_plan, stale_reasons
 from cc_jupyter.usage.ledger import format_sum
 
 MODEL = "deepseek/deepseek-v4-flash"

@@ -13,7 +13,7 @@ from cc_jupyter.core.text import counted
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 
 if TYPE_CHECKING:
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.session import Session
 
 
 def standing(session: Session) -> Card:

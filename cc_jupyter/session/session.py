@@ -22,12 +22,11 @@ from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.conversation.turns import Past
 from cc_jupyter.core.errors import ModelError, OptionError, ProviderError
 from cc_jupyter.core.events import TextDelta
-from cc_jupyter.interrupt import InterruptGuard
-from cc_jupyter.keeper import Keeper
 from cc_jupyter.models.registry import LOCAL, Models, chosen_model, settings_for
-from cc_jupyter.plan import Plan, build_request, check_sight, going_on
-from cc_jupyter.running import InFlight
-from cc_jupyter.spending import Spending
+from cc_jupyter.session.budget_guard import Spending
+from cc_jupyter.session.in_flight import InFlight, InterruptGuard
+from cc_jupyter.session.prepare import Plan, build_request, check_sight, going_on
+from cc_jupyter.session.recorder import Keeper
 from cc_jupyter.usage.estimate import fit
 
 if TYPE_CHECKING:

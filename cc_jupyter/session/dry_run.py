@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.plan import plan_cost
+from cc_jupyter.session.prepare import plan_cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cc_jupyter.core.messages import Image
-    from cc_jupyter.plan import Plan
-    from cc_jupyter.session import Session
+    from cc_jupyter.session.prepare import Plan
+    from cc_jupyter.session.session import Session
+
 
 _LONG_DATA = 1_000
 _BASE64 = re.compile(r"(?:data:image/[a-z]+;base64,)?[A-Za-z0-9+/]{200}")

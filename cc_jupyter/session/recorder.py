@@ -17,15 +17,16 @@ from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import counted, new_id
 from cc_jupyter.models.registry import LOCAL
-from cc_jupyter.plan import plan_cost
+from cc_jupyter.session.prepare import plan_cost
 
 if TYPE_CHECKING:
     from cc_jupyter.client.client import Exchange
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.turns import Slot
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.plan import Plan
-    from cc_jupyter.spending import Guard
+    from cc_jupyter.session.budget_guard import Guard
+    from cc_jupyter.session.prepare import Plan
+
 
 PARTIAL_S = 1.5
 """How often a growing answer is written down: a crash costs at most two seconds of it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import Usage
-from cc_jupyter.plan import plan_cost
+from cc_jupyter.session.prepare import plan_cost
 from cc_jupyter.usage.budget import Budget, load_budget
 from cc_jupyter.usage.estimate import Calibration, estimate_tokens, text_bytes, usual_answer_tokens
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.history import History
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.plan import Plan
+    from cc_jupyter.session.prepare import Plan
+
 
 _LOOK_S = 0.2
 """How often a growing answer is priced."""
