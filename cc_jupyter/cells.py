@@ -6,16 +6,16 @@ import dataclasses
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.code_commands import CodeCommands
-from cc_jupyter.commands import Commands
+from cc_jupyter.commands.code import CodeCommands, one_cell
+from cc_jupyter.commands.history import KeptCommands
+from cc_jupyter.commands.login import LoginCommands
+from cc_jupyter.commands.models import ModelCommands
+from cc_jupyter.commands.registry import Commands
+from cc_jupyter.commands.threads import ThreadCommands, TurnCommands
+from cc_jupyter.commands.usage import LedgerCommands
 from cc_jupyter.core.display import Page
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import Question
-from cc_jupyter.insertion import one_cell
-from cc_jupyter.kept_commands import KeptCommands
-from cc_jupyter.ledger_commands import LedgerCommands
-from cc_jupyter.login_commands import LoginCommands
-from cc_jupyter.model_commands import ModelCommands
 from cc_jupyter.pick_command import PickCommand
 from cc_jupyter.prompt.builder import Composer
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
@@ -25,8 +25,6 @@ from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.dry_run import DryRun, dry_run
 from cc_jupyter.session.execution import Showing, cell_of
 from cc_jupyter.session.session import shared_session
-from cc_jupyter.thread_commands import ThreadCommands
-from cc_jupyter.turn_commands import TurnCommands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

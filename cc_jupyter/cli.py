@@ -100,8 +100,8 @@ def _doctor() -> int:
     from datetime import UTC, datetime  # noqa: PLC0415  as for local
 
     from cc_jupyter.client.transport import Transport  # noqa: PLC0415  as for local
+    from cc_jupyter.commands.doctor import examine  # noqa: PLC0415  as for local
     from cc_jupyter.config.settings import load_settings  # noqa: PLC0415  as for local
-    from cc_jupyter.doctor import examine  # noqa: PLC0415  as for local
 
     report = examine(
         load_settings, in_kernel=None, transport=Transport(), now=lambda: datetime.now(UTC)

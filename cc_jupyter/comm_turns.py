@@ -6,13 +6,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.command_words import cost_text
+from cc_jupyter.commands.code import one_cell
+from cc_jupyter.commands.parsing import cost_text
 from cc_jupyter.conversation.export import redacted
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import code_blocks
 from cc_jupyter.core.text import excerpt
-from cc_jupyter.insertion import one_cell
 from cc_jupyter.saved_outputs import saved_outputs
 
 if TYPE_CHECKING:

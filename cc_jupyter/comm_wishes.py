@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.comm_fields import Answer, Body, number_in, path_in, text_in, texts_in, word_in
 from cc_jupyter.comm_turns import answer_body
-from cc_jupyter.command_words import place_of
+from cc_jupyter.commands.parsing import place_of
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.text import counted
 

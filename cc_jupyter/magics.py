@@ -107,7 +107,7 @@ class CmdMagics(Magics):
 
 def _whole_help() -> str:
     """Give what `%cmd?` and `%%cmd?` show; IPython asks for it by this function's place below."""
-    from cc_jupyter.help_pages import help_text  # noqa: PLC0415  loading the extension is light
+    from cc_jupyter.commands.registry import help_text  # noqa: PLC0415  loading the extension is light
 
     return f"{help_text()}\n\n{help_text('options')}"
 

@@ -18,7 +18,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from support.provider import KEY
 
-from cc_jupyter.help_pages import command_table_markdown
+from cc_jupyter.commands.registry import command_table_markdown
 from cc_jupyter.models.custom import FIELDS, read_own_models
 from cc_jupyter.prompt.options import option_table_markdown
 

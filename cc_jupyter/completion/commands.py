@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cc_jupyter.command_specs import BY_NAME, COMMANDS
+from cc_jupyter.commands.registry import BY_NAME, COMMANDS
 from cc_jupyter.completion.offers import Candidate, Offer, models, prefixed, ranked
 from cc_jupyter.completion.options import OptionLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cc_jupyter.command_specs import CommandSpec
+    from cc_jupyter.commands.registry import CommandSpec
     from cc_jupyter.completion.offers import Names
 
 _EXPORTS = (".md", ".json", ".ipynb")

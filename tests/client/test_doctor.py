@@ -10,8 +10,8 @@ from support.provider import KEY
 from support.tls import TlsFront, make_certificate
 
 from cc_jupyter.client import proxy
+from cc_jupyter.commands.doctor import examine
 from cc_jupyter.config.settings import load_settings
-from cc_jupyter.doctor import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

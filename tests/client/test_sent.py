@@ -12,9 +12,9 @@ from support.provider import KEY, answer
 from support.store.samples import turn
 
 from cc_jupyter.client.client import encode_body
+from cc_jupyter.commands.usage import show_sent
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Image, Message, Parameters, Request
-from cc_jupyter.sent import show_sent
 
 MODELS = {"/chat/completions": "deepseek/deepseek-v4-flash", "/messages": "claude-sonnet-5"}
 ODD = (

@@ -169,7 +169,8 @@ def test_the_plan_of_a_refresh_names_the_cells_in_order_with_their_cost(notebook
     sent = len(notebook.posts)
     notebook.check("topic = 'moon'")
     notebook.check(
-        "from cc_jupyter.session.staleness import refresh_plan\nfrom cc_jupyter.money import format_sum\n"
+        "from cc_jupyter.session.staleness import refresh_plan\n"
+        "from cc_jupyter.usage.ledger import format_sum\n"
         f"plan = refresh_plan({SESSION}, get_ipython().user_ns, 'n.ipynb')"
     )
     assert notebook.value("[(s.cell_id, s.thread, list(s.reasons)) for s in plan.steps]") == [

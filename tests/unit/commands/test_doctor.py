@@ -19,10 +19,10 @@ from support.provider import KEY, MODELS
 from cc_jupyter import __version__
 from cc_jupyter.cli import main
 from cc_jupyter.client.transport import Transport
+from cc_jupyter.commands.doctor import Report, examine
 from cc_jupyter.config.credentials import Key, save_in_file
 from cc_jupyter.config.settings import load_settings
 from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
-from cc_jupyter.doctor import Report, examine
 from cc_jupyter.models.listing import fetch_models
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def test_no_key_and_no_user_name_is_in_the_report(transport, monkeypatch, tmp_pa
 
 
 def test_the_password_of_a_proxy_is_left_out(transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.doctor.network_checks._ask", nobody)
+    monkeypatch.setattr("cc_jupyter.commands.doctor.network._ask", nobody)
     monkeypatch.setenv("CMD_BASE_URL", "https://api.example/v1")
     for proxy, state, shown in (
         ("http://anna:pa55@proxy.example:8080", "ok", "http://proxy.example:8080 with a name"),
@@ -172,7 +172,7 @@ def test_the_password_of_a_proxy_is_left_out(transport, monkeypatch):
 
 
 def nobody(*_: object) -> Any:
-    from cc_jupyter.doctor.network_checks import _Answer  # noqa: PLC0415  its only use
+    from cc_jupyter.commands.doctor.network import _Answer  # noqa: PLC0415  its only use
 
     return _Answer(None, NOON)
 
@@ -212,7 +212,7 @@ def test_a_missing_key_is_a_failure_and_its_source_is_told(transport, monkeypatc
     assert "that from the key file goes to api.commandcode.ai only" in found
     assert "set CMD_API_KEY" in to_do
     monkeypatch.setenv("CMD_BASE_URL", "https://api.commandcode.ai/provider")
-    monkeypatch.setattr("cc_jupyter.doctor.network_checks._ask", nobody)
+    monkeypatch.setattr("cc_jupyter.commands.doctor.network._ask", nobody)
     assert line(transport, "key") == ("ok", "from the key file", "")
     (data_folder() / "key").unlink()
     assert line(transport, "key")[0] == "fail"
@@ -247,7 +247,7 @@ def test_a_server_that_is_not_there_is_a_failure(transport, monkeypatch):
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(transport, provider, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.doctor.network_checks._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.commands.doctor.network._TIMEOUT_S", 0.2)
     provider.play_models(scripted.hang())
     state, found, _ = line(transport, "base URL")
     assert state == "fail"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.store.samples import conversation, turn
 
-from cc_jupyter.command_specs import COMMANDS
+from cc_jupyter.commands.registry import COMMANDS
 from cc_jupyter.completion import complete
 from cc_jupyter.completion.known import KnownNames
 from cc_jupyter.completion.offers import Candidate, Offer

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cc_jupyter.session.execution import Cell
     from cc_jupyter.session.session import Session
 
+
 _ASK_KEY = "Key, made in Command Code Studio (what you type is not shown): "
 _CHECK_TOKENS = 16
 """The fewest that every model takes (provider-api.md, section 3)."""
@@ -145,7 +146,7 @@ class LoginCommands:
         return card
 
     def _doctor(self, rest: str) -> Table:
-        from cc_jupyter.doctor import examine  # noqa: PLC0415  seldom needed
+        from cc_jupyter.commands.doctor import examine  # noqa: PLC0415  seldom needed
 
         _no_words("doctor", rest)
         session = self._session

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cc_jupyter.session.execution import Cell
     from cc_jupyter.session.session import Session
 
+
 _ALIAS = re.compile(r"[\w.+-]+")
 
 

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cc_jupyter.client.endpoint import find_key
+from cc_jupyter.commands.doctor.environment import examine_folders, examine_machine, front_end
+from cc_jupyter.commands.doctor.finding import Finding
+from cc_jupyter.commands.doctor.network import examine_network, proxy_secrets
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Table
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.paths import without_user
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.doctor.finding import Finding
-from cc_jupyter.doctor.folder_checks import examine_folders
-from cc_jupyter.doctor.machine_checks import examine_machine, front_end
-from cc_jupyter.doctor.network_checks import examine_network, proxy_secrets
 from cc_jupyter.models.registry import LOCAL, chosen_model
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from cc_jupyter.client.transport import Transport
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Row
+
 
 _PASTE = "no key and no user name stands here, so it may be pasted into an issue"
 

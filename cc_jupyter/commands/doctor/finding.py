@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 if TYPE_CHECKING:
     from cc_jupyter.core.errors import CcError
 
+
 State: TypeAlias = Literal["ok", "look", "fail", "skipped"]
 """Whether it is as it should be, may be in the way, is in the way, or could not be seen."""
 

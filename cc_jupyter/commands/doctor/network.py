@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from cc_jupyter.client.transport import Call, End, Head
+from cc_jupyter.commands.doctor.finding import Finding
 from cc_jupyter.config.base_url import api_root, is_provider
 from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import counted
 from cc_jupyter.core.version import __version__
-from cc_jupyter.doctor.finding import Finding
 from cc_jupyter.models.listing import cached_models
 from cc_jupyter.models.registry import LOCAL
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.client.transport import Transport
     from cc_jupyter.config.settings import Settings
+
 
 _TIMEOUT_S = 2.5
 """For all of the answer: whoever is offline waits no longer."""

@@ -1,6 +1,10 @@
 """The commands of `%cmd`, in words: one table that help, README, completion and messages share.
 
 What they do is said in the modules named after them; here is how they are called.
+
+The pages of `%cmd help`, and what of them stands in the README: the tables of specs in words.
+
+Finds the command that a line of `%cmd` names, and runs it; `ask` is for `cells`.
 """
 
 from __future__ import annotations
@@ -8,8 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from cc_jupyter.commands.local import local_command
+from cc_jupyter.commands.parsing import nothing
+from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.prompt.options import OPTIONS, option_help
+from cc_jupyter.session.status import standing
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from cc_jupyter.session.session import Session
+
 
 Kind: TypeAlias = Literal[
     "model", "filter", "thread", "alias", "file", "topic", "options", "number", "text"
@@ -257,3 +271,100 @@ COMMANDS: tuple[CommandSpec, ...] = (
 """All commands, in the order of the help."""
 
 BY_NAME: Mapping[str, CommandSpec] = {spec.name: spec for spec in COMMANDS}
+
+
+_HEAD = (("%%cmd [options] [-> NAME[: TYPE]]", "the text of the cell is the prompt"),)
+_WIDEST = 38
+"""Usages up to here stand beside what they mean; longer ones on a line above it."""
+
+
+def help_text(topic: str = "") -> str:
+    """Give the help: all commands a line each, the options, or more on one command.
+
+    Raises
+    ------
+    OptionError
+        There is no such command.
+    """
+    if not topic:
+        rows = [*_HEAD, *((_usage(spec), spec.summary) for spec in COMMANDS)]
+        return "\n".join(_line(usage, meaning) for usage, meaning in rows)
+    if topic in ("options", "%%cmd"):
+        return option_help()
+    spec = BY_NAME.get(topic)
+    if spec is None:
+        known = [*BY_NAME, "options", *(name for each in OPTIONS for name in each.names)]
+        raise OptionError(
+            f"there is no help on {topic!r}",
+            hint=did_you_mean(topic, known) or "%cmd help lists what there is",
+        )
+    return _on_command(spec)
+
+
+def _on_command(spec: CommandSpec) -> str:
+    parts = [_line(_usage(spec), spec.summary)]
+    if spec.more:
+        parts.append(_wrapped(spec.more))
+    if "options" in spec.takes:
+        parts.append(option_help())
+    return "\n\n".join(parts)
+
+
+def command_table_markdown() -> str:
+    """Give the table of commands for the README."""
+    lines = ["| command | what it does |", "| --- | --- |"]
+    for spec in COMMANDS:
+        usage = _usage(spec).replace("|", r"\|")
+        lines.append(f"| `{usage}` | {spec.summary} |")
+    return "\n".join(lines)
+
+
+def _usage(spec: CommandSpec) -> str:
+    return f"%cmd {spec.name} {spec.usage}".rstrip()
+
+
+def _line(usage: str, meaning: str) -> str:
+    if len(usage) > _WIDEST:
+        return f"{usage}\n{'':{_WIDEST}}  {meaning}"
+    return f"{usage:{_WIDEST}}  {meaning}"
+
+
+def _wrapped(text: str) -> str:
+    import textwrap  # noqa: PLC0415  a page of help is seldom asked for
+
+    return textwrap.fill(text, 88)
+
+
+class Commands:
+    """The commands, by name; each gives a value that shows itself."""
+
+    def __init__(self, session: Session, others: Mapping[str, Callable[[str], object]]) -> None:
+        self._session = session
+        self.by_name: dict[str, Callable[[str], object]] = {
+            "local": local_command,
+            "status": self._status,
+            "help": lambda topic: Page(help_text(topic)),
+            **others,
+        }
+
+    def run(self, name: str, rest: str) -> object:
+        """Run a command.
+
+        Raises
+        ------
+        OptionError
+            There is no such command, or it does not take what was given.
+        """
+        if name in ("-h", "--help"):
+            name = "help"
+        command = self.by_name.get(name or "status")
+        if command is None:
+            raise OptionError(
+                f"unknown command {name!r}",
+                hint=did_you_mean(name, BY_NAME) or f"there are: {', '.join(BY_NAME)}",
+            )
+        return command(rest)
+
+    def _status(self, rest: str) -> Card:
+        nothing("status", rest)
+        return standing(self._session)

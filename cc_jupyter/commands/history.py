@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.command_words import local_time, place_of
+from cc_jupyter.commands.parsing import local_time, place_of
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.conversation.records import conversation_record
 from cc_jupyter.core.display import Page, Table
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.session.execution import Cell
     from cc_jupyter.session.session import Session
+
 
 _SHORTEST_ID = 8
 """So many digits are the beginning of an id, fewer are a turn's number."""
