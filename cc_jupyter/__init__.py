@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.core.version import __version__ as __version__
-    from cc_jupyter.picker import ModelPicker
+    from cc_jupyter.frontend.picker.widget import ModelPicker
 
 _HOMES = {
     "__version__": "core.version",

@@ -16,7 +16,7 @@ from cc_jupyter.commands.usage import LedgerCommands
 from cc_jupyter.core.display import Page
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import Question
-from cc_jupyter.pick_command import PickCommand
+from cc_jupyter.frontend.picker.command import PickCommand
 from cc_jupyter.prompt.builder import Composer
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.prompt.output_types import Capture, ValidationProblem, may_repair

@@ -17,8 +17,8 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Float, Int, Unicode
 
-from cc_jupyter.comm_target import CommTarget
 from cc_jupyter.completer import CmdCompleter
+from cc_jupyter.frontend.target import CommTarget
 from cc_jupyter.input_transforms import AskLine, PromptCell
 
 if TYPE_CHECKING:

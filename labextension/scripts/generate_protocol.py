@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(__file__).parents[1]
-SCHEMA = FOLDER.parent / "cc_jupyter" / "comm_schema.json"
+SCHEMA = FOLDER.parent / "cc_jupyter" / "frontend" / "comm_schema.json"
 TARGET = FOLDER / "src" / "protocol.ts"
 
 _PRIMITIVES = {
@@ -25,7 +25,7 @@ _PRIMITIVES = {
 }
 _HEAD = """\
 /**
- * The types of the browser protocol, generated from cc_jupyter/comm_schema.json by
+ * The types of the browser protocol, generated from cc_jupyter/frontend/comm_schema.json by
  * scripts/generate_protocol.py; never edited.
  */
 

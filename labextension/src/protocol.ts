@@ -1,5 +1,5 @@
 /**
- * The types of the browser protocol, generated from cc_jupyter/comm_schema.json by
+ * The types of the browser protocol, generated from cc_jupyter/frontend/comm_schema.json by
  * scripts/generate_protocol.py; never edited.
  */
 

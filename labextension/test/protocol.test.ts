@@ -5,7 +5,7 @@ import { join } from 'path';
 
 import type { JSONObject } from '@lumino/coreutils';
 
-import schema from '../../cc_jupyter/comm_schema.json';
+import schema from '../../cc_jupyter/frontend/comm_schema.json';
 import { isMessage } from '../src/envelope';
 import { KernelLink } from '../src/kernel';
 import { type IReplies, type IRequests, PROTOCOL, REPLY_TYPES } from '../src/protocol';

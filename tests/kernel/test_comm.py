@@ -131,7 +131,10 @@ def test_loading_loads_nothing_of_the_kernels_side(tmp_path, notebook):
     notebook.check(f"%unload_ext cc_jupyter\nfor m in {loaded}: del sys.modules[m]")
     notebook.check("del sys.modules['cc_jupyter.magics']")
     notebook.check(LOAD)
-    assert sorted(notebook.value(loaded)) == ["cc_jupyter.comm_busy", "cc_jupyter.comm_target"]
+    assert sorted(notebook.value(loaded)) == [
+        "cc_jupyter.frontend.kernel_status",
+        "cc_jupyter.frontend.target",
+    ]
 
 
 def test_asking_where_one_stands_makes_no_file(notebook, comm):

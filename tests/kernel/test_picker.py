@@ -9,7 +9,7 @@ import pytest
 from support.kernel_notebook import CLAUDE, MODEL, Notebook
 from support.provider import Tokens, answer, error
 
-from cc_jupyter.picker_rows import COLUMNS
+from cc_jupyter.frontend.picker.rows import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

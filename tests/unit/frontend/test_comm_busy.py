@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cc_jupyter.comm_busy import RunningCell
+from cc_jupyter.frontend.kernel_status import RunningCell
 
 
 class FakeKernel:

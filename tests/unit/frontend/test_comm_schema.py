@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from support.comm_page import DOCUMENTED, REPLIES, SCHEMA, TOLD, TYPES
 
-from cc_jupyter.comm import PROTOCOL
-from cc_jupyter.comm_handlers import Handlers
+from cc_jupyter.frontend.handlers import Handlers
+from cc_jupyter.frontend.protocol import PROTOCOL
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = {

@@ -6,7 +6,7 @@ import pytest
 
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import data_folder
-from cc_jupyter.favourites import Favourites, load_favourites, mark, note_use
+from cc_jupyter.frontend.picker.favourites import Favourites, load_favourites, mark, note_use
 
 
 def test_there_are_none_at_first_and_looking_writes_nothing():

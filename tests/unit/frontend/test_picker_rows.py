@@ -11,17 +11,19 @@ import pytest
 
 from cc_jupyter.conversation.speeds import Speed, Timing, speeds
 from cc_jupyter.core.events import Usage
+from cc_jupyter.frontend.picker.rows import (
+    COLUMNS,
+    Choice,
+    Figures,
+    ceiling_of,
+    code_cells,
+    most_tokens_of,
+    picker_rows,
+    plain_form,
+)
 from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, load_catalog
 from cc_jupyter.models.listing import ModelList
 from cc_jupyter.models.registry import KnownModel, known_models
-from cc_jupyter.picker_choice import Choice, code_cells, plain_form
-from cc_jupyter.picker_rows import (
-    COLUMNS,
-    Figures,
-    ceiling_of,
-    most_tokens_of,
-    picker_rows,
-)
 from cc_jupyter.prompt.options import next_word, parse_cell_line
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -1,4 +1,10 @@
-"""The kernel's end of the browser protocol; `comm_schema.json` says what is said on it.
+"""Comms on which a front end only listens: how far the answer under way is.
+
+Around each message that it handles a kernel says that it is busy, then idle, and JupyterLab takes
+that `idle` for the kernel's own, amid a cell. So nobody asks: the thread that waits for the answer
+tells.
+
+The kernel's end of the browser protocol; `comm_schema.json` says what is said on it.
 
 A front end may have its messages handled in a thread of their own, beside a running cell. They
 stay there only while the kernel sends nothing on this comm but answers, from within the handler:
@@ -8,51 +14,71 @@ sends of its own accord goes on comms of their own, `comm_listener`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.comm_handlers import Handlers
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe
 from cc_jupyter.core.version import __version__
+from cc_jupyter.frontend.handlers import Handlers
+from cc_jupyter.frontend.protocol import PROTOCOL, Message, envelope, read_message
+from cc_jupyter.frontend.state import running_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.comm_busy import RunningCell
+    from cc_jupyter.frontend.kernel_status import RunningCell
+    from cc_jupyter.frontend.protocol import Comm
     from cc_jupyter.magics import CmdMagics
-
-PROTOCOL = 1
-"""The version of the protocol, `v` of every message."""
+    from cc_jupyter.session.session import Session
 
 
-class Comm(Protocol):
-    """What we use of ipykernel's comms."""
+class Listener:
+    """One comm that listens.
 
-    comm_id: str
-    handle_msg: Callable[[dict[str, Any]], None]
+    It is sent to from the threads that wait for answers, the user's own among them: ipykernel
+    hands what is sent to a thread of its own. From a thread of the user's a message may name
+    another cell as its parent, which no front end minds in a comm's messages.
 
-    def send(self, data: dict[str, Any]) -> None:
-        """Send to the front end."""
+    Parameters
+    ----------
+    listen_id
+        The id of the message that opened it.
+    closed
+        Called with the comm's id when the front end has closed it.
+    """
 
-    def on_close(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        """Call back when the front end closes."""
+    def __init__(
+        self, comm: Comm, listen_id: str, session: Session, closed: Callable[[str], None]
+    ) -> None:
+        self._comm = comm
+        self._id = listen_id
+        self._session = session
+        self._closed = closed
+        comm.on_close(lambda _: self._left())
+        session.in_flight.listen(self._tell)
 
     def close(self) -> None:
-        """Tell the front end that nobody answers here any more."""
+        """Tell the front end that nobody speaks here any more."""
+        self._session.in_flight.leave(self._tell)
+        self._comm.close()
+
+    def _left(self) -> None:
+        self._session.in_flight.leave(self._tell)
+        self._closed(self._comm.comm_id)
+
+    def _tell(self, changed: bool) -> None:  # noqa: FBT001  `InFlight` calls it
+        body = {"running": running_body(self._session), **({"changed": True} if changed else {})}
+        self._comm.send(envelope("progress", self._id, body))
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a front end sent, of whatever version."""
-
-    version: int
-    type: str
-    id: str
-    body: dict[str, Any]
+def listen_id(message: dict[str, Any]) -> str | None:
+    """Give the id of the message that opens a comm, if the comm is to listen."""
+    found = read_message(message)
+    listens = found is not None and (found.type, found.version) == ("listen", PROTOCOL)
+    return found.id if found is not None and listens else None
 
 
 class CommLink:
@@ -119,20 +145,3 @@ class CommLink:
 
     def _send(self, kind: str, asked_id: str, body: dict[str, Any]) -> None:
         self._comm.send(envelope(kind, asked_id, body))
-
-
-def envelope(kind: str, asked_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Give a message of this version of the protocol."""
-    return {"v": PROTOCOL, "type": kind, "id": asked_id, "body": body}
-
-
-def read_message(message: dict[str, Any]) -> Message | None:
-    """Read a message of whatever version; `None`: it is none."""
-    data = (message.get("content") or {}).get("data")
-    if not isinstance(data, dict):
-        return None
-    version, kind, asked_id = data.get("v"), data.get("type"), data.get("id")
-    body = data.get("body")
-    if not isinstance(version, int) or not isinstance(kind, str) or not isinstance(asked_id, str):
-        return None
-    return Message(version, kind, asked_id, body if isinstance(body, dict) else {})

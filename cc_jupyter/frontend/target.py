@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.comm_busy import RunningCell
+from cc_jupyter.frontend.kernel_status import RunningCell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.comm import Comm, CommLink
-    from cc_jupyter.comm_listener import Listener
+    from cc_jupyter.frontend.comm import CommLink, Listener
+    from cc_jupyter.frontend.protocol import Comm
     from cc_jupyter.magics import CmdMagics
+
 
 NAME = "cc_jupyter"
 MOST_LISTENERS = 8
@@ -64,8 +65,10 @@ class CommTarget:
             link.close()
 
     def _opened(self, comm: Comm, message: dict[str, Any]) -> None:
-        from cc_jupyter.comm import CommLink  # noqa: PLC0415  loading the extension is light
-        from cc_jupyter.comm_listener import listen_id  # noqa: PLC0415  as above
+        from cc_jupyter.frontend.comm import (
+            CommLink,  # noqa: PLC0415  loading the extension is light
+            listen_id,  # noqa: PLC0415  as above
+        )
 
         listens = listen_id(message)
         if listens is not None:
@@ -77,7 +80,7 @@ class CommTarget:
         link.take(message)
 
     def _listen(self, comm: Comm, listen_id: str) -> None:
-        from cc_jupyter.comm_listener import Listener  # noqa: PLC0415  as above
+        from cc_jupyter.frontend.comm import Listener  # noqa: PLC0415  as above
 
         self._cell.say_again()
         session = self._magics.cells.session

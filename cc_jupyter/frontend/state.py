@@ -7,10 +7,10 @@ from decimal import localcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.comm_turns import TurnFacts
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.money import EXACT, format_usd
+from cc_jupyter.frontend.conversations import TurnFacts
 from cc_jupyter.models.registry import chosen_model
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.staleness import UPSTREAM, Staleness, differing_cells

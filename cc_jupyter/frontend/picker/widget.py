@@ -21,16 +21,22 @@ from traitlets import Dict, Float, Int, TraitError, Unicode, observe, validate
 
 from cc_jupyter.core.errors import CcError, OptionError, did_you_mean
 from cc_jupyter.core.text import describe
-from cc_jupyter.favourites import Favourites, load_favourites, mark
-from cc_jupyter.picker_choice import Choice, code_cells, plain_form
-from cc_jupyter.picker_rows import hottest_of, most_tokens_of
-from cc_jupyter.picker_source import PickerSource
+from cc_jupyter.frontend.picker.favourites import Favourites, load_favourites, mark
+from cc_jupyter.frontend.picker.rows import (
+    Choice,
+    PickerSource,
+    code_cells,
+    hottest_of,
+    most_tokens_of,
+    plain_form,
+)
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cc_jupyter.models.registry import KnownModel
+
 
 _HERE = Path(__file__).parent
 _CHOICE = ("value", "temperature", "max_tokens", "effort", "system", "thread")
@@ -55,8 +61,8 @@ class ModelPicker(AnyWidget):
         There is no such model or trait, or the model does not take such a value.
     """
 
-    _esm = _HERE / "picker.js"
-    _css = _HERE / "picker.css"
+    _esm = _HERE / "widget.js"
+    _css = _HERE / "widget.css"
 
     value = Unicode(None, allow_none=True, help="The chosen model's id.").tag(sync=True)
     temperature = Float(None, allow_none=True, help="Randomness.").tag(sync=True)

@@ -13,6 +13,7 @@ from cc_jupyter.core.paths import data_folder, make_private
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 _MOST_RECENT = 8
 
 

@@ -14,13 +14,14 @@ from traitlets import TraitError
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.paths import short_path
-from cc_jupyter.picker import ModelPicker
-from cc_jupyter.picker_choice import code_cells, plain_form
+from cc_jupyter.frontend.picker.rows import code_cells, plain_form
+from cc_jupyter.frontend.picker.widget import ModelPicker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.picker_source import PickerSource
+    from cc_jupyter.frontend.picker.rows import PickerSource
+
 
 _AGAIN = "run the cell to choose another"
 

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.display import Table
-from cc_jupyter.picker_source import PickerSource
+from cc_jupyter.frontend.picker.rows import PickerSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ class PickCommand:
         if key is None and "google.colab" not in sys.modules:  # which names no cells
             return self._without_widgets(rest)
         source = PickerSource(self._session, rest)
-        from cc_jupyter.picker_dialog import PickerDialog  # noqa: PLC0415  widgets are heavy
+        from cc_jupyter.frontend.picker.dialog import PickerDialog  # noqa: PLC0415  widgets are heavy
 
         return PickerDialog(source, self._go_on_in, key.cell_id if key else "")
 

@@ -1,0 +1,328 @@
+"""What a cell shows of an answer from the history: the same outputs as when it came.
+
+What a front end is told of single turns: short facts, and texts without keys.
+
+The conversations of a notebook as a tree: those of this session, and those it kept before.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from cc_jupyter.commands.code import one_cell
+from cc_jupyter.commands.parsing import cost_text
+from cc_jupyter.conversation.export import redacted
+from cc_jupyter.conversation.records import thread_of
+from cc_jupyter.core.errors import CcError, OptionError, StreamError
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.reply import Provenance, Reply, code_blocks
+from cc_jupyter.core.text import excerpt
+from cc_jupyter.render.notebook import NotebookRenderer, Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cc_jupyter.config.settings import Settings
+    from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.conversation.turns import Slot, Turn
+    from cc_jupyter.session.session import Session
+
+
+def reply_of(record: TurnRecord) -> Reply:
+    """Give the reply of a turn, as far as the history kept it."""
+    return Reply(
+        text=record.answer,
+        reasoning=record.reasoning,
+        model=record.model,
+        stop_reason=record.stop_reason,
+        usage=record.usage,
+        cost=record.cost,
+        error=None if record.error is None else StreamError(record.error),
+        time_to_first_token_s=record.time_to_first_token_s,
+        duration_s=record.duration_s,
+        stop_word=record.stop_word,
+        notices=record.notices,
+        provenance=Provenance(
+            endpoint=record.endpoint,
+            served_by=record.served_by,
+            served_model=record.served_model,
+            thread=record.thread,
+            turn=None if record.position is None else record.position + 1,
+            turn_id=record.id,
+            order=record.order,
+            request_sha256=record.request_sha256,
+        ),
+    )
+
+
+def saved_outputs(
+    record: TurnRecord, *, reasoning: bool = True, remote_images: bool = False
+) -> list[dict[str, Any]]:
+    """Give the outputs that a cell has when this answer counts, as nbformat writes them.
+
+    Parameters
+    ----------
+    reasoning, remote_images
+        As the settings have them.
+    """
+    sheet = _Sheet()
+    screen = Screen(cast("InteractiveShell", sheet), remote_images=remote_images)
+    renderer = NotebookRenderer(screen, label="", reasoning=reasoning, owns_cell=True)
+    renderer.finish(reply_of(record))
+    return sheet.outputs
+
+
+class _Sheet:
+    """A screen's shell that keeps what is shown on it."""
+
+    def __init__(self) -> None:
+        self.display_pub = self
+        self.outputs: list[dict[str, Any]] = []
+
+    def publish(self, *, data: dict[str, str], metadata: dict[str, Any], **_: Any) -> None:  # noqa: ANN401  where it would go
+        """Take an output."""
+        self.outputs.append({"output_type": "display_data", "data": data, "metadata": metadata})
+
+
+_CUT = ("length", "interrupted", "error")
+"""The stop reasons after which `%cmd continue` has something to carry on."""
+_BEGINNING = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a line of a list says of a turn; nothing of it ever changes."""
+
+    model: str | None = None
+    """`None`: the history does not know the turn."""
+    cost: str = "?"
+    ended: str | None = None
+    """The stop reason."""
+    sent_at: str | None = None
+    """ISO 8601, UTC."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the answer ended before its end."""
+        return self.ended in _CUT
+
+
+class TurnFacts:
+    """Facts of turns, each looked up once; for use from any thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Facts] = {}
+        self._lock = threading.Lock()
+
+    def of(self, turn: Turn, history: History) -> Facts:
+        """Give the facts of a turn, from the history if it has the turn."""
+        with self._lock:
+            if turn.id in self._known:
+                return self._known[turn.id]
+        found = _record(turn, history)
+        return Facts() if found is None else self.learn(found)
+
+    def learn(self, record: TurnRecord) -> Facts:
+        """Take the facts from a record that is at hand."""
+        sent_at = record.sent_at.isoformat()
+        facts = Facts(record.model, cost_text(record), record.stop_reason, sent_at)
+        with self._lock:
+            self._known[record.id] = facts
+        return facts
+
+
+def record_of(turn: Turn, history: History) -> TurnRecord | None:
+    """Give what the history has of a turn, without keys; `None`: nothing, or nobody can read it."""
+    found = _record(turn, history)
+    return None if found is None else redacted(found)
+
+
+def answer_of(turn: Turn, history: History) -> str:
+    """Give a turn's answer, without keys."""
+    return redact((_record(turn, history) or turn).answer)
+
+
+def beginnings_of(turn: Turn, history: History) -> tuple[str, str]:
+    """Give how a turn's prompt and answer begin, each on one line, without keys."""
+    found = _record(turn, history) or turn
+    # what is shown is much shorter: no key is cut where it could be seen
+    return excerpt(redact(found.prompt[:_BEGINNING])), excerpt(redact(found.answer[:_BEGINNING]))
+
+
+def _record(turn: Turn, history: History) -> TurnRecord | None:
+    try:
+        return history.record(turn.id)
+    except CcError:  # a mark on a cell is no place to tell of a broken disk
+        return None
+
+
+def version_rows(
+    versions: Sequence[Turn], facts: TurnFacts, history: History
+) -> list[dict[str, Any]]:
+    """Give all answers of a cell, oldest first."""
+    rows = []
+    for number, turn in enumerate(versions, 1):
+        known = facts.of(turn, history)
+        rows.append(
+            {
+                "version": number,
+                "answer": answer_of(turn, history),
+                "model": known.model,
+                "sent_at": known.sent_at,
+                "ended": known.ended,
+                "cost": known.cost,
+            }
+        )
+    return rows
+
+
+def answer_body(slot: Slot, history: History, settings: Settings) -> dict[str, Any]:
+    """Give the answer of a cell that counts, and what the cell shows of it.
+
+    Raises
+    ------
+    OptionError
+        None counts.
+    """
+    turn = slot.turn
+    if turn is None:
+        raise OptionError("this cell has no answer with text", hint="run it again")
+    found = record_of(turn, history)
+    text = redact(turn.answer) if found is None else found.answer
+    blocks = code_blocks(text)
+    shown = (
+        saved_outputs(found, reasoning=settings.reasoning, remote_images=settings.remote_images)
+        if found
+        else []
+    )
+    return {
+        "version": slot.active + 1,
+        "markdown": text,
+        "code": blocks,
+        "one_cell": one_cell(blocks),
+        "outputs": shown,
+    }
+
+
+_MOST_STORED = 30
+"""So many earlier conversations are shown, the newest."""
+
+
+@dataclass(slots=True)
+class _Node:
+    name: str
+    slots: Sequence[Slot]
+    live: bool
+    parent: str | None
+    """Id of the conversation that it was forked from."""
+    forks: list[_Node] = field(default_factory=list)
+
+
+class Tree:
+    """Reads the conversations of a session, and of the history if there is one on disk.
+
+    Parameters
+    ----------
+    notebook
+        Whose earlier conversations are shown.
+    """
+
+    def __init__(self, session: Session, facts: TurnFacts, notebook: str) -> None:
+        self._session = session
+        self._facts = facts
+        self._notebook = notebook
+        self._nodes: dict[str, _Node] = {}
+
+    def build(self) -> dict[str, Any]:
+        """Give the conversations, each fork under what it was forked from."""
+        session = self._session
+        self._add_live()
+        if session.settings().history and session.history.is_on_disk:
+            self._add_stored()
+        roots: list[_Node] = []
+        for node in self._nodes.values():
+            parent = self._nodes.get(node.parent or "")
+            (roots if parent is None else parent.forks).append(node)
+        threads = [self._told(node, ()) for node in roots]
+        return {"current": session.conversations.current, "threads": threads}
+
+    def _add_live(self) -> None:
+        conversations = self._session.conversations
+        for name in conversations.names:
+            thread = conversations.thread(name)
+            slots = thread.snapshot()
+            if slots or name == conversations.current:
+                self._nodes[thread.id] = _Node(name, slots, live=True, parent=thread.forked_from)
+
+    def _add_stored(self) -> None:
+        store = self._session.history.store
+        stored = [each for each in store.threads() if each.notebook == self._notebook]
+        for summary in [each for each in stored if each.conversation_id not in self._nodes][
+            :_MOST_STORED
+        ]:
+            record = store.load_conversation(summary.conversation_id)
+            if record is None or self._is_back(record.id, record.name, record.forked_from):
+                continue
+            turns = store.turns([each for place in record.places for each in place.versions])
+            for turn in turns.values():
+                self._facts.learn(turn)
+            slots = thread_of(record, turns).slots
+            self._nodes[record.id] = _Node(
+                record.name, slots, live=False, parent=record.forked_from
+            )
+
+    def _is_back(self, conversation_id: str, name: str, parent: str | None) -> bool:
+        """Tell whether a conversation was brought back: the live one then stands in its place."""
+        back = [
+            node
+            for node in self._nodes.values()
+            if node.live and node.parent == conversation_id and node.name == name
+        ]
+        for node in back:
+            node.parent = parent
+        return bool(back)
+
+    def _told(self, node: _Node, above: Sequence[Slot]) -> dict[str, Any]:
+        return {
+            "name": node.name,
+            "live": node.live,
+            "shared": _shared(node.slots, above),
+            "turns": [self._turn(at, slot) for at, slot in enumerate(node.slots, 1)],
+            "forks": [self._told(each, node.slots) for each in node.forks],
+        }
+
+    def _turn(self, at: int, slot: Slot) -> dict[str, Any]:
+        history = self._session.history
+        shown = slot.turn or (slot.versions[-1] if slot.versions else None)
+        known = self._facts.of(shown, history) if shown else None
+        prompt, answer = beginnings_of(shown, history) if shown else ("", "")
+        return {
+            "turn": at,
+            "cell_id": slot.key.cell_id if slot.key else None,
+            "prompt": prompt,
+            "answer": answer,
+            "model": known.model if known else None,
+            "cost": known.cost if known else "",
+            "ended": known.ended if known else None,
+            "versions": len(slot.versions),
+            "active": slot.active + 1 if slot.active >= 0 else None,
+            "stale": slot.stale,
+            "anew": slot.starts_anew,
+        }
+
+
+def _shared(slots: Sequence[Slot], above: Sequence[Slot]) -> int:
+    """Count the first turns that two conversations have in common."""
+    shared = 0
+    for mine, theirs in zip(slots, above, strict=False):
+        if not mine.versions or mine.versions[:1] != theirs.versions[:1]:
+            break
+        if mine.versions[0].id != theirs.versions[0].id:  # equal words are not the same turn
+            break
+        shared += 1
+    return shared

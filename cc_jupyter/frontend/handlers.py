@@ -1,0 +1,392 @@
+"""What a front end's message holds, read with care: it may be newer, older, or broken.
+
+What a front end may ask; nothing here changes anything.
+
+What a front end may change: by the same commands that a user has, and nothing else.
+
+What the kernel answers to each message of a front end, from whichever thread it comes.
+"""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cc_jupyter.commands.parsing import place_of
+from cc_jupyter.conversation.history import history_off
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.money import EXACT, format_usd
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import counted
+from cc_jupyter.frontend.conversations import Tree, answer_body, answer_of, version_rows
+from cc_jupyter.frontend.picker.rows import PickerSource
+from cc_jupyter.frontend.state import StateReader, tokens_text
+from cc_jupyter.session.execution import cell_of
+from cc_jupyter.session.staleness import refresh_plan
+from cc_jupyter.usage.ledger import add_up, format_sum, total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cc_jupyter.conversation.records import LedgerRow, TurnRecord
+    from cc_jupyter.conversation.thread import Thread
+    from cc_jupyter.session.session import Session
+
+
+Body: TypeAlias = dict[str, Any]
+Answer: TypeAlias = tuple[str, Body]
+"""The type of an answer, and its body."""
+
+
+def text_in(body: Body, name: str) -> str:
+    """Read a text that must not be empty."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise _ill_typed(name, value, "a text")
+    return value
+
+
+def path_in(body: Body, name: str) -> str:
+    """Read the path of a notebook; a page without one sends an empty text."""
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise _ill_typed(name, value, "a text")
+    return value
+
+
+def word_in(body: Body, name: str) -> str:
+    """Read a text that becomes a word of a command: without blanks, and no option."""
+    value = text_in(body, name)
+    if value.split() != [value] or value.startswith("-"):
+        raise _ill_typed(name, value, "one word, and no option")
+    return value
+
+
+def number_in(body: Body, name: str) -> int:
+    """Read a number that counts from 1."""
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _ill_typed(name, value, "a number from 1")
+    return value
+
+
+def texts_in(body: Body, name: str) -> list[str]:
+    """Read a list of texts."""
+    value = body.get(name)
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise _ill_typed(name, value, "a list of texts")
+    return value
+
+
+def _ill_typed(name: str, value: object, kind: str) -> OptionError:
+    return OptionError(f"`{name}` must be {kind}, not {value!r:.60}")
+
+
+class Questions:
+    """Answers what is asked of a session."""
+
+    def __init__(self, state: StateReader) -> None:
+        self._state = state
+        self._session = state.session
+        self.by_type: dict[str, Callable[[Body], Answer]] = {
+            "get_state": lambda _: ("state", state.state()),
+            "list_models": lambda _: self._models(refresh=False),
+            "refresh_models": lambda _: self._models(refresh=True),
+            "get_tree": self._tree,
+            "get_usage": self._usage,
+            "search": self._search,
+            "get_versions": self._versions,
+            "get_diff": self._diff,
+            "get_answer": self._answer,
+            "get_refresh_plan": self._refresh_plan,
+        }
+
+    # ── models
+
+    def _models(self, *, refresh: bool) -> Answer:
+        source = PickerSource(self._session)
+        if refresh:
+            source.refresh()
+        table = source.table()
+        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+        return "models", {
+            "rows": rows,
+            "current": source.standing().model,
+            "fresh": not source.is_stale(),
+            "note": source.caption(),
+        }
+
+    # ── conversations
+
+    def _tree(self, _: Body) -> Answer:
+        state = self._state
+        return "tree", Tree(self._session, state.facts, state.cell.notebook).build()
+
+    def _search(self, body: Body) -> Answer:
+        text = body.get("text")
+        if not isinstance(text, str) or not text.strip():
+            return "found", {"turns": []}
+        if not self._session.settings().history:
+            raise history_off()
+        store = self._session.history.store
+        hits = store.search(text)
+        records = store.turns([hit.turn_id for hit in hits])
+        turns = [
+            {
+                "id": hit.turn_id,
+                "snippet": redact(hit.snippet),
+                "prompt": redact(records[hit.turn_id].prompt),
+                "thread": hit.thread,
+                "notebook": hit.notebook,
+                "cell_id": hit.cell_id,
+                "model": hit.model,
+                "sent_at": hit.sent_at.isoformat(),
+            }
+            for hit in hits
+            if hit.turn_id in records  # another kernel may have forgotten it meanwhile
+        ]
+        return "found", {"turns": turns}
+
+    # ── money
+
+    def _usage(self, _: Body) -> Answer:
+        notebook = self._state.cell.notebook
+        every = self._session.history.records()
+        records = [each for each in every if each.notebook == notebook]
+        rows = add_up(records, "model")
+        return "usage", {
+            "rows": [_usage_row(row) for row in rows],
+            "total": _usage_row(total(rows)),
+            "points": _points(records),
+            "unknown": sum(record.cost.usd is None for record in records),
+        }
+
+    # ── a cell's answers
+
+    def _versions(self, body: Body) -> Answer:
+        spot = self._state.spot(text_in(body, "cell_id"))
+        rows = version_rows(spot.slot.versions, self._state.facts, self._session.history)
+        active = spot.slot.active + 1 if spot.slot.turn else None
+        return "versions", {
+            "thread": spot.thread,
+            "turn": spot.place + 1,
+            "active": active,
+            "versions": rows,
+        }
+
+    def _diff(self, body: Body) -> Answer:
+        from cc_jupyter.core.display import word_diff  # noqa: PLC0415  difflib, seldom needed
+
+        versions = self._state.spot(text_in(body, "cell_id")).slot.versions
+        texts = []
+        for name in ("before", "after"):
+            number = number_in(body, name)
+            if number > len(versions):
+                raise OptionError(
+                    f"the cell has no version {number}",
+                    hint=f"it has {counted(len(versions), 'version')}",
+                )
+            texts.append(answer_of(versions[number - 1], self._session.history))
+        pieces = [{"kind": kind, "text": text} for kind, text in word_diff(*texts).pieces]
+        return "diff", {"pieces": pieces}
+
+    def _answer(self, body: Body) -> Answer:
+        spot = self._state.spot(text_in(body, "cell_id"))
+        return "answer", answer_body(spot.slot, self._session.history, self._session.settings())
+
+    def _refresh_plan(self, body: Body) -> Answer:
+        state, session = self._state, self._session
+        if state.is_busy:
+            raise OptionError(
+                "a cell is running, which may change what is stale", hint="ask when it is done"
+            )
+        told = path_in(body, "notebook")
+        known = session.document_order.cells(told) is not None
+        plan = refresh_plan(session, state.user_ns, told if known else state.cell.notebook)
+        cells = [
+            {
+                "cell_id": step.cell_id,
+                "thread": step.thread,
+                "reasons": list(step.reasons),
+                "cost": "?" if step.cost.usd is None else f"~{format_usd(step.cost.usd)}",
+            }
+            for step in plan.steps
+        ]
+        return "refresh_plan", {"cells": cells, "cost": format_sum(plan.total)}
+
+
+def _usage_row(row: LedgerRow) -> dict[str, Any]:
+    return {
+        "model": row.group,
+        "requests": row.requests,
+        "failed": row.failed,
+        "tokens_in": tokens_text(row, row.input_tokens),
+        "tokens_out": tokens_text(row, row.output_tokens),
+        "cost": format_sum(row),
+    }
+
+
+def _points(records: list[TurnRecord]) -> list[dict[str, Any]]:
+    """Give what was spent when each request had been sent; a plot needs no exact sum."""
+    points, usd, tokens = [], Decimal(0), 0
+    with localcontext(EXACT):
+        for record in records:
+            usd += record.cost.usd or Decimal(0)
+            tokens += (record.usage.input_tokens or 0) + (record.usage.output_tokens or 0)
+            sent_at = record.sent_at.isoformat()
+            points.append({"sent_at": sent_at, "usd": float(usd), "tokens": tokens})
+    return points
+
+
+class Wishes:
+    """Does what is asked for.
+
+    Parameters
+    ----------
+    line
+        Runs a `%cmd` line, as in a cell.
+    """
+
+    def __init__(self, state: StateReader, line: Callable[[str], object]) -> None:
+        self._state = state
+        self._session = state.session
+        self._line = line
+        self.by_type: dict[str, Callable[[Body], Answer]] = {
+            "set_model": self._and_told(self._set_model),
+            "set_thread": self._and_told(self._set_thread),
+            "set_order": self._set_order,
+            "fork": self._and_told(self._fork),
+            "choose_version": self._and_told(self._choose_version),
+        }
+
+    def stop(self, body: Body) -> Answer:
+        """Stop what a cell asked; the cell then ends in its own thread."""
+        return "stopped", {"stopped": self._session.in_flight.stop(text_in(body, "cell_id"))}
+
+    def _and_told(self, wish: Callable[[Body], Answer]) -> Callable[[Body], Answer]:
+        """Give a wish that other pages hear of when it has come true."""
+
+        def do(body: Body) -> Answer:
+            answer = wish(body)
+            self._session.in_flight.changed()
+            return answer
+
+        return do
+
+    def _set_model(self, body: Body) -> Answer:
+        model = word_in(body, "model")
+        self._line(f"use {model}{' --save' if body.get('save') is True else ''}")
+        return _done(f"model {model}")
+
+    def _set_thread(self, body: Body) -> Answer:
+        name = word_in(body, "thread")
+        self._line(f"thread {name}")
+        return _done(f"thread {name}")
+
+    def _set_order(self, body: Body) -> Answer:
+        cells = texts_in(body, "cells")
+        self._session.document_order.tell(path_in(body, "notebook"), cells)
+        return _done("")
+
+    def _fork(self, body: Body) -> Answer:
+        name, turn = word_in(body, "name"), number_in(body, "turn")
+        thread = self._live(text_in(body, "thread"))
+        conversations = self._session.conversations
+        if name in conversations.names:
+            raise OptionError(
+                f"there is a thread {name!r} already", hint="choose another name for a fork"
+            )
+        place = place_of(thread, turn)
+        forked = thread.fork(name)
+        forked.rewind(sum(slot.turn is not None for slot in forked.slots[place + 1 :]))
+        conversations.put(forked)
+        self._save(forked)
+        turns = counted(sum(slot.turn is not None for slot in forked.slots), "turn")
+        return _done(f"thread {name}, a fork of {thread.name} with {turns}")
+
+    def _choose_version(self, body: Body) -> Answer:
+        spot, number = self._state.spot(text_in(body, "cell_id")), number_in(body, "version")
+        thread = self._live(spot.thread)
+        versions = spot.slot.versions
+        if number > len(versions) or not versions[number - 1].answer:
+            raise OptionError(
+                f"the cell has no version {number} with an answer",
+                hint=f"it has {counted(len(versions), 'version')}",
+            )
+        thread.choose(spot.place, number - 1, self._session.page(spot.slot.key))
+        self._save(thread)
+        slot = thread.snapshot()[spot.place]
+        return "answer", answer_body(slot, self._session.history, self._session.settings())
+
+    def _live(self, name: str) -> Thread:
+        """Give a thread of this session in which no cell waits for an answer."""
+        conversations = self._session.conversations
+        if name not in conversations.names:
+            raise OptionError(
+                f"there is no thread {name!r} in this session",
+                hint=did_you_mean(name, conversations.names) or f"%cmd thread {name} makes it",
+            )
+        if any(running.thread == name for running in self._session.in_flight.now):
+            raise OptionError(
+                f"a cell is running in the thread {name}", hint="wait for its answer, or stop it"
+            )
+        return conversations.thread(name)
+
+    def _save(self, thread: Thread) -> None:
+        on_disk = self._session.settings().history
+        self._session.history.save_thread(thread, on_disk=on_disk)
+
+
+def _done(said: str) -> Answer:
+    return "done", {"said": said}
+
+
+class Handlers:
+    """Answers by type of message.
+
+    Parameters
+    ----------
+    line
+        Runs a `%cmd` line, as in a cell.
+    is_busy
+        Tells whether a cell runs.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        session: Session,
+        line: Callable[[str], object],
+        is_busy: Callable[[], bool],
+    ) -> None:
+        state = StateReader(session, cell_of(shell), shell.user_ns, is_busy)
+        self._wishes = Wishes(state, line)
+        self._handlers: Mapping[str, Callable[[Body], Answer]] = {
+            **Questions(state).by_type,
+            **self._wishes.by_type,
+        }
+        self._lock = threading.Lock()  # pages may ask from threads of their own
+
+    @property
+    def types(self) -> set[str]:
+        """The questions that are answered."""
+        return {"stop", *self._handlers}
+
+    def answer(self, kind: str, body: Body) -> Answer | None:
+        """Give the answer to a message; `None`: its type is unknown.
+
+        Raises
+        ------
+        CcError
+            What is asked for cannot be done.
+        """
+        if kind == "stop":  # it waits for nobody
+            return self._wishes.stop(body)
+        handler = self._handlers.get(kind)
+        if handler is None:
+            return None
+        with self._lock:
+            return handler(body)

@@ -1,0 +1,1 @@
+"""The model picker: its widget, its rows, favourites and the `%cmd pick` command."""

@@ -1,0 +1,357 @@
+"""What the model picker shows of each model: plain rows, small enough to be sent once.
+
+Every figure comes with its mark: `~` for what is computed from the user's own last prompt, `?` for
+what nobody has published. Nothing here knows widgets; the browser shows these texts as text.
+
+What was chosen in the model picker: as code, so that a re-run needs no clicks, and as text.
+
+The commands and settings are those a user types; nothing here runs them.
+
+What a model picker chooses from, and what its choice does: the session as the picker sees it.
+
+It knows models, figures and settings; the widget knows the browser.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.config.config_file import save_setting
+from cc_jupyter.conversation.speeds import speeds, timings_of
+from cc_jupyter.conversation.thread import DEFAULT_THREAD
+from cc_jupyter.core.errors import CcError, did_you_mean
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.money import format_usd
+from cc_jupyter.frontend.picker.favourites import note_use
+from cc_jupyter.models.catalog import load_catalog
+from cc_jupyter.models.filter import NAMED, blended_usd, matching
+from cc_jupyter.models.pricing import price
+from cc_jupyter.models.registry import LOCAL, local_model
+from cc_jupyter.render.usage_line import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from cc_jupyter.conversation.speeds import Speed
+    from cc_jupyter.models.catalog import Rates
+    from cc_jupyter.models.registry import KnownModel
+    from cc_jupyter.session.session import Session
+
+
+COLUMNS = (
+    *("id", "name", "maker", "input", "output", "cost", "band", "window", "ceiling"),
+    *("hottest", "endpoint", "efforts", "image", "reasons", "notes", "last", "speed", "words"),
+)
+"""What each row holds, in this order; `picker.js` reads them by these names."""
+
+BANDS = ((Decimal(0), "free"), (Decimal(1), "low"), (Decimal(5), "middle"))
+"""Up to which price of a million tokens of the answer, in USD, a band reaches."""
+
+_HOTTEST = {"/messages": 1, "/chat/completions": 2}
+"""The highest temperature of each wire format.
+
+Source: OpenAI, API reference, "Create chat completion" (between 0 and 2); Anthropic, API
+reference, "Messages" (from 0 to 1).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is the user's own beside the models: their last prompt and what they measured."""
+
+    now: datetime
+    """When the next prompt would be sent, which decides on peak rates."""
+    last: Usage | None = None
+    """What was last reported for a prompt and its answer; `None`: nothing yet."""
+    speeds: Mapping[str, Speed] = field(default_factory=dict)
+    """By model id."""
+
+
+def picker_rows(models: Iterable[KnownModel], figures: Figures) -> list[list[Any]]:
+    """Give a row for each model, its values as `COLUMNS` names them."""
+    return [[row[name] for name in COLUMNS] for row in (_row(each, figures) for each in models)]
+
+
+def ceiling_of(model: KnownModel) -> int | None:
+    """Give the most tokens an answer of a model can have; `None`: not known."""
+    most, window = model.spec.max_output_tokens, model.spec.context_tokens
+    return most if most is None or window is None else min(most, window)
+
+
+def most_tokens_of(model: KnownModel) -> int | None:
+    """Give the most tokens that can be asked for: the ceiling, else the whole window."""
+    ceiling = ceiling_of(model)
+    return model.spec.context_tokens if ceiling is None else ceiling
+
+
+def hottest_of(model: KnownModel) -> int:
+    """Give the highest temperature a model takes."""
+    return max((_HOTTEST[endpoint] for endpoint in model.spec.endpoints[:1]), default=2)
+
+
+def _row(model: KnownModel, figures: Figures) -> dict[str, Any]:
+    spec, rates = model.spec, model.rates
+    return {
+        "id": model.id,
+        "name": spec.name,
+        "maker": spec.maker,
+        "input": _rate(rates.input if rates else None),
+        "output": _rate(rates.output if rates else None),
+        "cost": None if (usd := blended_usd(model)) is None else float(usd),
+        "band": _band(rates),
+        "window": spec.context_tokens,
+        "ceiling": ceiling_of(model),
+        "hottest": hottest_of(model),
+        "endpoint": spec.endpoints[0] if spec.endpoints else "?",
+        "efforts": list(spec.efforts),
+        "image": spec.image_input,
+        "reasons": spec.reasons,
+        "notes": model.notes,
+        "last": _last(model, figures),
+        "speed": _speed(figures.speeds.get(model.id)),
+        "words": [word for word, fits in NAMED.items() if fits(model)],
+    }
+
+
+def _rate(rate: Decimal | None) -> str:
+    return "?" if rate is None else f"${rate.normalize():f}"
+
+
+def _band(rates: Rates | None) -> str:
+    """Give the price band by the answer's rate; a prompt that costs is never free."""
+    if rates is None:
+        return "?"
+    free = not rates.input and not rates.output
+    fitting = (name for most, name in BANDS if rates.output <= most and (most or free))
+    return next(fitting, "high")
+
+
+def _last(model: KnownModel, figures: Figures) -> str:
+    """Give what the last prompt and its answer would cost here, all of it without cache."""
+    if figures.last is None:
+        return ""
+    usage = Usage(figures.last.input_tokens, figures.last.output_tokens)
+    usd = price(model.spec, usage, figures.now, price_date=model.spec.price_date).usd
+    return "?" if usd is None else f"~{format_usd(usd)}"
+
+
+def _speed(speed: Speed | None) -> str:
+    if speed is None:
+        return ""
+    rate = "" if speed.tokens_per_s is None else f"{speed.tokens_per_s:,.0f} tok/s · "
+    of = "your last answer" if speed.answers == 1 else f"median of your last {speed.answers}"
+    return f"{rate}{seconds(speed.first_token_s)} to first token ({of})"
+
+
+_VARIABLE = "system_prompt"
+_PLAIN_ID = re.compile(r"[\w./:@+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model and what goes with it; `None` and empty leave a thing as it is."""
+
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    effort: str | None = None
+    system: str = ""
+    thread: str = ""
+
+
+def code_cells(choice: Choice) -> list[str]:
+    """Give the cells that make the same choice; none without a model.
+
+    A system prompt belongs to a turn of its thread, so it comes in a `%%cmd` cell of its own, whose
+    prompt is left to the user.
+    """
+    if choice.model is None:
+        return []
+    lines = [f"%cmd use {choice.model}"]
+    if not _PLAIN_ID.fullmatch(choice.model):  # a list may hold anything, and this is code
+        lines = [f"%config CmdMagics.model = {choice.model!r}"]
+    for name in ("temperature", "max_tokens", "effort"):
+        value = getattr(choice, name)
+        if value is not None:
+            lines.append(f"%config CmdMagics.{name} = {value!r}")
+    if choice.thread not in ("", DEFAULT_THREAD):
+        lines.append(f"%cmd thread {choice.thread}")
+    if not choice.system:
+        return ["\n".join(lines)]
+    quoted = _quoted(choice.system)
+    if quoted is None:  # an option line is one line, and takes `{{ }}` for an expression
+        lines.append(f"{_VARIABLE} = {choice.system!r}")
+        quoted = f'"{{{{ {_VARIABLE} }}}}"'
+    return ["\n".join(lines), f"%%cmd -s {quoted}\n"]
+
+
+def plain_form(headline: str, choice: Choice, remark: str) -> dict[str, str]:
+    """Give what a saved notebook shows: no script, no widget, nothing that could be missing."""
+    code = "\n\n".join(code_cells(choice))
+    shown = f"<pre><code>{html.escape(code)}</code></pre>" if code else ""
+    return {
+        "text/plain": "\n".join(filter(None, (f"{headline} ({remark})", code))),
+        "text/html": f"<div><strong>{html.escape(headline)}</strong>"
+        f" <small>({html.escape(remark)})</small>{shown}</div>",
+    }
+
+
+def _quoted(text: str) -> str | None:
+    """Give a text as a word of the option line; `None`: it cannot be one."""
+    if "{{" in text or any(ord(char) < ord(" ") or char in "\x7f\x85\u2028\u2029" for char in text):
+        return None
+    return next((f"{quote}{text}{quote}" for quote in "\"'" if quote not in text), None)
+
+
+_PARAMETERS = ("temperature", "max_tokens", "effort")
+
+
+class PickerSource:
+    """The models of a session, or those of them that fit some words.
+
+    Parameters
+    ----------
+    words
+        As `%cmd models` takes them; none: all models.
+    """
+
+    def __init__(self, session: Session, words: str = "") -> None:
+        self._session = session
+        self._words = words.split()
+        self.models: dict[str, KnownModel] = {}
+        """All models by id, those that do not fit the words included."""
+        self.trouble = ""
+        """What could not be read, in words; empty: nothing."""
+        self.load()
+
+    def load(self) -> list[KnownModel]:
+        """Take the models as they are known now; give those that fit, in their order."""
+        settings = self._session.settings()
+        known = self._session.models.known(settings)
+        self.models = known if LOCAL in known else {**known, LOCAL: local_model()}
+        return matching(self.models.values(), self._words)
+
+    def table(self) -> dict[str, Any]:
+        """Give the rows for the browser, and their names."""
+        figures = Figures(self._session.now(), self._last_usage(), self._speeds())
+        return {"columns": list(COLUMNS), "rows": picker_rows(self.load(), figures)}
+
+    def caption(self) -> str:
+        """Say how many models there are, of which day their prices are, and how old the list is."""
+        number = len(self.models)
+        shown = f"{len(self.load())} of {number}" if self._words else f"{number}"
+        words = f" for “{' '.join(self._words)}”" if self._words else ""
+        prices = f"prices of {load_catalog().price_date} in USD per million tokens"
+        return f"{shown} models{words}; {prices}; {self.age()}"
+
+    # ── the provider's list
+
+    def age(self) -> str:
+        """Say how old the provider's list is."""
+        settings = self._session.settings()
+        if settings.base_url == LOCAL:
+            return "the local model answers"
+        listed = self._session.models.listed(settings.api_root)
+        if not listed.models:
+            return "no list of the provider's yet"
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(listed.fetched_at_s))
+        return f"the provider's list of {when}"
+
+    def is_stale(self) -> bool:
+        """Tell whether the list should be asked for again before models are shown."""
+        settings = self._session.settings()
+        if settings.base_url == LOCAL:
+            return False
+        return not self._session.models.listed(settings.api_root).is_fresh
+
+    def refresh(self) -> None:
+        """Ask the provider for its list.
+
+        Raises
+        ------
+        ConnectError
+            It cannot be had; the old list stays.
+        """
+        settings = self._session.settings()
+        if settings.base_url != LOCAL:
+            self._session.models.refresh(settings.api_root)
+
+    def named(self, name: str) -> str | None:
+        """Give the id that an id or alias means; `None`: there is no such model."""
+        model_id = self._session.settings().alias.get(name, name)
+        return model_id if model_id in self.models else None
+
+    def close_to(self, name: str) -> str:
+        """Give a hint that names models like one that does not exist."""
+        return did_you_mean(name, self.models) or "%cmd models lists them"
+
+    # ── the choice
+
+    def standing(self) -> Choice:
+        """Give what holds in the session now."""
+        session = self._session
+        settings = session.settings()
+        chosen: dict[str, Any] = {name: session.choices.get(name) for name in _PARAMETERS}
+        model = None if settings.model is None else self.named(settings.model)
+        return Choice(model, thread=session.conversations.current, **chosen)
+
+    def threads(self) -> list[str]:
+        """Give the threads of this session."""
+        return list(self._session.conversations.names)
+
+    def apply(self, choice: Choice) -> None:
+        """Let a choice hold for the session, as `%cmd use` and `%config` do."""
+        choices = self._session.choices
+        choices["model"] = choice.model
+        for name in _PARAMETERS:
+            value = getattr(choice, name)
+            if value is None:
+                choices.pop(name, None)
+            else:
+                choices[name] = value
+
+    def tell(self) -> None:
+        """Let the front end know that something was chosen beside its cells."""
+        self._session.in_flight.changed()
+
+    def save(self, choice: Choice) -> Path:
+        """Make the model the default of all sessions; give the file that says so.
+
+        Raises
+        ------
+        ConfigError
+            The file cannot be written.
+        """
+        return save_setting(("model",), choice.model)
+
+    def note_use(self, choice: Choice) -> None:
+        """Remember the model among those used last; a disk that refuses costs no choice."""
+        try:
+            note_use(choice.model or "")
+        except CcError as error:
+            self.trouble = str(error)
+
+    # ── the user's own figures
+
+    def _last_usage(self) -> Usage | None:
+        """Give what was last reported of this session."""
+        usages = (record.usage for record in reversed(self._session.history.records()))
+        full = (each for each in usages if None not in (each.input_tokens, each.output_tokens))
+        return next(full, None)
+
+    def _speeds(self) -> dict[str, Speed]:
+        """Give what was measured, from the history if there is one."""
+        history = self._session.history
+        try:
+            if self._session.settings().history:
+                return speeds(history.store.timings())
+        except CcError as error:
+            self.trouble = str(error)
+        return speeds(timings_of(history.records()))
