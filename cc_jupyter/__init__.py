@@ -44,7 +44,7 @@ _HOMES = {
     "__version__": "core.version",
     "ask": "api",
     "stream": "api",
-    "ModelPicker": "picker",
+    "ModelPicker": "frontend.picker.widget",
     "Reply": "core.reply",
     **dict.fromkeys(
         ("TextDelta", "ReasoningDelta", "ToolCallDelta", "Usage", "Notice", "Stop", "Error"),
@@ -112,14 +112,14 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add `%cmd` and `%%cmd`: silent, without network, files or threads."""
-    from cc_jupyter.magics import load  # noqa: PLC0415  importing the package loads nothing
+    from cc_jupyter.magics.extension import load  # noqa: PLC0415  importing the package loads nothing
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take back all that loading added."""
-    from cc_jupyter.magics import unload  # noqa: PLC0415  importing the package loads nothing
+    from cc_jupyter.magics.extension import unload  # noqa: PLC0415  importing the package loads nothing
 
     unload(shell)
 

@@ -145,7 +145,7 @@ def assert_holds_extension(wheel: Path) -> None:
 def test_a_checkout_without_node_gives_a_wheel_without_the_extension(checkout, tmp_path):
     with zipfile.ZipFile(built("wheel", checkout, tmp_path)) as archive:
         names = archive.namelist()
-    assert "cc_jupyter/magics.py" in names
+    assert "cc_jupyter/magics/extension.py" in names
     assert not [name for name in names if "labextension" in name]
 
 

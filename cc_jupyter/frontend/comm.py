@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.frontend.kernel_status import RunningCell
     from cc_jupyter.frontend.protocol import Comm
-    from cc_jupyter.magics import CmdMagics
+    from cc_jupyter.magics.extension import CmdMagics
     from cc_jupyter.session.session import Session
 
 

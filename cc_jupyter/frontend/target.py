@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.frontend.comm import CommLink, Listener
     from cc_jupyter.frontend.protocol import Comm
-    from cc_jupyter.magics import CmdMagics
+    from cc_jupyter.magics.extension import CmdMagics
 
 
 NAME = "cc_jupyter"
@@ -65,9 +65,9 @@ class CommTarget:
             link.close()
 
     def _opened(self, comm: Comm, message: dict[str, Any]) -> None:
-        from cc_jupyter.frontend.comm import (
-            CommLink,  # noqa: PLC0415  loading the extension is light
-            listen_id,  # noqa: PLC0415  as above
+        from cc_jupyter.frontend.comm import (  # noqa: PLC0415  loading the extension is light
+            CommLink,
+            listen_id,
         )
 
         listens = listen_id(message)

@@ -127,9 +127,9 @@ def test_a_page_that_goes_away_leaves_nothing_open(notebook, comm):
 
 def test_loading_loads_nothing_of_the_kernels_side(tmp_path, notebook):
     notebook.check("import sys")
-    loaded = "[m for m in sys.modules if m.startswith('cc_jupyter.comm_')]"
+    loaded = "[m for m in sys.modules if m.startswith('cc_jupyter.frontend.')]"
     notebook.check(f"%unload_ext cc_jupyter\nfor m in {loaded}: del sys.modules[m]")
-    notebook.check("del sys.modules['cc_jupyter.magics']")
+    notebook.check("del sys.modules['cc_jupyter.magics.extension']")
     notebook.check(LOAD)
     assert sorted(notebook.value(loaded)) == [
         "cc_jupyter.frontend.kernel_status",

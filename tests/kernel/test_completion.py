@@ -348,9 +348,9 @@ def test_a_tab_elsewhere_loads_nothing_of_ours(fresh_notebook):
     fresh_notebook.check("import sys")
     assert tab(fresh_notebook, "sys.vers|").matches
     assert tab(fresh_notebook, "x = 1\npri|").matches
-    assert fresh_notebook.value("'cc_jupyter.completion' in sys.modules") is False
+    assert fresh_notebook.value("'cc_jupyter.magics.completion' in sys.modules") is False
     assert tab(fresh_notebook, "%cmd us|").matches
-    assert fresh_notebook.value("'cc_jupyter.completion' in sys.modules") is True
+    assert fresh_notebook.value("'cc_jupyter.magics.completion' in sys.modules") is True
 
 
 COUNT_JEDI = """

@@ -20,7 +20,9 @@ import cc_jupyter
 if TYPE_CHECKING:
     from support.kernel_harness import Kernel
 
-SCHEMA = json.loads((Path(cc_jupyter.__file__).parent / "frontend/comm_schema.json").read_text("utf-8"))
+SCHEMA = json.loads(
+    (Path(cc_jupyter.__file__).parent / "frontend/comm_schema.json").read_text("utf-8")
+)
 TYPES: list[str] = [each["if"]["properties"]["type"]["const"] for each in SCHEMA["allOf"]]
 REPLIES: dict[str, str] = {
     name: part["x-reply"] for name, part in SCHEMA["$defs"].items() if "x-reply" in part

@@ -8,14 +8,15 @@ import pytest
 from support import provider as scripted
 from support.plain_server import MODEL, reader_threads, wait_until
 
+from cc_jupyter.conversation import history as history_module
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.store import FILE, Store
-from cc_jupyter.conversation.thread import history as history_module
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.messages import Question
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.render.base import Silent
-from cc_jupyter.session.session import Session, recorder
+from cc_jupyter.session import recorder
+from cc_jupyter.session.session import Session
 
 
 @pytest.fixture

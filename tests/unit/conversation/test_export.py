@@ -27,7 +27,7 @@ from cc_jupyter.conversation.records import PlaceRecord
 from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Image
-from cc_jupyter.input_transforms import PromptCell
+from cc_jupyter.magics.input_transforms import PromptCell
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.prompt.template import evaluate, render
 from cc_jupyter.prompt.values import Rendered

@@ -6,12 +6,10 @@ import pytest
 from support.store.samples import conversation, turn
 
 from cc_jupyter.commands.registry import COMMANDS
-from cc_jupyter.completion import complete
-from cc_jupyter.completion.known import KnownNames
-from cc_jupyter.completion.offers import Candidate, Offer
-from cc_jupyter.completion.prompt import open_expression
 from cc_jupyter.conversation.store import open_store
 from cc_jupyter.conversation.store.queries import thread_names
+from cc_jupyter.magics.completion import complete, open_expression
+from cc_jupyter.magics.completion.names import Candidate, KnownNames, Offer
 from cc_jupyter.prompt.options import OPTIONS, parse_ask_line, parse_cell_line
 
 FLASH = "deepseek/deepseek-v4-flash"

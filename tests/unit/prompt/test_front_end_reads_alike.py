@@ -13,7 +13,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 import cc_jupyter
-from cc_jupyter.input_transforms import PromptCell
+from cc_jupyter.magics.input_transforms import PromptCell
 from cc_jupyter.prompt.options import next_word, parse_cell_line
 from cc_jupyter.prompt.template import Expression, parse_template
 

@@ -8,8 +8,8 @@ import pytest
 
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
+from cc_jupyter.session import in_flight as running
 from cc_jupyter.session.in_flight import TOLD_S, InFlight
-from cc_jupyter.session.session import in_flight as running
 
 
 class Clock:

@@ -13,8 +13,8 @@ import pytest
 from cc_jupyter.catalog_text import read_catalog_text
 from cc_jupyter.catalog_update import CATALOG, main
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.models import catalog as catalog_module
 from cc_jupyter.models.catalog import load_catalog
-from cc_jupyter.models.registry import catalog as catalog_module
 
 TABLE = (Path(__file__).parent / "price_tables" / "2026-10-08.md").read_text(encoding="utf-8")
 HEADINGS = "Model id | In | Out | Cache read | Cache write"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.completion.offers import Names, Offer
+    from cc_jupyter.magics.completion.names import Names, Offer
+
 
 _FIRST = 1_000
 """IPython's own matchers have 0; what comes first can keep the others from running."""
@@ -55,9 +56,9 @@ class CmdCompleter:
         }
 
     def _offer(self, context: CompletionContext) -> Offer | None:
-        from cc_jupyter.completion import complete  # noqa: PLC0415  loading is light
-        from cc_jupyter.completion.offers import Offer  # noqa: PLC0415  loading is light
         from cc_jupyter.core.errors import CcError  # noqa: PLC0415  as above
+        from cc_jupyter.magics.completion import complete  # noqa: PLC0415  loading is light
+        from cc_jupyter.magics.completion.names import Offer  # noqa: PLC0415  loading is light
 
         cell, line, column = context.full_text, context.cursor_line, context.cursor_position
         try:
@@ -67,7 +68,7 @@ class CmdCompleter:
 
     def _known(self) -> Names:
         if self._names is None:
-            from cc_jupyter.completion.known import KnownNames  # noqa: PLC0415  as above
+            from cc_jupyter.magics.completion.names import KnownNames  # noqa: PLC0415  as above
 
             self._names = KnownNames(self._shell, self._choices, self._profile)
         return self._names

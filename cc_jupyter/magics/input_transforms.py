@@ -1,4 +1,4 @@
-r"""Keeps a prompt as it was typed on its way through IPython's input transforms.
+"""Keeps a prompt as it was typed on its way through IPython's input transforms.
 
 Tried on IPython 9.18: a line that ends in `?` is taken for a request for help, and the cell stays
 green; a cell with a `>>>` in it loses its prompts and its indentation, and every cell the blanks on
@@ -22,6 +22,7 @@ from IPython.core.inputtransformer2 import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from tokenize import TokenInfo
+
 
 _ASK = re.compile(r"%cmd[ \t]+(?P<ask>ask[ \t].*\S.*)", re.DOTALL)
 _CELL = re.compile(r"(?P<indent>[ \t]*)%%cmd(?:[ \t]+(?P<line>.*))?")

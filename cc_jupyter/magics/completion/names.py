@@ -1,7 +1,14 @@
-"""The names there are: of the settings, the lists of models, the threads, files and variables.
+"""What Tab may insert, who knows the names there are, and which of them fit what was typed.
+
+The names there are: of the settings, the lists of models, the threads, files and variables.
 
 Nobody is asked: what no list on this disk knows is not offered. A settings file that cannot be read
 or a history that is locked offers less; the next cell is where that is said, a Tab is not.
+
+Completes the expressions of a prompt as IPython completes code, by a completer of our own.
+
+IPython's own would also offer magics and files, and run jedi, which takes longer than a Tab may;
+it keeps what it was last asked, too. Ours is one of the same class that looks at live objects only.
 """
 
 from __future__ import annotations
@@ -11,9 +18,11 @@ import contextlib
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cc_jupyter.completion.expressions import Expressions
+from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_completions
+
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import ConfigError, StoreError
@@ -22,14 +31,99 @@ from cc_jupyter.models.listing import ModelList, cached_models
 from cc_jupyter.models.registry import LOCAL, known_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from IPython.core.completer import Completion
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.completion.offers import Offer
     from cc_jupyter.models.registry import KnownModel
     from cc_jupyter.session.session import Session
+
+
+_LOCAL = "local"
+_NO_FIT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One thing to insert."""
+
+    text: str
+    kind: str
+    """What the menu of a front end says it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What may stand in the place of what was typed."""
+
+    fragment: str = ""
+    """The end of the text before the cursor that each candidate replaces."""
+    candidates: Sequence[Candidate] = ()
+
+
+class Names(Protocol):
+    """Who knows the names there are. Nothing here may ask a provider."""
+
+    def models(self) -> Sequence[tuple[str, str]]:
+        """Give the id of each model and the name that people know it by."""
+
+    def efforts(self, model: str | None) -> Sequence[str]:
+        """Give the efforts that a model takes; `None`: the one in force."""
+
+    def aliases(self) -> Sequence[str]:
+        """Give the user's short names of models."""
+
+    def threads(self) -> Sequence[str]:
+        """Give the threads of this session, then those of the history, newest first."""
+
+    def variables(self) -> Sequence[str]:
+        """Give the user's own names."""
+
+    def types(self) -> Sequence[str]:
+        """Give the names of types that an answer may have."""
+
+    def key_variables(self) -> Sequence[str]:
+        """Give the environment variables that look as if they held a key."""
+
+    def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
+        """Give folders, and files with these endings, whose path begins like this."""
+
+    def python(self, before: str, after: str) -> Offer:
+        """Give what IPython itself offers in an expression with the cursor in it."""
+
+
+def prefixed(fragment: str, texts: Iterable[str], kind: str) -> list[Candidate]:
+    """Give what begins with the fragment."""
+    return [Candidate(text, kind) for text in texts if text.startswith(fragment)]
+
+
+def models(fragment: str, names: Names) -> list[Candidate]:
+    """Give the models and their short names that hold the fragment."""
+    known = [(each, "", "alias") for each in names.aliases()]
+    known.append((_LOCAL, "", "model"))
+    return ranked(fragment, known + [(each, name, "model") for each, name in names.models()])
+
+
+def ranked(fragment: str, known: Iterable[tuple[str, str, str]]) -> list[Candidate]:
+    """Give what holds the fragment in its text or name: first what begins with it."""
+    wanted = fragment.casefold()
+    ranks: tuple[list[Candidate], ...] = ([], [], [])
+    for text, name, kind in known:
+        rank = min(_rank(wanted, text.casefold()), _rank(wanted, name.casefold()))
+        if rank < len(ranks):
+            ranks[rank].append(Candidate(text, kind))
+    return [each for rank in ranks for each in rank]
+
+
+def _rank(wanted: str, text: str) -> int:
+    at = text.find(wanted)
+    if at <= 0:
+        return 0 if at == 0 else _NO_FIT
+    # `flash` finds what has a part of that name before what has it in the middle of a word
+    return 1 if re.search(rf"(?<![^\W_]){re.escape(wanted)}", text) else 2
+
 
 _TYPES = ("str", "int", "float", "bool", "list", "dict", "set", "tuple", "None")
 _HOLDS_A_KEY = re.compile(r"(?:KEY|TOKEN)\d*\Z", re.IGNORECASE)
@@ -176,3 +270,71 @@ def _entries(folder: str, beginning: str, endings: tuple[str, ...]) -> Iterator[
                 yield f"{entry.name}/"
             elif entry.name.lower().endswith(endings):
                 yield entry.name
+
+
+_NOT_FOR_EXPRESSIONS = [
+    "IPCompleter.magic_matcher",
+    "IPCompleter.file_matcher",
+    "IPCompleter.magic_config_matcher",
+    "IPCompleter.magic_color_matcher",
+    "IPCompleter.custom_completer_matcher",
+]
+
+
+class Expressions:
+    """Gives what fits in an expression over the user's namespace."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._completer: IPCompleter | None = None
+
+    def offer(self, before: str, after: str) -> Offer:
+        """Give attributes, keys or names; the user's own names come first.
+
+        Parameters
+        ----------
+        before, after
+            The expression on both sides of the cursor.
+        """
+        if before.rfind("[") <= before.rfind("]"):
+            after = ""  # only a key that is closed already must know; IPython 8 stumbles over it
+        with provisionalcompleter():
+            found = self._ours().completions(before + after, len(before))
+            fitting: list[Completion] = list(rectify_completions(before + after, found))
+        if not fitting:
+            return Offer()
+        fragment = before[fitting[0].start :]
+        dotted = fragment.startswith(".") and all(each.text.startswith(".") for each in fitting)
+        own = set(self.own_names())
+        fitting.sort(key=lambda each: each.text not in own)
+        return Offer(
+            fragment[dotted:],
+            [Candidate(each.text[dotted:], _kind(each)) for each in fitting],
+        )
+
+    def own_names(self) -> Iterator[str]:
+        """Give the names of the user's own, without those that IPython has put there."""
+        namespace, hidden = self._shell.user_ns, self._shell.user_ns_hidden
+        for name in list(namespace):
+            if not name.startswith("_") and name not in hidden:
+                yield name
+
+    def _ours(self) -> IPCompleter:
+        theirs = self._shell.Completer
+        if self._completer is None:
+            self._completer = IPCompleter(  # type: ignore[no-untyped-call]  # IPython's
+                shell=self._shell,
+                parent=self._shell,
+                use_jedi=False,
+                backslash_combining_completions=False,
+            )
+            self._completer.disable_matchers += _NOT_FOR_EXPRESSIONS
+        self._completer.namespace = theirs.namespace
+        self._completer.global_namespace = theirs.global_namespace
+        return self._completer
+
+
+def _kind(completion: Completion) -> str:
+    """Say what a completion is; of a name IPython 8 does not."""
+    kind = completion.type
+    return "instance" if kind in (None, "", "<unknown>") else str(kind)

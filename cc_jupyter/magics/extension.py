@@ -17,15 +17,15 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Float, Int, Unicode
 
-from cc_jupyter.completer import CmdCompleter
 from cc_jupyter.frontend.target import CommTarget
-from cc_jupyter.input_transforms import AskLine, PromptCell
+from cc_jupyter.magics.completer import CmdCompleter
+from cc_jupyter.magics.input_transforms import AskLine, PromptCell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    from cc_jupyter.cells import Cells
+    from cc_jupyter.magics.cell_runner import Cells
 
 
 @magics_class
@@ -96,7 +96,7 @@ class CmdMagics(Magics):
         """What does the work, loaded when it is first needed."""
         with self._lock:  # a front end may ask beside the first cell
             if self._cells is None:
-                from cc_jupyter.cells import Cells  # noqa: PLC0415  loading the extension is light
+                from cc_jupyter.magics.cell_runner import Cells  # noqa: PLC0415  loading the extension is light
 
                 self._cells = Cells(self._ipython, self.choices, self.profile)
             return self._cells

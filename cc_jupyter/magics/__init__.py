@@ -1,0 +1,1 @@
+"""The IPython extension: `%cmd`, `%%cmd`, input transforms and completion."""

@@ -1,0 +1,383 @@
+"""Completes `%cmd` lines: the command, its words, its flags and their values.
+
+Completes the options of `%%cmd` and `%cmd ask`, and their values.
+
+Where in a prompt a `{{ }}` is still open; in prose there is nothing to complete.
+
+What Tab offers on `%cmd` lines and in `%%cmd` cells, from the cell and the cursor alone.
+
+The grammar is that of `optionline`, the words are those of `options` and `command_specs`, and what
+has names of its own (models, threads, files, variables) is asked of a source. In a prompt outside
+`{{ }}` nothing is offered: it is no code.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cc_jupyter.commands.registry import BY_NAME, COMMANDS
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.magics.completion.names import Candidate, Names, Offer, models, prefixed, ranked
+from cc_jupyter.prompt.options import ARROW, OPTIONS, is_quoted, next_word, skip_blanks, unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cc_jupyter.commands.registry import CommandSpec
+    from cc_jupyter.prompt.options import OptionSpec, Word
+
+
+_EXPORTS = (".md", ".json", ".ipynb")
+
+
+def on_command(line: str, column: int, names: Names) -> Offer:
+    """Complete what stands behind `%cmd`."""
+    command, before = _first_word(line[:column])
+    if before is None:
+        return Offer(command, prefixed(command, (each.name for each in COMMANDS), "command"))
+    spec = BY_NAME.get(command)
+    if spec is None:
+        return Offer()
+    start = column - len(before)
+    if spec.takes == ("options",):
+        filled = command == "ask"  # the others take what is typed as it stands
+        return OptionLine(line[start:], len(before), names, ask=True, filled=filled).offer()
+    if "file" in spec.takes:
+        path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may hold blanks
+        if not path.startswith("-"):
+            return _on_path(path, names)
+    return _on_words(spec, before, names)
+
+
+def _first_word(text: str) -> tuple[str, str | None]:
+    """Give the command and what stands behind it; `None`: the cursor is still in it."""
+    end = next((at for at, letter in enumerate(text) if letter.isspace()), None)
+    return (text, None) if end is None else (text[:end], text[end:].lstrip())
+
+
+def _on_path(path: str, names: Names) -> Offer:
+    quote = path[:1] if path[:1] in ("'", '"') else ""
+    found = names.files(path.removeprefix(quote), _EXPORTS)
+    return Offer(path, [Candidate(quote + each, "file") for each in found])
+
+
+def _on_words(spec: CommandSpec, before: str, names: Names) -> Offer:
+    """Complete a word of a command that splits its line at blanks and knows no quotes."""
+    words = before.split()
+    fragment = words.pop() if before[-1:].strip() else ""
+    if fragment.startswith("-"):
+        return Offer(fragment, prefixed(fragment, _flags(spec, words), "option"))
+    values = spec.flags.get(words[-1]) if words else None
+    if values is not None:
+        found = (
+            _of_kind(values, fragment, names)
+            if isinstance(values, str)
+            else prefixed(fragment, values, "value")
+        )
+        return Offer(fragment, found)
+    plain = [word for at, word in enumerate(words) if not _is_flag(spec, words, at)]
+    found = [*_positional(spec, plain, fragment, names)]
+    if not fragment:
+        found += prefixed(fragment, _flags(spec, words), "option")
+    # what holds a blank could not be read back
+    return Offer(fragment, [each for each in found if not re.search(r"\s", each.text)])
+
+
+def _flags(spec: CommandSpec, given: list[str]) -> list[str]:
+    return [flag for flag in spec.flags if flag not in given]
+
+
+def _is_flag(spec: CommandSpec, words: list[str], at: int) -> bool:
+    """Tell whether a word is a flag or the value of one."""
+    return words[at] in spec.flags or (at > 0 and spec.flags.get(words[at - 1]) is not None)
+
+
+def _positional(
+    spec: CommandSpec, words: list[str], fragment: str, names: Names
+) -> Iterator[Candidate]:
+    place = len(words)
+    kind = spec.takes[min(place, len(spec.takes) - 1)] if spec.takes else None
+    repeats = kind == "filter"
+    if place == 0 or repeats:
+        new = (word for word in spec.words if word not in words)
+        yield from prefixed(fragment, new, "value")
+    if kind is None or (place >= len(spec.takes) and not repeats):
+        return
+    if not repeats and place > 0 and words[0] in spec.words and words[0] != kind:
+        return  # `forget turn` wants no thread
+    for each in _of_kind(kind, fragment, names):
+        if each.text not in spec.words:
+            yield each
+
+
+def _of_kind(kind: str, fragment: str, names: Names) -> list[Candidate]:
+    match kind:
+        case "model":
+            return models(fragment, names)
+        case "filter":
+            return ranked(fragment, [(each, name, "model") for each, name in names.models()])
+        case "thread":
+            return ranked(fragment, [(each, "", "thread") for each in names.threads()])
+        case "alias":
+            return ranked(fragment, [(each, "", "alias") for each in names.aliases()])
+        case "topic":
+            return prefixed(fragment, [*BY_NAME, "options"], "command")
+        case _:
+            return []
+
+
+_OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
+
+
+class OptionLine:
+    """The options before a prompt, with the cursor in them.
+
+    Parameters
+    ----------
+    line, column
+        What stands behind `%%cmd` or the command, and the cursor in it.
+    ask
+        Whether the prompt follows on the same line, and `->` is part of it.
+    filled
+        Whether that prompt may hold `{{ }}`.
+    """
+
+    def __init__(
+        self, line: str, column: int, names: Names, *, ask: bool = False, filled: bool = True
+    ) -> None:
+        self._line = line
+        self._before, self._after = line[:column], line[column:]
+        self._names = names
+        self._ask = ask
+        self._filled = filled
+        self._given: set[str] = set()
+
+    def offer(self) -> Offer:
+        """Give what fits at the cursor."""
+        words, start = split_words(self._before, arrow=not self._ask)
+        pending: OptionSpec | None = None
+        for word in words:
+            name, equals, _ = word.text.partition("=")
+            spec = _OPTIONS.get(name)
+            if not self._ask and word.text == ARROW:
+                return self._capture(self._before[word.end :])
+            if spec is not None:
+                self._given.add(spec.field)
+                pending = spec if spec.metavar is not None and not equals else None
+            elif pending is not None:
+                pending = None  # this word is its value
+            elif self._ask:
+                return self._prompt(self._before[word.start :])
+        return self._at_fragment(self._before[start:], pending)
+
+    def _at_fragment(self, fragment: str, pending: OptionSpec | None) -> Offer:
+        name, equals, value = fragment.partition("=")
+        if equals and name in _OPTIONS:
+            return self._value(_OPTIONS[name], value)
+        if pending is not None and not fragment.startswith("-"):
+            return self._value(pending, fragment)
+        if fragment and not fragment.startswith("-"):
+            return self._prompt(fragment) if self._ask else Offer()
+        found = prefixed(fragment, self._options(fragment), "option")
+        return Offer(fragment, found)
+
+    def _options(self, fragment: str) -> list[str]:
+        """Give the options that may still be given: short ones too, once a dash is typed."""
+        free = [each for each in OPTIONS if each.repeatable or each.field not in self._given]
+        names = [name for each in free for name in (each.names if fragment else each.names[-1:])]
+        return names if self._ask else [*names, ARROW]
+
+    def _prompt(self, text: str) -> Offer:
+        if not self._filled or "raw" in self._given:
+            return Offer()
+        return in_prompt(text, self._after, self._names)
+
+    def _capture(self, text: str) -> Offer:
+        """Complete the TYPE of `-> NAME: TYPE`."""
+        _, colon, kind = text.partition(":")
+        fragment = re.split(r"[^\w.]", kind)[-1]
+        if not colon:
+            return Offer()
+        if "." in fragment:
+            return self._names.python(fragment, "")
+        return Offer(fragment, prefixed(fragment, self._names.types(), "class"))
+
+    # ── values
+
+    def _value(self, spec: OptionSpec, typed: str) -> Offer:
+        names, fragment = self._names, _open(typed)
+        found: list[Candidate] = []
+        match spec.field:
+            case "model":
+                found = models(fragment, names)
+            case "effort":
+                found = prefixed(fragment, names.efforts(self._model()), "value")
+            case "thread":
+                found = ranked(fragment, [(each, "", "thread") for each in names.threads()])
+            case "key_env":
+                found = prefixed(fragment, names.key_variables(), "value")
+            case "image":
+                return self._image(typed, fragment)
+            case "system":
+                return in_prompt(typed, self._after, names)
+            case _:
+                found = prefixed(fragment, spec.choices, "value")
+        return Offer(typed, list(self._written(found)))
+
+    def _image(self, typed: str, fragment: str) -> Offer:
+        files = [Candidate(each, "file") for each in self._names.files(fragment, _IMAGES)]
+        found = list(self._written(files))
+        if typed == fragment:  # an expression stands without quotes of its own
+            found += prefixed(fragment, self._names.variables(), "instance")
+        if found or not re.search(r"[.\[(]", typed):
+            return Offer(typed, found)
+        return self._names.python(typed, self._after)
+
+    def _written(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Put what has blanks into quotes; leave out what no quotes can hold."""
+        for each in candidates:
+            for quote in ("", '"', "'"):
+                text = f"{quote}{each.text}{quote}"
+                if _reads_back(text, each.text, arrow=not self._ask):
+                    yield Candidate(text, each.kind)
+                    break
+
+    def _model(self) -> str | None:
+        """Give the model that the line names, before or behind the cursor."""
+        words = [*split_words(f"{self._line} ", arrow=not self._ask)[0]]
+        for word, following in zip(words, [*words[1:], None], strict=True):
+            name, equals, value = word.text.partition("=")
+            if name in ("-m", "--model"):
+                if equals:
+                    return unquoted(value)
+                return following.value if following is not None else None
+        return None
+
+
+def split_words(text: str, *, arrow: bool = True) -> tuple[list[Word], int]:
+    """Give the words that are whole, and where the one begins in which the text ends."""
+    words: list[Word] = []
+    position = 0
+    while True:
+        try:
+            word = next_word(text, position, arrow=arrow)
+        except OptionError:  # its quote or bracket is still open
+            return words, skip_blanks(text, position)
+        if word is None:
+            return words, len(text)
+        if word.end == len(text) and word.text != ARROW:
+            return words, word.start
+        words.append(word)
+        position = word.end
+
+
+def _open(typed: str) -> str:
+    """Give a value without its quotes, of which the second may be missing."""
+    if is_quoted(typed):
+        return unquoted(typed)
+    return typed[1:] if typed[:1] in ("'", '"') else typed
+
+
+def _reads_back(text: str, value: str, *, arrow: bool) -> bool:
+    try:
+        word = next_word(text, 0, arrow=arrow)
+    except OptionError:
+        return False
+    return word is not None and (word.text, word.value) == (text, value)
+
+
+_LONGEST_EXPRESSION = 10_000
+"""An expression that began further back than so many characters is not looked for."""
+_TOKEN = re.compile(
+    r"""
+      (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
+                | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
+                | "     (?: [^"\\\n] | \\. )*+ "
+                | '     (?: [^'\\\n] | \\. )*+ ' )
+    | (?P<endless> ["'] )
+    | (?P<open>    [(\[{] )
+    | (?P<close>   [)\]}] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def in_prompt(before: str, after: str, names: Names) -> Offer:
+    """Complete the expression the cursor stands in; in prose there is nothing to complete."""
+    expression = open_expression(before[-_LONGEST_EXPRESSION:])
+    if expression is None:
+        return Offer()
+    return names.python(expression.lstrip(), after.partition("}}")[0])
+
+
+def open_expression(text: str) -> str | None:
+    r"""Give what stands behind a `{{` that is not closed yet; `None`: the text ends in prose.
+
+    `\{{` opens nothing. An expression that can't become one ends at the next `}}`.
+    """
+    position = 0
+    while (opening := text.find("{{", position)) >= 0:
+        position = opening + 2
+        if opening > 0 and text[opening - 1] == "\\":
+            continue
+        end = _end(text, position)
+        if end is None:
+            return text[position:]
+        position = end
+    return None
+
+
+def _end(text: str, start: int) -> int | None:
+    """Give the place behind the `}}` that ends an expression; `None`: it is open."""
+    depth = 0
+    broken = len(text)
+    for token in _TOKEN.finditer(text, start):
+        match token.lastgroup:
+            case "open":
+                depth += 1
+            case "close" if depth == 0 and text.startswith("}}", token.start()):
+                return token.start() + 2
+            case "close" if depth > 0:
+                depth -= 1
+            case "string":
+                pass
+            case _:
+                broken = token.start()
+                break
+    place = text.find("}}", broken)
+    return None if place < 0 else place + 2
+
+
+__all__ = ["Names", "Offer", "complete"]
+
+_CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
+_LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
+
+
+def complete(cell: str, line: int, column: int, names: Names) -> Offer | None:
+    """Give what fits at the cursor; `None`: the place is not ours.
+
+    Parameters
+    ----------
+    cell
+        All of the cell.
+    line, column
+        Where the cursor stands, from 0; lines end in a newline and nothing else.
+    """
+    lines = cell.split("\n")
+    first = next((number for number, text in enumerate(lines) if text.strip()), 0)
+    text = lines[line]
+    head = _CELL.match(lines[first])
+    if head is not None and line > first:
+        if any(word.text == "--raw" for word in split_words(f"{lines[first][head.end() :]} ")[0]):
+            return Offer()
+        before = "\n".join([*lines[first + 1 : line], text[:column]])
+        return in_prompt(before, text[column:], names)
+    if head is not None and line == first and head[0][-1].isspace() and column >= head.end():
+        return OptionLine(text[head.end() :], column - head.end(), names).offer()
+    found = _LINE.match(text)
+    if head is not None or found is None or column < found.end():
+        return None
+    return on_command(text[found.end() :], column - found.end(), names)
