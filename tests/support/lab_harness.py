@@ -57,7 +57,8 @@ _CLEAR = """async theme => {
   const { commands, restored, shell } = window.jupyterapp;
   if (!commands.hasCommand('filebrowser:activate')) return false;  // Notebook 7
   await restored;
-  for (const widget of [...shell.widgets('main')]) {
+  const launcher = widget => widget.node.querySelector('.jp-Launcher') !== null;
+  for (const widget of [...shell.widgets('main')].filter(each => !launcher(each))) {
     if (widget.context) widget.context.model.dirty = false;  // or it asks whether to save
     widget.close();
   }
@@ -65,7 +66,10 @@ _CLEAR = """async theme => {
     await commands.execute('apputils:change-theme', { theme });
   }
   await commands.execute('filebrowser:activate');
-  const clean = () => !document.querySelector('.jp-Dialog, .jp-NotebookPanel, .cc-chooser')
+  // an empty page opens a launcher after a moment: it must not come before the next notebook
+  const clean = () => [...shell.widgets('main')].length === 1
+    && shell.currentWidget !== null && launcher(shell.currentWidget)
+    && !document.querySelector('.jp-Dialog, .jp-NotebookPanel, .cc-chooser')
     && document.body.dataset.jpThemeName === theme;
   for (let tries = 0; !clean() && tries < 40; tries++) {
     await new Promise(resolve => setTimeout(resolve, 25));
@@ -77,10 +81,10 @@ _FIRST_THEME = "JupyterLab Light"
 
 def clear_page(page: Page) -> bool:
     """Close all that is open in a page of JupyterLab; tell whether it is as it was once loaded."""
-    page.set_viewport_size(VIEWPORT)
-    page.mouse.move(0, 0)
     if not page.evaluate("'jupyterapp' in window"):
         return False
+    page.set_viewport_size(VIEWPORT)
+    page.mouse.move(0, 0)
     cleared: bool = page.evaluate(_CLEAR, _FIRST_THEME)
     return cleared
 
