@@ -311,7 +311,7 @@ def test_bar_and_panel_follow_the_notebook_in_front(open_notebook, provider, lab
     expect(lines(shown)).to_have_count(2)
     lab.write("second.ipynb", ["1"])
     notebook.page.evaluate(
-        "window.jupyterapp.commands.execute('docmanager:open', { path: 'second.ipynb' })"
+        "void window.jupyterapp.commands.execute('docmanager:open', { path: 'second.ipynb' })"
     )
     expect(shown).to_contain_text("The kernel of second.ipynb has not loaded cc_jupyter.")
     expect(status(notebook.page)).to_be_hidden()
