@@ -29,8 +29,7 @@ demo: .venv/.demo
 # pytest comes last, also after a failed lint, so that its closing line ends the output; its list
 # of skipped tests says what was left out and why
 test: .venv/.test weights
-	@$(MAKE) --no-print-directory lint; linted=$$?; \
-	  $(MAKE) --no-print-directory front-end-test || linted=$$?; \
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint front-end-test; linted=$$?; \
 	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder && { test $$linted -eq 0 || { echo 'make lint or make front-end-test failed (above)'; exit 1; }; }
 
 lint: .venv/.test

@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from support.kernel_notebook import Notebook
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process whole files, since a file shares its kernel; browser tests one by one.
+
+    They come last and take seconds each, so that all processes end together.
+    """
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415  only `make test` needs it
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            is_browser = nodeid.startswith("tests/browser/")
+            return nodeid if is_browser else str(super()._split_scope(nodeid))
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the settings, keys, history and keyring of whoever runs the tests out of them."""

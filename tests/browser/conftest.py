@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
-from support.lab_harness import CHROMIUM, LAUNCH, VIEWPORT, Lab, LabNotebook, running_lab
+from support.lab_harness import (
+    CHROMIUM,
+    LAUNCH,
+    VIEWPORT,
+    Lab,
+    LabNotebook,
+    clear_page,
+    running_lab,
+)
 from support.private_environment import private_environment
 from support.provider import KEY, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 MODEL = "deepseek/deepseek-v4-flash"
 expect.set_options(timeout=15_000)  # the cores may be busy with other things
@@ -39,22 +49,109 @@ def provider(lab_provider: Provider) -> Provider:
     return lab_provider
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory, lab_provider: Provider) -> Iterator[Lab]:
-    home = tmp_path_factory.mktemp("lab")
-    environment = private_environment(home) | {
-        "CMD_BASE_URL": lab_provider.base_url,
+def kernel_environment(home: Path, provider: Provider) -> dict[str, str]:
+    return private_environment(home) | {
+        "CMD_BASE_URL": provider.base_url,
         "CMD_API_KEY": KEY,
         "CMD_MODEL": MODEL,
     }
-    with running_lab(home, environment) as started:
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, lab_provider: Provider) -> Iterator[Lab]:
+    home = tmp_path_factory.mktemp("lab")
+    with running_lab(home, kernel_environment(home, lab_provider)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def notebook7_lab(
+    tmp_path_factory: pytest.TempPathFactory, lab_provider: Provider
+) -> Iterator[Lab]:
+    if importlib.util.find_spec("notebook") is None:
+        pytest.skip("Notebook 7 is not installed")
+    home = tmp_path_factory.mktemp("notebook7")
+    with running_lab(home, kernel_environment(home, lab_provider), classic=True) as started:
         yield started
 
 
 @pytest.fixture
+def notebook7(notebook7_lab: Lab, fresh_page: None) -> Iterator[Lab]:
+    """Give a running Notebook 7, and a page that no JupyterLab was in."""
+    yield notebook7_lab
+    notebook7_lab.end_kernels()
+
+
+class OpenPage:
+    """The page of JupyterLab that the tests of this process share: to load it takes seconds."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self._page: Page | None = None
+
+    def get(self) -> Page:
+        if self._page is None or self._page.is_closed():
+            self._page = self.context.new_page()
+        return self._page
+
+    def close(self) -> None:
+        """Close it, with all other pages; the next test loads JupyterLab again."""
+        for page in self.context.pages:
+            page.close()
+
+    def clear(self) -> None:
+        """Leave JupyterLab as it is when it has been loaded, or close the page."""
+        self.context.clear_permissions()
+        for page in self.context.pages:
+            if page is not self._page:
+                page.close()
+        page = self._page
+        if page is not None and not page.is_closed() and not clear_page(page):
+            page.close()
+
+
+@pytest.fixture(scope="session")
+def open_page(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[OpenPage]:
+    context = browser.new_context(**browser_context_args)
+    yield OpenPage(context)
+    context.close()
+
+
+@pytest.fixture
+def fresh_page(open_page: OpenPage) -> Iterator[None]:
+    """Have a page of its own for a test that reloads it, or leaves traces in it."""
+    open_page.close()
+    yield
+    open_page.close()
+
+
+@pytest.fixture
+def context(open_page: OpenPage) -> BrowserContext:
+    return open_page.context
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, open_page: OpenPage) -> Iterator[Page]:
+    """Give the shared page; nothing is open in it. After a failure the next test gets another."""
+    failed_before = request.session.testsfailed
+    yield open_page.get()
+    if request.session.testsfailed == failed_before:
+        open_page.clear()
+    else:
+        open_page.close()
+
+
+@pytest.fixture
+def ended_kernels(lab: Lab) -> Iterator[None]:
+    """End the kernels of a test once its notebooks are closed."""
+    yield
+    lab.end_kernels()
+
+
+@pytest.fixture
 def open_notebook(
-    request: pytest.FixtureRequest, lab: Lab, page: Page
-) -> Iterator[Callable[[str], LabNotebook]]:
+    request: pytest.FixtureRequest, lab: Lab, ended_kernels: None, page: Page
+) -> Callable[..., LabNotebook]:
     """Give a function that opens a notebook: the extension is loaded in its first cell, 0."""
 
     def open_(*cells: str) -> LabNotebook:
@@ -62,13 +159,11 @@ def open_notebook(
         notebook = LabNotebook(
             lab, page, lab.write(f"{name}.ipynb", ["%load_ext cc_jupyter", *cells])
         )
-        notebook.open()
+        notebook.show()
         notebook.run(0)
         return notebook
 
-    yield open_
-    page.close()
-    lab.end_kernels()
+    return open_
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import sys
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from support.lab_harness import LabNotebook, running_lab
-from support.private_environment import private_environment
-from support.provider import KEY, error, hang, openai_stream, wait
+from support.lab_harness import LabNotebook
+from support.provider import error, hang, openai_stream, wait
 
 import cc_jupyter
 
@@ -386,29 +384,18 @@ def test_what_stands_at_a_cell_has_no_serious_fault(open_notebook, provider, the
     assert faults(notebook, ".cc-strip", ".cc-code-bar") == []
 
 
-def test_notebook_7_has_the_toolbar_the_keys_and_the_stop_button(tmp_path, lab_provider, page):
-    if importlib.util.find_spec("notebook") is None:
-        pytest.skip("Notebook 7 is not installed")
-    lab_provider.clear()
-    environment = private_environment(tmp_path / "home") | {
-        "CMD_BASE_URL": lab_provider.base_url,
-        "CMD_API_KEY": KEY,
-        "CMD_MODEL": MODEL,
-    }
-    with running_lab(tmp_path / "notebook7", environment, classic=True) as lab:
-        path = lab.write("actions.ipynb", ["%load_ext cc_jupyter", PROMPT])
-        notebook = LabNotebook(lab, page, path)
-        notebook.open()
-        notebook.run(0)
-        for text in ("A good answer.", "A bad answer."):
-            lab_provider.play(openai_stream([text]))
-            notebook.run(1)
-            expect(notebook.outputs(1).first).to_have_text(text)
-        press(notebook, 1, "p")
-        expect(notebook.cell(1).locator(".cc-diff ins")).to_have_text("good")
-        lab_provider.play(hang())
-        notebook.start(1)
-        notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
-        expect(notebook.cell(1)).to_contain_text("KeyboardInterrupt")
-        page.close()
-        lab.end_kernels()
+def test_notebook_7_has_the_toolbar_the_keys_and_the_stop_button(notebook7, provider, page):
+    path = notebook7.write("actions.ipynb", ["%load_ext cc_jupyter", PROMPT])
+    notebook = LabNotebook(notebook7, page, path)
+    notebook.open()
+    notebook.run(0)
+    for text in ("A good answer.", "A bad answer."):
+        provider.play(openai_stream([text]))
+        notebook.run(1)
+        expect(notebook.outputs(1).first).to_have_text(text)
+    press(notebook, 1, "p")
+    expect(notebook.cell(1).locator(".cc-diff ins")).to_have_text("good")
+    provider.play(hang())
+    notebook.start(1)
+    notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
+    expect(notebook.cell(1)).to_contain_text("KeyboardInterrupt")

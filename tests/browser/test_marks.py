@@ -213,5 +213,4 @@ def test_a_kernel_without_the_extension_is_left_in_peace(lab, page):
     notebook.run(0)
     expect(page.locator(".cc-strip, .cc-code-bar")).to_have_count(0)
     assert errors == []
-    page.close()
     lab.end_kernels()

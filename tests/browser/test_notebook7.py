@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import TYPE_CHECKING
-
 import pytest
 from playwright.sync_api import expect
-from support.lab_harness import LabNotebook, running_lab
-from support.private_environment import private_environment
-from support.provider import KEY, openai_stream, wait
+from support.lab_harness import LabNotebook
+from support.provider import openai_stream, wait
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from support.lab_harness import Lab
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        importlib.util.find_spec("notebook") is None, reason="Notebook 7 is not installed"
-    ),
-]
-
-
-@pytest.fixture
-def notebook7(tmp_path, lab_provider) -> Iterator[Lab]:
-    environment = private_environment(tmp_path / "home") | {
-        "CMD_BASE_URL": lab_provider.base_url,
-        "CMD_API_KEY": KEY,
-        "CMD_MODEL": "deepseek/deepseek-v4-flash",
-    }
-    with running_lab(tmp_path / "notebook7", environment, classic=True) as started:
-        yield started
-        started.end_kernels()
+pytestmark = pytest.mark.browser
 
 
 def test_an_answer_streams_and_stands_as_in_jupyterlab(notebook7, provider, page):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from support.lab_harness import LabNotebook, running_lab
-from support.private_environment import private_environment
-from support.provider import KEY, answer, error
+from support.lab_harness import LabNotebook
+from support.provider import answer, error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Locator, Page
-    from support.lab_harness import Lab
 
 pytestmark = pytest.mark.browser
 
@@ -409,21 +404,6 @@ def test_as_an_object_it_has_a_value_and_no_buttons(open_notebook, page):
 # ── Notebook 7
 
 
-@pytest.fixture
-def notebook7(tmp_path, lab_provider) -> Iterator[Lab]:
-    environment = private_environment(tmp_path / "home") | {
-        "CMD_BASE_URL": lab_provider.base_url,
-        "CMD_API_KEY": KEY,
-        "CMD_MODEL": MODEL,
-    }
-    with running_lab(tmp_path / "notebook7", environment, classic=True) as started:
-        yield started
-        started.end_kernels()
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("notebook") is None, reason="Notebook 7 is not installed"
-)
 def test_in_notebook_7_it_is_the_same(notebook7, provider, page):
     path = notebook7.write("pick.ipynb", ["%load_ext cc_jupyter", "%cmd pick", "%%cmd\nhello"])
     notebook = LabNotebook(notebook7, page, path)

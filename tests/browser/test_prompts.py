@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import sys
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from support.lab_harness import LabNotebook, running_lab
-from support.private_environment import private_environment
+from support.lab_harness import LabNotebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -237,6 +235,7 @@ def test_the_parts_of_a_prompt_read_well_in_both_themes(open_notebook, page):
             assert contrast >= 4.5, (theme, part)  # what WCAG asks of small text
 
 
+@pytest.mark.usefixtures("fresh_page")  # which reads the settings
 def test_the_kernel_completes_in_a_prompt_as_before(open_notebook, patient_completer):
     notebook = open_notebook("a_long_name = 1", "%%cmd\n# Title\nIs {{ a_lon")
     notebook.run(1)
@@ -262,14 +261,8 @@ def test_the_model_that_is_asked_stands_at_the_edge_beside_wrapped_text(open_not
     assert not notebook.saved().cells[1].metadata.keys() - {"trusted"}
 
 
-def test_notebook_7_shows_prompts_too(tmp_path, page):
-    if importlib.util.find_spec("notebook") is None:
-        pytest.skip("Notebook 7 is not installed")
-    environment = private_environment(tmp_path / "home")
-    with running_lab(tmp_path / "notebook7", environment, classic=True) as lab:
-        notebook = LabNotebook(lab, page, lab.write("prompts.ipynb", [PYTHON, PROMPT]))
-        notebook.open()
-        expect_prompt(notebook, 1)
-        expect_python(notebook, 0)
-        page.close()
-        lab.end_kernels()
+def test_notebook_7_shows_prompts_too(notebook7, page):
+    notebook = LabNotebook(notebook7, page, notebook7.write("prompts.ipynb", [PYTHON, PROMPT]))
+    notebook.open()
+    expect_prompt(notebook, 1)
+    expect_python(notebook, 0)

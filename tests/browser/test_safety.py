@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from support.provider import answer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_page")]
 
 ATTACKS = {
     "script": "<script>window.pwned = 1</script>",

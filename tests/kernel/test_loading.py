@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import compileall
 import json
+from pathlib import Path
 
 import pytest
 from support.kernel_harness import Kernel
 from support.kernel_notebook import MODEL, Notebook
 from support.private_environment import private_environment
 from support.provider import answer
+
+import cc_jupyter
 
 pytestmark = pytest.mark.kernel
 
@@ -42,6 +46,7 @@ print(json.dumps([
 @pytest.fixture(scope="module")
 def fresh_kernel(tmp_path_factory):
     """Give a kernel in which nothing was loaded yet; the first test to use it loads."""
+    compileall.compile_dir(Path(cc_jupyter.__file__).parent, quiet=1)  # as an installation does
     folder = tmp_path_factory.mktemp("fresh")
     with Kernel(base=private_environment(folder), cwd=folder) as kernel:
         kernel.check("import json")

@@ -53,6 +53,40 @@ _STATUS_IS = """status => {
   return kernel?.connectionStatus === 'connected' && kernel.status === status
       && !(runs && status === 'idle');
 }"""
+_CLEAR = """async theme => {
+  const { commands, restored, shell } = window.jupyterapp;
+  if (!commands.hasCommand('filebrowser:activate')) return false;  // Notebook 7
+  await restored;
+  const launcher = widget => widget.node.querySelector('.jp-Launcher') !== null;
+  for (const widget of [...shell.widgets('main')].filter(each => !launcher(each))) {
+    if (widget.context) widget.context.model.dirty = false;  // or it asks whether to save
+    widget.close();
+  }
+  if (document.body.dataset.jpThemeName !== theme) {
+    await commands.execute('apputils:change-theme', { theme });
+  }
+  await commands.execute('filebrowser:activate');
+  // an empty page opens a launcher after a moment: it must not come before the next notebook
+  const clean = () => [...shell.widgets('main')].length === 1
+    && shell.currentWidget !== null && launcher(shell.currentWidget)
+    && !document.querySelector('.jp-Dialog, .jp-NotebookPanel, .cc-chooser')
+    && document.body.dataset.jpThemeName === theme;
+  for (let tries = 0; !clean() && tries < 40; tries++) {
+    await new Promise(resolve => setTimeout(resolve, 25));
+  }
+  return clean();
+}"""
+_FIRST_THEME = "JupyterLab Light"
+
+
+def clear_page(page: Page) -> bool:
+    """Close all that is open in a page of JupyterLab; tell whether it is as it was once loaded."""
+    if not page.evaluate("'jupyterapp' in window"):
+        return False
+    page.set_viewport_size(VIEWPORT)
+    page.mouse.move(0, 0)
+    cleared: bool = page.evaluate(_CLEAR, _FIRST_THEME)
+    return cleared
 
 
 @dataclass
@@ -175,6 +209,21 @@ class LabNotebook:
         self._lab = lab
         self.page = page
         self.path = path
+
+    def show(self) -> None:
+        """Open it in the JupyterLab of the page, or load one, and wait for the kernel."""
+        if not self.page.evaluate("'jupyterapp' in window"):
+            self.open()
+            return
+        self.page.evaluate(
+            "path => void window.jupyterapp.commands.execute('docmanager:open', { path })",
+            self.path.name,
+        )
+        self.page.wait_for_function(
+            "path => window.jupyterapp.shell.currentWidget?.context?.path === path",
+            arg=self.path.name,
+        )
+        self.wait_for_status("idle")
 
     def open(self) -> None:
         """Load the page and wait for the kernel."""
