@@ -99,7 +99,7 @@ def test_the_names_are_fetched_when_they_are_used():
         "cc_jupyter.AuthError\n"
         "print(json.dumps(sorted(m for m in set(sys.modules) - before if 'cc_jupyter' in m)))"
     )
-    assert loaded == ["cc_jupyter.core.errors"]
+    assert loaded == ["cc_jupyter.core", "cc_jupyter.core.errors"]
 
 
 def test_a_plain_program_loads_neither_ipython_nor_widgets():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.errors import too_large
 from cc_jupyter.core.text import excerpt
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ REQUEST_BYTES = {"/messages": 30_000_000, "/chat/completions": 45_000_000}
 The gateway answers 413 above about 50 MB (provider-api.md, section 14), the Messages API above
 32 MB; the difference is left to the text.
 """
-_SMALLER = (
-    "make it smaller: image.thumbnail((1568, 1568)) with Pillow, a lower dpi for a figure;"
-    " models scale larger images down anyway"
-)
 
 
 # ── what may be sent
@@ -70,15 +66,6 @@ def check_images(images: Sequence[Image], endpoint: Endpoint) -> None:
 def encoded_bytes(image: Image) -> int:
     """Give the length of an image as it stands in the request; 0 for a URL."""
     return 0 if image.data is None else 4 * -(-len(image.data) // 3)
-
-
-def too_large(what: str, size_bytes: int, limit_bytes: int) -> OptionError:
-    """Say what is too large, by how much, and what to do about it."""
-    return OptionError(
-        f"{what} is too large: {size_bytes / 1e6:,.1f} MB as it would be sent, the limit is"
-        f" {limit_bytes / 1e6:,.1f} MB",
-        hint=_SMALLER,
-    )
 
 
 # ── how they are sent (provider-api.md, section 12)

@@ -29,7 +29,7 @@ from cc_jupyter.prompt.failed_cell import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from IPython.core.interactiveshell import InteractiveShell
+    from cc_jupyter.core.shell import Shell
 
 
 def one_cell(blocks: Sequence[str]) -> str:
@@ -70,7 +70,7 @@ class CodeCommands:
     """
 
     def __init__(
-        self, shell: InteractiveShell, ask: Callable[[str, str, tuple[str, ...]], Reply]
+        self, shell: Shell, ask: Callable[[str, str, tuple[str, ...]], Reply]
     ) -> None:
         self._shell = shell
         self._ask = ask

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from decimal import Decimal
 
-    from cc_jupyter.models.custom import OwnModel
+    from cc_jupyter.config.custom_models import OwnModel
 
 
 _EMPTY: Mapping[str, Any] = {}
@@ -90,7 +90,7 @@ class Settings:
 
 
 def _read_models(value: object) -> Mapping[str, OwnModel]:
-    from cc_jupyter.models.custom import read_own_models  # noqa: PLC0415  most people have none
+    from cc_jupyter.config.custom_models import read_own_models  # noqa: PLC0415  most people have none
 
     return read_own_models(value)
 

@@ -168,3 +168,18 @@ def _user_line(traceback: TracebackType | None) -> str | None:
             found = f"at line {traceback.tb_lineno} of the cell{shown}"
         traceback = traceback.tb_next
     return found
+
+
+_SMALLER_IMAGE = (
+    "make it smaller: image.thumbnail((1568, 1568)) with Pillow, a lower dpi for a figure;"
+    " models scale larger images down anyway"
+)
+
+
+def too_large(what: str, size_bytes: int, limit_bytes: int) -> OptionError:
+    """Say what is too large, by how much, and what to do about it."""
+    return OptionError(
+        f"{what} is too large: {size_bytes / 1e6:,.1f} MB as it would be sent, the limit is"
+        f" {limit_bytes / 1e6:,.1f} MB",
+        hint=_SMALLER_IMAGE,
+    )

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.prompt.output_types import Capture
-
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -146,8 +144,8 @@ class Question:
     turn_key: TurnKey | None = None
     notebook: str = ""
     """Where it is asked; known also where cells have no ids."""
-    capture: Capture | None = None
-    """What the answer shall become; `None`: it is text."""
+    answer_format: AnswerFormat | None = None
+    """The form the answer must have; `None`: any text. `session.prepare` decides how to ask."""
     notices: tuple[str, ...] = ()
     """What the reader of the answer should know about the prompt (a value was cut)."""
     values: tuple[tuple[str, str], ...] = ()

@@ -20,18 +20,15 @@ from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe
 from cc_jupyter.core.version import __version__
-from cc_jupyter.frontend.handlers import Handlers
 from cc_jupyter.frontend.protocol import PROTOCOL, Message, envelope, read_message
 from cc_jupyter.frontend.state import running_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from IPython.core.interactiveshell import InteractiveShell
-
+    from cc_jupyter.frontend.handlers import Handlers
     from cc_jupyter.frontend.kernel_status import RunningCell
     from cc_jupyter.frontend.protocol import Comm
-    from cc_jupyter.magics.extension import CmdMagics
     from cc_jupyter.session.session import Session
 
 
@@ -97,13 +94,12 @@ class CommLink:
     def __init__(
         self,
         comm: Comm,
-        shell: InteractiveShell,
-        magics: CmdMagics,
+        handlers: Handlers,
         cell: RunningCell,
         closed: Callable[[str], None],
     ) -> None:
         self._comm = comm
-        self._handlers = Handlers(shell, magics.cells.session, magics.run_line, lambda: cell.runs)
+        self._handlers = handlers
         self._cell = cell
         self._greeted = False
         # comms call the user's `post_execute` hooks for each message, as if it were a cell:

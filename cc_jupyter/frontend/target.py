@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.frontend.kernel_status import RunningCell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.frontend.comm import CommLink, Listener
     from cc_jupyter.frontend.protocol import Comm
-    from cc_jupyter.magics.extension import CmdMagics
+    from cc_jupyter.session.session import Session
 
 
 NAME = "cc_jupyter"
@@ -29,13 +31,21 @@ class CommTarget:
 
     Parameters
     ----------
-    magics
-        What the comms speak for; its `cells` are asked for when the first of them opens.
+    session
+        Returns the session; called when the first comm opens, since it loads what does the work.
+    run_line
+        Runs a `%cmd` line.
     """
 
-    def __init__(self, shell: InteractiveShell, magics: CmdMagics) -> None:
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        session: Callable[[], Session],
+        run_line: Callable[[str], object],
+    ) -> None:
         self._shell = shell
-        self._magics = magics
+        self._session = session
+        self._run_line = run_line
         self._links: dict[str, CommLink] = {}
         self._listeners: dict[str, Listener] = {}  # oldest first
         self._lock = threading.Lock()
@@ -69,13 +79,17 @@ class CommTarget:
             CommLink,
             listen_id,
         )
+        from cc_jupyter.frontend.handlers import Handlers  # noqa: PLC0415  as above
 
         listens = listen_id(message)
         if listens is not None:
             self._listen(comm, listens)
             return
         with self._lock:
-            link = CommLink(comm, self._shell, self._magics, self._cell, self._closed)
+            handlers = Handlers(
+                self._shell, self._session(), self._run_line, lambda: self._cell.runs
+            )
+            link = CommLink(comm, handlers, self._cell, self._closed)
             self._links[comm.comm_id] = link
         link.take(message)
 
@@ -83,7 +97,7 @@ class CommTarget:
         from cc_jupyter.frontend.comm import Listener  # noqa: PLC0415  as above
 
         self._cell.say_again()
-        session = self._magics.cells.session
+        session = self._session()
         with self._lock:
             self._listeners[comm.comm_id] = Listener(comm, listen_id, session, self._closed)
             names = list(self._listeners)[:-MOST_LISTENERS]

@@ -16,10 +16,10 @@ from cc_jupyter.commands.usage import LedgerCommands
 from cc_jupyter.core.display import Page
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import Question
+from cc_jupyter.core.text import check_prompt
 from cc_jupyter.frontend.picker.command import PickCommand
 from cc_jupyter.prompt.builder import Composer
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
-from cc_jupyter.prompt.output_types import Capture, ValidationProblem, may_repair
 from cc_jupyter.render.base import Indented, Renderer, Silent
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.dry_run import DryRun, dry_run
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.prompt.output_types import Capture
     from cc_jupyter.session.prepare import Plan
 
 
@@ -93,14 +94,24 @@ class Cells:
             return self._commands.run(command, rest.strip())
 
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
-        plan = self._plan(options, text, local_ns)
+        plan, capture = self._plan(options, text, local_ns)
         if options.dry_run:
             self._show(dry_run(plan, self.session))
             return
         # an expression may print; a cell with one may hold more than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
-        reply = self._run(options, plan, owns_cell=not evaluated and self._cell.is_all_magic())
-        value = self._value(options, plan, reply)
+        owns_cell = not evaluated and self._cell.is_all_magic()
+        value: object
+        if capture is not None:
+            first = iter((owns_cell,))  # a second request shows its answer below the first
+            reply, value = self.session.ask_typed(
+                plan,
+                capture,
+                lambda each: self._run(options, each, capture, owns_cell=next(first, False)),
+            )
+        else:
+            reply = self._run(options, plan, owns_cell=owns_cell)
+            value = self._text(options, reply)
         if options.name is not None:
             self._shell.user_ns[options.name] = value
         if options.format == "code":
@@ -110,10 +121,10 @@ class Cells:
         options, text = parse_ask_line(line)
         if options.help:
             return Page(option_help())
-        plan = self._plan(options, text, local_ns)
+        plan, capture = self._plan(options, text, local_ns)
         if options.dry_run:
             return dry_run(plan, self.session)
-        reply = self._run(options, plan, owns_cell=False)
+        reply = self._run(options, plan, capture)
         if options.format == "code":
             self._insert(reply)
         return reply
@@ -123,9 +134,11 @@ class Cells:
         options, remark = parse_ask_line(line)
         text = f"{prompt}\n\n{remark}" if remark.strip() else prompt
         options = dataclasses.replace(options, raw=True)
-        question = Composer(self._shell, {}).question(options, text, self._cell)
+        composer = Composer(self._shell, {})
+        capture = composer.capture(options)
+        question = composer.question(options, text, self._cell, capture)
         question = dataclasses.replace(question, notices=question.notices + notices)
-        return self._run(options, self.session.plan(question), owns_cell=False)
+        return self._run(options, self.session.plan(question), capture)
 
     def _continue(self, rest: str) -> Reply:
         """Carry the last answer on, in its own turn; the cell shows all of it."""
@@ -137,18 +150,28 @@ class Cells:
             )
         question = Question("", model=options.model, parameters=options.parameters)
         question = dataclasses.replace(question, thread=options.thread, key_env=options.key_env)
-        return self._run(options, self.session.continued(question), owns_cell=False)
+        return self._run(options, self.session.continued(question))
 
-    def _plan(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Plan:
+    def _plan(
+        self, options: CellOptions, text: str, local_ns: dict[str, object]
+    ) -> tuple[Plan, Capture | None]:
+        check_prompt(text, where_to="write it below the %%cmd line, or behind %cmd ask")
         composer = Composer(self._shell, local_ns)
-        return self.session.plan(composer.question(options, text, self._cell))
+        capture = composer.capture(options)
+        question = composer.question(options, text, self._cell, capture)
+        return self.session.plan(question), capture
 
-    def _run(self, options: CellOptions, plan: Plan, *, owns_cell: bool) -> Reply:
+    def _run(
+        self,
+        options: CellOptions,
+        plan: Plan,
+        capture: Capture | None = None,
+        *,
+        owns_cell: bool = False,
+    ) -> Reply:
         self._cell.count_request()
-        renderer, known = (
-            self._renderer(options, plan, owns_cell=owns_cell),
-            len(self.session.spent),
-        )
+        renderer = self._renderer(options, plan, capture, owns_cell=owns_cell)
+        known = len(self.session.spent)
         try:
             reply = self._kept(options, self.session.run(plan, renderer))
         except KeyboardInterrupt:
@@ -172,10 +195,11 @@ class Cells:
         # nothing was shown: a bare line shall show nothing, a variable shall
         return Showing(self._cell, self._cell.token if self._cell.ends_in_magic() else None)
 
-    def _renderer(self, options: CellOptions, plan: Plan, *, owns_cell: bool) -> Renderer:
+    def _renderer(
+        self, options: CellOptions, plan: Plan, capture: Capture | None, *, owns_cell: bool
+    ) -> Renderer:
         if options.quiet:
             return Silent()
-        capture = plan.question.capture
         renderer = self._cell.renderer(
             short_name(plan.model.id),
             plan.settings,
@@ -184,29 +208,18 @@ class Cells:
         )
         return renderer if capture is None else Indented(renderer, capture.shown)
 
-    def _value(self, options: CellOptions, plan: Plan, reply: Reply) -> object:
-        """Give what the answer is worth: its text, or a value of the type that was asked for."""
-        capture = plan.question.capture
-        if capture is not None:
-            return self._captured(options, plan, capture, reply)
+    def _text(self, options: CellOptions, reply: Reply) -> str:
+        """Return the answer's text.
+
+        Raises
+        ------
+        StreamError
+            It has none, and a variable was to hold it.
+        """
         if not reply.text and options.name is not None:
             only = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
             raise StreamError(f"the answer has no text, {only}", hint="run the cell again")
         return reply.text
-
-    def _captured(self, options: CellOptions, plan: Plan, capture: Capture, reply: Reply) -> object:
-        """Give the value of a captured answer, asking once more if it does not fit."""
-        try:
-            return capture.validate(reply.text)
-        except ValidationProblem as problem:
-            if not may_repair(reply, plan.settings.max_retries):
-                raise capture.error(problem, reply) from None
-            again = self.session.repaired(plan, reply, problem)
-        reply = self._run(options, again, owns_cell=False)
-        try:
-            return capture.validate(reply.text)
-        except ValidationProblem as problem:
-            raise capture.error(problem, reply) from None
 
     def _insert(self, reply: Reply) -> None:
         """Put the code of an answer into one new cell below, not run."""

@@ -61,7 +61,7 @@ class CmdMagics(Magics):
         self.profile = {name: value for name, value in self._values().items() if value is not None}
         self.replaced: dict[str, Any] = {}
         """What had the name before, by kind: on Windows IPython has a `%%cmd` of its own."""
-        self.comm_target = CommTarget(shell, self)
+        self.comm_target = CommTarget(shell, lambda: self.cells.session, self.run_line)
         self._cells: Cells | None = None
         self._lock = threading.Lock()
 

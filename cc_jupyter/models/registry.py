@@ -26,7 +26,7 @@ from cc_jupyter.models.catalog import (
     load_catalog,
     spec_by_id,
 )
-from cc_jupyter.models.custom import own_spec
+from cc_jupyter.models.custom import catalog_fields, own_spec
 from cc_jupyter.models.listing import ListedModel, ModelList, cached_models, fetch_models
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from cc_jupyter.client.endpoint import Target
     from cc_jupyter.client.transport import Transport
+    from cc_jupyter.config.custom_models import OwnModel
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.models.custom import OwnModel
     from cc_jupyter.models.listing import ListedModel
 
 
@@ -124,7 +124,7 @@ def _known(name: str, own: Mapping[str, OwnModel], listed: ModelList) -> KnownMo
     spec = own_spec(name, own) or spec_by_id(name)
     if served is not None:
         told = _told(served, spec)
-        corrected = entry.fields if entry else {}
+        corrected = catalog_fields(entry) if entry else {}
         spec = dataclasses.replace(spec, **{k: v for k, v in told.items() if k not in corrected})
     return KnownModel(
         spec,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Question
-from cc_jupyter.core.text import check_characters, check_prompt
+from cc_jupyter.core.text import check_characters
 from cc_jupyter.prompt.images import load_image
 from cc_jupyter.prompt.output_types import Capture, capture_for, json_capture
 from cc_jupyter.prompt.template import RenderedPrompt, evaluate, plain_name, render
@@ -15,11 +15,9 @@ from cc_jupyter.prompt.type_parser import parse_type
 from cc_jupyter.prompt.values import to_text
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from cc_jupyter.core.messages import Image
+    from cc_jupyter.core.shell import RunningCell, Shell
     from cc_jupyter.prompt.options import CellOptions
-    from cc_jupyter.session.execution import Cell
 
 
 class Composer:
@@ -31,23 +29,27 @@ class Composer:
         The names of a calling function, seen first; the user's own namespace when there is none.
     """
 
-    def __init__(self, shell: InteractiveShell, local_ns: dict[str, object]) -> None:
+    def __init__(self, shell: Shell, local_ns: dict[str, object]) -> None:
         self._user_ns = dict(shell.user_ns)
         history = shell.history_manager
         if history is not None and self._user_ns.get("In") is history.input_hist_parsed:
             self._user_ns["In"] = history.input_hist_raw  # the cell as it was typed
         self._local_ns = {} if local_ns is shell.user_ns else local_ns
 
-    def question(self, options: CellOptions, text: str, cell: Cell) -> Question:
-        """Give the question that options and prompt make.
+    def question(
+        self,
+        options: CellOptions,
+        text: str,
+        cell: RunningCell,
+        capture: Capture | None = None,
+    ) -> Question:
+        """Return what the options and the prompt ask for; `capture` is the answer's type.
 
         Raises
         ------
         OptionError
             A name, a value, an image or a type cannot be used, or there is no prompt.
         """
-        check_prompt(text, where_to="write it below the %%cmd line, or behind %cmd ask")
-        capture = self._capture(options)
         prompt = self._filled(text, raw=options.raw)
         system = self._filled(options.system or "", raw=options.raw)
         if system.images:
@@ -68,7 +70,7 @@ class Composer:
             zdr=options.zdr,
             turn_key=None if options.once else cell.turn_key(),
             notebook=cell.notebook,
-            capture=capture,
+            answer_format=None if capture is None else capture.form,
             notices=prompt.notices + system.notices,
             values=self._lasting(prompt.values + system.values, options.name),
         )
@@ -98,8 +100,14 @@ class Composer:
     def _given_images(self, options: CellOptions) -> tuple[Image, ...]:
         return tuple(load_image(source, self._value, Path.cwd()) for source in options.image)
 
-    def _capture(self, options: CellOptions) -> Capture | None:
-        """Give what the answer shall become."""
+    def capture(self, options: CellOptions) -> Capture | None:
+        """Return the type that the answer must have; `None`: it is text.
+
+        Raises
+        ------
+        OptionError
+            The type is unknown, cannot be written as JSON, or does not go with the format.
+        """
         if options.type is not None:
             if options.format == "code":
                 raise OptionError(

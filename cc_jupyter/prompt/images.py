@@ -19,14 +19,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from cc_jupyter.client.image_limits import (
-    anthropic_image_part,
-    check_images,
-    message_content,
-    openai_image_part,
-    too_large,
-)
-from cc_jupyter.core.errors import ConfigError, OptionError, did_you_mean
+from cc_jupyter.core.errors import ConfigError, OptionError, did_you_mean, too_large
 from cc_jupyter.core.messages import Image
 from cc_jupyter.core.text import describe, excerpt, library_of
 from cc_jupyter.prompt.formatters import is_array
@@ -284,18 +277,6 @@ def quoted(name: str) -> str:
     """Give the name of a picture as messages quote it."""
     return f"`{excerpt(name)}`"
 
-
-__all__ = [
-    "Image",
-    "anthropic_image_part",
-    "check_images",
-    "image_file",
-    "image_in",
-    "load_image",
-    "message_content",
-    "openai_image_part",
-    "to_image",
-]
 
 _FILE_BYTES = 200 * 1024 * 1024
 """The largest file that is read at all: a photograph in TIFF may shrink to what can be sent."""

@@ -23,7 +23,6 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.structured_output import strongest
 from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
 from cc_jupyter.core.messages import AnswerFormat, Message
 from cc_jupyter.core.redaction import redact
@@ -257,8 +256,6 @@ def is_wrapped(value: object) -> bool:
 
 _LONGEST_NAME = 64
 
-__all__ = ["Capture", "ValidationProblem", "capture_for", "json_capture", "may_repair"]
-
 
 @dataclass(frozen=True, slots=True)
 class Capture:
@@ -286,10 +283,6 @@ class Capture:
     def instruction(self) -> str:
         """Ask in words, for servers that take no schema."""
         return self.form.instruction
-
-    def format_for(self, endpoint: str, *, thinking: bool = False) -> AnswerFormat:
-        """Give what the request to this endpoint asks for."""
-        return strongest(self.form, endpoint, thinking=thinking)
 
     def validate(self, answer: str) -> object:
         """Give the value of an answer.

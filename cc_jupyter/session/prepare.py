@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.image_limits import check_images
-from cc_jupyter.client.structured_output import is_thinking
+from cc_jupyter.client.structured_output import is_thinking, strongest
 from cc_jupyter.conversation.turns import Past
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, Question, Request
@@ -83,10 +83,10 @@ def build_request(
     if system is None and past is not None:
         system = past.system
     parameters = _parameters(question.parameters, settings, model)
-    form = None
-    if question.capture is not None:
+    form = question.answer_format
+    if form is not None:
         thinking = is_thinking(parameters.effort, parameters.extra)
-        form = question.capture.format_for(model.endpoint, thinking=thinking)
+        form = strongest(form, model.endpoint, thinking=thinking)
     return Request(
         model=model.id,
         endpoint=model.endpoint,

@@ -23,6 +23,7 @@ from cc_jupyter.conversation.turns import Past
 from cc_jupyter.core.errors import ModelError, OptionError, ProviderError
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.models.registry import LOCAL, Models, chosen_model, settings_for
+from cc_jupyter.prompt.output_types import ValidationProblem, may_repair
 from cc_jupyter.session.budget_guard import Spending
 from cc_jupyter.session.in_flight import InFlight, InterruptGuard
 from cc_jupyter.session.prepare import Plan, build_request, check_sight, going_on
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import Question, Request, TurnKey
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.prompt.output_types import ValidationProblem
+    from cc_jupyter.prompt.output_types import Capture
     from cc_jupyter.render.base import Renderer
 
 
@@ -163,17 +164,6 @@ class Session:
             past or Past(),
         )
 
-    def repaired(self, plan: Plan, reply: Reply, problem: ValidationProblem) -> Plan:
-        """Give the plan that asks once more for what `reply` should have been."""
-        capture, turn = plan.question.capture, reply.provenance.turn
-        if capture is None:
-            raise ValueError("only a captured answer can be misfit")
-        request = self._known(capture.repaired(plan.request, reply, problem), plan.target)
-        notices = (*plan.question.notices, capture.repair_notice(problem))
-        question = dataclasses.replace(plan.question, notices=notices)
-        place = None if turn is None else turn - 1
-        return dataclasses.replace(plan, question=question, request=request, place=place)
-
     def _known(self, request: Request, target: Target) -> Request:
         """Ask for the answer in the form that this model is known to take."""
         form = self._forms.recall(target.api_root, request.model, request.answer_format)
@@ -216,6 +206,44 @@ class Session:
         if guard.count and reply.error is None:  # it came after the last event: the answer is whole
             raise KeyboardInterrupt
         return reply
+
+    def ask_typed(
+        self, plan: Plan, capture: Capture, run: Callable[[Plan], Reply]
+    ) -> tuple[Reply, object]:
+        """Run a request whose answer has a type; ask once more if the answer does not fit.
+
+        Parameters
+        ----------
+        run
+            Runs a prepared request and returns its reply, or raises its error.
+
+        Raises
+        ------
+        StreamError
+            Neither answer fits; `error.reply` is the last one.
+        """
+        reply = run(plan)
+        try:
+            return reply, capture.validate(reply.text)
+        except ValidationProblem as problem:
+            if not may_repair(reply, plan.settings.max_retries):
+                raise capture.error(problem, reply) from None
+            again = self._repair_plan(plan, capture, reply, problem)
+        reply = run(again)
+        try:
+            return reply, capture.validate(reply.text)
+        except ValidationProblem as problem:
+            raise capture.error(problem, reply) from None
+
+    def _repair_plan(
+        self, plan: Plan, capture: Capture, reply: Reply, problem: ValidationProblem
+    ) -> Plan:
+        request = self._known(capture.repaired(plan.request, reply, problem), plan.target)
+        notices = (*plan.question.notices, capture.repair_notice(problem))
+        question = dataclasses.replace(plan.question, notices=notices)
+        turn = reply.provenance.turn
+        place = None if turn is None else turn - 1
+        return dataclasses.replace(plan, question=question, request=request, place=place)
 
     def stream(self, plan: Plan) -> Generator[StreamEvent, None, None]:
         """Send the request and give its events; whatever way it is left, what came is kept.

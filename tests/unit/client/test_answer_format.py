@@ -69,7 +69,7 @@ def test_openai_is_asked_for_a_strict_json_schema():
 
 
 def test_openai_is_not_asked_to_be_strict_about_a_schema_that_is_not_closed():
-    form = capture_for(dict[str, int]).format_for(CHAT)
+    form = strongest(capture_for(dict[str, int]).form, CHAT)
     assert openai_fields(form)["response_format"]["json_schema"]["strict"] is False
 
 

@@ -1,0 +1,135 @@
+"""The table `[models]` of a settings file: new models, corrections, prices, other gateways.
+
+An entry `[models."ID"]` is written like one of `catalog.toml`. `models.custom` joins it with the
+catalog.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, get_args
+
+from cc_jupyter.config.base_url import api_root
+from cc_jupyter.config.validators import read_text, whole_reader
+from cc_jupyter.core.errors import ConfigError, did_you_mean
+from cc_jupyter.core.messages import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_FEWEST_RATES, _MOST_RATES = 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class OwnModel:
+    """One entry of the user's."""
+
+    fields: Mapping[str, Any]
+    """What the entry says: `rates` in USD per million tokens, all else by the names of a catalog
+    entry's fields."""
+    base_url: str | None = None
+    """The API root that serves it, ending in `/v1`; `None`: the one that serves all others."""
+    key_env: str | None = None
+    """The variable with the key for `base_url`."""
+
+    @property
+    def has_price(self) -> bool:
+        """Whether it says what the model costs."""
+        return "rates" in self.fields
+
+
+def read_own_models(value: object) -> Mapping[str, OwnModel]:
+    """Read the table `[models]` of a settings file.
+
+    Raises
+    ------
+    ValueError
+        Something in it cannot be used; the text says what is wanted in its place.
+    """
+    if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
+        raise ValueError('tables like [models."maker/name"]')
+    return {model_id: _entry(model_id, table) for model_id, table in value.items()}
+
+
+def _entry(model_id: str, table: Mapping[str, object]) -> OwnModel:
+    given: dict[str, Any] = {}
+    for name, raw in table.items():
+        if name not in FIELDS:
+            hint = did_you_mean(name, FIELDS) or f"it takes {', '.join(FIELDS)}"
+            raise ValueError(f"without {name} in [models.{model_id!r}]; {hint}")
+        field, read = FIELDS[name]
+        try:
+            given[field] = read(raw)
+        except (ValueError, InvalidOperation) as error:
+            raise ValueError(f"{error} at {name} of [models.{model_id!r}]") from None
+    if given.get("efforts"):
+        given.setdefault("reasons", True)
+    return OwnModel(given, given.pop("base_url", None), given.pop("key_env", None))
+
+
+# ── values
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise ValueError("a list of texts")
+    return tuple(value)
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004  all that a file says wrong is one kind
+    return value
+
+
+def _day(value: object) -> date:
+    if type(value) is not date:
+        raise ValueError("a day like 2026-10-08")
+    return value
+
+
+def _endpoints(value: object) -> tuple[Endpoint, ...]:
+    known: tuple[Endpoint, ...] = get_args(Endpoint)
+    for endpoint in known:
+        if value == endpoint:
+            return (endpoint,)
+    raise ValueError(f"one of {', '.join(known)}")
+
+
+def _root(value: object) -> str:
+    try:
+        return api_root(read_text(value))
+    except ConfigError as error:
+        raise ValueError(f"a base URL that can be used ({error})") from None
+
+
+def _rates(value: object) -> tuple[Decimal, ...]:
+    """Read `[input, output, cache read, cache write]`, those missing at the end unknown."""
+    kind = "USD per million tokens as [input, output, cache read, cache write]"
+    if not isinstance(value, list) or not _FEWEST_RATES <= len(value) <= _MOST_RATES:
+        raise ValueError(kind)
+    rates = [Decimal(str(each)) if not isinstance(each, bool) else Decimal("NaN") for each in value]
+    if not all(rate.is_finite() and rate >= 0 for rate in rates):
+        raise ValueError(kind)
+    return tuple(rates)
+
+
+FIELDS: Mapping[str, tuple[str, Callable[[object], Any]]] = {
+    "name": ("name", read_text),
+    "maker": ("maker", read_text),
+    "endpoint": ("endpoints", _endpoints),
+    "context": ("context_tokens", whole_reader(1)),
+    "max_output": ("max_output_tokens", whole_reader(1)),
+    "rates": ("rates", _rates),
+    "price_date": ("price_date", _day),
+    "efforts": ("efforts", _texts),
+    "reasons": ("reasons", _switch),
+    "image": ("image_input", _switch),
+    "zdr": ("zdr", _switch),
+    "note": ("note", read_text),
+    "base_url": ("base_url", _root),
+    "key_env": ("key_env", read_text),
+}
+"""By the name in the file: the field of a catalog entry or of `OwnModel`, and its reader."""

@@ -1,0 +1,30 @@
+"""What packages below the session need of IPython, as protocols: they do not import it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from cc_jupyter.core.messages import TurnKey
+
+
+class Shell(Protocol):
+    """The part of `InteractiveShell` that reads names and adds cells."""
+
+    user_ns: dict[str, Any]
+    history_manager: Any
+    """IPython's history; `None` where it keeps none."""
+
+    def set_next_input(self, s: str, replace: bool = False) -> None:  # noqa: FBT001, FBT002  IPython's
+        """Add a cell below the current one, or replace its text."""
+
+
+class RunningCell(Protocol):
+    """The cell that is being executed."""
+
+    @property
+    def notebook(self) -> str:
+        """The notebook's path; empty where the front end does not report it."""
+
+    def turn_key(self) -> TurnKey | None:
+        """Return the key of the cell's next request; `None` where cells have no ids."""
