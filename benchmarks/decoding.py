@@ -27,7 +27,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cc_jupyter.core.messages import Endpoint
+    from cc_jupyter.core.messages import ApiPath
 
 _COUNT = 20_000
 _NETWORK_CHUNK = 16 * 1024
@@ -48,7 +48,7 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def _tokens(
-    rounds: int, endpoint: Endpoint, model: str, sdk: Callable[[bytes], str]
+    rounds: int, endpoint: ApiPath, model: str, sdk: Callable[[bytes], str]
 ) -> list[Figure]:
     asked = parse(model)
     assert asked is not None
@@ -102,7 +102,7 @@ def _timed(decode: Callable[[], str], *, checked: bool = True) -> Callable[[], f
     return measure
 
 
-def _ours(endpoint: Endpoint, chunks: list[bytes]) -> str:
+def _ours(endpoint: ApiPath, chunks: list[bytes]) -> str:
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
     events = (event for chunk in chunks for event in reader.read(chunk))
     return "".join([event.text for event in events if type(event) is TextDelta])

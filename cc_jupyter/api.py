@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
-from cc_jupyter.core.messages import Parameters, Question
+from cc_jupyter.core.messages import Parameters, PromptSpec
 from cc_jupyter.core.text import check_characters, check_prompt
-from cc_jupyter.render.base import Silent
-from cc_jupyter.session.execution import cell_of
+from cc_jupyter.render.base import NullRenderer
+from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.session.prepare import Plan
+    from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
 
 _NOT_A_FIELD = ("model", "messages", "stream", "system")
@@ -74,7 +74,7 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
         It was interrupted; the connection is closed.
     """
     options = {k: v for k, v in locals().items() if k != "prompt"}
-    reply = _session().run(_plan(prompt, **options), Silent())
+    reply = _session().run(_plan(prompt, **options), NullRenderer())
     if isinstance(reply.error, KeyboardInterrupt):
         raise reply.error.with_traceback(None)  # the user's own frames say enough
     if reply.error is not None:
@@ -108,7 +108,7 @@ def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]
                 yield event
 
 
-def _plan(prompt: str, **options: Any) -> Plan:  # noqa: ANN401  those of `ask`
+def _plan(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  those of `ask`
     if not isinstance(prompt, str):
         raise OptionError(f"the prompt must be a text, not {prompt!r:.60}")
     check_prompt(prompt, where_to="give it as the first argument")
@@ -133,15 +133,15 @@ def _plan(prompt: str, **options: Any) -> Plan:  # noqa: ANN401  those of `ask`
     )
     thread = given.pop("thread", None)
     shell = _shell()
-    question = Question(
+    question = PromptSpec(
         prompt,
         parameters=parameters,
         thread=thread,
         once=thread is None,
         key_env=key_env,
         # what a cell says again takes the place of what it said
-        turn_key=cell_of(shell).count_request() if shell is not None else None,
-        notebook=cell_of(shell).notebook if shell is not None else "",
+        turn_key=execution_context(shell).count_request() if shell is not None else None,
+        notebook=execution_context(shell).notebook if shell is not None else "",
         **given,
     )
     return session.plan(question, settings)
@@ -181,4 +181,4 @@ def _session() -> Session:
 def _display(reply: Reply) -> None:
     shell = _shell()
     if shell is not None:
-        cell_of(shell).show_again(reply)
+        execution_context(shell).show_again(reply)

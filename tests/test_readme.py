@@ -19,7 +19,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from support.provider import KEY
 
 from cc_jupyter.commands.registry import command_table_markdown
-from cc_jupyter.models.custom import FIELDS, read_own_models
+from cc_jupyter.config.custom_models import FIELDS, read_custom_models
 from cc_jupyter.prompt.options import option_table_markdown
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +77,7 @@ def test_the_entry_of_a_model_is_one_and_all_its_words_are_named():
     text = README.read_text(encoding="utf-8")
     toml = re.search(r"^```toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert toml is not None
-    assert read_own_models(tomllib.loads(toml[1])["models"])["my/llama"].has_price
+    assert read_custom_models(tomllib.loads(toml[1])["models"])["my/llama"].has_price
     named = re.search(r"^It takes (.*?)\.", text, re.MULTILINE)
     assert named is not None
     assert re.findall(r"`(\w+)`", named[1]) == list(FIELDS)

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.decoder import ending, word_of
+from cc_jupyter.client.decoder import stop_event, stop_word
 from cc_jupyter.client.image_limits import anthropic_image_part, message_content
-from cc_jupyter.client.parsing import Mender, Speech, as_text, member, one_line, whole, with_extra
+from cc_jupyter.client.parsing import (
+    SurrogateJoiner,
+    TextAssembler,
+    as_text,
+    member,
+    replace_surrogates,
+    sanitize_message,
+    with_extra,
+)
 from cc_jupyter.client.structured_output import anthropic_fields, with_instruction
-from cc_jupyter.client.token_counts import Figures, Tally
+from cc_jupyter.client.token_counts import CountReader, UsageReader
 from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta, Usage
 from cc_jupyter.core.redaction import redact
 
@@ -60,7 +68,7 @@ class _Call:
         self.number = number
         self.given = given
         """The arguments in its start; they count if no delta follows (ccrelay#119)."""
-        self.mender = Mender()
+        self.mender = SurrogateJoiner()
 
 
 _CACHED = {"cache_control": {"type": "ephemeral"}}
@@ -103,8 +111,8 @@ class AnthropicDecoder:
 
     def __init__(self) -> None:
         self.finished = False
-        self._speech = Speech(think_tags=False)
-        self._figures = Figures(_usage, _PROMPT, "output_tokens")
+        self._speech = TextAssembler(think_tags=False)
+        self._figures = UsageReader(_usage, _PROMPT, "output_tokens")
         self._calls: list[_Call] = []
         self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind
         self._word: str | None = None
@@ -151,7 +159,7 @@ class AnthropicDecoder:
 
     def ending(self, *, end_seen: bool) -> Stop | Error:
         """Tell how the answer ended."""
-        return ending(self._word, end_seen=end_seen, called=bool(self._calls))
+        return stop_event(self._word, end_seen=end_seen, called=bool(self._calls))
 
     def _whole(self, body: dict[str, Any]) -> Iterator[StreamEvent]:
         """Read an answer that came in one piece although a stream was asked for."""
@@ -164,10 +172,10 @@ class AnthropicDecoder:
         self.finished = True
 
     def _stop(self, delta: object) -> Iterator[StreamEvent]:
-        self._word = word_of(member(delta, "stop_reason")) or self._word
+        self._word = stop_word(member(delta, "stop_reason")) or self._word
         details = member(delta, "stop_details")
         why = member(details, "explanation") or member(details, "category")
-        if isinstance(why, str) and (said := one_line(why)):
+        if isinstance(why, str) and (said := sanitize_message(why)):
             yield Notice(f"the provider's reason to stop: {redact(said)}")
 
     def _block(self, index: object, block: object) -> Iterator[StreamEvent]:
@@ -178,7 +186,9 @@ class AnthropicDecoder:
                 yield from self._piece("thinking", member(block, "thinking"))
             case "tool_use":
                 call = self._opened(index, member(block, "input"))
-                yield ToolCallDelta(call.number, whole(as_text(member(block, "name"))), "")
+                yield ToolCallDelta(
+                    call.number, replace_surrogates(as_text(member(block, "name"))), ""
+                )
             case _:  # redacted thinking, server tools, and kinds that are new
                 self._open[as_text(index)] = None
 
@@ -217,7 +227,7 @@ class AnthropicDecoder:
             return
         given = "{}" if call.given == {} else as_text(call.given)
         call.given = None
-        if arguments := call.mender.flush() or whole(given):
+        if arguments := call.mender.flush() or replace_surrogates(given):
             yield ToolCallDelta(call.number, "", arguments)
 
     def _first_counts(self, usage: object) -> Iterator[StreamEvent]:
@@ -230,7 +240,7 @@ class AnthropicDecoder:
             yield from self._figures.report(known)
 
 
-def _usage(usage: dict[str, Any], tally: Tally) -> Usage:
+def _usage(usage: dict[str, Any], tally: CountReader) -> Usage:
     """Count the whole prompt: on this wire `input_tokens` leaves out what the cache served."""
     uncached = tally.count(usage.get("input_tokens"))
     read = tally.count(usage.get("cache_read_input_tokens"))

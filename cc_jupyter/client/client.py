@@ -23,8 +23,15 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.provider_errors import Refusal, classify
-from cc_jupyter.client.structured_output import call_as_text, is_thinking, weaker
-from cc_jupyter.client.transport import TIMED_OUT, Call, End, Head, Item, Wake
+from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
+from cc_jupyter.client.transport import (
+    TIMED_OUT,
+    HttpRequest,
+    Interrupted,
+    Item,
+    ResponseEnd,
+    ResponseStart,
+)
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.errors import ConnectError, ProviderError
 from cc_jupyter.core.events import Error, Notice, StreamEvent, Waiting
@@ -34,9 +41,9 @@ from cc_jupyter.core.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from cc_jupyter.client.endpoint import Target
+    from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.client.provider_errors import Refusal
-    from cc_jupyter.client.transport import Incoming, Transport
+    from cc_jupyter.client.transport import ResponseReader, Transport
     from cc_jupyter.core.messages import Request
 
 
@@ -67,7 +74,9 @@ def pause_s(refusal: Refusal, tries: int) -> float | None:
     return None
 
 
-def repaired(refusal: Refusal, request: Request, first: Request) -> tuple[Request, str] | None:
+def repair_request(
+    refusal: Refusal, request: Request, first: Request
+) -> tuple[Request, str] | None:
     """Give the request to send once more and what to say of it; `None`: nothing can be repaired.
 
     Parameters
@@ -86,7 +95,7 @@ def repaired(refusal: Refusal, request: Request, first: Request) -> tuple[Reques
     if form is None or form != first.answer_format:
         return None
     thinking = is_thinking(request.parameters.effort, request.parameters.extra)
-    form = weaker(form, request.endpoint, refusal.error, thinking=thinking)
+    form = fall_back(form, request.endpoint, refusal.error, thinking=thinking)
     if form is None:
         return None
     return dataclasses.replace(request, answer_format=form), form.notice
@@ -113,7 +122,7 @@ class _RefusedError(Exception):
         self.refusal = refusal
 
 
-class Exchange:
+class RequestStream:
     """Iterate to send the request and read its answer; `wake` interrupts, `close` leaves.
 
     Parameters
@@ -126,7 +135,7 @@ class Exchange:
         self,
         transport: Transport,
         request: Request,
-        target: Target,
+        target: Endpoint,
         limits: Limits,
         *,
         zdr: bool = False,
@@ -136,7 +145,7 @@ class Exchange:
         self._target = target
         self._limits = limits
         self._zdr = zdr
-        self._incoming: Incoming | None = None
+        self._incoming: ResponseReader | None = None
         self._interrupted = False
         self.answer_format = request.answer_format
         """As it was last asked for: a refusal weakens it."""
@@ -173,7 +182,7 @@ class Exchange:
             except _RefusedError as refused:
                 again = None
                 if self._limits.max_retries:
-                    again = repaired(refused.refusal, request, self._request)
+                    again = repair_request(refused.refusal, request, self._request)
                 if again is not None:
                     request, said = again
                     self.answer_format = request.answer_format
@@ -202,32 +211,36 @@ class Exchange:
             if head.status != 200:  # noqa: PLR2004  the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))
             form, events = request.answer_format, self._answer(incoming)
-            yield from call_as_text(events) if form and form.mode == "tool" else events
+            yield from tool_call_as_text(events) if form and form.mode == "tool" else events
             finished = True
         finally:
             incoming.close(drain=finished)
             self._incoming = None
 
-    def _head(self, incoming: Incoming, sent_s: float) -> Generator[StreamEvent, None, Head]:
-        """Wait for the response to begin; returns its `Head`."""
+    def _head(
+        self, incoming: ResponseReader, sent_s: float
+    ) -> Generator[StreamEvent, None, ResponseStart]:
+        """Wait for the response to begin; returns its `ResponseStart`."""
         while True:
             item = incoming.receive(TICK_S)
             match item:
-                case Head():
+                case ResponseStart():
                     return item
                 case None:
                     yield Waiting(
                         "connecting" if incoming.connecting else "first text",
                         monotonic() - sent_s,
                     )
-                case Wake():
+                case Interrupted():
                     raise KeyboardInterrupt
-                case End(error=error):
+                case ResponseEnd(error=error):
                     raise error or ConnectError("the server closed without an answer")
                 case bytes():
                     raise AssertionError("bytes before the head")
 
-    def _refusal(self, head: Head, incoming: Incoming) -> Generator[StreamEvent, None, Refusal]:
+    def _refusal(
+        self, head: ResponseStart, incoming: ResponseReader
+    ) -> Generator[StreamEvent, None, Refusal]:
         """Read why it was refused; a body that trickles or hangs is not waited for."""
         body = bytearray()
         began_s = monotonic()
@@ -238,7 +251,7 @@ class Exchange:
                     body += item
                 case None:
                     yield Waiting("first text", waited_s)
-                case Wake():
+                case Interrupted():
                     raise KeyboardInterrupt
                 case _:  # the end, cut or not
                     break
@@ -251,7 +264,7 @@ class Exchange:
             now=datetime.now(UTC),
         )
 
-    def _answer(self, incoming: Incoming) -> Iterator[StreamEvent]:
+    def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
         reader = AnswerReader(WIRE_FORMATS[self._request.endpoint].decoder())
         heard_s = told_s = monotonic()  # the last byte; the last event given
         stopped_s = math.inf  # when the reason for the end was known
@@ -278,9 +291,9 @@ class Exchange:
 
     def _over(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
         match item:
-            case Wake():
+            case Interrupted():
                 raise KeyboardInterrupt
-            case End(error=error):
+            case ResponseEnd(error=error):
                 yield from self._end(reader, error)
             case _:
                 raise AssertionError(f"{item!r} amid the answer")
@@ -310,7 +323,7 @@ class Exchange:
             else:
                 yield event
 
-    def _call(self, request: Request) -> Call:
+    def _call(self, request: Request) -> HttpRequest:
         self.body = body = encode_body(request)
         self.body_sha256 = hashlib.sha256(body).hexdigest()
         headers = {
@@ -325,7 +338,7 @@ class Exchange:
             headers["anthropic-version"] = "2023-06-01"
         if self._zdr:
             headers["x-cmd-zdr"] = "1"
-        return Call(
+        return HttpRequest(
             "POST",
             f"{self._target.api_root}{request.endpoint}",
             headers,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cc_jupyter.client.parsing import as_text, one_line, parse_json
+from cc_jupyter.client.parsing import as_text, parse_json, sanitize_message
 from cc_jupyter.client.provider_errors import has_error, read_envelope
 from cc_jupyter.client.sse import BOM, MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
 from cc_jupyter.core.events import Error, Notice, Stop
@@ -74,13 +74,13 @@ _REASONS: dict[str, StopReason] = {
 """By the folded word: upstreams write `STOP` and `MAX_TOKENS`. All others are "unknown"."""
 
 
-def word_of(value: object) -> str | None:
+def stop_word(value: object) -> str | None:
     """Read the provider's word for the reason; `None` for one that says nothing."""
-    word = one_line(as_text(value))
+    word = sanitize_message(as_text(value))
     return None if word is None or word.casefold() in ("null", "none") else word
 
 
-def ending(
+def stop_event(
     word: str | None, *, end_seen: bool, called: bool, refused: bool = False
 ) -> Stop | Error:
     """Give the last event of an answer.
@@ -207,7 +207,7 @@ class AnswerReader:
         # not the keep-alives that a relay wrapped into data; nor a cut event, which is no broken
         # one and shows as a missing end
         if text and not text.startswith(":") and not cut:
-            self._first_lost = self._first_lost if self._lost else one_line(text)
+            self._first_lost = self._first_lost if self._lost else sanitize_message(text)
             self._lost += 1
         return ()
 

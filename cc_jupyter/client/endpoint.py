@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
 
 
-__all__ = [
-    "KEY_VARIABLES",
-    "Key",
-    "Target",
-    "api_root",
-    "find_key",
-    "find_target",
-    "keyless_target",
-]
-
 _NO_KEY_HINT = (
     "create one in Command Code Studio, then %cmd login or set CMD_API_KEY; "
     "or use the local model: %cmd use local"
@@ -41,7 +31,7 @@ _NO_KEY = Key("none", "nowhere: none is needed")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Endpoint:
     """An API root and the key that goes there."""
 
     api_root: str
@@ -56,7 +46,7 @@ class Target:
         return self.served_by == "api"
 
 
-def find_target(settings: Settings, key_env: str | None = None) -> Target:
+def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
     """Decide where requests go.
 
     Parameters
@@ -80,10 +70,10 @@ def find_target(settings: Settings, key_env: str | None = None) -> Target:
         if settings.own_host:
             hint = "name its variable in config.toml, beside the model's base_url: key_env = ..."
         raise ConfigError(f"there is no key {where}", hint=hint)
-    return Target(root, key, _server(root))
+    return Endpoint(root, key, _server(root))
 
 
-def keyless_target(settings: Settings) -> Target:
+def keyless_target(settings: Settings) -> Endpoint:
     """Decide where questions go that need no key, such as the one for the list of models.
 
     Raises
@@ -91,7 +81,7 @@ def keyless_target(settings: Settings) -> Target:
     ConfigError
         The base URL cannot be used.
     """
-    return Target(settings.api_root, _NO_KEY, _server(settings.api_root))
+    return Endpoint(settings.api_root, _NO_KEY, _server(settings.api_root))
 
 
 def _server(root: str) -> str:
@@ -129,8 +119,8 @@ def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Ke
     return next(stored_keys(), None)
 
 
-def _local_target() -> Target:
+def _local_target() -> Endpoint:
     from cc_jupyter.client.local.model import running  # noqa: PLC0415  most sessions use no local model
 
     server = running()
-    return Target(f"{server.url}/v1", Key(server.key, "the local server"), "local")
+    return Endpoint(f"{server.url}/v1", Key(server.key, "the local server"), "local")

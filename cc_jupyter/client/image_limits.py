@@ -14,7 +14,7 @@ from cc_jupyter.core.text import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cc_jupyter.core.messages import Endpoint, Image
+    from cc_jupyter.core.messages import ApiPath, Image
 
 
 MESSAGES_IMAGE_BYTES = 5 * 1024 * 1024
@@ -40,7 +40,7 @@ The gateway answers 413 above about 50 MB (provider-api.md, section 14), the Mes
 # ── what may be sent
 
 
-def check_images(images: Sequence[Image], endpoint: Endpoint) -> None:
+def check_images(images: Sequence[Image], endpoint: ApiPath) -> None:
     """Refuse what the endpoint would refuse, before anything is sent.
 
     Raises

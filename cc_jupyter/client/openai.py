@@ -13,11 +13,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.decoder import ending, word_of
+from cc_jupyter.client.decoder import stop_event, stop_word
 from cc_jupyter.client.image_limits import message_content, openai_image_part
-from cc_jupyter.client.parsing import Mender, Speech, as_text, member, whole, with_extra
+from cc_jupyter.client.parsing import (
+    SurrogateJoiner,
+    TextAssembler,
+    as_text,
+    member,
+    replace_surrogates,
+    with_extra,
+)
 from cc_jupyter.client.structured_output import openai_fields, with_instruction
-from cc_jupyter.client.token_counts import Figures, Tally
+from cc_jupyter.client.token_counts import CountReader, UsageReader
 from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta, Usage
 
 if TYPE_CHECKING:
@@ -33,7 +40,7 @@ class _Call:
         self.number = number
         self.id: str | None = None
         self.index: int | None = None
-        self.mender = Mender()
+        self.mender = SurrogateJoiner()
 
 
 class ToolCalls:
@@ -65,7 +72,7 @@ class ToolCalls:
                 yield ToolCallDelta(call.number, "", half)
 
     def _piece(self, piece: dict[str, Any], function: dict[str, Any]) -> ToolCallDelta:
-        name = whole(as_text(function.get("name")))
+        name = replace_surrogates(as_text(function.get("name")))
         index = piece.get("index")
         index = index if isinstance(index, int) else None
         call = self._find(index, as_text(piece.get("id")) or None, opens=bool(name))
@@ -127,9 +134,9 @@ class OpenAIDecoder:
 
     def __init__(self) -> None:
         self.stopped = False
-        self._speech = Speech(think_tags=True)
+        self._speech = TextAssembler(think_tags=True)
         self._calls = ToolCalls()
-        self._figures = Figures(_usage, ("prompt_tokens",), "completion_tokens")
+        self._figures = UsageReader(_usage, ("prompt_tokens",), "completion_tokens")
         self._index: int | None = None
         self._word: str | None = None
         self._refused = False
@@ -149,7 +156,7 @@ class OpenAIDecoder:
         if events:
             self.stopped = False
         if word := choice.get("finish_reason"):
-            self._word = word_of(word) or self._word
+            self._word = stop_word(word) or self._word
             # beside text it is no sign of the end: some relays write it into every chunk
             # (litellm#2195, gcli2api#403)
             self.stopped = self._word is not None and not events
@@ -165,7 +172,9 @@ class OpenAIDecoder:
 
     def ending(self, *, end_seen: bool) -> Stop | Error:
         """Tell how the answer ended."""
-        return ending(self._word, end_seen=end_seen, refused=self._refused, called=self._calls.came)
+        return stop_event(
+            self._word, end_seen=end_seen, refused=self._refused, called=self._calls.came
+        )
 
     def _choice(self, choices: object) -> dict[str, Any]:
         """Take the choice that came first; more than one come only where the user asks for them."""
@@ -238,7 +247,7 @@ def _joined(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _usage(usage: dict[str, Any], tally: Tally) -> Usage:
+def _usage(usage: dict[str, Any], tally: CountReader) -> Usage:
     """Count as documented: cached tokens are a share of the prompt, reasoning of the completion.
 
     Where the total says otherwise, reasoning stands beside the completion: xAI counts so

@@ -89,7 +89,7 @@ _MOST_CHARACTERS = 500
 _MOST_READ = 20 * _MOST_CHARACTERS
 
 
-class Speech:
+class TextAssembler:
     """Text and thinking of one answer: characters made whole, the two told apart.
 
     Parameters
@@ -99,8 +99,8 @@ class Speech:
     """
 
     def __init__(self, *, think_tags: bool) -> None:
-        self._text = Mender()
-        self._reasoning = Mender()
+        self._text = SurrogateJoiner()
+        self._reasoning = SurrogateJoiner()
         self._think = ThinkSplitter() if think_tags else None
         self.came = False
         """Whether there was any."""
@@ -133,7 +133,7 @@ class Speech:
             yield from _deltas(self._think.flush())
 
 
-class Mender:
+class SurrogateJoiner:
     r"""Joins surrogate halves that JSON escapes brought in, also over the cut of two deltas.
 
     `"\ud83d"` and `"\ude00"` in two events are one emoji; a half without its other is replaced,
@@ -151,12 +151,12 @@ class Mender:
         self._held = ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
-        return whole(text)
+        return replace_surrogates(text)
 
     def flush(self) -> str:
         """Give what is still held: nothing, or a replacement for half a character."""
         held, self._held = self._held, ""
-        return whole(held)
+        return replace_surrogates(held)
 
 
 class ThinkSplitter:
@@ -229,12 +229,12 @@ class ThinkSplitter:
             self._after_tag = not self._held
 
 
-def whole(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Join surrogate pairs and replace halves."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def one_line(text: str) -> str | None:
+def sanitize_message(text: str) -> str | None:
     """Make foreign words fit to stand in a message: one line, at most 500 characters, no markup.
 
     `None` when nothing is left. Control characters are dropped, since they steer terminals.

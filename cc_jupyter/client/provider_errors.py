@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.parsing import member, one_line, parse_json
+from cc_jupyter.client.parsing import member, parse_json, sanitize_message
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
@@ -161,11 +161,11 @@ def _message(value: object) -> str | None:
         try:
             inner = parse_json(value)
         except ValueError:
-            return one_line(value)
+            return sanitize_message(value)
         text = member(inner, "error", "message") or member(inner, "message")
         if isinstance(text, str):
-            return one_line(text)
-    return one_line(value)
+            return sanitize_message(text)
+    return sanitize_message(value)
 
 
 def _with_prefix_code(envelope: Envelope) -> Envelope:
@@ -180,7 +180,7 @@ def _with_prefix_code(envelope: Envelope) -> Envelope:
 def _word(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    return one_line(str(value))
+    return sanitize_message(str(value))
 
 
 def _number(value: object) -> float | None:
@@ -406,7 +406,7 @@ def _elsewhere(status: int, headers: Mapping[str, str]) -> _Verdict:
     target = headers.get("location", "elsewhere").partition("?")[0].partition("#")[0]
     return _Verdict(
         StatusError,
-        f"the server redirects to {one_line(target) or 'elsewhere'}",
+        f"the server redirects to {sanitize_message(target) or 'elsewhere'}",
         "nothing was sent there; check the base URL (CMD_BASE_URL)",
     )
 

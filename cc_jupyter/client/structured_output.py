@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import AuthError, CreditError, PlanError, RateLimitError, StatusError
 from cc_jupyter.core.events import Stop, StreamEvent, TextDelta, ToolCallDelta
-from cc_jupyter.core.messages import _ANY_OBJECT, AnswerFormat
+from cc_jupyter.core.messages import _ANY_OBJECT, ResponseFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +42,7 @@ _COMPLAINT = re.compile(
 # ── how each wire asks
 
 
-def openai_fields(form: AnswerFormat | None) -> dict[str, Any]:
+def openai_fields(form: ResponseFormat | None) -> dict[str, Any]:
     """Give the members of a `/chat/completions` body that ask for `form`."""
     if form is None or form.mode in ("tool", "words"):
         return {}
@@ -52,7 +52,7 @@ def openai_fields(form: AnswerFormat | None) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": asked}}
 
 
-def anthropic_fields(form: AnswerFormat | None) -> dict[str, Any]:
+def anthropic_fields(form: ResponseFormat | None) -> dict[str, Any]:
     """Give the members of a `/messages` body that ask for `form`.
 
     `output_config` may hold the effort too: join the two, do not overwrite.
@@ -65,7 +65,7 @@ def anthropic_fields(form: AnswerFormat | None) -> dict[str, Any]:
     return {"tools": [tool], "tool_choice": {"type": "tool", "name": form.name}}
 
 
-def with_instruction(system: str | None, form: AnswerFormat | None) -> str | None:
+def with_instruction(system: str | None, form: ResponseFormat | None) -> str | None:
     """Add to the system prompt what the other members of the body do not say.
 
     OpenAI's `json_object` insists on the word JSON in the messages.
@@ -75,7 +75,7 @@ def with_instruction(system: str | None, form: AnswerFormat | None) -> str | Non
     return f"{system}\n\n{form.instruction}" if system else form.instruction
 
 
-def call_as_text(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+def tool_call_as_text(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
     """Read the arguments of the forced tool as the text of the answer; further calls are left."""
     first: int | None = None
     for event in events:
@@ -100,7 +100,9 @@ def is_thinking(effort: str | None, extra: Mapping[str, Any]) -> bool:
     return effort is not None or kind not in (None, False, "disabled")
 
 
-def strongest(form: AnswerFormat, endpoint: str, *, thinking: bool = False) -> AnswerFormat:
+def preferred_format(
+    form: ResponseFormat, endpoint: str, *, thinking: bool = False
+) -> ResponseFormat:
     """Give the form in the surest mode that the endpoint takes.
 
     Claude takes closed schemas without recursion only, so that another one would be a certain
@@ -115,9 +117,9 @@ def strongest(form: AnswerFormat, endpoint: str, *, thinking: bool = False) -> A
     return replace(form, mode="words" if thinking else "tool")
 
 
-def weaker(
-    form: AnswerFormat, endpoint: str, error: StatusError, *, thinking: bool = False
-) -> AnswerFormat | None:
+def fall_back(
+    form: ResponseFormat, endpoint: str, error: StatusError, *, thinking: bool = False
+) -> ResponseFormat | None:
     """Give the form to send after this refusal; `None`: the refusal is not about the form."""
     match form.mode:
         case "schema" if is_schema_refusal(error):
@@ -132,23 +134,25 @@ def weaker(
             return None
 
 
-class KnownForms:
+class FormatMemory:
     """Which form each model took in place of one it refused, so that it is asked for at once.
 
     A process's memory only: what a gateway's upstreams take changes.
     """
 
     def __init__(self) -> None:
-        self._taken: dict[tuple[str, str, AnswerFormat], AnswerFormat] = {}
+        self._taken: dict[tuple[str, str, ResponseFormat], ResponseFormat] = {}
 
-    def recall(self, api_root: str, model: str, form: AnswerFormat | None) -> AnswerFormat | None:
+    def recall(
+        self, api_root: str, model: str, form: ResponseFormat | None
+    ) -> ResponseFormat | None:
         """Give the form as the model took it last."""
         while form is not None and (api_root, model, form) in self._taken:
             form = self._taken[api_root, model, form]
         return form
 
     def learn(
-        self, api_root: str, model: str, asked: AnswerFormat | None, taken: AnswerFormat | None
+        self, api_root: str, model: str, asked: ResponseFormat | None, taken: ResponseFormat | None
     ) -> None:
         """Note what was sent in the end in place of what was asked for first."""
         if asked is not None and taken is not None and asked != taken:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IMPOSSIBLE = "the provider reported impossible token counts"
 
 
-class Tally:
+class CountReader:
     """Reads the counts of one report and notes whether one of them cannot be true."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Tally:
         return whole
 
 
-class Figures:
+class UsageReader:
     """The reports of one answer, folded into the last word on its tokens.
 
     Parameters
@@ -55,7 +55,10 @@ class Figures:
     """
 
     def __init__(
-        self, read: Callable[[dict[str, Any], Tally], Usage], prompt: tuple[str, ...], output: str
+        self,
+        read: Callable[[dict[str, Any], CountReader], Usage],
+        prompt: tuple[str, ...],
+        output: str,
     ) -> None:
         self._read = read
         self._prompt = prompt
@@ -71,7 +74,7 @@ class Figures:
         if said.keys().isdisjoint((*self._prompt, self._output)):
             return
         self._members |= said
-        tally = Tally()
+        tally = CountReader()
         yield self._read(self._members, tally)
         self._impossible = tally.impossible
 

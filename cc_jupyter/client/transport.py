@@ -47,7 +47,7 @@ TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """One HTTP request, ready to go."""
 
     method: str
@@ -61,7 +61,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ResponseStart:
     """The response began."""
 
     status: int
@@ -70,18 +70,18 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ResponseEnd:
     """The response is over."""
 
     error: BaseException | None
     """What cut it off; `None`: it ended as announced."""
 
 
-class Wake:
+class Interrupted:
     """Nothing came from the wire: somebody asked the waiting thread to look up."""
 
 
-Item: TypeAlias = Head | bytes | End | Wake
+Item: TypeAlias = ResponseStart | bytes | ResponseEnd | Interrupted
 
 
 _NETWORK = (
@@ -93,7 +93,7 @@ _NETWORK = (
 )
 
 
-def explain(error: BaseException, call: Call) -> BaseException:
+def explain(error: BaseException, call: HttpRequest) -> BaseException:
     """Word a failure of the network; a failure that is a bug stays as it is."""
     if not isinstance(error, _NETWORK):
         return error
@@ -143,7 +143,7 @@ class AbandonedError(Exception):
     """The call was closed; nothing more is sent for it."""
 
 
-class Lane:
+class Connection:
     """A pool of one connection to one origin; carries one call at a time.
 
     Raises
@@ -162,13 +162,13 @@ class Lane:
         """Whether nothing of the call under way has been sent yet."""
         return not self._network.sending
 
-    def exchange(self, call: Call) -> Iterator[Head | bytes]:
+    def exchange(self, call: HttpRequest) -> Iterator[ResponseStart | bytes]:
         """Send a call and give its response.
 
         Fails with httpcore's exceptions, and with `AbandonedError` once the lane was shut.
         """
         with contextlib.closing(self._open(call)) as response:
-            yield Head(response.status, _by_name(response.headers))
+            yield ResponseStart(response.status, _by_name(response.headers))
             yield from _unpacked(response)
 
     def shut(self) -> None:
@@ -179,7 +179,7 @@ class Lane:
         """Close the connection; nobody may be using it."""
         self._pool.close()
 
-    def _open(self, call: Call) -> httpcore.Response:
+    def _open(self, call: HttpRequest) -> httpcore.Response:
         self._network.begin()
         try:
             return self._send(call)
@@ -188,7 +188,7 @@ class Lane:
                 raise
         return self._send(call)
 
-    def _send(self, call: Call) -> httpcore.Response:
+    def _send(self, call: HttpRequest) -> httpcore.Response:
         parts = urlsplit(call.url)
         headers = {"Host": parts.netloc, **call.headers}
         if call.body:
@@ -337,8 +337,6 @@ def _unpacked(response: httpcore.Response) -> Iterator[bytes]:
             packed = unpacker.unconsumed_tail  # noqa: PLW2901  the rest of the same chunk
 
 
-__all__ = ["TIMED_OUT", "Call", "End", "Head", "Incoming", "Item", "Transport", "Wake", "fetch"]
-
 _MOST_IDLE_LANES = 8  # of one origin
 _GRACE_S = 0.05  # after an answer's last event, for the end of its body
 
@@ -348,11 +346,11 @@ class Transport:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[str, list[Lane]] = defaultdict(list)
+        self._idle: dict[str, list[Connection]] = defaultdict(list)
         self._pid = os.getpid()
         weakref.finalize(self, _close_idle, self._idle)  # at the latest when the process ends
 
-    def send(self, call: Call) -> Incoming:
+    def send(self, call: HttpRequest) -> ResponseReader:
         """Start a call; its response is read in the background.
 
         Raises
@@ -361,14 +359,14 @@ class Transport:
             The proxy that the environment names cannot be used.
         """
         parts = urlsplit(call.url)
-        return Incoming(self, self._take(f"{parts.scheme}://{parts.netloc}"), call)
+        return ResponseReader(self, self._take(f"{parts.scheme}://{parts.netloc}"), call)
 
     def close(self) -> None:
         """Close the connections that wait for a next request."""
         with self._lock:
             _close_idle(self._idle)
 
-    def give_back(self, lane: Lane) -> None:
+    def give_back(self, lane: Connection) -> None:
         """Keep a lane whose response was read to its end."""
         with self._lock:
             idle = self._idle[lane.origin]
@@ -377,7 +375,7 @@ class Transport:
                 return
         lane.close()
 
-    def _take(self, origin: str) -> Lane:
+    def _take(self, origin: str) -> Connection:
 
         if self._pid != os.getpid():  # a fork: these sockets are its parent's, and so was the lock
             self._pid, self._lock = os.getpid(), threading.Lock()
@@ -385,19 +383,19 @@ class Transport:
         with self._lock:
             if self._idle[origin]:
                 return self._idle[origin].pop()
-        return Lane(origin)
+        return Connection(origin)
 
 
-def _close_idle(idle: dict[str, list[Lane]]) -> None:
+def _close_idle(idle: dict[str, list[Connection]]) -> None:
     for lanes in idle.values():
         while lanes:
             lanes.pop().close()
 
 
-class Incoming:
+class ResponseReader:
     """One call under way: `receive` its items until `End`, then `close`."""
 
-    def __init__(self, transport: Transport, lane: Lane, call: Call) -> None:
+    def __init__(self, transport: Transport, lane: Connection, call: HttpRequest) -> None:
         self._transport = transport
         self._lane = lane
         self._items: SimpleQueue[Item] = SimpleQueue()
@@ -427,12 +425,12 @@ class Incoming:
             item = self._items.get(timeout=timeout_s)
         except Empty:
             return None
-        self._ended = self._ended or isinstance(item, End)
+        self._ended = self._ended or isinstance(item, ResponseEnd)
         return item
 
     def wake(self) -> None:
-        """Make a waiting `receive` give a `Wake`; safe from a signal handler."""
-        self._items.put(Wake())
+        """Make a waiting `receive` give a `Interrupted`; safe from a signal handler."""
+        self._items.put(Interrupted())
 
     def close(self, *, drain: bool = False) -> None:
         """Leave the response; the connection ends now unless the body is at its end.
@@ -451,7 +449,7 @@ class Incoming:
             if self._reading:
                 self._lane.shut()
 
-    def _run(self, call: Call) -> None:
+    def _run(self, call: HttpRequest) -> None:
         error: BaseException | None = None
         try:
             for item in self._lane.exchange(call):
@@ -465,11 +463,11 @@ class Incoming:
             self._transport.give_back(self._lane)
         else:
             self._lane.close()
-        self._items.put(End(error))
+        self._items.put(ResponseEnd(error))
 
 
 def fetch(
-    transport: Transport, call: Call, *, timeout_s: float, most_bytes: int
+    transport: Transport, call: HttpRequest, *, timeout_s: float, most_bytes: int
 ) -> tuple[int, bytes]:
     """Give status and body of a small document, within `timeout_s` seconds over all.
 
@@ -485,16 +483,16 @@ def fetch(
         while True:
             item = incoming.receive(max(0.0, deadline - monotonic()))
             match item:
-                case Head():
+                case ResponseStart():
                     status = item.status
                 case bytes():
                     body += item
-                case End(error=None):
+                case ResponseEnd(error=None):
                     return status, bytes(body)
-                case End(error=error):
+                case ResponseEnd(error=error):
                     assert error is not None  # noqa: S101  told by the case above
                     raise error
-                case Wake():
+                case Interrupted():
                     continue
                 case None:
                     raise ConnectError(f"{call.url} did not answer within {timeout_s:.0f} s")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.client.decoder import Decoder
-    from cc_jupyter.core.messages import Endpoint, Request
+    from cc_jupyter.core.messages import ApiPath, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class WireFormat:
     decoder: Callable[[], Decoder]
 
 
-WIRE_FORMATS: dict[Endpoint, WireFormat] = {
+WIRE_FORMATS: dict[ApiPath, WireFormat] = {
     "/chat/completions": WireFormat(encode_openai, OpenAIDecoder),
     "/messages": WireFormat(encode_anthropic, AnthropicDecoder),
 }

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.display import Diff, Page
+from cc_jupyter.core.display import Diff, TextOutput
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import secrets_in
 from cc_jupyter.core.reply import Reply
@@ -69,14 +69,12 @@ class CodeCommands:
         answer should know; shows the answer.
     """
 
-    def __init__(
-        self, shell: Shell, ask: Callable[[str, str, tuple[str, ...]], Reply]
-    ) -> None:
+    def __init__(self, shell: Shell, ask: Callable[[str, str, tuple[str, ...]], Reply]) -> None:
         self._shell = shell
         self._ask = ask
         self._asked: BaseException | None = None
 
-    def insert(self, rest: str) -> Page:
+    def insert(self, rest: str) -> TextOutput:
         """Put code blocks of the last answer into one new cell below, not run."""
         reply = self._shell.user_ns.get("_cmd")
         if not isinstance(reply, Reply):
@@ -84,7 +82,7 @@ class CodeCommands:
         blocks = chosen_block(reply.code, rest)
         self._shell.set_next_input(one_cell(blocks))
         many = "block is" if len(blocks) == 1 else f"{len(blocks)} blocks are"
-        return Page(f"the code {many} in a new cell below, not run")
+        return TextOutput(f"the code {many} in a new cell below, not run")
 
     def explain(self, rest: str) -> Reply:
         """Ask what went wrong in the cell that failed last."""

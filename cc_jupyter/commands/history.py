@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from cc_jupyter.commands.parsing import local_time, place_of
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.conversation.records import conversation_record
-from cc_jupyter.core.display import Page, Table
+from cc_jupyter.core.display import Table, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.core.text import counted
+from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.conversation.thread import Thread
-    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
@@ -26,7 +26,7 @@ _SHORTEST_ID = 8
 class KeptCommands:
     """What `%cmd` does with what the history holds."""
 
-    def __init__(self, session: Session, cell: Cell) -> None:
+    def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
         self.by_name: dict[str, Callable[[str], object]] = {
@@ -43,7 +43,7 @@ class KeptCommands:
     def _on_disk(self) -> bool:
         return self._session.settings().history
 
-    def _export(self, rest: str) -> Page:
+    def _export(self, rest: str) -> TextOutput:
         from cc_jupyter.conversation.export import write_export  # noqa: PLC0415  seldom needed
 
         words = rest.split()
@@ -60,7 +60,9 @@ class KeptCommands:
             if (found := self._session.history.record(turn.id)) is not None
         }
         write_export(path, record, turns, overwrite=overwrite)
-        return Page(f"thread {thread.name}, {counted(len(thread.slots), 'turn')}, is in {path}")
+        return TextOutput(
+            f"thread {thread.name}, {pluralize(len(thread.slots), 'turn')}, is in {path}"
+        )
 
     def _search(self, rest: str) -> Table:
         if not rest:
@@ -80,9 +82,9 @@ class KeptCommands:
             }
             for hit in found
         ]
-        return Table(rows, f"{counted(len(rows), 'turn')} with {rest!r}; %cmd sent ID shows one")
+        return Table(rows, f"{pluralize(len(rows), 'turn')} with {rest!r}; %cmd sent ID shows one")
 
-    def _forget(self, rest: str) -> Page:
+    def _forget(self, rest: str) -> TextOutput:
         what, _, name = rest.partition(" ")
         name = name.strip()
         match what:
@@ -98,8 +100,8 @@ class KeptCommands:
                     hint=did_you_mean(what, ["turn", "thread", "everything"])
                     or "%cmd forget turn 3; %cmd forget thread NAME; %cmd forget everything",
                 )
-        return Page(
-            f"{counted(count, 'turn')} forgotten, here and on disk;"
+        return TextOutput(
+            f"{pluralize(count, 'turn')} forgotten, here and on disk;"
             " what stands in notebooks is yours to clear"
         )
 

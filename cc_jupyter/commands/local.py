@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
 
 _ACTIONS = ("setup", "start", "stop", "status")
 
 
-def local_command(rest: str) -> Card | Page:
+def local_command(rest: str) -> Card | TextOutput:
     """Get, start or stop the local model, or say how it stands.
 
     Raises
@@ -26,9 +26,9 @@ def local_command(rest: str) -> Card | Page:
     if rest == "setup":
         lines: list[str] = []
         local.setup(lines.append)
-        return Page("\n".join(lines))
+        return TextOutput("\n".join(lines))
     if rest == "stop":
-        return Page("stopped" if local.stop() else "it was not running")
+        return TextOutput("stopped" if local.stop() else "it was not running")
     if rest == "start":
         local.running()
     status = local.status()

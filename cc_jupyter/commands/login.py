@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.client.client import Exchange, Limits
-from cc_jupyter.client.endpoint import Target, find_key
+from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.endpoint import Endpoint, find_key
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
-from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import AuthError, ConfigError, OptionError, ProviderError
 from cc_jupyter.core.events import Notice, Waiting
 from cc_jupyter.core.messages import Message, Parameters, Request
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from cc_jupyter.config.credentials import Key
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Table
-    from cc_jupyter.models.catalog import ModelSpec
-    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.models.catalog import CatalogEntry
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
@@ -46,7 +46,7 @@ _NOT_STORED = "nothing was stored"
 class LoginCommands:
     """What `%cmd` does with the key and with what surrounds it."""
 
-    def __init__(self, session: Session, cell: Cell) -> None:
+    def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
         self.by_name: dict[str, Callable[[str], object]] = {
@@ -55,19 +55,19 @@ class LoginCommands:
             "doctor": self._doctor,
         }
 
-    def _login(self, rest: str) -> Card | Page:
+    def _login(self, rest: str) -> Card | TextOutput:
         """Ask for a key and keep it; nothing is kept before the last question is answered."""
         _no_words("login", rest, "it asks for the key")
         settings = self._session.settings()
         key = _asked_key()
         if key is None:
-            return Page(f"no key was entered; {_NOT_STORED}")
+            return TextOutput(f"no key was entered; {_NOT_STORED}")
         check = self._check(key, settings)
         if check is None:
-            return Page(_NOT_STORED)
+            return TextOutput(_NOT_STORED)
         kept = _kept(key)
         if kept is None:
-            return Page(f"{_NOT_STORED}; CMD_API_KEY in the environment is the other way")
+            return TextOutput(f"{_NOT_STORED}; CMD_API_KEY in the environment is the other way")
         source, where = kept
         return Card({"key": f"stored in {where}", "check": check, **_standing(settings, source)})
 
@@ -93,7 +93,7 @@ class LoginCommands:
             return None
         return f"the provider accepts it ({model.id} was asked)"
 
-    def _free_model(self, root: str, *, zdr: bool) -> ModelSpec | None:
+    def _free_model(self, root: str, *, zdr: bool) -> CatalogEntry | None:
         """Give a model to check a key with: free, and there as far as is known."""
         listed = self._session.models.listed(root).models
         free = [
@@ -105,7 +105,7 @@ class LoginCommands:
         free.sort(key=lambda spec: (spec.id not in listed, not spec.efforts))
         return free[0] if free else None
 
-    def _send_check(self, key: Key, root: str, model: ModelSpec, *, zdr: bool) -> None:
+    def _send_check(self, key: Key, root: str, model: CatalogEntry, *, zdr: bool) -> None:
         """Send one request, once; it is good when an answer begins.
 
         Raises
@@ -119,8 +119,8 @@ class LoginCommands:
             (Message("user", "Hi"),),
             parameters=Parameters(max_tokens=_CHECK_TOKENS),
         )
-        target, limits = Target(root, key, "api"), Limits(0, _CHECK_S)
-        exchange = Exchange(self._session.transport, request, target, limits, zdr=zdr)
+        target, limits = Endpoint(root, key, "api"), Limits(0, _CHECK_S)
+        exchange = RequestStream(self._session.transport, request, target, limits, zdr=zdr)
         with closing(iter(exchange)) as events:
             for event in events:
                 if not isinstance(event, Waiting | Notice):

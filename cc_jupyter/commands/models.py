@@ -15,7 +15,7 @@ from cc_jupyter.core.paths import short_path
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.filter import ORDERS, hint_for, matching
 from cc_jupyter.models.registry import LOCAL, settings_for
-from cc_jupyter.session.status import standing
+from cc_jupyter.session.status import current_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.models.listing import ModelList
-    from cc_jupyter.models.registry import KnownModel
-    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.models.registry import ModelEntry
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
@@ -35,7 +35,7 @@ _ALIAS = re.compile(r"[\w.+-]+")
 class ModelCommands:
     """What `%cmd` does with models."""
 
-    def __init__(self, session: Session, cell: Cell) -> None:
+    def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
         self.by_name: dict[str, Callable[[str], object]] = {
@@ -108,7 +108,7 @@ class ModelCommands:
         _, doubt = self._check(name)
         saved = self._save(name, in_project=in_project) if save else None
         self._session.choices["model"] = name
-        card = Card({**standing(self._session), **doubt})
+        card = Card({**current_status(self._session), **doubt})
         if saved is not None:
             card["saved in"] = short_path(saved)
         return card
@@ -219,7 +219,7 @@ def _words(rest: str) -> tuple[list[str], str | None, bool]:
 # ── rows
 
 
-def _row(model: KnownModel) -> Row:
+def _row(model: ModelEntry) -> Row:
     spec, rates = model.spec, model.rates
     return {
         "model": spec.id,
@@ -236,7 +236,7 @@ def _row(model: KnownModel) -> Row:
     }
 
 
-def _figures(model: KnownModel) -> Row:
+def _figures(model: ModelEntry) -> Row:
     """Give a row to compute with: money as `Decimal`, what is unknown as `None`."""
     spec, rates = model.spec, model.rates
     return {

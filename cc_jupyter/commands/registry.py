@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cc_jupyter.commands.local import local_command
 from cc_jupyter.commands.parsing import nothing
-from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.prompt.options import OPTIONS, option_help
-from cc_jupyter.session.status import standing
+from cc_jupyter.session.status import current_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -343,7 +343,7 @@ class Commands:
         self.by_name: dict[str, Callable[[str], object]] = {
             "local": local_command,
             "status": self._status,
-            "help": lambda topic: Page(help_text(topic)),
+            "help": lambda topic: TextOutput(help_text(topic)),
             **others,
         }
 
@@ -367,4 +367,4 @@ class Commands:
 
     def _status(self, rest: str) -> Card:
         nothing("status", rest)
-        return standing(self._session)
+        return current_status(self._session)

@@ -18,22 +18,22 @@ from cc_jupyter.commands.parsing import (
 )
 from cc_jupyter.core.display import Card, Table
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.text import counted, excerpt
+from cc_jupyter.core.text import excerpt, pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.conversation.thread import Thread
-    from cc_jupyter.conversation.turns import Slot
+    from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.core.display import WordDiff
-    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
 class ThreadCommands:
     """What `%cmd` does with threads."""
 
-    def __init__(self, session: Session, cell: Cell) -> None:
+    def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
         self.by_name: dict[str, Callable[[str], object]] = {
@@ -79,7 +79,7 @@ class ThreadCommands:
 
     def _standing(self, thread: Thread, origin: str) -> Card:
         turns = sum(slot.turn is not None for slot in thread.slots)
-        return Card({"thread": thread.name, "holds": counted(turns, "turn"), "which is": origin})
+        return Card({"thread": thread.name, "holds": pluralize(turns, "turn"), "which is": origin})
 
     def _threads(self, rest: str) -> Table:
         nothing("threads", rest)
@@ -125,7 +125,7 @@ class ThreadCommands:
         taken = self._live.rewind(number("rewind", rest or "1"))
         self._session.history.save_thread(self._live, on_disk=self._on_disk)
         card = self._standing(self._live, "the current one")
-        return Card({**card, "taken back": f"{counted(taken, 'turn')}; nothing was deleted"})
+        return Card({**card, "taken back": f"{pluralize(taken, 'turn')}; nothing was deleted"})
 
     def _fork(self, rest: str) -> Card:
         if not rest:
@@ -157,17 +157,17 @@ class TurnCommands:
         thread = self._live
         rows = [self._turn_row(at, slot, full=full) for at, slot in enumerate(thread.slots, 1)]
         unnamed = sum(slot.key is None for slot in thread.slots)
-        notes = [f"thread {thread.name}", counted(len(rows), "turn")]
+        notes = [f"thread {thread.name}", pluralize(len(rows), "turn")]
         if unnamed:
             notes.append(
-                f"{counted(unnamed, 'turn')} by the order of execution: this front end names no"
+                f"{pluralize(unnamed, 'turn')} by the order of execution: this front end names no"
                 " cells, so a cell run again is a new turn"
             )
         if any(slot.stale for slot in thread.slots):
             notes.append("stale: something before it changed after it was answered")
         return Table(rows, "; ".join(notes))
 
-    def _turn_row(self, at: int, slot: Slot, *, full: bool) -> dict[str, Any]:
+    def _turn_row(self, at: int, slot: TurnSlot, *, full: bool) -> dict[str, Any]:
         turn = slot.turn or (slot.versions[-1] if slot.versions else None)
         record = self._session.history.record(turn.id) if turn else None
         cut = str if full else excerpt
@@ -253,7 +253,7 @@ class TurnCommands:
         if not 1 <= at <= len(slot.versions):
             raise OptionError(
                 f"turn {place + 1} has no version {at}",
-                hint=f"it has {counted(len(slot.versions), 'version')}",
+                hint=f"it has {pluralize(len(slot.versions), 'version')}",
             )
         return slot.versions[at - 1].answer
 

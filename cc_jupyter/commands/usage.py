@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from cc_jupyter.commands.parsing import place_of
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.conversation.history import history_off
-from cc_jupyter.core.display import Card, Page
+from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cc_jupyter.conversation.records import LedgerRow, TurnRecord
-    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
@@ -39,7 +39,9 @@ _NAMED = {
 """What every release of the SDKs names; all other fields go into their `extra_body`."""
 
 
-def show_sent(record: TurnRecord, body: bytes, url: str, form: str, *, zdr: bool = False) -> Page:
+def show_sent(
+    record: TurnRecord, body: bytes, url: str, form: str, *, zdr: bool = False
+) -> TextOutput:
     """Give a request as `json`, or as a script that sends it again: `curl` or `python`.
 
     Without anything like a key in it, the body is the one that went out, to the letter.
@@ -57,11 +59,11 @@ def show_sent(record: TurnRecord, body: bytes, url: str, form: str, *, zdr: bool
     text, sent = _read(body)
     match form:
         case "json":
-            return Page(json.dumps(sent, ensure_ascii=False, indent=2))
+            return TextOutput(json.dumps(sent, ensure_ascii=False, indent=2))
         case "curl":
-            return Page(_curl(record, text, url, zdr=zdr))
+            return TextOutput(_curl(record, text, url, zdr=zdr))
         case "python":
-            return Page(_python(record, sent, url, zdr=zdr))
+            return TextOutput(_python(record, sent, url, zdr=zdr))
         case _:
             raise OptionError(
                 "the Command Code CLI has no documented call for a single request",
@@ -164,7 +166,7 @@ _DAYS = {"day": 0, "week": 6, "month": 29}
 class LedgerCommands:
     """What `%cmd` does with the ledger."""
 
-    def __init__(self, session: Session, cell: Cell) -> None:
+    def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
         self.by_name: dict[str, Callable[[str], object]] = {
@@ -259,7 +261,7 @@ class LedgerCommands:
             now=self._session.now(),
         )
 
-    def _sent(self, rest: str) -> Page:
+    def _sent(self, rest: str) -> TextOutput:
         """Show what went out for a turn: the last one, or by its number or id."""
         words = _Words("sent", rest, **{"as": _FORMS})
         record = self._turn(" ".join(words.others))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.config.validators import read_text, whole_reader
 from cc_jupyter.core.errors import ConfigError, did_you_mean
-from cc_jupyter.core.messages import Endpoint
+from cc_jupyter.core.messages import ApiPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _FEWEST_RATES, _MOST_RATES = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
-class OwnModel:
+class CustomModel:
     """One entry of the user's."""
 
     fields: Mapping[str, Any]
@@ -40,7 +40,7 @@ class OwnModel:
         return "rates" in self.fields
 
 
-def read_own_models(value: object) -> Mapping[str, OwnModel]:
+def read_custom_models(value: object) -> Mapping[str, CustomModel]:
     """Read the table `[models]` of a settings file.
 
     Raises
@@ -53,7 +53,7 @@ def read_own_models(value: object) -> Mapping[str, OwnModel]:
     return {model_id: _entry(model_id, table) for model_id, table in value.items()}
 
 
-def _entry(model_id: str, table: Mapping[str, object]) -> OwnModel:
+def _entry(model_id: str, table: Mapping[str, object]) -> CustomModel:
     given: dict[str, Any] = {}
     for name, raw in table.items():
         if name not in FIELDS:
@@ -66,7 +66,7 @@ def _entry(model_id: str, table: Mapping[str, object]) -> OwnModel:
             raise ValueError(f"{error} at {name} of [models.{model_id!r}]") from None
     if given.get("efforts"):
         given.setdefault("reasons", True)
-    return OwnModel(given, given.pop("base_url", None), given.pop("key_env", None))
+    return CustomModel(given, given.pop("base_url", None), given.pop("key_env", None))
 
 
 # ── values
@@ -90,8 +90,8 @@ def _day(value: object) -> date:
     return value
 
 
-def _endpoints(value: object) -> tuple[Endpoint, ...]:
-    known: tuple[Endpoint, ...] = get_args(Endpoint)
+def _endpoints(value: object) -> tuple[ApiPath, ...]:
+    known: tuple[ApiPath, ...] = get_args(ApiPath)
     for endpoint in known:
         if value == endpoint:
             return (endpoint,)
@@ -132,4 +132,4 @@ FIELDS: Mapping[str, tuple[str, Callable[[object], Any]]] = {
     "base_url": ("base_url", _root),
     "key_env": ("key_env", read_text),
 }
-"""By the name in the file: the field of a catalog entry or of `OwnModel`, and its reader."""
+"""By the name in the file: the field of a catalog entry or of `CustomModel`, and its reader."""

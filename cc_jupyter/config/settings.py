@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from decimal import Decimal
 
-    from cc_jupyter.config.custom_models import OwnModel
+    from cc_jupyter.config.custom_models import CustomModel
 
 
 _EMPTY: Mapping[str, Any] = {}
@@ -76,7 +76,7 @@ class Settings:
     alias: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By API root: `key_env`, the variable with the key for that host."""
-    models: Mapping[str, OwnModel] = field(default_factory=dict)
+    models: Mapping[str, CustomModel] = field(default_factory=dict)
     """By id: what the user adds to the lists of models, or corrects in them."""
     own_host: bool = False
     """Whether the base URL is one model's own: it gets no key that was not named for it."""
@@ -89,10 +89,10 @@ class Settings:
         return api_root(self.base_url, allow_http=self.allow_http)
 
 
-def _read_models(value: object) -> Mapping[str, OwnModel]:
-    from cc_jupyter.config.custom_models import read_own_models  # noqa: PLC0415  most people have none
+def _read_models(value: object) -> Mapping[str, CustomModel]:
+    from cc_jupyter.config.custom_models import read_custom_models  # noqa: PLC0415  most people have none
 
-    return read_own_models(value)
+    return read_custom_models(value)
 
 
 @dataclass(frozen=True, slots=True)

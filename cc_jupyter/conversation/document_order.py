@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cc_jupyter.conversation.turns import Slot
+    from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.core.messages import TurnKey
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class CellOrder:
     """The cells of one notebook from top to bottom."""
 
     cells: Mapping[str, int]
@@ -33,17 +33,17 @@ class Page:
         """Tell whether a turn's cell stands here."""
         return key is not None and key.cell_id in self.cells
 
-    def row(self, slots: Sequence[Slot], notebook: str) -> list[int]:
+    def row(self, slots: Sequence[TurnSlot], notebook: str) -> list[int]:
         """Give the places of a notebook's turns in a thread, as their cells stand here."""
         return [place for _, _, place in self._spots(slots, notebook)]
 
-    def above(self, slots: Sequence[Slot], key: TurnKey) -> list[int]:
+    def above(self, slots: Sequence[TurnSlot], key: TurnKey) -> list[int]:
         """Give the places of what stands above a turn, which itself may have none yet."""
         here = (self.cells[key.cell_id], key.number)
         spots = self._spots(slots, key.notebook)
         return [place for cell, number, place in spots if (cell, number) < here]
 
-    def _spots(self, slots: Sequence[Slot], notebook: str) -> list[tuple[int, int, int]]:
+    def _spots(self, slots: Sequence[TurnSlot], notebook: str) -> list[tuple[int, int, int]]:
         """Give cell, number and place of each turn, from top to bottom."""
         return sorted(
             (self.cells[slot.key.cell_id], slot.key.number, place)
@@ -58,7 +58,7 @@ class DocumentOrder:
     """What front ends told of their pages; safe from several threads."""
 
     def __init__(self) -> None:
-        self._pages: tuple[tuple[str, Page], ...] = ()  # swapped whole, told last stands last
+        self._pages: tuple[tuple[str, CellOrder], ...] = ()  # swapped whole, told last stands last
         self._lock = threading.Lock()
 
     def tell(self, notebook: str, cells: Iterable[str]) -> None:
@@ -68,7 +68,7 @@ class DocumentOrder:
             places.setdefault(cell_id, len(places))
         with self._lock:
             others = (each for each in self._pages if each[0] != notebook)
-            self._pages = (*others, (notebook, Page(places)))
+            self._pages = (*others, (notebook, CellOrder(places)))
 
     def forget(self, notebook: str) -> None:
         """Drop what was told of a notebook: it is open nowhere any more."""
@@ -80,11 +80,11 @@ class DocumentOrder:
         page = self.page_of(notebook)
         return None if page is None else tuple(page.cells)
 
-    def page_of(self, notebook: str) -> Page | None:
+    def page_of(self, notebook: str) -> CellOrder | None:
         """Give the page of a notebook by the name under which it was told."""
         return dict(self._pages).get(notebook)
 
-    def page(self, key: TurnKey | None) -> Page | None:
+    def page(self, key: TurnKey | None) -> CellOrder | None:
         """Give the page on which a turn's cell stands; `None`: it is on none that was told.
 
         A cell is known by its id, since kernel and front end may call one notebook by two paths,

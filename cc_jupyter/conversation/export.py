@@ -25,7 +25,7 @@ from cc_jupyter.render.sanitize import safe_markdown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cc_jupyter.conversation.records import ConversationRecord, PlaceRecord, TurnRecord
+    from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, TurnRecord
     from cc_jupyter.core.messages import Image
 
 
@@ -281,7 +281,7 @@ def export_json(conversation: ConversationRecord, turns: Mapping[str, TurnRecord
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-def _active(place: PlaceRecord, turns: Mapping[str, TurnRecord]) -> int | None:
+def _active(place: SlotRecord, turns: Mapping[str, TurnRecord]) -> int | None:
     """Give where the version that counts stands among those that are there."""
     there = [each for each in place.versions if each in turns]
     active = place.versions[place.active] if place.active >= 0 else None

@@ -15,7 +15,7 @@ from cc_jupyter.conversation.records import (
     conversation_header,
     conversation_record,
     place_record,
-    thread_of,
+    thread_from_record,
 )
 from cc_jupyter.core.errors import CcError, ConfigError
 from cc_jupyter.core.paths import data_folder
@@ -181,7 +181,7 @@ class History:
         if stored is None:
             return None
         turns = self.store.turns([each for place in stored.places for each in place.versions])
-        return thread_of(stored, turns)
+        return thread_from_record(stored, turns)
 
     def forget_thread(self, name: str, notebook: str, live: Thread | None) -> int:
         """Remove a conversation from the disk: the live one, or the one that would come back.

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.thread import Thread
-from cc_jupyter.conversation.turns import Slot, Turn
+from cc_jupyter.conversation.turns import Turn, TurnSlot
 from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
@@ -80,7 +80,7 @@ class TurnRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceRecord:
+class SlotRecord:
     """One place of a conversation and every turn that ever stood there."""
 
     key: TurnKey | None
@@ -102,7 +102,7 @@ class ConversationRecord:
     name: str
     notebook: str
     started_at: datetime
-    places: tuple[PlaceRecord, ...] = ()
+    places: tuple[SlotRecord, ...] = ()
     forked_from: str | None = None
     """Id of the conversation whose past it shares."""
 
@@ -121,7 +121,7 @@ class ThreadSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchHit:
     """A turn that a search found."""
 
     turn_id: str
@@ -166,8 +166,8 @@ def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> 
 
 
 def place_record(
-    slot: Slot, *, without: Container[str] = (), under_way: str | None = None
-) -> PlaceRecord:
+    slot: TurnSlot, *, without: Container[str] = (), under_way: str | None = None
+) -> SlotRecord:
     """Give a place as it is kept.
 
     Parameters
@@ -181,7 +181,7 @@ def place_record(
     if under_way is not None and under_way not in versions:
         versions.append(under_way)
     active = slot.turn.id if slot.turn else None
-    return PlaceRecord(
+    return SlotRecord(
         slot.key,
         slot.after_new,
         slot.says_new,
@@ -198,18 +198,18 @@ def conversation_header(thread: Thread, notebook: str, started_at: datetime) -> 
     )
 
 
-def thread_of(stored: ConversationRecord, turns: dict[str, TurnRecord]) -> Thread:
+def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord]) -> Thread:
     """Give a stored conversation as a live one of its own, over the same turns."""
     slots = [_slot(place, turns) for place in stored.places]
     live = [slot for slot in slots if slot.versions]
     return Thread(stored.name, live, forked_from=stored.id)
 
 
-def _slot(place: PlaceRecord, turns: dict[str, TurnRecord]) -> Slot:
+def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:
     kept = [turns[turn_id] for turn_id in place.versions if turn_id in turns]
     active = place.versions[place.active] if place.active >= 0 else None
     ids = [record.id for record in kept]
-    return Slot(
+    return TurnSlot(
         place.key,
         place.after_new,
         place.says_new,

@@ -15,18 +15,22 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.turns import Basis, Past, Slot, Turn, past_after, upstreams
+from cc_jupyter.conversation.turns import (
+    Context,
+    Turn,
+    TurnSlot,
+    context_digests,
+    context_of,
+)
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.core.text import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.document_order import CellOrder
+    from cc_jupyter.core.messages import TurnKey
 
-
-__all__ = ["Basis", "Conversations", "Past", "Slot", "Thread", "Turn", "TurnKey"]
 
 DEFAULT_THREAD = "default"
 
@@ -43,7 +47,7 @@ class Thread:
     def __init__(
         self,
         name: str,
-        slots: list[Slot] | None = None,
+        slots: list[TurnSlot] | None = None,
         *,
         id: str | None = None,  # noqa: A002  the field's own word
         forked_from: str | None = None,
@@ -51,16 +55,16 @@ class Thread:
         self.name = name
         self.id = id or new_id()
         self.forked_from = forked_from
-        self._slots: list[Slot] = slots or []
+        self._slots: list[TurnSlot] = slots or []
         self._anew = False  # whether the next new slot begins a conversation
         self._lock = threading.Lock()
 
     @property
-    def slots(self) -> tuple[Slot, ...]:
+    def slots(self) -> tuple[TurnSlot, ...]:
         """All places, in order."""
         return tuple(self._slots)
 
-    def snapshot(self) -> tuple[Slot, ...]:
+    def snapshot(self) -> tuple[TurnSlot, ...]:
         """Give copies of all places as they stand at one instant, for another thread to read."""
         with self._lock:
             return self._copies()
@@ -74,12 +78,14 @@ class Thread:
         with self._lock:
             place = self._find(key)
             if place == len(self._slots):
-                self._slots.append(Slot(key, after_new=self._anew))
+                self._slots.append(TurnSlot(key, after_new=self._anew))
                 self._anew = False
             self._slots[place].says_new = anew
             return place
 
-    def past(self, key: TurnKey | None, *, anew: bool = False, page: Page | None = None) -> Past:
+    def past(
+        self, key: TurnKey | None, *, anew: bool = False, page: CellOrder | None = None
+    ) -> Context:
         """Give what a request with `key` has before it, reserving nothing.
 
         Parameters
@@ -90,9 +96,9 @@ class Thread:
         with self._lock:
             place = self._find(key)
             after_new = self._anew if place == len(self._slots) else self._slots[place].after_new
-            return Past() if anew or after_new else past_after(self._before(place, key, page))
+            return Context() if anew or after_new else context_of(self._before(place, key, page))
 
-    def record(self, place: int, turn: Turn, page: Page | None = None) -> list[int]:
+    def record(self, place: int, turn: Turn, page: CellOrder | None = None) -> list[int]:
         """Keep an answer in its place; give the later places that it made stale.
 
         One with text becomes the active version, and every later turn of the same conversation
@@ -107,7 +113,7 @@ class Thread:
             slot.stale = False
             return self._make_stale(place, page)
 
-    def choose(self, place: int, version: int, page: Page | None = None) -> None:
+    def choose(self, place: int, version: int, page: CellOrder | None = None) -> None:
         """Let an earlier answer count again, which makes later turns stale that rest on another."""
         with self._lock:
             slot = self._slots[place]
@@ -115,11 +121,13 @@ class Thread:
                 slot.active = version
                 self._make_stale(place, page)
 
-    def past_of(self, place: int, page: Page | None = None) -> Past:
+    def past_of(self, place: int, page: CellOrder | None = None) -> Context:
         """Give what stands before a place."""
         with self._lock:
             slot = self._slots[place]
-            return Past() if slot.starts_anew else past_after(self._before(place, slot.key, page))
+            return (
+                Context() if slot.starts_anew else context_of(self._before(place, slot.key, page))
+            )
 
     def last_place(self) -> int | None:
         """Give the place of the last turn with text; `None`: there is none."""
@@ -154,21 +162,23 @@ class Thread:
                     said = [at for at, turn in enumerate(left) if turn.answer]
                     slot.active = said[-1] if said else -1
 
-    def _copies(self) -> tuple[Slot, ...]:
+    def _copies(self) -> tuple[TurnSlot, ...]:
         return tuple(slot.copied() for slot in self._slots)
 
-    def _before(self, place: int, key: TurnKey | None, page: Page | None) -> Sequence[Slot]:
+    def _before(
+        self, place: int, key: TurnKey | None, page: CellOrder | None
+    ) -> Sequence[TurnSlot]:
         if page is None or key is None or not page.holds(key):
             return self._slots[:place]
         return [self._slots[at] for at in page.above(self._slots, key)]
 
-    def _make_stale(self, place: int, page: Page | None) -> list[int]:
+    def _make_stale(self, place: int, page: CellOrder | None) -> list[int]:
         """Mark what comes after a place, up to the next start; what rests on it as it is, is not.
 
         Gives the places that are marked otherwise than before, or anew.
         """
         row = _row(self._slots, place, page)
-        digests = upstreams(self._slots[at] for at in row)
+        digests = context_digests(self._slots[at] for at in row)
         changed = []
         for at, digest in list(zip(row, digests, strict=True))[row.index(place) + 1 :]:
             later = self._slots[at]
@@ -188,7 +198,7 @@ class Thread:
         return len(self._slots)
 
 
-def _row(slots: Sequence[Slot], place: int, page: Page | None) -> list[int]:
+def _row(slots: Sequence[TurnSlot], place: int, page: CellOrder | None) -> list[int]:
     key = slots[place].key
     if page is None or key is None or not page.holds(key):
         return [*range(len(slots))]

@@ -15,16 +15,16 @@ from cc_jupyter.core.text import new_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.core.messages import Image, Question
+    from cc_jupyter.core.messages import Image, PromptSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class TurnInputs:
     """What an answer rests on. Only this process knows it: it is not written down."""
 
     upstream: bytes
     """The digest of the turns that were sent along; see `Past.digest`."""
-    question: Question
+    question: PromptSpec
     """As it was asked, with the digests of the values in it."""
 
 
@@ -41,12 +41,12 @@ class Turn:
     """What the prompt showed; a follow-up may ask about it."""
     id: str = field(default_factory=new_id, compare=False)
     """The same in every fork and in the history."""
-    basis: Basis | None = field(default=None, compare=False, repr=False)
+    basis: TurnInputs | None = field(default=None, compare=False, repr=False)
     """`None`: another process asked, or nobody noted it."""
 
 
 @dataclass(slots=True)
-class Slot:
+class TurnSlot:
     """A place in a thread and all the turns that ever stood there."""
 
     key: TurnKey | None
@@ -71,14 +71,14 @@ class Slot:
         """The version that counts."""
         return self.versions[self.active] if self.active >= 0 else None
 
-    def copied(self) -> Slot:
+    def copied(self) -> TurnSlot:
         """Give the same place with a list of its own, over the same turns."""
         versions = [*self.versions]
-        return Slot(self.key, self.after_new, self.says_new, versions, self.active, self.stale)
+        return TurnSlot(self.key, self.after_new, self.says_new, versions, self.active, self.stale)
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class Context:
     """What stands before a place in a thread."""
 
     messages: tuple[Message, ...] = ()
@@ -100,7 +100,7 @@ class Past:
         return digest
 
 
-def past_after(slots: Iterable[Slot]) -> Past:
+def context_of(slots: Iterable[TurnSlot]) -> Context:
     """Give what a row of slots has said, from the last one that starts anew."""
     messages: list[Message] = []
     turns: list[Turn] = []
@@ -114,10 +114,10 @@ def past_after(slots: Iterable[Slot]) -> Past:
         messages += [Message("user", turn.prompt, turn.images), Message("assistant", turn.answer)]
         if turn.system is not None:
             system = turn.system
-    return Past(tuple(messages), system or None, tuple(turns))
+    return Context(tuple(messages), system or None, tuple(turns))
 
 
-def upstreams(row: Iterable[Slot]) -> Iterator[bytes]:
+def context_digests(row: Iterable[TurnSlot]) -> Iterator[bytes]:
     """Give for each slot of a row the digest of what is before it, in one pass."""
     digest = b""
     for slot in row:

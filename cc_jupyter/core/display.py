@@ -91,7 +91,7 @@ class Card(dict[str, Any]):
         return "\n".join(f"{name:{width}}  {_cell(value)}" for name, value in self.items())
 
 
-class Page(str):
+class TextOutput(str):
     """A text that shows itself as text, line by line, not as a quoted string."""
 
     __slots__ = ()

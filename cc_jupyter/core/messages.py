@@ -41,7 +41,7 @@ _ANY_OBJECT = {"type": "object"}
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerFormat:
+class ResponseFormat:
     """The form an answer shall have."""
 
     name: str
@@ -74,7 +74,7 @@ class AnswerFormat:
 
 
 Role: TypeAlias = Literal["user", "assistant"]
-Endpoint: TypeAlias = Literal["/chat/completions", "/messages"]
+ApiPath: TypeAlias = Literal["/chat/completions", "/messages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ class Request:
     """Everything that decides the body of one request."""
 
     model: str
-    endpoint: Endpoint
+    endpoint: ApiPath
     messages: tuple[Message, ...]
     system: str | None = None
     parameters: Parameters = Parameters()
-    answer_format: AnswerFormat | None = None
+    answer_format: ResponseFormat | None = None
     """The form the answer shall have; `None`: any text."""
 
 
@@ -125,7 +125,7 @@ class TurnKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PromptSpec:
     """What the user asks, as the options and the prompt say it."""
 
     prompt: str
@@ -144,7 +144,7 @@ class Question:
     turn_key: TurnKey | None = None
     notebook: str = ""
     """Where it is asked; known also where cells have no ids."""
-    answer_format: AnswerFormat | None = None
+    answer_format: ResponseFormat | None = None
     """The form the answer must have; `None`: any text. `session.prepare` decides how to ask."""
     notices: tuple[str, ...] = ()
     """What the reader of the answer should know about the prompt (a value was cut)."""

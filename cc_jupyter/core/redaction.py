@@ -113,13 +113,13 @@ def secrets_in(variables: Mapping[str, object]) -> list[str]:
 def _named(variables: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, value in list(variables.items()):
         yield name, value
-        held = value if type(value) is dict else held_by(value)
+        held = value if type(value) is dict else instance_dict(value)
         for key, inner in islice(held.items(), _LOOKED_AT):
             if isinstance(key, str):
                 yield key, inner
 
 
-def held_by(value: object) -> dict[str, object]:
+def instance_dict(value: object) -> dict[str, object]:
     """Give what an object stores in itself, without asking its class; of a module nothing."""
     if isinstance(value, ModuleType | type):
         return {}

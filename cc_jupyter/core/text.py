@@ -11,7 +11,7 @@ from cc_jupyter.core.redaction import redact
 _EXCERPT = 60
 
 
-def name_expression(expression: str) -> str:
+def quote_expression(expression: str) -> str:
     """Give an expression as messages quote it."""
     return f"`{{{{ {excerpt(expression)} }}}}`"
 
@@ -32,12 +32,12 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def counted(number: int, what: str) -> str:
+def pluralize(number: int, what: str) -> str:
     """Give a number with its noun, which takes an s in the plural."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def library_of(kind: type) -> str:
+def top_level_module(kind: type) -> str:
     """Give the top-level module of a class: how it is known without importing it."""
     return str(kind.__module__).partition(".")[0]
 

@@ -66,7 +66,7 @@ class Listener:
         self._session.in_flight.leave(self._tell)
         self._closed(self._comm.comm_id)
 
-    def _tell(self, changed: bool) -> None:  # noqa: FBT001  `InFlight` calls it
+    def _tell(self, changed: bool) -> None:  # noqa: FBT001  `InFlightRequests` calls it
         body = {"running": running_body(self._session), **({"changed": True} if changed else {})}
         self._comm.send(envelope("progress", self._id, body))
 
@@ -78,7 +78,7 @@ def listen_id(message: dict[str, Any]) -> str | None:
     return found.id if found is not None and listens else None
 
 
-class CommLink:
+class CommServer:
     """One comm that a front end has opened.
 
     It is silent until the front end has said hello in our version of the protocol.

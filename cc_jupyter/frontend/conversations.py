@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cc_jupyter.commands.code import one_cell
 from cc_jupyter.commands.parsing import cost_text
 from cc_jupyter.conversation.export import redacted
-from cc_jupyter.conversation.records import thread_of
+from cc_jupyter.conversation.records import thread_from_record
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply, code_blocks
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
-    from cc_jupyter.conversation.turns import Slot, Turn
+    from cc_jupyter.conversation.turns import Turn, TurnSlot
     from cc_jupyter.session.session import Session
 
 
@@ -70,14 +70,14 @@ def saved_outputs(
     reasoning, remote_images
         As the settings have them.
     """
-    sheet = _Sheet()
+    sheet = _RecordingPublisher()
     screen = Screen(cast("InteractiveShell", sheet), remote_images=remote_images)
     renderer = NotebookRenderer(screen, label="", reasoning=reasoning, owns_cell=True)
     renderer.finish(reply_of(record))
     return sheet.outputs
 
 
-class _Sheet:
+class _RecordingPublisher:
     """A screen's shell that keeps what is shown on it."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ _BEGINNING = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class TurnSummary:
     """What a line of a list says of a turn; nothing of it ever changes."""
 
     model: str | None = None
@@ -112,25 +112,25 @@ class Facts:
         return self.ended in _CUT
 
 
-class TurnFacts:
+class TurnSummaryCache:
     """Facts of turns, each looked up once; for use from any thread."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Facts] = {}
+        self._known: dict[str, TurnSummary] = {}
         self._lock = threading.Lock()
 
-    def of(self, turn: Turn, history: History) -> Facts:
+    def of(self, turn: Turn, history: History) -> TurnSummary:
         """Give the facts of a turn, from the history if it has the turn."""
         with self._lock:
             if turn.id in self._known:
                 return self._known[turn.id]
         found = _record(turn, history)
-        return Facts() if found is None else self.learn(found)
+        return TurnSummary() if found is None else self.learn(found)
 
-    def learn(self, record: TurnRecord) -> Facts:
+    def learn(self, record: TurnRecord) -> TurnSummary:
         """Take the facts from a record that is at hand."""
         sent_at = record.sent_at.isoformat()
-        facts = Facts(record.model, cost_text(record), record.stop_reason, sent_at)
+        facts = TurnSummary(record.model, cost_text(record), record.stop_reason, sent_at)
         with self._lock:
             self._known[record.id] = facts
         return facts
@@ -147,7 +147,7 @@ def answer_of(turn: Turn, history: History) -> str:
     return redact((_record(turn, history) or turn).answer)
 
 
-def beginnings_of(turn: Turn, history: History) -> tuple[str, str]:
+def previews(turn: Turn, history: History) -> tuple[str, str]:
     """Give how a turn's prompt and answer begin, each on one line, without keys."""
     found = _record(turn, history) or turn
     # what is shown is much shorter: no key is cut where it could be seen
@@ -162,7 +162,7 @@ def _record(turn: Turn, history: History) -> TurnRecord | None:
 
 
 def version_rows(
-    versions: Sequence[Turn], facts: TurnFacts, history: History
+    versions: Sequence[Turn], facts: TurnSummaryCache, history: History
 ) -> list[dict[str, Any]]:
     """Give all answers of a cell, oldest first."""
     rows = []
@@ -181,7 +181,7 @@ def version_rows(
     return rows
 
 
-def answer_body(slot: Slot, history: History, settings: Settings) -> dict[str, Any]:
+def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[str, Any]:
     """Give the answer of a cell that counts, and what the cell shows of it.
 
     Raises
@@ -216,7 +216,7 @@ _MOST_STORED = 30
 @dataclass(slots=True)
 class _Node:
     name: str
-    slots: Sequence[Slot]
+    slots: Sequence[TurnSlot]
     live: bool
     parent: str | None
     """Id of the conversation that it was forked from."""
@@ -232,7 +232,7 @@ class Tree:
         Whose earlier conversations are shown.
     """
 
-    def __init__(self, session: Session, facts: TurnFacts, notebook: str) -> None:
+    def __init__(self, session: Session, facts: TurnSummaryCache, notebook: str) -> None:
         self._session = session
         self._facts = facts
         self._notebook = notebook
@@ -271,7 +271,7 @@ class Tree:
             turns = store.turns([each for place in record.places for each in place.versions])
             for turn in turns.values():
                 self._facts.learn(turn)
-            slots = thread_of(record, turns).slots
+            slots = thread_from_record(record, turns).slots
             self._nodes[record.id] = _Node(
                 record.name, slots, live=False, parent=record.forked_from
             )
@@ -287,7 +287,7 @@ class Tree:
             node.parent = parent
         return bool(back)
 
-    def _told(self, node: _Node, above: Sequence[Slot]) -> dict[str, Any]:
+    def _told(self, node: _Node, above: Sequence[TurnSlot]) -> dict[str, Any]:
         return {
             "name": node.name,
             "live": node.live,
@@ -296,11 +296,11 @@ class Tree:
             "forks": [self._told(each, node.slots) for each in node.forks],
         }
 
-    def _turn(self, at: int, slot: Slot) -> dict[str, Any]:
+    def _turn(self, at: int, slot: TurnSlot) -> dict[str, Any]:
         history = self._session.history
         shown = slot.turn or (slot.versions[-1] if slot.versions else None)
         known = self._facts.of(shown, history) if shown else None
-        prompt, answer = beginnings_of(shown, history) if shown else ("", "")
+        prompt, answer = previews(shown, history) if shown else ("", "")
         return {
             "turn": at,
             "cell_id": slot.key.cell_id if slot.key else None,
@@ -316,7 +316,7 @@ class Tree:
         }
 
 
-def _shared(slots: Sequence[Slot], above: Sequence[Slot]) -> int:
+def _shared(slots: Sequence[TurnSlot], above: Sequence[TurnSlot]) -> int:
     """Count the first turns that two conversations have in common."""
     shared = 0
     for mine, theirs in zip(slots, above, strict=False):

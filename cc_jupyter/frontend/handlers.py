@@ -18,11 +18,11 @@ from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.text import counted
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.frontend.conversations import Tree, answer_body, answer_of, version_rows
 from cc_jupyter.frontend.picker.rows import PickerSource
 from cc_jupyter.frontend.state import StateReader, tokens_text
-from cc_jupyter.session.execution import cell_of
+from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
 from cc_jupyter.usage.ledger import add_up, format_sum, total
 
@@ -85,7 +85,7 @@ def _ill_typed(name: str, value: object, kind: str) -> OptionError:
     return OptionError(f"`{name}` must be {kind}, not {value!r:.60}")
 
 
-class Questions:
+class Queries:
     """Answers what is asked of a session."""
 
     def __init__(self, state: StateReader) -> None:
@@ -187,7 +187,7 @@ class Questions:
             if number > len(versions):
                 raise OptionError(
                     f"the cell has no version {number}",
-                    hint=f"it has {counted(len(versions), 'version')}",
+                    hint=f"it has {pluralize(len(versions), 'version')}",
                 )
             texts.append(answer_of(versions[number - 1], self._session.history))
         pieces = [{"kind": kind, "text": text} for kind, text in word_diff(*texts).pieces]
@@ -241,7 +241,7 @@ def _points(records: list[TurnRecord]) -> list[dict[str, Any]]:
     return points
 
 
-class Wishes:
+class Actions:
     """Does what is asked for.
 
     Parameters
@@ -304,7 +304,7 @@ class Wishes:
         forked.rewind(sum(slot.turn is not None for slot in forked.slots[place + 1 :]))
         conversations.put(forked)
         self._save(forked)
-        turns = counted(sum(slot.turn is not None for slot in forked.slots), "turn")
+        turns = pluralize(sum(slot.turn is not None for slot in forked.slots), "turn")
         return _done(f"thread {name}, a fork of {thread.name} with {turns}")
 
     def _choose_version(self, body: Body) -> Answer:
@@ -314,7 +314,7 @@ class Wishes:
         if number > len(versions) or not versions[number - 1].answer:
             raise OptionError(
                 f"the cell has no version {number} with an answer",
-                hint=f"it has {counted(len(versions), 'version')}",
+                hint=f"it has {pluralize(len(versions), 'version')}",
             )
         thread.choose(spot.place, number - 1, self._session.page(spot.slot.key))
         self._save(thread)
@@ -362,10 +362,10 @@ class Handlers:
         line: Callable[[str], object],
         is_busy: Callable[[], bool],
     ) -> None:
-        state = StateReader(session, cell_of(shell), shell.user_ns, is_busy)
-        self._wishes = Wishes(state, line)
+        state = StateReader(session, execution_context(shell), shell.user_ns, is_busy)
+        self._wishes = Actions(state, line)
         self._handlers: Mapping[str, Callable[[Body], Answer]] = {
-            **Questions(state).by_type,
+            **Queries(state).by_type,
             **self._wishes.by_type,
         }
         self._lock = threading.Lock()  # pages may ask from threads of their own

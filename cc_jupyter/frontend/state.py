@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.money import EXACT, format_usd
-from cc_jupyter.frontend.conversations import TurnFacts
+from cc_jupyter.frontend.conversations import TurnSummaryCache
 from cc_jupyter.models.registry import chosen_model
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.staleness import UPSTREAM, Staleness, differing_cells
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.conversation.document_order import Page
-    from cc_jupyter.conversation.turns import Slot
-    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.conversation.document_order import CellOrder
+    from cc_jupyter.conversation.turns import TurnSlot
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Spot:
+class CellTurn:
     """Where the turn of a cell stands."""
 
     thread: str
     place: int
     """From 0."""
-    slot: Slot
+    slot: TurnSlot
     """A copy of that instant."""
     is_last: bool
 
@@ -52,13 +52,13 @@ class StateReader:
     def __init__(
         self,
         session: Session,
-        cell: Cell,
+        cell: ExecutionContext,
         user_ns: Mapping[str, object],
         is_busy: Callable[[], bool],
     ) -> None:
         self.session = session
         self.cell = cell
-        self.facts = TurnFacts()
+        self.facts = TurnSummaryCache()
         self.user_ns = user_ns
         self._is_busy = is_busy
         self._changed: dict[str, tuple[str, ...]] = {}
@@ -87,9 +87,9 @@ class StateReader:
 
     # ── cells
 
-    def spots(self) -> dict[str, Spot]:
+    def spots(self) -> dict[str, CellTurn]:
         """Give for each cell id where its last request stands, in the current thread if there."""
-        found: dict[str, tuple[tuple[str, bool, int], Spot]] = {}
+        found: dict[str, tuple[tuple[str, bool, int], CellTurn]] = {}
         conversations = self.session.conversations
         for name in conversations.names:
             slots = conversations.thread(name).snapshot()
@@ -99,12 +99,12 @@ class StateReader:
                     continue
                 sent_at = self._sent_at(slot)
                 rank = (sent_at, name == conversations.current, slot.key.number)
-                spot = Spot(name, place, slot, place == last)
+                spot = CellTurn(name, place, slot, place == last)
                 if slot.key.cell_id not in found or found[slot.key.cell_id][0] < rank:
                     found[slot.key.cell_id] = (rank, spot)
         return {cell_id: spot for cell_id, (_, spot) in found.items()}
 
-    def spot(self, cell_id: str) -> Spot:
+    def spot(self, cell_id: str) -> CellTurn:
         """Give where a cell's last request stands.
 
         Raises
@@ -120,7 +120,7 @@ class StateReader:
             )
         return found
 
-    def _sent_at(self, slot: Slot) -> str:
+    def _sent_at(self, slot: TurnSlot) -> str:
         if not slot.versions:
             return ""
         return self.facts.of(slot.versions[-1], self.session.history).sent_at or ""
@@ -142,7 +142,7 @@ class StateReader:
             for cell_id, spot in spots.items()
         }
 
-    def _reasons(self, spot: Spot, staleness: Staleness | None) -> tuple[str, ...]:
+    def _reasons(self, spot: CellTurn, staleness: Staleness | None) -> tuple[str, ...]:
         """Say why a cell is stale; while a cell runs, variables stay as they were seen last."""
         turn = spot.slot.turn
         if turn is None:
@@ -155,7 +155,7 @@ class StateReader:
         self._changed[turn.id] = tuple(each for each in reasons if each != UPSTREAM)
         return reasons
 
-    def _told(self, spot: Spot, reasons: tuple[str, ...]) -> dict[str, Any]:
+    def _told(self, spot: CellTurn, reasons: tuple[str, ...]) -> dict[str, Any]:
         slot = spot.slot
         shown = slot.turn or (slot.versions[-1] if slot.versions else None)
         known = self.facts.of(shown, self.session.history) if shown else None
@@ -172,9 +172,9 @@ class StateReader:
             "last": spot.is_last,
         }
 
-    def _differing(self, spots: dict[str, Spot]) -> frozenset[str]:
+    def _differing(self, spots: dict[str, CellTurn]) -> frozenset[str]:
         session = self.session
-        pages: list[Page] = []
+        pages: list[CellOrder] = []
         for spot in spots.values():
             page = session.document_order.page(spot.slot.key)
             if page is not None and all(page is not each for each in pages):

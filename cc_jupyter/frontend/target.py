@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.frontend.comm import CommLink, Listener
+    from cc_jupyter.frontend.comm import CommServer, Listener
     from cc_jupyter.frontend.protocol import Comm
     from cc_jupyter.session.session import Session
 
@@ -46,7 +46,7 @@ class CommTarget:
         self._shell = shell
         self._session = session
         self._run_line = run_line
-        self._links: dict[str, CommLink] = {}
+        self._links: dict[str, CommServer] = {}
         self._listeners: dict[str, Listener] = {}  # oldest first
         self._lock = threading.Lock()
         self._cell = RunningCell(getattr(shell, "kernel", None))
@@ -68,7 +68,7 @@ class CommTarget:
             self._shell.events.unregister("post_run_cell", self._cell.ends)
             self._cell.ends(None)  # of the one that unloads us nobody will say it
         with self._lock:
-            links: list[CommLink | Listener] = [*self._listeners.values(), *self._links.values()]
+            links: list[CommServer | Listener] = [*self._listeners.values(), *self._links.values()]
             self._listeners.clear()
             self._links.clear()
         for link in links:
@@ -76,7 +76,7 @@ class CommTarget:
 
     def _opened(self, comm: Comm, message: dict[str, Any]) -> None:
         from cc_jupyter.frontend.comm import (  # noqa: PLC0415  loading the extension is light
-            CommLink,
+            CommServer,
             listen_id,
         )
         from cc_jupyter.frontend.handlers import Handlers  # noqa: PLC0415  as above
@@ -89,7 +89,7 @@ class CommTarget:
             handlers = Handlers(
                 self._shell, self._session(), self._run_line, lambda: self._cell.runs
             )
-            link = CommLink(comm, handlers, self._cell, self._closed)
+            link = CommServer(comm, handlers, self._cell, self._closed)
             self._links[comm.comm_id] = link
         link.take(message)
 

@@ -13,17 +13,17 @@ from cc_jupyter.commands.models import ModelCommands
 from cc_jupyter.commands.registry import Commands
 from cc_jupyter.commands.threads import ThreadCommands, TurnCommands
 from cc_jupyter.commands.usage import LedgerCommands
-from cc_jupyter.core.display import Page
+from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
-from cc_jupyter.core.messages import Question
+from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.text import check_prompt
 from cc_jupyter.frontend.picker.command import PickCommand
-from cc_jupyter.prompt.builder import Composer
+from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
-from cc_jupyter.render.base import Indented, Renderer, Silent
+from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.dry_run import DryRun, dry_run
-from cc_jupyter.session.execution import Showing, cell_of
+from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.prompt.output_types import Capture
-    from cc_jupyter.session.prepare import Plan
+    from cc_jupyter.prompt.output_types import OutputType
+    from cc_jupyter.session.prepare import PreparedRequest
 
 
-class Cells:
+class CellRunner:
     """Runs `%%cmd` cells and `%cmd` lines in one shell.
 
     Parameters
@@ -51,7 +51,7 @@ class Cells:
         self, shell: InteractiveShell, choices: dict[str, Any], profile: dict[str, Any]
     ) -> None:
         self._shell = shell
-        self._cell = cell_of(shell)
+        self._cell = execution_context(shell)
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
@@ -78,7 +78,7 @@ class Cells:
         """Run a `%%cmd` cell."""
         options = parse_cell_line(line)
         if options.help:
-            self._show(Page(option_help()))
+            self._show(TextOutput(option_help()))
             return
         with self._failures_told(options.name):
             # IPython ends every cell with a newline of its own
@@ -117,10 +117,10 @@ class Cells:
         if options.format == "code":
             self._insert(reply)
 
-    def _ask(self, line: str, local_ns: dict[str, object]) -> Reply | DryRun | Page:
+    def _ask(self, line: str, local_ns: dict[str, object]) -> Reply | DryRun | TextOutput:
         options, text = parse_ask_line(line)
         if options.help:
-            return Page(option_help())
+            return TextOutput(option_help())
         plan, capture = self._plan(options, text, local_ns)
         if options.dry_run:
             return dry_run(plan, self.session)
@@ -134,7 +134,7 @@ class Cells:
         options, remark = parse_ask_line(line)
         text = f"{prompt}\n\n{remark}" if remark.strip() else prompt
         options = dataclasses.replace(options, raw=True)
-        composer = Composer(self._shell, {})
+        composer = PromptBuilder(self._shell, {})
         capture = composer.capture(options)
         question = composer.question(options, text, self._cell, capture)
         question = dataclasses.replace(question, notices=question.notices + notices)
@@ -148,15 +148,15 @@ class Cells:
                 f"%cmd continue takes options and no text, not {text.strip()!r}",
                 hint="to say more, ask in a new cell",
             )
-        question = Question("", model=options.model, parameters=options.parameters)
+        question = PromptSpec("", model=options.model, parameters=options.parameters)
         question = dataclasses.replace(question, thread=options.thread, key_env=options.key_env)
         return self._run(options, self.session.continued(question))
 
     def _plan(
         self, options: CellOptions, text: str, local_ns: dict[str, object]
-    ) -> tuple[Plan, Capture | None]:
+    ) -> tuple[PreparedRequest, OutputType | None]:
         check_prompt(text, where_to="write it below the %%cmd line, or behind %cmd ask")
-        composer = Composer(self._shell, local_ns)
+        composer = PromptBuilder(self._shell, local_ns)
         capture = composer.capture(options)
         question = composer.question(options, text, self._cell, capture)
         return self.session.plan(question), capture
@@ -164,8 +164,8 @@ class Cells:
     def _run(
         self,
         options: CellOptions,
-        plan: Plan,
-        capture: Capture | None = None,
+        plan: PreparedRequest,
+        capture: OutputType | None = None,
         *,
         owns_cell: bool = False,
     ) -> Reply:
@@ -188,25 +188,30 @@ class Cells:
         self._shell.user_ns["_cmd"] = reply
         return reply
 
-    def _display(self, *, quiet: bool) -> Showing:
+    def _display(self, *, quiet: bool) -> ReplyDisplay:
         """Give how a reply shows itself: not again in the execution that has shown it."""
         if not quiet:
-            return Showing(self._cell, self._cell.token, "shown above")
+            return ReplyDisplay(self._cell, self._cell.token, "shown above")
         # nothing was shown: a bare line shall show nothing, a variable shall
-        return Showing(self._cell, self._cell.token if self._cell.ends_in_magic() else None)
+        return ReplyDisplay(self._cell, self._cell.token if self._cell.ends_in_magic() else None)
 
     def _renderer(
-        self, options: CellOptions, plan: Plan, capture: Capture | None, *, owns_cell: bool
+        self,
+        options: CellOptions,
+        plan: PreparedRequest,
+        capture: OutputType | None,
+        *,
+        owns_cell: bool,
     ) -> Renderer:
         if options.quiet:
-            return Silent()
+            return NullRenderer()
         renderer = self._cell.renderer(
             short_name(plan.model.id),
             plan.settings,
             markdown=options.format != "text" and capture is None,
             owns_cell=owns_cell,
         )
-        return renderer if capture is None else Indented(renderer, capture.shown)
+        return renderer if capture is None else PrettyJsonRenderer(renderer, capture.shown)
 
     def _text(self, options: CellOptions, reply: Reply) -> str:
         """Return the answer's text.
@@ -227,7 +232,7 @@ class Cells:
         if code:
             self._shell.set_next_input(code)
         else:
-            self._show(Page("the answer holds no code block; no cell was added"))
+            self._show(TextOutput("the answer holds no code block; no cell was added"))
 
     @contextmanager
     def _failures_told(self, name: str | None = None) -> Iterator[None]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.magics.completion.names import Names, Offer
+    from cc_jupyter.magics.completion.names import Completions, NameSource
 
 
 _FIRST = 1_000
@@ -39,7 +39,7 @@ class CmdCompleter:
         self._shell = shell
         self._choices = choices
         self._profile = profile
-        self._names: Names | None = None
+        self._names: NameSource | None = None
 
     @context_matcher(identifier="cc_jupyter", priority=_FIRST)  # type: ignore[untyped-decorator]  # IPython's
     def matches(self, context: CompletionContext) -> SimpleMatcherResult:
@@ -55,18 +55,18 @@ class CmdCompleter:
             "ordered": True,
         }
 
-    def _offer(self, context: CompletionContext) -> Offer | None:
+    def _offer(self, context: CompletionContext) -> Completions | None:
         from cc_jupyter.core.errors import CcError  # noqa: PLC0415  as above
         from cc_jupyter.magics.completion import complete  # noqa: PLC0415  loading is light
-        from cc_jupyter.magics.completion.names import Offer  # noqa: PLC0415  loading is light
+        from cc_jupyter.magics.completion.names import Completions  # noqa: PLC0415  loading is light
 
         cell, line, column = context.full_text, context.cursor_line, context.cursor_position
         try:
             return complete(cell, line, column, self._known())
         except CcError:  # a broken file of settings or models: the cell that needs it says so
-            return Offer()
+            return Completions()
 
-    def _known(self) -> Names:
+    def _known(self) -> NameSource:
         if self._names is None:
             from cc_jupyter.magics.completion.names import KnownNames  # noqa: PLC0415  as above
 

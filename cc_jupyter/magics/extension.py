@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    from cc_jupyter.magics.cell_runner import Cells
+    from cc_jupyter.magics.cell_runner import CellRunner
 
 
 @magics_class
@@ -62,7 +62,7 @@ class CmdMagics(Magics):
         self.replaced: dict[str, Any] = {}
         """What had the name before, by kind: on Windows IPython has a `%%cmd` of its own."""
         self.comm_target = CommTarget(shell, lambda: self.cells.session, self.run_line)
-        self._cells: Cells | None = None
+        self._cells: CellRunner | None = None
         self._lock = threading.Lock()
 
     def update_config(self, config: Config) -> None:
@@ -92,13 +92,13 @@ class CmdMagics(Magics):
         return result
 
     @property
-    def cells(self) -> Cells:
+    def cells(self) -> CellRunner:
         """What does the work, loaded when it is first needed."""
         with self._lock:  # a front end may ask beside the first cell
             if self._cells is None:
-                from cc_jupyter.magics.cell_runner import Cells  # noqa: PLC0415  loading the extension is light
+                from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415  loading the extension is light
 
-                self._cells = Cells(self._ipython, self.choices, self.profile)
+                self._cells = CellRunner(self._ipython, self.choices, self.profile)
             return self._cells
 
     def _values(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cc_jupyter.core.messages import Endpoint
+    from cc_jupyter.core.messages import ApiPath
 
 
 _FILE = Path(__file__).with_name("catalog.toml")
@@ -77,14 +77,14 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSpec:
+class CatalogEntry:
     """What is known of one model; the defaults are those of a model known by its id only."""
 
     id: str
     """Sent to the letter: case, `/`, `.` and `:` count."""
     name: str
     maker: str
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[ApiPath, ...]
     context_tokens: int | None = None
     """Prompt and completion together."""
     max_output_tokens: int | None = None
@@ -137,7 +137,7 @@ class ModelSpec:
 class Catalog:
     """Every model the package knows, in the order of its file."""
 
-    models: Mapping[str, ModelSpec]
+    models: Mapping[str, CatalogEntry]
     """By id."""
     price_date: date
     """The day the prices were read."""
@@ -145,7 +145,7 @@ class Catalog:
     """Where they were read."""
 
 
-def endpoint_by_name(model_id: str) -> Endpoint:
+def endpoint_by_name(model_id: str) -> ApiPath:
     """Give the endpoint of a model that no list knows, by how its id begins.
 
     Source: Command Code, "Command Code Provider API", state of 2026-10-08.
@@ -153,9 +153,9 @@ def endpoint_by_name(model_id: str) -> Endpoint:
     return "/messages" if model_id.startswith("claude-") else "/chat/completions"
 
 
-def spec_by_id(model_id: str) -> ModelSpec:
+def spec_by_id(model_id: str) -> CatalogEntry:
     """Give what the id alone tells of a model that no list knows."""
-    return ModelSpec(model_id, model_id, maker_by_id(model_id), (endpoint_by_name(model_id),))
+    return CatalogEntry(model_id, model_id, maker_by_id(model_id), (endpoint_by_name(model_id),))
 
 
 def maker_by_id(model_id: str) -> str:
@@ -215,7 +215,7 @@ class _ModelRow(TypedDict, total=False):
 
 class _MakerRow(TypedDict):
     name: str
-    endpoints: list[Endpoint]
+    endpoints: list[ApiPath]
     models: dict[str, _ModelRow]
 
 
@@ -232,15 +232,15 @@ class _File(TypedDict):
     makers: list[_MakerRow]
 
 
-def _specs(makers: list[_MakerRow], hours: PeakHours, day: date) -> Iterator[ModelSpec]:
+def _specs(makers: list[_MakerRow], hours: PeakHours, day: date) -> Iterator[CatalogEntry]:
     for maker in makers:
         for model_id, row in maker["models"].items():
             yield dataclasses.replace(_spec(model_id, maker, row, hours), price_date=day)
 
 
-def _spec(model_id: str, maker: _MakerRow, row: _ModelRow, hours: PeakHours) -> ModelSpec:
+def _spec(model_id: str, maker: _MakerRow, row: _ModelRow, hours: PeakHours) -> CatalogEntry:
     efforts = tuple(row.get("efforts", ()))
-    return ModelSpec(
+    return CatalogEntry(
         id=model_id,
         name=row["name"],
         maker=maker["name"],

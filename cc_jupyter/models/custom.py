@@ -8,15 +8,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, load_catalog, spec_by_id
+from cc_jupyter.models.catalog import CatalogEntry, Rates, Tier, load_catalog, spec_by_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.config.custom_models import OwnModel
+    from cc_jupyter.config.custom_models import CustomModel
 
 
-def own_spec(model_id: str, own: Mapping[str, OwnModel]) -> ModelSpec | None:
+def custom_entry(model_id: str, own: Mapping[str, CustomModel]) -> CatalogEntry | None:
     """Return what catalog and user know of a model, the user first; `None`: nothing."""
     known = load_catalog().models.get(model_id)
     entry = own.get(model_id)
@@ -25,7 +25,7 @@ def own_spec(model_id: str, own: Mapping[str, OwnModel]) -> ModelSpec | None:
     return dataclasses.replace(known or spec_by_id(model_id), **catalog_fields(entry))
 
 
-def catalog_fields(entry: OwnModel) -> dict[str, Any]:
+def catalog_fields(entry: CustomModel) -> dict[str, Any]:
     """Return an entry's fields by the names of a catalog entry."""
     fields = dict(entry.fields)
     if "rates" in fields:

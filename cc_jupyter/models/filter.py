@@ -11,7 +11,7 @@ from cc_jupyter.core.errors import OptionError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cc_jupyter.models.registry import KnownModel
+    from cc_jupyter.models.registry import ModelEntry
 
 
 PROMPT_SHARE = 3
@@ -24,25 +24,25 @@ _PRICE = re.compile(r"[<>]=?\$(\d+(?:\.\d+)?)")
 _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
-def blended_usd(model: KnownModel) -> Decimal | None:
+def blended_usd(model: ModelEntry) -> Decimal | None:
     """Give what a million tokens of everyday use cost; `None`: no price is known."""
     if model.rates is None:
         return None
     return (PROMPT_SHARE * model.rates.input + model.rates.output) / (PROMPT_SHARE + 1)
 
 
-def is_free(model: KnownModel) -> bool:
+def is_free(model: ModelEntry) -> bool:
     """Tell whether prompt and answer are known to cost nothing."""
     return model.spec.is_free
 
 
-def is_cheap(model: KnownModel) -> bool:
+def is_cheap(model: ModelEntry) -> bool:
     """Tell whether a model is known to cost little or nothing."""
     usd = blended_usd(model)
     return usd is not None and usd < CHEAP_USD
 
 
-NAMED: Mapping[str, Callable[[KnownModel], bool]] = {
+NAMED: Mapping[str, Callable[[ModelEntry], bool]] = {
     "free": is_free,
     "cheap": is_cheap,
     "image": lambda model: model.spec.image_input,
@@ -54,7 +54,7 @@ NAMED: Mapping[str, Callable[[KnownModel], bool]] = {
 }
 """The words that mean an ability; all others are looked for in id, name and maker."""
 
-ORDERS: Mapping[str, Callable[[KnownModel], tuple[object, ...]]] = {
+ORDERS: Mapping[str, Callable[[ModelEntry], tuple[object, ...]]] = {
     "name": lambda model: (model.spec.name.casefold(),),
     "price": lambda model: ((usd := blended_usd(model)) is None, usd or Decimal(0)),
     "window": lambda model: (-(model.spec.context_tokens or 0),),
@@ -63,8 +63,8 @@ ORDERS: Mapping[str, Callable[[KnownModel], tuple[object, ...]]] = {
 
 
 def matching(
-    models: Iterable[KnownModel], words: Sequence[str], sort: str | None = None
-) -> list[KnownModel]:
+    models: Iterable[ModelEntry], words: Sequence[str], sort: str | None = None
+) -> list[ModelEntry]:
     """Give the models that fit every word.
 
     Parameters
@@ -87,7 +87,7 @@ def matching(
     return found if sort is None else sorted(found, key=ORDERS[sort])
 
 
-def hint_for(words: Sequence[str], models: Iterable[KnownModel]) -> str:
+def hint_for(words: Sequence[str], models: Iterable[ModelEntry]) -> str:
     """Say what to try where no model fits all of some words."""
     models = list(models)
     lost = next((word for word in words if not matching(models, [word])), "")
@@ -97,7 +97,7 @@ def hint_for(words: Sequence[str], models: Iterable[KnownModel]) -> str:
     return did_you_mean(lost, known) or "fewer words find more"
 
 
-def _test(word: str) -> Callable[[KnownModel], bool]:
+def _test(word: str) -> Callable[[ModelEntry], bool]:
     folded = word.casefold()
     if folded in NAMED:
         return NAMED[folded]
@@ -108,7 +108,7 @@ def _test(word: str) -> Callable[[KnownModel], bool]:
     )
 
 
-def _comparison(word: str, folded: str) -> Callable[[KnownModel], bool]:
+def _comparison(word: str, folded: str) -> Callable[[ModelEntry], bool]:
     sign = folded[0]
     if window := _WINDOW.fullmatch(folded):
         tokens = float(window[1]) * _FACTORS[window[2]]

@@ -18,15 +18,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, get_args
 
 from cc_jupyter.client.parsing import count
-from cc_jupyter.client.transport import Call, Transport, fetch
 from cc_jupyter.core.errors import ConfigError, ConnectError
-from cc_jupyter.core.messages import Endpoint
+from cc_jupyter.core.messages import ApiPath
 from cc_jupyter.core.paths import cache_folder, make_private
 from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from cc_jupyter.client.transport import Transport
 
 
 _TIMEOUT_S = 10.0
@@ -37,7 +38,7 @@ _LONGEST_NAME = 80
 _MOST_DIGITS = 18
 _LAST_S = 32_000_000_000
 """About the year 3000: instants beyond it cannot be shown everywhere."""
-_ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
+_ENDPOINTS: tuple[ApiPath, ...] = get_args(ApiPath)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class ListedModel:
     name: str
     context_tokens: int | None
     """`None`: not told."""
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[ApiPath, ...]
     """Those we speak; empty: the list does not say."""
 
 
@@ -86,8 +87,11 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
     ConnectError
         It did not answer, or not with a list of models.
     """
+    # completion reads cached lists and must not load the network
+    from cc_jupyter.client.transport import HttpRequest, fetch  # noqa: PLC0415
+
     headers = {"User-Agent": f"cc_jupyter/{__version__}", "Accept": "application/json"}
-    call = Call("GET", f"{api_root}/models", headers, idle_timeout_s=_TIMEOUT_S)
+    call = HttpRequest("GET", f"{api_root}/models", headers, idle_timeout_s=_TIMEOUT_S)
     status, raw = fetch(transport, call, timeout_s=_TIMEOUT_S, most_bytes=_MOST_BYTES)
     models = _read(_data(raw)) if status == HTTPStatus.OK else {}
     if not models:  # an empty list is no reason to forget a good one
@@ -174,7 +178,7 @@ def _paths(given: object) -> list[str]:
     return [path.strip().rstrip("/") for path in named if isinstance(path, str) and path.strip()]
 
 
-def _known(paths: list[str]) -> Iterable[Endpoint]:
+def _known(paths: list[str]) -> Iterable[ApiPath]:
     """Read paths with `/v1` before them and full URLs, too."""
     for endpoint in _ENDPOINTS:
         if any(path.endswith(endpoint) for path in paths):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cc_jupyter.core.events import Usage
-    from cc_jupyter.models.catalog import ModelSpec, Rates
+    from cc_jupyter.models.catalog import CatalogEntry, Rates
 
 
 # A notebook may have set the thread's decimal context to anything; money does not depend on it.
@@ -25,7 +25,7 @@ _PER_MILLION = -6
 
 
 def price(
-    spec: ModelSpec | None,
+    spec: CatalogEntry | None,
     usage: Usage,
     sent_at: datetime,
     *,

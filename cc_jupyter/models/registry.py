@@ -17,33 +17,33 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError, did_you_mean
-from cc_jupyter.core.messages import Endpoint
+from cc_jupyter.core.messages import ApiPath
 from cc_jupyter.models.catalog import (
-    ModelSpec,
+    CatalogEntry,
     Rates,
     Tier,
     endpoint_by_name,
     load_catalog,
     spec_by_id,
 )
-from cc_jupyter.models.custom import catalog_fields, own_spec
+from cc_jupyter.models.custom import catalog_fields, custom_entry
 from cc_jupyter.models.listing import ListedModel, ModelList, cached_models, fetch_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.client.endpoint import Target
+    from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.client.transport import Transport
-    from cc_jupyter.config.custom_models import OwnModel
+    from cc_jupyter.config.custom_models import CustomModel
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.models.listing import ListedModel
 
 
 @dataclass(frozen=True, slots=True)
-class KnownModel:
+class ModelEntry:
     """A model and who knows it."""
 
-    spec: ModelSpec
+    spec: CatalogEntry
     """All that is known, put together."""
     is_listed: bool | None
     """Whether the provider lists it; `None`: there is no list yet."""
@@ -55,9 +55,9 @@ class KnownModel:
     @classmethod
     def on_this_machine(cls, model_id: str, name: str) -> Self:
         """Give the local model, which costs nothing and speaks every wire format."""
-        every: tuple[Endpoint, ...] = get_args(Endpoint)
+        every: tuple[ApiPath, ...] = get_args(ApiPath)
         free = Tier(None, Rates(Decimal(0), Decimal(0), Decimal(0), Decimal(0)))
-        spec = ModelSpec(
+        spec = CatalogEntry(
             model_id,
             name,
             "on this machine",
@@ -101,7 +101,7 @@ class KnownModel:
         return found
 
 
-def known_models(own: Mapping[str, OwnModel], listed: ModelList) -> dict[str, KnownModel]:
+def known_models(own: Mapping[str, CustomModel], listed: ModelList) -> dict[str, ModelEntry]:
     """Give all models by id: the user's own gateways, then as the provider lists them, then others.
 
     Parameters
@@ -118,15 +118,15 @@ def known_models(own: Mapping[str, OwnModel], listed: ModelList) -> dict[str, Kn
     return {name: _known(name, own, listed) for name in ids}
 
 
-def _known(name: str, own: Mapping[str, OwnModel], listed: ModelList) -> KnownModel:
+def _known(name: str, own: Mapping[str, CustomModel], listed: ModelList) -> ModelEntry:
     entry = own.get(name)
     served = listed.models.get(name)
-    spec = own_spec(name, own) or spec_by_id(name)
+    spec = custom_entry(name, own) or spec_by_id(name)
     if served is not None:
         told = _told(served, spec)
         corrected = catalog_fields(entry) if entry else {}
         spec = dataclasses.replace(spec, **{k: v for k, v in told.items() if k not in corrected})
-    return KnownModel(
+    return ModelEntry(
         spec,
         is_listed=(served is not None) if listed.models else None,
         is_own=entry is not None,
@@ -134,7 +134,7 @@ def _known(name: str, own: Mapping[str, OwnModel], listed: ModelList) -> KnownMo
     )
 
 
-def _told(served: ListedModel, spec: ModelSpec) -> dict[str, Any]:
+def _told(served: ListedModel, spec: CatalogEntry) -> dict[str, Any]:
     """Give what the provider says of a model, as fields of its spec."""
     return {
         "name": served.name if served.name != served.id else spec.name,
@@ -145,16 +145,16 @@ def _told(served: ListedModel, spec: ModelSpec) -> dict[str, Any]:
 
 LOCAL = "local"
 """The name that means the local model, as a model and as a base URL."""
-_NONE: Mapping[str, OwnModel] = {}
+_NONE: Mapping[str, CustomModel] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ResolvedModel:
     """A model as it will be asked."""
 
     id: str
-    endpoint: Endpoint
-    spec: ModelSpec | None
+    endpoint: ApiPath
+    spec: CatalogEntry | None
     """`None`: neither price table nor user has it, so its cost is unknown."""
 
 
@@ -166,7 +166,9 @@ class Models:
         self._lists: dict[str, ModelList] = {}
         self._looked_up: set[tuple[str, str]] = set()  # API root and id, whatever came of it
 
-    def find(self, name: str, target: Target, own: Mapping[str, OwnModel] = _NONE) -> Model:
+    def find(
+        self, name: str, target: Endpoint, own: Mapping[str, CustomModel] = _NONE
+    ) -> ResolvedModel:
         """Give the model with an id, asking `/models` once if no list knows it.
 
         A host other than the provider's own may serve what it does not list, or have no list.
@@ -184,8 +186,8 @@ class Models:
             It had to be asked and did not answer.
         """
         if target.served_by == LOCAL:
-            return Model(name, endpoint_by_name(name), None)
-        spec = own_spec(name, own)
+            return ResolvedModel(name, endpoint_by_name(name), None)
+        spec = custom_entry(name, own)
         listed = self.listed(target.api_root).models.get(name)
         if spec is None and listed is None:
             listed = self._look_up(name, target)
@@ -196,9 +198,9 @@ class Models:
             )
         by_user = own[name].fields.get("endpoints", ()) if name in own else ()
         endpoints = by_user or (listed.endpoints if listed else ())
-        return Model(name, _endpoint(name, endpoints, spec), spec)
+        return ResolvedModel(name, _endpoint(name, endpoints, spec), spec)
 
-    def _look_up(self, name: str, target: Target) -> ListedModel | None:
+    def _look_up(self, name: str, target: Endpoint) -> ListedModel | None:
         if (target.api_root, name) in self._looked_up:
             return None
         try:
@@ -211,13 +213,13 @@ class Models:
         return listed
 
     def close_to(
-        self, name: str, target: Target, own: Mapping[str, OwnModel] = _NONE
+        self, name: str, target: Endpoint, own: Mapping[str, CustomModel] = _NONE
     ) -> str | None:
         """Give a hint that names models like `name`; `None` when there are none."""
         known = known_models(own, self.listed(target.api_root)).keys() - {name}
         return did_you_mean(name, sorted(known))
 
-    def known(self, settings: Settings) -> dict[str, KnownModel]:
+    def known(self, settings: Settings) -> dict[str, ModelEntry]:
         """Give every model by id, as far as is known without asking anybody.
 
         Where the local model answers, it comes first; it plays all the others.
@@ -263,11 +265,11 @@ def chosen_model(option: str | None, settings: Settings) -> str:
     return settings.alias.get(name, name)
 
 
-def local_model() -> KnownModel:
+def local_model() -> ModelEntry:
     """Give the model on this machine as lists show it."""
     from cc_jupyter.client.local.model import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
 
-    return KnownModel.on_this_machine(LOCAL, DISPLAY_NAME)
+    return ModelEntry.on_this_machine(LOCAL, DISPLAY_NAME)
 
 
 def settings_for(name: str, settings: Settings) -> Settings:
@@ -280,7 +282,7 @@ def settings_for(name: str, settings: Settings) -> Settings:
     return dataclasses.replace(settings, base_url=own.base_url, key_env=own.key_env, own_host=True)
 
 
-def _endpoint(name: str, listed: tuple[Endpoint, ...], spec: ModelSpec | None) -> Endpoint:
+def _endpoint(name: str, listed: tuple[ApiPath, ...], spec: CatalogEntry | None) -> ApiPath:
     by_name = endpoint_by_name(name)
     for endpoints in (listed, spec.endpoints if spec else ()):
         if endpoints:

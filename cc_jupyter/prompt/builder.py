@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import Question
+from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.text import check_characters
 from cc_jupyter.prompt.images import load_image
-from cc_jupyter.prompt.output_types import Capture, capture_for, json_capture
+from cc_jupyter.prompt.output_types import OutputType, json_output_type, output_type_for
 from cc_jupyter.prompt.template import RenderedPrompt, evaluate, plain_name, render
 from cc_jupyter.prompt.type_parser import parse_type
 from cc_jupyter.prompt.values import to_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.options import CellOptions
 
 
-class Composer:
+class PromptBuilder:
     """Reads the user's namespace for one request; nothing is sent.
 
     Parameters
@@ -41,8 +41,8 @@ class Composer:
         options: CellOptions,
         text: str,
         cell: RunningCell,
-        capture: Capture | None = None,
-    ) -> Question:
+        capture: OutputType | None = None,
+    ) -> PromptSpec:
         """Return what the options and the prompt ask for; `capture` is the answer's type.
 
         Raises
@@ -57,7 +57,7 @@ class Composer:
                 f"a system prompt holds no image, and {system.images[0].described} is in it",
                 hint="put it into the prompt, or give it with -i",
             )
-        return Question(
+        return PromptSpec(
             prompt=prompt.text,
             images=self._given_images(options) + prompt.images,
             model=options.model,
@@ -100,7 +100,7 @@ class Composer:
     def _given_images(self, options: CellOptions) -> tuple[Image, ...]:
         return tuple(load_image(source, self._value, Path.cwd()) for source in options.image)
 
-    def capture(self, options: CellOptions) -> Capture | None:
+    def capture(self, options: CellOptions) -> OutputType | None:
         """Return the type that the answer must have; `None`: it is text.
 
         Raises
@@ -114,8 +114,8 @@ class Composer:
                     f"`-f code` gives code, not {options.type}", hint="keep one of the two"
                 )
             annotation = parse_type(options.type, self._user_ns, self._local_ns)
-            return capture_for(annotation, options.type)
-        return json_capture() if options.format == "json" else None
+            return output_type_for(annotation, options.type)
+        return json_output_type() if options.format == "json" else None
 
     def _value(self, expression: str) -> object:
         return evaluate(expression, self._user_ns, self._local_ns)

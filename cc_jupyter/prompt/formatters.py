@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from cc_jupyter.core.text import counted, library_of
+from cc_jupyter.core.text import pluralize, top_level_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -184,7 +184,8 @@ VALUE_LIMIT = 1_000
 def is_array(value: object) -> bool:
     """Tell whether it is a numpy array, or of a subclass, without importing numpy."""
     return any(
-        kind.__name__ == "ndarray" and library_of(kind) == "numpy" for kind in type(value).__mro__
+        kind.__name__ == "ndarray" and top_level_module(kind) == "numpy"
+        for kind in type(value).__mro__
     )
 
 
@@ -246,7 +247,7 @@ def table_text(value: object, limit: int) -> tuple[str, list[str]] | None:
 def frame_kind(value: object) -> tuple[str, str] | None:
     """Give library and kind, `("pandas", "Series")`; `None` for anything else."""
     for kind in type(value).__mro__:
-        library = library_of(kind)
+        library = top_level_module(kind)
         if library in {"pandas", "polars"} and kind.__name__ in {"DataFrame", "Series"}:
             return library, kind.__name__
     return None
@@ -254,7 +255,7 @@ def frame_kind(value: object) -> tuple[str, str] | None:
 
 def shape_text(row_count: int, column_count: int) -> str:
     """Give a shape in words."""
-    return f"{counted(row_count, 'row')} {_TIMES} {counted(column_count, 'column')}"
+    return f"{pluralize(row_count, 'row')} {_TIMES} {pluralize(column_count, 'column')}"
 
 
 @dataclass(frozen=True, slots=True)

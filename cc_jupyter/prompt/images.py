@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from cc_jupyter.core.errors import ConfigError, OptionError, did_you_mean, too_large
 from cc_jupyter.core.messages import Image
-from cc_jupyter.core.text import describe, excerpt, library_of
+from cc_jupyter.core.text import describe, excerpt, top_level_module
 from cc_jupyter.prompt.formatters import is_array
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ def any_picture(value: object, name: str) -> bytes | None:
 
 def _figure_of(value: object) -> object | None:
     """Give the matplotlib figure that a figure, axes or another artist belongs to."""
-    if library_of(type(value)) == "seaborn":
+    if top_level_module(type(value)) == "seaborn":
         value = getattr(value, "figure", None)
-    if not any(library_of(kind) == "matplotlib" for kind in type(value).__mro__):
+    if not any(top_level_module(kind) == "matplotlib" for kind in type(value).__mro__):
         return None
     figure: object | None = value
     while figure is not None and not hasattr(figure, "savefig"):
@@ -148,7 +148,7 @@ def _figure_png(figure: object) -> bytes:
 
 def _is_pillow(value: object) -> bool:
     return any(
-        library_of(kind) == "PIL" and kind.__name__ == "Image" for kind in type(value).__mro__
+        top_level_module(kind) == "PIL" and kind.__name__ == "Image" for kind in type(value).__mro__
     )
 
 
@@ -415,7 +415,7 @@ def _linked(url: str, scheme: str) -> Image:
 def _displayed(value: object, name: str, folder: Path) -> Image | None:
     """Give the image of IPython's own `Image`, which holds bytes or a URL."""
     kind = type(value)
-    if kind.__name__ != "Image" or library_of(kind) != "IPython":
+    if kind.__name__ != "Image" or top_level_module(kind) != "IPython":
         return None
     held = cast("Any", value)
     if isinstance(held.data, bytes):

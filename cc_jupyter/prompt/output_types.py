@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
-from cc_jupyter.core.messages import AnswerFormat, Message
+from cc_jupyter.core.messages import Message, ResponseFormat
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe, excerpt
 from cc_jupyter.prompt.json_schema import close, drop_unset, is_object, wrap
@@ -258,12 +258,12 @@ _LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
+class OutputType:
     """What is asked of an answer that shall become a value."""
 
     label: str
     """The type, as messages name it."""
-    form: AnswerFormat
+    form: ResponseFormat
     read: Callable[[Any], object]
     """Gives the value of parsed JSON, or raises `ValidationProblem`."""
     wrapped: bool = False
@@ -359,7 +359,7 @@ def may_repair(reply: Reply, max_retries: int) -> bool:
     return max_retries > 0 and ended and bool(reply.text.strip())
 
 
-def json_capture() -> Capture:
+def json_output_type() -> OutputType:
     """Ask for any JSON object: `-f json`."""
 
     def read(value: Any) -> object:  # noqa: ANN401  any JSON
@@ -367,11 +367,11 @@ def json_capture() -> Capture:
             return value
         raise ValidationProblem(f"it is JSON, but {kind_of(value)} and not an object")
 
-    form = AnswerFormat("answer", {"type": "object"}, mode="object", strict=False)
-    return Capture("a JSON object", form, read)
+    form = ResponseFormat("answer", {"type": "object"}, mode="object", strict=False)
+    return OutputType("a JSON object", form, read)
 
 
-def capture_for(annotation: object, label: str | None = None) -> Capture:
+def output_type_for(annotation: object, label: str | None = None) -> OutputType:
     """Ask for a value of a type.
 
     Parameters
@@ -391,10 +391,10 @@ def capture_for(annotation: object, label: str | None = None) -> Capture:
     label = excerpt(label) if label else _label(annotation)
     reader = reader_for(annotation, label)
     closed = close(wrap(reader.schema) if reader.wrapped else reader.schema)
-    form = AnswerFormat(
+    form = ResponseFormat(
         _name(annotation), closed.schema, strict=closed.strict, recursive=closed.recursive
     )
-    return Capture(label, form, reader.read, wrapped=reader.wrapped)
+    return OutputType(label, form, reader.read, wrapped=reader.wrapped)
 
 
 def _label(annotation: object) -> str:

@@ -23,8 +23,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.core.redaction import held_by
-from cc_jupyter.core.text import describe, excerpt, name_expression
+from cc_jupyter.core.redaction import instance_dict
+from cc_jupyter.core.text import describe, excerpt, quote_expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -95,7 +95,7 @@ def _attribute(value: object, name: str) -> object:
     says = any(name in vars(each) for each in kind.__mro__)
     if says or kind.__getattribute__ not in _USUAL_WAYS:
         return UNTOLD
-    return held_by(value).get(name, UNTOLD)
+    return instance_dict(value).get(name, UNTOLD)
 
 
 def _item(value: object, at: object) -> object:
@@ -353,7 +353,7 @@ def _not_an_expression(text: str, opening: int, closing: int | None) -> OptionEr
         )
     complaint = "nothing stands in it" if not source.strip() else _complaint(source)
     return OptionError(
-        f"{name_expression(source)} on line {line} of the prompt is not a Python expression:"
+        f"{quote_expression(source)} on line {line} of the prompt is not a Python expression:"
         f" {complaint}",
         hint=_AS_TEXT,
     )
@@ -374,13 +374,13 @@ def _unknown(expression: str, name: str, namespace: Mapping[str, object]) -> Opt
     known = [key for key in map(str, namespace) if private or not key.startswith("_")]
     hint = did_you_mean(name, known) or "run the cell that defines it first."
     return OptionError(
-        f"the name `{excerpt(name)}` in {name_expression(expression)} is unknown",
+        f"the name `{excerpt(name)}` in {quote_expression(expression)} is unknown",
         hint=f"{hint} {_AS_TEXT.capitalize()}",
     )
 
 
 def _failed(expression: str, error: Exception) -> OptionError:
     return OptionError(
-        f"{name_expression(expression)} failed: {describe(error)}",
+        f"{quote_expression(expression)} failed: {describe(error)}",
         hint="nothing was sent; try the expression in a cell of its own",
     )

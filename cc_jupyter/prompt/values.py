@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, OptionError
-from cc_jupyter.core.text import describe, excerpt, name_expression
+from cc_jupyter.core.text import describe, excerpt, quote_expression
 from cc_jupyter.prompt.formatters import array_text, structure_text, table_text
 from cc_jupyter.prompt.images import image_file, image_in, media_type_of
 from cc_jupyter.prompt.source_code import source_text
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.messages import Image
 
-
-__all__ = ["Rendered", "describe", "excerpt", "name_expression", "to_text"]
 
 STR_LIMIT = 400_000
 """The most characters of a `str`: text that was made to be sent."""
@@ -74,7 +72,7 @@ def to_text(value: object, expression: str) -> Rendered:
         raise
     except Exception as error:
         raise OptionError(
-            f"the value of {name_expression(expression)}, a {type(value).__name__}, cannot be"
+            f"the value of {quote_expression(expression)}, a {type(value).__name__}, cannot be"
             f" written as text: {describe(error)}",
             hint="nothing was sent; make a str of it inside the braces",
         ) from error
@@ -100,7 +98,9 @@ def _limited(text: str, limit: int, cuts: list[str], expression: str) -> Rendere
     if not cuts:
         return Rendered(text)
     cut = ", ".join(cuts)
-    return Rendered(f"{text}\n… [cut: {cut}]", f"{name_expression(expression)} was cut: {cut} sent")
+    return Rendered(
+        f"{text}\n… [cut: {cut}]", f"{quote_expression(expression)} was cut: {cut} sent"
+    )
 
 
 # ── files
@@ -133,6 +133,6 @@ def _file(path: Path, expression: str) -> Rendered:
 
 def _unreadable(path: Path, expression: str, why: str) -> OptionError:
     return OptionError(
-        f"the file `{excerpt(str(path))}` of {name_expression(expression)} cannot be sent: {why}",
+        f"the file `{excerpt(str(path))}` of {quote_expression(expression)} cannot be sent: {why}",
         hint="a Path stands for what is in its file; str(path) sends the name alone",
     )

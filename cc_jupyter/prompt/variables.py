@@ -12,8 +12,8 @@ from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from cc_jupyter.core.redaction import held_by
-from cc_jupyter.core.text import counted, library_of
+from cc_jupyter.core.redaction import instance_dict
+from cc_jupyter.core.text import pluralize, top_level_module
 from cc_jupyter.prompt.formatters import frame_kind, is_array, shape_text
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _resolved(
     value = scope[path[0]]
     yield path[0], value
     for count, attribute in enumerate(path[1:], start=2):
-        held = held_by(value)
+        held = instance_dict(value)
         if attribute not in held:
             return
         value = held[attribute]
@@ -103,7 +103,7 @@ def _text(value: object) -> str | None:
     text = cast("str | bytes", value)
     if kind is str and len(text) < VALUE_LIMIT and len(repr(text)) <= VALUE_LIMIT:
         return f"str {text!r}"
-    return f"{kind.__name__} of {counted(len(text), 'character' if kind is str else 'byte')}"
+    return f"{kind.__name__} of {pluralize(len(text), 'character' if kind is str else 'byte')}"
 
 
 def _plain(value: object) -> str | None:
@@ -126,7 +126,7 @@ def _frame(value: object) -> str | None:
         return None
     frame, name = cast("Any", value), ".".join(known)
     if known[1] == "Series":
-        return f"{name} of {counted(len(frame), 'value')}, dtype {frame.dtype}"
+        return f"{name} of {pluralize(len(frame), 'value')}, dtype {frame.dtype}"
     columns = [
         f"{column[:_NAME_LIMIT]}: {dtype}"
         for column, dtype in zip(frame.columns, frame.dtypes, strict=False)
@@ -145,7 +145,7 @@ def _container(value: object) -> str | None:
     kinds = _kinds(held)
     if isinstance(held, dict) and held:
         kinds = f"{kinds}: {_kinds(held.values())}"
-    return f"{kind.__name__} of {counted(len(held), 'item')}" + (f" ({kinds})" if held else "")
+    return f"{kind.__name__} of {pluralize(len(held), 'item')}" + (f" ({kinds})" if held else "")
 
 
 def _kinds(values: Iterable[object]) -> str:
@@ -164,13 +164,13 @@ def _callable(value: object) -> str | None:
 def _shaped(value: object) -> str | None:
     """Give the shape where reading it costs nothing."""
     kind = type(value)
-    if not (is_array(value) or library_of(kind) in _SHAPED):
+    if not (is_array(value) or top_level_module(kind) in _SHAPED):
         return None
     held = cast("Any", value)
     shape = getattr(held, "shape", None)
     if not isinstance(shape, tuple):
         return None
-    if not shape and library_of(kind) == "numpy" and not is_array(value):
+    if not shape and top_level_module(kind) == "numpy" and not is_array(value):
         return f"{_type_name(kind)} {held!s:.{VALUE_LIMIT}}"
     return f"{_type_name(kind)}, shape {tuple(shape)}, dtype {getattr(held, 'dtype', '?')}"
 
@@ -178,4 +178,4 @@ def _shaped(value: object) -> str | None:
 def _type_name(kind: type) -> str:
     if kind.__module__ in {"builtins", "__main__"}:
         return kind.__qualname__
-    return f"{library_of(kind)}.{kind.__qualname__}"
+    return f"{top_level_module(kind)}.{kind.__qualname__}"

@@ -25,7 +25,7 @@ class Renderer(Protocol):
         """Draw what stays."""
 
 
-class Silent:
+class NullRenderer:
     """Shows nothing: `--quiet` and the Python face."""
 
     def show(self, event: StreamEvent) -> None:
@@ -35,7 +35,7 @@ class Silent:
         """Leave the screen as it is."""
 
 
-class Indented:
+class PrettyJsonRenderer:
     """Shows an answer that is JSON as another screen does, in the end indented."""
 
     def __init__(self, screen: Renderer, indent: Callable[[str], str]) -> None:

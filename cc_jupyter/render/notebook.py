@@ -153,7 +153,7 @@ class NotebookRenderer:
         self._screen = screen
         self._label = label
         self._reasoning = reasoning
-        self._layout = _WholeCell(screen) if owns_cell else _AmongOthers(screen)
+        self._layout = _OwnedCellLayout(screen) if owns_cell else _SharedCellLayout(screen)
         self._blocks = Blocks()
         self._live = ""  # the unfinished block as it was drawn last
         self._thoughts: list[str] = []
@@ -286,7 +286,7 @@ class _Layout:
         raise NotImplementedError
 
 
-class _WholeCell(_Layout):
+class _OwnedCellLayout(_Layout):
     """The cell holds nothing else: each settled piece is an output, and the end replaces all."""
 
     def grow(self, settled: str, live: str) -> bool:
@@ -307,7 +307,7 @@ class _WholeCell(_Layout):
             self._screen.new(bundle, final.about if bundle is owner else None)
 
 
-class _AmongOthers(_Layout):
+class _SharedCellLayout(_Layout):
     """Other outputs stand in the cell and stay: two outputs of our own, updated in place.
 
     The first holds what is settled and is sent again only when it has grown by an eighth, the

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.history import History
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.session.prepare import Plan
+    from cc_jupyter.session.prepare import PreparedRequest
 
 
 _LOOK_S = 0.2
@@ -47,7 +47,7 @@ class Spending:
         self.is_off = False
         """Whether `%cmd budget off` was said."""
 
-    def estimate(self, plan: Plan) -> Usage:
+    def estimate(self, plan: PreparedRequest) -> Usage:
         """Estimate the tokens of a request and of its answer."""
         asked = plan.request.parameters.max_tokens if plan.question.parameters.max_tokens else None
         return Usage(
@@ -55,12 +55,12 @@ class Spending:
             output_tokens=asked or usual_answer_tokens(self._past_tokens(plan)),
         )
 
-    def learn(self, plan: Plan, usage: Usage) -> None:
+    def learn(self, plan: PreparedRequest, usage: Usage) -> None:
         """Take what a model reported for a prompt."""
         if not any(message.images for message in plan.request.messages):
             self.calibration.learn(plan.model.id, usage.input_tokens, text_bytes(plan.request))
 
-    def current(self, plan: Plan) -> Budget | None:
+    def current(self, plan: PreparedRequest) -> Budget | None:
         """Give the budget that holds for a request; `None`: none does."""
         return self.standing(plan.settings, plan.question.notebook)
 
@@ -73,7 +73,7 @@ class Spending:
             kept = Budget(settings.budget_usd)
         return kept
 
-    def guard(self, plan: Plan) -> Guard | None:
+    def guard(self, plan: PreparedRequest) -> BudgetWatcher | None:
         """Refuse what would pass the budget; give what watches the answer, if there is a budget.
 
         Raises
@@ -87,7 +87,7 @@ class Spending:
         spent_usd = self.spent_usd(budget, plan.settings, plan.question.notebook)
         usage = self.estimate(plan)
         budget.check(spent_usd, plan_cost(plan, usage, self.now()).usd)
-        return Guard(budget, plan, spent_usd, usage, self)
+        return BudgetWatcher(budget, plan, spent_usd, usage, self)
 
     def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
         """Give what counts against a budget; requests of unknown cost count nothing."""
@@ -102,7 +102,7 @@ class Spending:
             row = store.spent(notebook=notebook)
         return row.reported_usd + row.estimated_usd
 
-    def _past_tokens(self, plan: Plan) -> list[int]:
+    def _past_tokens(self, plan: PreparedRequest) -> list[int]:
         past = [
             reply.usage.output_tokens
             for reply in self._spent
@@ -119,7 +119,7 @@ class Spending:
         return self._history().recall(model)
 
 
-class Guard:
+class BudgetWatcher:
     """Watches one answer: it is cut when its cost so far passes the budget.
 
     What has come is priced five times a second, so that much may be spent beyond the budget; the
@@ -127,7 +127,12 @@ class Guard:
     """
 
     def __init__(
-        self, budget: Budget, plan: Plan, spent_usd: Decimal, expected: Usage, spending: Spending
+        self,
+        budget: Budget,
+        plan: PreparedRequest,
+        spent_usd: Decimal,
+        expected: Usage,
+        spending: Spending,
     ) -> None:
         self._budget = budget
         self._plan = plan

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cc_jupyter.core.messages import Image
-    from cc_jupyter.session.prepare import Plan
+    from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
 
 
@@ -51,7 +51,7 @@ class DryRun(dict[str, Any]):
         return f'<pre style="white-space: pre-wrap">{html.escape(str(self))}</pre>'
 
 
-def dry_run(plan: Plan, session: Session) -> DryRun:
+def dry_run(plan: PreparedRequest, session: Session) -> DryRun:
     """Describe the request of a plan, secrets removed, with estimated tokens and cost."""
     raw = encode_body(plan.request)
     request = plan.request

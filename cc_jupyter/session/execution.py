@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cc_jupyter.render.base import Renderer
 
 
-class Cell:
+class ExecutionContext:
     """The execution under way; in a terminal every one is new and has no id."""
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -121,16 +121,16 @@ class Cell:
 
 
 @functools.cache
-def cell_of(shell: InteractiveShell) -> Cell:
+def execution_context(shell: InteractiveShell) -> ExecutionContext:
     """Give what counts the requests of a shell's executions, the same to all who ask."""
-    return Cell(shell)
+    return ExecutionContext(shell)
 
 
 @dataclass(frozen=True)
-class Showing:
+class ReplyDisplay:
     """How a reply shows itself: not again in the execution that has shown it."""
 
-    cell: Cell
+    cell: ExecutionContext
     execution: object
     """The one in which it is not shown; `None`: it always is."""
     why: str = "--quiet"

@@ -47,7 +47,7 @@ class InterruptGuard:
         """How many interrupts came."""
 
     def __enter__(self) -> Self:
-        if _python_hears():
+        if _default_handler_installed():
             self._installed = True
             signal.signal(signal.SIGINT, self._note)
         return self
@@ -83,7 +83,7 @@ def ignore_echo() -> None:
     looks busy for ever (every third time, 0.3 to 3 ms apart; measured 2026-11-23, ipykernel 7.4).
     """
     global _deaf_until_s  # noqa: PLW0603  a process has one handler
-    if _python_hears():
+    if _default_handler_installed():
         _deaf_until_s = monotonic() + _ECHO_S
         signal.signal(signal.SIGINT, _hear_later)
 
@@ -94,7 +94,7 @@ def _hear_later(number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as s
         signal.default_int_handler(number, frame)
 
 
-def _python_hears() -> bool:
+def _default_handler_installed() -> bool:
     """Tell whether interrupts come to this thread, by Python's own handler."""
     main = threading.current_thread() is threading.main_thread()
     standing = signal.getsignal(signal.SIGINT)
@@ -106,7 +106,7 @@ TOLD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Running:
+class InFlightRequest:
     """A request under way."""
 
     cell_id: str | None
@@ -122,17 +122,17 @@ class Running:
     """By `time.monotonic`."""
 
 
-class InFlight:
+class InFlightRequests:
     """All requests of this process that are under way; for use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: tuple[Running, ...] = ()  # swapped whole, as are
+        self._running: tuple[InFlightRequest, ...] = ()  # swapped whole, as are
         self._listeners: tuple[Callable[[bool], None], ...] = ()
         self._due_s = 0.0
 
     @property
-    def now(self) -> tuple[Running, ...]:
+    def now(self) -> tuple[InFlightRequest, ...]:
         """Those under way at this instant, oldest first."""
         return self._running
 
@@ -147,7 +147,7 @@ class InFlight:
         model: str,
     ) -> Iterator[None]:
         """Have a request among those under way until the block is left; listeners hear of both."""
-        running = Running(cell_id, thread, model, builder, interrupt, monotonic())
+        running = InFlightRequest(cell_id, thread, model, builder, interrupt, monotonic())
         with self._lock:
             self._running = (*self._running, running)
         try:

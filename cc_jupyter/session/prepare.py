@@ -9,39 +9,39 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.image_limits import check_images
-from cc_jupyter.client.structured_output import is_thinking, strongest
-from cc_jupyter.conversation.turns import Past
+from cc_jupyter.client.structured_output import is_thinking, preferred_format
+from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import Message, Parameters, Question, Request
+from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
 from cc_jupyter.core.money import Cost
 from cc_jupyter.models.pricing import price
-from cc_jupyter.models.registry import LOCAL, Model
+from cc_jupyter.models.registry import LOCAL, ResolvedModel
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cc_jupyter.client.endpoint import Target
+    from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.document_order import CellOrder
     from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.conversation.turns import Turn
     from cc_jupyter.core.events import Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PreparedRequest:
     """A question with everything decided; nothing has been sent."""
 
-    question: Question
+    question: PromptSpec
     request: Request
-    model: Model
-    target: Target
+    model: ResolvedModel
+    target: Endpoint
     settings: Settings
     thread: Thread | None
     """`None`: the turn leaves no trace in any conversation."""
-    past: Past = field(default_factory=Past)
+    past: Context = field(default_factory=Context)
     """What is sent along."""
-    page: Page | None = None
+    page: CellOrder | None = None
     """Whose order decided on that; `None`: the order of execution."""
     place: int | None = None
     """The turn's place in its thread, where it has one already."""
@@ -67,15 +67,15 @@ _GO_ON = (
 message, so on both wires it is asked for in words."""
 
 
-def going_on(past: Past, turn: Turn) -> tuple[Past, str]:
+def continuation_context(past: Context, turn: Turn) -> tuple[Context, str]:
     """Give what stands before, and what is said, to get the rest of an answer that was cut."""
     said = (Message("user", turn.prompt, turn.images), Message("assistant", turn.answer))
     system = past.system if turn.system is None else turn.system
-    return Past((*past.messages, *said), system or None, past.turns), _GO_ON
+    return Context((*past.messages, *said), system or None, past.turns), _GO_ON
 
 
 def build_request(
-    question: Question, settings: Settings, model: Model, past: Past | None
+    question: PromptSpec, settings: Settings, model: ResolvedModel, past: Context | None
 ) -> Request:
     """Put the question behind what its thread has before it."""
     before = past.messages if past else ()
@@ -86,7 +86,7 @@ def build_request(
     form = question.answer_format
     if form is not None:
         thinking = is_thinking(parameters.effort, parameters.extra)
-        form = strongest(form, model.endpoint, thinking=thinking)
+        form = preferred_format(form, model.endpoint, thinking=thinking)
     return Request(
         model=model.id,
         endpoint=model.endpoint,
@@ -97,7 +97,9 @@ def build_request(
     )
 
 
-def plan_cost(plan: Plan, usage: Usage, sent_at: datetime, *, doubtful: bool = False) -> Cost:
+def plan_cost(
+    plan: PreparedRequest, usage: Usage, sent_at: datetime, *, doubtful: bool = False
+) -> Cost:
     """Price a usage, which may be doubtful; the local model is free."""
     if plan.target.served_by == LOCAL:
         return Cost(Decimal(0), "reported", None)
@@ -110,7 +112,7 @@ def plan_cost(plan: Plan, usage: Usage, sent_at: datetime, *, doubtful: bool = F
     )
 
 
-def check_sight(request: Request, target: Target, model: Model) -> None:
+def check_image_support(request: Request, target: Endpoint, model: ResolvedModel) -> None:
     """Refuse images that the model cannot see, or that no request can carry."""
     images = [image for message in request.messages for image in message.images]
     if not images:
@@ -124,7 +126,7 @@ def check_sight(request: Request, target: Target, model: Model) -> None:
     check_images(images, request.endpoint)
 
 
-def _parameters(given: Parameters, settings: Settings, model: Model) -> Parameters:
+def _parameters(given: Parameters, settings: Settings, model: ResolvedModel) -> Parameters:
     """Fill in what the settings say, and the output ceiling that `/messages` insists on."""
     filled = {
         name: getattr(settings, name)

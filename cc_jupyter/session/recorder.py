@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.client.token_counts import IMPOSSIBLE
 from cc_jupyter.conversation.records import TurnRecord
-from cc_jupyter.conversation.turns import Basis, Turn
+from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
-from cc_jupyter.core.text import counted, new_id
+from cc_jupyter.core.text import new_id, pluralize
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.session.prepare import plan_cost
 
 if TYPE_CHECKING:
-    from cc_jupyter.client.client import Exchange
+    from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
-    from cc_jupyter.conversation.turns import Slot
+    from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.session.budget_guard import Guard
-    from cc_jupyter.session.prepare import Plan
+    from cc_jupyter.session.budget_guard import BudgetWatcher
+    from cc_jupyter.session.prepare import PreparedRequest
 
 
 PARTIAL_S = 1.5
@@ -34,7 +34,7 @@ _LARGE_TOKENS = 2_000
 """A prompt below this costs too little to be mentioned, however much it grew."""
 
 
-class Keeper:
+class TurnRecorder:
     """Follows one answer from sending to its end.
 
     Parameters
@@ -47,11 +47,11 @@ class Keeper:
 
     def __init__(
         self,
-        plan: Plan,
-        exchange: Exchange,
+        plan: PreparedRequest,
+        exchange: RequestStream,
         history: History,
         spent: list[Reply],
-        guard: Guard | None,
+        guard: BudgetWatcher | None,
     ) -> None:
         self._plan = plan
         self._exchange = exchange
@@ -62,7 +62,7 @@ class Keeper:
         self._turn_id = new_id()
         question, thread = plan.question, plan.thread
         self._place = plan.place
-        self._slot: Slot | None = None
+        self._slot: TurnSlot | None = None
         self._stale: list[int] = []
         if thread is not None:
             if self._place is None:
@@ -138,7 +138,7 @@ class Keeper:
                 question.system,
                 question.images,
                 self._turn_id,
-                Basis(plan.past.digest, question),
+                TurnInputs(plan.past.digest, question),
             )
             stale = plan.thread.record(self._place, turn, plan.page)
         self._stale = stale
@@ -154,7 +154,7 @@ class Keeper:
         if not self._stale or self._plan.request.endpoint != "/messages":
             return None
         return (
-            f"{counted(len(self._stale), 'later turn')} now stand on a changed text: the next"
+            f"{pluralize(len(self._stale), 'later turn')} now stand on a changed text: the next"
             " prompt bills them whole, not from the cache"
         )
 

@@ -11,36 +11,41 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.client import Exchange, Limits
-from cc_jupyter.client.endpoint import find_target
-from cc_jupyter.client.structured_output import KnownForms
+from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.endpoint import find_endpoint
+from cc_jupyter.client.structured_output import FormatMemory
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation.document_order import DocumentOrder
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.thread import Conversations
-from cc_jupyter.conversation.turns import Past
+from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import ModelError, OptionError, ProviderError
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.models.registry import LOCAL, Models, chosen_model, settings_for
 from cc_jupyter.prompt.output_types import ValidationProblem, may_repair
 from cc_jupyter.session.budget_guard import Spending
-from cc_jupyter.session.in_flight import InFlight, InterruptGuard
-from cc_jupyter.session.prepare import Plan, build_request, check_sight, going_on
-from cc_jupyter.session.recorder import Keeper
-from cc_jupyter.usage.estimate import fit
+from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
+from cc_jupyter.session.prepare import (
+    PreparedRequest,
+    build_request,
+    check_image_support,
+    continuation_context,
+)
+from cc_jupyter.session.recorder import TurnRecorder
+from cc_jupyter.usage.estimate import trim_to_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from cc_jupyter.client.endpoint import Target
-    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.client.endpoint import Endpoint
+    from cc_jupyter.conversation.document_order import CellOrder
     from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.core.messages import Question, Request, TurnKey
+    from cc_jupyter.core.messages import PromptSpec, Request, TurnKey
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.prompt.output_types import Capture
+    from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.render.base import Renderer
 
 
@@ -53,7 +58,7 @@ class Session:
         self.conversations = Conversations()
         self.document_order = DocumentOrder()
         """The order of cells on the page, as far as a front end told it."""
-        self.in_flight = InFlight()
+        self.in_flight = InFlightRequests()
         """The requests under way."""
         self.choices: dict[str, Any] = {}
         """Settings of this session (`%cmd use`, `%config`); they come before all but options."""
@@ -61,7 +66,7 @@ class Session:
         """Settings of the IPython profile; they come last."""
         self.spent: list[Reply] = []
         """Every reply that was metered, to say what the session cost."""
-        self._forms = KnownForms()
+        self._forms = FormatMemory()
         self._now = now
         self.started_at = now()
         """When the session began; aware, UTC."""
@@ -73,7 +78,7 @@ class Session:
         given = {name: value for name, value in options.items() if value is not None}
         return load_settings({**self.choices, **given}, self.profile)
 
-    def plan(self, question: Question, settings: Settings | None = None) -> Plan:
+    def plan(self, question: PromptSpec, settings: Settings | None = None) -> PreparedRequest:
         """Decide model, endpoint, key and what is sent with the prompt; send nothing.
 
         Raises
@@ -87,13 +92,13 @@ class Session:
         past = thread.past(question.turn_key, anew=question.new, page=page) if thread else None
         return dataclasses.replace(self._plan(question, settings, thread, past), page=page)
 
-    def page(self, key: TurnKey | None, settings: Settings | None = None) -> Page | None:
+    def page(self, key: TurnKey | None, settings: Settings | None = None) -> CellOrder | None:
         """Give the page whose order counts for a turn; `None`: the order of execution does."""
         if (settings or self.settings()).order != "document":
             return None
         return self.document_order.page(key)
 
-    def continued(self, question: Question) -> Plan:
+    def continued(self, question: PromptSpec) -> PreparedRequest:
         """Plan to carry the last answer of a thread on, in the same turn.
 
         Parameters
@@ -123,7 +128,7 @@ class Session:
         settings, key = self.settings(), thread.slots[place].key
         page = self.page(key, settings)
         before = thread.past_of(place, page)
-        past, words = going_on(before, turn)
+        past, words = continuation_context(before, turn)
         model = question.model or (record.model if record else None)
         asked = dataclasses.replace(question, prompt=words, model=model, images=())
         plan = self._plan(asked, settings, thread, past)
@@ -140,36 +145,38 @@ class Session:
         )
 
     def _plan(
-        self, question: Question, settings: Settings, thread: Thread | None, past: Past | None
-    ) -> Plan:
+        self, question: PromptSpec, settings: Settings, thread: Thread | None, past: Context | None
+    ) -> PreparedRequest:
         name = chosen_model(question.model, settings)
         settings = settings_for(name, settings)
         if name == LOCAL:
             name = _local_model_id()
-        target = find_target(settings, question.key_env)
+        target = find_endpoint(settings, question.key_env)
         model = self.models.find(name, target, settings.models)
         request = build_request(question, settings, model, past)
         window = model.spec.context_tokens if model.spec else None
-        request, notice = fit(request, window, self.spending.calibration, trim=settings.trim)
+        request, notice = trim_to_window(
+            request, window, self.spending.calibration, trim=settings.trim
+        )
         if notice is not None:
             question = dataclasses.replace(question, notices=(*question.notices, notice))
-        check_sight(request, target, model)
-        return Plan(
+        check_image_support(request, target, model)
+        return PreparedRequest(
             question,
             self._known(request, target),
             model,
             target,
             settings,
             thread,
-            past or Past(),
+            past or Context(),
         )
 
-    def _known(self, request: Request, target: Target) -> Request:
+    def _known(self, request: Request, target: Endpoint) -> Request:
         """Ask for the answer in the form that this model is known to take."""
         form = self._forms.recall(target.api_root, request.model, request.answer_format)
         return dataclasses.replace(request, answer_format=form)
 
-    def run(self, plan: Plan, renderer: Renderer) -> Reply:
+    def run(self, plan: PreparedRequest, renderer: Renderer) -> Reply:
         """Send the request, show the answer as it comes, keep it.
 
         Gives the reply however it ended: the caller raises `reply.error`. An interrupt becomes
@@ -208,7 +215,7 @@ class Session:
         return reply
 
     def ask_typed(
-        self, plan: Plan, capture: Capture, run: Callable[[Plan], Reply]
+        self, plan: PreparedRequest, capture: OutputType, run: Callable[[PreparedRequest], Reply]
     ) -> tuple[Reply, object]:
         """Run a request whose answer has a type; ask once more if the answer does not fit.
 
@@ -236,8 +243,8 @@ class Session:
             raise capture.error(problem, reply) from None
 
     def _repair_plan(
-        self, plan: Plan, capture: Capture, reply: Reply, problem: ValidationProblem
-    ) -> Plan:
+        self, plan: PreparedRequest, capture: OutputType, reply: Reply, problem: ValidationProblem
+    ) -> PreparedRequest:
         request = self._known(capture.repaired(plan.request, reply, problem), plan.target)
         notices = (*plan.question.notices, capture.repair_notice(problem))
         question = dataclasses.replace(plan.question, notices=notices)
@@ -245,7 +252,7 @@ class Session:
         place = None if turn is None else turn - 1
         return dataclasses.replace(plan, question=question, request=request, place=place)
 
-    def stream(self, plan: Plan) -> Generator[StreamEvent, None, None]:
+    def stream(self, plan: PreparedRequest) -> Generator[StreamEvent, None, None]:
         """Send the request and give its events; whatever way it is left, what came is kept.
 
         Raises
@@ -274,21 +281,21 @@ class Session:
         finally:
             keeper.keep()
 
-    def _suggest(self, error: ProviderError, plan: Plan) -> None:
+    def _suggest(self, error: ProviderError, plan: PreparedRequest) -> None:
         """Name close matches where the provider does not know the model."""
         if isinstance(error, ModelError) and error.code == "unsupported_model":
             own = plan.settings.models
             error.hint = self.models.close_to(plan.model.id, plan.target, own) or error.hint
 
-    def _exchange(self, plan: Plan) -> Exchange:
+    def _exchange(self, plan: PreparedRequest) -> RequestStream:
         limits = Limits(plan.settings.max_retries, plan.settings.idle_timeout_s)
-        return Exchange(self.transport, plan.request, plan.target, limits, zdr=plan.zdr)
+        return RequestStream(self.transport, plan.request, plan.target, limits, zdr=plan.zdr)
 
-    def _keeper(self, plan: Plan, exchange: Exchange) -> Keeper:
-        return Keeper(plan, exchange, self.history, self.spent, self.spending.guard(plan))
+    def _keeper(self, plan: PreparedRequest, exchange: RequestStream) -> TurnRecorder:
+        return TurnRecorder(plan, exchange, self.history, self.spent, self.spending.guard(plan))
 
     def _under_way(
-        self, plan: Plan, keeper: Keeper, interrupt: Callable[[], None]
+        self, plan: PreparedRequest, keeper: TurnRecorder, interrupt: Callable[[], None]
     ) -> AbstractContextManager[None]:
         key, thread = plan.question.turn_key, plan.thread
         return self.in_flight.during(

@@ -20,9 +20,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.records import LedgerRow
-from cc_jupyter.conversation.turns import upstreams
+from cc_jupyter.conversation.turns import context_digests
 from cc_jupyter.core.errors import CcError
-from cc_jupyter.core.messages import Question
+from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.conversation.document_order import Page
+    from cc_jupyter.conversation.document_order import CellOrder
     from cc_jupyter.conversation.thread import Thread
-    from cc_jupyter.conversation.turns import Slot, Turn
+    from cc_jupyter.conversation.turns import Turn, TurnSlot
     from cc_jupyter.session.session import Session
 
 
-def differing_cells(threads: Iterable[Thread], page: Page) -> frozenset[str]:
+def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str]:
     """Give the cells of a page before which the page has other turns than the execution had.
 
     These are marked whatever the setting: run again in the one order, they send something else
@@ -49,10 +49,10 @@ def differing_cells(threads: Iterable[Thread], page: Page) -> frozenset[str]:
     differing: set[str] = set()
     for thread in threads:
         slots = thread.snapshot()
-        ran = list(upstreams(slots))
+        ran = list(context_digests(slots))
         for notebook in {slot.key.notebook for slot in slots if slot.key is not None}:
             row = page.row(slots, notebook)
-            for place, digest in zip(row, upstreams(slots[at] for at in row), strict=True):
+            for place, digest in zip(row, context_digests(slots[at] for at in row), strict=True):
                 key = slots[place].key
                 if key is not None and digest != ran[place]:
                     differing.add(key.cell_id)
@@ -63,10 +63,10 @@ UPSTREAM = "what was said before it changed"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SlotOrder:
     """Places of a thread as they follow each other."""
 
-    page: Page | None
+    page: CellOrder | None
     """Whose order it is; `None`: that of execution."""
     places: list[int]
     own: frozenset[int]
@@ -105,7 +105,7 @@ class Staleness:
         upstream = () if rests and not slots[place].stale else (UPSTREAM,)
         return (*upstream, *self._values.changes(turn))
 
-    def rows(self, thread: Thread) -> Iterator[Row]:
+    def rows(self, thread: Thread) -> Iterator[SlotOrder]:
         """Give the rows in which a thread's places stand, by the order that counts for each."""
         slots = thread.slots
         left = set(range(len(slots)))
@@ -114,9 +114,9 @@ class Staleness:
             if page is not None and slot.key is not None and place in left:
                 places = page.row(slots, slot.key.notebook)
                 left.difference_update(places)
-                yield Row(page, places, frozenset(places))
+                yield SlotOrder(page, places, frozenset(places))
         if left:
-            yield Row(None, [*range(len(slots))], frozenset(left))
+            yield SlotOrder(None, [*range(len(slots))], frozenset(left))
 
     def _upstream(self, thread: Thread, place: int) -> bytes | None:
         known = self._digests.get(thread.id)
@@ -124,7 +124,7 @@ class Staleness:
             known = self._digests[thread.id] = {}
             slots = thread.slots
             for row in self.rows(thread):
-                digests = upstreams(slots[at] for at in row.places)
+                digests = context_digests(slots[at] for at in row.places)
                 for at, digest in zip(row.places, digests, strict=True):
                     if at in row.own:
                         known[at] = digest
@@ -240,7 +240,7 @@ class _Refresh:
             )
         )
 
-    def _look(self, thread: Thread, row: Row) -> None:
+    def _look(self, thread: Thread, row: SlotOrder) -> None:
         """Find the stale cells of a row, and those that will be when these ran again."""
         slots, again, rank = thread.slots, False, 0.0
         for place in row.places:
@@ -259,7 +259,7 @@ class _Refresh:
                 found.rank = min(found.rank, rank)
                 found.reasons.update(dict.fromkeys(reasons))
 
-    def _is_here(self, slot: Slot) -> bool:
+    def _is_here(self, slot: TurnSlot) -> bool:
         """Tell whether a turn's cell is one of the notebook's."""
         if slot.key is None:
             return False
@@ -267,7 +267,7 @@ class _Refresh:
             return slot.key.notebook == self._notebook
         return slot.key.cell_id in self._cells
 
-    def _rank(self, slot: Slot, page: Page | None) -> float:
+    def _rank(self, slot: TurnSlot, page: CellOrder | None) -> float:
         """Give what sorts cells: their place on the page, else when they first ran."""
         if page is not None and slot.key is not None:
             return page.cells[slot.key.cell_id]
@@ -286,19 +286,19 @@ class _Refresh:
             and self._is_here(slot)
         )
 
-    def _estimate(self, thread: Thread, slot: Slot, turn: Turn) -> LedgerRow:
+    def _estimate(self, thread: Thread, slot: TurnSlot, turn: Turn) -> LedgerRow:
         cost = self._projected(self._question(thread, slot, turn))
         if cost.usd is None:
             return LedgerRow("", requests=1, unknown_cost=1)
         return LedgerRow("", requests=1, estimated_usd=cost.usd)
 
-    def _question(self, thread: Thread, slot: Slot, turn: Turn) -> Question:
+    def _question(self, thread: Thread, slot: TurnSlot, turn: Turn) -> PromptSpec:
         """Give what a turn asked; what another process asked, as far as its record says."""
         if turn.basis is not None:
             asked = turn.basis.question
         else:
             record = self._session.history.record(turn.id)
-            asked = Question(
+            asked = PromptSpec(
                 turn.prompt,
                 images=turn.images,
                 model=record.model if record else None,
@@ -309,7 +309,7 @@ class _Refresh:
             asked, thread=thread.name, turn_key=slot.key, new=slot.says_new, notices=()
         )
 
-    def _projected(self, question: Question) -> Cost:
+    def _projected(self, question: PromptSpec) -> Cost:
         session = self._session
         try:
             model = chosen_model(question.model, self._settings)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.client.endpoint import find_target
+from cc_jupyter.client.endpoint import find_endpoint
 from cc_jupyter.core.display import Card
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.money import EXACT, format_usd
-from cc_jupyter.core.text import counted
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 
 if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-def standing(session: Session) -> Card:
+def current_status(session: Session) -> Card:
     """Say where one stands; what is missing is said, never raised."""
     settings = session.settings()
     card = Card(model="", endpoint="", key="", thread=session.conversations.current, spent="")
@@ -27,7 +27,7 @@ def standing(session: Session) -> Card:
         if LOCAL in (name, settings.base_url):
             card["endpoint"], card["key"] = "the local model", "none needed"
         else:
-            target = find_target(settings_for(name, settings))
+            target = find_endpoint(settings_for(name, settings))
             model = session.models.find(name, target, settings.models)
             card["endpoint"] = f"{target.api_root}{model.endpoint}"
             card["key"] = f"from {target.key.source}"
@@ -43,5 +43,5 @@ def spent_text(session: Session) -> str:
     unknown = len(session.spent) - len(known)
     with localcontext(EXACT):
         total = format_usd(sum(known, Decimal(0)))
-    requests = counted(len(session.spent), "request")
+    requests = pluralize(len(session.spent), "request")
     return f"{total} in {requests}" + (f", {unknown} of unknown cost" if unknown else "")

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.text import counted
+from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,7 +109,7 @@ def usual_answer_tokens(past_tokens: Sequence[int]) -> int:
 _TURN = 2  # messages: what was asked and what was answered
 
 
-def fit(
+def trim_to_window(
     request: Request, window_tokens: int | None, calibration: Calibration, *, trim: bool
 ) -> tuple[Request, str | None]:
     """Give the request that fits the window, and what the user should know of it.
@@ -148,4 +148,4 @@ def fit(
                 else "shorten the prompt, or choose a model with a larger window: %cmd models"
             ),
         )
-    return left, f"trimmed: the {counted(out, 'oldest turn')} of the thread were left out"
+    return left, f"trimmed: the {pluralize(out, 'oldest turn')} of the thread were left out"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.money import EXACT, format_usd
-from cc_jupyter.core.text import counted
+from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ def format_sum(row: LedgerRow) -> str:
     if row.estimated_usd:
         parts.append(f"~{format_usd(row.estimated_usd)}")
     if row.unknown_cost:
-        parts.append(f"{counted(row.unknown_cost, 'request')} of unknown cost")
+        parts.append(f"{pluralize(row.unknown_cost, 'request')} of unknown cost")
     return " + ".join(parts)
 
 

@@ -12,9 +12,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.display import FigureTable, Page
+from cc_jupyter.core.display import FigureTable, TextOutput
 from cc_jupyter.core.errors import ConfigError, OptionError
-from cc_jupyter.core.text import counted
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
 from cc_jupyter.usage.ledger import format_sum, total
 
@@ -82,7 +82,7 @@ def receipt(  # noqa: PLR0913  what a methods paragraph names
     price_date: date,
     threads: int,
     now: datetime,
-) -> Page:
+) -> TextOutput:
     """Write the paragraph.
 
     Parameters
@@ -98,15 +98,15 @@ def receipt(  # noqa: PLR0913  what a methods paragraph names
     """
     whole = total(rows)
     if not whole.requests:
-        return Page(f"Nothing was sent ({period}; written {now:%Y-%m-%d}).")
+        return TextOutput(f"Nothing was sent ({period}; written {now:%Y-%m-%d}).")
     models = "; ".join(_model(row) for row in rows)
     unknown = ""
     if whole.unknown_tokens:
-        unknown = f" (of {counted(whole.unknown_tokens, 'request')} the tokens are unknown)"
-    return Page(
+        unknown = f" (of {pluralize(whole.unknown_tokens, 'request')} the tokens are unknown)"
+    return TextOutput(
         f"Language models were asked with cc_jupyter {__version__} ({period}; written"
         f" {now:%Y-%m-%d}), served by {', '.join(map(_server, servers))}:"
-        f" {counted(whole.requests, 'request')} in {counted(threads, 'conversation')},"
+        f" {pluralize(whole.requests, 'request')} in {pluralize(threads, 'conversation')},"
         f" of which {whole.failed:,} failed and {whole.interrupted:,} were interrupted."
         f" Models: {models}."
         f" Together {whole.input_tokens:,} prompt tokens ({whole.cache_read_tokens:,} read from"
@@ -117,12 +117,12 @@ def receipt(  # noqa: PLR0913  what a methods paragraph names
 
 def _server(row: LedgerRow) -> str:
     names = {"api": "the Command Code Provider API", "local": "a local model"}
-    return f"{names.get(row.group, row.group)} ({counted(row.requests, 'request')})"
+    return f"{names.get(row.group, row.group)} ({pluralize(row.requests, 'request')})"
 
 
 def _model(row: LedgerRow) -> str:
     return (
-        f"{row.group} ({counted(row.requests, 'request')}, {row.input_tokens:,} tokens in,"
+        f"{row.group} ({pluralize(row.requests, 'request')}, {row.input_tokens:,} tokens in,"
         f" {row.output_tokens:,} out, {format_sum(row)})"
     )
 
@@ -228,7 +228,7 @@ def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  as
     tokens.set_xlim(days[0].toordinal() - 1, days[-1].toordinal() + 1)
     unknown = sum(point.unknown_cost for point in points)
     if unknown:
-        missing = f"without {counted(unknown, 'request')} of unknown cost"
+        missing = f"without {pluralize(unknown, 'request')} of unknown cost"
         costs.set_title(missing, fontsize="small", loc="right")
     return f"usage of {len(by_model)} models on {len(days)} days"
 

@@ -29,8 +29,8 @@ from support import provider as scripted
 from support.provider import KEY, Provider
 from support.recordings import load_recordings, outcome_of
 
-from cc_jupyter.client.client import Exchange, Limits
-from cc_jupyter.client.endpoint import Target
+from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.endpoint import Endpoint
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import CcError
@@ -162,12 +162,12 @@ ASK: dict[str, Callable[[Provider], Report]] = {"openai": ask_openai, "anthropic
 def ask_cc_jupyter(provider: Provider, wire: str) -> Outcome | CcError:
     """Give the outcome, or the exception of a refused request."""
     transport = Transport()
-    target = Target(f"{provider.base_url}/v1", Key(KEY, "test"), "127.0.0.1")
+    target = Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "127.0.0.1")
     endpoint: Any = "/messages" if wire == "anthropic" else "/chat/completions"
     request = Request(MODELS[wire], endpoint, (Message("user", "Hi"),))
     try:
         limits = Limits(max_retries=0, idle_timeout_s=LIMIT_S)
-        return outcome_of(Exchange(transport, request, target, limits))
+        return outcome_of(RequestStream(transport, request, target, limits))
     except CcError as error:
         return error
     finally:

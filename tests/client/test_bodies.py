@@ -15,11 +15,11 @@ from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.messages import Message, Parameters, Request
 
 if TYPE_CHECKING:
-    from cc_jupyter.core.messages import Endpoint
+    from cc_jupyter.core.messages import ApiPath
 
 GOLDEN = Path(__file__).parent / "golden"
-CHAT: Endpoint = "/chat/completions"
-MESSAGES: Endpoint = "/messages"
+CHAT: ApiPath = "/chat/completions"
+MESSAGES: ApiPath = "/messages"
 MODELS = {CHAT: "deepseek/deepseek-v4-flash", MESSAGES: "claude-sonnet-5"}
 HELLO = (Message("user", "Say hello to Ada"),)
 TALK = (
@@ -32,7 +32,7 @@ ALL = Parameters(
 )  # 0.0 is given, not left out
 
 
-def encode(endpoint: Endpoint, **fields: Any) -> dict[str, Any]:
+def encode(endpoint: ApiPath, **fields: Any) -> dict[str, Any]:
     fields = {"messages": HELLO, **fields}
     return WIRE_FORMATS[endpoint].encode(Request(MODELS[endpoint], endpoint, **fields))
 

@@ -20,13 +20,13 @@ from support.plain_server import (
     wait_until,
 )
 
-from cc_jupyter.client.transport import Incoming, Transport
+from cc_jupyter.client.transport import ResponseReader, Transport
 
 AT_ONCE_S = 0.05  # on a machine that is busy with other tests; 0.1 ms on a quiet one
 SEEN_S = 0.1
 
 
-def close_at_once(incoming: Incoming) -> None:
+def close_at_once(incoming: ResponseReader) -> None:
     start_s = time.perf_counter()
     incoming.close()
     assert time.perf_counter() - start_s < AT_ONCE_S
@@ -243,7 +243,7 @@ def test_what_is_awaited_can_be_woken(provider, transport):
     waker = threading.Timer(0.02, incoming.wake)
     waker.start()
     start_s = time.perf_counter()
-    assert type(incoming.receive(5)).__name__ == "Wake"
+    assert type(incoming.receive(5)).__name__ == "Interrupted"
     assert time.perf_counter() - start_s < 1
     incoming.close()
     waker.join()

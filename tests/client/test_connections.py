@@ -26,7 +26,14 @@ from support.plain_server import (
 )
 from support.provider import Provider
 
-from cc_jupyter.client.transport import TIMED_OUT, Call, End, Head, Transport, fetch
+from cc_jupyter.client.transport import (
+    TIMED_OUT,
+    HttpRequest,
+    ResponseEnd,
+    ResponseStart,
+    Transport,
+    fetch,
+)
 from cc_jupyter.core.errors import ConnectError
 
 OK = scripted.http(200, "fine", content_type="text/plain")
@@ -54,7 +61,7 @@ def test_calls_at_the_same_time_have_connections_of_their_own_and_keep_them(prov
         provider.wait_for_requests(asked)
         provider.gate(gate).set()
         for incoming in calls:
-            assert [type(item) for item in items(incoming)][-1] is End
+            assert [type(item) for item in items(incoming)][-1] is ResponseEnd
             incoming.close()
     assert sorted(set(connections(provider))) == [1, 2, 3]
 
@@ -188,7 +195,7 @@ def test_an_ipv6_address_is_reached_and_named_in_brackets(transport):
         with connection:
             assert f"\r\nHost: {host}\r\n" in connection.recv(65536).decode()
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-            assert [type(item) for item in items(incoming)] == [Head, End]
+            assert [type(item) for item in items(incoming)] == [ResponseStart, ResponseEnd]
 
 
 # ── failures in words
@@ -288,7 +295,7 @@ def test_any_byte_starts_the_idle_limit_anew_and_there_is_no_other(provider, tra
 def test_a_fetch_has_a_limit_for_the_whole(provider, transport):
     drops = [step for _ in range(100) for step in (scripted.body("x"), scripted.pause(0.02))]
     provider.play_models(*drops)
-    call = Call("GET", f"{provider.base_url}/v1/models", {})
+    call = HttpRequest("GET", f"{provider.base_url}/v1/models", {})
     with pytest.raises(ConnectError, match="did not answer within"):
         fetch(transport, call, timeout_s=0.2, most_bytes=1000)
     provider.requests[0].wait_until_over()

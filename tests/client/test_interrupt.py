@@ -18,8 +18,8 @@ from support.plain_server import MODEL, chat, reader_threads, wait_until
 from support.provider import KEY
 
 from cc_jupyter.core.events import TextDelta
-from cc_jupyter.core.messages import Question
-from cc_jupyter.render.base import Silent
+from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.in_flight import InterruptGuard, ignore_echo
 from cc_jupyter.session.session import Session
 
@@ -46,8 +46,8 @@ def session(provider, monkeypatch) -> Iterator[Session]:
     wait_until(lambda: not reader_threads())
 
 
-def question(**options: object) -> Question:
-    return Question("hi", **({"model": MODEL} | options))  # type: ignore[arg-type]
+def question(**options: object) -> PromptSpec:
+    return PromptSpec("hi", **({"model": MODEL} | options))  # type: ignore[arg-type]
 
 
 def interrupt() -> None:
@@ -101,7 +101,9 @@ def run(
     before = len(session.spent)
     instants = under_interrupts(
         delays_s,
-        lambda: session.run(session.plan(question(thread="t", **options)), screen or Silent()),
+        lambda: session.run(
+            session.plan(question(thread="t", **options)), screen or NullRenderer()
+        ),
     )
     kept = session.spent[before:]
     assert len(kept) <= 1
@@ -145,7 +147,7 @@ def test_three_hundred_interrupts_at_any_moment_lose_nothing(session, provider):
     assert [turn.answer for turn in turns] == [text for text in kept if text]
     assert [reply.text for reply in session.spent] == kept
     provider.always(scripted.answer("done"))
-    assert str(session.run(session.plan(question()), Silent())) == "done"
+    assert str(session.run(session.plan(question()), NullRenderer())) == "done"
 
 
 def test_an_interrupt_while_the_request_is_planned_sends_no_prompt(session, provider):
@@ -287,7 +289,7 @@ def test_another_thread_is_not_touched_by_an_interrupt(session, provider):
     provider.always(scripted.answer(list(LETTERS), pause_s=0.002))
     plan = session.plan(question())
     done = threading.Event()
-    worker = threading.Thread(target=lambda: session.run(plan, Silent()) and done.set())
+    worker = threading.Thread(target=lambda: session.run(plan, NullRenderer()) and done.set())
     worker.start()
     under_interrupts((0.01,), lambda: done.wait(10))
     assert done.wait(10)

@@ -15,8 +15,8 @@ from support import provider as scripted
 from support.provider import KEY, Provider
 from support.recordings import outcome_of
 
-from cc_jupyter.client.client import Exchange, Limits
-from cc_jupyter.client.endpoint import Target
+from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.endpoint import Endpoint
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.messages import Message, Request
@@ -24,7 +24,7 @@ from cc_jupyter.core.messages import Message, Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cc_jupyter.core.messages import Endpoint
+    from cc_jupyter.core.messages import ApiPath
 
 CHAT, CLAUDE = "deepseek/deepseek-v4-flash", "claude-sonnet-5"
 SAID = {CHAT: scripted.openai_stream, CLAUDE: scripted.anthropic_stream}
@@ -39,11 +39,11 @@ def transport() -> Iterator[Transport]:
 
 
 def ask(provider: Provider, transport: Transport, model: str, idle_timeout_s: float = 5.0):
-    endpoint: Endpoint = "/messages" if model == CLAUDE else "/chat/completions"
-    target = Target(f"{provider.base_url}/v1", Key(KEY, "test"), "127.0.0.1")
+    endpoint: ApiPath = "/messages" if model == CLAUDE else "/chat/completions"
+    target = Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "127.0.0.1")
     request = Request(model, endpoint, (Message("user", "Hi"),))
     limits = Limits(max_retries=0, idle_timeout_s=idle_timeout_s)
-    return outcome_of(Exchange(transport, request, target, limits))
+    return outcome_of(RequestStream(transport, request, target, limits))
 
 
 def body_of(model: str) -> bytes:

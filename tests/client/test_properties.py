@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recordings import ENDPOINTS, events_of, load_recordings, outcome_of
 
-from cc_jupyter.client.parsing import ThinkSplitter, one_line, whole
+from cc_jupyter.client.parsing import ThinkSplitter, replace_surrogates, sanitize_message
 from cc_jupyter.client.provider_errors import parse_refusal
 from cc_jupyter.client.sse import SseDecoder
 from cc_jupyter.core.events import (
@@ -158,7 +158,7 @@ def test_any_refusal_is_read(body):
 @often
 @given(text=st.text(st.characters()))
 def test_words_to_show_are_one_printable_line(text):
-    line = one_line(text) or ""
+    line = sanitize_message(text) or ""
     assert line.isprintable()
     assert len(line) <= 501
 
@@ -201,7 +201,7 @@ STREAMS = {"openai": openai_stream, "anthropic": anthropic_stream}
 def test_text_comes_out_as_it_went_in(wire, deltas, at):
     body = STREAMS[wire](deltas, ascii_only=True)
     outcome = outcome_of(events_of(ENDPOINTS[wire], cut(body, at)))
-    assert outcome.text == whole("".join(deltas))
+    assert outcome.text == replace_surrogates("".join(deltas))
     assert outcome.stop == "stop"
 
 
@@ -244,8 +244,8 @@ def test_thinking_and_arguments_come_out_as_they_went_in(wire, deltas):
             arguments = {"type": "input_json_delta", "partial_json": delta}
             chunks.append({"type": "content_block_delta", "index": 1, "delta": arguments})
     outcome = outcome_of(events_of(ENDPOINTS[wire], [to_sse(chunks, ascii_only=True)]))
-    assert outcome.reasoning == whole("".join(deltas))
-    assert outcome.calls == (("", whole("".join(deltas))),)
+    assert outcome.reasoning == replace_surrogates("".join(deltas))
+    assert outcome.calls == (("", replace_surrogates("".join(deltas))),)
 
 
 # ── thinking between tags

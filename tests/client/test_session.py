@@ -21,8 +21,8 @@ from support.provider import Tokens
 from cc_jupyter.client import client
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ProviderError
-from cc_jupyter.core.messages import Question
-from cc_jupyter.render.base import Silent
+from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.session import Session
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def session(provider, monkeypatch) -> Iterator[Session]:
 
 
 def run(session: Session, prompt: str = "hi", **options: Any) -> Reply:
-    return session.run(session.plan(Question(prompt, **({"model": MODEL} | options))), Silent())
+    return session.run(
+        session.plan(PromptSpec(prompt, **({"model": MODEL} | options))), NullRenderer()
+    )
 
 
 # ── what is known of an answer
@@ -199,8 +201,8 @@ def test_the_key_is_nowhere_whatever_the_provider_says_back(
     monkeypatch.setenv("CMD_API_KEY", SECRET)
     monkeypatch.setenv("CMD_MAX_RETRIES", max_retries)
     provider.always(*echoes()[how])
-    plan = session.plan(Question("hi", model=MODEL, thread="t"))
-    reply = session.run(plan, Silent())
+    plan = session.plan(PromptSpec("hi", model=MODEL, thread="t"))
+    reply = session.run(plan, NullRenderer())
     assert provider.posts[0].headers["authorization"] == f"Bearer {SECRET}"
     assert reply.error is not None
     try:
@@ -229,7 +231,7 @@ def test_the_key_is_not_in_the_traceback_of_a_fault_of_ours(session, provider, m
             """Show nothing."""
 
     with pytest.raises(ZeroDivisionError) as caught:
-        session.run(session.plan(Question("hi", model=MODEL)), Broken())
+        session.run(session.plan(PromptSpec("hi", model=MODEL)), Broken())
     trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert SECRET not in "".join(trace.format())
 

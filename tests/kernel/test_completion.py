@@ -288,7 +288,7 @@ sys.addaudithook(_watch)
 MAKE = f"""
 import datetime
 from cc_jupyter.conversation.thread import Thread
-from cc_jupyter.conversation.turns import Slot, Turn
+from cc_jupyter.conversation.turns import TurnSlot, Turn
 from cc_jupyter.session.session import shared_session
 session = shared_session()
 path = session.history.store.path

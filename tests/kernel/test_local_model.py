@@ -265,7 +265,7 @@ def test_status_shows_all_three():
     assert local.status() == local.Status(local.status().engine, local.weights_path(), server)
 
 
-START = "import sys, time, os, signal\nfrom cc_jupyter import local\nserver = local.running()\n"
+START = "import sys, time, os, signal\nfrom cc_jupyter.client.local import model as local\nserver = local.running()\n"
 TELL = "print(server.pid, flush=True)\n"
 
 

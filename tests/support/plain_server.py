@@ -9,9 +9,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from cc_jupyter.client.client import Exchange, Limits
-from cc_jupyter.client.endpoint import Target
-from cc_jupyter.client.transport import Call, End, Head
+from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.endpoint import Endpoint
+from cc_jupyter.client.transport import HttpRequest, ResponseEnd, ResponseStart
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import Message, Parameters, Request
@@ -20,7 +20,7 @@ from support.provider import KEY, Provider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cc_jupyter.client.transport import Incoming, Item, Transport
+    from cc_jupyter.client.transport import Item, ResponseReader, Transport
     from cc_jupyter.core.events import StreamEvent
 
 MODEL = "deepseek/deepseek-v4-flash"
@@ -28,52 +28,52 @@ CLAUDE = "claude-sonnet-5"
 LONG_S = 10.0
 
 
-def post(url: str, body: bytes = b'{"model": "m"}', **fields: Any) -> Call:
+def post(url: str, body: bytes = b'{"model": "m"}', **fields: Any) -> HttpRequest:
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-    return Call("POST", url, headers, body, **fields)
+    return HttpRequest("POST", url, headers, body, **fields)
 
 
-def chat(provider: Provider, **fields: Any) -> Call:
+def chat(provider: Provider, **fields: Any) -> HttpRequest:
     return post(f"{provider.base_url}/v1/chat/completions", **fields)
 
 
-def items(incoming: Incoming, limit_s: float = LONG_S) -> Iterator[Item]:
+def items(incoming: ResponseReader, limit_s: float = LONG_S) -> Iterator[Item]:
     """Give all items to the end, that one included."""
     deadline = time.monotonic() + limit_s
     while True:
         item = incoming.receive(max(0.0, deadline - time.monotonic()))
         assert item is not None, f"nothing came within {limit_s} s"
         yield item
-        if isinstance(item, End):
+        if isinstance(item, ResponseEnd):
             return
 
 
-def exchange_bytes(transport: Transport, call: Call) -> tuple[int | None, bytes]:
+def exchange_bytes(transport: Transport, call: HttpRequest) -> tuple[int | None, bytes]:
     """Send a call and give status and body; raise what it ended with."""
     incoming = transport.send(call)
     status, body = None, b""
     for item in items(incoming):
         match item:
-            case Head(status=came):
+            case ResponseStart(status=came):
                 status = came
             case bytes():
                 body += item
-            case End(error=error) if error is not None:
+            case ResponseEnd(error=error) if error is not None:
                 raise error
     incoming.close()
     return status, body
 
 
-def until_head(incoming: Incoming) -> Head:
+def until_head(incoming: ResponseReader) -> ResponseStart:
     """Wait for the response to begin."""
     for item in items(incoming):
-        if isinstance(item, Head):
+        if isinstance(item, ResponseStart):
             return item
     raise AssertionError("no head")
 
 
-def target_of(provider: Provider | Blackhole, key: str = KEY) -> Target:
-    return Target(f"{provider.base_url}/v1", Key(key, "test"), f"127.0.0.1:{provider.port}")
+def target_of(provider: Provider | Blackhole, key: str = KEY) -> Endpoint:
+    return Endpoint(f"{provider.base_url}/v1", Key(key, "test"), f"127.0.0.1:{provider.port}")
 
 
 def request(model: str = MODEL, prompt: str = "Hi", **parameters: Any) -> Request:
@@ -90,16 +90,16 @@ def exchange(
     idle_timeout_s: float = LONG_S,
     zdr: bool = False,
     **parameters: Any,
-) -> Exchange:
+) -> RequestStream:
     if model.startswith("claude-"):
         parameters.setdefault("max_tokens", 100)
     limits = Limits(max_retries, idle_timeout_s)
     asked = request(model, **parameters)
-    return Exchange(transport, asked, target_of(provider), limits, zdr=zdr)
+    return RequestStream(transport, asked, target_of(provider), limits, zdr=zdr)
 
 
 def collect(
-    events: Exchange, each: Callable[[StreamEvent], object] = lambda _: None
+    events: RequestStream, each: Callable[[StreamEvent], object] = lambda _: None
 ) -> tuple[list[StreamEvent], BaseException | None]:
     """Give all events, and what ended them; `each` is called with every event as it comes."""
     came: list[StreamEvent] = []

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cc_jupyter.core.events import StreamEvent, Usage
-    from cc_jupyter.core.messages import Endpoint
+    from cc_jupyter.core.messages import ApiPath
     from cc_jupyter.core.reply import Reply
 
 FOLDER = Path(__file__).parents[1] / "client" / "cases"
-ENDPOINTS: dict[str, Endpoint] = {"openai": "/chat/completions", "anthropic": "/messages"}
+ENDPOINTS: dict[str, ApiPath] = {"openai": "/chat/completions", "anthropic": "/messages"}
 _FIGURES = {
     "input": "input_tokens",
     "output": "output_tokens",
@@ -65,7 +65,7 @@ class Recording:
         return self.name.partition("-")[0]
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> ApiPath:
         return ENDPOINTS[self.wire]
 
 
@@ -91,7 +91,7 @@ def _first_comment(body: bytes) -> str:
     return line.removeprefix(": Seen: ")
 
 
-def events_of(endpoint: Endpoint, chunks: Iterable[bytes]) -> list[StreamEvent]:
+def events_of(endpoint: ApiPath, chunks: Iterable[bytes]) -> list[StreamEvent]:
     """Read an answer that arrives in `chunks`."""
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
     events = [event for chunk in chunks for event in reader.read(chunk)]

@@ -29,8 +29,8 @@ import psutil
 
 from cc_jupyter.client import client as retry
 from cc_jupyter.core.events import TextDelta
-from cc_jupyter.core.messages import Question
-from cc_jupyter.render.base import Silent
+from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.session import Session
 from support.provider import KEY
 
@@ -110,15 +110,15 @@ def sample(requests: int) -> Sample:
 
 def one(session: Session, base_url: str, rng: random.Random) -> str:
     """Make one request; give what went wrong with it."""
-    question = Question("hi", model="deepseek/deepseek-v4-flash", once=True)
+    question = PromptSpec("hi", model="deepseek/deepseek-v4-flash", once=True)
     if rng.random() >= FAULT_SHARE:
-        reply = session.run(session.plan(question), Silent())
+        reply = session.run(session.plan(question), NullRenderer())
         assert reply.error is None, reply.error
         return "nothing"
     fault = rng.choice(list(FAULTS))
     control(base_url, "play", FAULTS[fault])
     if fault != "left by the user":
-        session.run(session.plan(question), Silent())
+        session.run(session.plan(question), NullRenderer())
         return fault
     events = session.stream(session.plan(question))
     for event in events:

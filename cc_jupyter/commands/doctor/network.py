@@ -14,11 +14,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from cc_jupyter.client.transport import Call, End, Head
+from cc_jupyter.client.transport import HttpRequest, ResponseEnd, ResponseStart
 from cc_jupyter.commands.doctor.finding import Finding
 from cc_jupyter.config.base_url import api_root, is_provider
 from cc_jupyter.core.errors import CcError, ConnectError
-from cc_jupyter.core.text import counted
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
 from cc_jupyter.models.listing import cached_models
 from cc_jupyter.models.registry import LOCAL
@@ -42,7 +42,7 @@ _PERIODS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 class _Answer:
     """What came of the question."""
 
-    head: Head | None
+    head: ResponseStart | None
     at: datetime
     """When the head came, by this machine's clock."""
     body: bytes = b""
@@ -71,7 +71,7 @@ def examine_network(
 
 def _ask(transport: Transport, root: str, now: Callable[[], datetime]) -> _Answer:
     headers = {"User-Agent": f"cc_jupyter/{__version__}", "Accept": "application/json"}
-    call = Call("GET", f"{root}/models", headers, idle_timeout_s=_TIMEOUT_S)
+    call = HttpRequest("GET", f"{root}/models", headers, idle_timeout_s=_TIMEOUT_S)
     deadline_s = monotonic() + _TIMEOUT_S
     head, at, body = None, now(), bytearray()
     try:
@@ -82,15 +82,15 @@ def _ask(transport: Transport, root: str, now: Callable[[], datetime]) -> _Answe
         while len(body) <= _MOST_BYTES:
             item = incoming.receive(max(0.0, deadline_s - monotonic()))
             match item:
-                case Head():
+                case ResponseStart():
                     head, at = item, now()
                 case bytes():
                     body += item
-                case End(error=None):
+                case ResponseEnd(error=None):
                     break
-                case End(error=CcError() as error):
+                case ResponseEnd(error=CcError() as error):
                     return _Answer(head, at, bytes(body), error)
-                case End(error=error):
+                case ResponseEnd(error=error):
                     raise error or AssertionError("an end without a reason")
                 case _:
                     host = urlsplit(root).netloc
@@ -127,7 +127,7 @@ def _models(root: str, answer: _Answer, now: Callable[[], datetime]) -> Finding:
         age = f"the list that is kept is {_period(now().timestamp() - fetched_s)} old"
     number = _listed(answer)
     if number:
-        return Finding("models", "ok", f"{counted(number, 'model')} listed; {age}")
+        return Finding("models", "ok", f"{pluralize(number, 'model')} listed; {age}")
     return Finding("models", "look", f"no list of models came; {age}", "see base URL")
 
 
@@ -163,7 +163,7 @@ def _period(seconds: float) -> str:
     """Give a length of time in its largest unit."""
     for unit_s, name in _PERIODS:
         if seconds >= unit_s:
-            return counted(int(seconds // unit_s), name)
+            return pluralize(int(seconds // unit_s), name)
     return "less than a second"
 
 

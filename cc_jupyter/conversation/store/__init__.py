@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from cc_jupyter.conversation.records import (
         ConversationRecord,
-        Found,
-        PlaceRecord,
+        SearchHit,
+        SlotRecord,
         ThreadSummary,
         TurnRecord,
     )
@@ -98,7 +98,7 @@ class Store:
         self,
         turn: TurnRecord,
         conversation: ConversationRecord | None,
-        place: PlaceRecord | None,
+        place: SlotRecord | None,
     ) -> None:
         """Write a turn, in place of what is there of it, and its place, in one transaction.
 
@@ -117,7 +117,7 @@ class Store:
             save_header(connection, record)
             save_places(connection, record)
 
-    def save_place(self, conversation_id: str, position: int, place: PlaceRecord) -> None:
+    def save_place(self, conversation_id: str, position: int, place: SlotRecord) -> None:
         """Write one place of a conversation; of one that another kernel forgot, nothing."""
         with self._file.writing() as connection:
             if has_conversation(connection, conversation_id):
@@ -173,7 +173,7 @@ class Store:
         with self._file.reading() as connection:
             return load_threads(connection, name)
 
-    def search(self, text: str, limit: int = 20) -> list[Found]:
+    def search(self, text: str, limit: int = 20) -> list[SearchHit]:
         """Give the turns whose prompt or answer holds a text, best first."""
         with self._file.reading() as connection:
             return find(connection, text, limit)

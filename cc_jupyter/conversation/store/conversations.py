@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.records import ConversationRecord, PlaceRecord, ThreadSummary
+from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, ThreadSummary
 from cc_jupyter.conversation.store.turns import instant_text
 from cc_jupyter.core.messages import TurnKey
 
@@ -49,7 +49,7 @@ def save_places(connection: sqlite3.Connection, record: ConversationRecord) -> N
 
 
 def save_place(
-    connection: sqlite3.Connection, conversation_id: str, position: int, place: PlaceRecord
+    connection: sqlite3.Connection, conversation_id: str, position: int, place: SlotRecord
 ) -> None:
     """Write one place and the versions in it.
 
@@ -140,10 +140,10 @@ def _prompt(connection: sqlite3.Connection, conversation_id: str, position: int)
     return str(prompt)
 
 
-def _place(row: tuple[object, ...], versions: tuple[str, ...]) -> PlaceRecord:
+def _place(row: tuple[object, ...], versions: tuple[str, ...]) -> SlotRecord:
     notebook, cell_id, number, after_new, says_new, stale, active = row
     key = None
     if isinstance(cell_id, str):
         key = TurnKey(str(notebook), cell_id, int(str(number)))
     at = versions.index(active) if isinstance(active, str) and active in versions else -1
-    return PlaceRecord(key, bool(after_new), bool(says_new), bool(stale), versions, at)
+    return SlotRecord(key, bool(after_new), bool(says_new), bool(stale), versions, at)

@@ -148,7 +148,7 @@ def m002_chains(connection: sqlite3.Connection) -> None:
     """Make the table of what a content needs: a thread's messages are kept once, not each time."""
     for statement in _statements(_CHAINS):
         connection.execute(statement)
-    index_anew(connection)  # forgetting used to put unfinished turns into the index
+    rebuild_index(connection)  # forgetting used to put unfinished turns into the index
 
 
 def m003_zdr(connection: sqlite3.Connection) -> None:
@@ -156,7 +156,7 @@ def m003_zdr(connection: sqlite3.Connection) -> None:
     connection.execute(_ZDR)
 
 
-def index_anew(connection: sqlite3.Connection) -> None:
+def rebuild_index(connection: sqlite3.Connection) -> None:
     """Make the index of words anew, without traces of what was removed."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
     # a turn gets into the index when it is finished, and would else be there twice
@@ -214,7 +214,7 @@ class Connection:
         self._raw: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # which file: another may get its name
         self._pid = os.getpid()
-        with told(path):
+        with translate_errors(path):
             make_private(path.parent)
             try:
                 self.get()
@@ -246,7 +246,7 @@ class Connection:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give the connection, to this thread alone."""
-        with told(self.path), self._mine():
+        with translate_errors(self.path), self._mine():
             try:
                 yield self.get()
             except sqlite3.DatabaseError as error:
@@ -263,7 +263,7 @@ class Connection:
 
     def remove_broken(self) -> None:
         """Remove the broken files that were put aside, whenever that was."""
-        with told(self.path):
+        with translate_errors(self.path):
             for part in self.path.parent.glob(f"{self.path.name}{_ASIDE}*"):
                 part.unlink(missing_ok=True)
 
@@ -293,7 +293,7 @@ class Connection:
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite says into our own words."""
     try:
         yield

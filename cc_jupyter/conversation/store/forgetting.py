@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.store.database import index_anew
+from cc_jupyter.conversation.store.database import rebuild_index
 from cc_jupyter.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
     connection.execute(
         f"{_STANDING} DELETE FROM conversation WHERE id NOT IN standing"  # noqa: S608  as above
     )
-    index_anew(connection)
+    rebuild_index(connection)
     return removed
 
 

@@ -20,9 +20,9 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.records import Found, LedgerRow
+from cc_jupyter.conversation.records import LedgerRow, SearchHit
 from cc_jupyter.conversation.speeds import LAST_TURNS, Timing
-from cc_jupyter.conversation.store.database import told
+from cc_jupyter.conversation.store.database import translate_errors
 from cc_jupyter.conversation.store.turns import instant_text
 from cc_jupyter.core.money import EXACT
 
@@ -118,7 +118,7 @@ _AROUND = 60  # characters shown on each side of a text found letter by letter
 _COLUMNS = "t.id, t.thread, t.position, t.notebook, t.cell_id, t.model, t.sent_at"
 
 
-def find(connection: sqlite3.Connection, text: str, limit: int) -> list[Found]:
+def find(connection: sqlite3.Connection, text: str, limit: int) -> list[SearchHit]:
     """Give the turns that hold all words of a text, best first; newest first among equals.
 
     What no words find is looked for letter by letter: scripts without blanks, parts of words,
@@ -129,7 +129,7 @@ def find(connection: sqlite3.Connection, text: str, limit: int) -> list[Found]:
     return found or _by_letters(connection, text.strip(), limit)
 
 
-def _by_words(connection: sqlite3.Connection, words: list[str], limit: int) -> list[Found]:
+def _by_words(connection: sqlite3.Connection, words: list[str], limit: int) -> list[SearchHit]:
     query = " ".join(f'"{word}"' for word in words)
     rows = connection.execute(
         f"SELECT {_COLUMNS}, snippet(words, -1, '**', '**', '…', 24) FROM words"  # noqa: S608  our own names
@@ -140,7 +140,7 @@ def _by_words(connection: sqlite3.Connection, words: list[str], limit: int) -> l
     return [_found(row, " ".join(row[-1].split())) for row in rows]
 
 
-def _by_letters(connection: sqlite3.Connection, text: str, limit: int) -> list[Found]:
+def _by_letters(connection: sqlite3.Connection, text: str, limit: int) -> list[SearchHit]:
     if not text:
         return []
     rows = connection.execute(
@@ -158,9 +158,9 @@ def _excerpt(whole: str, text: str) -> str:
     return " ".join(f"{before}**{text}**{after}".split())
 
 
-def _found(row: tuple[object, ...], snippet: str) -> Found:
+def _found(row: tuple[object, ...], snippet: str) -> SearchHit:
     turn_id, thread, position, notebook, cell_id, model, sent_at = row[:7]
-    return Found(
+    return SearchHit(
         str(turn_id),
         None if thread is None else str(thread),
         position if isinstance(position, int) else None,
@@ -210,7 +210,7 @@ def thread_names(path: Path) -> tuple[str, ...]:
         It cannot be read at once.
     """
     with (
-        told(path),
+        translate_errors(path),
         contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0)
         ) as connection,

@@ -14,7 +14,7 @@ from cc_jupyter.frontend.picker.rows import PickerSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.session.execution import Cell
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
@@ -32,7 +32,7 @@ class PickCommand:
     def __init__(
         self,
         session: Session,
-        cell: Cell,
+        cell: ExecutionContext,
         models: Callable[[str], object],
         go_on_in: Callable[[str], object],
     ) -> None:

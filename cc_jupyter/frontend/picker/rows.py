@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.conversation.speeds import Speed
     from cc_jupyter.models.catalog import Rates
-    from cc_jupyter.models.registry import KnownModel
+    from cc_jupyter.models.registry import ModelEntry
     from cc_jupyter.session.session import Session
 
 
@@ -63,7 +63,7 @@ reference, "Messages" (from 0 to 1).
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class UserStats:
     """What is the user's own beside the models: their last prompt and what they measured."""
 
     now: datetime
@@ -74,29 +74,29 @@ class Figures:
     """By model id."""
 
 
-def picker_rows(models: Iterable[KnownModel], figures: Figures) -> list[list[Any]]:
+def picker_rows(models: Iterable[ModelEntry], figures: UserStats) -> list[list[Any]]:
     """Give a row for each model, its values as `COLUMNS` names them."""
     return [[row[name] for name in COLUMNS] for row in (_row(each, figures) for each in models)]
 
 
-def ceiling_of(model: KnownModel) -> int | None:
+def ceiling_of(model: ModelEntry) -> int | None:
     """Give the most tokens an answer of a model can have; `None`: not known."""
     most, window = model.spec.max_output_tokens, model.spec.context_tokens
     return most if most is None or window is None else min(most, window)
 
 
-def most_tokens_of(model: KnownModel) -> int | None:
+def most_tokens_of(model: ModelEntry) -> int | None:
     """Give the most tokens that can be asked for: the ceiling, else the whole window."""
     ceiling = ceiling_of(model)
     return model.spec.context_tokens if ceiling is None else ceiling
 
 
-def hottest_of(model: KnownModel) -> int:
+def max_temperature(model: ModelEntry) -> int:
     """Give the highest temperature a model takes."""
     return max((_HOTTEST[endpoint] for endpoint in model.spec.endpoints[:1]), default=2)
 
 
-def _row(model: KnownModel, figures: Figures) -> dict[str, Any]:
+def _row(model: ModelEntry, figures: UserStats) -> dict[str, Any]:
     spec, rates = model.spec, model.rates
     return {
         "id": model.id,
@@ -108,7 +108,7 @@ def _row(model: KnownModel, figures: Figures) -> dict[str, Any]:
         "band": _band(rates),
         "window": spec.context_tokens,
         "ceiling": ceiling_of(model),
-        "hottest": hottest_of(model),
+        "hottest": max_temperature(model),
         "endpoint": spec.endpoints[0] if spec.endpoints else "?",
         "efforts": list(spec.efforts),
         "image": spec.image_input,
@@ -133,7 +133,7 @@ def _band(rates: Rates | None) -> str:
     return next(fitting, "high")
 
 
-def _last(model: KnownModel, figures: Figures) -> str:
+def _last(model: ModelEntry, figures: UserStats) -> str:
     """Give what the last prompt and its answer would cost here, all of it without cache."""
     if figures.last is None:
         return ""
@@ -225,13 +225,13 @@ class PickerSource:
     def __init__(self, session: Session, words: str = "") -> None:
         self._session = session
         self._words = words.split()
-        self.models: dict[str, KnownModel] = {}
+        self.models: dict[str, ModelEntry] = {}
         """All models by id, those that do not fit the words included."""
         self.trouble = ""
         """What could not be read, in words; empty: nothing."""
         self.load()
 
-    def load(self) -> list[KnownModel]:
+    def load(self) -> list[ModelEntry]:
         """Take the models as they are known now; give those that fit, in their order."""
         settings = self._session.settings()
         known = self._session.models.known(settings)
@@ -240,7 +240,7 @@ class PickerSource:
 
     def table(self) -> dict[str, Any]:
         """Give the rows for the browser, and their names."""
-        figures = Figures(self._session.now(), self._last_usage(), self._speeds())
+        figures = UserStats(self._session.now(), self._last_usage(), self._speeds())
         return {"columns": list(COLUMNS), "rows": picker_rows(self.load(), figures)}
 
     def caption(self) -> str:

@@ -26,7 +26,7 @@ from cc_jupyter.frontend.picker.rows import (
     Choice,
     PickerSource,
     code_cells,
-    hottest_of,
+    max_temperature,
     most_tokens_of,
     plain_form,
 )
@@ -35,7 +35,7 @@ from cc_jupyter.session.session import shared_session
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.models.registry import KnownModel
+    from cc_jupyter.models.registry import ModelEntry
 
 
 _HERE = Path(__file__).parent
@@ -132,7 +132,7 @@ class ModelPicker(AnyWidget):
     @validate("temperature")
     def _check_temperature(self, proposal: Mapping[str, Any]) -> float | None:
         value, model = proposal["value"], self._model
-        most = 2 if model is None else hottest_of(model)
+        most = 2 if model is None else max_temperature(model)
         if value is not None and not 0 <= value <= most:
             raise TraitError(f"temperature = {value!r} cannot be used; it goes from 0 to {most}")
         return cast("float | None", value)
@@ -154,7 +154,7 @@ class ModelPicker(AnyWidget):
         return name
 
     @property
-    def _model(self) -> KnownModel | None:
+    def _model(self) -> ModelEntry | None:
         return None if self.value is None else self._source.models.get(self.value)
 
     @observe("value")
@@ -166,7 +166,7 @@ class ModelPicker(AnyWidget):
         if self.effort is not None and self.effort not in model.spec.efforts:
             self.effort = None
         if self.temperature is not None:
-            self.temperature = min(self.temperature, float(hottest_of(model)))
+            self.temperature = min(self.temperature, float(max_temperature(model)))
         most = most_tokens_of(model)
         if self.max_tokens is not None and most is not None:
             self.max_tokens = min(self.max_tokens, most)

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.commands.registry import BY_NAME, COMMANDS
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.magics.completion.names import Candidate, Names, Offer, models, prefixed, ranked
+from cc_jupyter.magics.completion.names import (
+    Candidate,
+    Completions,
+    NameSource,
+    models,
+    prefixed,
+    ranked,
+)
 from cc_jupyter.prompt.options import ARROW, OPTIONS, is_quoted, next_word, skip_blanks, unquoted
 
 if TYPE_CHECKING:
@@ -31,14 +38,14 @@ if TYPE_CHECKING:
 _EXPORTS = (".md", ".json", ".ipynb")
 
 
-def on_command(line: str, column: int, names: Names) -> Offer:
+def on_command(line: str, column: int, names: NameSource) -> Completions:
     """Complete what stands behind `%cmd`."""
     command, before = _first_word(line[:column])
     if before is None:
-        return Offer(command, prefixed(command, (each.name for each in COMMANDS), "command"))
+        return Completions(command, prefixed(command, (each.name for each in COMMANDS), "command"))
     spec = BY_NAME.get(command)
     if spec is None:
-        return Offer()
+        return Completions()
     start = column - len(before)
     if spec.takes == ("options",):
         filled = command == "ask"  # the others take what is typed as it stands
@@ -56,18 +63,18 @@ def _first_word(text: str) -> tuple[str, str | None]:
     return (text, None) if end is None else (text[:end], text[end:].lstrip())
 
 
-def _on_path(path: str, names: Names) -> Offer:
+def _on_path(path: str, names: NameSource) -> Completions:
     quote = path[:1] if path[:1] in ("'", '"') else ""
     found = names.files(path.removeprefix(quote), _EXPORTS)
-    return Offer(path, [Candidate(quote + each, "file") for each in found])
+    return Completions(path, [Candidate(quote + each, "file") for each in found])
 
 
-def _on_words(spec: CommandSpec, before: str, names: Names) -> Offer:
+def _on_words(spec: CommandSpec, before: str, names: NameSource) -> Completions:
     """Complete a word of a command that splits its line at blanks and knows no quotes."""
     words = before.split()
     fragment = words.pop() if before[-1:].strip() else ""
     if fragment.startswith("-"):
-        return Offer(fragment, prefixed(fragment, _flags(spec, words), "option"))
+        return Completions(fragment, prefixed(fragment, _flags(spec, words), "option"))
     values = spec.flags.get(words[-1]) if words else None
     if values is not None:
         found = (
@@ -75,13 +82,13 @@ def _on_words(spec: CommandSpec, before: str, names: Names) -> Offer:
             if isinstance(values, str)
             else prefixed(fragment, values, "value")
         )
-        return Offer(fragment, found)
+        return Completions(fragment, found)
     plain = [word for at, word in enumerate(words) if not _is_flag(spec, words, at)]
     found = [*_positional(spec, plain, fragment, names)]
     if not fragment:
         found += prefixed(fragment, _flags(spec, words), "option")
     # what holds a blank could not be read back
-    return Offer(fragment, [each for each in found if not re.search(r"\s", each.text)])
+    return Completions(fragment, [each for each in found if not re.search(r"\s", each.text)])
 
 
 def _flags(spec: CommandSpec, given: list[str]) -> list[str]:
@@ -94,7 +101,7 @@ def _is_flag(spec: CommandSpec, words: list[str], at: int) -> bool:
 
 
 def _positional(
-    spec: CommandSpec, words: list[str], fragment: str, names: Names
+    spec: CommandSpec, words: list[str], fragment: str, names: NameSource
 ) -> Iterator[Candidate]:
     place = len(words)
     kind = spec.takes[min(place, len(spec.takes) - 1)] if spec.takes else None
@@ -111,7 +118,7 @@ def _positional(
             yield each
 
 
-def _of_kind(kind: str, fragment: str, names: Names) -> list[Candidate]:
+def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
     match kind:
         case "model":
             return models(fragment, names)
@@ -145,7 +152,7 @@ class OptionLine:
     """
 
     def __init__(
-        self, line: str, column: int, names: Names, *, ask: bool = False, filled: bool = True
+        self, line: str, column: int, names: NameSource, *, ask: bool = False, filled: bool = True
     ) -> None:
         self._line = line
         self._before, self._after = line[:column], line[column:]
@@ -154,7 +161,7 @@ class OptionLine:
         self._filled = filled
         self._given: set[str] = set()
 
-    def offer(self) -> Offer:
+    def offer(self) -> Completions:
         """Give what fits at the cursor."""
         words, start = split_words(self._before, arrow=not self._ask)
         pending: OptionSpec | None = None
@@ -172,16 +179,16 @@ class OptionLine:
                 return self._prompt(self._before[word.start :])
         return self._at_fragment(self._before[start:], pending)
 
-    def _at_fragment(self, fragment: str, pending: OptionSpec | None) -> Offer:
+    def _at_fragment(self, fragment: str, pending: OptionSpec | None) -> Completions:
         name, equals, value = fragment.partition("=")
         if equals and name in _OPTIONS:
             return self._value(_OPTIONS[name], value)
         if pending is not None and not fragment.startswith("-"):
             return self._value(pending, fragment)
         if fragment and not fragment.startswith("-"):
-            return self._prompt(fragment) if self._ask else Offer()
+            return self._prompt(fragment) if self._ask else Completions()
         found = prefixed(fragment, self._options(fragment), "option")
-        return Offer(fragment, found)
+        return Completions(fragment, found)
 
     def _options(self, fragment: str) -> list[str]:
         """Give the options that may still be given: short ones too, once a dash is typed."""
@@ -189,24 +196,24 @@ class OptionLine:
         names = [name for each in free for name in (each.names if fragment else each.names[-1:])]
         return names if self._ask else [*names, ARROW]
 
-    def _prompt(self, text: str) -> Offer:
+    def _prompt(self, text: str) -> Completions:
         if not self._filled or "raw" in self._given:
-            return Offer()
+            return Completions()
         return in_prompt(text, self._after, self._names)
 
-    def _capture(self, text: str) -> Offer:
+    def _capture(self, text: str) -> Completions:
         """Complete the TYPE of `-> NAME: TYPE`."""
         _, colon, kind = text.partition(":")
         fragment = re.split(r"[^\w.]", kind)[-1]
         if not colon:
-            return Offer()
+            return Completions()
         if "." in fragment:
             return self._names.python(fragment, "")
-        return Offer(fragment, prefixed(fragment, self._names.types(), "class"))
+        return Completions(fragment, prefixed(fragment, self._names.types(), "class"))
 
     # ── values
 
-    def _value(self, spec: OptionSpec, typed: str) -> Offer:
+    def _value(self, spec: OptionSpec, typed: str) -> Completions:
         names, fragment = self._names, _open(typed)
         found: list[Candidate] = []
         match spec.field:
@@ -224,15 +231,15 @@ class OptionLine:
                 return in_prompt(typed, self._after, names)
             case _:
                 found = prefixed(fragment, spec.choices, "value")
-        return Offer(typed, list(self._written(found)))
+        return Completions(typed, list(self._written(found)))
 
-    def _image(self, typed: str, fragment: str) -> Offer:
+    def _image(self, typed: str, fragment: str) -> Completions:
         files = [Candidate(each, "file") for each in self._names.files(fragment, _IMAGES)]
         found = list(self._written(files))
         if typed == fragment:  # an expression stands without quotes of its own
             found += prefixed(fragment, self._names.variables(), "instance")
         if found or not re.search(r"[.\[(]", typed):
-            return Offer(typed, found)
+            return Completions(typed, found)
         return self._names.python(typed, self._after)
 
     def _written(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
@@ -304,11 +311,11 @@ _TOKEN = re.compile(
 )
 
 
-def in_prompt(before: str, after: str, names: Names) -> Offer:
+def in_prompt(before: str, after: str, names: NameSource) -> Completions:
     """Complete the expression the cursor stands in; in prose there is nothing to complete."""
     expression = open_expression(before[-_LONGEST_EXPRESSION:])
     if expression is None:
-        return Offer()
+        return Completions()
     return names.python(expression.lstrip(), after.partition("}}")[0])
 
 
@@ -356,7 +363,7 @@ _CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
 _LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
 
 
-def complete(cell: str, line: int, column: int, names: Names) -> Offer | None:
+def complete(cell: str, line: int, column: int, names: NameSource) -> Completions | None:
     """Give what fits at the cursor; `None`: the place is not ours.
 
     Parameters
@@ -372,7 +379,7 @@ def complete(cell: str, line: int, column: int, names: Names) -> Offer | None:
     head = _CELL.match(lines[first])
     if head is not None and line > first:
         if any(word.text == "--raw" for word in split_words(f"{lines[first][head.end() :]} ")[0]):
-            return Offer()
+            return Completions()
         before = "\n".join([*lines[first + 1 : line], text[:column]])
         return in_prompt(before, text[column:], names)
     if head is not None and line == first and head[0][-1].isspace() and column >= head.end():

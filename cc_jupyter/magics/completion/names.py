@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import Completion
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.models.registry import KnownModel
+    from cc_jupyter.models.registry import ModelEntry
     from cc_jupyter.session.session import Session
 
 
@@ -55,7 +55,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Completions:
     """What may stand in the place of what was typed."""
 
     fragment: str = ""
@@ -63,7 +63,7 @@ class Offer:
     candidates: Sequence[Candidate] = ()
 
 
-class Names(Protocol):
+class NameSource(Protocol):
     """Who knows the names there are. Nothing here may ask a provider."""
 
     def models(self) -> Sequence[tuple[str, str]]:
@@ -90,7 +90,7 @@ class Names(Protocol):
     def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
         """Give folders, and files with these endings, whose path begins like this."""
 
-    def python(self, before: str, after: str) -> Offer:
+    def python(self, before: str, after: str) -> Completions:
         """Give what IPython itself offers in an expression with the cursor in it."""
 
 
@@ -99,7 +99,7 @@ def prefixed(fragment: str, texts: Iterable[str], kind: str) -> list[Candidate]:
     return [Candidate(text, kind) for text in texts if text.startswith(fragment)]
 
 
-def models(fragment: str, names: Names) -> list[Candidate]:
+def models(fragment: str, names: NameSource) -> list[Candidate]:
     """Give the models and their short names that hold the fragment."""
     known = [(each, "", "alias") for each in names.aliases()]
     known.append((_LOCAL, "", "model"))
@@ -166,7 +166,7 @@ class KnownNames:
         """Give the user's short names of models."""
         return list(self._settings().alias)
 
-    def _models(self) -> dict[str, KnownModel]:
+    def _models(self) -> dict[str, ModelEntry]:
         settings = self._settings()
         return known_models(settings.models, _listed(settings))
 
@@ -223,7 +223,7 @@ class KnownNames:
         found = sorted(_entries(place, name, endings))
         return [before + each for each in found[:_MOST_FILES]]
 
-    def python(self, before: str, after: str) -> Offer:
+    def python(self, before: str, after: str) -> Completions:
         """Give what IPython itself offers in an expression with the cursor in it."""
         return self._expressions.offer(before, after)
 
@@ -288,7 +288,7 @@ class Expressions:
         self._shell = shell
         self._completer: IPCompleter | None = None
 
-    def offer(self, before: str, after: str) -> Offer:
+    def offer(self, before: str, after: str) -> Completions:
         """Give attributes, keys or names; the user's own names come first.
 
         Parameters
@@ -302,12 +302,12 @@ class Expressions:
             found = self._ours().completions(before + after, len(before))
             fitting: list[Completion] = list(rectify_completions(before + after, found))
         if not fitting:
-            return Offer()
+            return Completions()
         fragment = before[fitting[0].start :]
         dotted = fragment.startswith(".") and all(each.text.startswith(".") for each in fitting)
         own = set(self.own_names())
         fitting.sort(key=lambda each: each.text not in own)
-        return Offer(
+        return Completions(
             fragment[dotted:],
             [Candidate(each.text[dotted:], _kind(each)) for each in fitting],
         )

@@ -12,9 +12,9 @@ from cc_jupyter.conversation import history as history_module
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.store import FILE, Store
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.messages import Question
+from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.paths import data_folder
-from cc_jupyter.render.base import Silent
+from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session import recorder
 from cc_jupyter.session.session import Session
 
@@ -31,8 +31,8 @@ def session(provider, monkeypatch):
 
 
 def ask(session, prompt="hi", **options):
-    question = Question(prompt, **({"model": MODEL} | options))
-    return session.run(session.plan(question), Silent())
+    question = PromptSpec(prompt, **({"model": MODEL} | options))
+    return session.run(session.plan(question), NullRenderer())
 
 
 def stored():

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support.store.samples import NOON, conversation, turn
 
 import cc_jupyter
-from cc_jupyter.conversation.records import PlaceRecord
+from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import Image, TurnKey
@@ -153,7 +153,7 @@ def test_one_place_is_written_without_the_others(store):
     store.save(first, None, None)
     record = conversation((first,))
     store.save_conversation(record)
-    place = PlaceRecord(None, versions=(second.id,), active=0)
+    place = SlotRecord(None, versions=(second.id,), active=0)
     store.save(second, dataclasses.replace(record, places=()), place)
     assert store.load_conversation(record.id).places == (*record.places, place)
     stale = dataclasses.replace(place, stale=True)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from cc_jupyter.conversation.records import ConversationRecord, PlaceRecord, TurnRecord
+from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, TurnRecord
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.core.money import Cost
@@ -32,7 +32,7 @@ def turn(prompt: str = "one", answer: str = "two", **fields: Any) -> TurnRecord:
 def conversation(*places: tuple[TurnRecord, ...], name: str = "t", **fields: Any) -> Any:
     """Give a conversation whose places hold these turns, the last of each active."""
     records = tuple(
-        PlaceRecord(
+        SlotRecord(
             TurnKey("n", f"cell {at}", 0),
             versions=tuple(each.id for each in turns),
             active=len(turns) - 1,

@@ -12,15 +12,15 @@ import pytest
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.parsing import with_extra
 from cc_jupyter.client.structured_output import (
-    KnownForms,
+    FormatMemory,
     anthropic_fields,
-    call_as_text,
+    fall_back,
     is_schema_refusal,
     is_thinking,
     is_tool_refusal,
     openai_fields,
-    strongest,
-    weaker,
+    preferred_format,
+    tool_call_as_text,
     with_instruction,
 )
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
@@ -33,8 +33,8 @@ from cc_jupyter.core.errors import (
     StatusError,
 )
 from cc_jupyter.core.events import Error, Stop, TextDelta, ToolCallDelta, Usage
-from cc_jupyter.core.messages import AnswerFormat, Message, Parameters, Request
-from cc_jupyter.prompt.output_types import capture_for, json_capture
+from cc_jupyter.core.messages import Message, Parameters, Request, ResponseFormat
+from cc_jupyter.prompt.output_types import json_output_type, output_type_for
 
 CHAT, MESSAGES = "/chat/completions", "/messages"
 SCHEMA = {
@@ -43,10 +43,10 @@ SCHEMA = {
     "required": ["value"],
     "additionalProperties": False,
 }
-FORM = AnswerFormat("answer", SCHEMA)
+FORM = ResponseFormat("answer", SCHEMA)
 
 
-def in_mode(mode: Any, **changes: Any) -> AnswerFormat:
+def in_mode(mode: Any, **changes: Any) -> ResponseFormat:
     return dataclasses.replace(FORM, mode=mode, **changes)
 
 
@@ -69,7 +69,7 @@ def test_openai_is_asked_for_a_strict_json_schema():
 
 
 def test_openai_is_not_asked_to_be_strict_about_a_schema_that_is_not_closed():
-    form = strongest(capture_for(dict[str, int]).form, CHAT)
+    form = preferred_format(output_type_for(dict[str, int]).form, CHAT)
     assert openai_fields(form)["response_format"]["json_schema"]["strict"] is False
 
 
@@ -114,7 +114,7 @@ def test_where_it_does_not_the_schema_stands_behind_the_users_own_system_prompt(
 
 
 def test_any_object_is_asked_for_with_the_word_that_openai_insists_on():
-    form = json_capture().form
+    form = json_output_type().form
     assert form.instruction == (
         "Answer with one JSON object and nothing else: no explanation, no code fence."
     )
@@ -135,12 +135,12 @@ def test_any_object_is_asked_for_with_the_word_that_openai_insists_on():
         (in_mode("schema", strict=False), CHAT, False, "schema"),
         (in_mode("schema", strict=False), MESSAGES, False, "tool"),
         (in_mode("schema", strict=False), MESSAGES, True, "words"),
-        (json_capture().form, CHAT, False, "object"),
-        (json_capture().form, MESSAGES, False, "words"),
+        (json_output_type().form, CHAT, False, "object"),
+        (json_output_type().form, MESSAGES, False, "words"),
     ],
 )
 def test_the_surest_way_that_the_endpoint_takes_comes_first(form, endpoint, thinking, mode):
-    assert strongest(form, endpoint, thinking=thinking).mode == mode
+    assert preferred_format(form, endpoint, thinking=thinking).mode == mode
 
 
 SCHEMA_REFUSAL = refusal("response_format: unsupported; output_config.format: not permitted")
@@ -161,7 +161,7 @@ TOOL_REFUSAL = refusal("Thinking may not be enabled when tool_choice forces tool
     ],
 )
 def test_after_a_refusal_one_weaker_way_is_left(mode, endpoint, thinking, error, next_mode):
-    form = weaker(in_mode(mode), endpoint, error, thinking=thinking)
+    form = fall_back(in_mode(mode), endpoint, error, thinking=thinking)
     assert (form and form.mode) == next_mode
     if form is not None:
         assert "sent again" in form.notice
@@ -170,21 +170,21 @@ def test_after_a_refusal_one_weaker_way_is_left(mode, endpoint, thinking, error,
 
 def test_every_chain_of_refusals_ends():
     for endpoint in (CHAT, MESSAGES):
-        form: AnswerFormat | None = strongest(FORM, endpoint)
+        form: ResponseFormat | None = preferred_format(FORM, endpoint)
         error = refusal("response_format, output_config.format and tools are not supported")
         modes = []
         while form is not None:
             modes.append(form.mode)
-            form = weaker(form, endpoint, error)
+            form = fall_back(form, endpoint, error)
         assert modes[-1] == "words"
         assert len(set(modes)) == len(modes)
 
 
 def test_a_refused_form_is_not_asked_of_that_model_again_but_of_others():
-    known = KnownForms()
+    known = FormatMemory()
     known.learn("root", "m", FORM, in_mode("tool"))
     known.learn("root", "m", in_mode("tool"), in_mode("words"))
-    other = AnswerFormat("answer", {**SCHEMA, "description": "another"})
+    other = ResponseFormat("answer", {**SCHEMA, "description": "another"})
     assert known.recall("root", "m", FORM) == in_mode("words")
     assert known.recall("root", "m", other) == other
     assert known.recall("root", "n", FORM) == FORM
@@ -193,7 +193,7 @@ def test_a_refused_form_is_not_asked_of_that_model_again_but_of_others():
 
 
 def test_nothing_is_learned_from_a_form_that_was_taken():
-    known = KnownForms()
+    known = FormatMemory()
     known.learn("root", "m", FORM, FORM)
     known.learn("root", "m", None, None)
     assert known.recall("root", "m", FORM) == FORM
@@ -302,7 +302,7 @@ def test_the_arguments_of_the_forced_tool_are_the_text_of_the_answer():
         usage,
         Stop("tool_call", "tool_use"),
     ]
-    assert list(call_as_text(events)) == [
+    assert list(tool_call_as_text(events)) == [
         TextDelta("So: "),
         TextDelta('{"val'),
         TextDelta('ue": 3}'),
@@ -313,10 +313,10 @@ def test_the_arguments_of_the_forced_tool_are_the_text_of_the_answer():
 
 @pytest.mark.parametrize("end", [Stop("length", "max_tokens"), Error("cut")])
 def test_another_end_than_the_tool_call_stays_as_it_is(end):
-    assert list(call_as_text([ToolCallDelta(0, "answer", "{"), end])) == [TextDelta("{"), end]
+    assert list(tool_call_as_text([ToolCallDelta(0, "answer", "{"), end])) == [TextDelta("{"), end]
 
 
-def ask(provider: Any, model: str, endpoint: Any, form: AnswerFormat) -> str:
+def ask(provider: Any, model: str, endpoint: Any, form: ResponseFormat) -> str:
     """Send one request as the encoders will, and give the text of its answer."""
     fields = openai_fields(form) if endpoint == CHAT else anthropic_fields(form)
     request = Request(
@@ -332,7 +332,7 @@ def ask(provider: Any, model: str, endpoint: Any, form: AnswerFormat) -> str:
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
     events = [*reader.read(response.content), *reader.close()]
     if form.mode == "tool":
-        events = list(call_as_text(events))
+        events = list(tool_call_as_text(events))
     assert events[-1] == Stop("stop", events[-1].word)
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
@@ -349,6 +349,6 @@ def ask(provider: Any, model: str, endpoint: Any, form: AnswerFormat) -> str:
     ],
 )
 def test_either_wire_answers_in_every_mode_with_what_fits(provider, model, endpoint, mode, kind):
-    asked = capture_for(kind)
+    asked = output_type_for(kind)
     form = dataclasses.replace(asked.form, mode=mode)
     assert asked.validate(ask(provider, model, endpoint, form))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cc_jupyter.client.endpoint import find_key, find_target
+from cc_jupyter.client.endpoint import find_endpoint, find_key
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.config.credentials import KEY_VARIABLES
 from cc_jupyter.config.settings import Settings, load_settings
@@ -233,7 +233,7 @@ def test_a_host_is_recognised_however_its_address_is_written(url, monkeypatch, t
     config = config_folder() / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'[hosts."{url}"]\nkey_env = "OTHER_KEY"', encoding="utf-8")
-    target = find_target(load_settings(folder=tmp_path))
+    target = find_endpoint(load_settings(folder=tmp_path))
     assert (target.key.source, target.served_by) == ("OTHER_KEY", "x.example")
 
 
@@ -363,14 +363,14 @@ def test_the_key_goes_to_one_host_only(where, root, monkeypatch):
     assert found.value == STORED
     settings = Settings(base_url=root, allow_http=True)
     with pytest.raises(ConfigError, match="there is no key for"):
-        find_target(settings)
+        find_endpoint(settings)
 
 
 @pytest.mark.parametrize("variable", KEY_VARIABLES)
 def test_another_host_gets_a_key_from_the_environment(variable, monkeypatch):
     store("file", STORED, monkeypatch)
     monkeypatch.setenv(variable, "user_env_1")
-    target = find_target(Settings(base_url="http://localhost:8000"))
+    target = find_endpoint(Settings(base_url="http://localhost:8000"))
     assert target.key.value == "user_env_1"
     assert (target.api_root, target.served_by) == ("http://localhost:8000/v1", "localhost:8000")
     assert not target.is_default_host
@@ -388,19 +388,19 @@ def test_a_file_in_a_cloned_repository_cannot_change_where_the_key_goes(monkeypa
     ):
         (tmp_path / "pyproject.toml").write_text(f"[tool.cc_jupyter]\n{line}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=r"pyproject\.toml may not set"):
-            find_target(load_settings(folder=tmp_path))
+            find_endpoint(load_settings(folder=tmp_path))
     (tmp_path / "pyproject.toml").write_text('[tool.cc_jupyter]\nmodel = "m"\n', encoding="utf-8")
     for name in (".env", "config.toml", "key", "ipython_config.py", "auth.json"):
         (tmp_path / name).write_text('base_url = "https://evil.example"', encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    target = find_target(load_settings())
+    target = find_endpoint(load_settings())
     assert target.api_root == DEFAULT_BASE_URL
     assert target.key.value == "user_env_1"
 
 
 def test_without_a_key_the_error_says_what_to_do():
     with pytest.raises(ConfigError) as error:
-        find_target(Settings())
+        find_endpoint(Settings())
     assert "there is no key for the Provider API" in message(error)
     assert "CMD_API_KEY" in message(error)
     assert "%cmd use local" in message(error)
@@ -408,7 +408,7 @@ def test_without_a_key_the_error_says_what_to_do():
 
 def test_the_key_is_in_no_repr_of_a_target(monkeypatch):
     monkeypatch.setenv("CMD_API_KEY", "odd-secret-letters")
-    target = find_target(Settings())
+    target = find_endpoint(Settings())
     assert "odd-secret-letters" not in f"{target!r} {target} {target.key!r}"
     assert "CMD_API_KEY" in repr(target.key)
 

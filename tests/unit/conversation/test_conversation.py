@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from cc_jupyter.conversation.thread import Conversations, Thread
-from cc_jupyter.conversation.turns import Past, Turn
+from cc_jupyter.conversation.turns import Context, Turn
 from cc_jupyter.core.messages import Message, TurnKey
 
 
@@ -27,7 +27,7 @@ def run(
     answer: str | None = None,
     system: str | None = None,
     new: bool = False,
-) -> Past:
+) -> Context:
     """Run a cell that says its own name; give what was sent before it."""
     turn_key = None if cell is None else key(cell)
     past = thread.past(turn_key, anew=new)
@@ -37,7 +37,7 @@ def run(
     return past
 
 
-def texts(past: Past) -> list[str]:
+def texts(past: Context) -> list[str]:
     return [message.text for message in past.messages]
 
 
@@ -131,7 +131,7 @@ def test_new_starts_the_conversation_anew_from_its_cell_on():
     thread = Thread("t")
     for cell in "ab":
         run(thread, cell)
-    assert run(thread, "c", new=True) == Past()
+    assert run(thread, "c", new=True) == Context()
     assert texts(run(thread, "d")) == ["c", "c!"]
     assert texts(run(thread, "b", answer="B2")) == ["a", "a!"]
     assert stale(thread) == []  # another conversation begins between them
@@ -142,7 +142,7 @@ def test_new_for_the_whole_thread_holds_from_the_next_turn_on():
     run(thread, "a")
     thread.start_anew()
     assert texts(run(thread, "a", answer="A2")) == []
-    assert run(thread, "b") == Past()
+    assert run(thread, "b") == Context()
     assert texts(run(thread, "c")) == ["b", "b!"]
     assert texts(run(thread, "b")) == []
 

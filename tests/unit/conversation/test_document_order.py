@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from cc_jupyter.conversation.document_order import DocumentOrder, Page
+from cc_jupyter.conversation.document_order import CellOrder, DocumentOrder
 from cc_jupyter.conversation.thread import Thread
-from cc_jupyter.conversation.turns import Basis, Past, Turn
-from cc_jupyter.core.messages import Question, TurnKey
+from cc_jupyter.conversation.turns import Context, Turn, TurnInputs
+from cc_jupyter.core.messages import PromptSpec, TurnKey
 from cc_jupyter.session.staleness import differing_cells
 
 NOTEBOOK = "/home/u/n.ipynb"
@@ -30,7 +30,7 @@ class Notebook:
     def key(self, cell: str, notebook: str = NOTEBOOK) -> TurnKey:
         return TurnKey(notebook, cell[0], int(cell[1:] or 0))
 
-    def page(self, key: TurnKey) -> Page | None:
+    def page(self, key: TurnKey) -> CellOrder | None:
         return self.order.page(key) if self.by_page else None
 
     def tell(self, cells: str, notebook: str = "n.ipynb") -> None:
@@ -42,7 +42,7 @@ class Notebook:
         page = self.page(key)
         past = self.thread.past(key, anew=new, page=page)
         place = self.thread.reserve(key, anew=new)
-        basis = Basis(past.digest, Question(cell))
+        basis = TurnInputs(past.digest, PromptSpec(cell))
         turn = Turn(cell, said.get("answer", cell), said.get("system"), basis=basis)
         self.thread.record(place, turn, page)
         return names(past)
@@ -54,11 +54,11 @@ class Notebook:
 
     @property
     def differing(self) -> str:
-        page = self.order.page_of("n.ipynb") or Page({})
+        page = self.order.page_of("n.ipynb") or CellOrder({})
         return "".join(sorted(differing_cells([self.thread], page)))
 
 
-def names(past: Past) -> str:
+def names(past: Context) -> str:
     return " ".join(turn.prompt for turn in past.turns)
 
 

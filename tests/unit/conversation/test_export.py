@@ -23,7 +23,7 @@ from cc_jupyter.conversation.export import (
     export_notebook,
     write_export,
 )
-from cc_jupyter.conversation.records import PlaceRecord
+from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Image
@@ -156,7 +156,7 @@ def test_prompts_are_raw_wherever_the_line_can_hold_the_system_prompt():
 
 def test_a_new_start_whose_cell_has_no_answer_is_not_lost():
     """What stood before it is not sent with the turns behind it, so it must not be afterwards."""
-    failed = PlaceRecord(None, says_new=True)
+    failed = SlotRecord(None, says_new=True)
     places = (RECORD.places[0], failed, RECORD.places[1])
     text = export_notebook(replace(RECORD, places=places), BY_ID)
     assert [new for _, new, _, _ in sent_by(text)] == [False, True]
@@ -274,7 +274,7 @@ def test_a_system_prompt_of_several_lines_is_quoted_like_a_prompt():
 
 
 def test_a_place_without_an_answer_is_left_out():
-    empty = replace(RECORD, places=(PlaceRecord(None), *RECORD.places))
+    empty = replace(RECORD, places=(SlotRecord(None), *RECORD.places))
     assert export_markdown(empty, BY_ID) == export_markdown(RECORD, BY_ID)
 
 

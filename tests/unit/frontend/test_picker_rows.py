@@ -14,34 +14,34 @@ from cc_jupyter.core.events import Usage
 from cc_jupyter.frontend.picker.rows import (
     COLUMNS,
     Choice,
-    Figures,
+    UserStats,
     ceiling_of,
     code_cells,
     most_tokens_of,
     picker_rows,
     plain_form,
 )
-from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, load_catalog
+from cc_jupyter.models.catalog import CatalogEntry, Rates, Tier, load_catalog
 from cc_jupyter.models.listing import ModelList
-from cc_jupyter.models.registry import KnownModel, known_models
+from cc_jupyter.models.registry import ModelEntry, known_models
 from cc_jupyter.prompt.options import next_word, parse_cell_line
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FLASH = "deepseek/deepseek-v4-flash"
 
 
-def model(*rates: str, **fields: object) -> KnownModel:
+def model(*rates: str, **fields: object) -> ModelEntry:
     tiers = (Tier(None, Rates(*map(Decimal, rates))),) if rates else ()
-    spec = ModelSpec("m/one", "One", "m", ("/chat/completions",), tiers=tiers)
-    return KnownModel(dataclasses.replace(spec, **fields), is_listed=True, is_own=False)
+    spec = CatalogEntry("m/one", "One", "m", ("/chat/completions",), tiers=tiers)
+    return ModelEntry(dataclasses.replace(spec, **fields), is_listed=True, is_own=False)
 
 
-def row(known: KnownModel, figures: Figures | None = None) -> dict[str, object]:
-    (values,) = picker_rows([known], figures or Figures(NOON))
+def row(known: ModelEntry, figures: UserStats | None = None) -> dict[str, object]:
+    (values,) = picker_rows([known], figures or UserStats(NOON))
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def all_models() -> dict[str, KnownModel]:
+def all_models() -> dict[str, ModelEntry]:
     return known_models({}, ModelList({}, 0.0))
 
 
@@ -56,7 +56,7 @@ def test_a_row_says_all_that_is_known():
 
 
 def test_what_is_unknown_is_a_question_mark_and_never_nothing():
-    shown = row(model(), Figures(NOON, Usage(100, 10)))
+    shown = row(model(), UserStats(NOON, Usage(100, 10)))
     assert (shown["input"], shown["output"], shown["last"]) == ("?", "?", "?")
     assert (shown["band"], shown["cost"]) == ("?", None)
     assert (shown["window"], shown["ceiling"]) == (None, None)
@@ -79,7 +79,7 @@ def test_the_band_goes_by_the_price_of_the_answer_and_free_is_free(rates, band):
 
 
 def test_the_last_prompt_is_priced_for_each_model_and_marked_as_estimated():
-    figures = Figures(NOON, Usage(1_000_000, 100_000))
+    figures = UserStats(NOON, Usage(1_000_000, 100_000))
     assert row(model("2", "10"), figures)["last"] == "~$3.00"
     assert row(model("0", "0"), figures)["last"] == "~$0"
 
@@ -95,16 +95,16 @@ def test_the_last_prompt_costs_more_in_peak_hours():
     peak = next(instant for instant in week if hours.covers(instant))
     calm = next(instant for instant in week if not hours.covers(instant))
     usage = Usage(1_000_000, 100_000)
-    shown = [row(peaking, Figures(instant, usage))["last"] for instant in (peak, calm)]
+    shown = [row(peaking, UserStats(instant, usage))["last"] for instant in (peak, calm)]
     assert shown[0] != shown[1]
 
 
 def test_own_speeds_are_said_with_how_much_was_measured():
     measured = {"m/one": Speed(3, 0.42, 210.4)}
-    text = row(model("1", "1"), Figures(NOON, speeds=measured))["speed"]
+    text = row(model("1", "1"), UserStats(NOON, speeds=measured))["speed"]
     assert text == "210 tok/s · 0.4 s to first token (median of your last 3)"
     slow = {"m/one": Speed(1, 12.0, None)}
-    text = row(model("1", "1"), Figures(NOON, speeds=slow))["speed"]
+    text = row(model("1", "1"), UserStats(NOON, speeds=slow))["speed"]
     assert text == "12.0 s to first token (your last answer)"
     assert row(model("1", "1"))["speed"] == ""
 
@@ -134,7 +134,7 @@ def test_a_row_holds_the_words_by_which_models_are_chosen():
 def test_the_rows_of_all_models_are_small():
     every = all_models().values()
     assert len(every) == len(load_catalog().models)
-    assert len(json.dumps(picker_rows(every, Figures(NOON)))) < 60_000
+    assert len(json.dumps(picker_rows(every, UserStats(NOON)))) < 60_000
 
 
 # ── speeds

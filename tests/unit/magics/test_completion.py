@@ -9,7 +9,7 @@ from cc_jupyter.commands.registry import COMMANDS
 from cc_jupyter.conversation.store import open_store
 from cc_jupyter.conversation.store.queries import thread_names
 from cc_jupyter.magics.completion import complete, open_expression
-from cc_jupyter.magics.completion.names import Candidate, KnownNames, Offer
+from cc_jupyter.magics.completion.names import Candidate, Completions, KnownNames
 from cc_jupyter.prompt.options import OPTIONS, parse_ask_line, parse_cell_line
 
 FLASH = "deepseek/deepseek-v4-flash"
@@ -60,7 +60,7 @@ class ListedNames:
 
     def python(self, before, after):
         self.asked.append((before, after))
-        return Offer(before[-2:], [Candidate("people", "variable")])
+        return Completions(before[-2:], [Candidate("people", "variable")])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cc_jupyter.models.catalog
-from cc_jupyter.models.catalog import ModelSpec, Rates, Tier, endpoint_by_name, load_catalog
+from cc_jupyter.models.catalog import CatalogEntry, Rates, Tier, endpoint_by_name, load_catalog
 
 MODELS = load_catalog().models
 PEAK_IDS = {
@@ -192,7 +192,7 @@ def test_a_model_is_free_only_when_its_price_is_known_to_be_zero():
         "stealth/glyph-cluster:free",
     }
     assert all("free" in MODELS[model_id].note for model_id in free)
-    unpriced = ModelSpec("some/model", "Some Model", "someone", ("/chat/completions",))
+    unpriced = CatalogEntry("some/model", "Some Model", "someone", ("/chat/completions",))
     assert not unpriced.is_free
 
 
@@ -230,7 +230,7 @@ def test_a_tier_reaches_up_to_its_limit_inclusive(prompt_tokens, tier):
 
 
 def test_a_model_without_tiers_has_no_rates():
-    spec = ModelSpec("some/model", "Some Model", "someone", ("/chat/completions",))
+    spec = CatalogEntry("some/model", "Some Model", "someone", ("/chat/completions",))
     assert spec.rates_at(1, utc("2026-10-08T12:00")) is None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost, format_usd
-from cc_jupyter.models.catalog import ModelSpec, load_catalog
+from cc_jupyter.models.catalog import CatalogEntry, load_catalog
 from cc_jupyter.models.pricing import price
 
 MODELS = load_catalog().models
@@ -111,7 +111,7 @@ def test_no_invented_figure_an_absent_usage_is_never_priced(usage):
 
 def test_no_invented_figure_an_unknown_price_is_never_zero():
     usage = usage_of(100, 100)
-    unpriced = ModelSpec("some/model", "Some Model", "someone", ("/chat/completions",))
+    unpriced = CatalogEntry("some/model", "Some Model", "someone", ("/chat/completions",))
     assert price(None, usage, OFF_PEAK, price_date=PRICE_DATE) is UNKNOWN_COST
     assert price(unpriced, usage, OFF_PEAK, price_date=PRICE_DATE) is UNKNOWN_COST
     assert UNKNOWN_COST.usd is None

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from cc_jupyter.client.endpoint import find_target
+from cc_jupyter.client.endpoint import find_endpoint
+from cc_jupyter.config.custom_models import read_custom_models
 from cc_jupyter.config.settings import Settings
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.models.catalog import load_catalog, maker_by_id
-from cc_jupyter.models.custom import read_own_models
 from cc_jupyter.models.listing import ListedModel, ModelList
 from cc_jupyter.models.registry import known_models, settings_for
 
@@ -87,7 +87,7 @@ def test_the_maker_is_told_by_how_the_id_begins(model_id, maker):
 
 
 def test_the_user_corrects_the_price_and_it_keeps_its_own_day():
-    own = read_own_models({FLASH: {"rates": [1, "2.5"], "price_date": date(2026, 11, 1)}})
+    own = read_custom_models({FLASH: {"rates": [1, "2.5"], "price_date": date(2026, 11, 1)}})
     model = known_models(own, NO_LIST)[FLASH]
     assert (model.rates.input, model.rates.output) == (Decimal(1), Decimal("2.5"))
     assert model.rates.cache_read is None
@@ -97,19 +97,19 @@ def test_the_user_corrects_the_price_and_it_keeps_its_own_day():
 
 
 def test_a_price_without_a_day_has_none():
-    own = read_own_models({FLASH: {"rates": [1, 2]}})
+    own = read_custom_models({FLASH: {"rates": [1, 2]}})
     assert known_models(own, NO_LIST)[FLASH].spec.price_date is None
 
 
 def test_the_users_word_comes_before_the_providers():
-    own = read_own_models({FLASH: {"context": 5, "name": "Mine", "endpoint": "/messages"}})
+    own = read_custom_models({FLASH: {"context": 5, "name": "Mine", "endpoint": "/messages"}})
     served = ListedModel(FLASH, "Theirs", 9, ("/chat/completions",))
     spec = known_models(own, listed(served))[FLASH].spec
     assert (spec.context_tokens, spec.name, spec.endpoints) == (5, "Mine", ("/messages",))
 
 
 def test_the_user_adds_a_model_of_another_gateway_which_comes_first():
-    own = read_own_models({"my/llama": {"base_url": "https://gate.example/api", "key_env": "G"}})
+    own = read_custom_models({"my/llama": {"base_url": "https://gate.example/api", "key_env": "G"}})
     models = known_models(own, listed(ListedModel(FLASH, "Flash", None, ())))
     first = next(iter(models.values()))
     assert first.id == "my/llama"
@@ -143,7 +143,7 @@ def test_the_user_adds_a_model_of_another_gateway_which_comes_first():
 )
 def test_what_an_entry_may_not_say_is_named(table, said):
     with pytest.raises(ValueError, match=r".") as caught:
-        read_own_models(table)
+        read_custom_models(table)
     assert said in str(caught.value)
 
 
@@ -151,29 +151,29 @@ def test_what_an_entry_may_not_say_is_named(table, said):
 
 
 def entry(**table: str) -> Settings:
-    return Settings(models=read_own_models({"my/llama": table}))
+    return Settings(models=read_custom_models({"my/llama": table}))
 
 
 def test_a_gateway_of_its_own_gets_the_key_that_is_named_for_it(monkeypatch):
     monkeypatch.setenv("CMD_API_KEY", "user_provider_key_1")
     monkeypatch.setenv("GATE_KEY", "gate-key-2")
     settings = entry(base_url="https://gate.example", key_env="GATE_KEY")
-    target = find_target(settings_for("my/llama", settings))
+    target = find_endpoint(settings_for("my/llama", settings))
     assert (target.api_root, target.key.value) == ("https://gate.example/v1", "gate-key-2")
-    assert find_target(settings_for(FLASH, settings)).key.value == "user_provider_key_1"
+    assert find_endpoint(settings_for(FLASH, settings)).key.value == "user_provider_key_1"
 
 
 def test_the_providers_key_never_goes_to_a_gateway_of_its_own(monkeypatch):
     monkeypatch.setenv("CMD_API_KEY", "user_provider_key_1")
     settings = settings_for("my/llama", entry(base_url="https://gate.example"))
     with pytest.raises(ConfigError, match=r"no key for gate\.example") as caught:
-        find_target(settings)
+        find_endpoint(settings)
     assert "key_env" in caught.value.hint
 
 
 def test_a_server_on_this_machine_needs_no_key(monkeypatch):
     monkeypatch.setenv("CMD_API_KEY", "user_provider_key_1")
-    target = find_target(settings_for("my/llama", entry(base_url="http://localhost:8080")))
+    target = find_endpoint(settings_for("my/llama", entry(base_url="http://localhost:8080")))
     assert target.key.value == "none"
     assert target.served_by == "localhost:8080"
 
@@ -181,7 +181,7 @@ def test_a_server_on_this_machine_needs_no_key(monkeypatch):
 def test_hosts_may_name_the_key_too(monkeypatch):
     monkeypatch.setenv("GATE_KEY", "gate-key-2")
     settings = Settings(
-        models=read_own_models({"my/llama": {"base_url": "https://gate.example"}}),
+        models=read_custom_models({"my/llama": {"base_url": "https://gate.example"}}),
         hosts={"https://gate.example/v1": {"key_env": "GATE_KEY"}},
     )
-    assert find_target(settings_for("my/llama", settings)).key.value == "gate-key-2"
+    assert find_endpoint(settings_for("my/llama", settings)).key.value == "gate-key-2"

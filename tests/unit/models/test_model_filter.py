@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from cc_jupyter.config.custom_models import read_custom_models
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.models.custom import read_own_models
 from cc_jupyter.models.filter import blended_usd, matching
 from cc_jupyter.models.listing import ListedModel, ModelList
 from cc_jupyter.models.registry import known_models
@@ -23,7 +23,7 @@ LISTED = ModelList(
     },
     1.0,
 )
-OWN = read_own_models({"my/llama": {"base_url": "http://127.0.0.1:8080", "context": 8192}})
+OWN = read_custom_models({"my/llama": {"base_url": "http://127.0.0.1:8080", "context": 8192}})
 MODELS = known_models(OWN, LISTED)
 
 

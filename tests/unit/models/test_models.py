@@ -9,7 +9,7 @@ from support import provider as scripted
 from support.provider import KEY, ODD_MODELS, Provider
 from support.provider.models import entry
 
-from cc_jupyter.client.endpoint import Target
+from cc_jupyter.client.endpoint import Endpoint
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.config.settings import Settings
@@ -30,15 +30,15 @@ def models() -> Iterator[Models]:
 
 
 @pytest.fixture
-def host(provider: Provider) -> Target:
+def host(provider: Provider) -> Endpoint:
     """Give another host than the provider's own."""
-    return Target(f"{provider.base_url}/v1", Key(KEY, "test"), "localhost:1")
+    return Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "localhost:1")
 
 
 @pytest.fixture
-def default_host(provider: Provider) -> Target:
+def default_host(provider: Provider) -> Endpoint:
     """Give the scripted provider in the place of the provider's own host."""
-    return Target(f"{provider.base_url}/v1", Key(KEY, "test"), "api")
+    return Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "api")
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ def test_a_list_comes_before_the_price_table(provider, models, default_host):
 
 def test_each_base_url_has_a_list_of_its_own(provider, models, host):
     with Provider(models=[entry("only/here", "x", 1, ("/messages",))]) as other:
-        there = Target(f"{other.base_url}/v1", Key(KEY, "test"), "localhost:2")
+        there = Endpoint(f"{other.base_url}/v1", Key(KEY, "test"), "localhost:2")
         assert models.find("only/here", there).endpoint == "/messages"
     assert models.find("only/here", host).endpoint == "/chat/completions"
 
 
 def test_the_local_model_is_asked_for_nowhere(provider, models):
-    local = Target(f"{provider.base_url}/v1", Key(KEY, "test"), "local")
+    local = Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "local")
     model = models.find(KNOWN, local)
     assert (model.endpoint, model.spec) == ("/chat/completions", None)
     assert provider.requests == []

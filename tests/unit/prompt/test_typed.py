@@ -26,11 +26,11 @@ from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
 from cc_jupyter.core.messages import Message, Request
 from cc_jupyter.core.reply import Reply
 from cc_jupyter.prompt.output_types import (
-    Capture,
+    OutputType,
     ValidationProblem,
-    capture_for,
-    json_capture,
+    json_output_type,
     may_repair,
+    output_type_for,
 )
 from cc_jupyter.prompt.type_parser import parse_type
 
@@ -108,8 +108,8 @@ def kind(source: str, **local_ns: object) -> object:
     return parse_type(source, NAMES, local_ns)
 
 
-def capture(source: str) -> Capture:
-    return capture_for(kind(source), source)
+def capture(source: str) -> OutputType:
+    return output_type_for(kind(source), source)
 
 
 def problem(source: str, answer: str) -> ValidationProblem:
@@ -121,7 +121,7 @@ def problem(source: str, answer: str) -> ValidationProblem:
 
 def refusal(source: str, **local_ns: object) -> OptionError:
     with pytest.raises(OptionError) as caught:
-        capture_for(kind(source, **local_ns), source)
+        output_type_for(kind(source, **local_ns), source)
     lines = caught.value._render_traceback_()
     assert len(lines) == 2
     assert all(len(each.splitlines()) == 1 and len(each) < 300 for each in lines)
@@ -215,15 +215,15 @@ def test_a_typed_dict_that_refers_to_itself_is_refused_in_words():
 def test_without_pydantic_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydantic", None)
     with pytest.raises(ConfigError, match="`-> x: int` needs pydantic 2") as caught:
-        capture_for(int)
+        output_type_for(int)
     assert "pip install 'cc-jupyter[typed]'" in (caught.value.hint or "")
 
 
 def test_json_without_a_type_needs_no_pydantic():
     code = (
         "import sys; sys.modules['pydantic'] = None;"
-        "from cc_jupyter.prompt.output_types import json_capture;"
-        "assert json_capture().validate('{\"a\": 1}') == {'a': 1}"
+        "from cc_jupyter.prompt.output_types import json_output_type;"
+        "assert json_output_type().validate('{\"a\": 1}') == {'a': 1}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -368,7 +368,7 @@ def test_many_references_stay_references_so_that_the_schema_does_not_explode():
     for level in range(1, 12):
         below = kinds[-1]
         kinds.append(pydantic.create_model(f"M{level}", a=(below, ...), b=(below, ...)))
-    asked = capture_for(kinds[-1])
+    asked = output_type_for(kinds[-1])
     assert len(json.dumps(asked.schema)) < 10_000
     assert not asked.form.recursive
 
@@ -680,7 +680,7 @@ def test_an_answer_is_shown_as_indented_json_without_its_wrapping(source, answer
     ],
 )
 def test_json_takes_any_object(answer, value):
-    assert json_capture().validate(answer) == value
+    assert json_output_type().validate(answer) == value
 
 
 @pytest.mark.parametrize(
@@ -697,12 +697,12 @@ def test_json_takes_any_object(answer, value):
 )
 def test_json_takes_nothing_but_an_object(answer, said):
     with pytest.raises(ValidationProblem) as caught:
-        json_capture().validate(answer)
+        json_output_type().validate(answer)
     assert said in str(caught.value)
 
 
 def test_json_is_shown_indented():
-    assert json_capture().shown('{"a":{"b":1}}') == '{\n  "a": {\n    "b": 1\n  }\n}'
+    assert json_output_type().shown('{"a":{"b":1}}') == '{\n  "a": {\n    "b": 1\n  }\n}'
 
 
 # ── round trips
@@ -760,7 +760,7 @@ def test_every_value_comes_back_from_its_json_however_that_is_wrapped(source):
     round_trip()
 
 
-ANY_KINDS = (json_capture(), *map(capture, ("Person", "list[int]", "str", "Node | None")))
+ANY_KINDS = (json_output_type(), *map(capture, ("Person", "list[int]", "str", "Node | None")))
 
 
 @settings(max_examples=200, deadline=None)

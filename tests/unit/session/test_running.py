@@ -9,7 +9,7 @@ import pytest
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.session import in_flight as running
-from cc_jupyter.session.in_flight import TOLD_S, InFlight
+from cc_jupyter.session.in_flight import TOLD_S, InFlightRequests
 
 
 class Clock:
@@ -28,7 +28,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def in_flight():
-    return InFlight()
+    return InFlightRequests()
 
 
 def under_way(in_flight, cell_id="c1"):

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from cc_jupyter.conversation.turns import Basis, Turn
-from cc_jupyter.core.messages import Parameters, Question, TurnKey
+from cc_jupyter.conversation.turns import Turn, TurnInputs
+from cc_jupyter.core.messages import Parameters, PromptSpec, TurnKey
 from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
 from cc_jupyter.session.prepare import plan_cost
@@ -37,10 +37,10 @@ def run(session, cell, *, values=(), thread=None, new=False, cell_number=0, **as
     """Put an answer into its thread as the keeper does, without asking anybody."""
     key = TurnKey(NOTEBOOK, cell, cell_number)
     prompt = asked.pop("prompt", f"what is {cell}?")
-    question = Question(prompt, turn_key=key, thread=thread, new=new, values=values, **asked)
+    question = PromptSpec(prompt, turn_key=key, thread=thread, new=new, values=values, **asked)
     plan = session.plan(question)
     place = plan.thread.reserve(key, anew=new)
-    basis = Basis(plan.past.digest, question)
+    basis = TurnInputs(plan.past.digest, question)
     plan.thread.record(place, Turn(prompt, f"it is {cell}", basis=basis), plan.page)
     return plan
 

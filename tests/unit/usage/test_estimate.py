@@ -10,7 +10,12 @@ from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.messages import Image, Message, Request
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.usage.budget import Budget, load_budget, parse_budget, save_budget
-from cc_jupyter.usage.estimate import Calibration, estimate_tokens, fit, usual_answer_tokens
+from cc_jupyter.usage.estimate import (
+    Calibration,
+    estimate_tokens,
+    trim_to_window,
+    usual_answer_tokens,
+)
 
 
 def request(*texts: str, system: str | None = None, images: int = 0) -> Request:
@@ -77,19 +82,19 @@ LONG = request("q" * 400, "a" * 400, "r" * 400, "b" * 400, "s" * 400, system="y"
 
 @pytest.mark.parametrize("window", [None, 510, 10**6])
 def test_what_fits_or_may_fit_goes_out_whole(window):
-    assert fit(LONG, window, Calibration(), trim=False) == (LONG, None)
+    assert trim_to_window(LONG, window, Calibration(), trim=False) == (LONG, None)
 
 
 def test_what_does_not_fit_is_an_error_that_says_by_how_much():
     with pytest.raises(OptionError, match="~10 tokens too long for m: ~510 of 500") as caught:
-        fit(LONG, 500, Calibration(), trim=False)
+        trim_to_window(LONG, 500, Calibration(), trim=False)
     for way in ("--new", "%cmd rewind", "trim = true"):
         assert way in caught.value.hint
 
 
 @pytest.mark.parametrize(("window", "left", "said"), [(500, 3, "1 oldest turn"), (110, 1, "2 old")])
 def test_trimming_leaves_the_oldest_turns_out_and_says_so(window, left, said):
-    trimmed, notice = fit(LONG, window, Calibration(), trim=True)
+    trimmed, notice = trim_to_window(LONG, window, Calibration(), trim=True)
     assert trimmed.messages == LONG.messages[-left:]
     assert trimmed.system == LONG.system
     assert said in notice
@@ -97,9 +102,9 @@ def test_trimming_leaves_the_oldest_turns_out_and_says_so(window, left, said):
 
 def test_a_single_prompt_that_is_too_long_cannot_be_trimmed():
     with pytest.raises(OptionError, match="too long"):
-        fit(LONG, 100, Calibration(), trim=True)
+        trim_to_window(LONG, 100, Calibration(), trim=True)
     with pytest.raises(OptionError) as caught:
-        fit(request("x" * 4_000), 100, Calibration(), trim=True)
+        trim_to_window(request("x" * 4_000), 100, Calibration(), trim=True)
     assert "larger window" in caught.value.hint
 
 
