@@ -99,7 +99,7 @@ def _tab_ms(kernel: Kernel, text: str) -> float:
 
 
 def _filled(kernel: Kernel) -> Store:
-    """Give the history that the kernel sees, with its threads in it."""
+    """Return the history that the kernel sees, with its threads in it."""
     folder = kernel.value("__import__('cc_jupyter.core.paths').folders.data_folder()")
     store = Store(Path(folder) / FILE)
     for number in range(_THREADS):

@@ -19,7 +19,7 @@ client = httpx.Client(base_url=URL + "/v1", trust_env=False, timeout=60,
                       headers={"Authorization": "Bearer " + KEY})
 
 def text_of(event):
-    """Give the text of one event of either dialect."""
+    """Return the text of one event of either dialect."""
     body = json.loads(event.data)
     if event.event != "message":
         return body["delta"].get("text") if event.event == "content_block_delta" else None
@@ -52,15 +52,15 @@ def plain(model, prompt="Hello", every_s=0.033):
 
 
 def plain(url: str, key: str) -> str:
-    """Give the definition of the plain cell: httpx, httpx-sse, json, print."""
+    """Return the definition of the plain cell: httpx, httpx-sse, json, print."""
     return f"URL, KEY = {url!r}, {key!r}\n{_PLAIN}"
 
 
 def cmd(model: str, prompt: str = "Hello") -> str:
-    """Give our cell; `--new`, so that the conversation does not grow from round to round."""
+    """Return our cell; `--new`, so that the conversation does not grow from round to round."""
     return f"%%cmd --new -m {model}\n{prompt}"
 
 
 def ask(model: str, prompt: str = "Hello") -> str:
-    """Give our line, in a cell that holds other outputs, too."""
+    """Return our line, in a cell that holds other outputs, too."""
     return f"print('before')\n_ = None\n%cmd ask --new -m {model} {prompt}"

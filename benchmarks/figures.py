@@ -44,7 +44,7 @@ class Figure:
         return median(samples) > self.must or late
 
     def cells(self) -> tuple[str, ...]:
-        """Give the row."""
+        """Return the row."""
         wide = self.must_p95 is not None
         ours = _samples(self.ours, self.unit, wide=wide)
         ratio = "-"
@@ -65,12 +65,12 @@ class Figure:
 
 
 def median(samples: Sequence[float]) -> float:
-    """Give the middle of the samples."""
+    """Return the middle of the samples."""
     return statistics.median(samples)
 
 
 def p95(samples: Sequence[float]) -> float:
-    """Give the value that 95 of 100 samples do not pass."""
+    """Return the value that 95 of 100 samples do not pass."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
 
@@ -92,7 +92,7 @@ def in_turn(rounds: int, *measures: Callable[[], object]) -> list[list]:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """Give the Markdown table."""
+    """Return the Markdown table."""
     rows = [HEAD, ("---",) * len(HEAD), *(figure.cells() for figure in figures)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

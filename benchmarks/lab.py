@@ -66,13 +66,13 @@ class Measured:
         return self.idle_s - float(self.request["received_s"])
 
     def first_output_s(self) -> float:
-        """Give when the first output was there."""
+        """Return when the first output was there."""
         shown = ("display_data", "stream")
         pairs = zip(self.run.messages, self.run.arrived_s, strict=True)
         return next(at for message, at in pairs if message["msg_type"] in shown)
 
     def first_text_sent_s(self, model: str) -> float:
-        """Give when the provider sent the first text: after the role chunk, or three events."""
+        """Return when the provider sent the first text: after the role chunk, or three events."""
         return float(self.request["sent_s"][3 if model.startswith("claude-") else 1])
 
 
@@ -102,15 +102,15 @@ class Lab:
         self._stack.close()
 
     def kernel(self, *setup: str) -> Kernel:
-        """Give a new kernel, its clock running; enter it or `keep` it."""
+        """Return a new kernel, its clock running; enter it or `keep` it."""
         return _Clocked(self._environment(), self.folder, (controls.CLOCK, *setup))
 
     def plain_kernel(self) -> Kernel:
-        """Give a kernel with the plain cell and without us, to the end of the lab."""
+        """Return a kernel with the plain cell and without us, to the end of the lab."""
         return self.keep(self.kernel(controls.plain(self.url, KEY)))
 
     def our_kernel(self) -> Kernel:
-        """Give a kernel with the extension loaded, to the end of the lab."""
+        """Return a kernel with the extension loaded, to the end of the lab."""
         return self.keep(self.kernel("%load_ext cc_jupyter"))
 
     def keep(self, kernel: Kernel) -> Kernel:
@@ -146,7 +146,7 @@ class Lab:
         self._control("always", {"steps": [step]})
 
     def _last_post(self) -> dict[str, Any]:
-        """Give the last `POST` since `clear`, once its response is over."""
+        """Return the last `POST` since `clear`, once its response is over."""
         deadline_s = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline_s:
             seen = self._client.get(f"{self._root}/_control/requests").json()["requests"]
@@ -160,7 +160,7 @@ class Lab:
         self._client.post(f"{self._root}/_control/{what}", json=content).raise_for_status()
 
     def _environment(self) -> dict[str, str]:
-        """Give the environment of a user of the provider who has no files of ours yet."""
+        """Return the environment of a user of the provider who has no files of ours yet."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         return kept | {
             "HOME": str(self.folder),

@@ -23,7 +23,7 @@ class Neighbours:
         self._own_s = _own_s()
 
     def cores(self) -> float:
-        """Give how many cores others kept busy."""
+        """Return how many cores others kept busy."""
         others_s = _busy_s() - self._busy_s - (_own_s() - self._own_s)
         return max(0.0, others_s / (time.monotonic() - self._since_s))
 
@@ -39,7 +39,7 @@ def wait_for_quiet(patience_s: float) -> None:
 
 
 def _busy_s() -> float:
-    """Give the time all cores worked since the start of the machine, waits for disks left out."""
+    """Return the time all cores worked since the start of the machine, waits for disks left out."""
     user, nice, system, _, _, irq, softirq, *_ = map(
         int, Path("/proc/stat").read_text(encoding="ascii").split()[1:11]
     )

@@ -79,7 +79,7 @@ def _lab(stack: ExitStack, *, off: bool) -> Lab:
 
 
 def _opened_s(browser: Browser, lab: Lab) -> tuple[float, float]:
-    """Give the seconds from asking for the page until it is there, and those of its main thread."""
+    """Return the seconds until the page is there, and those its main thread was busy."""
     page = browser.new_page(viewport=VIEWPORT)
     page.add_init_script(_WATCH)
     devtools = page.context.new_cdp_session(page)

@@ -97,7 +97,7 @@ def _lags_ms(run: CellRun, tokens: list[str], sent_s: list[float]) -> Iterator[f
 
 
 def _shown(run: CellRun) -> Iterator[tuple[int, float]]:
-    """Give after each message how much of the answer has been on the screen, and when."""
+    """Return after each message how much of the answer has been on the screen, and when."""
     replayed = CellRun()
     board = _Board(replayed)
     most = 0

@@ -61,7 +61,7 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def _measure(notebook: LabNotebook, cell: int) -> tuple[float, float, float]:
-    """Give main thread seconds, number of long tasks, megabytes received while a cell runs."""
+    """Return main thread seconds, number of long tasks, megabytes received while a cell runs."""
     page = notebook.page
     page.add_init_script(_WATCH)
     notebook.open()

@@ -51,7 +51,7 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def _read_slowly(kernel: Kernel, code: str) -> tuple[float, float]:
-    """Give how much of the text and whether the idle state arrived, in percent."""
+    """Return how much of the text and whether the idle state arrived, in percent."""
     request = kernel.start(code)
     run, idle, replied = CellRun(), False, False
     board = _Board(run)

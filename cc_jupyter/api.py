@@ -159,7 +159,7 @@ def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _shell() -> InteractiveShell | None:
-    """Give the IPython that runs here, if there is one."""
+    """Return the IPython that runs here, if there is one."""
     if "IPython" not in sys.modules:
         return None
     from IPython import get_ipython  # noqa: PLC0415  a plain program must not load it
@@ -169,7 +169,7 @@ def _shell() -> InteractiveShell | None:
 
 
 def _session() -> Session:
-    """Give the session of the magics, which knows what `%config` and the profile say."""
+    """Return the session of the magics, which knows what `%config` and the profile say."""
     shell = _shell()
     magics = shell.magics_manager.registry.get("CmdMagics") if shell is not None else None
     if magics is None:

@@ -36,7 +36,7 @@ class Update:
 
 
 def build_update(present: CatalogText, table: PriceTable) -> Update:
-    """Give the catalogue that has the models of the table, and no others.
+    """Return the catalogue that has the models of the table, and no others.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def _merged(model_id: str, row: PriceRow, old: Entry) -> tuple[Entry, list[str]]
 
 
 def _priced(row: PriceRow, old: Entry) -> tuple[Entry, list[str]]:
-    """Give `rates` or `tiers`, and `peak`; those the table does not tell hold beside old rates."""
+    """Return `rates` or `tiers`, and `peak`; those the table does not tell hold beside old rates."""
     before = old["tiers"][0]["rates"] if "tiers" in old else old.get("rates")
     found: dict[str, Any] = {"tiers": row.tiers, "peak": row.peak}
     kept = []
@@ -123,12 +123,12 @@ def _makers(present: CatalogText, table: PriceTable, new: Mapping[str, Entry]) -
 
 
 def _prefix(model_id: str) -> str:
-    """Give what names the maker in an id: all before the slash, else before the first dash."""
+    """Return what names the maker in an id: all before the slash, else before the first dash."""
     return model_id.partition("/" if "/" in model_id else "-")[0]
 
 
 def flat(catalog: CatalogText) -> dict[str, Entry]:
-    """Give all that is known of each model, its maker and endpoint too."""
+    """Return all that is known of each model, its maker and endpoint too."""
     return {
         name: {**entry, "maker": maker.name, "endpoint": " ".join(maker.endpoints)}
         for maker in catalog.makers

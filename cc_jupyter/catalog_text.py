@@ -57,7 +57,7 @@ class CatalogText:
         return {name: entry for maker in self.makers for name, entry in maker.models.items()}
 
     def dated(self, source: str | None, day: str | None) -> CatalogText:
-        """Give the file with another source and another day of its prices; `None`: as it was."""
+        """Return the file with another source and another day of its prices; `None`: as it was."""
         head = self.head
         if source is not None:
             head = _replaced(head, "source", _value(source))

@@ -42,11 +42,11 @@ class Cell:
         return self.text in _UNKNOWN
 
     def part(self, text: str) -> Cell:
-        """Give a part of this cell."""
+        """Return a part of this cell."""
         return Cell(self.place, text.strip())
 
     def wrong(self, what: str, hint: str) -> ConfigError:
-        """Give the error that says what this cell is."""
+        """Return the error that says what this cell is."""
         return ConfigError(f"{self.place}: `{self.text}` is {what}", hint=hint)
 
 
@@ -61,7 +61,7 @@ class MarkdownTable:
 
 
 def markdown_tables(text: str) -> Iterator[MarkdownTable]:
-    """Give the tables of a Markdown text.
+    """Return the tables of a Markdown text.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _row(headings: list[str], number: int, cells: list[str]) -> list[Cell]:
 
 
 def read_id(cell: Cell) -> str:
-    """Give the id of a model, which may stand in backticks."""
+    """Return the id of a model, which may stand in backticks."""
     text = cell.text.removeprefix("`").removesuffix("`")
     if not _ID.fullmatch(text):
         raise cell.wrong("no model id", "an id is one word without quotes")
@@ -116,7 +116,7 @@ def read_id(cell: Cell) -> str:
 
 
 def read_rates(cells: list[Cell]) -> list[str] | None:
-    """Give input, output, cache read, cache write; those missing at the end are unknown.
+    """Return input, output, cache read, cache write; those missing at the end are unknown.
 
     `None`: the price of the prompt or of the answer is unknown, so there is no price.
     """
@@ -133,7 +133,7 @@ def read_rates(cells: list[Cell]) -> list[str] | None:
 
 
 def read_rate_list(cell: Cell) -> list[str]:
-    """Give rates that stand in one cell, with slashes between them."""
+    """Return rates that stand in one cell, with slashes between them."""
     rates = read_rates([cell.part(text) for text in cell.text.split("/")])
     if rates is None:
         raise cell.wrong("no list of rates", "such as 0.15 / 0.6 / 0.003 / —")
@@ -141,7 +141,7 @@ def read_rate_list(cell: Cell) -> list[str]:
 
 
 def _price(cell: Cell) -> str | None:
-    """Give a price without the zeros that mean nothing."""
+    """Return a price without the zeros that mean nothing."""
     if cell.is_unknown:
         return None
     text = cell.text.removeprefix("$").strip()
@@ -153,7 +153,7 @@ def _price(cell: Cell) -> str | None:
 
 
 def read_count(cell: Cell) -> int | None:
-    """Give a number of tokens."""
+    """Return a number of tokens."""
     if cell.is_unknown:
         return None
     number = int(_SEPARATORS.sub("", cell.text)) if _COUNT.fullmatch(cell.text) else 0
@@ -163,14 +163,14 @@ def read_count(cell: Cell) -> int | None:
 
 
 def read_yes(cell: Cell) -> bool:
-    """Give a yes or no; what is unknown is not promised."""
+    """Return a yes or no; what is unknown is not promised."""
     if not cell.is_unknown and cell.text.casefold() not in ("yes", "no"):
         raise cell.wrong("neither yes nor no", "yes, no, or `?` for unknown, which counts as no")
     return cell.text.casefold() == "yes"
 
 
 def read_efforts(cell: Cell) -> list[str]:
-    """Give the levels as they stand there, `auto` among them."""
+    """Return the levels as they stand there, `auto` among them."""
     levels = [] if cell.is_unknown else cell.text.replace(",", " ").split()
     if not all(map(_LEVEL.fullmatch, levels)):
         raise cell.wrong("no list of levels", "such as `low medium high`, `auto` or `-`")
@@ -178,7 +178,7 @@ def read_efforts(cell: Cell) -> list[str]:
 
 
 def read_endpoint(cell: Cell) -> str | None:
-    """Give the endpoint we speak: `R` stands beside it, and a `?` marks what nobody has seen."""
+    """Return the endpoint we speak: `R` stands beside it, and a `?` marks what nobody has seen."""
     letters = [] if cell.is_unknown else cell.text.replace("?", "").replace(",", " ").split()
     if not set(letters) <= {*_WIRES, "R"}:
         raise cell.wrong("no wire", "M is /messages, C /chat/completions, R /responses")

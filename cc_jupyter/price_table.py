@@ -120,7 +120,7 @@ def read_price_table(text: str) -> PriceTable:
 
 
 def _columns(table: MarkdownTable) -> dict[str, int]:
-    """Give the place of each column that means something."""
+    """Return the place of each column that means something."""
     places: dict[str, int] = {}
     for place, heading in enumerate(table.headings):
         name = heading.casefold()
@@ -233,7 +233,7 @@ def _rise(limits: list[int | None]) -> bool:
 
 
 def _named(cell: Cell) -> list[Cell]:
-    """Give each id of a cell that names several in backticks."""
+    """Return each id of a cell that names several in backticks."""
     return [cell.part(name) for name in _QUOTED.findall(cell.text)] or [cell]
 
 

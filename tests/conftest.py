@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each process whole files, since a file shares its kernel; browser tests one by one.
+    """Return each process whole files, since a file shares its kernel; browser tests one by one.
 
     They come last and take seconds each, so that all processes end together.
     """
@@ -74,14 +74,14 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    """Give a started provider; it hangs up on everyone when the test is over."""
+    """Return a started provider; it hangs up on everyone when the test is over."""
     with Provider() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def one_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
-    """Give a kernel and its provider to all tests, since to start one takes a second."""
+    """Return a kernel and its provider to all tests, since to start one takes a second."""
     from support.kernel_notebook import Notebook  # noqa: PLC0415  most tests start no kernel
 
     with Notebook(tmp_path_factory.mktemp("notebook")) as opened:
@@ -90,7 +90,7 @@ def one_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]
 
 @pytest.fixture
 def notebook(one_notebook: Notebook) -> Iterator[Notebook]:
-    """Give a notebook as after a restart; what is written to its working directory fails."""
+    """Return a notebook as after a restart; what is written to its working directory fails."""
     one_notebook.afresh()
     yield one_notebook
     assert not list(one_notebook.workdir.iterdir())

@@ -87,7 +87,7 @@ def test_the_tests_of_a_promise_exist(number):
 
 @functools.cache
 def promised_names(path):
-    """Give the tests of a file that are run: skipped and failing ones hold no promise."""
+    """Return the tests of a file that are run: skipped and failing ones hold no promise."""
     tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return [
@@ -117,7 +117,7 @@ def test_no_plan_names_and_no_prices_in_prose():
 
 
 def docstrings(tree):
-    """Give the nodes of a module's docstrings, which no user reads as a price."""
+    """Return the nodes of a module's docstrings, which no user reads as a price."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.value

@@ -36,7 +36,7 @@ needs_build = pytest.mark.skipif(
 
 
 def without_node(tmp_path: Path) -> dict[str, str]:
-    """Give an environment in which no program but Python's own is found."""
+    """Return an environment in which no program but Python's own is found."""
     empty = tmp_path / "no-programs"
     empty.mkdir(parents=True, exist_ok=True)
     return {**os.environ, "PATH": str(empty), "PIP_NO_INDEX": "1", "PIP_NO_INPUT": "1"}
@@ -62,7 +62,7 @@ def built(kind: str, source: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """Give the files of a git checkout, with nothing built in it."""
+    """Return the files of a git checkout, with nothing built in it."""
     folder = tmp_path / "checkout"
     for pattern in CHECKOUT:
         for path in ROOT.glob(pattern):
@@ -77,7 +77,7 @@ def checkout(tmp_path) -> Path:
 
 @pytest.fixture
 def built_checkout(checkout) -> Path:
-    """Give a checkout in which `make front-end` was run."""
+    """Return a checkout in which `make front-end` was run."""
     shutil.copytree(BUILT, checkout / "cc_jupyter/labextension")
     (checkout / "cc_jupyter/labextension/package.json").touch()  # later than its sources
     return checkout
@@ -160,7 +160,7 @@ def test_an_sdist_without_the_extension_is_refused(checkout, tmp_path):
 
 @pytest.fixture
 def environment(tmp_path) -> Iterator[Path]:
-    """Give a new environment's Python, which sees what the tests' own has, but not the project."""
+    """Return a new environment's Python: it sees the tests' packages, but not the project."""
     folder = tmp_path / "environment"
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"

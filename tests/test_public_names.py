@@ -36,7 +36,7 @@ NAMES = {
 
 
 def python(code: str) -> object:
-    """Give what a fresh Python prints as JSON."""
+    """Return what a fresh Python prints as JSON."""
     done = subprocess.run(
         [sys.executable, "-c", f"import json, sys\n{code}"],
         capture_output=True,

@@ -128,7 +128,7 @@ class AnthropicDecoder:
         return self._word is not None
 
     def decode(self, name: str, body: dict[str, Any]) -> Iterable[StreamEvent]:
-        """Give the events of one server-sent event; kinds this module does not know give none."""
+        """Return the events of one server-sent event; kinds this module does not know give none."""
         events: Iterable[StreamEvent] = ()
         match body.get("type") or name:
             case "content_block_delta":
@@ -150,7 +150,7 @@ class AnthropicDecoder:
         return events
 
     def rest(self) -> Iterator[StreamEvent]:
-        """Give what was held back."""
+        """Return what was held back."""
         yield from self._speech.rest()
         for call in self._calls:  # those that were cut: an empty start then says nothing
             call.given = call.given or None

@@ -59,7 +59,7 @@ def backoff_s(tries: int) -> float:
 
 
 def pause_s(refusal: Refusal, tries: int) -> float | None:
-    """Give the pause before the next try after a refusal; `None`: there must be none.
+    """Return the pause before the next try after a refusal; `None`: there must be none.
 
     A refusal whose pause is too long gets the hint to wait.
     """
@@ -77,7 +77,7 @@ def pause_s(refusal: Refusal, tries: int) -> float | None:
 def repair_request(
     refusal: Refusal, request: Request, first: Request
 ) -> tuple[Request, str] | None:
-    """Give the request to send once more and what to say of it; `None`: nothing can be repaired.
+    """Return the request to send once more and what to say of it; `None`: nothing can be repaired.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ class RequestStream:
                 raise AssertionError(f"{item!r} amid the answer")
 
     def _end(self, reader: AnswerReader, error: BaseException | None) -> Iterator[StreamEvent]:
-        """Give what the end of the body tells: it ended as announced, or the network cut it."""
+        """Return what the end of the body tells: it ended as announced, or the network cut it."""
         if error is not None and not isinstance(error, ConnectError):
             raise error  # a bug of ours, from the reader's thread
         if error is not None and not reader.began:
@@ -362,6 +362,6 @@ class RequestStream:
 
 
 def encode_body(request: Request) -> bytes:
-    """Give the body exactly as it is sent."""
+    """Return the body exactly as it is sent."""
     body = WIRE_FORMATS[request.endpoint].encode(request)
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

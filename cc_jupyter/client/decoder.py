@@ -42,13 +42,13 @@ class Decoder(Protocol):
         """Whether nothing more can follow."""
 
     def decode(self, name: str, body: dict[str, Any]) -> Iterable[StreamEvent]:
-        """Give the events of one JSON object; `name` is the server-sent event's own."""
+        """Return the events of one JSON object; `name` is the server-sent event's own."""
 
     def rest(self) -> Iterable[StreamEvent]:
-        """Give what was held back: half a character, half a tag, a doubt about the figures."""
+        """Return what was held back: half a character, half a tag, a doubt about the figures."""
 
     def ending(self, *, end_seen: bool) -> Stop | Error:
-        """Give the one event that ends the answer; `end_seen`: the provider marked the end."""
+        """Return the one event that ends the answer; `end_seen`: the provider marked the end."""
 
 
 CUT = "the connection was lost before the answer was finished"
@@ -83,7 +83,7 @@ def stop_word(value: object) -> str | None:
 def stop_event(
     word: str | None, *, end_seen: bool, called: bool, refused: bool = False
 ) -> Stop | Error:
-    """Give the last event of an answer.
+    """Return the last event of an answer.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class AnswerReader:
         return self._decoder.stopped
 
     def read(self, chunk: bytes) -> Iterator[StreamEvent]:
-        """Give the events that `chunk` completes."""
+        """Return the events that `chunk` completes."""
         if self.done:
             return
         if not self._sniffed:
@@ -153,7 +153,7 @@ class AnswerReader:
             yield from self._fail(f"the answer is one document of over {MAX_EVENT_BYTES >> 20} MB")
 
     def close(self) -> Iterator[StreamEvent]:
-        """Give what the end of the body completes; here a missing end shows."""
+        """Return what the end of the body completes; here a missing end shows."""
         if self.done:
             return
         if self._document is None:

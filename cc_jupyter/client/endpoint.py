@@ -89,7 +89,7 @@ def _server(root: str) -> str:
 
 
 def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Key | None:
-    """Give the first key that may go to `root`.
+    """Return the first key that may go to `root`.
 
     Keys from the keyring, the key file and the CLI's login go to the provider's own host only.
 

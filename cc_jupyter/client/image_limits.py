@@ -64,7 +64,7 @@ def check_images(images: Sequence[Image], endpoint: ApiPath) -> None:
 
 
 def encoded_bytes(image: Image) -> int:
-    """Give the length of an image as it stands in the request; 0 for a URL."""
+    """Return the length of an image as it stands in the request; 0 for a URL."""
     return 0 if image.data is None else 4 * -(-len(image.data) // 3)
 
 
@@ -72,13 +72,13 @@ def encoded_bytes(image: Image) -> int:
 
 
 def openai_image_part(image: Image) -> dict[str, Any]:
-    """Give an image as a part of a message of Chat Completions."""
+    """Return an image as a part of a message of Chat Completions."""
     url = image.url or f"data:{image.media_type};base64,{_base64(image)}"
     return {"type": "image_url", "image_url": {"url": url}}
 
 
 def anthropic_image_part(image: Image) -> dict[str, Any]:
-    """Give an image as a part of a message of the Messages API."""
+    """Return an image as a part of a message of the Messages API."""
     if image.url is not None:
         return {"type": "image", "source": {"type": "url", "url": image.url}}
     source = {"type": "base64", "media_type": image.media_type, "data": _base64(image)}
@@ -88,7 +88,7 @@ def anthropic_image_part(image: Image) -> dict[str, Any]:
 def message_content(
     text: str, images: Sequence[Image], part: Callable[[Image], dict[str, Any]]
 ) -> str | list[dict[str, Any]]:
-    """Give the content of a message: the text alone, else images first and the text last.
+    """Return the content of a message: the text alone, else images first and the text last.
 
     Several images are each announced by their marker, so that the text can speak of them.
     """

@@ -57,7 +57,7 @@ class ToolCalls:
         return bool(self._calls)
 
     def read(self, delta: dict[str, Any]) -> Iterator[ToolCallDelta]:
-        """Give the pieces in a `delta` or a `message`; the old form has one call only."""
+        """Return the pieces in a `delta` or a `message`; the old form has one call only."""
         pieces = delta.get("tool_calls")
         if not pieces and delta.get("function_call"):
             pieces = [{"function": delta["function_call"]}]
@@ -66,7 +66,7 @@ class ToolCalls:
                 yield self._piece(piece, function)
 
     def rest(self) -> Iterator[ToolCallDelta]:
-        """Give what waited for the other half of a character."""
+        """Return what waited for the other half of a character."""
         for call in self._calls:
             if half := call.mender.flush():
                 yield ToolCallDelta(call.number, "", half)
@@ -147,7 +147,7 @@ class OpenAIDecoder:
         return self._speech.came or self._calls.came
 
     def decode(self, name: str, body: dict[str, Any]) -> list[StreamEvent]:  # noqa: ARG002  this dialect does not name its events
-        """Give the events of one chunk."""
+        """Return the events of one chunk."""
         choice = self._choice(body.get("choices"))
         delta = choice.get("delta")
         if not isinstance(delta, dict):
@@ -165,7 +165,7 @@ class OpenAIDecoder:
         return events
 
     def rest(self) -> Iterator[StreamEvent]:
-        """Give what was held back."""
+        """Return what was held back."""
         yield from self._speech.rest()
         yield from self._calls.rest()
         yield from self._figures.rest()

@@ -50,7 +50,7 @@ def member(body: object, *path: str) -> Any:  # noqa: ANN401  JSON off the wire
 
 
 def as_text(value: object) -> str:
-    """Give a text; what was sent as JSON where text belongs is written as such."""
+    """Return a text; what was sent as JSON where text belongs is written as such."""
     if isinstance(value, str):
         return value
     try:
@@ -60,7 +60,7 @@ def as_text(value: object) -> str:
 
 
 def count(value: object) -> int | None:
-    """Give a reported count, or `None` for anything that cannot be one."""
+    """Return a reported count, or `None` for anything that cannot be one."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
@@ -122,7 +122,7 @@ class TextAssembler:
         return (ReasoningDelta(text),) if text else ()
 
     def rest(self) -> Iterator[StreamEvent]:
-        """Give what waited for the rest of a character or a tag."""
+        """Return what waited for the rest of a character or a tag."""
         if thought := self._reasoning.flush():
             yield ReasoningDelta(thought)
         if half := self._text.flush():
@@ -144,7 +144,7 @@ class SurrogateJoiner:
         self._held = ""
 
     def mend(self, text: str) -> str:
-        """Give `text` with whole characters only; a last high half waits for the next call."""
+        """Return `text` with whole characters only; a last high half waits for the next call."""
         if not self._held and (text.isascii() or not _SURROGATE.search(text)):
             return text
         text = self._held + text
@@ -154,7 +154,7 @@ class SurrogateJoiner:
         return replace_surrogates(text)
 
     def flush(self) -> str:
-        """Give what is still held: nothing, or a replacement for half a character."""
+        """Return what is still held: nothing, or a replacement for half a character."""
         held, self._held = self._held, ""
         return replace_surrogates(held)
 
@@ -174,7 +174,7 @@ class ThinkSplitter:
         self._held = ""
 
     def split(self, text: str) -> Iterator[tuple[Kind, str]]:
-        """Give the pieces of `text` by kind; what may be a tag cut in two waits."""
+        """Return the pieces of `text` by kind; what may be a tag cut in two waits."""
         if self.settled:
             yield "text", text
             return
@@ -187,7 +187,7 @@ class ThinkSplitter:
             yield from self._answer()
 
     def flush(self) -> Iterator[tuple[Kind, str]]:
-        """Give what waited for the rest of a tag."""
+        """Return what waited for the rest of a tag."""
         if self._held:
             yield ("reasoning" if self._inside else "text"), self._held
             self._held = ""

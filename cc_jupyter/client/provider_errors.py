@@ -58,7 +58,7 @@ def reset_of(envelope: Envelope, now: datetime) -> datetime | None:
 def retry_after_s(
     headers: Mapping[str, str], reset: datetime | None, now: datetime
 ) -> float | None:
-    """Give the seconds from now: by the headers, else until `reset`."""
+    """Return the seconds from now: by the headers, else until `reset`."""
     value = headers.get("retry-after", "")
     seconds = _seconds(headers.get("retry-after-ms", ""), per_second=1000)
     if seconds is None:
@@ -120,7 +120,7 @@ def parse_refusal(raw: bytes) -> Envelope:
 
 
 def has_error(body: dict[str, Any]) -> bool:
-    """Tell whether a JSON object reports an error; an `error` with nothing in it is none."""
+    """Return whether a JSON object reports an error; an `error` with nothing in it is none."""
     error = body.get("error")
     if isinstance(error, dict):
         error = any(error.values())

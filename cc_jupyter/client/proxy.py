@@ -52,7 +52,7 @@ def build_pool(origin: str, network: httpcore.NetworkBackend) -> httpcore.Connec
 
 
 def find_proxy(origin: str) -> str | None:
-    """Give the proxy that the environment names for an https origin, heeding NO_PROXY."""
+    """Return the proxy that the environment names for an https origin, heeding NO_PROXY."""
     parts = urlsplit(origin)
     if is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.netloc):
         return None

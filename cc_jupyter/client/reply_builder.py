@@ -93,7 +93,7 @@ class ReplyBuilder:
         self.error = error
 
     def build(self, model: str) -> Reply:
-        """Give what has come so far; an answer that ended well but holds nothing is an error."""
+        """Return what has come so far; an answer that ended well but holds nothing is an error."""
         now_s = self._clock()
         error = self.error or self._emptiness()
         return Reply(

@@ -46,7 +46,7 @@ class SseDecoder:
         self._skip_lf = False  # the last chunk ended in CR: a LF that follows belongs to it
 
     def decode(self, chunk: bytes) -> Iterator[ServerSentEvent]:
-        """Give the events that `chunk` completes; to be read to its end before the next one.
+        """Return the events that `chunk` completes; to be read to its end before the next one.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class SseDecoder:
             raise EventTooLargeError
 
     def flush(self) -> Iterator[ServerSentEvent]:
-        """Give the last event, if the body ended before the blank line after it."""
+        """Return the last event, if the body ended before the blank line after it."""
         rest = self._head or b""
         self._head = None
         yield from self._events([bytes(self._line + rest), b""])

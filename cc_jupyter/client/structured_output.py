@@ -43,7 +43,7 @@ _COMPLAINT = re.compile(
 
 
 def openai_fields(form: ResponseFormat | None) -> dict[str, Any]:
-    """Give the members of a `/chat/completions` body that ask for `form`."""
+    """Return the members of a `/chat/completions` body that ask for `form`."""
     if form is None or form.mode in ("tool", "words"):
         return {}
     if form.mode == "object":
@@ -53,7 +53,7 @@ def openai_fields(form: ResponseFormat | None) -> dict[str, Any]:
 
 
 def anthropic_fields(form: ResponseFormat | None) -> dict[str, Any]:
-    """Give the members of a `/messages` body that ask for `form`.
+    """Return the members of a `/messages` body that ask for `form`.
 
     `output_config` may hold the effort too: join the two, do not overwrite.
     """
@@ -94,7 +94,7 @@ def tool_call_as_text(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
 
 
 def is_thinking(effort: str | None, extra: Mapping[str, Any]) -> bool:
-    """Tell whether a `/messages` request asks the model to think: then no tool can be forced."""
+    """Return whether a `/messages` request asks the model to think: then no tool can be forced."""
     thinking = extra.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, dict) else thinking
     return effort is not None or kind not in (None, False, "disabled")
@@ -103,7 +103,7 @@ def is_thinking(effort: str | None, extra: Mapping[str, Any]) -> bool:
 def preferred_format(
     form: ResponseFormat, endpoint: str, *, thinking: bool = False
 ) -> ResponseFormat:
-    """Give the form in the surest mode that the endpoint takes.
+    """Return the form in the surest mode that the endpoint takes.
 
     Claude takes closed schemas without recursion only, so that another one would be a certain
     400; it has no mode for just any object.
@@ -120,7 +120,7 @@ def preferred_format(
 def fall_back(
     form: ResponseFormat, endpoint: str, error: StatusError, *, thinking: bool = False
 ) -> ResponseFormat | None:
-    """Give the form to send after this refusal; `None`: the refusal is not about the form."""
+    """Return the form to send after this refusal; `None`: the refusal is not about the form."""
     match form.mode:
         case "schema" if is_schema_refusal(error):
             if endpoint != "/messages":
@@ -146,7 +146,7 @@ class FormatMemory:
     def recall(
         self, api_root: str, model: str, form: ResponseFormat | None
     ) -> ResponseFormat | None:
-        """Give the form as the model took it last."""
+        """Return the form as the model took it last."""
         while form is not None and (api_root, model, form) in self._taken:
             form = self._taken[api_root, model, form]
         return form
@@ -160,7 +160,7 @@ class FormatMemory:
 
 
 def is_schema_refusal(error: StatusError) -> bool:
-    """Tell whether the provider says that it takes no such format or schema.
+    """Return whether the provider says that it takes no such format or schema.
 
     Both a word for the thing and a complaint must stand in its message: a request is not sent
     twice on a guess.
@@ -169,7 +169,7 @@ def is_schema_refusal(error: StatusError) -> bool:
 
 
 def is_tool_refusal(error: StatusError) -> bool:
-    """Tell whether the provider says that it takes no forced tool, as with thinking."""
+    """Return whether the provider says that it takes no forced tool, as with thinking."""
     return _says(error, _ABOUT_TOOL)
 
 

@@ -29,13 +29,13 @@ class CountReader:
         self.impossible = False
 
     def count(self, value: object) -> int | None:
-        """Give a count; `None` for one that is not reported, or not possible."""
+        """Return a count; `None` for one that is not reported, or not possible."""
         tokens = count(value)
         self.impossible |= tokens is None and value is not None
         return tokens
 
     def part(self, value: object, whole: int | None) -> int | None:
-        """Give a count that is a share of `whole`, never more than it."""
+        """Return a count that is a share of `whole`, never more than it."""
         tokens = self.count(value)
         if tokens is None or whole is None or tokens <= whole:
             return tokens

@@ -129,7 +129,7 @@ def explain(error: BaseException, call: HttpRequest) -> BaseException:
 
 
 def _reason(error: Exception) -> str:
-    """Give the system's words without its numbers: `[Errno 111] …` and `[SSL: …] …`."""
+    """Return the system's words without its numbers: `[Errno 111] …` and `[SSL: …] …`."""
     text = str(error) or type(error).__name__
     return text.partition("] ")[2] or text
 
@@ -322,7 +322,7 @@ def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _unpacked(response: httpcore.Response) -> Iterator[bytes]:
-    """Give the body, unpacked if a proxy packed it although nobody asked for that."""
+    """Return the body, unpacked if a proxy packed it although nobody asked for that."""
     packing = _by_name(response.headers).get("content-encoding", "").strip().lower()
     if packing in ("", "identity"):
         yield from response.iter_stream()
@@ -420,7 +420,7 @@ class ResponseReader:
         return self._lane.connecting
 
     def receive(self, timeout_s: float) -> Item | None:
-        """Give the next item, or `None` when none came within `timeout_s` seconds."""
+        """Return the next item, or `None` when none came within `timeout_s` seconds."""
         try:
             item = self._items.get(timeout=timeout_s)
         except Empty:
@@ -469,7 +469,7 @@ class ResponseReader:
 def fetch(
     transport: Transport, call: HttpRequest, *, timeout_s: float, most_bytes: int
 ) -> tuple[int, bytes]:
-    """Give status and body of a small document, within `timeout_s` seconds over all.
+    """Return status and body of a small document, within `timeout_s` seconds over all.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def one_cell(blocks: Sequence[str]) -> str:
 
 
 def chosen_block(blocks: Sequence[str], number: str) -> list[str]:
-    """Give the block with a number as typed, counted from 1; all without one.
+    """Return the block with a number as typed, counted from 1; all without one.
 
     Raises
     ------

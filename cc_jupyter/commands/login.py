@@ -94,7 +94,7 @@ class LoginCommands:
         return f"the provider accepts it ({model.id} was asked)"
 
     def _free_model(self, root: str, *, zdr: bool) -> CatalogEntry | None:
-        """Give a model to check a key with: free, and there as far as is known."""
+        """Return a model to check a key with: free, and there as far as is known."""
         listed = self._session.models.listed(root).models
         free = [
             spec
@@ -187,7 +187,7 @@ def _standing(settings: Settings, source: str) -> dict[str, str]:
 
 
 def _provider_root(settings: Settings) -> str:
-    """Give the API root of the provider itself: nobody else gets a key that will be stored."""
+    """Return the API root of the provider itself: nobody else gets a key that will be stored."""
     if settings.base_url != LOCAL:
         root = api_root(settings.base_url, allow_http=settings.allow_http)
         if is_provider(root):

@@ -47,7 +47,7 @@ class ModelCommands:
     # ── which there are
 
     def _models(self, rest: str) -> object:
-        """Give the table, or a DataFrame where it is assigned and pandas is there."""
+        """Return the table, or a DataFrame where it is assigned and pandas is there."""
         words, sort, refresh = _words(rest)
         settings = self._session.settings()
         if settings.base_url == LOCAL:
@@ -68,7 +68,7 @@ class ModelCommands:
         return table.for_cell(shown=self._cell.ends_in_magic())
 
     def listed(self, settings: Settings, *, refresh: bool = False) -> tuple[ModelList, str]:
-        """Give the provider's list, no older than an hour unless it cannot be had, and its age.
+        """Return the provider's list, no older than an hour unless it cannot be had, and its age.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class ModelCommands:
         return card
 
     def _check(self, name: str) -> tuple[str, Card]:
-        """Give the id that a name means, and a word if nobody lists it; no token is spent."""
+        """Return the id that a name means, and a word if nobody lists it; no token is spent."""
         session = self._session
         settings = session.settings()
         model_id = settings.alias.get(name, name)
@@ -237,7 +237,7 @@ def _row(model: ModelEntry) -> Row:
 
 
 def _figures(model: ModelEntry) -> Row:
-    """Give a row to compute with: money as `Decimal`, what is unknown as `None`."""
+    """Return a row to compute with: money as `Decimal`, what is unknown as `None`."""
     spec, rates = model.spec, model.rates
     return {
         "model": spec.id,

@@ -33,7 +33,7 @@ def number(command: str, text: str) -> int:
 
 
 def has_flag(command: str, rest: str, flag: str) -> bool:
-    """Tell whether the one flag that a command knows is given."""
+    """Return whether the one flag that a command knows is given."""
     if rest.strip() not in ("", flag):
         raise OptionError(f"%cmd {command} takes {flag} or nothing, not {rest!r}")
     return rest.strip() == flag
@@ -46,7 +46,7 @@ def nothing(command: str, rest: str) -> None:
 
 
 def place_of(thread: Thread, turn: int | None) -> int:
-    """Give the place of a turn by its number from 1, or of the last one with an answer."""
+    """Return the place of a turn by its number from 1, or of the last one with an answer."""
     slots = thread.slots
     if not slots:
         raise OptionError(
@@ -62,7 +62,7 @@ def place_of(thread: Thread, turn: int | None) -> int:
 
 
 def cost_text(record: TurnRecord | None) -> str:
-    """Give what a turn cost, as a table shows it."""
+    """Return what a turn cost, as a table shows it."""
     if record is None:
         return ""
     if record.cost.usd is None:
@@ -72,5 +72,5 @@ def cost_text(record: TurnRecord | None) -> str:
 
 
 def local_time(instant: datetime) -> str:
-    """Give an instant by the clock on the wall."""
+    """Return an instant by the clock on the wall."""
     return f"{instant.astimezone():%Y-%m-%d %H:%M}"

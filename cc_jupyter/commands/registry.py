@@ -279,7 +279,7 @@ _WIDEST = 38
 
 
 def help_text(topic: str = "") -> str:
-    """Give the help: all commands a line each, the options, or more on one command.
+    """Return the help: all commands a line each, the options, or more on one command.
 
     Raises
     ------
@@ -311,7 +311,7 @@ def _on_command(spec: CommandSpec) -> str:
 
 
 def command_table_markdown() -> str:
-    """Give the table of commands for the README."""
+    """Return the table of commands for the README."""
     lines = ["| command | what it does |", "| --- | --- |"]
     for spec in COMMANDS:
         usage = _usage(spec).replace("|", r"\|")

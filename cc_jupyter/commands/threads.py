@@ -241,7 +241,7 @@ class TurnCommands:
         return word_diff(first, second)
 
     def _answer(self, name: str) -> str:
-        """Give the answer that `VERSION` or `TURN.VERSION` names."""
+        """Return the answer that `VERSION` or `TURN.VERSION` names."""
         turn, dot, version = name.rpartition(".")
         try:
             place = place_of(self._live, int(turn) if dot else None)

@@ -42,7 +42,7 @@ _NAMED = {
 def show_sent(
     record: TurnRecord, body: bytes, url: str, form: str, *, zdr: bool = False
 ) -> TextOutput:
-    """Give a request as `json`, or as a script that sends it again: `curl` or `python`.
+    """Return a request as `json`, or as a script that sends it again: `curl` or `python`.
 
     Without anything like a key in it, the body is the one that went out, to the letter.
 
@@ -72,7 +72,7 @@ def show_sent(
 
 
 def _read(body: bytes) -> tuple[str, dict[str, Any]]:
-    """Give a body as text and as what it says, both without keys."""
+    """Return a body as text and as what it says, both without keys."""
     try:
         text = body.decode()
         said = json.loads(text)
@@ -190,7 +190,7 @@ class LedgerCommands:
         return table.for_cell(shown=self._cell.ends_in_magic())
 
     def _ledger(self, by: str, period: str, notebook: str | None) -> list[LedgerRow]:
-        """Give the sums of a period: from the disk, or of this session alone where nothing is."""
+        """Return the sums of a period: from the disk, or of this session alone where nothing is."""
         from cc_jupyter.usage.ledger import add_up  # noqa: PLC0415  as above
 
         session = self._session
@@ -205,7 +205,7 @@ class LedgerCommands:
         return session.history.store.ledger(by, since=since, notebook=notebook)
 
     def _since(self, period: str) -> datetime | None:
-        """Give when a period began, by the user's own midnight; `None`: ever."""
+        """Return when a period began, by the user's own midnight; `None`: ever."""
         if period == "session":
             return self._session.started_at
         if period == "all":
@@ -324,7 +324,7 @@ class _Words:
             self.given[name] = value
 
     def flags(self, *known: str) -> list[str]:
-        """Give the other words, which must be flags that are known."""
+        """Return the other words, which must be flags that are known."""
         for word in self.others:
             if word not in known:
                 raise OptionError(

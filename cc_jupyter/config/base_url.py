@@ -20,7 +20,7 @@ _PATH = re.compile(r"[\x21-\x5b\x5d-\x7e]*")  # no blank, no backslash: servers 
 
 
 def api_root(base_url: str, *, allow_http: bool = False) -> str:
-    """Give the root that endpoints are appended to: `X` and `X/v1` both lead to `X/v1`.
+    """Return the root that endpoints are appended to: `X` and `X/v1` both lead to `X/v1`.
 
     Raises
     ------
@@ -53,12 +53,12 @@ def api_root(base_url: str, *, allow_http: bool = False) -> str:
 
 
 def is_provider(root: str) -> bool:
-    """Tell whether an API root is on the provider's own host, by https and its usual port."""
+    """Return whether an API root is on the provider's own host, by https and its usual port."""
     return root.startswith(f"{_DEFAULT_ORIGIN}/")
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name, in lower case, can only mean this machine."""
+    """Return whether a host name, in lower case, can only mean this machine."""
     if host == "localhost":
         return True
     try:

@@ -24,7 +24,7 @@ _PRIVATE, _PUBLIC = 0o600, 0o644
 
 
 def config_path() -> Path:
-    """Give the path of the user's own settings; there may be no such file."""
+    """Return the path of the user's own settings; there may be no such file."""
     return config_folder() / "config.toml"
 
 

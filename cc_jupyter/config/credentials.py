@@ -60,17 +60,17 @@ def clean(value: str, source: str) -> Key | None:
 
 
 def key_in(variable: str) -> Key | None:
-    """Give the key that a variable of the environment holds."""
+    """Return the key that a variable of the environment holds."""
     return clean(os.environ.get(variable, ""), variable)
 
 
 def is_set(variable: str) -> bool:
-    """Tell whether a variable of the environment holds anything."""
+    """Return whether a variable of the environment holds anything."""
     return bool(os.environ.get(variable, "").strip())
 
 
 def stored_keys() -> Iterator[Key]:
-    """Give the keys that are kept outside the environment, first the one that comes first."""
+    """Return the keys that are kept outside the environment, first the one that comes first."""
     places = ((KEYRING, _from_keyring), (KEY_FILE, _from_file), (CLI_LOGIN, _from_login))
     for source, read in places:
         if (key := clean(read(), source)) is not None:
@@ -78,24 +78,24 @@ def stored_keys() -> Iterator[Key]:
 
 
 def every_secret() -> list[str]:
-    """Give what stands in all these places, as it stands there: no text may show any of it."""
+    """Return what stands in all these places, as it stands there: no text may show any of it."""
     raw = [os.environ.get(name, "") for name in KEY_VARIABLES]
     raw += [_from_keyring(), _from_file(), _from_login()]
     return [value.strip() for value in raw if value.strip()]
 
 
 def has_login() -> bool:
-    """Tell whether the CLI is logged in."""
+    """Return whether the CLI is logged in."""
     return bool(_from_login().strip())
 
 
 def key_file() -> Path:
-    """Give the path of the key file, whether it is there or not."""
+    """Return the path of the key file, whether it is there or not."""
     return data_folder() / "key"
 
 
 def login_file() -> Path:
-    """Give the path of the CLI's login file, whether it is there or not."""
+    """Return the path of the CLI's login file, whether it is there or not."""
     return Path.home() / ".commandcode" / "auth.json"
 
 
@@ -169,7 +169,7 @@ def _keyring_library() -> Any | None:  # noqa: ANN401  it is an option, and need
 
 
 def _keyring_failures() -> tuple[type[Exception], ...]:
-    """Give what a keyring fails with: its own errors, and those of a wrong configuration of it."""
+    """Return the errors a keyring raises: its own, and those of a wrong configuration."""
     errors = importlib.import_module("keyring.errors")
     return (errors.KeyringError, ImportError, AttributeError, RuntimeError, OSError)
 

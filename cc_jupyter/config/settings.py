@@ -142,7 +142,7 @@ def load_settings(
     profile: Mapping[str, Any] = _EMPTY,
     folder: Path | None = None,
 ) -> Settings:
-    """Give the settings in force, each file read again only when it has changed.
+    """Return the settings in force, each file read again only when it has changed.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
 
 
 def nearest_project(folder: Path | None = None) -> Path | None:
-    """Give the first `pyproject.toml` in a folder, by default the working one, or above it."""
+    """Return the first `pyproject.toml` in a folder, by default the working one, or above it."""
     try:
         start = folder or Path.cwd()
     except FileNotFoundError:  # the working directory was deleted

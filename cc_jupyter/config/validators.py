@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def read_text(value: object) -> str:
-    """Give a text, which must not be blank."""
+    """Return a text, which must not be blank."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text")
     return value.strip()
 
 
 def word_reader(*words: str) -> Callable[[object], str]:
-    """Give a reader of one of some words."""
+    """Return a reader of one of some words."""
 
     def read(value: object) -> str:
         word = value.strip().casefold() if isinstance(value, str) else ""
@@ -36,7 +36,7 @@ def word_reader(*words: str) -> Callable[[object], str]:
 
 
 def whole_reader(least: int) -> Callable[[object], int]:
-    """Give a reader of whole numbers."""
+    """Return a reader of whole numbers."""
 
     def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -47,7 +47,7 @@ def whole_reader(least: int) -> Callable[[object], int]:
 
 
 def number_reader(least: float, most: float) -> Callable[[object], float]:
-    """Give a reader of numbers in a range."""
+    """Return a reader of numbers in a range."""
     kind = f"a number from {least:g} to {most:g}" if most < math.inf else "a positive number"
 
     def read(value: object) -> float:
@@ -60,7 +60,7 @@ def number_reader(least: float, most: float) -> Callable[[object], float]:
 
 
 def read_amount(value: object) -> Decimal:
-    """Give an amount in US dollars."""
+    """Return an amount in US dollars."""
     try:
         amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal("nan")
     except InvalidOperation:
@@ -74,7 +74,7 @@ _SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false
 
 
 def read_switch(value: object) -> bool:
-    """Give whether it is on."""
+    """Return whether it is on."""
     word = value.strip().casefold() if isinstance(value, str) else ""
     if not isinstance(value, bool) and word not in _SWITCH:
         raise ValueError("on or off")
@@ -82,7 +82,7 @@ def read_switch(value: object) -> bool:
 
 
 def read_names(value: object) -> Mapping[str, str]:
-    """Give a table of texts."""
+    """Return a table of texts."""
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise ValueError("a table of texts")
     return value

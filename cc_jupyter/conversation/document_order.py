@@ -30,21 +30,21 @@ class CellOrder:
     """The place of each, by id."""
 
     def holds(self, key: TurnKey | None) -> bool:
-        """Tell whether a turn's cell stands here."""
+        """Return whether a turn's cell stands here."""
         return key is not None and key.cell_id in self.cells
 
     def row(self, slots: Sequence[TurnSlot], notebook: str) -> list[int]:
-        """Give the places of a notebook's turns in a thread, as their cells stand here."""
+        """Return the places of a notebook's turns in a thread, as their cells stand here."""
         return [place for _, _, place in self._spots(slots, notebook)]
 
     def above(self, slots: Sequence[TurnSlot], key: TurnKey) -> list[int]:
-        """Give the places of what stands above a turn, which itself may have none yet."""
+        """Return the places of what stands above a turn, which itself may have none yet."""
         here = (self.cells[key.cell_id], key.number)
         spots = self._spots(slots, key.notebook)
         return [place for cell, number, place in spots if (cell, number) < here]
 
     def _spots(self, slots: Sequence[TurnSlot], notebook: str) -> list[tuple[int, int, int]]:
-        """Give cell, number and place of each turn, from top to bottom."""
+        """Return cell, number and place of each turn, from top to bottom."""
         return sorted(
             (self.cells[slot.key.cell_id], slot.key.number, place)
             for place, slot in enumerate(slots)
@@ -76,16 +76,16 @@ class DocumentOrder:
             self._pages = tuple(each for each in self._pages if each[0] != notebook)
 
     def cells(self, notebook: str) -> tuple[str, ...] | None:
-        """Give the ids of a notebook's cells from top to bottom; `None`: nobody told them."""
+        """Return the ids of a notebook's cells from top to bottom; `None`: nobody told them."""
         page = self.page_of(notebook)
         return None if page is None else tuple(page.cells)
 
     def page_of(self, notebook: str) -> CellOrder | None:
-        """Give the page of a notebook by the name under which it was told."""
+        """Return the page of a notebook by the name under which it was told."""
         return dict(self._pages).get(notebook)
 
     def page(self, key: TurnKey | None) -> CellOrder | None:
-        """Give the page on which a turn's cell stands; `None`: it is on none that was told.
+        """Return the page on which a turn's cell stands; `None`: it is on none that was told.
 
         A cell is known by its id, since kernel and front end may call one notebook by two paths,
         and it may have been renamed. Of two pages with the same cell the notebook's own counts,

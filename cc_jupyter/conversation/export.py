@@ -39,7 +39,7 @@ USAGE_FIELDS = (
 def turns_said(
     conversation: ConversationRecord, turns: Mapping[str, TurnRecord]
 ) -> list[tuple[TurnRecord, bool]]:
-    """Give the turns that count, and whether each is the first after a new start.
+    """Return the turns that count, and whether each is the first after a new start.
 
     A place without an answer may be the one that started anew; the next turn then does.
     """
@@ -54,7 +54,7 @@ def turns_said(
 
 
 def redacted(turn: TurnRecord) -> TurnRecord:
-    """Give a turn without keys.
+    """Return a turn without keys.
 
     Before anything is encoded: in JSON a line break ends in a letter, and a key behind it looks
     like the end of a word.
@@ -83,7 +83,7 @@ def about(turn: TurnRecord) -> str:
 
 
 def cost_json(turn: TurnRecord) -> dict[str, str | None]:
-    """Give the cost in the JSON form that metadata and export share."""
+    """Return the cost in the JSON form that metadata and export share."""
     cost = turn.cost
     return {
         "usd": None if cost.usd is None else f"{cost.usd:f}",
@@ -97,7 +97,7 @@ _METADATA_SCHEMA = 1
 
 
 def export_notebook(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Give a notebook that says it all again when it is run, with the answers it got."""
+    """Return a notebook that says it all again when it is run, with the answers it got."""
     cells = [_code_cell("load", "%load_ext cc_jupyter")]
     for turn, anew in turns_said(conversation, turns):
         cells += _cells(turn, anew=anew)
@@ -170,7 +170,7 @@ def _code_cell(
 
 
 def _metadata(turn: TurnRecord) -> dict[str, Any]:
-    """Give what the output carried where the answer came, so that it says who served it."""
+    """Return what the output carried where the answer came, so that it says who served it."""
     usage = {name: getattr(turn.usage, name) for name in USAGE_FIELDS}
     provenance = {
         "schema": _METADATA_SCHEMA,
@@ -241,7 +241,7 @@ def write_export(
 
 
 def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Give what counts of a conversation to read: prompts quoted, answers as they are."""
+    """Return what counts of a conversation to read: prompts quoted, answers as they are."""
     parts = [f"# {redact(conversation.name)}\n"]
     for number, (turn, _) in enumerate(turns_said(conversation, turns), 1):
         parts.append(f"## {number}\n")
@@ -257,7 +257,7 @@ def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRe
 
 
 def export_json(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Give every version of every turn; `export_schema.json` documents the form."""
+    """Return every version of every turn; `export_schema.json` documents the form."""
     places = [
         {
             "cell_id": place.key.cell_id if place.key else None,
@@ -282,7 +282,7 @@ def export_json(conversation: ConversationRecord, turns: Mapping[str, TurnRecord
 
 
 def _active(place: SlotRecord, turns: Mapping[str, TurnRecord]) -> int | None:
-    """Give where the version that counts stands among those that are there."""
+    """Return where the version that counts stands among those that are there."""
     there = [each for each in place.versions if each in turns]
     active = place.versions[place.active] if place.active >= 0 else None
     return there.index(active) if active in there else None
@@ -312,7 +312,7 @@ def _closed(answer: str) -> str:
 
 
 def _leaves(line: str, prefix: str, *, in_item: bool) -> bool:
-    """Tell whether a line is no part of the quote or list item that a fence stands in."""
+    """Return whether a line is no part of the quote or list item that a fence stands in."""
     if ">" in prefix:
         return not line.lstrip().startswith(">")
     indent = len(line) - len(line.lstrip())

@@ -120,13 +120,13 @@ class History:
             return self._once(self.store.notice) if self.store.notice else None
 
     def record(self, turn_id: str) -> TurnRecord | None:
-        """Give a turn of this process, or of an earlier one if there is a history on disk."""
+        """Return a turn of this process, or of an earlier one if there is a history on disk."""
         with self._lock:
             known = self._records.get(turn_id)
             return known or (self._store.turns([turn_id]).get(turn_id) if self._store else None)
 
     def body(self, record: TurnRecord) -> bytes | None:
-        """Give what went out for a turn; `None`: nothing did.
+        """Return what went out for a turn; `None`: nothing did.
 
         Raises
         ------
@@ -140,12 +140,12 @@ class History:
             return self._store.body(record.id) if self._store else None
 
     def recall(self, model: str) -> tuple[int, int] | None:
-        """Give what a model reported for its last prompts, if the history is open anyway."""
+        """Return what a model reported for its last prompts, if the history is open anyway."""
         with self._lock:
             return self._store.tokens_per_byte(model) if self._store is not None else None
 
     def records(self) -> list[TurnRecord]:
-        """Give all turns of this process, oldest first."""
+        """Return all turns of this process, oldest first."""
         with self._lock:
             return list(self._records.values())
 
@@ -208,7 +208,7 @@ class History:
         return removed
 
     def _stored_id(self, name: str, notebook: str) -> str | None:
-        """Give the conversation that a name brings back: of this notebook, else the newest."""
+        """Return the conversation that a name brings back: of this notebook, else the newest."""
         summaries = self.store.threads(name)
         summaries.sort(key=lambda found: found.notebook != notebook)  # stable: newest first
         return summaries[0].conversation_id if summaries else None
@@ -264,7 +264,7 @@ class History:
 
 
 def history_off() -> ConfigError:
-    """Give the error of a command that needs what nobody kept."""
+    """Return the error of a command that needs what nobody kept."""
     return ConfigError(
         "the history is off, so nothing is on disk",
         hint="unset CMD_HISTORY, and take history = off out of config.toml",

@@ -160,7 +160,7 @@ class LedgerRow:
 
 
 def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
-    """Give a thread as it stands, for an export."""
+    """Return a thread as it stands, for an export."""
     header = conversation_header(thread, notebook, started_at)
     return dataclasses.replace(header, places=tuple(map(place_record, thread.slots)))
 
@@ -168,7 +168,7 @@ def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> 
 def place_record(
     slot: TurnSlot, *, without: Container[str] = (), under_way: str | None = None
 ) -> SlotRecord:
-    """Give a place as it is kept.
+    """Return a place as it is kept.
 
     Parameters
     ----------
@@ -192,14 +192,14 @@ def place_record(
 
 
 def conversation_header(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
-    """Give what is kept of a thread beside its places."""
+    """Return what is kept of a thread beside its places."""
     return ConversationRecord(
         thread.id, thread.name, notebook, started_at, forked_from=thread.forked_from
     )
 
 
 def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord]) -> Thread:
-    """Give a stored conversation as a live one of its own, over the same turns."""
+    """Return a stored conversation as a live one of its own, over the same turns."""
     slots = [_slot(place, turns) for place in stored.places]
     live = [slot for slot in slots if slot.versions]
     return Thread(stored.name, live, forked_from=stored.id)
@@ -220,5 +220,5 @@ def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:
 
 
 def _turn_of(record: TurnRecord) -> Turn:
-    """Give what a conversation needs of a turn."""
+    """Return what a conversation needs of a turn."""
     return Turn(record.prompt, record.answer, record.system, record.images, record.id)

@@ -45,7 +45,7 @@ class Speed:
 
 
 def timings_of(records: Iterable[TurnRecord]) -> list[Timing]:
-    """Give the timings of turns that ended well, newest first.
+    """Return the timings of turns that ended well, newest first.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def timings_of(records: Iterable[TurnRecord]) -> list[Timing]:
 
 
 def speeds(timings: Iterable[Timing]) -> dict[str, Speed]:
-    """Give the speed of each model by id.
+    """Return the speed of each model by id.
 
     Parameters
     ----------

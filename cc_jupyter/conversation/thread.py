@@ -65,7 +65,7 @@ class Thread:
         return tuple(self._slots)
 
     def snapshot(self) -> tuple[TurnSlot, ...]:
-        """Give copies of all places as they stand at one instant, for another thread to read."""
+        """Return copies of all places as they stand at one instant, for another thread to read."""
         with self._lock:
             return self._copies()
 
@@ -74,7 +74,7 @@ class Thread:
         self._anew = True
 
     def reserve(self, key: TurnKey | None, *, anew: bool = False) -> int:
-        """Give the place of a request: its own if it ran before, else a new one at the end."""
+        """Return the place of a request: its own if it ran before, else a new one at the end."""
         with self._lock:
             place = self._find(key)
             if place == len(self._slots):
@@ -86,7 +86,7 @@ class Thread:
     def past(
         self, key: TurnKey | None, *, anew: bool = False, page: CellOrder | None = None
     ) -> Context:
-        """Give what a request with `key` has before it, reserving nothing.
+        """Return what a request with `key` has before it, reserving nothing.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Thread:
                 self._make_stale(place, page)
 
     def past_of(self, place: int, page: CellOrder | None = None) -> Context:
-        """Give what stands before a place."""
+        """Return what stands before a place."""
         with self._lock:
             slot = self._slots[place]
             return (
@@ -130,7 +130,7 @@ class Thread:
             )
 
     def last_place(self) -> int | None:
-        """Give the place of the last turn with text; `None`: there is none."""
+        """Return the place of the last turn with text; `None`: there is none."""
         with self._lock:
             places = range(len(self._slots))
             return max((at for at in places if self._slots[at].turn is not None), default=None)
@@ -146,7 +146,7 @@ class Thread:
             return taken
 
     def fork(self, name: str) -> Thread:
-        """Give a new conversation that shares everything said so far with this one."""
+        """Return a new conversation that shares everything said so far with this one."""
         with self._lock:
             forked = Thread(name, list(self._copies()), forked_from=self.id)
             forked._anew = self._anew
@@ -214,7 +214,7 @@ class Conversations:
         self._lock = threading.Lock()
 
     def thread(self, name: str | None = None) -> Thread:
-        """Give a thread, making it if it is new; without a name the current one."""
+        """Return a thread, making it if it is new; without a name the current one."""
         name = name or self.current
         with self._lock:
             return self._threads.setdefault(name, Thread(name))

@@ -72,7 +72,7 @@ class TurnSlot:
         return self.versions[self.active] if self.active >= 0 else None
 
     def copied(self) -> TurnSlot:
-        """Give the same place with a list of its own, over the same turns."""
+        """Return the same place with a list of its own, over the same turns."""
         versions = [*self.versions]
         return TurnSlot(self.key, self.after_new, self.says_new, versions, self.active, self.stale)
 
@@ -101,7 +101,7 @@ class Context:
 
 
 def context_of(slots: Iterable[TurnSlot]) -> Context:
-    """Give what a row of slots has said, from the last one that starts anew."""
+    """Return what a row of slots has said, from the last one that starts anew."""
     messages: list[Message] = []
     turns: list[Turn] = []
     for slot in slots:
@@ -118,7 +118,7 @@ def context_of(slots: Iterable[TurnSlot]) -> Context:
 
 
 def context_digests(row: Iterable[TurnSlot]) -> Iterator[bytes]:
-    """Give for each slot of a row the digest of what is before it, in one pass."""
+    """Return for each slot of a row the digest of what is before it, in one pass."""
     digest = b""
     for slot in row:
         if slot.starts_anew:

@@ -46,7 +46,7 @@ class Table(list[Row]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}"
 
     def _like(self, name: str) -> object:
-        """Give the first value of a column that is known: an unknown one has no kind."""
+        """Return the first value of a column that is known: an unknown one has no kind."""
         return next((row[name] for row in self if row[name] not in (None, "?")), None)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
@@ -128,12 +128,12 @@ def _tag(tag: str, value: object, *, like: object) -> str:
 
 
 def _terminal_columns() -> int | None:
-    """Give the width of the terminal; `None`: lines can be of any length."""
+    """Return the width of the terminal; `None`: lines can be of any length."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _fitting(widths: Sequence[int], most: int | None) -> list[int]:
-    """Give the columns that stand beside one another: the widest give way, the first stays."""
+    """Return the columns that stand beside one another: the widest give way, the first stays."""
     beside = list(range(len(widths)))
     while most is not None and len(beside) > 1:
         if sum(widths[at] + len(_GAP) for at in beside) - len(_GAP) <= most:
@@ -172,7 +172,7 @@ class FigureTable(Table):
         """Those of `figures`, which may be empty; `None`: as its first row has them."""
 
     def to_dataframe(self) -> Any:  # noqa: ANN401  pandas is not always there
-        """Give a pandas DataFrame with every figure in a column of its own.
+        """Return a pandas DataFrame with every figure in a column of its own.
 
         Raises
         ------
@@ -189,7 +189,7 @@ class FigureTable(Table):
         return pd.DataFrame(self.figures, columns=columns)
 
     def for_cell(self, *, shown: bool) -> Any:  # noqa: ANN401  as above
-        """Give what a command returns: the table where it is `shown`, else figures to work with."""
+        """Return a command's result: the table where it is `shown`, else figures to work with."""
         if shown or importlib.util.find_spec("pandas") is None:
             return self
         return self.to_dataframe()

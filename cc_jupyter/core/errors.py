@@ -47,7 +47,7 @@ class CcError(Exception):
         self.hint = hint
 
     def _render_traceback_(self) -> list[str]:
-        """Give the lines IPython shows in place of a traceback; the cell still counts as failed."""
+        """Return the lines IPython shows instead of a traceback; the cell still fails."""
         lines = [f"{type(self).__name__}: {self}"]
         if self.hint is not None:
             lines.append(f"Hint: {self.hint}")
@@ -144,7 +144,7 @@ class StreamError(ProviderError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Give a hint that names up to three close matches, or `None` when nothing is close."""
+    """Return a hint that names up to three close matches, or `None` when nothing is close."""
     by_folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.6)
     if not close:

@@ -20,17 +20,17 @@ _OTHERS = 0o077
 
 
 def config_folder() -> Path:
-    """Give the folder of `config.toml`."""
+    """Return the folder of `config.toml`."""
     return _folder("config")
 
 
 def data_folder() -> Path:
-    """Give the folder of the history, the key and the state of a running local server."""
+    """Return the folder of the history, the key and the state of a running local server."""
     return _folder("data")
 
 
 def cache_folder() -> Path:
-    """Give the folder of what can be fetched again: weights and model lists."""
+    """Return the folder of what can be fetched again: weights and model lists."""
     return _folder("cache")
 
 

@@ -83,7 +83,7 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Tell whether the value of a variable must not be shown, going by its name."""
+    """Return whether the value of a variable must not be shown, going by its name."""
     if _STRONG_NAME.search(name):
         return True
     return (
@@ -94,7 +94,7 @@ def is_secret(name: str, value: object) -> bool:
 
 
 def secrets_in(variables: Mapping[str, object]) -> list[str]:
-    """Give the secret texts among variables, longest first, to be removed by their own letters.
+    """Return the secret texts among variables, longest first, to be removed by their own letters.
 
     Dicts and objects are looked into, one level deep. Plain words are left out: removing
     `password = "test"` everywhere would garble the code.
@@ -120,7 +120,7 @@ def _named(variables: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def instance_dict(value: object) -> dict[str, object]:
-    """Give what an object stores in itself, without asking its class; of a module nothing."""
+    """Return what an object stores in itself, without asking its class; of a module nothing."""
     if isinstance(value, ModuleType | type):
         return {}
     try:

@@ -106,7 +106,7 @@ class Reply:
 
 
 def code_blocks(text: str) -> list[str]:
-    """Give the contents of the fenced code blocks of an answer, in order."""
+    """Return the contents of the fenced code blocks of an answer, in order."""
     return [_dedent(found["code"], found["indent"]) for found in _FENCE.finditer(text)]
 
 

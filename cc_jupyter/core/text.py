@@ -12,19 +12,19 @@ _EXCERPT = 60
 
 
 def quote_expression(expression: str) -> str:
-    """Give an expression as messages quote it."""
+    """Return an expression as messages quote it."""
     return f"`{{{{ {excerpt(expression)} }}}}`"
 
 
 def excerpt(text: str, limit: int = _EXCERPT) -> str:
-    """Give the start of `text` on one line, so that a message stays readable."""
+    """Return the start of `text` on one line, so that a message stays readable."""
     line = " ".join(text[: 4 * limit].split())
     whole = len(line) <= limit and len(text) <= 4 * limit
     return line if whole else f"{line[:limit]}…"
 
 
 def describe(error: BaseException) -> str:
-    """Give the class and message of somebody else's exception on one line, without secrets."""
+    """Return the class and message of somebody else's exception on one line, without secrets."""
     try:
         message = excerpt(redact(str(error)), 2 * _EXCERPT)
     except Exception:  # noqa: BLE001  an exception whose own text fails still has a class
@@ -33,12 +33,12 @@ def describe(error: BaseException) -> str:
 
 
 def pluralize(number: int, what: str) -> str:
-    """Give a number with its noun, which takes an s in the plural."""
+    """Return a number with its noun, which takes an s in the plural."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def top_level_module(kind: type) -> str:
-    """Give the top-level module of a class: how it is known without importing it."""
+    """Return the top-level module of a class: how it is known without importing it."""
     return str(kind.__module__).partition(".")[0]
 
 
@@ -76,5 +76,5 @@ def check_characters(text: str) -> None:
 
 
 def new_id() -> str:
-    """Give 32 random hexadecimal digits."""
+    """Return 32 random hexadecimal digits."""
     return os.urandom(16).hex()

@@ -72,7 +72,7 @@ class Listener:
 
 
 def listen_id(message: dict[str, Any]) -> str | None:
-    """Give the id of the message that opens a comm, if the comm is to listen."""
+    """Return the id of the message that opens a comm, if the comm is to listen."""
     found = read_message(message)
     listens = found is not None and (found.type, found.version) == ("listen", PROTOCOL)
     return found.id if found is not None and listens else None

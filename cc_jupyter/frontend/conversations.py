@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def reply_of(record: TurnRecord) -> Reply:
-    """Give the reply of a turn, as far as the history kept it."""
+    """Return the reply of a turn, as far as the history kept it."""
     return Reply(
         text=record.answer,
         reasoning=record.reasoning,
@@ -63,7 +63,7 @@ def reply_of(record: TurnRecord) -> Reply:
 def saved_outputs(
     record: TurnRecord, *, reasoning: bool = True, remote_images: bool = False
 ) -> list[dict[str, Any]]:
-    """Give the outputs that a cell has when this answer counts, as nbformat writes them.
+    """Return the outputs that a cell has when this answer counts, as nbformat writes them.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class TurnSummaryCache:
         self._lock = threading.Lock()
 
     def of(self, turn: Turn, history: History) -> TurnSummary:
-        """Give the facts of a turn, from the history if it has the turn."""
+        """Return the facts of a turn, from the history if it has the turn."""
         with self._lock:
             if turn.id in self._known:
                 return self._known[turn.id]
@@ -137,18 +137,18 @@ class TurnSummaryCache:
 
 
 def record_of(turn: Turn, history: History) -> TurnRecord | None:
-    """Give what the history has of a turn, without keys; `None`: nothing, or nobody can read it."""
+    """Return a turn's stored record, without keys; `None`: there is none, or it is unreadable."""
     found = _record(turn, history)
     return None if found is None else redacted(found)
 
 
 def answer_of(turn: Turn, history: History) -> str:
-    """Give a turn's answer, without keys."""
+    """Return a turn's answer, without keys."""
     return redact((_record(turn, history) or turn).answer)
 
 
 def previews(turn: Turn, history: History) -> tuple[str, str]:
-    """Give how a turn's prompt and answer begin, each on one line, without keys."""
+    """Return how a turn's prompt and answer begin, each on one line, without keys."""
     found = _record(turn, history) or turn
     # what is shown is much shorter: no key is cut where it could be seen
     return excerpt(redact(found.prompt[:_BEGINNING])), excerpt(redact(found.answer[:_BEGINNING]))
@@ -164,7 +164,7 @@ def _record(turn: Turn, history: History) -> TurnRecord | None:
 def version_rows(
     versions: Sequence[Turn], facts: TurnSummaryCache, history: History
 ) -> list[dict[str, Any]]:
-    """Give all answers of a cell, oldest first."""
+    """Return all answers of a cell, oldest first."""
     rows = []
     for number, turn in enumerate(versions, 1):
         known = facts.of(turn, history)
@@ -182,7 +182,7 @@ def version_rows(
 
 
 def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[str, Any]:
-    """Give the answer of a cell that counts, and what the cell shows of it.
+    """Return the answer of a cell that counts, and what the cell shows of it.
 
     Raises
     ------
@@ -239,7 +239,7 @@ class Tree:
         self._nodes: dict[str, _Node] = {}
 
     def build(self) -> dict[str, Any]:
-        """Give the conversations, each fork under what it was forked from."""
+        """Return the conversations, each fork under what it was forked from."""
         session = self._session
         self._add_live()
         if session.settings().history and session.history.is_on_disk:
@@ -277,7 +277,7 @@ class Tree:
             )
 
     def _is_back(self, conversation_id: str, name: str, parent: str | None) -> bool:
-        """Tell whether a conversation was brought back: the live one then stands in its place."""
+        """Return whether a conversation was brought back: the live one then stands in its place."""
         back = [
             node
             for node in self._nodes.values()

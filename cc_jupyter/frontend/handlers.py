@@ -230,7 +230,7 @@ def _usage_row(row: LedgerRow) -> dict[str, Any]:
 
 
 def _points(records: list[TurnRecord]) -> list[dict[str, Any]]:
-    """Give what was spent when each request had been sent; a plot needs no exact sum."""
+    """Return what was spent when each request had been sent; a plot needs no exact sum."""
     points, usd, tokens = [], Decimal(0), 0
     with localcontext(EXACT):
         for record in records:
@@ -267,7 +267,7 @@ class Actions:
         return "stopped", {"stopped": self._session.in_flight.stop(text_in(body, "cell_id"))}
 
     def _and_told(self, wish: Callable[[Body], Answer]) -> Callable[[Body], Answer]:
-        """Give a wish that other pages hear of when it has come true."""
+        """Return a wish that other pages hear of when it has come true."""
 
         def do(body: Body) -> Answer:
             answer = wish(body)
@@ -322,7 +322,7 @@ class Actions:
         return "answer", answer_body(slot, self._session.history, self._session.settings())
 
     def _live(self, name: str) -> Thread:
-        """Give a thread of this session in which no cell waits for an answer."""
+        """Return a thread of this session in which no cell waits for an answer."""
         conversations = self._session.conversations
         if name not in conversations.names:
             raise OptionError(
@@ -376,7 +376,7 @@ class Handlers:
         return {"stop", *self._handlers}
 
     def answer(self, kind: str, body: Body) -> Answer | None:
-        """Give the answer to a message; `None`: its type is unknown.
+        """Return the answer to a message; `None`: its type is unknown.
 
         Raises
         ------

@@ -40,7 +40,7 @@ class Message:
 
 
 def envelope(kind: str, asked_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Give a message of this version of the protocol."""
+    """Return a message of this version of the protocol."""
     return {"v": PROTOCOL, "type": kind, "id": asked_id, "body": body}
 
 

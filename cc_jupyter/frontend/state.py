@@ -67,7 +67,7 @@ class StateReader:
         self._spent: tuple[tuple[object, ...], str | None] | None = None
 
     def state(self) -> dict[str, Any]:
-        """Give the state as the protocol has it."""
+        """Return the state as the protocol has it."""
         settings = self.session.settings()
         name = _chosen(settings)
         whole, sums_of = self.sums(settings)
@@ -88,7 +88,7 @@ class StateReader:
     # ── cells
 
     def spots(self) -> dict[str, CellTurn]:
-        """Give for each cell id where its last request stands, in the current thread if there."""
+        """Return for each cell id where its last request stands, in the current thread if there."""
         found: dict[str, tuple[tuple[str, bool, int], CellTurn]] = {}
         conversations = self.session.conversations
         for name in conversations.names:
@@ -105,7 +105,7 @@ class StateReader:
         return {cell_id: spot for cell_id, (_, spot) in found.items()}
 
     def spot(self, cell_id: str) -> CellTurn:
-        """Give where a cell's last request stands.
+        """Return where a cell's last request stands.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class StateReader:
     # ── sums
 
     def sums(self, settings: Settings) -> tuple[LedgerRow, str]:
-        """Give what this notebook spent, and what the sums are of: `notebook` or `session`."""
+        """Return what this notebook spent, and what the sums are of: `notebook` or `session`."""
         notebook, history = self.cell.notebook, self.session.history
         records = [each for each in history.records() if each.notebook == notebook]
         key = (notebook, len(records))
@@ -200,7 +200,7 @@ class StateReader:
             return mine, "session"
 
     def _earlier(self, notebook: str) -> LedgerRow:
-        """Give what was spent in a notebook before this session; it is read once."""
+        """Return what was spent in a notebook before this session; it is read once."""
         if notebook not in self._before:
             history, before = self.session.history, LedgerRow(notebook)
             if history.is_on_disk:
@@ -230,7 +230,7 @@ class StateReader:
 
 
 def running_body(session: Session) -> dict[str, Any] | None:
-    """Give the request under way; `None`: none is. Any thread may ask."""
+    """Return the request under way; `None`: none is. Any thread may ask."""
     under_way = session.in_flight.now
     if not under_way:
         return None

@@ -189,7 +189,7 @@ class CellRunner:
         return reply
 
     def _display(self, *, quiet: bool) -> ReplyDisplay:
-        """Give how a reply shows itself: not again in the execution that has shown it."""
+        """Return how a reply shows itself: not again in the execution that has shown it."""
         if not quiet:
             return ReplyDisplay(self._cell, self._cell.token, "shown above")
         # nothing was shown: a bare line shall show nothing, a variable shall

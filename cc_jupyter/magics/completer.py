@@ -43,7 +43,7 @@ class CmdCompleter:
 
     @context_matcher(identifier="cc_jupyter", priority=_FIRST)  # type: ignore[untyped-decorator]  # IPython's
     def matches(self, context: CompletionContext) -> SimpleMatcherResult:
-        """Give what fits, and then keep IPython's own suggestions out of it."""
+        """Return what fits, and then keep IPython's own suggestions out of it."""
         offer = self._offer(context) if "%cmd" in context.full_text else None
         if offer is None:
             return {"completions": []}

@@ -106,7 +106,7 @@ class CmdMagics(Magics):
 
 
 def _whole_help() -> str:
-    """Give what `%cmd?` and `%%cmd?` show; IPython asks for it by this function's place below."""
+    """Return what `%cmd?` and `%%cmd?` show; IPython asks for it by this function's place below."""
     from cc_jupyter.commands.registry import help_text  # noqa: PLC0415  loading the extension is light
 
     return f"{help_text()}\n\n{help_text('options')}"
@@ -160,7 +160,7 @@ def _loaded(shell: InteractiveShell) -> CmdMagics | None:
 
 
 def _script_magic(shell: InteractiveShell) -> dict[str, Any]:
-    """Give IPython's own `%%cmd` if it was made meanwhile: until its first use it is a promise."""
+    """Return IPython's own `%%cmd` if it exists by now: IPython makes it at its first use."""
     scripts = shell.magics_manager.registry.get("ScriptMagics")
     cells = {} if scripts is None else scripts.magics.get("cell", {})
     return {"cmd": cells["cmd"]} if "cmd" in cells else {}

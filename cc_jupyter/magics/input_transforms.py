@@ -40,7 +40,7 @@ class AskLine(TokenTransformBase):
 
     @classmethod
     def find(cls, tokens_by_line: list[list[TokenInfo]]) -> Self | None:
-        """Give the first such line."""
+        """Return the first such line."""
         for row in tokens_by_line:
             tokens = [token for token in row if token.type not in (INDENT, DEDENT)]
             for place, token in enumerate(tokens):
@@ -75,7 +75,7 @@ class PromptCell:
     has_side_effects = True  # IPython's word for: not while the user is still typing
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Give the call, or the lines as they are if they are no `%%cmd` cell."""
+        """Return the call, or the lines as they are if they are no `%%cmd` cell."""
         found = _CELL.fullmatch(lines[0].rstrip()) if lines else None
         if found is None:
             return lines

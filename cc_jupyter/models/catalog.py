@@ -59,7 +59,7 @@ class PeakHours:
     """Start and end in UTC; the end is no part of its span."""
 
     def covers(self, instant: datetime) -> bool:
-        """Tell whether `instant`, which must be aware, lies in a peak hour."""
+        """Return whether `instant`, which must be aware, lies in a peak hour."""
         utc = instant.astimezone(UTC)
         return (
             instant >= self.since
@@ -111,7 +111,7 @@ class CatalogEntry:
         return bool(every) and not any(rates.input or rates.output for rates in every)
 
     def rates_at(self, prompt_tokens: int, instant: datetime) -> Rates | None:
-        """Give the rates of a request with this prompt, sent at this aware instant.
+        """Return the rates of a request with this prompt, sent at this aware instant.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class Catalog:
 
 
 def endpoint_by_name(model_id: str) -> ApiPath:
-    """Give the endpoint of a model that no list knows, by how its id begins.
+    """Return the endpoint of a model that no list knows, by how its id begins.
 
     Source: Command Code, "Command Code Provider API", state of 2026-10-08.
     """
@@ -154,12 +154,12 @@ def endpoint_by_name(model_id: str) -> ApiPath:
 
 
 def spec_by_id(model_id: str) -> CatalogEntry:
-    """Give what the id alone tells of a model that no list knows."""
+    """Return what the id alone tells of a model that no list knows."""
     return CatalogEntry(model_id, model_id, maker_by_id(model_id), (endpoint_by_name(model_id),))
 
 
 def maker_by_id(model_id: str) -> str:
-    """Give the maker of a model by how its id begins: as others with that beginning, else as is.
+    """Return the maker of a model by how its id begins: as others with that beginning, else as is.
 
     `owned_by` of the provider's list is the same for all (provider-api.md, section 4).
     """

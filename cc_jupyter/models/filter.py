@@ -25,19 +25,19 @@ _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 def blended_usd(model: ModelEntry) -> Decimal | None:
-    """Give what a million tokens of everyday use cost; `None`: no price is known."""
+    """Return what a million tokens of everyday use cost; `None`: no price is known."""
     if model.rates is None:
         return None
     return (PROMPT_SHARE * model.rates.input + model.rates.output) / (PROMPT_SHARE + 1)
 
 
 def is_free(model: ModelEntry) -> bool:
-    """Tell whether prompt and answer are known to cost nothing."""
+    """Return whether prompt and answer are known to cost nothing."""
     return model.spec.is_free
 
 
 def is_cheap(model: ModelEntry) -> bool:
-    """Tell whether a model is known to cost little or nothing."""
+    """Return whether a model is known to cost little or nothing."""
     usd = blended_usd(model)
     return usd is not None and usd < CHEAP_USD
 
@@ -65,7 +65,7 @@ ORDERS: Mapping[str, Callable[[ModelEntry], tuple[object, ...]]] = {
 def matching(
     models: Iterable[ModelEntry], words: Sequence[str], sort: str | None = None
 ) -> list[ModelEntry]:
-    """Give the models that fit every word.
+    """Return the models that fit every word.
 
     Parameters
     ----------

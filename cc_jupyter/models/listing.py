@@ -68,7 +68,7 @@ class ModelList:
 
 
 def cached_models(api_root: str) -> ModelList:
-    """Give the last good list of `api_root` without asking anybody; it may be empty."""
+    """Return the last good list of `api_root` without asking anybody; it may be empty."""
     try:
         kept = _parsed(_path(api_root).read_bytes())
         fetched_at_s = kept["fetched_at_s"]
@@ -106,7 +106,7 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
 
 
 def _data(raw: bytes) -> object:
-    """Give the entries, which some hosts send without anything around them."""
+    """Return the entries, which some hosts send without anything around them."""
     try:
         document = _parsed(raw)
     except ValueError:
@@ -130,7 +130,7 @@ def _parsed(raw: bytes) -> Any:  # noqa: ANN401  JSON of a stranger
 
 
 def _whole(digits: str) -> int | None:
-    """Give a number; Python reads no longer ones than some thousand digits."""
+    """Return a number; Python reads no longer ones than some thousand digits."""
     return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
@@ -155,7 +155,7 @@ def _read(data: object) -> dict[str, ListedModel]:
 
 
 def _is_usable(model_id: str) -> bool:
-    """Tell whether it can be typed and seen: no control characters, no marks, nothing broken."""
+    """Return whether it can be typed and seen: no control characters, no marks, nothing broken."""
     return (
         bool(model_id.strip())
         and len(model_id) <= _LONGEST_ID
@@ -165,7 +165,7 @@ def _is_usable(model_id: str) -> bool:
 
 
 def _name(given: object) -> str:
-    """Give a name fit for one line, without what steers terminals or turns the text around."""
+    """Return a name fit for one line, without what steers terminals or turns the text around."""
     if not isinstance(given, str):
         return ""
     name = "".join(filter(str.isprintable, " ".join(given[: 10 * _LONGEST_NAME].split())))
@@ -173,7 +173,7 @@ def _name(given: object) -> str:
 
 
 def _paths(given: object) -> list[str]:
-    """Give the paths an entry names; anything but texts says nothing."""
+    """Return the paths an entry names; anything but texts says nothing."""
     named = given if isinstance(given, list) else [given]
     return [path.strip().rstrip("/") for path in named if isinstance(path, str) and path.strip()]
 

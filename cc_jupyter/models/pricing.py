@@ -32,7 +32,7 @@ def price(
     price_date: date | None,
     estimated: bool = False,
 ) -> Cost:
-    """Give the cost of one request.
+    """Return the cost of one request.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class ModelEntry:
 
     @classmethod
     def on_this_machine(cls, model_id: str, name: str) -> Self:
-        """Give the local model, which costs nothing and speaks every wire format."""
+        """Return the local model, which costs nothing and speaks every wire format."""
         every: tuple[ApiPath, ...] = get_args(ApiPath)
         free = Tier(None, Rates(Decimal(0), Decimal(0), Decimal(0), Decimal(0)))
         spec = CatalogEntry(
@@ -102,7 +102,7 @@ class ModelEntry:
 
 
 def known_models(own: Mapping[str, CustomModel], listed: ModelList) -> dict[str, ModelEntry]:
-    """Give all models by id: the user's own gateways, then as the provider lists them, then others.
+    """Return all models by id: the user's own gateways, the provider's list, then all others.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def _known(name: str, own: Mapping[str, CustomModel], listed: ModelList) -> Mode
 
 
 def _told(served: ListedModel, spec: CatalogEntry) -> dict[str, Any]:
-    """Give what the provider says of a model, as fields of its spec."""
+    """Return what the provider says of a model, as fields of its spec."""
     return {
         "name": served.name if served.name != served.id else spec.name,
         "context_tokens": served.context_tokens or spec.context_tokens,
@@ -169,7 +169,7 @@ class Models:
     def find(
         self, name: str, target: Endpoint, own: Mapping[str, CustomModel] = _NONE
     ) -> ResolvedModel:
-        """Give the model with an id, asking `/models` once if no list knows it.
+        """Return the model with an id, asking `/models` once if no list knows it.
 
         A host other than the provider's own may serve what it does not list, or have no list.
 
@@ -215,12 +215,12 @@ class Models:
     def close_to(
         self, name: str, target: Endpoint, own: Mapping[str, CustomModel] = _NONE
     ) -> str | None:
-        """Give a hint that names models like `name`; `None` when there are none."""
+        """Return a hint that names models like `name`; `None` when there are none."""
         known = known_models(own, self.listed(target.api_root)).keys() - {name}
         return did_you_mean(name, sorted(known))
 
     def known(self, settings: Settings) -> dict[str, ModelEntry]:
-        """Give every model by id, as far as is known without asking anybody.
+        """Return every model by id, as far as is known without asking anybody.
 
         Where the local model answers, it comes first; it plays all the others.
         """
@@ -229,7 +229,7 @@ class Models:
         return {LOCAL: local_model(), **known_models(settings.models, ModelList({}, 0.0))}
 
     def listed(self, api_root: str) -> ModelList:
-        """Give the last list known, from this process or the disk; asks nobody."""
+        """Return the last list known, from this process or the disk; asks nobody."""
         if api_root not in self._lists:
             self._lists[api_root] = cached_models(api_root)
         return self._lists[api_root]
@@ -247,7 +247,7 @@ class Models:
 
 
 def chosen_model(option: str | None, settings: Settings) -> str:
-    """Give the model's id: the option's, else the setting's, with aliases resolved.
+    """Return the model's id: the option's, else the setting's, with aliases resolved.
 
     Raises
     ------
@@ -266,14 +266,14 @@ def chosen_model(option: str | None, settings: Settings) -> str:
 
 
 def local_model() -> ModelEntry:
-    """Give the model on this machine as lists show it."""
+    """Return the model on this machine as lists show it."""
     from cc_jupyter.client.local.model import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
 
     return ModelEntry.on_this_machine(LOCAL, DISPLAY_NAME)
 
 
 def settings_for(name: str, settings: Settings) -> Settings:
-    """Give the settings under which a model is asked: it may have a base URL of its own."""
+    """Return the settings under which a model is asked: it may have a base URL of its own."""
     if name == LOCAL:
         return dataclasses.replace(settings, base_url=LOCAL)
     own = settings.models.get(name)

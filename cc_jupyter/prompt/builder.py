@@ -84,7 +84,7 @@ class PromptBuilder:
     def _lasting(
         self, values: tuple[tuple[str, str], ...], bound: str | None
     ) -> tuple[tuple[str, str], ...]:
-        """Give the values that can be looked up again: plain ones of the user's own namespace.
+        """Return the values that can be looked up again: plain ones of the user's own namespace.
 
         What the cell itself binds is left out: it would be another one as soon as it ends.
         """

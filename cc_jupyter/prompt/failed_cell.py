@@ -70,7 +70,7 @@ _FIX = (
 
 
 def last_exception(holder: object = sys, before: BaseException | None = None) -> BaseException:
-    """Give the exception that the kernel saw last.
+    """Return the exception that the kernel saw last.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def last_exception(holder: object = sys, before: BaseException | None = None) ->
 
 
 def failing_cell(error: BaseException, executed: Sequence[str], typed: Sequence[str]) -> str:
-    """Give the cell that raised, as typed; as executed where the history lacks it.
+    """Return the cell that raised, as typed; as executed where the history lacks it.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def failing_cell(error: BaseException, executed: Sequence[str], typed: Sequence[
 
 
 def _is_own(error: BaseException) -> bool:
-    """Tell whether it is ours: our class, or an interrupt of a request."""
+    """Return whether it is ours: our class, or an interrupt of a request."""
     if isinstance(error, CcError):
         return True
     frames = traceback.walk_tb(error.__traceback__)
@@ -167,7 +167,7 @@ def fix_prompt(error: LastError) -> str:
 
 
 def corrected_cell(blocks: Sequence[str], error: LastError) -> str:
-    """Give the new cell out of the code blocks of an answer, secrets put back where they stood.
+    """Return the new cell out of the code blocks of an answer, secrets put back where they stood.
 
     Of several blocks the one most like the old cell is the cell; the others illustrate.
 
@@ -190,7 +190,7 @@ def corrected_cell(blocks: Sequence[str], error: LastError) -> str:
 
 
 def unified_diff(old_cell: str, new_cell: str) -> str:
-    """Give what changes from the old cell to the new one; empty: nothing does."""
+    """Return what changes from the old cell to the new one; empty: nothing does."""
     old, new = (cell.strip("\n").split("\n") for cell in (old_cell, new_cell))
     names = ("the cell that failed", "the corrected cell")
     return "\n".join(difflib.unified_diff(old, new, *names, lineterm=""))
@@ -302,7 +302,7 @@ def read_error(
 
 
 def cell_name(error: BaseException) -> str | None:
-    """Give the name under which the outermost cell of a traceback was compiled."""
+    """Return the name under which the outermost cell of a traceback was compiled."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if is_cell(frame.f_code.co_filename):
             return frame.f_code.co_filename
@@ -361,7 +361,7 @@ class _Reader:
         return ErrorFrame(place, self._numbered(context, frame.line), self._variables(frame, every))
 
     def unparsed(self, error: SyntaxError) -> list[ErrorFrame]:
-        """Give the place where Python stopped reading, which no frame of the traceback holds."""
+        """Return the place where Python stopped reading, which no frame of the traceback holds."""
         filename, line = error.filename or "", error.lineno
         if line is None or not is_user_file(filename):
             return []

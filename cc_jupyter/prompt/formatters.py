@@ -135,7 +135,7 @@ def _filled(pieces: list[str], width: int) -> list[str]:
 
 
 def _opened(value: object) -> tuple[str, str] | None:
-    """Give what stands around the items; `None`: it is not taken apart."""
+    """Return what stands around the items; `None`: it is not taken apart."""
     kind = type(value)
     if kind.__str__ is not object.__str__:
         return None
@@ -153,7 +153,7 @@ def _opened(value: object) -> tuple[str, str] | None:
 
 
 def _items(value: object) -> tuple[int, _Items]:
-    """Give the number of items and each with what stands before it."""
+    """Return the number of items and each with what stands before it."""
     if isinstance(value, dict):
         return len(value), ((f"{_key(key)}: ", item) for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset | deque):
@@ -170,7 +170,7 @@ def _key(key: object) -> str:
 
 
 def _is_plain_dataclass(kind: type) -> bool:
-    """Tell whether its text is the one `dataclass` wrote, so that ours says the same."""
+    """Return whether its text is the one `dataclass` wrote, so that ours says the same."""
     if not dataclasses.is_dataclass(kind):
         return False
     written = getattr(kind.__repr__, "__wrapped__", None)
@@ -182,7 +182,7 @@ VALUE_LIMIT = 1_000
 
 
 def is_array(value: object) -> bool:
-    """Tell whether it is a numpy array, or of a subclass, without importing numpy."""
+    """Return whether it is a numpy array, or of a subclass, without importing numpy."""
     return any(
         kind.__name__ == "ndarray" and top_level_module(kind) == "numpy"
         for kind in type(value).__mro__
@@ -245,7 +245,7 @@ def table_text(value: object, limit: int) -> tuple[str, list[str]] | None:
 
 
 def frame_kind(value: object) -> tuple[str, str] | None:
-    """Give library and kind, `("pandas", "Series")`; `None` for anything else."""
+    """Return library and kind, `("pandas", "Series")`; `None` for anything else."""
     for kind in type(value).__mro__:
         library = top_level_module(kind)
         if library in {"pandas", "polars"} and kind.__name__ in {"DataFrame", "Series"}:
@@ -254,7 +254,7 @@ def frame_kind(value: object) -> tuple[str, str] | None:
 
 
 def shape_text(row_count: int, column_count: int) -> str:
-    """Give a shape in words."""
+    """Return a shape in words."""
     return f"{pluralize(row_count, 'row')} {_TIMES} {pluralize(column_count, 'column')}"
 
 
@@ -306,7 +306,7 @@ def _pandas_table(shown: _PandasFrame, shape: tuple[int, int]) -> _Table:
 
 
 def _is_default(index: _PandasIndex) -> bool:
-    """Tell whether the index only counts the rows from 0, which says nothing."""
+    """Return whether the index only counts the rows from 0, which says nothing."""
     if type(index).__name__ != "RangeIndex" or index.name is not None:
         return False
     counting = cast("range", index)

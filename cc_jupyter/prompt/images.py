@@ -46,7 +46,7 @@ _SAVE_AS_PNG = "save it as PNG or JPEG first"
 
 
 def media_type_of(data: bytes) -> str | None:
-    """Give the media type of an image by its first bytes; `None`: no model takes it."""
+    """Return the media type of an image by its first bytes; `None`: no model takes it."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if data.startswith(b"\xff\xd8\xff"):
@@ -59,7 +59,7 @@ def media_type_of(data: bytes) -> str | None:
 
 
 def sendable(data: bytes, name: str) -> bytes:
-    """Give the image as it can be sent: as it is, else converted to PNG by Pillow.
+    """Return the image as it can be sent: as it is, else converted to PNG by Pillow.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def sendable(data: bytes, name: str) -> bytes:
 
 
 def shown_picture(value: object, name: str) -> bytes | None:
-    """Give the image of a figure, of its axes, of a Pillow image or of an image's bytes.
+    """Return the image of a figure, of its axes, of a Pillow image or of an image's bytes.
 
     `None`: it is none of these. Numbers and pieces of text are never taken for pictures here.
 
@@ -105,7 +105,7 @@ def shown_picture(value: object, name: str) -> bytes | None:
 
 
 def any_picture(value: object, name: str) -> bytes | None:
-    """Give the image of anything that can be meant as one; `None`: it cannot.
+    """Return the image of anything that can be meant as one; `None`: it cannot.
 
     Beside what `shown_picture` takes: any bytes, arrays of pixels or of axes, and objects that
     give a notebook a PNG or JPEG.
@@ -128,7 +128,7 @@ def any_picture(value: object, name: str) -> bytes | None:
 
 
 def _figure_of(value: object) -> object | None:
-    """Give the matplotlib figure that a figure, axes or another artist belongs to."""
+    """Return the matplotlib figure that a figure, axes or another artist belongs to."""
     if top_level_module(type(value)) == "seaborn":
         value = getattr(value, "figure", None)
     if not any(top_level_module(kind) == "matplotlib" for kind in type(value).__mro__):
@@ -214,7 +214,7 @@ def _array_image(pixels: Any, name: str) -> bytes:  # noqa: ANN401  numpy is not
 
 
 def _as_bytes(pixels: Any, name: str) -> Any:  # noqa: ANN401
-    """Give the same pixels as whole numbers of one byte each."""
+    """Return the same pixels as whole numbers of one byte each."""
     kind = pixels.dtype.kind
     if kind == "b":
         return pixels.astype("uint8") * 255
@@ -274,7 +274,7 @@ def _pillow(name: str, why: str) -> Any:  # noqa: ANN401  Pillow's module, if it
 
 
 def quoted(name: str) -> str:
-    """Give the name of a picture as messages quote it."""
+    """Return the name of a picture as messages quote it."""
     return f"`{excerpt(name)}`"
 
 
@@ -290,7 +290,7 @@ _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
 def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> Image:
-    """Give the image that an https URL, else an existing file, else an expression names.
+    """Return the image that an https URL, else an existing file, else an expression names.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> 
 
 
 def to_image(value: object, name: str, folder: Path) -> Image:
-    """Give the image that a value holds, shows or locates; a text is never evaluated.
+    """Return the image that a value holds, shows or locates; a text is never evaluated.
 
     Raises
     ------
@@ -347,7 +347,7 @@ def to_image(value: object, name: str, folder: Path) -> Image:
 
 
 def image_in(value: object, name: str) -> Image | None:
-    """Give the image of a value that shows as one, as `{{ }}` needs it; `None`: it is text.
+    """Return the image of a value that shows as one, as `{{ }}` needs it; `None`: it is text.
 
     Figures and their axes, Pillow images, IPython's `Image`, and bytes that are an image.
     """
@@ -358,7 +358,7 @@ def image_in(value: object, name: str) -> Image | None:
 
 
 def image_file(path: Path, name: str | None = None) -> Image:
-    """Give the image in a file.
+    """Return the image in a file.
 
     Raises
     ------
@@ -386,7 +386,7 @@ def _image(data: bytes, name: str) -> Image:
 
 
 def _located(source: str, folder: Path) -> Image | None:
-    """Give the image at a URL or in an existing file; `None`: the text is neither."""
+    """Return the image at a URL or in an existing file; `None`: the text is neither."""
     if (scheme := _SCHEME.match(source)) is not None:
         return _linked(source, scheme[1])
     try:
@@ -413,7 +413,7 @@ def _linked(url: str, scheme: str) -> Image:
 
 
 def _displayed(value: object, name: str, folder: Path) -> Image | None:
-    """Give the image of IPython's own `Image`, which holds bytes or a URL."""
+    """Return the image of IPython's own `Image`, which holds bytes or a URL."""
     kind = type(value)
     if kind.__name__ != "Image" or top_level_module(kind) != "IPython":
         return None

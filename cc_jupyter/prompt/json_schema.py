@@ -61,7 +61,7 @@ def close(schema: Mapping[str, Any]) -> ClosedSchema:
 
 
 def is_object(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a schema describes objects and nothing else."""
+    """Return whether a schema describes objects and nothing else."""
     return _resolved(schema, schema.get("$defs", {})).get("type") == "object"
 
 
@@ -192,7 +192,7 @@ def _described(closed: dict[str, Any], notes: list[str]) -> dict[str, Any]:
 
 
 def _default(schema: Mapping[str, Any]) -> str | None:
-    """Give the default as JSON; `None` if there is none that can be told."""
+    """Return the default as JSON; `None` if there is none that can be told."""
     if "default" not in schema:
         return None
     default = json.dumps(schema["default"], ensure_ascii=False)

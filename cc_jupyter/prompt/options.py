@@ -51,7 +51,7 @@ class Word:
 
 
 def next_word(line: str, position: int, *, arrow: bool = True) -> Word | None:
-    """Give the first word at or after `position`, or `None` at the end of the line.
+    """Return the first word at or after `position`, or `None` at the end of the line.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def next_word(line: str, position: int, *, arrow: bool = True) -> Word | None:
 
 
 def skip_blanks(line: str, position: int) -> int:
-    """Give the place of the first letter at or after `position` that is no white space."""
+    """Return the place of the first letter at or after `position` that is no white space."""
     while position < len(line) and line[position].isspace():
         position += 1
     return position
@@ -91,12 +91,12 @@ def unquoted(text: str) -> str:
 
 
 def is_quoted(text: str) -> bool:
-    """Tell whether the quote that opens `text` closes at its very end."""
+    """Return whether the quote that opens `text` closes at its very end."""
     return len(text) > 1 and text[0] in _QUOTES and text.find(text[0], 1) == len(text) - 1
 
 
 def shown(text: str) -> str:
-    """Give a word as messages quote it: short, on one line, without anything like a key."""
+    """Return a word as messages quote it: short, on one line, without anything like a key."""
     return f"`{excerpt(redact(text))}`"
 
 
@@ -104,19 +104,19 @@ def shown(text: str) -> str:
 
 
 def read_any_text(_option: str, text: str) -> str:
-    """Give the text, which may be empty."""
+    """Return the text, which may be empty."""
     return text
 
 
 def read_text(option: str, text: str) -> str:
-    """Give the text, which must not be empty."""
+    """Return the text, which must not be empty."""
     if not text:
         raise OptionError(f"the value of `{option}` is empty", hint="name one, or drop the option")
     return text
 
 
 def number_reader(highest: float) -> Callable[[str, str], float]:
-    """Give a reader of numbers from 0 to `highest`."""
+    """Return a reader of numbers from 0 to `highest`."""
 
     def read_number(option: str, text: str) -> float:
         try:
@@ -134,7 +134,7 @@ def number_reader(highest: float) -> Callable[[str, str], float]:
 
 
 def read_count(option: str, text: str) -> int:
-    """Give a whole number of at least 1."""
+    """Return a whole number of at least 1."""
     try:
         number = int(text)
     except ValueError:
@@ -148,7 +148,7 @@ def read_count(option: str, text: str) -> int:
 
 
 def choice_reader(choices: tuple[str, ...]) -> Callable[[str, str], str]:
-    """Give a reader of exactly these words."""
+    """Return a reader of exactly these words."""
 
     def read_choice(option: str, text: str) -> str:
         if text in choices:
@@ -161,7 +161,7 @@ def choice_reader(choices: tuple[str, ...]) -> Callable[[str, str], str]:
 
 
 def read_variable(option: str, text: str) -> str:
-    """Give the name of an environment variable; an error does not repeat what may be a key."""
+    """Return the name of an environment variable; an error does not repeat what may be a key."""
     looks_like_a_key = redact(text) != text and not text.isupper()
     if re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not looks_like_a_key:
         return text
@@ -172,7 +172,7 @@ def read_variable(option: str, text: str) -> str:
 
 
 def read_field(option: str, text: str) -> tuple[str, Any]:
-    """Give the key and the JSON value of `KEY=JSON`."""
+    """Return the key and the JSON value of `KEY=JSON`."""
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise OptionError(
@@ -250,7 +250,7 @@ def _word_end(line: str, start: int, *, arrow: bool) -> int:
 
 
 def _closing_quote(line: str, opening: int, *, code: bool) -> int:
-    """Give the place of the quote that closes the one at `opening`."""
+    """Return the place of the quote that closes the one at `opening`."""
     at = opening + 1
     while at < len(line):
         if line[at] == line[opening]:
@@ -386,7 +386,7 @@ _OPTION_LIKE = re.compile(r"--?[^\W\d_]")
 
 
 def option_help() -> str:
-    """Give the text that `-h` shows."""
+    """Return the text that `-h` shows."""
     rows = [(spec.usage, spec.help) for spec in OPTIONS]
     rows.append(("-> NAME", "bind the text of the answer to a variable"))
     rows.append(("-> NAME: TYPE", "ask for a value of that type, check it, bind it"))
@@ -404,7 +404,7 @@ def option_help() -> str:
 
 
 def option_table_markdown() -> str:
-    """Give the table of options for the README."""
+    """Return the table of options for the README."""
     lines = ["| option | meaning |", "| --- | --- |"]
     for spec in OPTIONS:
         usage = spec.usage.replace("|", r"\|").replace(", ", "`, `")

@@ -48,7 +48,7 @@ _START = re.compile(
 
 
 def find_json(answer: str) -> list[Any]:
-    """Give the JSON values of an answer: all of it, else those in fences, else those in the text.
+    """Return the JSON values of an answer: all of it, else those in fences, else those in the text.
 
     Of what stands in the text only objects and arrays count.
     """
@@ -83,7 +83,7 @@ def _decoded(text: str) -> list[Any]:
 
 
 def _fenced(text: str) -> Iterator[str]:
-    """Give the contents of the closed code fences; by lines, so that no text is read twice."""
+    """Return the contents of the closed code fences; by lines, so that no text is read twice."""
     fence, body = 0, list[str]()
     for line in text.split("\n"):
         bare = line.strip()
@@ -142,7 +142,7 @@ class Reader:
         self.wrapped = not is_object(schema)
 
     def read(self, value: Any) -> object:  # noqa: ANN401  any JSON
-        """Give the value; a wrapped type may come bare."""
+        """Return the value; a wrapped type may come bare."""
         if not (self.wrapped and is_wrapped(value)):
             return self._fit(value)
         try:
@@ -176,7 +176,7 @@ class Reader:
 
 
 def reader_for(annotation: Any, label: str) -> Reader:  # noqa: ANN401  types have no common type
-    """Give the reader of a type; `label` names it in messages.
+    """Return the reader of a type; `label` names it in messages.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def kind_of(value: object) -> str:
 
 
 def is_wrapped(value: object) -> bool:
-    """Tell whether a value comes in the member `value` of an object, as it was asked for."""
+    """Return whether a value comes in the member `value` of an object, as it was asked for."""
     return isinstance(value, dict) and value.keys() == {"value"}
 
 
@@ -285,7 +285,7 @@ class OutputType:
         return self.form.instruction
 
     def validate(self, answer: str) -> object:
-        """Give the value of an answer.
+        """Return the value of an answer.
 
         Raises
         ------
@@ -324,13 +324,13 @@ class OutputType:
         return f"the answer was not {self.label} ({reason}); asked once more"
 
     def repaired(self, request: Request, reply: Reply, problem: ValidationProblem) -> Request:
-        """Give the request that asks for the correction of a reply to `request`."""
+        """Return the request that asks for the correction of a reply to `request`."""
         said = Message("assistant", reply.text)
         asked = Message("user", self.repair_prompt(problem))
         return replace(request, messages=(*request.messages, said, asked))
 
     def error(self, problem: ValidationProblem, reply: Reply) -> StreamError:
-        """Give the error of a cell whose answer does not fit; it holds the reply."""
+        """Return the error of a cell whose answer does not fit; it holds the reply."""
         hint = "the raw text is in _cmd.text"
         if reply.stop_reason == "length":
             hint = f"it was cut at its limit, see --max-tokens; {hint}"
@@ -342,7 +342,7 @@ class OutputType:
         return error
 
     def shown(self, answer: str) -> str:
-        """Give the JSON of an answer indented, without its wrapping; else the answer as it is."""
+        """Return the JSON of an answer indented, without its wrapping; else the answer as it is."""
         found = find_json(answer)
         if len(found) != 1:
             return answer
@@ -354,7 +354,7 @@ class OutputType:
 
 
 def may_repair(reply: Reply, max_retries: int) -> bool:
-    """Tell whether asking once more is allowed, and can help: not if it was cut or refused."""
+    """Return whether asking once more is allowed, and can help: not if it was cut or refused."""
     ended = reply.stop_reason in ("stop", "unknown")
     return max_retries > 0 and ended and bool(reply.text.strip())
 
@@ -404,7 +404,7 @@ def _label(annotation: object) -> str:
 
 
 def _name(annotation: object) -> str:
-    """Give the class's own name where it tells the model something."""
+    """Return the class's own name where it tells the model something."""
     own = isinstance(annotation, type) and annotation.__module__ != "builtins"
     name = getattr(annotation, "__name__", "") if own else ""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:_LONGEST_NAME].strip("_-") or "answer"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def source_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
-    """Give the source of a function, method or class, else its signature and documentation.
+    """Return the source of a function, method or class, else its signature and documentation.
 
     `None`: it is nothing of the kind.
     """
@@ -82,7 +82,7 @@ def _codes(kind: type) -> Iterator[Any]:
 
 
 def _class_lines(source: str, kind: type, inside: int | None) -> slice | None:
-    """Give the lines of a class, decorators included; `inside`: a line it is known to hold."""
+    """Return the lines of a class, decorators included; `inside`: a line it is known to hold."""
     if f"class {kind.__name__}" not in source:
         return None
     try:
@@ -102,7 +102,7 @@ def _class_lines(source: str, kind: type, inside: int | None) -> slice | None:
 
 
 def _named(tree: ast.AST, path: list[str]) -> Iterator[ast.ClassDef]:
-    """Give the classes of this qualified name, however deep."""
+    """Return the classes of this qualified name, however deep."""
     for node in ast.iter_child_nodes(tree):
         named = getattr(node, "name", None) == path[0] if path else False
         if named and len(path) == 1 and isinstance(node, ast.ClassDef):

@@ -50,12 +50,12 @@ _USUAL_WAYS = (object.__getattribute__, SimpleNamespace.__getattribute__)
 
 
 def digest_of(text: str) -> str:
-    """Give what is remembered of a text that was put into a prompt."""
+    """Return what is remembered of a text that was put into a prompt."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def plain_name(expression: str) -> str | None:
-    """Give the name that a plain expression begins with; `None`: it is no plain one.
+    """Return the name that a plain expression begins with; `None`: it is no plain one.
 
     Names of IPython's own, which change with each cell, count as none.
     """
@@ -71,7 +71,7 @@ def plain_name(expression: str) -> str | None:
 
 
 def look_up(expression: str, user_ns: Mapping[str, object]) -> object:
-    """Give the value that a plain expression names now, `GONE` or `UNTOLD`."""
+    """Return the value that a plain expression names now, `GONE` or `UNTOLD`."""
     return _value(_parsed(expression), user_ns)
 
 
@@ -88,7 +88,7 @@ def _value(node: ast.expr | None, user_ns: Mapping[str, object]) -> object:
 
 
 def _attribute(value: object, name: str) -> object:
-    """Give what an object stores in itself, where its class has no say in it."""
+    """Return what an object stores in itself, where its class has no say in it."""
     if isinstance(value, _Missing):
         return value
     kind = type(value)
@@ -234,7 +234,7 @@ def render(
 def evaluate(
     expression: str, user_ns: Mapping[str, object], local_ns: Mapping[str, object]
 ) -> object:
-    """Give the value of an expression that `parse_template` found; `local_ns` is seen first.
+    """Return the value of an expression that `parse_template` found; `local_ns` is seen first.
 
     Both namespaces are copied: a `:=` leaves no name behind.
 
@@ -274,7 +274,7 @@ def _parts(text: str) -> Iterator[Part]:
 
 
 def _end(text: str, opening: int) -> int:
-    """Give the place of the `}}` that ends the expression opened at `opening`."""
+    """Return the place of the `}}` that ends the expression opened at `opening`."""
     start = opening + 2
     closing = _closing(text, start)
     if closing is not None and _compiles(text[start:closing]):
@@ -320,7 +320,7 @@ def _compiles(source: str) -> bool:
 
 
 def _complaint(source: str) -> str | None:
-    """Give what Python has against this expression, or `None`."""
+    """Return what Python has against this expression, or `None`."""
     try:
         _compiled(source)
     except SyntaxError as error:

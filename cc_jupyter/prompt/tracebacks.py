@@ -57,17 +57,17 @@ class UserFrame:
 
 
 def is_cell(filename: str) -> bool:
-    """Tell whether code of this name was typed into a cell."""
+    """Return whether code of this name was typed into a cell."""
     return _CELL.search(filename) is not None
 
 
 def is_timed(filename: str) -> bool:
-    """Tell whether code of this name ran under `%%time`: all such cells share one name."""
+    """Return whether code of this name ran under `%%time`: all such cells share one name."""
     return filename.startswith("<timed ")
 
 
 def is_user_file(filename: str) -> bool:
-    """Tell whether code of this name is a cell or a file of the user's own."""
+    """Return whether code of this name is a cell or a file of the user's own."""
     if is_cell(filename):
         return True
     path = PurePath(filename)
@@ -77,12 +77,12 @@ def is_user_file(filename: str) -> bool:
 
 
 def is_own_frame(filename: str) -> bool:
-    """Tell whether code of this name is of this package."""
+    """Return whether code of this name is of this package."""
     return PurePath(filename).is_relative_to(_PACKAGE)
 
 
 def short_path(filename: str) -> str:
-    """Give a path relative to the working or home folder, which names no user."""
+    """Return a path relative to the working or home folder, which names no user."""
     path = Path(filename)
     for find, shown in ((Path.cwd, Path()), (Path.home, Path("~"))):
         try:
@@ -93,7 +93,7 @@ def short_path(filename: str) -> str:
 
 
 def user_frames(trace: TracebackType | None) -> list[UserFrame]:
-    """Give the user's frames of a traceback, outermost first.
+    """Return the user's frames of a traceback, outermost first.
 
     The line that IPython makes of a magic is not the user's. Lines below `%%time` are counted
     with it, as the user sees them.
@@ -112,7 +112,7 @@ def user_frames(trace: TracebackType | None) -> list[UserFrame]:
 
 
 def limited(frames: list[UserFrame]) -> tuple[list[UserFrame], int]:
-    """Give the frames that are told, and how many between the first and the last ones are not."""
+    """Return the frames that are told, and how many between the first and the last ones are not."""
     left_out = max(0, len(frames) - FRAME_LIMIT)
     if not left_out:
         return frames, 0
@@ -120,7 +120,7 @@ def limited(frames: list[UserFrame]) -> tuple[list[UserFrame], int]:
 
 
 def causes(error: BaseException) -> list[tuple[str, BaseException]]:
-    """Give the exceptions behind this one, nearest first, with how each led to the next."""
+    """Return the exceptions behind this one, nearest first, with how each led to the next."""
     found: list[tuple[str, BaseException]] = []
     seen = {id(error)}
     current: BaseException | None = error
@@ -138,7 +138,7 @@ def causes(error: BaseException) -> list[tuple[str, BaseException]]:
 
 
 def cause_lines(error: BaseException) -> list[str]:
-    """Give a line for each exception behind this one that says something new."""
+    """Return a line for each exception behind this one that says something new."""
     said = {message_text(error)}
     lines = []
     for word, cause in causes(error):
@@ -154,7 +154,7 @@ def cause_lines(error: BaseException) -> list[str]:
 
 
 def message_text(error: BaseException) -> str:
-    """Give class, message and notes of an exception, cut where they are long."""
+    """Return class, message and notes of an exception, cut where they are long."""
     kind = type(error)
     name = kind.__qualname__
     if kind.__module__ not in {"builtins", "__main__"}:

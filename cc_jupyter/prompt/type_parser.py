@@ -93,7 +93,7 @@ def _evaluated(source: str, names: Mapping[str, object]) -> object:
 
 
 def _chooses(node: ast.AST) -> bool:
-    """Tell whether an `or` stands where types stand: Python would take one of them and no more."""
+    """Return whether `or` joins types: Python would evaluate it to one of them only."""
     match node:
         case ast.BoolOp():
             return True

@@ -107,7 +107,7 @@ def _limited(text: str, limit: int, cuts: list[str], expression: str) -> Rendere
 
 
 def _file(path: Path, expression: str) -> Rendered:
-    """Give the text of the file, or the image in it; of a large one only the start is read."""
+    """Return the text of the file, or the image in it; of a large one only the start is read."""
     try:
         path = path.expanduser()
         size_bytes = path.stat().st_size

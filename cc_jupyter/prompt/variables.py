@@ -36,7 +36,7 @@ _OF_IPYTHON = {"In", "Out", "get_ipython", "exit", "quit", "open", "display"}
 
 
 def summarize(value: object, *, hidden: bool = False) -> str:
-    """Give type and size of a value; of a short plain one the value too, unless it is `hidden`."""
+    """Return a value's type and size, and a short plain value itself unless it is `hidden`."""
     name = _type_name(type(value))
     if hidden:
         return f"{name}, value hidden"
@@ -49,7 +49,7 @@ def summarize(value: object, *, hidden: bool = False) -> str:
 def used_variables(
     lines: Mapping[int, str], line: int, scopes: tuple[Mapping[str, object], ...]
 ) -> Iterator[tuple[str, object]]:
-    """Give the variables that these lines name, nearest to `line` first, each once.
+    """Return the variables that these lines name, nearest to `line` first, each once.
 
     An attribute is given where it is stored in the object itself; nothing is computed. Modules
     and what IPython put there are left out.
@@ -73,7 +73,7 @@ def used_variables(
 
 
 def is_of_user(name: str, value: object) -> bool:
-    """Tell whether a variable can say something: no module, nothing hidden or of IPython."""
+    """Return whether a variable can say something: no module, nothing hidden or of IPython."""
     return not (isinstance(value, ModuleType) or name.startswith(("_", ".")) or name in _OF_IPYTHON)
 
 
@@ -162,7 +162,7 @@ def _callable(value: object) -> str | None:
 
 
 def _shaped(value: object) -> str | None:
-    """Give the shape where reading it costs nothing."""
+    """Return the shape where reading it costs nothing."""
     kind = type(value)
     if not (is_array(value) or top_level_module(kind) in _SHAPED):
         return None

@@ -65,7 +65,7 @@ _FOR = {
 
 
 def waiting_line(label: str, elapsed_s: float, phase: str) -> str:
-    """Give a line that changes once a second; empty while no word is needed.
+    """Return a line that changes once a second; empty while no word is needed.
 
     `phase` is that of a `Waiting`, or `thinking` while the model reasons.
     """
@@ -75,5 +75,5 @@ def waiting_line(label: str, elapsed_s: float, phase: str) -> str:
 
 
 def stalled_line(waiting: Waiting) -> str:
-    """Give a line for a silence amid an answer; empty while it is short."""
+    """Return a line for a silence amid an answer; empty while it is short."""
     return f"no data for {waiting.silent_s:.0f} s" if waiting.silent_s >= STALLED_S else ""

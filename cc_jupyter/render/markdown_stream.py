@@ -52,7 +52,7 @@ class _Fence:
         return found is not None and found["fence"].startswith(self.mark)
 
     def left_by(self, line: str) -> bool:
-        """Tell whether the line is no part of the list item, and so ends the fence as well."""
+        """Return whether the line is no part of the list item, and so ends the fence as well."""
         indent = len(line) - len(line.lstrip())
         return indent < self.column and bool(line.strip())
 
@@ -76,7 +76,7 @@ class Blocks:
         self._new.append(text)
 
     def take(self) -> Frame:
-        """Give what is settled since the last call, and what is not."""
+        """Return what is settled since the last call, and what is not."""
         text = self._open + "".join(self._new)
         self._new.clear()
         end, fence = self._scan(text)
@@ -91,7 +91,7 @@ class Blocks:
         return Frame(settled if settled.strip() else "", self._head + self._open)
 
     def _scan(self, text: str) -> tuple[int, _Fence | None]:
-        """Give the place behind the last finished block, and the fence open in the last line."""
+        """Return the place behind the last finished block, and the fence open in the last line."""
         fence, end, start = self._fence, 0, 0
         while (stop := text.find("\n", start)) >= 0:
             line, start = text[start:stop], stop + 1
@@ -121,7 +121,7 @@ class Blocks:
 
 
 def _table_head(block: str) -> str:
-    """Give the two lines that make what follows a table; empty if the block is none."""
+    """Return the two lines that make what follows a table; empty if the block is none."""
     lines = block.split("\n", 2)
     short = len(block) - len(lines[-1]) < _LONGEST_HEAD
     if short and len(lines) > 2 and "|" in lines[0] and _DELIMITER.fullmatch(lines[1]):  # noqa: PLR2004

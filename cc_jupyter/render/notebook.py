@@ -76,7 +76,7 @@ class Screen:
         self._send(display_id, bundle, metadata, update=True)
 
     def answer(self, text: str) -> Bundle:
-        """Give the bundle of an answer: the text itself, and Markdown that can do no harm."""
+        """Return the bundle of an answer: the text itself, and Markdown that can do no harm."""
         plain = {"text/plain": safe_terminal(text)}
         if not self._markdown:
             return plain
@@ -100,7 +100,7 @@ class Screen:
 
 
 def reasoning_bundle(text: str, summary: str, *, unfolded: bool = False) -> Bundle:
-    """Give a folded part, its text escaped; `summary` is what stays to be seen."""
+    """Return a folded part, its text escaped; `summary` is what stays to be seen."""
     opened = " open" if unfolded else ""
     body = html.escape(safe_terminal(text))
     return {

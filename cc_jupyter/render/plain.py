@@ -23,7 +23,7 @@ _FRAME_S = 0.036
 
 
 def printer(out: TextIO, label: str, *, reasoning: bool, markdown: bool) -> Renderer:
-    """Give the screen of a terminal: drawn where it is a real one and `rich` is there."""
+    """Return the screen of a terminal: drawn where it is a real one and `rich` is there."""
     real = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if not (real and markdown and importlib.util.find_spec("rich")):
         return TextRenderer(out, reasoning=reasoning)

@@ -129,6 +129,6 @@ class TerminalRenderer:
             self._console.print()
 
     def _tail(self, text: str) -> str:
-        """Give the last lines that fit: what is taller than the terminal cannot be redrawn."""
+        """Return the last lines that fit: what is taller than the terminal cannot be redrawn."""
         most = max(2, self._console.height - 3)
         return "\n".join(safe_terminal(text).splitlines()[-most:])

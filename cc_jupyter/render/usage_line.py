@@ -33,7 +33,7 @@ _ENDS = {
 
 
 def usage_line(reply: Reply) -> str:
-    """Give the line as plain text, one line whatever is in it."""
+    """Return the line as plain text, one line whatever is in it."""
     usage = reply.usage
     figures = [
         _who(reply),
@@ -49,7 +49,7 @@ def usage_line(reply: Reply) -> str:
 
 
 def usage_bundle(reply: Reply) -> dict[str, str]:
-    """Give the line as an output; no meaning hangs on colour, and a screen reader reads it."""
+    """Return the line as an output; no meaning hangs on colour, and a screen reader reads it."""
     line = usage_line(reply)
     style = "color: var(--jp-ui-font-color2, inherit)"
     return {
@@ -59,7 +59,7 @@ def usage_bundle(reply: Reply) -> dict[str, str]:
 
 
 def metadata(reply: Reply) -> dict[str, Any]:
-    """Give what the saved notebook keeps of a reply beside its text."""
+    """Return what the saved notebook keeps of a reply beside its text."""
     provenance, cost = reply.provenance, reply.cost
     usage = {name: getattr(reply.usage, name) for name in _USAGE_FIELDS}
     return {
@@ -92,7 +92,7 @@ def metadata(reply: Reply) -> dict[str, Any]:
 
 
 def short_name(model: str) -> str:
-    """Give a model's id without its maker."""
+    """Return a model's id without its maker."""
     return model.rpartition("/")[2]
 
 
@@ -152,7 +152,7 @@ def _ending(reply: Reply) -> list[str]:
 
 
 def seconds(value_s: float) -> str:
-    """Give a time as people say it."""
+    """Return a time as people say it."""
     return f"{value_s * 1000:.0f} ms" if value_s < 0.1 else f"{value_s:.1f} s"  # noqa: PLR2004
 
 

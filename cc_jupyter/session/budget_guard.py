@@ -61,11 +61,11 @@ class Spending:
             self.calibration.learn(plan.model.id, usage.input_tokens, text_bytes(plan.request))
 
     def current(self, plan: PreparedRequest) -> Budget | None:
-        """Give the budget that holds for a request; `None`: none does."""
+        """Return the budget that holds for a request; `None`: none does."""
         return self.standing(plan.settings, plan.question.notebook)
 
     def standing(self, settings: Settings, notebook: str) -> Budget | None:
-        """Give the budget that holds in a notebook; `None`: none does."""
+        """Return the budget that holds in a notebook; `None`: none does."""
         if self.budget is not None or self.is_off:
             return self.budget
         kept = load_budget(notebook)
@@ -90,7 +90,7 @@ class Spending:
         return BudgetWatcher(budget, plan, spent_usd, usage, self)
 
     def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
-        """Give what counts against a budget; requests of unknown cost count nothing."""
+        """Return what counts against a budget; requests of unknown cost count nothing."""
         mine = sum((reply.cost.usd or Decimal(0) for reply in self._spent), Decimal(0))
         if budget.period == "session" or not settings.history:
             return mine

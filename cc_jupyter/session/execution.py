@@ -50,12 +50,12 @@ class ExecutionContext:
         return told if isinstance(told, str) else ""
 
     def turn_key(self) -> TurnKey | None:
-        """Give the key of the next request of this execution; `None` where cells have no ids."""
+        """Return the key of the next request of this execution; `None` where cells have no ids."""
         with self._lock:
             return self._turn_key()
 
     def count_request(self) -> TurnKey | None:
-        """Give the key of a request that is about to be sent; the next one gets another."""
+        """Return the key of a request that is about to be sent; the next one gets another."""
         with self._lock:
             key = self._turn_key()
             self._requests[self.token] += 1
@@ -81,7 +81,7 @@ class ExecutionContext:
     def renderer(
         self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
     ) -> Renderer:
-        """Give the screen that fits the front end; `label` says whom one waits for."""
+        """Return the screen that fits the front end; `label` says whom one waits for."""
         reasoning = settings.reasoning
         if not self._shows_updates():
             return printer(sys.stdout, label, reasoning=reasoning, markdown=markdown)
@@ -104,7 +104,7 @@ class ExecutionContext:
             screen.new(screen.answer(text))
 
     def _shows_updates(self) -> bool:
-        """Tell whether the front end redraws an output.
+        """Return whether the front end redraws an output.
 
         `jupyter console` and qtconsole run in a kernel and show only the first state of a
         display. They name no cell and can be asked for input; nbclient, which names none
@@ -122,7 +122,7 @@ class ExecutionContext:
 
 @functools.cache
 def execution_context(shell: InteractiveShell) -> ExecutionContext:
-    """Give what counts the requests of a shell's executions, the same to all who ask."""
+    """Return what counts the requests of a shell's executions, the same to all who ask."""
     return ExecutionContext(shell)
 
 

@@ -95,7 +95,7 @@ def _hear_later(number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as s
 
 
 def _default_handler_installed() -> bool:
-    """Tell whether interrupts come to this thread, by Python's own handler."""
+    """Return whether interrupts come to this thread, by Python's own handler."""
     main = threading.current_thread() is threading.main_thread()
     standing = signal.getsignal(signal.SIGINT)
     return main and standing in (signal.default_int_handler, _hear_later)

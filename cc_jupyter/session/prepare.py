@@ -68,7 +68,7 @@ message, so on both wires it is asked for in words."""
 
 
 def continuation_context(past: Context, turn: Turn) -> tuple[Context, str]:
-    """Give what stands before, and what is said, to get the rest of an answer that was cut."""
+    """Return what stands before, and what is said, to get the rest of an answer that was cut."""
     said = (Message("user", turn.prompt, turn.images), Message("assistant", turn.answer))
     system = past.system if turn.system is None else turn.system
     return Context((*past.messages, *said), system or None, past.turns), _GO_ON

@@ -74,7 +74,7 @@ class Session:
         self.spending = Spending(lambda: self.history, self.spent, now)
 
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
-        """Give the settings in force; `options` that are not `None` come first."""
+        """Return the settings in force; `options` that are not `None` come first."""
         given = {name: value for name, value in options.items() if value is not None}
         return load_settings({**self.choices, **given}, self.profile)
 
@@ -93,7 +93,7 @@ class Session:
         return dataclasses.replace(self._plan(question, settings, thread, past), page=page)
 
     def page(self, key: TurnKey | None, settings: Settings | None = None) -> CellOrder | None:
-        """Give the page whose order counts for a turn; `None`: the order of execution does."""
+        """Return the page whose order counts for a turn; `None`: the order of execution does."""
         if (settings or self.settings()).order != "document":
             return None
         return self.document_order.page(key)
@@ -307,13 +307,13 @@ class Session:
         )
 
     def now(self) -> datetime:
-        """Give the instant, aware, in UTC."""
+        """Return the instant, aware, in UTC."""
         return self._now()
 
 
 @functools.cache
 def shared_session() -> Session:
-    """Give the session of this process: magics and Python calls share threads and connections."""
+    """Return the session of this process: magics and Python calls share threads and connections."""
     return Session()
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str]:
-    """Give the cells of a page before which the page has other turns than the execution had.
+    """Return the cells of a page before which the page has other turns than the execution had.
 
     These are marked whatever the setting: run again in the one order, they send something else
     than in the other.
@@ -106,7 +106,7 @@ class Staleness:
         return (*upstream, *self._values.changes(turn))
 
     def rows(self, thread: Thread) -> Iterator[SlotOrder]:
-        """Give the rows in which a thread's places stand, by the order that counts for each."""
+        """Return the rows in which a thread's places stand, by the order that counts for each."""
         slots = thread.slots
         left = set(range(len(slots)))
         for place, slot in enumerate(slots):
@@ -149,7 +149,7 @@ class _Values:
                 yield f"`{expression}` changed"
 
     def _digest(self, expression: str, value: object) -> str:
-        """Give the digest of the text that would go out; empty where none can be written."""
+        """Return the digest of the text that would go out; empty where none can be written."""
         if expression not in self._digests:
             try:
                 digest = digest_of(to_text(value, expression).text)
@@ -198,7 +198,7 @@ class RefreshPlan:
 
 
 def refresh_plan(session: Session, user_ns: Mapping[str, object], notebook: str) -> RefreshPlan:
-    """Give the stale cells of a notebook in the order in which they have to run.
+    """Return the stale cells of a notebook in the order in which they have to run.
 
     That is the order by which their threads go: top to bottom with `order = "document"`, else as
     they first ran. What comes after a stale answer in its thread has to run as well. Cells that
@@ -228,7 +228,7 @@ class _Refresh:
         self._known: dict[str, bool] = {}
 
     def plan(self) -> RefreshPlan:
-        """Give the plan."""
+        """Return the plan."""
         for thread in self._threads:
             for row in self._staleness.rows(thread):
                 self._look(thread, row)
@@ -260,7 +260,7 @@ class _Refresh:
                 found.reasons.update(dict.fromkeys(reasons))
 
     def _is_here(self, slot: TurnSlot) -> bool:
-        """Tell whether a turn's cell is one of the notebook's."""
+        """Return whether a turn's cell is one of the notebook's."""
         if slot.key is None:
             return False
         if self._cells is None:
@@ -268,7 +268,7 @@ class _Refresh:
         return slot.key.cell_id in self._cells
 
     def _rank(self, slot: TurnSlot, page: CellOrder | None) -> float:
-        """Give what sorts cells: their place on the page, else when they first ran."""
+        """Return what sorts cells: their place on the page, else when they first ran."""
         if page is not None and slot.key is not None:
             return page.cells[slot.key.cell_id]
         record = self._session.history.record(slot.versions[0].id) if slot.versions else None
@@ -293,7 +293,7 @@ class _Refresh:
         return LedgerRow("", requests=1, estimated_usd=cost.usd)
 
     def _question(self, thread: Thread, slot: TurnSlot, turn: Turn) -> PromptSpec:
-        """Give what a turn asked; what another process asked, as far as its record says."""
+        """Return what a turn asked; what another process asked, as far as its record says."""
         if turn.basis is not None:
             asked = turn.basis.question
         else:
@@ -324,7 +324,7 @@ class _Refresh:
         return plan_cost(plan, session.spending.estimate(plan), session.now())
 
     def _is_known(self, model: str, settings: Settings) -> bool:
-        """Tell whether a list knows a model: of another one the provider would be asked."""
+        """Return whether a list knows a model: of another one the provider would be asked."""
         if model not in self._known:
             self._known[model] = model in self._session.models.known(settings)
         return self._known[model]

@@ -95,7 +95,7 @@ def parse_budget(text: str) -> Budget | None:
 
 
 def load_budget(notebook: str) -> Budget | None:
-    """Give the budget that was set for this notebook, else for every day."""
+    """Return the budget that was set for this notebook, else for every day."""
     kept = _read(data_folder() / "budgets.json")
     for name, period in ((f"notebook {notebook}", "notebook"), ("day", "day")):
         if name in kept:

@@ -88,7 +88,7 @@ class Calibration:
 
 
 def text_bytes(request: Request) -> int:
-    """Give the bytes of all that is said in a request, images left out."""
+    """Return the bytes of all that is said in a request, images left out."""
     said = [message.text for message in request.messages]
     return sum(len(text.encode()) for text in (request.system or "", *said))
 
@@ -112,7 +112,7 @@ _TURN = 2  # messages: what was asked and what was answered
 def trim_to_window(
     request: Request, window_tokens: int | None, calibration: Calibration, *, trim: bool
 ) -> tuple[Request, str | None]:
-    """Give the request that fits the window, and what the user should know of it.
+    """Return the request that fits the window, and what the user should know of it.
 
     Parameters
     ----------

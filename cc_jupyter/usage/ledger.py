@@ -45,7 +45,7 @@ def total(rows: Iterable[LedgerRow], group: str = "all") -> LedgerRow:
 
 
 def add_up(records: Iterable[TurnRecord], by: str) -> list[LedgerRow]:
-    """Give a row of sums for each model, thread, notebook, day or cell, most requests first."""
+    """Return a row of sums for each model, thread, notebook, day or cell, most requests first."""
     groups: defaultdict[str, list[TurnRecord]] = defaultdict(list)
     for record in records:
         groups[_group(record, by)].append(record)

@@ -27,7 +27,7 @@ _USD = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,40})?")
 
 
 def notebook_usage(path: Path) -> list[LedgerRow]:
-    """Give a row for each model that answered in a notebook, by its outputs' metadata.
+    """Return a row for each model that answered in a notebook, by its outputs' metadata.
 
     Only the answers that still stand in the notebook are known, not the versions before them.
 
@@ -85,6 +85,6 @@ def _count(usage: object, name: str) -> int | None:
 
 
 def _usd(cost: object) -> Decimal | None:
-    """Give an amount; what is written in any other way than ours is unknown, not guessed at."""
+    """Return an amount; what is written in any other way than ours is unknown, not guessed at."""
     text = cost.get("usd") if isinstance(cost, dict) else None
     return Decimal(text) if isinstance(text, str) and _USD.fullmatch(text) else None

@@ -33,7 +33,7 @@ _FIGURES = (
 
 
 def usage_table(by: str, rows: Sequence[LedgerRow], *, caption: str) -> FigureTable:
-    """Give a row for each group and the sum of all under them."""
+    """Return a row for each group and the sum of all under them."""
     whole = total(rows)
     every = [*rows, *([whole] if len(rows) != 1 else [])]
     shown = [_shown(by, row) for row in every]
@@ -57,7 +57,7 @@ def _shown(by: str, row: LedgerRow) -> Row:
 
 
 def _tokens(row: LedgerRow, tokens: int) -> str:
-    """Give a sum of tokens; some are missing where a request reported none."""
+    """Return a sum of tokens; some are missing where a request reported none."""
     return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
 
 
@@ -234,7 +234,7 @@ def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  as
 
 
 def _labelled(days: Sequence[date]) -> list[date]:
-    """Give the days whose labels have room, however the days are spread."""
+    """Return the days whose labels have room, however the days are spread."""
     room = (days[-1] - days[0]) / (_MOST_LABELS - 1)
     shown = [days[0]]
     for day in days[1:]:

@@ -46,7 +46,7 @@ class Types:
         self._parts: dict[str, dict[str, Any]] = schema["$defs"]
 
     def module(self) -> str:
-        """Give the text of the module."""
+        """Return the text of the module."""
         version = self._schema["properties"]["v"]["const"]
         blocks = [f"export const PROTOCOL = {version};\n"]
         blocks += [
@@ -67,7 +67,7 @@ class Types:
         return "\n".join([*lines, "}\n"])
 
     def _maps(self) -> Iterator[str]:
-        """Give what each question holds and what answers it."""
+        """Return what each question holds and what answers it."""
         asked = {name: part for name, part in self._parts.items() if "x-reply" in part}
         yield "\n".join(
             [
@@ -131,7 +131,7 @@ def _interface_name(name: str) -> str:
 
 
 def generated() -> str:
-    """Give what `protocol.ts` has to be."""
+    """Return what `protocol.ts` has to be."""
     return Types(json.loads(SCHEMA.read_text(encoding="utf-8"))).module()
 
 

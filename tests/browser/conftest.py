@@ -44,7 +44,7 @@ def lab_provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def provider(lab_provider: Provider) -> Provider:
-    """Give the provider that the kernels of JupyterLab talk to, without scripts or records."""
+    """Return the provider that the kernels of JupyterLab talk to, without scripts or records."""
     lab_provider.clear()
     return lab_provider
 
@@ -77,7 +77,7 @@ def notebook7_lab(
 
 @pytest.fixture
 def notebook7(notebook7_lab: Lab, fresh_page: None) -> Iterator[Lab]:
-    """Give a running Notebook 7, and a page that no JupyterLab was in."""
+    """Return a running Notebook 7, and a page that no JupyterLab was in."""
     yield notebook7_lab
     notebook7_lab.end_kernels()
 
@@ -132,7 +132,7 @@ def context(open_page: OpenPage) -> BrowserContext:
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, open_page: OpenPage) -> Iterator[Page]:
-    """Give the shared page; nothing is open in it. After a failure the next test gets another."""
+    """Return the shared page; nothing is open in it. After a failure the next test gets another."""
     failed_before = request.session.testsfailed
     yield open_page.get()
     if request.session.testsfailed == failed_before:
@@ -152,7 +152,7 @@ def ended_kernels(lab: Lab) -> Iterator[None]:
 def open_notebook(
     request: pytest.FixtureRequest, lab: Lab, ended_kernels: None, page: Page
 ) -> Callable[..., LabNotebook]:
-    """Give a function that opens a notebook: the extension is loaded in its first cell, 0."""
+    """Return a function that opens a notebook: the extension is loaded in its first cell, 0."""
 
     def open_(*cells: str) -> LabNotebook:
         name = re.sub(r"\W+", "_", request.node.name)

@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def opened(lab: Lab, page: Page, theme: str, name: str, cells: list[str]) -> LabNotebook:
-    """Give a new notebook, alone on the screen, with the extension loaded."""
+    """Return a new notebook, alone on the screen, with the extension loaded."""
     lab.end_kernels()
     notebook = LabNotebook(lab, page, lab.write(name, cells))
     notebook.open()

@@ -39,7 +39,7 @@ SOURCE = "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.sh
 
 
 def source(notebook: LabNotebook, index: int) -> str:
-    """Give the text of a cell."""
+    """Return the text of a cell."""
     text: str = notebook.page.evaluate(SOURCE, index)
     return text
 
@@ -59,12 +59,12 @@ def press(notebook: LabNotebook, index: int, *keys: str) -> None:
 
 
 def tool(notebook: LabNotebook, name: str) -> Locator:
-    """Give a button of the cell toolbar."""
+    """Return a button of the cell toolbar."""
     return notebook.page.locator(f".jp-cell-toolbar [data-command='cc-jupyter:{name}']")
 
 
 def answered(open_notebook, provider, *answers: str, cells: tuple[str, ...] = (PROMPT,)):
-    """Give a notebook whose cell 1 got these answers, one after the other."""
+    """Return a notebook whose cell 1 got these answers, one after the other."""
     notebook = open_notebook(*cells)
     for text in answers:
         provider.play(openai_stream([text]))
@@ -156,7 +156,7 @@ def test_the_toolbar_shows_what_fits_the_cell(open_notebook, provider):
 
 
 def saved_answer(notebook: LabNotebook) -> tuple[list[str], int]:
-    """Give the answers that the file holds in cell 1, and how many outputs there are."""
+    """Return the answers that the file holds in cell 1, and how many outputs there are."""
     outputs = notebook.saved().cells[1].outputs
     texts = [
         each.data["text/markdown"] for each in outputs if "cc_jupyter" in each.get("metadata", {})
@@ -209,7 +209,7 @@ def test_the_saved_version_is_the_one_that_an_answer_of_its_own_leaves(open_note
 
 
 def clipboard(notebook: LabNotebook) -> str:
-    """Give what was copied, as soon as something is."""
+    """Return what was copied, as soon as something is."""
     text: str = notebook.page.evaluate(
         """async () => {
           let text = '';
@@ -317,7 +317,7 @@ def test_every_command_is_in_the_palette_under_its_label(open_notebook):
 
 
 def shortcuts(path: Path) -> list[tuple[str, ...]]:
-    """Give the keys of a schema's shortcuts, as strokes one after the other."""
+    """Return the keys of a schema's shortcuts, as strokes one after the other."""
     found = json.loads(path.read_text(encoding="utf-8")).get("jupyter.lab.shortcuts", [])
     kinds = ("keys", "macKeys", "winKeys", "linuxKeys")
     keys = [tuple(each[kind]) for each in found for kind in kinds if each.get(kind)]
@@ -351,7 +351,7 @@ def test_an_answer_that_cannot_be_carried_on_stays(open_notebook, provider):
 
 
 def faults(notebook: LabNotebook, *selectors: str) -> list[object]:
-    """Give what axe-core holds for serious in parts of the page."""
+    """Return what axe-core holds for serious in parts of the page."""
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
     found: list[object] = notebook.page.evaluate(
         """async selectors => {

@@ -17,7 +17,7 @@ def type_into(notebook, index, *lines):
 
 
 def menu(notebook):
-    """Give the entries of the menu that Tab opens."""
+    """Return the entries of the menu that Tab opens."""
     return notebook.page.locator(".jp-Completer:visible .jp-Completer-item")
 
 

@@ -24,7 +24,7 @@ def status(page):
 
 
 def watched(page):
-    """Give what a page complains about, from now on."""
+    """Return what a page complains about, from now on."""
     found = []
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("console", lambda said: found.append(said.text) if "cc_jupyter" in said.text else None)

@@ -33,7 +33,7 @@ TOLD = (
 
 
 def mark(notebook: LabNotebook, index: int, text: str) -> Locator:
-    """Give a mark of a cell."""
+    """Return a mark of a cell."""
     return notebook.cell(index).locator(".cc-mark", has_text=text)
 
 
@@ -46,7 +46,7 @@ def run(notebook: LabNotebook, provider: Provider, index: int, answer: str) -> N
 
 @pytest.fixture
 def two_turns(open_notebook, provider) -> LabNotebook:
-    """Give a notebook with two prompts of one conversation that were answered."""
+    """Return a notebook with two prompts of one conversation that were answered."""
     notebook = open_notebook("%%cmd\nfirst", "%%cmd\nsecond")
     run(notebook, provider, 1, "One.")
     run(notebook, provider, 2, "Two.")

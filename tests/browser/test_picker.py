@@ -33,7 +33,7 @@ def options(page: Page) -> Locator:
 
 
 def pointed_at(page: Page) -> Locator:
-    """Give the option that a screen reader would read."""
+    """Return the option that a screen reader would read."""
     return picker(page).locator("[role=option][aria-selected=true]")
 
 

@@ -44,12 +44,12 @@ PLACE_CURSOR = """([index, line, column]) => {
 
 
 def editor(notebook: LabNotebook, index: int) -> Locator:
-    """Give what the user types into."""
+    """Return what the user types into."""
     return notebook.cell(index).locator(".cm-content")
 
 
 def word(notebook: LabNotebook, index: int, text: str) -> Locator:
-    """Give a piece of a cell that is shown in one style."""
+    """Return a piece of a cell that is shown in one style."""
     return editor(notebook, index).get_by_text(text, exact=True)
 
 

@@ -39,7 +39,7 @@ pytestmark = [
 
 
 def status(page: Page) -> Locator:
-    """Give the item in the status bar."""
+    """Return the item in the status bar."""
     return page.locator(".cc-status")
 
 
@@ -56,7 +56,7 @@ def panel(notebook: LabNotebook) -> Locator:
 
 
 def lines(shown: Locator) -> Locator:
-    """Give the lines of the tree."""
+    """Return the lines of the tree."""
     return shown.get_by_role("treeitem")
 
 
@@ -65,7 +65,7 @@ def button(shown: Locator, name: str) -> Locator:
 
 
 def sources(notebook: LabNotebook) -> list[str]:
-    """Give the sources of all cells, those that are not on screen as well."""
+    """Return the sources of all cells, those that are not on screen as well."""
     found: list[str] = notebook.page.evaluate(SOURCES)
     return found
 
@@ -85,14 +85,14 @@ def append(notebook: LabNotebook, source: str) -> int:
 
 
 def without_faults(page: Page, selector: str) -> list[Any]:
-    """Give what axe-core holds for serious in a part of the page."""
+    """Return what axe-core holds for serious in a part of the page."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found: list[Any] = page.evaluate(FAULTS, selector)
     return found
 
 
 def asked(record: Any) -> list[str]:
-    """Give what the user said in the messages of a request."""
+    """Return what the user said in the messages of a request."""
     return [each["content"] for each in record.json["messages"] if each["role"] == "user"]
 
 

@@ -160,7 +160,7 @@ ASK: dict[str, Callable[[Provider], Report]] = {"openai": ask_openai, "anthropic
 
 
 def ask_cc_jupyter(provider: Provider, wire: str) -> Outcome | CcError:
-    """Give the outcome, or the exception of a refused request."""
+    """Return the outcome, or the exception of a refused request."""
     transport = Transport()
     target = Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "127.0.0.1")
     endpoint: Any = "/messages" if wire == "anthropic" else "/chat/completions"
@@ -197,7 +197,7 @@ def recorded() -> Iterable[Case]:
 
 
 def connections() -> Iterable[Case]:
-    """Give what only a connection can do: half an answer, and then something else."""
+    """Return what only a connection can do: half an answer, and then something else."""
     for wire in MODELS:
         stream = {"openai": scripted.openai_stream, "anthropic": scripted.anthropic_stream}[wire]
         begun = stream(["Hel", "lo"])[: {"openai": 3, "anthropic": 5}[wire]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def transport() -> Iterator[Transport]:
-    """Give a transport; after the test every reader must have ended by itself."""
+    """Return a transport; after the test every reader must have ended by itself."""
     opened = Transport()
     yield opened
     opened.close()

@@ -28,7 +28,7 @@ _OTHER_BYTES = (b"\r", b"\n", b"\r\n", b"\xef\xbb\xbf", b"\x00", b"\xff", b"data
 
 
 def spoiled(pick: random.Random, bodies: list[bytes]) -> bytes:
-    """Give a recording with one to four things wrong."""
+    """Return a recording with one to four things wrong."""
     body = pick.choice(bodies)
     for _ in range(pick.randint(1, 4)):
         body = pick.choice((_value, _value, _bytes, _lines, _joined, _short))(pick, body, bodies)

@@ -25,7 +25,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def front(provider, certificate, monkeypatch) -> Iterator[TlsFront]:
-    """Give the provider behind TLS with a certificate that nobody trusts."""
+    """Return the provider behind TLS with a certificate that nobody trusts."""
     proxy.tls_context.cache_clear()
     monkeypatch.setenv("CMD_API_KEY", KEY)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)

@@ -35,7 +35,7 @@ LETTERS = "abcdefghijklmnopqrst"
 
 @pytest.fixture
 def session(provider, monkeypatch) -> Iterator[Session]:
-    """Give a session whose provider says the alphabet, a letter a millisecond, and never ends."""
+    """Return a session whose provider says the alphabet, a letter a millisecond, and never ends."""
     monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
     monkeypatch.setenv("CMD_API_KEY", KEY)
     monkeypatch.setenv("CMD_IDLE_TIMEOUT_S", "10")
@@ -252,7 +252,7 @@ def test_a_third_interrupt_breaks_through_a_screen_that_hangs(session):
 
 @pytest.fixture
 def handled() -> Iterator[Callable[[Callable[..., None]], None]]:
-    """Give what installs a handler of someone else's; Python's own stands again afterwards."""
+    """Return what installs a handler of someone else's; Python's own stands again afterwards."""
     yield lambda handler: signal.signal(signal.SIGINT, handler)  # type: ignore[misc]
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

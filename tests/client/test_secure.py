@@ -43,7 +43,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def untrusted(provider, certificate) -> Iterator[TlsFront]:
-    """Give the provider behind TLS with a certificate that nobody trusts."""
+    """Return the provider behind TLS with a certificate that nobody trusts."""
     provider.always(OK)
     route.tls_context.cache_clear()
     with TlsFront(provider.port, certificate) as front:
@@ -53,7 +53,7 @@ def untrusted(provider, certificate) -> Iterator[TlsFront]:
 
 @pytest.fixture
 def front(untrusted, certificate, monkeypatch) -> TlsFront:
-    """Give the provider behind TLS, trusted as a company's certificate is."""
+    """Return the provider behind TLS, trusted as a company's certificate is."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     return untrusted
 

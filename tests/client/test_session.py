@@ -121,7 +121,7 @@ SPLIT = 490
 
 
 def echoes() -> dict[str, tuple[Any, ...]]:
-    """Give the ways in which a provider or a proxy may say the key back."""
+    """Return the ways in which a provider or a proxy may say the key back."""
     said = f"key {SECRET} is bad"
     envelope = {"message": said, "type": SECRET, "code": SECRET, "param": SECRET}
     stream = scripted.openai_stream("Hel")[:3]

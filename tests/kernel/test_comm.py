@@ -19,7 +19,7 @@ LOAD = "%load_ext cc_jupyter"
 
 @pytest.fixture
 def comm(notebook):
-    """Give a page that has said hello; without a subshell, as in an older JupyterLab."""
+    """Return a page that has said hello; without a subshell, as in an older JupyterLab."""
     opened = Page(notebook.kernel)
     assert opened.open() is not None
     return opened
@@ -27,13 +27,13 @@ def comm(notebook):
 
 @pytest.fixture(scope="module")
 def subshell(one_notebook):
-    """Give a thread of the kernel for comms, as JupyterLab makes one for each target."""
+    """Return a thread of the kernel for comms, as JupyterLab makes one for each target."""
     return make_subshell(one_notebook.kernel)
 
 
 @pytest.fixture
 def busy_page(notebook, subshell):
-    """Give a page whose messages are handled beside a running cell."""
+    """Return a page whose messages are handled beside a running cell."""
     opened = Page(notebook.kernel, subshell)
     assert opened.open() is not None
     return opened
@@ -478,7 +478,7 @@ def test_an_answer_on_a_changed_variable_is_stale_and_its_refresh_has_a_price(no
 
 @pytest.fixture
 def running(notebook, busy_page):
-    """Give a cell that has half an answer and waits for the rest, and where its run is kept."""
+    """Return a cell that has half an answer and waits for the rest, and where its run is kept."""
     say(notebook, "one", "c1", "before")
     before, _ = halves(openai_stream(["half ", "an answer", " never"]), " never")
     notebook.provider.play(before, hang())

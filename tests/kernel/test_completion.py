@@ -21,7 +21,7 @@ LISTED = 100
 
 @pytest.fixture
 def fresh_notebook(tmp_path):
-    """Give a notebook with a kernel of its own, in which nothing was completed yet."""
+    """Return a notebook with a kernel of its own, in which nothing was completed yet."""
     with Notebook(tmp_path) as opened:
         yield opened
 
@@ -61,7 +61,7 @@ def show_models(notebook, models):
 
 
 def inserted(notebook, text, choice=0):
-    """Give the cell after one of the matches was chosen."""
+    """Return the cell after one of the matches was chosen."""
     code, found = text.replace("|", "", 1), tab(notebook, text)
     return code[: found.start] + found.matches[choice] + code[found.end :]
 
@@ -394,7 +394,7 @@ def test_a_locked_history_offers_the_threads_of_this_session_at_once(notebook):
 
 @pytest.fixture
 def terminal(tmp_path, provider):
-    """Give an IPython that draws as one types, with the extension loaded."""
+    """Return an IPython that draws as one types, with the extension loaded."""
     environment = private_environment(tmp_path) | {
         "CMD_BASE_URL": provider.base_url,
         "CMD_API_KEY": KEY,

@@ -121,7 +121,7 @@ def test_an_unknown_order_fails_the_cell_and_names_the_two(notebook):
 
 
 def reasons(notebook, cell):
-    """Give why the first answer of a cell is stale."""
+    """Return why the first answer of a cell is stale."""
     notebook.check(
         "from cc_jupyter.session.staleness import stale_reasons\n"
         f"session = {SESSION}\nthread = session.conversations.thread()\n"

@@ -34,7 +34,7 @@ def cell(wire, line=""):
 
 
 def last(notebook):
-    """Give text, stop reason and the class of the error of the last reply."""
+    """Return text, stop reason and the class of the error of the last reply."""
     return notebook.value("[_cmd.text, _cmd.stop_reason, _cmd.error and type(_cmd.error).__name__]")
 
 

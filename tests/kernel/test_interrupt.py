@@ -49,7 +49,7 @@ def promptly(attempt):
 
 
 def closed_after_s(notebook, at_s):
-    """Give how long after the signal the provider saw the client leave."""
+    """Return how long after the signal the provider saw the client leave."""
     record = notebook.posts[-1]
     record.wait_until_over()
     assert record.client_left_s is not None

@@ -45,7 +45,7 @@ print(json.dumps([
 
 @pytest.fixture(scope="module")
 def fresh_kernel(tmp_path_factory):
-    """Give a kernel in which nothing was loaded yet; the first test to use it loads."""
+    """Return a kernel in which nothing was loaded yet; the first test to use it loads."""
     compileall.compile_dir(Path(cc_jupyter.__file__).parent, quiet=1)  # as an installation does
     folder = tmp_path_factory.mktemp("fresh")
     with Kernel(base=private_environment(folder), cwd=folder) as kernel:

@@ -39,7 +39,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path, monkeypatch):
-    """Give each test folders of its own that hold the real weights, and end what it started."""
+    """Return each test folders of its own that hold the real weights, and end what it started."""
     monkeypatch.setenv("CMD_JUPYTER_HOME", str(tmp_path / "cc"))
     folders.make_private(folders.cache_folder())
     local.weights_path().symlink_to(WEIGHTS)
@@ -55,7 +55,7 @@ def server():
 
 
 def post(server, path, body, **headers):
-    """Give the status and the text of an answer."""
+    """Return the status and the text of an answer."""
     at = urlsplit(server.url)
     with contextlib.closing(http.client.HTTPConnection(at.netloc, timeout=60)) as connection:
         headers = {"Content-Type": "application/json", **headers}
@@ -69,7 +69,7 @@ def authorized(server):
 
 
 def ask(server, path, prompt, **fields):
-    """Give the parsed `data:` lines of a streamed answer."""
+    """Return the parsed `data:` lines of a streamed answer."""
     body = {
         "model": local.MODEL_ID,
         "stream": True,
@@ -265,7 +265,11 @@ def test_status_shows_all_three():
     assert local.status() == local.Status(local.status().engine, local.weights_path(), server)
 
 
-START = "import sys, time, os, signal\nfrom cc_jupyter.client.local import model as local\nserver = local.running()\n"
+START = (
+    "import sys, time, os, signal\n"
+    "from cc_jupyter.client.local import model as local\n"
+    "server = local.running()\n"
+)
 TELL = "print(server.pid, flush=True)\n"
 
 

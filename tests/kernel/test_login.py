@@ -37,14 +37,14 @@ keyring.set_keyring(Memory())
 
 @pytest.fixture(scope="module")
 def one_notebook(tmp_path_factory):
-    """Give a kernel without a key in its environment."""
+    """Return a kernel without a key in its environment."""
     with Notebook(tmp_path_factory.mktemp("login"), {"CMD_API_KEY": ""}) as opened:
         yield opened
 
 
 @pytest.fixture
 def notebook(notebook):
-    """Give a notebook whose base URL counts as the provider's own host, and no key is stored."""
+    """Return a notebook whose base URL counts as the provider's own host, and no key is stored."""
     origin = notebook.provider.base_url.removesuffix("/provider")
     notebook.check(
         "import keyring, keyring.core, cc_jupyter.config.base_url\n"
@@ -77,7 +77,7 @@ def talk(notebook, code, *answers):
 
 
 def said_in(run):
-    """Give all that a front end gets of a cell but its own code."""
+    """Return all that a front end gets of a cell but its own code."""
     messages = [each["content"] for each in run.messages if each["msg_type"] != "execute_input"]
     return json.dumps([messages, run.reply], default=str)
 

@@ -17,7 +17,7 @@ shared_session().models._looked_up.add((DEFAULT_BASE_URL, "deepseek/deepsek-v4-f
 
 @pytest.fixture
 def settings_file(notebook):
-    """Give the kernel's `config.toml`, which is gone again afterwards."""
+    """Return the kernel's `config.toml`, which is gone again afterwards."""
     path = notebook.folder / "cc_jupyter" / "config" / "config.toml"
     path.unlink(missing_ok=True)
     yield path

@@ -38,7 +38,7 @@ def test_usage_adds_up_the_session_by_model(notebook):
 
 
 def rows_of(notebook, line):
-    """Give an assigned table as rows."""
+    """Return an assigned table as rows."""
     notebook.check(f"shown = {line}")
     assert notebook.value("type(shown).__name__") == "DataFrame"
     return json.loads(notebook.kernel.value("shown.to_json(orient='records', default_handler=str)"))

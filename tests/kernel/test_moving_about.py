@@ -14,7 +14,7 @@ BOTH = pytest.mark.parametrize("model", ["deepseek/deepseek-v4-flash", "claude-s
 
 
 def rows(notebook, line):
-    """Give the rows of a command, as a program gets them."""
+    """Return the rows of a command, as a program gets them."""
     notebook.check(f"shown = %cmd {line}")
     return json.loads(notebook.kernel.value("__import__('json').dumps(list(shown), default=str)"))
 

@@ -35,7 +35,7 @@ BOTH = pytest.mark.parametrize("model", [MODEL, CLAUDE])
 
 
 def about(run):
-    """Give the one `metadata.cc_jupyter` of a cell."""
+    """Return the one `metadata.cc_jupyter` of a cell."""
     (found,) = [
         each.metadata["cc_jupyter"] for each in run.outputs if "cc_jupyter" in each.metadata
     ]

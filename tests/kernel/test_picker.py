@@ -44,7 +44,7 @@ def tell(notebook: Notebook, picker: str, content: dict[str, Any]) -> list[dict[
 
 
 def boards(said: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the news that the browser got, in their order."""
+    """Return the news that the browser got, in their order."""
     states = [each["content"]["data"].get("state", {}) for each in said if is_update(each)]
     return [state["_board"] for state in states if "_board" in state]
 
@@ -55,7 +55,7 @@ def is_update(message: dict[str, Any]) -> bool:
 
 
 def kept(said: list[dict[str, Any]]) -> dict[str, str]:
-    """Give what the saved notebook has in the place of the widget."""
+    """Return what the saved notebook has in the place of the widget."""
     (update,) = [each for each in said if each["msg_type"] == "update_display_data"]
     data: dict[str, str] = update["content"]["data"]
     return data

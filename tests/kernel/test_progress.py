@@ -18,7 +18,7 @@ LIMIT_S = 30.0
 
 @pytest.fixture
 def ear(notebook):
-    """Give a comm that listens, beside one that has said hello."""
+    """Return a comm that listens, beside one that has said hello."""
     assert Page(notebook.kernel).open() is not None
     return listening(notebook)
 
@@ -36,7 +36,7 @@ def pausing(notebook):
 
 
 def everything(notebook, request, each=lambda _: None):
-    """Give all that the kernel says, whatever caused it, until an execution has ended."""
+    """Return all that the kernel says, whatever caused it, until an execution has ended."""
     found, deadline_s = [], time.monotonic() + LIMIT_S
     while True:
         left_s = max(0.1, deadline_s - time.monotonic())

@@ -38,7 +38,7 @@ def execute(provider, folder, *cells):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Give a saved notebook with one cell of each kind, and its text."""
+    """Return a saved notebook with one cell of each kind, and its text."""
     from support.provider import Provider  # noqa: PLC0415  the fixture of this name is for one test
 
     with Provider() as provider:

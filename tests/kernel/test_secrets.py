@@ -53,7 +53,7 @@ SCRIPTS = {
 
 @pytest.fixture(scope="module")
 def one_notebook(tmp_path_factory):
-    """Give a kernel in which no other test has typed the key."""
+    """Return a kernel in which no other test has typed the key."""
     with Notebook(tmp_path_factory.mktemp("secrets")) as opened:
         yield opened
 

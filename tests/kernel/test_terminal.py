@@ -19,7 +19,7 @@ LIMIT_S = 30
 
 
 def on_screen(received):
-    """Give what stands on a terminal after all redrawing: enough of one for what `rich` sends."""
+    """Return what stands on a terminal after all redrawing: enough of one for what `rich` sends."""
     lines, row, column = [""], 0, 0
     for piece in re.findall(
         r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\r\n]|[^\x1b\r\n]+", received

@@ -37,7 +37,7 @@ _LIMIT_S = 20.0
 
 
 def closed(schema: Any) -> Any:
-    """Give a schema that takes no member it does not name."""
+    """Return a schema that takes no member it does not name."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -85,7 +85,7 @@ class Page:
         assert self._open({"v": v, "type": "listen", "id": "listen-0", "body": {}}) == []
 
     def heard(self, messages: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
-        """Give what it was told among these messages: each time what was under way."""
+        """Return what it was told among these messages: each time what was under way."""
         found = [
             message["content"]["data"]
             for message in messages
@@ -171,7 +171,7 @@ class Page:
 
 
 def make_subshell(kernel: Kernel) -> str:
-    """Give the id of a new subshell of a kernel."""
+    """Return the id of a new subshell of a kernel."""
     client = kernel.client
     message = client.session.msg("create_subshell_request", {})
     client.control_channel.send(message)

@@ -194,7 +194,7 @@ class Kernel:
         return run
 
     def value(self, expression: str) -> str:
-        """Give the printed form of an expression's value."""
+        """Return the printed form of an expression's value."""
         return self.check(f"print({expression}, end='')").streams
 
     def collect(self, request: str, limit_s: float = CELL_LIMIT_S) -> CellRun:
@@ -242,7 +242,7 @@ class Kernel:
         self.manager.interrupt_kernel()
 
     def _unread(self, request: str) -> dict[str, Any] | None:
-        """Give the next message of an execution that came while somebody waited for another."""
+        """Return the next message of an execution that came while somebody waited for another."""
         found = (m for m in self.unread if m["parent_header"].get("msg_id") == request)
         message = next(found, None)
         if message is not None:

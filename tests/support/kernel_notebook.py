@@ -71,7 +71,7 @@ def halves(script: Script, text: str) -> tuple[Script, Script]:
 
 
 def text_of(content: str | list[dict[str, Any]]) -> str:
-    """Give the text of a message, whichever way it is written."""
+    """Return the text of a message, whichever way it is written."""
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content)
@@ -167,7 +167,7 @@ class Notebook:
         return run
 
     def value(self, expression: str) -> Any:
-        """Give the value of an expression in the kernel, which JSON can write."""
+        """Return the value of an expression in the kernel, which JSON can write."""
         return json.loads(self.kernel.value(f"__import__('json').dumps({expression})"))
 
     # ── the provider

@@ -187,7 +187,7 @@ def _command(root: Path, token: str, *, classic: bool) -> list[str]:
 
 
 def _wait_ready(server: subprocess.Popen[bytes], runtime: Path, token: str, log: Path) -> str:
-    """Give the URL once it answers; the port is read from its own file, never guessed."""
+    """Return the URL once it answers; the port is read from its own file, never guessed."""
     info_file = runtime / f"jpserver-{server.pid}.json"
     deadline_s = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline_s and server.poll() is None:
@@ -268,7 +268,7 @@ class LabNotebook:
         self.wait_for_status("idle")
 
     def prompt(self, index: int) -> int | None:
-        """Give the execution count of a cell."""
+        """Return the execution count of a cell."""
         count: int | None = self.page.evaluate(
             "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount",
             index,
@@ -280,11 +280,11 @@ class LabNotebook:
         self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
 
     def cell(self, index: int) -> Locator:
-        """Give a cell as it is on screen."""
+        """Return a cell as it is on screen."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 
     def outputs(self, index: int) -> Locator:
-        """Give the outputs of a cell as they are on screen."""
+        """Return the outputs of a cell as they are on screen."""
         return self.cell(index).locator(".jp-OutputArea-output")
 
     def saved(self) -> Any:

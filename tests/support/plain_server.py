@@ -38,7 +38,7 @@ def chat(provider: Provider, **fields: Any) -> HttpRequest:
 
 
 def items(incoming: ResponseReader, limit_s: float = LONG_S) -> Iterator[Item]:
-    """Give all items to the end, that one included."""
+    """Return all items to the end, that one included."""
     deadline = time.monotonic() + limit_s
     while True:
         item = incoming.receive(max(0.0, deadline - time.monotonic()))
@@ -101,7 +101,7 @@ def exchange(
 def collect(
     events: RequestStream, each: Callable[[StreamEvent], object] = lambda _: None
 ) -> tuple[list[StreamEvent], BaseException | None]:
-    """Give all events, and what ended them; `each` is called with every event as it comes."""
+    """Return all events, and what ended them; `each` is called with every event as it comes."""
     came: list[StreamEvent] = []
     try:
         for event in events:

@@ -12,12 +12,12 @@ _FOREIGN = ("CMD_", "COMMAND_CODE_", "COMMANDCODE_", "OPENAI_", "ANTHROPIC_", "X
 
 
 def is_foreign(name: str) -> bool:
-    """Tell whether a variable would let somebody's own setup into a test."""
+    """Return whether a variable would let somebody's own setup into a test."""
     return name.upper().startswith(_FOREIGN) or name.upper().endswith("_PROXY")
 
 
 def private_environment(folder: Path) -> dict[str, str]:
-    """Give this process's environment with all that is anybody's own moved into `folder`."""
+    """Return this process's environment with all that is anybody's own moved into `folder`."""
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)  # each kernel would compile the package anew
     home = folder / "home"

@@ -78,7 +78,7 @@ class Sample:
 
 @contextmanager
 def provider_process() -> Iterator[str]:
-    """Give the base URL of a provider in another process."""
+    """Return the base URL of a provider in another process."""
     command = [sys.executable, str(PROGRAM), "--until-stdin-ends"]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin

@@ -142,7 +142,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def running(notify: Callable[[str], None] = lambda _text: None) -> LocalServer:
-    """Give the server of this process: the one in use, a registered one, or a new one.
+    """Return the server of this process: the one in use, a registered one, or a new one.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def unregister() -> None:
 
 
 def registered() -> LocalServer | None:
-    """Give the registered server, if it answers."""
+    """Return the registered server, if it answers."""
     try:
         state = json.loads(_state_path().read_text(encoding="utf-8"))
         server = LocalServer(str(state["url"]), str(state["key"]), int(state["pid"]))

@@ -79,7 +79,7 @@ def _launch(log: IO[bytes]) -> subprocess.Popen[bytes]:
 def _hand_over(
     process: subprocess.Popen[bytes], orders: Mapping[str, str | int], log: IO[bytes]
 ) -> str:
-    """Give the child its orders, so that the key is on no command line, and get its URL."""
+    """Return the child its orders, so that the key is on no command line, and get its URL."""
     with contextlib.suppress(OSError):  # it is dead already; then there is no answer
         cast("IO[bytes]", process.stdin).write(json.dumps(dict(orders)).encode() + b"\n")
     with cast("IO[bytes]", process.stdout) as answers:

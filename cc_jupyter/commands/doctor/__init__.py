@@ -108,7 +108,7 @@ def _hidden(text: str, secrets: list[str]) -> str:
 
 
 def _named_secrets(settings: Settings | None) -> Iterator[str]:
-    """Give the keys in variables that the settings name."""
+    """Return the keys in variables that the settings name."""
     if settings is not None:
         named = [settings.key_env, *(host.get("key_env") for host in settings.hosts.values())]
         yield from (os.environ[name].strip() for name in named if name and credentials.is_set(name))

@@ -160,7 +160,7 @@ def _clock(answer: _Answer) -> Finding:
 
 
 def _period(seconds: float) -> str:
-    """Give a length of time in its largest unit."""
+    """Return a length of time in its largest unit."""
     for unit_s, name in _PERIODS:
         if seconds >= unit_s:
             return pluralize(int(seconds // unit_s), name)
@@ -196,7 +196,7 @@ def _split(proxy: str) -> SplitResult:
 
 
 def _address(proxy: str) -> str | None:
-    """Give scheme, host and port; `None` where it cannot be told what is password and what not."""
+    """Return scheme, host and port; `None` where a password cannot be told from the rest."""
     try:
         parts = _split(proxy)
         host, port = parts.hostname, parts.port
@@ -209,7 +209,7 @@ def _address(proxy: str) -> str | None:
 
 
 def proxy_secrets() -> Iterator[str]:
-    """Give the names and passwords in the proxies of the environment."""
+    """Return the names and passwords in the proxies of the environment."""
     for proxy in _named():
         before, _, _ = proxy.rpartition("@")
         user, _, password = before.rpartition("://")[2].partition(":")

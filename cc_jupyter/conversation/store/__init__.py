@@ -126,12 +126,12 @@ class Store:
     # ── reading
 
     def turns(self, ids: Sequence[str]) -> dict[str, TurnRecord]:
-        """Give turns by id, without their bodies."""
+        """Return turns by id, without their bodies."""
         with self._file.reading() as connection:
             return load_turns(connection, ids)
 
     def turn(self, name: str) -> TurnRecord | None:
-        """Give a turn by its id or the beginning of one; `None`: there is none, or several."""
+        """Return a turn by its id or the beginning of one; `None`: there is none, or several."""
         if len(name) < _SHORTEST_PREFIX:
             return None
         with self._file.reading() as connection:
@@ -142,7 +142,7 @@ class Store:
     def all_turns(
         self, since: datetime | None = None, notebook: str | None = None
     ) -> list[TurnRecord]:
-        """Give all turns of a time and a notebook, oldest first, without their bodies."""
+        """Return all turns of a time and a notebook, oldest first, without their bodies."""
         start = None if since is None else instant_text(since)
         with self._file.reading() as connection:
             found = select(
@@ -154,7 +154,7 @@ class Store:
             return list(found)
 
     def body(self, turn_id: str) -> bytes | None:
-        """Give the body of a request as it was sent; `None`: it was not kept."""
+        """Return the body of a request as it was sent; `None`: it was not kept."""
         with self._file.reading() as connection:
             row = connection.execute(
                 "SELECT body, request_sha256 FROM turn WHERE id = ?", (turn_id,)
@@ -164,17 +164,17 @@ class Store:
             return unfold_body(connection, *row)
 
     def load_conversation(self, conversation_id: str) -> ConversationRecord | None:
-        """Give a conversation as it stands; `None`: there is none."""
+        """Return a conversation as it stands; `None`: there is none."""
         with self._file.reading() as connection:
             return load_conversation(connection, conversation_id)
 
     def threads(self, name: str | None = None) -> list[ThreadSummary]:
-        """Give the conversations that hold an answer, newest first."""
+        """Return the conversations that hold an answer, newest first."""
         with self._file.reading() as connection:
             return load_threads(connection, name)
 
     def search(self, text: str, limit: int = 20) -> list[SearchHit]:
-        """Give the turns whose prompt or answer holds a text, best first."""
+        """Return the turns whose prompt or answer holds a text, best first."""
         with self._file.reading() as connection:
             return find(connection, text, limit)
 
@@ -183,27 +183,27 @@ class Store:
     def ledger(
         self, by: str, *, since: datetime | None = None, notebook: str | None = None
     ) -> list[LedgerRow]:
-        """Give sums by `model`, `thread`, `notebook`, `day` or `cell`, most requests first."""
+        """Return sums by `model`, `thread`, `notebook`, `day` or `cell`, most requests first."""
         with self._file.reading() as connection:
             return load_ledger(connection, by, since, notebook)
 
     def spent(self, *, since: datetime | None = None, notebook: str | None = None) -> LedgerRow:
-        """Give the sums of all requests of a time and a notebook."""
+        """Return the sums of all requests of a time and a notebook."""
         rows = self.ledger("all", since=since, notebook=notebook)
         return rows[0] if rows else LedgerRow("")
 
     def output_lengths(self, model: str) -> list[int]:
-        """Give the lengths in tokens of a model's last answers, newest first."""
+        """Return the lengths in tokens of a model's last answers, newest first."""
         with self._file.reading() as connection:
             return output_lengths(connection, model)
 
     def tokens_per_byte(self, model: str) -> tuple[int, int] | None:
-        """Give a model's reported prompt tokens and the bytes they were reported for."""
+        """Return a model's reported prompt tokens and the bytes they were reported for."""
         with self._file.reading() as connection:
             return tokens_per_byte(connection, model)
 
     def timings(self) -> list[Timing]:
-        """Give how long each model's last answers took, newest first."""
+        """Return how long each model's last answers took, newest first."""
         with self._file.reading() as connection:
             return load_timings(connection)
 

@@ -33,7 +33,7 @@ def save_header(connection: sqlite3.Connection, record: ConversationRecord) -> N
 
 
 def has_conversation(connection: sqlite3.Connection, conversation_id: str) -> bool:
-    """Tell whether a conversation is there."""
+    """Return whether a conversation is there."""
     found = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation_id,))
     return found.fetchone() is not None
 
@@ -87,7 +87,7 @@ def save_place(
 def load_conversation(
     connection: sqlite3.Connection, conversation_id: str
 ) -> ConversationRecord | None:
-    """Give a conversation with its places; `None`: there is none."""
+    """Return a conversation with its places; `None`: there is none."""
     header = connection.execute(
         "SELECT name, notebook, started_at, forked_from FROM conversation WHERE id = ?",
         (conversation_id,),
@@ -114,7 +114,7 @@ def load_conversation(
 
 
 def load_threads(connection: sqlite3.Connection, name: str | None = None) -> list[ThreadSummary]:
-    """Give the conversations that hold an answer, newest first."""
+    """Return the conversations that hold an answer, newest first."""
     rows = connection.execute(
         "SELECT c.id, c.name, c.notebook, COUNT(p.active), MAX(t.sent_at), MIN(p.position)"
         " FROM conversation c JOIN place p ON p.conversation_id = c.id"

@@ -225,7 +225,7 @@ class Connection:
                 self.get()
 
     def get(self) -> sqlite3.Connection:
-        """Give the connection, opening the file if it is not open."""
+        """Return the connection, opening the file if it is not open."""
         if self._raw is None:
             self._opened = _make(self.path)
             self._raw = _open(self.path)
@@ -233,7 +233,7 @@ class Connection:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection within one transaction: all of it or nothing."""
+        """Return the connection within one transaction: all of it or nothing."""
         with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -245,7 +245,7 @@ class Connection:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection, to this thread alone."""
+        """Return the connection, to this thread alone."""
         with translate_errors(self.path), self._mine():
             try:
                 yield self.get()
@@ -315,7 +315,7 @@ def _sentence(error: sqlite3.Error | OSError) -> str:
 
 
 def _kind(error: sqlite3.Error | OSError) -> int | None:
-    """Give the kind of an error by SQLite's number; `None`: it is the system's.
+    """Return the kind of an error by SQLite's number; `None`: it is the system's.
 
     What it says may hold a path, and a path any word.
     """

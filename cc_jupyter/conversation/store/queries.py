@@ -60,7 +60,7 @@ _LAST = 50
 def load_ledger(
     connection: sqlite3.Connection, by: str, since: datetime | None, notebook: str | None
 ) -> list[LedgerRow]:
-    """Give a row of sums for each group, most requests first."""
+    """Return a row of sums for each group, most requests first."""
     group = _GROUPS[by]
     where = "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
     values = (None if since is None else instant_text(since), notebook)
@@ -93,7 +93,7 @@ def load_ledger(
 
 
 def output_lengths(connection: sqlite3.Connection, model: str) -> list[int]:
-    """Give the lengths in tokens of a model's last answers."""
+    """Return the lengths in tokens of a model's last answers."""
     rows = connection.execute(
         "SELECT output_tokens FROM turn WHERE model = ? AND output_tokens IS NOT NULL"
         " AND error IS NULL ORDER BY sent_at DESC LIMIT ?",
@@ -103,7 +103,7 @@ def output_lengths(connection: sqlite3.Connection, model: str) -> list[int]:
 
 
 def tokens_per_byte(connection: sqlite3.Connection, model: str) -> tuple[int, int] | None:
-    """Give a model's reported prompt tokens and the bytes of their bodies; `None`: none known."""
+    """Return a model's reported prompt tokens and the bytes of their bodies; `None`: none known."""
     tokens, size = connection.execute(
         "SELECT SUM(input_tokens), SUM(body_bytes) FROM (SELECT input_tokens, body_bytes FROM turn"
         " WHERE model = ? AND input_tokens > 0 AND body_bytes > 1000 AND images = '[]'"
@@ -119,7 +119,7 @@ _COLUMNS = "t.id, t.thread, t.position, t.notebook, t.cell_id, t.model, t.sent_a
 
 
 def find(connection: sqlite3.Connection, text: str, limit: int) -> list[SearchHit]:
-    """Give the turns that hold all words of a text, best first; newest first among equals.
+    """Return the turns that hold all words of a text, best first; newest first among equals.
 
     What no words find is looked for letter by letter: scripts without blanks, parts of words,
     signs, and answers that a crash cut off.
@@ -182,7 +182,7 @@ SELECT model, first_token_s, duration_s, output_tokens FROM (
 
 
 def load_timings(connection: sqlite3.Connection) -> list[Timing]:
-    """Give the last answers of each model that ended well, newest first."""
+    """Return the last answers of each model that ended well, newest first."""
     return [Timing(*row) for row in connection.execute(_SELECT, (LAST_TURNS,))]
 
 
@@ -197,7 +197,7 @@ _NAMES = """
 
 
 def thread_names(path: Path) -> tuple[str, ...]:
-    """Give the names of the threads that hold an answer, those last begun first.
+    """Return the names of the threads that hold an answer, those last begun first.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Folded:
 
 
 def fold_body(body: bytes) -> Folded:
-    """Give a body with its messages and long texts replaced by references."""
+    """Return a body with its messages and long texts replaced by references."""
     value, folded = json.loads(body), Folded()
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         folded.chain = _chain(value["messages"])
@@ -66,7 +66,7 @@ def fold_body(body: bytes) -> Folded:
 
 
 def unfold_body(connection: sqlite3.Connection, folded: str, sha256: str) -> bytes:
-    """Give a body as it was sent.
+    """Return a body as it was sent.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def unfold_body(connection: sqlite3.Connection, folded: str, sha256: str) -> byt
 
 
 def fold_images(images: tuple[Image, ...]) -> tuple[str, dict[str, bytes]]:
-    """Give images as JSON without their bytes, and those by hash."""
+    """Return images as JSON without their bytes, and those by hash."""
     parts = {hashlib.sha256(each.data).hexdigest(): each.data for each in images if each.data}
     rows = [
         {
@@ -99,7 +99,7 @@ def fold_images(images: tuple[Image, ...]) -> tuple[str, dict[str, bytes]]:
 
 
 def unfold_images(connection: sqlite3.Connection, folded: str) -> tuple[Image, ...]:
-    """Give images with their bytes."""
+    """Return images with their bytes."""
     return tuple(
         Image(
             row["media_type"],
@@ -258,7 +258,7 @@ def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
 
 
 def load_turns(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, TurnRecord]:
-    """Give turns by id; those that are not there are left out."""
+    """Return turns by id; those that are not there are left out."""
     found: dict[str, TurnRecord] = {}
     for start in range(0, len(ids), _MOST_AT_ONCE):
         some = ids[start : start + _MOST_AT_ONCE]
@@ -271,7 +271,7 @@ def load_turns(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, 
 def select(
     connection: sqlite3.Connection, condition: str, values: Sequence[object] = ()
 ) -> Iterator[TurnRecord]:
-    """Give the turns that a condition of ours picks."""
+    """Return the turns that a condition of ours picks."""
     cursor = connection.execute(f"SELECT * FROM turn {condition}", list(values))  # noqa: S608  never a user's text
     names = [column[0] for column in cursor.description]
     for values_ in cursor.fetchall():

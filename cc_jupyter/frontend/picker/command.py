@@ -52,7 +52,7 @@ class PickCommand:
         return PickerDialog(source, self._go_on_in, key.cell_id if key else "")
 
     def _without_widgets(self, rest: str) -> object:
-        """Give the table to choose from: a terminal, papermill and nbclient show no widget."""
+        """Return the table to choose from: a terminal, papermill and nbclient show no widget."""
         table = self._models(rest)
         current = PickerSource(self._session).standing().model or "none"
         note = f"no widget can be shown here; %cmd use MODEL chooses one (now: {current})"

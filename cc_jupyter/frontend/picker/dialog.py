@@ -105,7 +105,7 @@ class PickerDialog(ModelPicker):
         return self._plain() if self._board.get("outcome") else super()._bundle()
 
     def _plain(self) -> dict[str, str]:
-        """Give what stands where nobody sees the widget and nothing was chosen yet."""
+        """Return what stands where nobody sees the widget and nothing was chosen yet."""
         outcome = self._board.get("outcome")
         if outcome:
             return dict(outcome["bundle"])

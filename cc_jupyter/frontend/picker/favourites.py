@@ -28,7 +28,7 @@ class Favourites:
 
 
 def load_favourites() -> Favourites:
-    """Give what is kept; nothing before anything was marked.
+    """Return what is kept; nothing before anything was marked.
 
     Raises
     ------

@@ -75,24 +75,24 @@ class UserStats:
 
 
 def picker_rows(models: Iterable[ModelEntry], figures: UserStats) -> list[list[Any]]:
-    """Give a row for each model, its values as `COLUMNS` names them."""
+    """Return a row for each model, its values as `COLUMNS` names them."""
     return [[row[name] for name in COLUMNS] for row in (_row(each, figures) for each in models)]
 
 
 def ceiling_of(model: ModelEntry) -> int | None:
-    """Give the most tokens an answer of a model can have; `None`: not known."""
+    """Return the most tokens an answer of a model can have; `None`: not known."""
     most, window = model.spec.max_output_tokens, model.spec.context_tokens
     return most if most is None or window is None else min(most, window)
 
 
 def most_tokens_of(model: ModelEntry) -> int | None:
-    """Give the most tokens that can be asked for: the ceiling, else the whole window."""
+    """Return the most tokens that can be asked for: the ceiling, else the whole window."""
     ceiling = ceiling_of(model)
     return model.spec.context_tokens if ceiling is None else ceiling
 
 
 def max_temperature(model: ModelEntry) -> int:
-    """Give the highest temperature a model takes."""
+    """Return the highest temperature a model takes."""
     return max((_HOTTEST[endpoint] for endpoint in model.spec.endpoints[:1]), default=2)
 
 
@@ -125,7 +125,7 @@ def _rate(rate: Decimal | None) -> str:
 
 
 def _band(rates: Rates | None) -> str:
-    """Give the price band by the answer's rate; a prompt that costs is never free."""
+    """Return the price band by the answer's rate; a prompt that costs is never free."""
     if rates is None:
         return "?"
     free = not rates.input and not rates.output
@@ -134,7 +134,7 @@ def _band(rates: Rates | None) -> str:
 
 
 def _last(model: ModelEntry, figures: UserStats) -> str:
-    """Give what the last prompt and its answer would cost here, all of it without cache."""
+    """Return what the last prompt and its answer would cost here, all of it without cache."""
     if figures.last is None:
         return ""
     usage = Usage(figures.last.input_tokens, figures.last.output_tokens)
@@ -167,7 +167,7 @@ class Choice:
 
 
 def code_cells(choice: Choice) -> list[str]:
-    """Give the cells that make the same choice; none without a model.
+    """Return the cells that make the same choice; none without a model.
 
     A system prompt belongs to a turn of its thread, so it comes in a `%%cmd` cell of its own, whose
     prompt is left to the user.
@@ -193,7 +193,7 @@ def code_cells(choice: Choice) -> list[str]:
 
 
 def plain_form(headline: str, choice: Choice, remark: str) -> dict[str, str]:
-    """Give what a saved notebook shows: no script, no widget, nothing that could be missing."""
+    """Return what a saved notebook shows: no script, no widget, nothing that could be missing."""
     code = "\n\n".join(code_cells(choice))
     shown = f"<pre><code>{html.escape(code)}</code></pre>" if code else ""
     return {
@@ -204,7 +204,7 @@ def plain_form(headline: str, choice: Choice, remark: str) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str | None:
-    """Give a text as a word of the option line; `None`: it cannot be one."""
+    """Return a text as a word of the option line; `None`: it cannot be one."""
     if "{{" in text or any(ord(char) < ord(" ") or char in "\x7f\x85\u2028\u2029" for char in text):
         return None
     return next((f"{quote}{text}{quote}" for quote in "\"'" if quote not in text), None)
@@ -239,7 +239,7 @@ class PickerSource:
         return matching(self.models.values(), self._words)
 
     def table(self) -> dict[str, Any]:
-        """Give the rows for the browser, and their names."""
+        """Return the rows for the browser, and their names."""
         figures = UserStats(self._session.now(), self._last_usage(), self._speeds())
         return {"columns": list(COLUMNS), "rows": picker_rows(self.load(), figures)}
 
@@ -265,7 +265,7 @@ class PickerSource:
         return f"the provider's list of {when}"
 
     def is_stale(self) -> bool:
-        """Tell whether the list should be asked for again before models are shown."""
+        """Return whether the list should be asked for again before models are shown."""
         settings = self._session.settings()
         if settings.base_url == LOCAL:
             return False
@@ -284,18 +284,18 @@ class PickerSource:
             self._session.models.refresh(settings.api_root)
 
     def named(self, name: str) -> str | None:
-        """Give the id that an id or alias means; `None`: there is no such model."""
+        """Return the id that an id or alias means; `None`: there is no such model."""
         model_id = self._session.settings().alias.get(name, name)
         return model_id if model_id in self.models else None
 
     def close_to(self, name: str) -> str:
-        """Give a hint that names models like one that does not exist."""
+        """Return a hint that names models like one that does not exist."""
         return did_you_mean(name, self.models) or "%cmd models lists them"
 
     # ── the choice
 
     def standing(self) -> Choice:
-        """Give what holds in the session now."""
+        """Return what holds in the session now."""
         session = self._session
         settings = session.settings()
         chosen: dict[str, Any] = {name: session.choices.get(name) for name in _PARAMETERS}
@@ -303,7 +303,7 @@ class PickerSource:
         return Choice(model, thread=session.conversations.current, **chosen)
 
     def threads(self) -> list[str]:
-        """Give the threads of this session."""
+        """Return the threads of this session."""
         return list(self._session.conversations.names)
 
     def apply(self, choice: Choice) -> None:
@@ -341,13 +341,13 @@ class PickerSource:
     # ── the user's own figures
 
     def _last_usage(self) -> Usage | None:
-        """Give what was last reported of this session."""
+        """Return what was last reported of this session."""
         usages = (record.usage for record in reversed(self._session.history.records()))
         full = (each for each in usages if None not in (each.input_tokens, each.output_tokens))
         return next(full, None)
 
     def _speeds(self) -> dict[str, Speed]:
-        """Give what was measured, from the history if there is one."""
+        """Return what was measured, from the history if there is one."""
         history = self._session.history
         try:
             if self._session.settings().history:

@@ -193,7 +193,7 @@ class ModelPicker(AnyWidget):
         return f"ModelPicker(value={self.value!r})"
 
     def _bundle(self) -> dict[str, Any]:
-        """Give the widget and its plain form; the plain form alone once the widget is gone."""
+        """Return the widget and its plain form; the plain form alone once the widget is gone."""
         if self.comm is None:
             return dict(self._plain())
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}

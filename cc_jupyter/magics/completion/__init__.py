@@ -58,7 +58,7 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
 
 
 def _first_word(text: str) -> tuple[str, str | None]:
-    """Give the command and what stands behind it; `None`: the cursor is still in it."""
+    """Return the command and what stands behind it; `None`: the cursor is still in it."""
     end = next((at for at, letter in enumerate(text) if letter.isspace()), None)
     return (text, None) if end is None else (text[:end], text[end:].lstrip())
 
@@ -96,7 +96,7 @@ def _flags(spec: CommandSpec, given: list[str]) -> list[str]:
 
 
 def _is_flag(spec: CommandSpec, words: list[str], at: int) -> bool:
-    """Tell whether a word is a flag or the value of one."""
+    """Return whether a word is a flag or the value of one."""
     return words[at] in spec.flags or (at > 0 and spec.flags.get(words[at - 1]) is not None)
 
 
@@ -162,7 +162,7 @@ class OptionLine:
         self._given: set[str] = set()
 
     def offer(self) -> Completions:
-        """Give what fits at the cursor."""
+        """Return what fits at the cursor."""
         words, start = split_words(self._before, arrow=not self._ask)
         pending: OptionSpec | None = None
         for word in words:
@@ -191,7 +191,7 @@ class OptionLine:
         return Completions(fragment, found)
 
     def _options(self, fragment: str) -> list[str]:
-        """Give the options that may still be given: short ones too, once a dash is typed."""
+        """Return the options that may still be given: short ones too, once a dash is typed."""
         free = [each for each in OPTIONS if each.repeatable or each.field not in self._given]
         names = [name for each in free for name in (each.names if fragment else each.names[-1:])]
         return names if self._ask else [*names, ARROW]
@@ -252,7 +252,7 @@ class OptionLine:
                     break
 
     def _model(self) -> str | None:
-        """Give the model that the line names, before or behind the cursor."""
+        """Return the model that the line names, before or behind the cursor."""
         words = [*split_words(f"{self._line} ", arrow=not self._ask)[0]]
         for word, following in zip(words, [*words[1:], None], strict=True):
             name, equals, value = word.text.partition("=")
@@ -264,7 +264,7 @@ class OptionLine:
 
 
 def split_words(text: str, *, arrow: bool = True) -> tuple[list[Word], int]:
-    """Give the words that are whole, and where the one begins in which the text ends."""
+    """Return the words that are whole, and where the one begins in which the text ends."""
     words: list[Word] = []
     position = 0
     while True:
@@ -281,7 +281,7 @@ def split_words(text: str, *, arrow: bool = True) -> tuple[list[Word], int]:
 
 
 def _open(typed: str) -> str:
-    """Give a value without its quotes, of which the second may be missing."""
+    """Return a value without its quotes, of which the second may be missing."""
     if is_quoted(typed):
         return unquoted(typed)
     return typed[1:] if typed[:1] in ("'", '"') else typed
@@ -320,7 +320,7 @@ def in_prompt(before: str, after: str, names: NameSource) -> Completions:
 
 
 def open_expression(text: str) -> str | None:
-    r"""Give what stands behind a `{{` that is not closed yet; `None`: the text ends in prose.
+    r"""Return what stands behind a `{{` that is not closed yet; `None`: the text ends in prose.
 
     `\{{` opens nothing. An expression that can't become one ends at the next `}}`.
     """
@@ -337,7 +337,7 @@ def open_expression(text: str) -> str | None:
 
 
 def _end(text: str, start: int) -> int | None:
-    """Give the place behind the `}}` that ends an expression; `None`: it is open."""
+    """Return the place behind the `}}` that ends an expression; `None`: it is open."""
     depth = 0
     broken = len(text)
     for token in _TOKEN.finditer(text, start):
@@ -364,7 +364,7 @@ _LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
 
 
 def complete(cell: str, line: int, column: int, names: NameSource) -> Completions | None:
-    """Give what fits at the cursor; `None`: the place is not ours.
+    """Return what fits at the cursor; `None`: the place is not ours.
 
     Parameters
     ----------

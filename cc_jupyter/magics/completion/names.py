@@ -67,47 +67,47 @@ class NameSource(Protocol):
     """Who knows the names there are. Nothing here may ask a provider."""
 
     def models(self) -> Sequence[tuple[str, str]]:
-        """Give the id of each model and the name that people know it by."""
+        """Return the id of each model and the name that people know it by."""
 
     def efforts(self, model: str | None) -> Sequence[str]:
-        """Give the efforts that a model takes; `None`: the one in force."""
+        """Return the efforts that a model takes; `None`: the one in force."""
 
     def aliases(self) -> Sequence[str]:
-        """Give the user's short names of models."""
+        """Return the user's short names of models."""
 
     def threads(self) -> Sequence[str]:
-        """Give the threads of this session, then those of the history, newest first."""
+        """Return the threads of this session, then those of the history, newest first."""
 
     def variables(self) -> Sequence[str]:
-        """Give the user's own names."""
+        """Return the user's own names."""
 
     def types(self) -> Sequence[str]:
-        """Give the names of types that an answer may have."""
+        """Return the names of types that an answer may have."""
 
     def key_variables(self) -> Sequence[str]:
-        """Give the environment variables that look as if they held a key."""
+        """Return the environment variables that look as if they held a key."""
 
     def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
-        """Give folders, and files with these endings, whose path begins like this."""
+        """Return folders, and files with these endings, whose path begins like this."""
 
     def python(self, before: str, after: str) -> Completions:
-        """Give what IPython itself offers in an expression with the cursor in it."""
+        """Return what IPython itself offers in an expression with the cursor in it."""
 
 
 def prefixed(fragment: str, texts: Iterable[str], kind: str) -> list[Candidate]:
-    """Give what begins with the fragment."""
+    """Return what begins with the fragment."""
     return [Candidate(text, kind) for text in texts if text.startswith(fragment)]
 
 
 def models(fragment: str, names: NameSource) -> list[Candidate]:
-    """Give the models and their short names that hold the fragment."""
+    """Return the models and their short names that hold the fragment."""
     known = [(each, "", "alias") for each in names.aliases()]
     known.append((_LOCAL, "", "model"))
     return ranked(fragment, known + [(each, name, "model") for each, name in names.models()])
 
 
 def ranked(fragment: str, known: Iterable[tuple[str, str, str]]) -> list[Candidate]:
-    """Give what holds the fragment in its text or name: first what begins with it."""
+    """Return what holds the fragment in its text or name: first what begins with it."""
     wanted = fragment.casefold()
     ranks: tuple[list[Candidate], ...] = ([], [], [])
     for text, name, kind in known:
@@ -152,18 +152,18 @@ class KnownNames:
     # ── models
 
     def models(self) -> Sequence[tuple[str, str]]:
-        """Give the id of each model and the name that people know it by."""
+        """Return the id of each model and the name that people know it by."""
         return [(each.id, each.spec.name) for each in self._models().values()]
 
     def efforts(self, model: str | None) -> Sequence[str]:
-        """Give the efforts that a model takes; `None`: the one in force."""
+        """Return the efforts that a model takes; `None`: the one in force."""
         settings = self._settings()
         name = model or settings.model or ""
         known = self._models().get(settings.alias.get(name, name))
         return known.spec.efforts if known is not None else ()
 
     def aliases(self) -> Sequence[str]:
-        """Give the user's short names of models."""
+        """Return the user's short names of models."""
         return list(self._settings().alias)
 
     def _models(self) -> dict[str, ModelEntry]:
@@ -179,7 +179,7 @@ class KnownNames:
     # ── threads
 
     def threads(self) -> Sequence[str]:
-        """Give the threads of this session, then those of the history, newest first."""
+        """Return the threads of this session, then those of the history, newest first."""
         session = _session()
         live = () if session is None else session.conversations.names
         stored = self._stored_threads() if self._settings().history else ()
@@ -202,21 +202,21 @@ class KnownNames:
     # ── names of Python and the system
 
     def variables(self) -> Sequence[str]:
-        """Give the user's own names."""
+        """Return the user's own names."""
         return list(self._expressions.own_names())
 
     def types(self) -> Sequence[str]:
-        """Give the names of types that an answer may have, the user's own first."""
+        """Return the names of types that an answer may have, the user's own first."""
         namespace = self._shell.user_ns
         own = [name for name in self.variables() if isinstance(namespace.get(name), type)]
         return [*own, *(name for name in _TYPES if name == "None" or hasattr(builtins, name))]
 
     def key_variables(self) -> Sequence[str]:
-        """Give the environment variables that look as if they held a key."""
+        """Return the environment variables that look as if they held a key."""
         return sorted(name for name in os.environ if _HOLDS_A_KEY.search(name))
 
     def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
-        """Give folders, and files with these endings, whose path begins like this."""
+        """Return folders, and files with these endings, whose path begins like this."""
         folder, name = os.path.split(beginning)
         before = beginning[: len(beginning) - len(name)]
         place = os.path.expanduser(folder or ".")  # noqa: PTH111  an unknown `~user` is no error
@@ -224,12 +224,12 @@ class KnownNames:
         return [before + each for each in found[:_MOST_FILES]]
 
     def python(self, before: str, after: str) -> Completions:
-        """Give what IPython itself offers in an expression with the cursor in it."""
+        """Return what IPython itself offers in an expression with the cursor in it."""
         return self._expressions.offer(before, after)
 
 
 def _listed(settings: Settings) -> ModelList:
-    """Give the provider's list as it was last kept; it may be empty."""
+    """Return the provider's list as it was last kept; it may be empty."""
     if settings.base_url == LOCAL:
         return ModelList({}, 0.0)
     try:
@@ -241,7 +241,7 @@ def _listed(settings: Settings) -> ModelList:
 
 
 def _session() -> Session | None:
-    """Give the session if there is one: to load all it needs takes longer than a Tab may."""
+    """Return the session if there is one: to load all it needs takes longer than a Tab may."""
     if "cc_jupyter.session.session" not in sys.modules:
         return None
     from cc_jupyter.session.session import shared_session  # noqa: PLC0415  see above
@@ -250,7 +250,7 @@ def _session() -> Session | None:
 
 
 def _state(path: Path) -> object:
-    """Give something that changes whenever the history does; `None`: there is none."""
+    """Return something that changes whenever the history does; `None`: there is none."""
     found = []
     for part in (path, path.with_name(f"{path.name}-wal")):
         with contextlib.suppress(OSError):  # it need not be there
@@ -289,7 +289,7 @@ class Expressions:
         self._completer: IPCompleter | None = None
 
     def offer(self, before: str, after: str) -> Completions:
-        """Give attributes, keys or names; the user's own names come first.
+        """Return attributes, keys or names; the user's own names come first.
 
         Parameters
         ----------
@@ -313,7 +313,7 @@ class Expressions:
         )
 
     def own_names(self) -> Iterator[str]:
-        """Give the names of the user's own, without those that IPython has put there."""
+        """Return the names of the user's own, without those that IPython has put there."""
         namespace, hidden = self._shell.user_ns, self._shell.user_ns_hidden
         for name in list(namespace):
             if not name.startswith("_") and name not in hidden:

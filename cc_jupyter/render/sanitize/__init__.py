@@ -28,7 +28,7 @@ _BLANKS = re.compile(r"[ \t]++")
 
 
 def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
-    """Give Markdown that shows the same and can do no harm, wherever it is rendered.
+    """Return Markdown that shows the same and can do no harm, wherever it is rendered.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
 
 
 def safe_terminal(text: str) -> str:
-    """Give text that moves no cursor: control characters are shown, not obeyed.
+    """Return text that moves no cursor: control characters are shown, not obeyed.
 
     Newlines and tabs stay, CRLF becomes a newline. Marks that turn the writing direction are
     shown as well, lone surrogates become U+FFFD.

@@ -68,12 +68,12 @@ class Mark:
 
 
 def hides(text: str) -> bool:
-    """Tell whether JupyterLab may take a part of the text for a formula."""
+    """Return whether JupyterLab may take a part of the text for a formula."""
     return _HIDES.search(text) is not None
 
 
 def hides_line_ends(text: str) -> bool:
-    """Tell whether such a formula may reach from one line into another."""
+    """Return whether such a formula may reach from one line into another."""
     if "\\\\" in text or "\\begin" in text or "\\end" in text:
         return True
     if text.count("$") < 2:  # noqa: PLR2004  a formula has two ends
@@ -107,7 +107,7 @@ class Items:
         self._unread.append(text)
 
     def lose(self) -> None:
-        """Give up until a line at the margin follows a blank one."""
+        """Return up until a line at the margin follows a blank one."""
         self._unread.clear()
         self._sure = False
 
@@ -118,7 +118,7 @@ class Items:
         self._sure, self._deep = True, False
 
     def base(self, mark: Mark) -> int | None:
-        """Give the content column of the item that a fence stands in, if it is sure."""
+        """Return the content column of the item that a fence stands in, if it is sure."""
         column = mark.column
         if column is None:
             column = len(mark.prefix)

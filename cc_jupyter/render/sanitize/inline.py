@@ -116,7 +116,7 @@ class CodeSpans:
         return not any(char in code for char in risky)
 
     def _in_table(self) -> bool:
-        """Tell whether a bar may part cells here; if lines may be hidden, all is unsure."""
+        """Return whether a bar may part cells here; if lines may be hidden, all is unsure."""
         if self._table is None:
             self._table = any({"|", ":"} & set(row[0]) for row in _ROW.finditer(self._text))
             self._sure = self._sure and not (self._table and hides_line_ends(self._text))
@@ -130,7 +130,7 @@ class CodeSpans:
 
 
 def _bracketed(code: str) -> bool:
-    """Tell whether each bracket has its partner."""
+    """Return whether each bracket has its partner."""
     depth = 0
     for char in _SQUARE.findall(code):
         depth += 1 if char == "[" else -1
@@ -243,7 +243,7 @@ def harmless(text: str, *, trust: bool, images: bool, ends: bool = True) -> Para
 
 
 def needs_nothing(text: str) -> bool:
-    """Tell whether the text holds nothing that might have to give way, fences aside."""
+    """Return whether the text holds nothing that might have to give way, fences aside."""
     return _SPECIAL.search(text) is None
 
 
@@ -253,7 +253,7 @@ def without_tags(text: str) -> str:
 
 
 def starts_or_ends_display(text: str) -> bool:
-    """Tell whether the text holds an end of a formula that may reach over blank lines."""
+    """Return whether the text holds an end of a formula that may reach over blank lines."""
     return _DISPLAY_END.search(text) is not None
 
 
@@ -272,7 +272,7 @@ def _pieces(text: str, spans: CodeSpans) -> Iterator[_Piece]:
 
 
 def _balanced(pieces: list[_Piece]) -> bool:
-    """Tell whether no formula of several lines is left open, in whatever way it is read."""
+    """Return whether no formula of several lines is left open, in whatever way it is read."""
     if not any(hides(piece) for _, piece in pieces):
         return True
     inside: list[str] = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """Give an empty store, closed after the test."""
+    """Return an empty store, closed after the test."""
     opened = Store(tmp_path / "data" / "history.db")
     yield opened
     opened.close()
@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Give one store for all examples of a property: to make one takes longer than to use it."""
+    """Return one store for all examples of a property: to make one takes longer than to use it."""
     opened = Store(tmp_path_factory.mktemp("store") / "history.db")
     yield opened
     opened.close()

@@ -13,7 +13,7 @@ from cc_jupyter.core.errors import StoreError
 
 
 def broken_inside(path):
-    """Give a file that opens and breaks when it is used."""
+    """Return a file that opens and breaks when it is used."""
     store = Store(path)
     for number in range(400):
         store.save(turn(f"{number} " + "x " * 600), None, None)

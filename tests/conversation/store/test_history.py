@@ -36,7 +36,7 @@ def ask(session, prompt="hi", **options):
 
 
 def stored():
-    """Give what another process sees."""
+    """Return what another process sees."""
     store = Store(data_folder() / FILE)
     turns = list(store.all_turns())
     store.close()

@@ -29,7 +29,7 @@ def old_file(path: Path, version: int) -> None:
 
 
 def shape(path: Path) -> dict[str, str]:
-    """Give what the file is made of."""
+    """Return what the file is made of."""
     raw = sqlite3.connect(path)
     made = dict(raw.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     assert raw.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)

@@ -54,13 +54,13 @@ def parse(model: str) -> Burst | None:
 
 
 def stream(burst: Burst, input_tokens: int) -> Script:
-    """Give the streamed answer."""
+    """Return the streamed answer."""
     before, mark, after = _around(burst, Tokens(input_tokens, burst.tokens))
     return (*before, *_middle(burst, mark), *after)
 
 
 def whole(burst: Burst, input_tokens: int) -> Script:
-    """Give the same answer in one piece."""
+    """Return the same answer in one piece."""
     text = "".join(prose(burst.tokens))
     usage = Tokens(input_tokens, burst.tokens)
     if burst.on_messages:
@@ -69,7 +69,7 @@ def whole(burst: Burst, input_tokens: int) -> Script:
 
 
 def _around(burst: Burst, usage: Tokens) -> tuple[Script, bytes, Script]:
-    """Give what comes before the tokens, the event of one token, and what comes after."""
+    """Return what comes before the tokens, the event of one token, and what comes after."""
     if burst.on_messages:
         script = anthropic_stream(_MARK, usage=usage, model=burst.model)
     else:

@@ -85,7 +85,7 @@ def openai_json(
     finish: str | None = "auto",
     model: str = MODEL,
 ) -> Script:
-    """Give the same answer in one piece; `None` as text is `content: null`."""
+    """Return the same answer in one piece; `None` as text is `content: null`."""
     said, thought, asked = deltas(texts or ()), deltas(reasoning), tool_calls(calls)
     message: dict[str, Any] = {"role": "assistant", "content": texts and "".join(said)}
     if thought:
@@ -101,7 +101,7 @@ def openai_json(
 
 
 def chunk(model: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give the envelope of a streamed event."""
+    """Return the envelope of a streamed event."""
     return {
         "id": ID,
         "object": "chat.completion.chunk",

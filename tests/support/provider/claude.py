@@ -83,7 +83,7 @@ def anthropic_json(
     stop_sequence: str | None = None,
     model: str = MODEL,
 ) -> Script:
-    """Give the same answer in one piece."""
+    """Return the same answer in one piece."""
     said, thought, asked = deltas(texts), deltas(reasoning), tool_calls(calls)
     content: list[dict[str, Any]] = []
     if thought:
@@ -103,7 +103,7 @@ def anthropic_json(
 
 
 def event(kind: str, **fields: object) -> Body:
-    """Give one event; its name is both the SSE `event` and the JSON `type`."""
+    """Return one event; its name is both the SSE `event` and the JSON `type`."""
     return sse({"type": kind, **fields}, kind)
 
 
@@ -145,7 +145,7 @@ def _message(model: str, content: list[dict[str, Any]]) -> dict[str, Any]:
 def _blocks(
     said: tuple[str, ...], thought: tuple[str, ...], calls: tuple[ToolCall, ...]
 ) -> Iterable[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Give each block as it begins, and its deltas."""
+    """Return each block as it begins, and its deltas."""
     if thought:
         pieces = [{"type": "thinking_delta", "thinking": text} for text in thought]
         pieces.append({"type": "signature_delta", "signature": SIGNATURE})

@@ -51,7 +51,7 @@ class Reader:
         return bool(self._buffer)
 
     def read_head(self) -> RequestHead | None:
-        """Give the next head; `None` when the client hung up between two requests."""
+        """Return the next head; `None` when the client hung up between two requests."""
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > LARGEST_HEAD_BYTES:
                 raise BadRequestError(431, "the head of the request is too long")
@@ -61,7 +61,7 @@ class Reader:
         return parse_head(raw)
 
     def read_body(self, head: RequestHead) -> bytes:
-        """Give the whole body that belongs to `head`."""
+        """Return the whole body that belongs to `head`."""
         if head.headers.get("expect", "").lower() == "100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if head.headers.get("transfer-encoding", "").lower() == "chunked":

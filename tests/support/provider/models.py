@@ -23,7 +23,7 @@ MESSAGES = ("/messages",)
 def entry(
     model: str, name: str, context_length: object, endpoints: tuple[str, ...] | None
 ) -> dict[str, Any]:
-    """Give one entry of the list; `None` leaves `supported_endpoints` out."""
+    """Return one entry of the list; `None` leaves `supported_endpoints` out."""
     fields: dict[str, Any] = {
         "id": model,
         "object": "model",
@@ -94,7 +94,7 @@ WITHOUT_ZERO_DATA_RETENTION = frozenset({"xai/grok-4.6"})
 
 
 def endpoints_of(model: str, listed: list[Any]) -> tuple[str, ...] | None:
-    """Give the endpoints of a listed model, as paths without `/v1`; `None`: not listed."""
+    """Return the endpoints of a listed model, as paths without `/v1`; `None`: not listed."""
     found = next((fields for fields in listed if fields.get("id") == model), None)
     if found is None or not model:
         return None
@@ -104,7 +104,7 @@ def endpoints_of(model: str, listed: list[Any]) -> tuple[str, ...] | None:
 
 
 def spelling_of(model: str) -> Spelling:
-    """Give the way in which the family of `model` spells reasoning."""
+    """Return the way in which the family of `model` spells reasoning."""
     if model.startswith("deepseek/"):
         return "deepseek"
     return "openai" if model.startswith("gpt-") else "reasoning_content"

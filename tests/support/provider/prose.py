@@ -76,5 +76,5 @@ def tokens(text: str) -> list[str]:
 
 
 def prose(count: int) -> list[str]:
-    """Give `count` tokens of Markdown."""
+    """Return `count` tokens of Markdown."""
     return list(itertools.islice(itertools.cycle(tokens(MARKDOWN)), count))

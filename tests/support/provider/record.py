@@ -60,7 +60,7 @@ class Record:
         self._over.set()
 
     def to_json(self) -> dict[str, Any]:
-        """Give what `GET /_control/requests` shows of it."""
+        """Return what `GET /_control/requests` shows of it."""
         return {
             "method": self.method,
             "path": self.path,

@@ -79,7 +79,7 @@ def is_messages(record: Record) -> bool:
 
 
 def refusal(provider: Provider, record: Record) -> Answer | None:
-    """Give the error that a `POST` deserves; `None`: it is in order."""
+    """Return the error that a `POST` deserves; `None`: it is in order."""
     if not _has_key(record, provider.key):
         return error(401)
     request = record.json

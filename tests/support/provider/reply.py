@@ -84,7 +84,7 @@ def answer(
 
 
 def reply(provider: Provider, record: Record) -> Answer:
-    """Give the answer to a request that is in order."""
+    """Return the answer to a request that is in order."""
     request: dict[str, Any] = record.json
     asked_burst = burst.parse(request["model"])
     if asked_burst is not None:

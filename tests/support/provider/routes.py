@@ -17,7 +17,7 @@ _POSTS = ("/provider/v1/chat/completions", "/provider/v1/messages")
 
 
 def answer(provider: Provider, record: Record) -> Answer:
-    """Give the answer to a request that was not scripted."""
+    """Return the answer to a request that was not scripted."""
     method, path = record.method, record.path
     if path == MODELS_PATH and method == "GET":
         return lambda _: http(200, {"object": "list", "data": provider.models})

@@ -16,7 +16,7 @@ _FORMATS = {
 
 
 def sample(schema: Any, text: str) -> Any:
-    """Give a value for `schema`; free strings are `text`. Patterns are not looked at."""
+    """Return a value for `schema`; free strings are `text`. Patterns are not looked at."""
     return _Sampler(schema, text).value(schema, 0)
 
 
@@ -26,7 +26,7 @@ class _Sampler:
         self._text = text
 
     def value(self, schema: Any, depth: int) -> Any:
-        """Give a value for a part of the schema."""
+        """Return a value for a part of the schema."""
         schema = self._plain(schema)
         if "const" in schema:
             return schema["const"]
@@ -42,7 +42,7 @@ class _Sampler:
         return self._simple(kind, schema)
 
     def _plain(self, schema: Any) -> dict[str, Any]:
-        """Give `schema` without references and choices: of a choice, the first."""
+        """Return `schema` without references and choices: of a choice, the first."""
         if not isinstance(schema, dict):
             return {}
         if "$ref" in schema:

@@ -150,7 +150,7 @@ def http(
     *,
     content_type: str = "application/json",
 ) -> Script:
-    """Give a whole response with a `content-length`; a mapping is written as JSON."""
+    """Return a whole response with a `content-length`; a mapping is written as JSON."""
     if isinstance(content, Mapping):
         content = to_json(content)
     data = content.encode() if isinstance(content, str) else content
@@ -164,7 +164,7 @@ def to_json(value: object) -> str:
 
 
 def flatten(steps: Iterable[Playable], record: Record) -> Script:
-    """Give the steps of a script that is about to be played for `record`."""
+    """Return the steps of a script that is about to be played for `record`."""
     flat: list[Step] = []
     for step in steps:
         if callable(step):

@@ -140,7 +140,7 @@ class Provider:
             self._always = steps
 
     def gate(self, name: str) -> threading.Event:
-        """Give the event that `wait(name)` waits for."""
+        """Return the event that `wait(name)` waits for."""
         with self._changed:
             return self._gates.setdefault(name, threading.Event())
 
@@ -167,7 +167,7 @@ class Provider:
             return ()
 
     def answer_unread(self, record: Record) -> Script | None:
-        """Give the next script and keep `record`, if the script is for an unread request."""
+        """Return the next script and keep `record`, if the script is for an unread request."""
         with self._changed:
             if record.path.startswith(control.PREFIX) or not self._posts:
                 return None

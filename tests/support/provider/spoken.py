@@ -52,12 +52,12 @@ Usage: TypeAlias = Tokens | Mapping[str, Any] | Literal["auto"] | None
 
 
 def deltas(texts: Texts) -> tuple[str, ...]:
-    """Give the deltas of `texts`."""
+    """Return the deltas of `texts`."""
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def tool_calls(calls: Iterable[ToolCall | Mapping[str, Any]]) -> tuple[ToolCall, ...]:
-    """Give calls that may have come as JSON."""
+    """Return calls that may have come as JSON."""
     return tuple(call if isinstance(call, ToolCall) else ToolCall(**call) for call in calls)
 
 

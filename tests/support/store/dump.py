@@ -20,7 +20,7 @@ IMAGE = Image("image/png", b"\x89PNG\x00", None, "fig")
 
 
 def said() -> tuple[object, ...]:
-    """Give what every dump holds: a finished turn, one that a crash cut off, a conversation."""
+    """Return what every dump holds: a finished turn, one that a crash cut off, a conversation."""
     messages = [{"role": "user", "content": "short"}, {"role": "user", "content": LONG}]
     body = json.dumps({"model": "m", "messages": messages}, separators=(",", ":")).encode()
     where = {"conversation_id": "c" * 32, "position": 0}

@@ -30,7 +30,7 @@ def turn(prompt: str = "one", answer: str = "two", **fields: Any) -> TurnRecord:
 
 
 def conversation(*places: tuple[TurnRecord, ...], name: str = "t", **fields: Any) -> Any:
-    """Give a conversation whose places hold these turns, the last of each active."""
+    """Return a conversation whose places hold these turns, the last of each active."""
     records = tuple(
         SlotRecord(
             TurnKey("n", f"cell {at}", 0),

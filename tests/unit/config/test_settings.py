@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Callable[[str], Path]:
-    """Give what writes a `pyproject.toml`; it gives the folder, which has no other above it."""
+    """Return what writes a `pyproject.toml`; it gives the folder, which has no other above it."""
     folder = tmp_path / "repository"
 
     def write(text: str) -> Path:
@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def config() -> Callable[[str], Path]:
-    """Give what writes the user's own `config.toml`."""
+    """Return what writes the user's own `config.toml`."""
 
     def write(text: str) -> Path:
         path = config_folder() / "config.toml"

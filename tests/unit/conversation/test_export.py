@@ -87,7 +87,7 @@ def test_json_is_as_its_schema_says_and_holds_every_version():
 
 
 def sent_by(notebook_text):
-    """Give what each prompt cell of an exported notebook sends: its options and its prompt."""
+    """Return what each prompt cell of an exported notebook sends: its options and its prompt."""
     notebook = nbformat.reads(notebook_text, as_version=4)
     nbformat.validate(notebook)
     assert notebook.cells[0].source == "%load_ext cc_jupyter"

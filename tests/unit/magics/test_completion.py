@@ -69,7 +69,7 @@ def names():
 
 
 def offered(text, names=None):
-    """Give the fragment and the texts offered at the cursor; `None`: the place is not ours."""
+    """Return the fragment and the texts offered at the cursor; `None`: the place is not ours."""
     before, after = text.split("|")
     line, column = before.count("\n"), len(before.rpartition("\n")[2])
     offer = complete(before + after, line, column, names or ListedNames())
@@ -421,7 +421,7 @@ def write_config(home, text):
 
 @pytest.fixture
 def stored():
-    """Give the user's history, with one thread in it."""
+    """Return the user's history, with one thread in it."""
     store = open_store()
     store.save(said := turn(), None, None)
     store.save_conversation(conversation((said,), name="essay"))

@@ -31,13 +31,13 @@ def models() -> Iterator[Models]:
 
 @pytest.fixture
 def host(provider: Provider) -> Endpoint:
-    """Give another host than the provider's own."""
+    """Return another host than the provider's own."""
     return Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "localhost:1")
 
 
 @pytest.fixture
 def default_host(provider: Provider) -> Endpoint:
-    """Give the scripted provider in the place of the provider's own host."""
+    """Return the scripted provider in the place of the provider's own host."""
     return Endpoint(f"{provider.base_url}/v1", Key(KEY, "test"), "api")
 
 

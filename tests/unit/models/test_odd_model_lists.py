@@ -84,7 +84,7 @@ def play(provider: Provider, odd: OddList) -> None:
 
 @pytest.fixture
 def cache_file(provider, transport) -> Path:
-    """Give the file of a good list that was fetched before."""
+    """Return the file of a good list that was fetched before."""
     fetch_models(transport, root(provider))
     (path,) = cache_folder().iterdir()
     return path

@@ -124,7 +124,7 @@ def test_what_is_live_stays_small_though_much_comes_at_once(text):
 
 
 def is_within(text, whole):
-    """Tell whether a text is what stays of another one when some of its letters are left out."""
+    """Return whether a text is what stays of another one when some of its letters are left out."""
     letters = iter(whole)
     return all(letter in letters for letter in text)
 

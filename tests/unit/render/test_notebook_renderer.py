@@ -204,7 +204,7 @@ def test_a_stall_while_it_thinks_is_told_beside_the_thoughts(clock):
 
 
 def as_a_front_end_that_is_late_with_updates(log, late):
-    """Give what stands in the end where updates overtake nothing of their own output only.
+    """Return what stands in the end where updates overtake nothing of their own output only.
 
     VS Code applies updates apart from new outputs and drops those whose output is not there.
     `late` says for each how many messages go before it; where one output has two, the last wins.

@@ -38,7 +38,7 @@ def under_way(in_flight, cell_id="c1"):
 
 
 def listener_of(in_flight):
-    """Give what a listener has heard: each time the cells that wait."""
+    """Return what a listener has heard: each time the cells that wait."""
     heard = []
     in_flight.listen(lambda _: heard.append([each.cell_id for each in in_flight.now]))
     return heard

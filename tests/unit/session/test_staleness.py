@@ -46,14 +46,14 @@ def run(session, cell, *, values=(), thread=None, new=False, cell_number=0, **as
 
 
 def put_in(user_ns, *expressions):
-    """Give what the composer notes of a prompt's values."""
+    """Return what the composer notes of a prompt's values."""
     return tuple(
         (each, digest_of(to_text(look_up(each, user_ns), each).text)) for each in expressions
     )
 
 
 def reasons(session, user_ns=None, thread=None):
-    """Give the reasons of each place of a thread."""
+    """Return the reasons of each place of a thread."""
     live = session.conversations.thread(thread)
     return [stale_reasons(session, user_ns or {}, live, at) for at in range(len(live.slots))]
 

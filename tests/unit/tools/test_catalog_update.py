@@ -22,7 +22,7 @@ HEADINGS = "Model id | In | Out | Cache read | Cache write"
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Path:
-    """Give a copy of the catalogue that comes with the package."""
+    """Return a copy of the catalogue that comes with the package."""
     folder = tmp_path / "package"
     folder.mkdir()
     return Path(shutil.copy(CATALOG, folder / "catalog.toml"))
@@ -30,7 +30,7 @@ def catalog(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path, catalog, capsys):
-    """Give a function that runs the program on a table: status, what it printed, its errors."""
+    """Return a function that runs the program on a table: status, what it printed, its errors."""
 
     def run_it(table: str | bytes, *options: str) -> tuple[int, list[str], list[str]]:
         path = tmp_path / "table.md"
@@ -43,7 +43,7 @@ def run(tmp_path, catalog, capsys):
 
 
 def changed(*replacements: tuple[str, str]) -> str:
-    """Give the table with some of its text replaced, each found exactly once."""
+    """Return the table with some of its text replaced, each found exactly once."""
     text = TABLE
     for before, after in replacements:
         assert text.count(before) == 1, before
@@ -62,7 +62,7 @@ def small(*rows: str, headings: str = HEADINGS) -> str:
 
 
 def differences(lines: list[str]) -> list[str]:
-    """Give what is said before the sum."""
+    """Return what is said before the sum."""
     end = next(place for place, line in enumerate(lines) if " models: " in line)
     return lines[:end]
 

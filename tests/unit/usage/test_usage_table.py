@@ -66,7 +66,7 @@ def point(day=DAY, model="m", usd=0.5, unknown_cost=0, **tokens):
 
 
 def bars(axes):
-    """Give the bars of a plot: label, day, bottom and height."""
+    """Return the bars of a plot: label, day, bottom and height."""
     return [
         (
             bundle.get_label(),
