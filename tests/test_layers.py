@@ -22,15 +22,15 @@ LAYERS = (
     """catalog command_specs errors events ids input_transforms interrupt local_server
     messages redact retry structures tables typed_schema typed_text""",
     # what is made of words alone
-    """answer_format base_url catalog_text cost figure_table folders insertion local_child
-    masking paths price_cells sendable slots speeds wording""",
+    """answer_format base_url cost figure_table folders insertion local_child
+    masking paths sendable slots speeds wording""",
     "conversation document_order lookups setting_kinds",
     "own_models",
     # the user's values, settings and errors, one kind each
-    """arrays catalog_changes config_file dataframes favourites images keys records repair
-    reply picker_choice settings tracebacks price_table typed_expression typed_reader
+    """arrays config_file dataframes favourites images keys records repair
+    reply picker_choice settings tracebacks typed_expression typed_reader
     weights""",
-    """budget catalog_update command_words known_models model_filter conversation_records
+    """budget command_words known_models model_filter conversation_records
     estimate local money pictures sources typed usage_plot variables word_diff""",
     """attachments error_report exported_turns ledger local_command notebook_usage receipt
     sent target usage_table window""",
