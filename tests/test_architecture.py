@@ -7,6 +7,7 @@ Which package may import which, and where each library lives, is checked by impo
 from __future__ import annotations
 
 import ast
+import importlib.util
 import statistics
 from pathlib import Path
 
@@ -20,6 +21,34 @@ MODULES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in sorted(ROOT.rglob("*.py"))
 }
+
+
+FORMER_MODULES = """
+    answer_format arrays attachments base_url budget catalog catalog_changes catalog_text
+    catalog_update cells code_commands comm comm_busy comm_fields comm_handlers comm_listener
+    comm_questions comm_state comm_target comm_tree comm_turns comm_wishes command_specs
+    command_words completer completion completion.commands completion.expressions
+    completion.known completion.offers completion.options completion.prompt composing
+    config_file conversation_records cost dataframes doctor doctor.finding
+    doctor.folder_checks doctor.machine_checks doctor.network_checks document_order dry_run
+    error_report errors estimate events exchange export exported_turns favourites figure_table
+    folders help_pages history ids images input_transforms insertion interrupt keeper
+    kept_commands keys known_models last_error ledger ledger_commands local local_child
+    local_command local_server login_commands lookups masking messages model_commands
+    model_filter model_list money notebook_export notebook_usage optionline options own_models
+    paths pick_command picker picker_choice picker_dialog picker_rows picker_source pictures
+    plan price_cells price_table receipt records redact refresh render.blocks render.codespans
+    render.fences render.inline render.lines render.list_items render.safe render.screen
+    render.text render.waiting repair reply retry running saved_outputs sendable sent
+    setting_kinds settings shell slots sources speeds spending staleness standing store
+    store.connection store.content store.conversations store.forgetting store.ledger
+    store.migrations store.names store.search store.timings store.turns structures tables
+    target template thread_commands tracebacks transport transport.call transport.failure
+    transport.lane transport.route turn_commands typed typed_expression typed_reader
+    typed_schema typed_text usage_plot usage_table values variables weights window wire
+    wire.answer wire.anthropic wire.body wire.calls wire.ending wire.envelope wire.figures
+    wire.openai wire.refusal wire.retry_after wire.sse wire.text word_diff wording
+"""
 
 
 def function_lengths(text: str) -> dict[str, int]:
@@ -53,3 +82,22 @@ def test_whoever_catches_every_exception_says_why():
             if line.strip().startswith(("except Exception:", "except BaseException", "except:")):
                 explained = "#" in line or "raise" in "".join(lines[number : number + 6])
                 assert explained, f"{module}, line {number}"
+
+
+@pytest.mark.parametrize("name", FORMER_MODULES.split())
+def test_a_module_that_moved_is_not_left_behind(name):
+    parent, _, _ = f"cc_jupyter.{name}".rpartition(".")
+    gone = parent != "cc_jupyter" and importlib.util.find_spec(parent) is None
+    assert gone or importlib.util.find_spec(f"cc_jupyter.{name}") is None
+
+
+def test_few_modules_lie_at_the_top_and_no_package_is_crowded():
+    assert len(list(ROOT.glob("*.py"))) <= 8
+    for folder in {ROOT / Path(module).parent for module in MODULES}:
+        assert len(list(folder.glob("*.py"))) <= 20, folder
+
+
+def test_every_package_says_what_it_is_for():
+    for module, text in MODULES.items():
+        if module.endswith("__init__.py"):
+            assert ast.get_docstring(ast.parse(text)), module
