@@ -78,7 +78,7 @@ def test_the_entry_of_a_model_is_one_and_all_its_words_are_named():
     toml = re.search(r"^```toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert toml is not None
     assert read_custom_models(tomllib.loads(toml[1])["models"])["my/llama"].has_price
-    named = re.search(r"^It takes (.*?)\.", text, re.MULTILINE)
+    named = re.search(r"^An entry can have (.*?)\.", text, re.MULTILINE)
     assert named is not None
     assert re.findall(r"`(\w+)`", named[1]) == list(FIELDS)
 
