@@ -1,4 +1,4 @@
-"""The Python face: the same path as the magics, without a screen."""
+"""The Python API: `ask` and `stream` take the same path as the magics, without a screen."""
 
 from __future__ import annotations
 
@@ -47,43 +47,44 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     api_key_env: str | None = None,
     max_retries: int | None = None,
 ) -> Reply:
-    """Ask a model and give its whole answer; nothing is shown.
+    """Ask a model and return its whole answer; nothing is shown.
 
     Parameters
     ----------
     prompt
-        Sent to the letter; `{{ }}` is text here.
+        Sent unchanged; `{{ }}` is plain text here.
     system
-        The system prompt; in a thread it holds from this turn on.
+        The system prompt; in a thread it applies from this turn on.
     param
-        Other fields of the body, as JSON values.
+        Other fields of the request body, as JSON values.
     thread
         The conversation to join; without one nothing is remembered.
     new
-        Start that conversation anew.
+        Start that conversation from the beginning.
     key_env, api_key_env
-        The variable that holds the key, never the key itself; two names for one thing.
+        The environment variable that holds the key, never the key itself; both names mean the
+        same.
 
     Raises
     ------
     OptionError, ConfigError
         Something is wrong or missing; nothing was sent.
     ProviderError
-        The request was refused, or the answer broke off: `error.reply` is the part that came.
+        The request was refused, or the answer broke off: `error.reply` is the part received.
     KeyboardInterrupt
-        It was interrupted; the connection is closed.
+        The call was interrupted; the connection is closed.
     """
     options = {k: v for k, v in locals().items() if k != "prompt"}
-    reply = _session().run(_plan(prompt, **options), NullRenderer())
+    reply = _session().run(_prepare(prompt, **options), NullRenderer())
     if isinstance(reply.error, KeyboardInterrupt):
-        raise reply.error.with_traceback(None)  # the user's own frames say enough
+        raise reply.error.with_traceback(None)  # the user's frames are enough
     if reply.error is not None:
         raise reply.error
     return dataclasses.replace(reply, display=_display)
 
 
 def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN401  those of `ask`
-    """Ask a model and give the events of its answer as they come.
+    """Ask a model and yield the events of its answer as they arrive.
 
     Takes the options of `ask`. The last event is a `Stop` or an `Error`; closing the iterator
     closes the connection.
@@ -98,7 +99,7 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     for name in options:
         if name not in (ask.__kwdefaults__ or {}):
             raise TypeError(f"stream() got an unexpected keyword argument {name!r}")
-    return _events(_session().stream(_plan(prompt, **options)))
+    return _events(_session().stream(_prepare(prompt, **options)))
 
 
 def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
@@ -108,9 +109,9 @@ def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]
                 yield event
 
 
-def _plan(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  those of `ask`
+def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  those of `ask`
     if not isinstance(prompt, str):
-        raise OptionError(f"the prompt must be a text, not {prompt!r:.60}")
+        raise OptionError(f"the prompt must be a string, not {prompt!r:.60}")
     check_prompt(prompt, where_to="give it as the first argument")
     check_characters(options.get("system") or "")
     given = {name: value for name, value in options.items() if value is not None}
@@ -133,43 +134,43 @@ def _plan(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  thos
     )
     thread = given.pop("thread", None)
     shell = _shell()
-    question = PromptSpec(
+    spec = PromptSpec(
         prompt,
         parameters=parameters,
         thread=thread,
         once=thread is None,
         key_env=key_env,
-        # what a cell says again takes the place of what it said
+        # a cell that runs again replaces its turns
         turn_key=execution_context(shell).count_request() if shell is not None else None,
         notebook=execution_context(shell).notebook if shell is not None else "",
         **given,
     )
-    return session.plan(question, settings)
+    return session.prepare(spec, settings)
 
 
 def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in _NOT_A_FIELD:
         if name in param:
-            raise OptionError(f"`param` cannot set `{name}`", hint="it has a place of its own")
+            raise OptionError(f"`param` cannot set `{name}`", hint="it has an argument of its own")
     try:
         json.dumps(dict(param), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"`param` holds what JSON cannot say: {error}") from error
+        raise OptionError(f"`param` is not valid JSON: {error}") from error
     return param
 
 
 def _shell() -> InteractiveShell | None:
-    """Return the IPython that runs here, if there is one."""
+    """Return the running IPython, if there is one."""
     if "IPython" not in sys.modules:
         return None
-    from IPython import get_ipython  # noqa: PLC0415  a plain program must not load it
+    from IPython import get_ipython  # noqa: PLC0415  a plain program does not load it
 
     shell: InteractiveShell | None = get_ipython()
     return shell
 
 
 def _session() -> Session:
-    """Return the session of the magics, which knows what `%config` and the profile say."""
+    """Return the session of the magics, which knows `%config` and the profile."""
     shell = _shell()
     magics = shell.magics_manager.registry.get("CmdMagics") if shell is not None else None
     if magics is None:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from cc_jupyter.core.events import Usage
 
 
-IMPOSSIBLE = "the provider reported impossible token counts"
-
-
 class CountReader:
     """Reads the counts of one report and notes whether one of them cannot be true."""
 
@@ -81,7 +78,7 @@ class UsageReader:
     def rest(self) -> Iterator[Notice]:
         """Say so if the last report cannot be true."""
         if self._impossible:
-            yield Notice(IMPOSSIBLE)
+            yield Notice("the provider reported impossible token counts", is_usage_doubtful=True)
 
     def _said(self, usage: dict[str, Any]) -> dict[str, Any]:
         """Leave out what says nothing: `null`, and zeros sent until something is known.

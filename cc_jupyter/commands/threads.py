@@ -195,7 +195,9 @@ class TurnCommands:
                     f"turn {place + 1} has no version {use} with an answer",
                     hint=f"%cmd versions {place + 1} lists what it has",
                 )
-            thread.choose(place, use - 1, self._session.page(slot.key))
+            thread.choose(
+                place, use - 1, self._session.preparer.page(slot.key, self._session.settings())
+            )
             on_disk = self._session.settings().history
             self._session.history.save_thread(thread, on_disk=on_disk)
         rows = [

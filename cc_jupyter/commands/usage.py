@@ -228,7 +228,7 @@ class LedgerCommands:
         return plot_usage(usage_points(self._records(period, notebook)))
 
     def _budget(self, rest: str) -> Card:
-        spending = self._session.spending
+        spending = self._session.budget_guard
         if rest:
             budget = parse_budget(rest)
             spending.budget, spending.is_off = budget, budget is None

@@ -88,6 +88,8 @@ class Notice:
     """Something the user should know: a repeat, a repair, a value that was cut."""
 
     text: str
+    is_usage_doubtful: bool = False
+    """Whether it reports token counts that cannot be true."""
 
 
 @dataclass(frozen=True, slots=True)

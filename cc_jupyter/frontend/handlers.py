@@ -316,7 +316,11 @@ class Actions:
                 f"the cell has no version {number} with an answer",
                 hint=f"it has {pluralize(len(versions), 'version')}",
             )
-        thread.choose(spot.place, number - 1, self._session.page(spot.slot.key))
+        thread.choose(
+            spot.place,
+            number - 1,
+            self._session.preparer.page(spot.slot.key, self._session.settings()),
+        )
         self._save(thread)
         slot = thread.snapshot()[spot.place]
         return "answer", answer_body(slot, self._session.history, self._session.settings())

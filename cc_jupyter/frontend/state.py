@@ -214,13 +214,13 @@ class StateReader:
         """Say what is left of the budget; what a day or notebook spent is looked up rarely."""
         session, notebook = self.session, self.cell.notebook
         try:
-            budget = session.spending.standing(settings, notebook)
+            budget = session.budget_guard.effective_budget(settings, notebook)
             if budget is None:
                 return None
             day = session.now().astimezone().date()
-            key = (budget, notebook, len(session.spent), day)
+            key = (budget, notebook, len(session.replies), day)
             if self._spent is None or self._spent[0] != key:
-                spent_usd = session.spending.spent_usd(budget, settings, notebook)
+                spent_usd = session.budget_guard.spent_usd(budget, settings, notebook)
                 left = format_usd(max(budget.usd - spent_usd, budget.usd * 0))
                 said = f"{left} of {format_usd(budget.usd)} per {budget.period}"
                 self._spent = (key, said)
@@ -237,7 +237,9 @@ def running_body(session: Session) -> dict[str, Any] | None:
     running = under_way[-1]
     came_bytes = running.builder.came_bytes
     # a model's ratio may have to be read from the disk: not for nothing, as at the beginning
-    estimate = session.spending.calibration.tokens(running.model, came_bytes) if came_bytes else 0
+    estimate = (
+        session.budget_guard.calibration.tokens(running.model, came_bytes) if came_bytes else 0
+    )
     tokens = max(estimate, running.builder.usage.output_tokens or 0)
     return {
         "cell_id": running.cell_id,

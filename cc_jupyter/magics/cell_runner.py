@@ -1,4 +1,4 @@
-"""One cell or one line: options and prompt in, a question to the session, variables out."""
+"""Run one cell or line: from its options and prompt, through the session, to variables."""
 
 from __future__ import annotations
 
@@ -80,37 +80,37 @@ class CellRunner:
         if options.help:
             self._show(TextOutput(option_help()))
             return
-        with self._failures_told(options.name):
-            # IPython ends every cell with a newline of its own
+        with self._explain_failures(options.name):
+            # IPython ends every cell with a newline
             self._run_cell(options, text.removesuffix("\n"), local_ns)
 
     def line(self, line: str, local_ns: dict[str, object]) -> object:
-        """Run a `%cmd` line and give its result, which shows itself."""
+        """Run a `%cmd` line and return its result, which displays itself."""
         command = (line.split(None, 1) or [""])[0]
         rest = line.lstrip()[len(command) :]
-        with self._failures_told():
+        with self._explain_failures():
             if command == "ask":
                 return self._ask(rest, local_ns)
             return self._commands.run(command, rest.strip())
 
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
-        plan, capture = self._plan(options, text, local_ns)
+        prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
-            self._show(dry_run(plan, self.session))
+            self._show(dry_run(prepared, self.session))
             return
-        # an expression may print; a cell with one may hold more than the answer
+        # an expression may print, so its cell may hold more outputs than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
         owns_cell = not evaluated and self._cell.is_all_magic()
         value: object
-        if capture is not None:
+        if output_type is not None:
             first = iter((owns_cell,))  # a second request shows its answer below the first
             reply, value = self.session.ask_typed(
-                plan,
-                capture,
-                lambda each: self._run(options, each, capture, owns_cell=next(first, False)),
+                prepared,
+                output_type,
+                lambda each: self._run(options, each, output_type, owns_cell=next(first, False)),
             )
         else:
-            reply = self._run(options, plan, owns_cell=owns_cell)
+            reply = self._run(options, prepared, owns_cell=owns_cell)
             value = self._text(options, reply)
         if options.name is not None:
             self._shell.user_ns[options.name] = value
@@ -121,97 +121,107 @@ class CellRunner:
         options, text = parse_ask_line(line)
         if options.help:
             return TextOutput(option_help())
-        plan, capture = self._plan(options, text, local_ns)
+        prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
-            return dry_run(plan, self.session)
-        reply = self._run(options, plan, capture)
+            return dry_run(prepared, self.session)
+        reply = self._run(options, prepared, output_type)
         if options.format == "code":
             self._insert(reply)
         return reply
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
-        """Send a prompt of our own making, to the letter, with the options of a line."""
+        """Send a generated prompt unchanged, with the options and the remark of a line."""
         options, remark = parse_ask_line(line)
         text = f"{prompt}\n\n{remark}" if remark.strip() else prompt
         options = dataclasses.replace(options, raw=True)
-        composer = PromptBuilder(self._shell, {})
-        capture = composer.capture(options)
-        question = composer.question(options, text, self._cell, capture)
-        question = dataclasses.replace(question, notices=question.notices + notices)
-        return self._run(options, self.session.plan(question), capture)
+        spec, output_type = self._spec(options, text, {})
+        spec = dataclasses.replace(spec, notices=spec.notices + notices)
+        return self._run(options, self.session.prepare(spec), output_type)
 
     def _continue(self, rest: str) -> Reply:
-        """Carry the last answer on, in its own turn; the cell shows all of it."""
+        """Continue the last answer, in its own turn; the cell shows all of it."""
         options, text = parse_ask_line(rest)
         if text.strip():
             raise OptionError(
                 f"%cmd continue takes options and no text, not {text.strip()!r}",
                 hint="to say more, ask in a new cell",
             )
-        question = PromptSpec("", model=options.model, parameters=options.parameters)
-        question = dataclasses.replace(question, thread=options.thread, key_env=options.key_env)
-        return self._run(options, self.session.continued(question))
+        spec = PromptSpec(
+            "",
+            model=options.model,
+            parameters=options.parameters,
+            thread=options.thread,
+            key_env=options.key_env,
+        )
+        settings = self.session.settings()
+        return self._run(options, self.session.preparer.prepare_continuation(spec, settings))
 
-    def _plan(
+    def _prepare(
         self, options: CellOptions, text: str, local_ns: dict[str, object]
     ) -> tuple[PreparedRequest, OutputType | None]:
-        check_prompt(text, where_to="write it below the %%cmd line, or behind %cmd ask")
-        composer = PromptBuilder(self._shell, local_ns)
-        capture = composer.capture(options)
-        question = composer.question(options, text, self._cell, capture)
-        return self.session.plan(question), capture
+        check_prompt(text, where_to="write it below the %%cmd line, or after %cmd ask")
+        spec, output_type = self._spec(options, text, local_ns)
+        return self.session.prepare(spec), output_type
+
+    def _spec(
+        self, options: CellOptions, text: str, local_ns: dict[str, object]
+    ) -> tuple[PromptSpec, OutputType | None]:
+        builder = PromptBuilder(self._shell, local_ns)
+        output_type = builder.capture(options)
+        return builder.question(options, text, self._cell, output_type), output_type
 
     def _run(
         self,
         options: CellOptions,
-        plan: PreparedRequest,
-        capture: OutputType | None = None,
+        prepared: PreparedRequest,
+        output_type: OutputType | None = None,
         *,
         owns_cell: bool = False,
     ) -> Reply:
         self._cell.count_request()
-        renderer = self._renderer(options, plan, capture, owns_cell=owns_cell)
-        known = len(self.session.spent)
+        renderer = self._renderer(options, prepared, output_type, owns_cell=owns_cell)
+        replies = self.session.replies
+        known = len(replies)
         try:
-            reply = self._kept(options, self.session.run(plan, renderer))
+            reply = self._bind(options, self.session.run(prepared, renderer))
         except KeyboardInterrupt:
-            if len(self.session.spent) > known:  # it came when the answer was whole
-                self._kept(options, self.session.spent[-1])
+            if len(replies) > known:  # it came when the answer was complete
+                self._bind(options, replies[-1])
             raise
         if reply.error is not None:
             raise reply.error
         return reply
 
-    def _kept(self, options: CellOptions, reply: Reply) -> Reply:
-        """Leave a reply in `_cmd`, and give it as it shows itself."""
+    def _bind(self, options: CellOptions, reply: Reply) -> Reply:
+        """Bind a reply to `_cmd`; return it with the way it displays itself."""
         reply = dataclasses.replace(reply, display=self._display(quiet=options.quiet))
         self._shell.user_ns["_cmd"] = reply
         return reply
 
     def _display(self, *, quiet: bool) -> ReplyDisplay:
-        """Return how a reply shows itself: not again in the execution that has shown it."""
+        """Return how a reply displays itself: not again in the execution that has shown it."""
         if not quiet:
             return ReplyDisplay(self._cell, self._cell.token, "shown above")
-        # nothing was shown: a bare line shall show nothing, a variable shall
+        # with --quiet a bare line shows nothing, a variable shows the reply
         return ReplyDisplay(self._cell, self._cell.token if self._cell.ends_in_magic() else None)
 
     def _renderer(
         self,
         options: CellOptions,
-        plan: PreparedRequest,
-        capture: OutputType | None,
+        prepared: PreparedRequest,
+        output_type: OutputType | None,
         *,
         owns_cell: bool,
     ) -> Renderer:
         if options.quiet:
             return NullRenderer()
         renderer = self._cell.renderer(
-            short_name(plan.model.id),
-            plan.settings,
-            markdown=options.format != "text" and capture is None,
+            short_name(prepared.model.id),
+            prepared.settings,
+            markdown=options.format != "text" and output_type is None,
             owns_cell=owns_cell,
         )
-        return renderer if capture is None else PrettyJsonRenderer(renderer, capture.shown)
+        return renderer if output_type is None else PrettyJsonRenderer(renderer, output_type.shown)
 
     def _text(self, options: CellOptions, reply: Reply) -> str:
         """Return the answer's text.
@@ -219,7 +229,7 @@ class CellRunner:
         Raises
         ------
         StreamError
-            It has none, and a variable was to hold it.
+            It has none, and a variable was to be bound to it.
         """
         if not reply.text and options.name is not None:
             only = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
@@ -227,16 +237,16 @@ class CellRunner:
         return reply.text
 
     def _insert(self, reply: Reply) -> None:
-        """Put the code of an answer into one new cell below, not run."""
+        """Insert the code of an answer as one new cell below; do not run it."""
         code = one_cell(reply.code)
         if code:
             self._shell.set_next_input(code)
         else:
-            self._show(TextOutput("the answer holds no code block; no cell was added"))
+            self._show(TextOutput("the answer contains no code block; no cell was added"))
 
     @contextmanager
-    def _failures_told(self, name: str | None = None) -> Iterator[None]:
-        """Make what fails fit to stand under the cell, where `name` was to be bound."""
+    def _explain_failures(self, name: str | None = None) -> Iterator[None]:
+        """Complete the message of what fails, also with what became of the variable `name`."""
         before = self._shell.user_ns.get("_cmd")
         unbound = "" if name is None else f"{name} was not bound"
         if name in self._shell.user_ns:
@@ -247,10 +257,10 @@ class CellRunner:
             error.hint = "; ".join(filter(None, (error.hint, unbound))) or None
             raise
         except KeyboardInterrupt as interrupt:
-            kept = "" if self._shell.user_ns.get("_cmd") is before else "what came is kept"
+            saved = "" if self._shell.user_ns.get("_cmd") is before else "what came is kept"
             notes = getattr(interrupt, "__notes__", ())
-            said = "; ".join(filter(None, ("KeyboardInterrupt: stopped", kept, unbound, *notes)))
-            interrupt._render_traceback_ = lambda: [said]  # type: ignore[attr-defined]  # IPython's
+            text = "; ".join(filter(None, ("KeyboardInterrupt: stopped", saved, unbound, *notes)))
+            interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]  # IPython's
             raise
 
     def _show(self, result: object) -> None:

@@ -1,4 +1,4 @@
-"""What a request is likely to cost, what was spent, and the budget that stands between the two."""
+"""Keep a session within its budget: estimate requests, add up spending, cut answers off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import Usage
-from cc_jupyter.session.prepare import plan_cost
 from cc_jupyter.usage.budget import Budget, load_budget
 from cc_jupyter.usage.estimate import Calibration, estimate_tokens, text_bytes, usual_answer_tokens
 
@@ -22,78 +21,77 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
 
 
-_LOOK_S = 0.2
+_PRICING_INTERVAL_S = 0.2
 """How often a growing answer is priced."""
 
 
-class Spending:
+class BudgetGuard:
     """Estimates and budgets of one session.
 
     Parameters
     ----------
-    spent
+    replies
         The replies of the session so far.
     """
 
     def __init__(
-        self, history: Callable[[], History], spent: list[Reply], now: Callable[[], datetime]
+        self, history: Callable[[], History], replies: list[Reply], now: Callable[[], datetime]
     ) -> None:
         self._history = history
-        self._spent = spent
+        self._replies = replies
         self.now = now
         self.calibration = Calibration(self._recall)
         self.budget: Budget | None = None
-        """What `%cmd budget` set in this session."""
+        """The budget that `%cmd budget` set in this session."""
         self.is_off = False
-        """Whether `%cmd budget off` was said."""
+        """Whether `%cmd budget off` was run."""
 
-    def estimate(self, plan: PreparedRequest) -> Usage:
+    def estimate(self, prepared: PreparedRequest) -> Usage:
         """Estimate the tokens of a request and of its answer."""
-        asked = plan.request.parameters.max_tokens if plan.question.parameters.max_tokens else None
+        request = prepared.request
+        limit = request.parameters.max_tokens if prepared.spec.parameters.max_tokens else None
         return Usage(
-            input_tokens=estimate_tokens(plan.request, self.calibration),
-            output_tokens=asked or usual_answer_tokens(self._past_tokens(plan)),
+            input_tokens=estimate_tokens(request, self.calibration),
+            output_tokens=limit or usual_answer_tokens(self._answer_tokens(prepared)),
         )
 
-    def learn(self, plan: PreparedRequest, usage: Usage) -> None:
-        """Take what a model reported for a prompt."""
-        if not any(message.images for message in plan.request.messages):
-            self.calibration.learn(plan.model.id, usage.input_tokens, text_bytes(plan.request))
+    def learn(self, prepared: PreparedRequest, usage: Usage) -> None:
+        """Calibrate the estimates with the prompt tokens that a model reported."""
+        if not any(message.images for message in prepared.request.messages):
+            self.calibration.learn(
+                prepared.model.id, usage.input_tokens, text_bytes(prepared.request)
+            )
 
-    def current(self, plan: PreparedRequest) -> Budget | None:
-        """Return the budget that holds for a request; `None`: none does."""
-        return self.standing(plan.settings, plan.question.notebook)
-
-    def standing(self, settings: Settings, notebook: str) -> Budget | None:
-        """Return the budget that holds in a notebook; `None`: none does."""
+    def effective_budget(self, settings: Settings, notebook: str) -> Budget | None:
+        """Return the budget that applies in a notebook; `None`: there is none."""
         if self.budget is not None or self.is_off:
             return self.budget
-        kept = load_budget(notebook)
-        if kept is None and settings.budget_usd is not None:
-            kept = Budget(settings.budget_usd)
-        return kept
+        saved = load_budget(notebook)
+        if saved is None and settings.budget_usd is not None:
+            return Budget(settings.budget_usd)
+        return saved
 
-    def guard(self, plan: PreparedRequest) -> BudgetWatcher | None:
-        """Refuse what would pass the budget; give what watches the answer, if there is a budget.
+    def check(self, prepared: PreparedRequest) -> BudgetWatcher | None:
+        """Check the estimated cost; return what watches the answer, if there is a budget.
 
         Raises
         ------
         OptionError
-            The estimate passes the budget.
+            The estimated cost exceeds the budget.
         """
-        budget = self.current(plan)
+        budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
         if budget is None:
             return None
-        spent_usd = self.spent_usd(budget, plan.settings, plan.question.notebook)
-        usage = self.estimate(plan)
-        budget.check(spent_usd, plan_cost(plan, usage, self.now()).usd)
-        return BudgetWatcher(budget, plan, spent_usd, usage, self)
+        spent_usd = self.spent_usd(budget, prepared.settings, prepared.spec.notebook)
+        usage = self.estimate(prepared)
+        budget.check(spent_usd, prepared.cost(usage, self.now()).usd)
+        return BudgetWatcher(budget, prepared, spent_usd, usage, self)
 
     def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
-        """Return what counts against a budget; requests of unknown cost count nothing."""
-        mine = sum((reply.cost.usd or Decimal(0) for reply in self._spent), Decimal(0))
+        """Return the spending that counts against a budget; unknown costs add nothing."""
+        session_usd = sum((reply.cost.usd or Decimal(0) for reply in self._replies), Decimal(0))
         if budget.period == "session" or not settings.history:
-            return mine
+            return session_usd
         midnight = datetime.combine(self.now().astimezone().date(), time()).astimezone()
         store = self._history().store
         if budget.period == "day":
@@ -102,17 +100,18 @@ class Spending:
             row = store.spent(notebook=notebook)
         return row.reported_usd + row.estimated_usd
 
-    def _past_tokens(self, plan: PreparedRequest) -> list[int]:
-        past = [
+    def _answer_tokens(self, prepared: PreparedRequest) -> list[int]:
+        """Return the lengths of earlier answers of the model."""
+        lengths = [
             reply.usage.output_tokens
-            for reply in self._spent
-            if reply.model == plan.model.id and reply.usage.output_tokens is not None
+            for reply in self._replies
+            if reply.model == prepared.model.id and reply.usage.output_tokens is not None
         ]
-        if past or not plan.settings.history:
-            return past
+        if lengths or not prepared.settings.history:
+            return lengths
         try:
-            return self._history().store.output_lengths(plan.model.id)
-        except CcError:  # the history is told of when the answer is kept
+            return self._history().store.output_lengths(prepared.model.id)
+        except CcError:  # saving the answer reports what is wrong with the history
             return []
 
     def _recall(self, model: str) -> tuple[int, int] | None:
@@ -120,56 +119,57 @@ class Spending:
 
 
 class BudgetWatcher:
-    """Watches one answer: it is cut when its cost so far passes the budget.
+    """Watches one answer and cuts it off when its cost so far exceeds the budget.
 
-    What has come is priced five times a second, so that much may be spent beyond the budget; the
-    tokens are an estimate until the provider reports them.
+    The text received is priced five times a second: what arrives in between may exceed the budget.
+    Tokens are an estimate until the provider reports them.
     """
 
     def __init__(
         self,
         budget: Budget,
-        plan: PreparedRequest,
+        prepared: PreparedRequest,
         spent_usd: Decimal,
         expected: Usage,
-        spending: Spending,
+        budget_guard: BudgetGuard,
     ) -> None:
         self._budget = budget
-        self._plan = plan
+        self._prepared = prepared
         self._spent_usd = spent_usd
         self._expected = expected
-        self._calibration = spending.calibration
-        self._sent_at = spending.now()
-        self._due_s = 0.0
-        self._came_bytes = 0
+        self._calibration = budget_guard.calibration
+        self._sent_at = budget_guard.now()
+        self._next_pricing_s = 0.0
+        self._received_bytes = 0
 
     def add(self, text: str, usage: Usage) -> None:
-        """Take a piece of the answer and what was reported so far.
+        """Add a piece of the answer and the usage reported so far.
 
         Raises
         ------
         StreamError
             The budget is used up.
         """
-        self._came_bytes += len(text.encode())
-        if monotonic() < self._due_s:
+        self._received_bytes += len(text.encode())
+        if monotonic() < self._next_pricing_s:
             return
-        self._due_s = monotonic() + _LOOK_S
-        output = self._calibration.tokens(self._plan.model.id, self._came_bytes)
+        self._next_pricing_s = monotonic() + _PRICING_INTERVAL_S
+        output = self._calibration.tokens(self._prepared.model.id, self._received_bytes)
         running = Usage(
             input_tokens=usage.input_tokens or self._expected.input_tokens,
             output_tokens=max(output, usage.output_tokens or 0),
             cache_read_tokens=usage.cache_read_tokens,
             cache_write_tokens=usage.cache_write_tokens,
         )
-        usd = plan_cost(self._plan, running, self._sent_at).usd
+        usd = self._prepared.cost(running, self._sent_at).usd
         if usd is not None and self._spent_usd + usd > self._budget.usd:
             raise StreamError(
-                f"the answer was cut: it passes the budget of {self._budget.usd:f} US dollars"
+                f"the answer was cut off: it exceeds the budget of {self._budget.usd:f} US dollars"
                 f" per {self._budget.period}",
-                hint="what came is kept; %cmd budget AMOUNT raises it, %cmd continue goes on",
+                hint="the text received is saved; %cmd budget AMOUNT raises the budget, %cmd continue"
+                " continues the answer",
             )
 
     def note(self, reply: Reply) -> str | None:
-        """Say how much of the budget is used, from 80 % on."""
+        """Return a notice of how much of the budget is used, from 80 % on."""
         return self._budget.note(self._spent_usd + (reply.cost.usd or Decimal(0)))

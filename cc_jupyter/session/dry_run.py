@@ -1,4 +1,4 @@
-"""What would be sent, without sending it."""
+"""Show what would be sent, without sending it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.session.prepare import plan_cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,26 +21,26 @@ if TYPE_CHECKING:
 
 _LONG_DATA = 1_000
 _BASE64 = re.compile(r"(?:data:image/[a-z]+;base64,)?[A-Za-z0-9+/]{200}")
-_MOST_SHOWN = 20_000
-"""Characters of a body on the screen, so that a notebook stays small."""
+_SHOWN_CHARS = 20_000
+"""Characters of the body on the screen: a saved notebook stays small."""
 
 
 class DryRun(dict[str, Any]):
-    """A request as it would go out; a dict to a program, a text to a person."""
+    """A request as it would be sent: a dict for programs that displays as text."""
 
     def __str__(self) -> str:
         lines = [
             f"{self['method']} {self['url']}",
             f"messages: {len(self['messages'])}, bytes: {self['body_bytes']:,}; nothing was sent",
-            f"tokens: in ~{self['input_tokens']:,}, out ~{self['output_tokens']:,}{self._guessed}",
-            f"cost: {self['cost']}{self._guessed}",
+            f"tokens: in ~{self['input_tokens']:,}, out ~{self['output_tokens']:,}{self._note}",
+            f"cost: {self['cost']}{self._note}",
             *(_message_line(message) for message in self["messages"]),
             _cut(json.dumps(self["body"], ensure_ascii=False, indent=2)),
         ]
         return "\n".join(lines)
 
     @property
-    def _guessed(self) -> str:
+    def _note(self) -> str:
         return ", images by a rule of thumb" if any(m["images"] for m in self["messages"]) else ""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
@@ -51,11 +50,11 @@ class DryRun(dict[str, Any]):
         return f'<pre style="white-space: pre-wrap">{html.escape(str(self))}</pre>'
 
 
-def dry_run(plan: PreparedRequest, session: Session) -> DryRun:
-    """Describe the request of a plan, secrets removed, with estimated tokens and cost."""
-    raw = encode_body(plan.request)
-    request = plan.request
-    calibration = session.spending.calibration
+def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
+    """Describe a prepared request, secrets removed, with estimated tokens and cost."""
+    request = prepared.request
+    raw = encode_body(request)
+    calibration = session.budget_guard.calibration
 
     def part(role: str, text: str, images: Sequence[Image] = ()) -> dict[str, Any]:
         size = len(text.encode())
@@ -65,18 +64,18 @@ def dry_run(plan: PreparedRequest, session: Session) -> DryRun:
 
     parts = [part("system", request.system)] if request.system else []
     parts += [part(m.role, m.text, m.images) for m in request.messages]
-    usage = session.spending.estimate(plan)
-    cost = plan_cost(plan, usage, session.now())
+    usage = session.budget_guard.estimate(prepared)
+    cost = prepared.cost(usage, session.now())
     return DryRun(
         method="POST",
-        url=f"{plan.target.api_root}{request.endpoint}",
+        url=f"{prepared.target.api_root}{request.endpoint}",
         model=request.model,
         messages=parts,
         body_bytes=len(raw),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost="$?" if cost.usd is None else f"~{format_usd(cost.usd)}",
-        body=_redacted(json.loads(raw), plan.target.key.value),
+        body=_redacted(json.loads(raw), prepared.target.key.value),
     )
 
 
@@ -86,10 +85,10 @@ def _message_line(message: dict[str, Any]) -> str:
 
 
 def _cut(text: str) -> str:
-    if len(text) <= _MOST_SHOWN:
+    if len(text) <= _SHOWN_CHARS:
         return text
-    cut = f"cut: {_MOST_SHOWN:,} of {len(text):,} characters; all of it is in the value's 'body'"
-    return f"{text[:_MOST_SHOWN]}\n… [{cut}]"
+    cut = f"cut: {_SHOWN_CHARS:,} of {len(text):,} characters; the rest is in the value's 'body'"
+    return f"{text[:_SHOWN_CHARS]}\n… [{cut}]"
 
 
 def _redacted(value: Any, key: str) -> Any:  # noqa: ANN401  any JSON

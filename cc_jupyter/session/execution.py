@@ -1,4 +1,4 @@
-"""What IPython tells about the cell that runs, and nothing else of IPython."""
+"""What IPython knows about the running cell: its id, its notebook, its screen."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class ExecutionContext:
-    """The execution under way; in a terminal every one is new and has no id."""
+    """The running execution; in a terminal each one is new and its cell has no id."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._lock = threading.Lock()
         self._requests: Counter[object] = Counter()
-        """How many each execution has sent; a thread may still speak for an earlier one."""
+        """How many each execution has sent; a thread may still send for an earlier one."""
 
     @property
     def in_kernel(self) -> bool:
@@ -39,18 +39,18 @@ class ExecutionContext:
 
     @property
     def token(self) -> object:
-        """Something equal within one execution and different in every other."""
+        """A value that is equal within one execution and different in every other."""
         header = self._parent().get("header") or {}
         return header.get("msg_id") or self._shell.execution_count
 
     @property
     def notebook(self) -> str:
-        """The path of the notebook as the front end tells it; empty where it does not."""
-        told = os.environ.get("JPY_SESSION_NAME") or self._shell.user_ns.get("__vsc_ipynb_file__")
-        return told if isinstance(told, str) else ""
+        """The path of the notebook as the front end reports it; empty if it does not."""
+        path = os.environ.get("JPY_SESSION_NAME") or self._shell.user_ns.get("__vsc_ipynb_file__")
+        return path if isinstance(path, str) else ""
 
     def turn_key(self) -> TurnKey | None:
-        """Return the key of the next request of this execution; `None` where cells have no ids."""
+        """Return the key of the next request of this execution; `None`: cells have no ids."""
         with self._lock:
             return self._turn_key()
 
@@ -68,12 +68,12 @@ class ExecutionContext:
         return TurnKey(self.notebook, cell_id, self._requests[self.token])
 
     def is_all_magic(self) -> bool:
-        """Whether the cell is one `%%cmd` and nothing else, so that its outputs are all ours."""
+        """Return whether the cell is one `%%cmd` and nothing else, so all its outputs are ours."""
         code = (self._parent().get("content") or {}).get("code")
         return isinstance(code, str) and code.split(None, 1)[:1] == ["%%cmd"]
 
     def ends_in_magic(self) -> bool:
-        """Whether the last line is a bare `%cmd …`, whose value is shown without being asked."""
+        """Return whether the last line is a bare `%cmd …`, whose value IPython displays."""
         history = self._shell.history_manager
         typed = history.input_hist_raw[-1] if history is not None else ""
         return typed.rstrip().rpartition("\n")[2].split(None, 1)[:1] == ["%cmd"]
@@ -81,7 +81,7 @@ class ExecutionContext:
     def renderer(
         self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
     ) -> Renderer:
-        """Return the screen that fits the front end; `label` says whom one waits for."""
+        """Return the renderer for the front end; `label` names the model it waits for."""
         reasoning = settings.reasoning
         if not self._shows_updates():
             return printer(sys.stdout, label, reasoning=reasoning, markdown=markdown)
@@ -89,12 +89,12 @@ class ExecutionContext:
         return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
 
     def show_again(self, reply: Reply, *, instead: str | None = None) -> None:
-        """Show a reply's text as an output of its own.
+        """Show a reply's text as a new output.
 
         Parameters
         ----------
         instead
-            Why its text needs no showing; a terminal says it, since it says `Out[n]` anyway.
+            Why the text need not be shown; a terminal prints it, since it prints `Out[n]` anyway.
         """
         text = reply.text or f"(no text: {reply.stop_reason})"
         if not self.in_kernel:
@@ -122,27 +122,27 @@ class ExecutionContext:
 
 @functools.cache
 def execution_context(shell: InteractiveShell) -> ExecutionContext:
-    """Return what counts the requests of a shell's executions, the same to all who ask."""
+    """Return the one execution context of a shell, which counts its requests."""
     return ExecutionContext(shell)
 
 
 @dataclass(frozen=True)
 class ReplyDisplay:
-    """How a reply shows itself: not again in the execution that has shown it."""
+    """How a reply displays itself: not again in the execution that has shown it."""
 
     cell: ExecutionContext
     execution: object
-    """The one in which it is not shown; `None`: it always is."""
+    """The execution in which it is not shown again; `None`: it always is."""
     why: str = "--quiet"
 
     def __call__(self, reply: Reply) -> None:
-        """Show a reply, or say why not."""
+        """Show a reply, or why it is not shown again."""
         here = self.execution is not None and self.cell.token == self.execution
         self.cell.show_again(reply, instead=self.why if here else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _nowhere, ()  # a reply that is stored belongs to no cell any more
+        return _no_display, ()  # a pickled reply no longer belongs to a cell
 
 
-def _nowhere() -> None:
-    """Stand for the cell of a reply that was stored."""
+def _no_display() -> None:
+    """Replace the display of a reply that was pickled."""

@@ -1,14 +1,10 @@
-"""Ctrl-C and the notebook's stop button as an event instead of an exception out of nowhere.
+"""The requests in flight, and how to stop them.
 
-`KeyboardInterrupt` may come between any two instructions, also while an answer is being kept or
-drawn. While a request is under way the signal only wakes the waiting thread, which then stops at
-a place of its own choosing; nothing half done is left behind.
-
-Requests under way, as another thread sees and stops them.
-
-A front end asks beside the cell that waits for its answer. What it may do to the request is to
-say that it is to stop; the cell's own thread then ends it at a place of its own choosing. Who
-does not want to ask may listen, and is called from the cell's thread.
+`KeyboardInterrupt` may come between any two instructions, also while an answer is saved or drawn.
+While a request is in flight, Ctrl-C and the notebook's stop button only wake the waiting thread,
+which then stops at a safe point; nothing is left half done. A front end reads the requests from
+another thread and asks them to stop in the same way, or listens and is called from the cell's
+thread.
 """
 
 from __future__ import annotations
@@ -27,29 +23,32 @@ if TYPE_CHECKING:
     from cc_jupyter.client.reply_builder import ReplyBuilder
 
 
-_PATIENCE = 3
-"""So many interrupts in one request break through, whatever it is doing."""
+_MAX_INTERRUPTS = 3
+"""This many interrupts in one request break through, whatever it is doing."""
 _ECHO_S = 0.5
-_deaf_until_s = 0.0
+"""How long a second interrupt is taken for an echo of the first."""
+NOTIFY_INTERVAL_S = 0.5
+"""How often listeners are notified of the progress of an answer."""
+_ignored_until_s = 0.0
 
 
 class InterruptGuard:
-    """Calls `wake` on an interrupt while it is entered.
+    """Calls `wake` on an interrupt, as a context manager.
 
-    It steps in only where Python's own handler stands, in the main thread: a program that
-    handles the signal itself goes on doing so. Whatever way it is left, that handler stands again.
+    It replaces only Python's own handler, in the main thread: a program that handles the signal
+    itself still does. However the block is left, Python's handler is restored.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._installed = False
         self.count = 0
-        """How many interrupts came."""
+        """The number of interrupts so far."""
 
     def __enter__(self) -> Self:
         if _default_handler_installed():
             self._installed = True
-            signal.signal(signal.SIGINT, self._note)
+            signal.signal(signal.SIGINT, self._on_interrupt)
         return self
 
     def __exit__(
@@ -62,79 +61,75 @@ class InterruptGuard:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt(self) -> None:
-        """Do what an interrupt does, from any thread; it never breaks through."""
+        """Do the same as an interrupt, from any thread; it never breaks through."""
         self.count += 1
         self._wake()
 
-    def _note(self, number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as signal gives it
+    def _on_interrupt(self, number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as signal gives it
         self.count += 1
-        if self.count >= _PATIENCE:
-            # put back first: what is raised here may come from within `__exit__`
+        if self.count >= _MAX_INTERRUPTS:
+            # restored first: the exception may be raised within `__exit__`
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.default_int_handler(number, frame)
         self._wake()
 
 
 def ignore_echo() -> None:
-    """Let an interrupt that follows at once go unheard; after half a second they count again.
+    """Ignore an interrupt that follows at once; after half a second they count again.
 
-    For kernels alone, which set their handler anew before each execution. There a second
+    Only for kernels, which set their handler again before each execution. There a second
     interrupt hits the kernel while it reports the first, and its reply gets lost: the cell
-    looks busy for ever (every third time, 0.3 to 3 ms apart; measured 2026-11-23, ipykernel 7.4).
+    looks busy forever (every third time, 0.3 to 3 ms apart; measured 2026-11-23, ipykernel 7.4).
     """
-    global _deaf_until_s  # noqa: PLW0603  a process has one handler
+    global _ignored_until_s  # noqa: PLW0603  a process has one handler
     if _default_handler_installed():
-        _deaf_until_s = monotonic() + _ECHO_S
-        signal.signal(signal.SIGINT, _hear_later)
+        _ignored_until_s = monotonic() + _ECHO_S
+        signal.signal(signal.SIGINT, _on_late_interrupt)
 
 
-def _hear_later(number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as signal gives it
-    if monotonic() >= _deaf_until_s:
+def _on_late_interrupt(number: int, frame: Any) -> None:  # noqa: ANN401  a frame, as signal gives it
+    if monotonic() >= _ignored_until_s:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.default_int_handler(number, frame)
 
 
 def _default_handler_installed() -> bool:
-    """Return whether interrupts come to this thread, by Python's own handler."""
+    """Return whether this thread gets interrupts from Python's own handler."""
     main = threading.current_thread() is threading.main_thread()
-    standing = signal.getsignal(signal.SIGINT)
-    return main and standing in (signal.default_int_handler, _hear_later)
-
-
-TOLD_S = 0.5
-"""How often a listener hears how far an answer is."""
+    handler = signal.getsignal(signal.SIGINT)
+    return main and handler in (signal.default_int_handler, _on_late_interrupt)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InFlightRequest:
-    """A request under way."""
+    """A request in flight."""
 
     cell_id: str | None
-    """`None`: no cell is known that asked."""
+    """`None`: the cell that sent it is unknown."""
     thread: str | None
-    """The conversation's name; `None`: it stands in none."""
+    """The conversation's name; `None`: it belongs to none."""
     model: str
     builder: ReplyBuilder
-    """What has come so far; another thread only reads it."""
+    """The answer so far; other threads only read it."""
     interrupt: Callable[[], None]
-    """Says that it is to stop; safe from any thread."""
+    """Asks it to stop; safe from any thread."""
     started_s: float
     """By `time.monotonic`."""
 
 
 class InFlightRequests:
-    """All requests of this process that are under way; for use from any thread."""
+    """All requests of this process that are in flight; safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: tuple[InFlightRequest, ...] = ()  # swapped whole, as are
+        self._requests: tuple[InFlightRequest, ...] = ()  # replaced as a whole, as are
         self._listeners: tuple[Callable[[bool], None], ...] = ()
         self._due_s = 0.0
 
     @property
     def now(self) -> tuple[InFlightRequest, ...]:
-        """Those under way at this instant, oldest first."""
-        return self._running
+        """The requests in flight at this moment, oldest first."""
+        return self._requests
 
     @contextmanager
     def during(
@@ -146,62 +141,62 @@ class InFlightRequests:
         thread: str | None,
         model: str,
     ) -> Iterator[None]:
-        """Have a request among those under way until the block is left; listeners hear of both."""
-        running = InFlightRequest(cell_id, thread, model, builder, interrupt, monotonic())
+        """List a request as in flight until the block is left; listeners are notified of both."""
+        request = InFlightRequest(cell_id, thread, model, builder, interrupt, monotonic())
         with self._lock:
-            self._running = (*self._running, running)
+            self._requests = (*self._requests, request)
         try:
-            self._turn()
+            self._count_changed()
             yield
         finally:
             with self._lock:
-                self._running = tuple(each for each in self._running if each is not running)
-            self._turn()
+                self._requests = tuple(each for each in self._requests if each is not request)
+            self._count_changed()
 
     def listen(self, listener: Callable[[bool], None]) -> None:
-        """Call a listener when requests begin and end, and now and then while their answers come.
+        """Call a listener when requests begin and end, and at intervals while answers arrive.
 
-        It is called from the threads that wait for the answers, without a lock. What it is given
-        tells whether something else of the session has changed.
+        It is called from the threads that wait for the answers, without a lock. Its argument is
+        whether something else about the session has changed.
         """
         with self._lock:
             self._listeners = (*self._listeners, listener)
 
     def leave(self, listener: Callable[[bool], None]) -> None:
-        """Call a listener no more."""
+        """Stop calling a listener."""
         with self._lock:
             self._listeners = tuple(each for each in self._listeners if each != listener)
 
     def beat(self) -> None:
-        """Tell the listeners how far it is, if it is time; to be called at each event."""
+        """Notify the listeners of progress if the interval has passed; call it at each event."""
         if self._listeners and monotonic() >= self._due_s:
-            self._tell()
+            self._notify()
 
     def changed(self) -> None:
-        """Tell the listeners that a model, a thread or a version was chosen."""
-        self._tell(changed=True)
+        """Notify the listeners that a model, a thread or a version was chosen."""
+        self._notify(changed=True)
 
-    def _turn(self) -> None:
-        """Tell at once that the first began or the last ended; of others it is told in its time."""
-        if len(self._running) <= 1:
+    def _count_changed(self) -> None:
+        """Notify at once when the first begins or the last ends, else at the next interval."""
+        if len(self._requests) <= 1:
             self._due_s = 0.0
         self.beat()
 
-    def _tell(self, *, changed: bool = False) -> None:
-        self._due_s = monotonic() + TOLD_S
+    def _notify(self, *, changed: bool = False) -> None:
+        self._due_s = monotonic() + NOTIFY_INTERVAL_S
         for listener in self._listeners:
             try:
                 listener(changed)
-            except Exception:  # noqa: BLE001  whoever cannot hear must not cost the answer
+            except Exception:  # noqa: BLE001  a listener that fails must not cost the answer
                 self.leave(listener)
 
     def stop(self, cell_id: str) -> bool:
-        """Stop what a cell asked; tell whether there was anything.
+        """Stop the requests of a cell; return whether there were any.
 
-        A request without a cell is taken for the cell's: a kernel runs one cell at a time.
+        A request without a cell is counted as the cell's: a kernel runs one cell at a time.
         """
-        with self._lock:  # what is stopped is still under way: it hears of it
-            found = [each for each in self._running if each.cell_id in (cell_id, None)]
+        with self._lock:  # a request in the tuple is still in flight and notices the interrupt
+            found = [each for each in self._requests if each.cell_id in (cell_id, None)]
             for each in found:
                 each.interrupt()
         return bool(found)

@@ -1,4 +1,8 @@
-"""A question with everything decided: which request goes out. Nothing here sends anything."""
+"""From a prompt to a request that is ready to send.
+
+`Preparer` decides the model, the endpoint, the key and the messages. Nothing here reserves or sends
+anything, so a dry run and an estimate prepare as well.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
+from cc_jupyter.client.endpoint import find_endpoint
 from cc_jupyter.client.image_limits import check_images
 from cc_jupyter.client.structured_output import is_thinking, preferred_format
 from cc_jupyter.conversation.turns import Context
@@ -15,110 +20,234 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
 from cc_jupyter.core.money import Cost
 from cc_jupyter.models.pricing import price
-from cc_jupyter.models.registry import LOCAL, ResolvedModel
+from cc_jupyter.models.registry import LOCAL, ResolvedModel, chosen_model, settings_for
+from cc_jupyter.usage.estimate import trim_to_window
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from cc_jupyter.client.endpoint import Endpoint
+    from cc_jupyter.client.structured_output import FormatMemory
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.conversation.document_order import CellOrder
-    from cc_jupyter.conversation.thread import Thread
+    from cc_jupyter.conversation.document_order import CellOrder, DocumentOrder
+    from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.thread import Conversations, Thread
     from cc_jupyter.conversation.turns import Turn
     from cc_jupyter.core.events import Usage
+    from cc_jupyter.core.messages import TurnKey
+    from cc_jupyter.core.reply import Reply
+    from cc_jupyter.models.registry import Models
+    from cc_jupyter.prompt.output_types import OutputType, ValidationProblem
+    from cc_jupyter.usage.estimate import Calibration
+
+
+_CONTINUE_PROMPT = (
+    "Your last message was cut off. Go on exactly where it ends, in the middle of a word if that is"
+    " where it ends. Repeat nothing and say nothing about it."
+)
+"""Asks for the rest of an answer. Models refuse or ignore an answer of their own as the last
+message, so both wire formats ask for the rest in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A question with everything decided; nothing has been sent."""
+    """A request with everything decided; nothing is reserved or sent."""
 
-    question: PromptSpec
+    spec: PromptSpec
     request: Request
     model: ResolvedModel
     target: Endpoint
     settings: Settings
     thread: Thread | None
-    """`None`: the turn leaves no trace in any conversation."""
-    past: Context = field(default_factory=Context)
-    """What is sent along."""
+    """`None`: the turn belongs to no conversation."""
+    context: Context = field(default_factory=Context)
+    """The earlier turns that are sent along."""
     page: CellOrder | None = None
-    """Whose order decided on that; `None`: the order of execution."""
+    """The page whose order decided on the context; `None`: the order of execution did."""
     place: int | None = None
-    """The turn's place in its thread, where it has one already."""
+    """The turn's place in its thread, if it has one already."""
     beginning: str = ""
-    """What the answer begins with: an earlier one that was cut, and is carried on."""
+    """The text so far of an answer that was cut off and is continued."""
 
     @property
     def order(self) -> str:
-        """By what the conversation was ordered: `execution` or `document`."""
+        """What orders the conversation: `execution` or `document`."""
         return "execution" if self.page is None else "document"
 
     @property
     def zdr(self) -> bool:
-        """Whether zero data retention is asked for."""
-        return self.question.zdr or self.settings.zdr
+        """Whether zero data retention is requested."""
+        return self.spec.zdr or self.settings.zdr
+
+    def cost(self, usage: Usage, sent_at: datetime, *, is_doubtful: bool = False) -> Cost:
+        """Price a usage; a doubtful one makes the cost an estimate. The local model is free."""
+        if self.target.served_by == LOCAL:
+            return Cost(Decimal(0), "reported", None)
+        entry = self.model.spec
+        return price(
+            entry,
+            usage,
+            sent_at,
+            price_date=entry.price_date if entry else None,
+            # with zero data retention the upstream may cost more than the list says
+            estimated=is_doubtful or self.zdr,
+        )
 
 
-_GO_ON = (
-    "Your last message was cut off. Go on exactly where it ends, in the middle of a word if that is"
-    " where it ends. Repeat nothing and say nothing about it."
-)
-"""Asks for the rest of an answer: models refuse or ignore an answer of their own as the last
-message, so on both wires it is asked for in words."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preparer:
+    """Turns prompts into prepared requests, with the parts of a session."""
+
+    conversations: Conversations
+    document_order: DocumentOrder
+    history: History
+    models: Models
+    formats: FormatMemory
+    """The response formats that models are known to accept."""
+    calibration: Calibration
+    """Estimates tokens, to keep a request within the model's context window."""
+
+    def page(self, key: TurnKey | None, settings: Settings) -> CellOrder | None:
+        """Return the page that orders a turn's thread; `None`: the order of execution does."""
+        return self.document_order.page(key) if settings.order == "document" else None
+
+    def prepare(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
+        """Decide the model, the endpoint, the key and the messages.
+
+        Raises
+        ------
+        CcError
+            Something is missing, unknown or unusable.
+        """
+        if spec.once:
+            return self._prepare(spec, settings, None, None)
+        thread = self.conversations.thread(spec.thread)
+        page = self.page(spec.turn_key, settings)
+        context = thread.past(spec.turn_key, anew=spec.new, page=page)
+        return dataclasses.replace(self._prepare(spec, settings, thread, context), page=page)
+
+    def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
+        """Prepare to continue the last answer of a thread, in the same turn.
+
+        Parameters
+        ----------
+        spec
+            The thread, model and parameters; its prompt is ignored.
+
+        Raises
+        ------
+        OptionError
+            There is no answer, or it is complete.
+        """
+        thread = self.conversations.thread(spec.thread)
+        place = thread.last_place()
+        turn = None if place is None else thread.slots[place].turn
+        if place is None or turn is None:
+            raise OptionError(
+                f"the thread {thread.name} holds no answer yet", hint="there is nothing to continue"
+            )
+        record = self.history.record(turn.id)
+        if record is not None and record.stop_reason in ("stop", "content_filter", "tool_call"):
+            raise OptionError(
+                f"the last answer is complete ({record.stop_reason})",
+                hint="ask for more in a new cell",
+            )
+        key = thread.slots[place].key
+        page = self.page(key, settings)
+        before = thread.past_of(place, page)
+        context, prompt = continuation_context(before, turn)
+        model = spec.model or (record.model if record else None)
+        sent = dataclasses.replace(spec, prompt=prompt, model=model, images=())
+        prepared = self._prepare(sent, settings, thread, context)
+        saved = dataclasses.replace(
+            sent,
+            prompt=turn.prompt,
+            images=turn.images,
+            system=turn.system,
+            turn_key=key,
+            values=turn.basis.question.values if turn.basis else (),
+        )
+        return dataclasses.replace(
+            prepared, spec=saved, place=place, beginning=turn.answer, context=before, page=page
+        )
+
+    def prepare_repair(
+        self,
+        prepared: PreparedRequest,
+        output_type: OutputType,
+        reply: Reply,
+        problem: ValidationProblem,
+    ) -> PreparedRequest:
+        """Prepare to ask once more, in the same turn, for an answer that fits its type."""
+        request = output_type.repaired(prepared.request, reply, problem)
+        request = self._with_known_format(request, prepared.target)
+        notices = (*prepared.spec.notices, output_type.repair_notice(problem))
+        spec = dataclasses.replace(prepared.spec, notices=notices)
+        turn = reply.provenance.turn
+        place = None if turn is None else turn - 1
+        return dataclasses.replace(prepared, spec=spec, request=request, place=place)
+
+    def _prepare(
+        self, spec: PromptSpec, settings: Settings, thread: Thread | None, context: Context | None
+    ) -> PreparedRequest:
+        name = chosen_model(spec.model, settings)
+        settings = settings_for(name, settings)
+        if name == LOCAL:
+            name = _local_model_id()
+        target = find_endpoint(settings, spec.key_env)
+        model = self.models.find(name, target, settings.models)
+        request = build_request(spec, settings, model, context)
+        window = model.spec.context_tokens if model.spec else None
+        request, notice = trim_to_window(request, window, self.calibration, trim=settings.trim)
+        if notice is not None:
+            spec = dataclasses.replace(spec, notices=(*spec.notices, notice))
+        check_image_support(request, target, model)
+        request = self._with_known_format(request, target)
+        return PreparedRequest(spec, request, model, target, settings, thread, context or Context())
+
+    def _with_known_format(self, request: Request, target: Endpoint) -> Request:
+        """Ask for the answer in the format that this model is known to accept."""
+        form = self.formats.recall(target.api_root, request.model, request.answer_format)
+        return dataclasses.replace(request, answer_format=form)
 
 
-def continuation_context(past: Context, turn: Turn) -> tuple[Context, str]:
-    """Return what stands before, and what is said, to get the rest of an answer that was cut."""
-    said = (Message("user", turn.prompt, turn.images), Message("assistant", turn.answer))
-    system = past.system if turn.system is None else turn.system
-    return Context((*past.messages, *said), system or None, past.turns), _GO_ON
+def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:
+    """Return the context and the prompt that ask for the rest of an answer."""
+    messages = (Message("user", turn.prompt, turn.images), Message("assistant", turn.answer))
+    system = context.system if turn.system is None else turn.system
+    return Context((*context.messages, *messages), system or None, context.turns), _CONTINUE_PROMPT
 
 
 def build_request(
-    question: PromptSpec, settings: Settings, model: ResolvedModel, past: Context | None
+    spec: PromptSpec, settings: Settings, model: ResolvedModel, context: Context | None
 ) -> Request:
-    """Put the question behind what its thread has before it."""
-    before = past.messages if past else ()
-    system = question.system
-    if system is None and past is not None:
-        system = past.system
-    parameters = _parameters(question.parameters, settings, model)
-    form = question.answer_format
+    """Append the prompt to the context of its thread."""
+    before = context.messages if context else ()
+    system = spec.system
+    if system is None and context is not None:
+        system = context.system
+    parameters = _parameters(spec.parameters, settings, model)
+    form = spec.answer_format
     if form is not None:
         thinking = is_thinking(parameters.effort, parameters.extra)
         form = preferred_format(form, model.endpoint, thinking=thinking)
     return Request(
         model=model.id,
         endpoint=model.endpoint,
-        messages=(*before, Message("user", question.prompt, question.images)),
+        messages=(*before, Message("user", spec.prompt, spec.images)),
         system=system or None,
         parameters=parameters,
         answer_format=form,
     )
 
 
-def plan_cost(
-    plan: PreparedRequest, usage: Usage, sent_at: datetime, *, doubtful: bool = False
-) -> Cost:
-    """Price a usage, which may be doubtful; the local model is free."""
-    if plan.target.served_by == LOCAL:
-        return Cost(Decimal(0), "reported", None)
-    return price(
-        plan.model.spec,
-        usage,
-        sent_at,
-        price_date=plan.model.spec.price_date if plan.model.spec else None,
-        estimated=doubtful or plan.zdr,  # whose upstream may cost more than the list says
-    )
-
-
 def check_image_support(request: Request, target: Endpoint, model: ResolvedModel) -> None:
-    """Refuse images that the model cannot see, or that no request can carry."""
+    """Raise an error for images that the model cannot read or that no request can carry."""
     images = [image for message in request.messages for image in message.images]
     if not images:
         return
-    blind = model.spec is not None and not model.spec.image_input
-    if blind or target.served_by == LOCAL:
+    is_text_only = model.spec is not None and not model.spec.image_input
+    if is_text_only or target.served_by == LOCAL:
         raise OptionError(
             f"{model.id} takes no images, and {images[0].described} would go with this request",
             hint="choose a model that sees: %cmd models image; --new leaves earlier images out",
@@ -127,7 +256,7 @@ def check_image_support(request: Request, target: Endpoint, model: ResolvedModel
 
 
 def _parameters(given: Parameters, settings: Settings, model: ResolvedModel) -> Parameters:
-    """Fill in what the settings say, and the output ceiling that `/messages` insists on."""
+    """Fill in the settings and the output limit that `/messages` requires."""
     filled = {
         name: getattr(settings, name)
         for name in ("temperature", "top_p", "max_tokens", "effort")
@@ -136,6 +265,12 @@ def _parameters(given: Parameters, settings: Settings, model: ResolvedModel) -> 
     parameters = dataclasses.replace(given, **filled)
     if parameters.max_tokens is None and model.endpoint == "/messages":
         ceiling = model.spec.max_output_tokens if model.spec else None
-        most = min(ceiling, LARGEST_MAX_TOKENS) if ceiling else DEFAULT_MAX_TOKENS
-        parameters = dataclasses.replace(parameters, max_tokens=most)
+        limit = min(ceiling, LARGEST_MAX_TOKENS) if ceiling else DEFAULT_MAX_TOKENS
+        parameters = dataclasses.replace(parameters, max_tokens=limit)
     return parameters
+
+
+def _local_model_id() -> str:
+    from cc_jupyter.client.local.model import MODEL_ID  # noqa: PLC0415  most sessions use no local model
+
+    return MODEL_ID

@@ -1,4 +1,4 @@
-"""What one request leaves behind: its place in the thread, its reply, its cost, its turn."""
+"""Records one answer: its reply, its cost and its turn in the thread and the history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.reply_builder import ReplyBuilder
-from cc_jupyter.client.token_counts import IMPOSSIBLE
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError
@@ -17,173 +16,167 @@ from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import new_id, pluralize
 from cc_jupyter.models.registry import LOCAL
-from cc_jupyter.session.prepare import plan_cost
 
 if TYPE_CHECKING:
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
-    from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.session.budget_guard import BudgetWatcher
     from cc_jupyter.session.prepare import PreparedRequest
+    from cc_jupyter.session.reservation import Reservation
 
 
 PARTIAL_S = 1.5
-"""How often a growing answer is written down: a crash costs at most two seconds of it."""
+"""How often a growing answer is saved: a crash costs at most two seconds of it."""
 _LARGE_TOKENS = 2_000
-"""A prompt below this costs too little to be mentioned, however much it grew."""
+"""A prompt below this costs too little for a notice, however much it grew."""
 
 
 class TurnRecorder:
-    """Follows one answer from sending to its end.
+    """Records one answer: builds the reply, prices it, saves the turn.
 
     Parameters
     ----------
-    spent
-        The replies of the session so far; the new one is added.
-    guard
-        Holds the budget, if there is one.
+    stream
+        Sends the request; its events are added here.
+    replies
+        The replies of the session so far; the new one is appended.
     """
+
+    reply: Reply
+    """Set by `save`."""
 
     def __init__(
         self,
-        plan: PreparedRequest,
-        exchange: RequestStream,
+        prepared: PreparedRequest,
+        reservation: Reservation,
+        stream: RequestStream,
         history: History,
-        spent: list[Reply],
-        guard: BudgetWatcher | None,
+        replies: list[Reply],
     ) -> None:
-        self._plan = plan
-        self._exchange = exchange
+        self.stream = stream
+        self._prepared = prepared
+        self._place = reservation.place
+        self._slot = reservation.slot
+        self._budget_watcher = reservation.budget_watcher
         self._history = history
-        self._spent = spent
+        self._replies = replies
         self._sent_at = history.now()
-        self._guard = guard
         self._turn_id = new_id()
-        question, thread = plan.question, plan.thread
-        self._place = plan.place
-        self._slot: TurnSlot | None = None
         self._stale: list[int] = []
-        if thread is not None:
-            if self._place is None:
-                self._place = thread.reserve(question.turn_key, anew=question.new)
-            self._slot = thread.slots[self._place]
-        self.builder = ReplyBuilder(beginning=plan.beginning)
-        self.builder.notices.extend(question.notices)
-        self._due_s = monotonic() + PARTIAL_S
-        self._grown = False
+        self.builder = ReplyBuilder(beginning=prepared.beginning)
+        self.builder.notices.extend(prepared.spec.notices)
+        self._next_save_s = monotonic() + PARTIAL_S
+        self._has_new_text = False
 
     def add(self, event: StreamEvent) -> None:
-        """Take the next event; now and then write down what has come.
+        """Add the next event; save the text received every `PARTIAL_S` seconds.
 
         Raises
         ------
         StreamError
-            The budget is used up; what came is in the builder.
+            The budget is used up; the builder holds what was received.
         """
         self.builder.add(event)
-        if self._guard is not None and isinstance(event, TextDelta | ReasoningDelta):
-            self._guard.add(event.text, self.builder.usage)
-        self._grown = self._grown or isinstance(event, TextDelta)
-        if self._grown and monotonic() >= self._due_s:
-            self._grown = False
-            reply = self._provenance(self.builder.build(self._plan.model.id))
-            notice = self._write(reply, finished=False)
+        if self._budget_watcher is not None and isinstance(event, TextDelta | ReasoningDelta):
+            self._budget_watcher.add(event.text, self.builder.usage)
+        self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
+        if self._has_new_text and monotonic() >= self._next_save_s:
+            self._has_new_text = False
+            notice = self._write(self._build_reply(), finished=False)
             self.builder.notices += [notice] if notice else []
-            self._due_s = monotonic() + PARTIAL_S
+            self._next_save_s = monotonic() + PARTIAL_S
 
-    def keep(self) -> Reply:
-        """Build the reply and record it."""
-        self._mention_growth()
-        reply = self._provenance(self.builder.build(self._plan.model.id))
-        doubtful = IMPOSSIBLE in reply.notices
-        cost = plan_cost(self._plan, reply.usage, self._sent_at, doubtful=doubtful)
+    def save(self) -> None:
+        """Build the reply, price it and save the turn."""
+        self._note_growth()
+        reply = self._build_reply()
+        doubtful = self.builder.usage_is_doubtful
+        cost = self._prepared.cost(reply.usage, self._sent_at, is_doubtful=doubtful)
         reply = dataclasses.replace(reply, cost=cost)
         notices = (
             self._write(reply, finished=True),
-            self._uncached(),
-            self._guard.note(reply) if self._guard is not None else None,
+            self._cache_notice(),
+            self._budget_watcher.note(reply) if self._budget_watcher is not None else None,
         )
         reply = dataclasses.replace(reply, notices=(*reply.notices, *filter(None, notices)))
         if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
             reply.error.reply = reply
-        self._spent.append(reply)
-        return reply
+        self._replies.append(reply)
+        self.reply = reply
 
-    def _provenance(self, reply: Reply) -> Reply:
-        plan = self._plan
-        local = plan.target.served_by == LOCAL
+    def _build_reply(self) -> Reply:
+        """Return the reply as received so far, with its provenance."""
+        prepared = self._prepared
+        local = prepared.target.served_by == LOCAL
         return dataclasses.replace(
-            reply,
+            self.builder.build(prepared.model.id),
             provenance=Provenance(
-                endpoint=plan.request.endpoint,
-                served_by=plan.target.served_by,
+                endpoint=prepared.request.endpoint,
+                served_by=prepared.target.served_by,
                 served_model=_local_model_name() if local else None,
-                thread=plan.thread.name if plan.thread else None,
+                thread=prepared.thread.name if prepared.thread else None,
                 turn=None if self._place is None else self._place + 1,
                 turn_id=self._turn_id,
-                order=plan.order,
-                request_sha256=self._exchange.body_sha256,
+                order=prepared.order,
+                request_sha256=self.stream.body_sha256,
             ),
         )
 
     def _write(self, reply: Reply, *, finished: bool) -> str | None:
-        """Put the turn into thread and history; give what the user should know of it."""
-        plan, question = self._plan, self._plan.question
-        stale: list[int] = []
-        if finished and plan.thread is not None and self._place is not None and self._stands:
+        """Write the turn to the thread and the history; return a notice for the user, if any."""
+        prepared, spec = self._prepared, self._prepared.spec
+        self._stale = []
+        if finished and prepared.thread is not None and self._place is not None and self._has_place:
             turn = Turn(
-                question.prompt,
+                spec.prompt,
                 reply.text,
-                question.system,
-                question.images,
+                spec.system,
+                spec.images,
                 self._turn_id,
-                TurnInputs(plan.past.digest, question),
+                TurnInputs(prepared.context.digest, spec),
             )
-            stale = plan.thread.record(self._place, turn, plan.page)
-        self._stale = stale
+            self._stale = prepared.thread.record(self._place, turn, prepared.page)
         return self._history.keep(
             self._record(reply, finished=finished),
-            plan.thread,
-            on_disk=plan.settings.history,
-            stale=stale,
+            prepared.thread,
+            on_disk=prepared.settings.history,
+            stale=self._stale,
         )
 
-    def _uncached(self) -> str | None:
-        """Say where the cache that a thread pays by is lost: what is above an edit stays in it."""
-        if not self._stale or self._plan.request.endpoint != "/messages":
+    def _cache_notice(self) -> str | None:
+        """Return a notice if later turns lose their prompt cache, which ends at an edit."""
+        if not self._stale or self._prepared.request.endpoint != "/messages":
             return None
         return (
-            f"{pluralize(len(self._stale), 'later turn')} now stand on a changed text: the next"
-            " prompt bills them whole, not from the cache"
+            f"{pluralize(len(self._stale), 'later turn')} now follow changed text: the next prompt"
+            " bills them in full, not at the cache price"
         )
 
     @property
-    def _stands(self) -> bool:
-        """Whether the turn still has its place: a rewind may have taken it meanwhile."""
-        slots, place = self._plan.thread.slots if self._plan.thread else (), self._place
+    def _has_place(self) -> bool:
+        """Whether the turn still has its place: a rewind may have removed it meanwhile."""
+        slots, place = self._prepared.thread.slots if self._prepared.thread else (), self._place
         return place is not None and place < len(slots) and slots[place] is self._slot
 
     def _record(self, reply: Reply, *, finished: bool) -> TurnRecord:
-        plan, question = self._plan, self._plan.question
-        secrets = (plan.target.key.value,)
-        body = self._exchange.body
-        kept = redact(body.decode(), secrets).encode()
-        thread, error = plan.thread, reply.error
+        prepared, spec = self._prepared, self._prepared.spec
+        secrets = (prepared.target.key.value,)
+        body = redact(self.stream.body.decode(), secrets).encode()
+        thread, error = prepared.thread, reply.error
         return TurnRecord(
             id=self._turn_id,
-            prompt=redact(question.prompt, secrets),
+            prompt=redact(spec.prompt, secrets),
             model=reply.model,
-            endpoint=plan.request.endpoint,
+            endpoint=prepared.request.endpoint,
             sent_at=self._sent_at,
             conversation_id=thread.id if thread else None,
             thread=thread.name if thread else None,
-            position=self._place if self._stands else None,
-            parent_id=plan.past.parent_id if thread else None,
-            key=question.turn_key,
-            notebook=question.turn_key.notebook if question.turn_key else question.notebook,
-            system=None if question.system is None else redact(question.system, secrets),
-            images=question.images,
+            position=self._place if self._has_place else None,
+            parent_id=prepared.context.parent_id if thread else None,
+            key=spec.turn_key,
+            notebook=spec.turn_key.notebook if spec.turn_key else spec.notebook,
+            system=None if spec.system is None else redact(spec.system, secrets),
+            images=spec.images,
             answer=redact(reply.text, secrets),
             reasoning=redact(reply.reasoning, secrets),
             stop_reason=reply.stop_reason,
@@ -196,25 +189,25 @@ class TurnRecorder:
             served_by=reply.provenance.served_by,
             served_model=reply.provenance.served_model,
             notices=reply.notices,
-            order=plan.order,
-            zdr=plan.zdr,
-            request_sha256=hashlib.sha256(kept).hexdigest(),
-            body=kept or None,
+            order=prepared.order,
+            zdr=prepared.zdr,
+            request_sha256=hashlib.sha256(body).hexdigest(),
+            body=body or None,
             finished=finished,
         )
 
-    def _mention_growth(self) -> None:
-        """Say when a prompt is much larger than the one before it: history is billed each time."""
-        thread, now_tokens = self._plan.thread, self.builder.usage.input_tokens
+    def _note_growth(self) -> None:
+        """Add a notice if the prompt is much larger than the last: history is billed each time."""
+        thread, now_tokens = self._prepared.thread, self.builder.usage.input_tokens
         if thread is None or now_tokens is None or now_tokens < _LARGE_TOKENS:
             return
-        before = (
+        earlier = (
             reply.usage.input_tokens
-            for reply in reversed(self._spent)
+            for reply in reversed(self._replies)
             if reply.provenance.thread == thread.name and reply.usage.input_tokens
         )
-        last_tokens = next(before, None)
-        if last_tokens and now_tokens >= last_tokens * self._plan.settings.large_prompt_factor:
+        last_tokens = next(earlier, None)
+        if last_tokens and now_tokens >= last_tokens * self._prepared.settings.large_prompt_factor:
             times = now_tokens / last_tokens
             self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
 

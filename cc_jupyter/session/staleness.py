@@ -1,15 +1,12 @@
-"""Which answers no longer stand on what they were given, and why.
+"""Find stale answers, and the cells that have to run again to refresh them.
 
-An answer is stale when what was said before it changed, or a variable that was put into its prompt.
+An answer is stale when a turn before it changed, or a variable that was filled into its prompt.
 Turns are compared by what this process noted when they were sent, variables by a digest of their
-text; neither is on disk, so of an answer of an earlier session only its mark is known. Figures and
-images are not compared, since to draw one takes long.
+text; neither is on disk, so for an answer of an earlier session only its stored mark is known.
+Figures and images are not compared, since drawing one takes long. Values are read as they are, so
+ask only while no cell runs.
 
-Values are looked at as they are: whoever asks does so while no cell runs.
-
-Refreshing what is stale: which cells have to run again, in which order, at what likely cost.
-
-Nothing here runs a cell or sends anything; the front end asks first, and runs them.
+Nothing here runs a cell or sends anything: the front end asks for the plan and runs the cells.
 """
 
 from __future__ import annotations
@@ -27,7 +24,6 @@ from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
-from cc_jupyter.session.prepare import plan_cost
 from cc_jupyter.usage.ledger import total
 
 if TYPE_CHECKING:
@@ -40,11 +36,15 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str]:
-    """Return the cells of a page before which the page has other turns than the execution had.
+UPSTREAM = "what was said before it changed"
+AGAIN = "a cell before it runs again"
 
-    These are marked whatever the setting: run again in the one order, they send something else
-    than in the other.
+
+def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str]:
+    """Return the cells whose earlier turns on the page differ from those in order of execution.
+
+    They are marked whatever the setting: run again, they send something else in the one order than
+    in the other.
     """
     differing: set[str] = set()
     for thread in threads:
@@ -59,29 +59,26 @@ def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str
     return frozenset(differing)
 
 
-UPSTREAM = "what was said before it changed"
-
-
 @dataclass(frozen=True, slots=True)
 class SlotOrder:
-    """Places of a thread as they follow each other."""
+    """Places of a thread in order."""
 
     page: CellOrder | None
-    """Whose order it is; `None`: that of execution."""
+    """The page whose order it is; `None`: the order of execution."""
     places: list[int]
     own: frozenset[int]
-    """Those that go by this order; the others only stand between them."""
+    """The places to which this order applies; the others only lie between them."""
 
 
 def stale_reasons(
     session: Session, user_ns: Mapping[str, object], thread: Thread, place: int
 ) -> tuple[str, ...]:
-    """Say why the answer in a place is stale; nothing: it is not, or there is none."""
+    """Return why the answer in a place is stale; empty: it is not, or there is none."""
     return Staleness(session, user_ns).reasons(thread, place)
 
 
 class Staleness:
-    """What holds of the answers at one moment; made anew for each look.
+    """Which answers are stale at one moment; create one for each query.
 
     Parameters
     ----------
@@ -96,21 +93,21 @@ class Staleness:
         self._digests: dict[str, dict[int, bytes]] = {}
 
     def reasons(self, thread: Thread, place: int) -> tuple[str, ...]:
-        """Say why the answer in a place is stale; nothing: it is not, or there is none."""
+        """Return why the answer in a place is stale; empty: it is not, or there is none."""
         slots = thread.slots
         turn = slots[place].turn if place < len(slots) else None
         if turn is None:
             return ()
-        rests = turn.basis is None or turn.basis.upstream == self._upstream(thread, place)
-        upstream = () if rests and not slots[place].stale else (UPSTREAM,)
+        is_same = turn.basis is None or turn.basis.upstream == self._upstream(thread, place)
+        upstream = () if is_same and not slots[place].stale else (UPSTREAM,)
         return (*upstream, *self._values.changes(turn))
 
     def rows(self, thread: Thread) -> Iterator[SlotOrder]:
-        """Return the rows in which a thread's places stand, by the order that counts for each."""
+        """Yield the orders of a thread's places: that of each page, then that of execution."""
         slots = thread.slots
         left = set(range(len(slots)))
         for place, slot in enumerate(slots):
-            page = self._session.page(slot.key, self.settings)
+            page = self._session.preparer.page(slot.key, self.settings)
             if page is not None and slot.key is not None and place in left:
                 places = page.row(slots, slot.key.notebook)
                 left.difference_update(places)
@@ -132,14 +129,14 @@ class Staleness:
 
 
 class _Values:
-    """What expressions give now, each written once."""
+    """The present values of expressions, each formatted once."""
 
     def __init__(self, user_ns: Mapping[str, object]) -> None:
         self._user_ns = user_ns
         self._digests: dict[str, str] = {}
 
     def changes(self, turn: Turn) -> Iterator[str]:
-        """Say which values in a turn's prompt are others now."""
+        """Yield which values in a turn's prompt have changed."""
         for expression, digest in dict(turn.basis.question.values if turn.basis else ()).items():
             value = look_up(expression, self._user_ns)
             name = plain_name(expression)
@@ -149,7 +146,7 @@ class _Values:
                 yield f"`{expression}` changed"
 
     def _digest(self, expression: str, value: object) -> str:
-        """Return the digest of the text that would go out; empty where none can be written."""
+        """Return the digest of the text that would be sent; empty if it cannot be formatted."""
         if expression not in self._digests:
             try:
                 digest = digest_of(to_text(value, expression).text)
@@ -159,24 +156,21 @@ class _Values:
         return self._digests[expression]
 
 
-AGAIN = "a cell before it runs again"
-
-
 @dataclass(frozen=True, slots=True)
 class RefreshStep:
     """A cell that has to run again."""
 
     cell_id: str
     thread: str
-    """Where it has a stale answer; the first, if there are several."""
+    """The thread of its stale answer; the first, if there are several."""
     reasons: tuple[str, ...]
-    """Why, in words."""
+    """Why it is stale, for people to read."""
     expected: LedgerRow
-    """What all its requests are likely to cost, by the estimate that budgets use."""
+    """The expected cost of all its requests, by the estimate that budgets use."""
 
     @property
     def cost(self) -> Cost:
-        """The same as one figure, unknown if that of any request is."""
+        """The expected cost as one figure; unknown if that of any request is."""
         if self.expected.unknown_cost:
             return UNKNOWN_COST
         return Cost(self.expected.estimated_usd, "estimated", None)
@@ -190,9 +184,9 @@ class RefreshPlan:
 
     @property
     def total(self) -> LedgerRow:
-        """What all of them are likely to cost; what is unknown is counted. `format_sum` writes it.
+        """The expected cost of all; unknown ones are counted. `format_sum` formats it.
 
-        A cell that reads what an earlier one binds is known only when that one has run.
+        The cost of a cell that reads what an earlier one binds is known only after that has run.
         """
         return total((step.expected for step in self.steps), "refresh")
 
@@ -200,28 +194,28 @@ class RefreshPlan:
 def refresh_plan(session: Session, user_ns: Mapping[str, object], notebook: str) -> RefreshPlan:
     """Return the stale cells of a notebook in the order in which they have to run.
 
-    That is the order by which their threads go: top to bottom with `order = "document"`, else as
-    they first ran. What comes after a stale answer in its thread has to run as well. Cells that
-    are not on the page any more are left out.
+    That is the order of their threads: top to bottom with `order = "document"`, else as they first
+    ran. What follows a stale answer in its thread has to run as well. Cells that are no longer on
+    the page are left out.
 
     Parameters
     ----------
     notebook
-        As the page of it was told, or as the kernel calls it.
+        The path that the front end reported with its page, or the kernel's name for it.
     """
     return _Refresh(session, Staleness(session, user_ns), notebook).plan()
 
 
 class _Refresh:
-    """Makes one plan."""
+    """Builds one plan."""
 
     def __init__(self, session: Session, staleness: Staleness, notebook: str) -> None:
         self._session = session
         self._staleness = staleness
         self._settings = staleness.settings
         self._notebook = notebook
-        told = session.document_order.cells(notebook)
-        self._cells = None if told is None else frozenset(told)
+        cells = session.document_order.cells(notebook)
+        self._cells = None if cells is None else frozenset(cells)
         names = session.conversations.names
         self._threads = [session.conversations.thread(name) for name in names]
         self._found: dict[str, _Found] = {}
@@ -231,7 +225,7 @@ class _Refresh:
         """Return the plan."""
         for thread in self._threads:
             for row in self._staleness.rows(thread):
-                self._look(thread, row)
+                self._search(thread, row)
         order = sorted(self._found.items(), key=lambda each: each[1].rank)
         return RefreshPlan(
             tuple(
@@ -240,20 +234,20 @@ class _Refresh:
             )
         )
 
-    def _look(self, thread: Thread, row: SlotOrder) -> None:
-        """Find the stale cells of a row, and those that will be when these ran again."""
-        slots, again, rank = thread.slots, False, 0.0
+    def _search(self, thread: Thread, row: SlotOrder) -> None:
+        """Find the stale cells of a row, and those that will be stale once these have run."""
+        slots, is_after_stale, rank = thread.slots, False, 0.0
         for place in row.places:
             slot = slots[place]
-            again = again and not slot.starts_anew
+            is_after_stale = is_after_stale and not slot.starts_anew
             rank = max(rank, self._rank(slot, row.page))
             if place not in row.own or slot.key is None or not self._is_here(slot):
                 continue
             reasons = self._staleness.reasons(thread, place)
-            if not reasons and again and slot.turn is not None:
+            if not reasons and is_after_stale and slot.turn is not None:
                 reasons = (AGAIN,)
             if reasons:
-                again = True
+                is_after_stale = True
                 found = _Found(rank, thread.name)
                 found = self._found.setdefault(slot.key.cell_id, found)
                 found.rank = min(found.rank, rank)
@@ -268,14 +262,14 @@ class _Refresh:
         return slot.key.cell_id in self._cells
 
     def _rank(self, slot: TurnSlot, page: CellOrder | None) -> float:
-        """Return what sorts cells: their place on the page, else when they first ran."""
+        """Return the sort key of a cell: its place on the page, else when it first ran."""
         if page is not None and slot.key is not None:
             return page.cells[slot.key.cell_id]
         record = self._session.history.record(slot.versions[0].id) if slot.versions else None
         return record.sent_at.timestamp() if record else 0.0
 
     def _expected(self, cell_id: str) -> LedgerRow:
-        """Add up what all requests of a cell are likely to cost."""
+        """Add up the expected cost of all requests of a cell."""
         return total(
             self._estimate(thread, slot, slot.turn)
             for thread in self._threads
@@ -287,18 +281,18 @@ class _Refresh:
         )
 
     def _estimate(self, thread: Thread, slot: TurnSlot, turn: Turn) -> LedgerRow:
-        cost = self._projected(self._question(thread, slot, turn))
+        cost = self._expected_cost(self._spec(thread, slot, turn))
         if cost.usd is None:
             return LedgerRow("", requests=1, unknown_cost=1)
         return LedgerRow("", requests=1, estimated_usd=cost.usd)
 
-    def _question(self, thread: Thread, slot: TurnSlot, turn: Turn) -> PromptSpec:
-        """Return what a turn asked; what another process asked, as far as its record says."""
+    def _spec(self, thread: Thread, slot: TurnSlot, turn: Turn) -> PromptSpec:
+        """Return the prompt of a turn; for one of another process, as far as its record has it."""
         if turn.basis is not None:
-            asked = turn.basis.question
+            spec = turn.basis.question
         else:
             record = self._session.history.record(turn.id)
-            asked = PromptSpec(
+            spec = PromptSpec(
                 turn.prompt,
                 images=turn.images,
                 model=record.model if record else None,
@@ -306,25 +300,25 @@ class _Refresh:
                 zdr=record.zdr if record else False,
             )
         return dataclasses.replace(
-            asked, thread=thread.name, turn_key=slot.key, new=slot.says_new, notices=()
+            spec, thread=thread.name, turn_key=slot.key, new=slot.says_new, notices=()
         )
 
-    def _projected(self, question: PromptSpec) -> Cost:
+    def _expected_cost(self, spec: PromptSpec) -> Cost:
         session = self._session
         try:
-            model = chosen_model(question.model, self._settings)
+            model = chosen_model(spec.model, self._settings)
             settings = settings_for(model, self._settings)
-            if settings.base_url == LOCAL:  # to plan would start it
+            if settings.base_url == LOCAL:  # preparing would start it
                 return Cost(Decimal(0), "estimated", None)
             if not self._is_known(model, settings):
                 return UNKNOWN_COST
-            plan = session.plan(question, self._settings)
-        except CcError:  # it could not be sent, so nobody knows; running it will say why
+            prepared = session.prepare(spec, self._settings)
+        except CcError:  # it could not be sent; running it will say why
             return UNKNOWN_COST
-        return plan_cost(plan, session.spending.estimate(plan), session.now())
+        return prepared.cost(session.budget_guard.estimate(prepared), session.now())
 
     def _is_known(self, model: str, settings: Settings) -> bool:
-        """Return whether a list knows a model: of another one the provider would be asked."""
+        """Return whether a list knows a model; any other would cost a query to the provider."""
         if model not in self._known:
             self._known[model] = model in self._session.models.known(settings)
         return self._known[model]

@@ -1,4 +1,4 @@
-"""Where one stands: model, endpoint, where the key is from, thread, and what was spent."""
+"""The current status: model, endpoint, source of the key, thread and spending."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def current_status(session: Session) -> Card:
-    """Say where one stands; what is missing is said, never raised."""
+    """Return the current status; what is missing becomes a line of it, not an error."""
     settings = session.settings()
     card = Card(model="", endpoint="", key="", thread=session.conversations.current, spent="")
     try:
@@ -38,10 +38,10 @@ def current_status(session: Session) -> Card:
 
 
 def spent_text(session: Session) -> str:
-    """Add up the session; what is unknown is counted, not left out."""
-    known = [reply.cost.usd for reply in session.spent if reply.cost.usd is not None]
-    unknown = len(session.spent) - len(known)
+    """Return what the session cost; requests of unknown cost are counted."""
+    known = [reply.cost.usd for reply in session.replies if reply.cost.usd is not None]
+    unknown = len(session.replies) - len(known)
     with localcontext(EXACT):
         total = format_usd(sum(known, Decimal(0)))
-    requests = pluralize(len(session.spent), "request")
+    requests = pluralize(len(session.replies), "request")
     return f"{total} in {requests}" + (f", {unknown} of unknown cost" if unknown else "")

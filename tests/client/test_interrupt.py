@@ -98,14 +98,14 @@ def run(
     session: Session, *delays_s: float, screen: Renderer | None = None, **options: object
 ) -> tuple[Reply | None, float]:
     """Run a request under interrupts; give what was kept of it, and how long the first took."""
-    before = len(session.spent)
+    before = len(session.replies)
     instants = under_interrupts(
         delays_s,
         lambda: session.run(
-            session.plan(question(thread="t", **options)), screen or NullRenderer()
+            session.prepare(question(thread="t", **options)), screen or NullRenderer()
         ),
     )
-    kept = session.spent[before:]
+    kept = session.replies[before:]
     assert len(kept) <= 1
     return (kept[0] if kept else None), instants[-1] - instants[0]
 
@@ -145,9 +145,9 @@ def test_three_hundred_interrupts_at_any_moment_lose_nothing(session, provider):
     assert latencies_s[len(latencies_s) // 2] < 0.025
     turns = [slot.turn for slot in session.conversations.thread("t").slots if slot.turn]
     assert [turn.answer for turn in turns] == [text for text in kept if text]
-    assert [reply.text for reply in session.spent] == kept
+    assert [reply.text for reply in session.replies] == kept
     provider.always(scripted.answer("done"))
-    assert str(session.run(session.plan(question()), NullRenderer())) == "done"
+    assert str(session.run(session.prepare(question()), NullRenderer())) == "done"
 
 
 def test_an_interrupt_while_the_request_is_planned_sends_no_prompt(session, provider):
@@ -197,7 +197,7 @@ def test_an_interrupt_while_the_screen_draws_lets_it_finish(session):
             drawn.append(event.text)
 
     screen = Screen(draw)
-    reply = session.run(session.plan(question()), screen)
+    reply = session.run(session.prepare(question()), screen)
     assert type(reply.error) is KeyboardInterrupt
     assert reply.text == "".join(drawn)
     assert reply.text.startswith("abc")
@@ -214,7 +214,7 @@ def test_an_interrupt_after_the_last_event_keeps_the_whole_answer(session, provi
     provider.always(scripted.answer("all of it"))
     screen = Late(lambda _: None)
     with pytest.raises(KeyboardInterrupt):
-        session.run(session.plan(question(thread="t")), screen)
+        session.run(session.prepare(question(thread="t")), screen)
     assert screen.finished is not None
     assert screen.finished.text == "all of it"
     (slot,) = session.conversations.thread("t").slots
@@ -242,7 +242,7 @@ def test_a_third_interrupt_breaks_through_a_screen_that_hangs(session):
     insisting = threading.Thread(target=insist)
     insisting.start()
     start_s = time.monotonic()
-    reply = session.run(session.plan(question()), Screen(hang))
+    reply = session.run(session.prepare(question()), Screen(hang))
     insisting.join()
     assert type(reply.error) is KeyboardInterrupt
     assert reply.text == "ab"
@@ -287,22 +287,22 @@ def test_a_handler_of_someone_elses_that_raises_keeps_what_came(session, provide
 
 def test_another_thread_is_not_touched_by_an_interrupt(session, provider):
     provider.always(scripted.answer(list(LETTERS), pause_s=0.002))
-    plan = session.plan(question())
+    plan = session.prepare(question())
     done = threading.Event()
     worker = threading.Thread(target=lambda: session.run(plan, NullRenderer()) and done.set())
     worker.start()
     under_interrupts((0.01,), lambda: done.wait(10))
     assert done.wait(10)
-    assert (session.spent[0].text, session.spent[0].error) == (LETTERS, None)
+    assert (session.replies[0].text, session.replies[0].error) == (LETTERS, None)
 
 
 def test_events_of_a_stream_are_kept_when_it_is_interrupted(session):
-    plan = session.plan(question(thread="t"))
+    plan = session.prepare(question(thread="t"))
     under_interrupts((0.2,), lambda: list(session.stream(plan)))
     (slot,) = session.conversations.thread("t").slots
     assert slot.turn
     assert LETTERS.startswith(slot.turn.answer)
-    assert session.spent[-1].stop_reason == "interrupted"
+    assert session.replies[-1].stop_reason == "interrupted"
 
 
 @pytest.mark.usefixtures("no_collections")
@@ -310,7 +310,7 @@ def test_a_stream_that_is_interrupted_at_any_moment_leaves_no_connection(session
     """Here Python's own handler stands, and raises wherever the thread just is."""
     rng = random.Random(20261123)
     for _ in range(100):
-        plan = session.plan(question())
+        plan = session.prepare(question())
         under_interrupts((rng.uniform(0, 0.003),), lambda plan=plan: list(session.stream(plan)))
     wait_until(lambda: not reader_threads())
     for record in provider.posts:

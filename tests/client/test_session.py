@@ -47,7 +47,7 @@ def session(provider, monkeypatch) -> Iterator[Session]:
 
 def run(session: Session, prompt: str = "hi", **options: Any) -> Reply:
     return session.run(
-        session.plan(PromptSpec(prompt, **({"model": MODEL} | options))), NullRenderer()
+        session.prepare(PromptSpec(prompt, **({"model": MODEL} | options))), NullRenderer()
     )
 
 
@@ -108,7 +108,7 @@ def test_a_request_that_failed_is_metered_as_unknown_and_says_why(session, provi
     reply = run(session, thread="t")
     assert (reply.stop_reason, reply.cost_usd, reply.text) == ("error", None, "")
     assert isinstance(reply.error, ProviderError)
-    assert session.spent == [reply]
+    assert session.replies == [reply]
     assert session.conversations.thread("t").past(None).messages == ()
 
 
@@ -201,7 +201,7 @@ def test_the_key_is_nowhere_whatever_the_provider_says_back(
     monkeypatch.setenv("CMD_API_KEY", SECRET)
     monkeypatch.setenv("CMD_MAX_RETRIES", max_retries)
     provider.always(*echoes()[how])
-    plan = session.plan(PromptSpec("hi", model=MODEL, thread="t"))
+    plan = session.prepare(PromptSpec("hi", model=MODEL, thread="t"))
     reply = session.run(plan, NullRenderer())
     assert provider.posts[0].headers["authorization"] == f"Bearer {SECRET}"
     assert reply.error is not None
@@ -231,7 +231,7 @@ def test_the_key_is_not_in_the_traceback_of_a_fault_of_ours(session, provider, m
             """Show nothing."""
 
     with pytest.raises(ZeroDivisionError) as caught:
-        session.run(session.plan(PromptSpec("hi", model=MODEL)), Broken())
+        session.run(session.prepare(PromptSpec("hi", model=MODEL)), Broken())
     trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert SECRET not in "".join(trace.format())
 
@@ -273,7 +273,7 @@ def test_eight_threads_share_a_session_without_mixing_anything_up(session, provi
         worker, number = said[-1].split("/")
         assert said[::2] == [f"{worker}/{before}" for before in range(int(number) + 1)]
     assert len({record.connection for record in provider.posts}) <= 16
-    assert len(session.spent) == 400
+    assert len(session.replies) == 400
 
 
 def test_many_threads_with_faults_leave_nothing_behind(session, provider):

@@ -125,7 +125,7 @@ def test_a_budget_holds_while_an_answer_streams(notebook, model):
     stream = anthropic_stream if model == CLAUDE else openai_stream
     notebook.provider.play(stream(["word " * 2_000] * 100, pause_s=0.02))
     run = notebook.fail(f"%%cmd -m {model}\nhello", "StreamError", "a")
-    assert "passes the budget" in run.error
+    assert "exceeds the budget" in run.error
     assert notebook.value("_cmd.text[:10]") == "word word "
     assert notebook.value("len(_cmd.text)") < 100 * 10_000
 

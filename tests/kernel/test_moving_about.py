@@ -122,7 +122,7 @@ def test_continue_carries_a_cut_answer_on_in_the_same_turn(notebook, model):
 def test_continue_says_when_there_is_nothing_to_go_on_with(notebook):
     assert "holds no answer" in notebook.fail("%cmd continue", "OptionError").error
     say(notebook, "one", "1", "a")
-    assert "ended by itself" in notebook.fail("%cmd continue", "OptionError").error
+    assert "is complete" in notebook.fail("%cmd continue", "OptionError").error
 
 
 def test_a_restart_begins_empty_and_a_stored_thread_comes_back(notebook):

@@ -82,7 +82,7 @@ def test_an_empty_cell_is_an_error_in_two_lines(notebook, code):
     run = notebook.fail(code, "OptionError")
     assert run.error_lines == [
         "OptionError: the prompt is empty",
-        "Hint: write it below the %%cmd line, or behind %cmd ask",
+        "Hint: write it below the %%cmd line, or after %cmd ask",
     ]
     assert not notebook.posts
 

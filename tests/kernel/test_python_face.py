@@ -151,7 +151,7 @@ def test_a_refused_stream_raises(python):
     [
         ("cc.ask('')", "OptionError", "the prompt is empty"),
         ("cc.ask(' \\n')", "OptionError", "the prompt is empty"),
-        ("cc.ask(5)", "OptionError", "the prompt must be a text, not 5"),
+        ("cc.ask(5)", "OptionError", "the prompt must be a string, not 5"),
         ("cc.ask('a\\ud800')", "OptionError", "character 1 of the prompt is half a character"),
         ("cc.ask('a', system='\\ud800')", "OptionError", "half a character"),
         ("cc.ask('a', param={'stream': False})", "OptionError", "`param` cannot set `stream`"),

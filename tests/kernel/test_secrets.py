@@ -28,7 +28,7 @@ if _cmd.error:
     """
 import cc_jupyter.session.session as s
 session = s.shared_session()
-print(session.settings(), vars(session), session.spent)
+print(session.settings(), vars(session), session.replies)
 """,
     """
 import cc_jupyter as cc

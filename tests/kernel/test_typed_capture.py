@@ -12,7 +12,7 @@ pytestmark = pytest.mark.kernel
 pytest.importorskip("pydantic")
 UNSUPPORTED = error(400, "This response_format type is unavailable now")
 CLAUDE = "-m claude-sonnet-5"
-SPENT = "len(__import__('cc_jupyter.session.session').session.session.shared_session().spent)"
+SPENT = "len(__import__('cc_jupyter.session.session').session.session.shared_session().replies)"
 
 
 def test_the_name_holds_a_value_of_the_type(notebook):

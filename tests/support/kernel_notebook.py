@@ -49,8 +49,8 @@ def _afresh(environ=dict(os.environ)):  # no name of the user's, since the key i
         session.history.close()
         session.history = type(session.history)(session.now)
         session.choices, session.profile = {}, {}
-        session.spent.clear()
-        session.spending.budget, session.spending.is_off = None, False
+        session.replies.clear()
+        session.budget_guard.budget, session.budget_guard.is_off = None, False
     shell.config.pop("CmdMagics", None)  # `%config` tells it to the whole shell
     if _LOADED:
         shell.extension_manager.load_extension("cc_jupyter")

@@ -112,15 +112,15 @@ def one(session: Session, base_url: str, rng: random.Random) -> str:
     """Make one request; give what went wrong with it."""
     question = PromptSpec("hi", model="deepseek/deepseek-v4-flash", once=True)
     if rng.random() >= FAULT_SHARE:
-        reply = session.run(session.plan(question), NullRenderer())
+        reply = session.run(session.prepare(question), NullRenderer())
         assert reply.error is None, reply.error
         return "nothing"
     fault = rng.choice(list(FAULTS))
     control(base_url, "play", FAULTS[fault])
     if fault != "left by the user":
-        session.run(session.plan(question), NullRenderer())
+        session.run(session.prepare(question), NullRenderer())
         return fault
-    events = session.stream(session.plan(question))
+    events = session.stream(session.prepare(question))
     for event in events:
         if isinstance(event, TextDelta):
             break
@@ -141,7 +141,7 @@ def soak(count: int, seed: int, samples: int = 10) -> tuple[list[Sample], dict[s
             os.environ["CMD_BASE_URL"] = base_url
             for number in range(-count // 10, count + 1):
                 if number >= 0 and number % (count // samples) == 0:
-                    session.spent.clear()  # the ledger keeps every reply, as it should
+                    session.replies.clear()  # the ledger keeps every reply, as it should
                     control(base_url, "clear")
                     taken.append(sample(number))
                 fault = one(session, base_url, rng)

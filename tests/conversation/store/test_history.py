@@ -32,7 +32,7 @@ def session(provider, monkeypatch):
 
 def ask(session, prompt="hi", **options):
     question = PromptSpec(prompt, **({"model": MODEL} | options))
-    return session.run(session.plan(question), NullRenderer())
+    return session.run(session.prepare(question), NullRenderer())
 
 
 def stored():

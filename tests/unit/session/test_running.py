@@ -9,7 +9,7 @@ import pytest
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.session import in_flight as running
-from cc_jupyter.session.in_flight import TOLD_S, InFlightRequests
+from cc_jupyter.session.in_flight import NOTIFY_INTERVAL_S, InFlightRequests
 
 
 class Clock:
@@ -56,9 +56,9 @@ def test_events_are_told_twice_a_second_at_most(in_flight, clock):
     heard = listener_of(in_flight)
     with under_way(in_flight):
         for _ in range(1000):
-            clock.now_s += TOLD_S / 100
+            clock.now_s += NOTIFY_INTERVAL_S / 100
             in_flight.beat()
-    assert TOLD_S == 0.5
+    assert NOTIFY_INTERVAL_S == 0.5
     assert 1 + 9 <= len(heard) - 1 <= 1 + 10
 
 

@@ -14,7 +14,6 @@ from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.messages import Parameters, PromptSpec, TurnKey
 from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
-from cc_jupyter.session.prepare import plan_cost
 from cc_jupyter.session.session import Session
 from cc_jupyter.session.staleness import AGAIN, UPSTREAM, refresh_plan, stale_reasons
 from cc_jupyter.usage.ledger import format_sum
@@ -38,9 +37,9 @@ def run(session, cell, *, values=(), thread=None, new=False, cell_number=0, **as
     key = TurnKey(NOTEBOOK, cell, cell_number)
     prompt = asked.pop("prompt", f"what is {cell}?")
     question = PromptSpec(prompt, turn_key=key, thread=thread, new=new, values=values, **asked)
-    plan = session.plan(question)
+    plan = session.prepare(question)
     place = plan.thread.reserve(key, anew=new)
-    basis = TurnInputs(plan.past.digest, question)
+    basis = TurnInputs(plan.context.digest, question)
     plan.thread.record(place, Turn(prompt, f"it is {cell}", basis=basis), plan.page)
     return plan
 
@@ -316,13 +315,13 @@ def test_cells_of_another_notebook_are_left_alone(session):
 def test_the_projected_cost_is_the_estimate_that_budgets_use(session):
     user_ns = {"x": 1}
     asked = run(session, "a", values=put_in(user_ns, "x"), prompt="tell me of the sea " * 200)
-    expected = plan_cost(asked, session.spending.estimate(asked), session.now()).usd
+    expected = asked.cost(session.budget_guard.estimate(asked), session.now()).usd
     (step,) = refresh_plan(session, {"x": 2}, NOTEBOOK).steps
     assert step.cost.usd == expected > 0
     assert step.cost.origin == "estimated"
     short = Parameters(max_tokens=1)
     cheap = run(session, "a", values=put_in(user_ns, "x"), parameters=short)
-    less = plan_cost(cheap, session.spending.estimate(cheap), session.now()).usd
+    less = cheap.cost(session.budget_guard.estimate(cheap), session.now()).usd
     plan = refresh_plan(session, {"x": 2}, NOTEBOOK)
     assert plan.total.estimated_usd == less < expected
 

@@ -1,0 +1,40 @@
+"""What a request reserves right before it is sent: its budget and its slot in the thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cc_jupyter.conversation.turns import TurnSlot
+    from cc_jupyter.session.budget_guard import BudgetGuard, BudgetWatcher
+    from cc_jupyter.session.prepare import PreparedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one request holds while it is in flight."""
+
+    budget_watcher: BudgetWatcher | None
+    """`None`: no budget applies."""
+    place: int | None
+    """The place of the turn in its thread; `None`: it belongs to no thread."""
+    slot: TurnSlot | None
+    """The slot in that place."""
+
+
+def reserve(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Reservation:
+    """Check the budget, then open the turn's slot; a request over budget leaves no slot behind.
+
+    Raises
+    ------
+    OptionError
+        The estimated cost exceeds the budget.
+    """
+    budget_watcher = budget_guard.check(prepared)
+    thread, place = prepared.thread, prepared.place
+    if thread is None:
+        return Reservation(budget_watcher, None, None)
+    if place is None:
+        place = thread.reserve(prepared.spec.turn_key, anew=prepared.spec.new)
+    return Reservation(budget_watcher, place, thread.slots[place])
