@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1]
 SCHEMA = FOLDER.parent / "cc_jupyter" / "comm_schema.json"
-TARGET = FOLDER / "src" / "protocol.ts"
+TARGET = FOLDER / "src" / "kernel" / "protocol.ts"
 
 _PRIMITIVES = {
     "string": "string",

@@ -1,7 +1,7 @@
 /** The section with the conversations: their tree, and what can be done at the selected line. */
 
-import { button, h, words } from '../dom';
-import type { IState, ITree } from '../protocol';
+import { button, h, words } from '../app/dom';
+import type { IState, ITree } from '../kernel/protocol';
 import { type IPanelHost, type ISection, settled } from './host';
 import { ConversationTree } from './tree';
 import { type ITreeRow, withStale } from './treeRows';

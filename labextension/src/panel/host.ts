@@ -1,7 +1,7 @@
 /** What the sections of the panel need of the notebook that is current. */
 
-import type { INotebookLink } from '../links';
-import type { IState } from '../protocol';
+import type { INotebookLink } from '../kernel/links';
+import type { IState } from '../kernel/protocol';
 
 export interface IPanelHost {
   /** The notebook's path. */

@@ -1,9 +1,9 @@
 /** The section with all models: the search of the picker, and all about the one pointed at. */
 
-import { button, h, words } from '../dom';
-import { ModelList } from '../modelList';
-import { facts } from '../modelRows';
-import type { IModel, IModels, IState } from '../protocol';
+import { button, h, words } from '../app/dom';
+import { ModelList } from '../models/modelList';
+import { facts } from '../models/modelText';
+import type { IModel, IModels, IState } from '../kernel/protocol';
 import type { IPanelHost, ISection } from './host';
 
 export class Models implements ISection {

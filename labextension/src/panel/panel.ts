@@ -4,10 +4,10 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import type { Current } from '../current';
-import { button, h, words } from '../dom';
+import type { Current } from '../status/currentNotebook';
+import { button, h, words } from '../app/dom';
 import { Conversations } from './conversations';
-import type { IState } from '../protocol';
+import type { IState } from '../kernel/protocol';
 import type { IPanelHost, ISection } from './host';
 import { Models } from './models';
 import { Search } from './search';

@@ -1,7 +1,7 @@
 /** A small plot of what was spent, with the same in words for those who do not see it. */
 
-import type { IUsagePoint } from '../protocol';
-import { h } from '../dom';
+import type { IUsagePoint } from '../kernel/protocol';
+import { h } from '../app/dom';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 240;

@@ -1,8 +1,8 @@
 /** The section that finds past prompts of all notebooks and puts them into this one. */
 
-import { button, h, words } from '../dom';
-import { shortName } from '../modelRows';
-import type { IFoundTurn } from '../protocol';
+import { button, h, words } from '../app/dom';
+import { shortName } from '../models/modelText';
+import type { IFoundTurn } from '../kernel/protocol';
 import type { IPanelHost, ISection } from './host';
 
 export class Search implements ISection {

@@ -1,6 +1,6 @@
 /** A section of the panel on the screen: a heading that opens and closes it. */
 
-import { h } from '../dom';
+import { h } from '../app/dom';
 import type { ISection } from './host';
 
 /**

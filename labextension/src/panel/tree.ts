@@ -1,7 +1,7 @@
 /** The tree of conversations on the screen: one tab stop, and the keys that trees have. */
 
-import { h } from '../dom';
-import type { ITree } from '../protocol';
+import { h } from '../app/dom';
+import type { ITree } from '../kernel/protocol';
 import { type ITreeRow, marks, treeRows } from './treeRows';
 
 export interface ITreeEvents {

@@ -1,7 +1,7 @@
 /** The conversations of a notebook as the lines of a tree, of which only the open ones are there. */
 
-import { shortName } from '../modelRows';
-import type { IState, IThread, ITree, ITurn } from '../protocol';
+import { shortName } from '../models/modelText';
+import type { IState, IThread, ITree, ITurn } from '../kernel/protocol';
 
 export interface ITreeRow {
   /** The same for the same line of every later tree. */

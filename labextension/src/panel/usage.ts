@@ -1,8 +1,8 @@
 /** The section with what the notebook spent: a table by model and a small plot. */
 
-import { h } from '../dom';
-import { shortName } from '../modelRows';
-import type { IState, IUsage, IUsageRow } from '../protocol';
+import { h } from '../app/dom';
+import { shortName } from '../models/modelText';
+import type { IState, IUsage, IUsageRow } from '../kernel/protocol';
 import { type IPanelHost, type ISection, settled } from './host';
 import { plot } from './plot';
 

@@ -1,0 +1,74 @@
+/// <reference types="node" />
+
+import { readdirSync, readFileSync } from 'fs';
+import { join } from 'path';
+
+import type { JSONObject } from '@lumino/coreutils';
+
+import schema from '../../../cc_jupyter/comm_schema.json';
+import { isMessage } from '../../src/kernel/envelope';
+import { KernelLink } from '../../src/kernel/kernelLink';
+import { type IReplies, type IRequests, PROTOCOL, REPLY_TYPES } from '../../src/kernel/protocol';
+import { FakeKernel, settle } from './fakeKernel';
+import { faults, type IProtocolSchema, type Json } from './schemaCheck';
+
+const FOLDER = join(__dirname, '../../../tests/comm');
+const SCHEMA = schema as unknown as IProtocolSchema;
+const EXAMPLES = new Map(
+  readdirSync(FOLDER).map(name => {
+    const text = readFileSync(join(FOLDER, name), 'utf-8');
+    return [name.replace('.json', ''), JSON.parse(text) as JSONObject & { body: JSONObject }];
+  })
+);
+const QUESTIONS = Object.keys(REPLY_TYPES).filter(name => name !== 'hello');
+
+function example(name: string): JSONObject & { body: JSONObject } {
+  const found = EXAMPLES.get(name);
+  if (!found) {
+    throw new Error(`no example of ${name}`);
+  }
+  return found;
+}
+
+test('the version and the answers are those of the schema', () => {
+  const replies = Object.entries(SCHEMA.$defs).flatMap(([name, part]) =>
+    part['x-reply'] === undefined ? [] : [[name, part['x-reply']]]
+  );
+  expect(SCHEMA.properties?.v?.const).toBe(PROTOCOL);
+  expect(Object.entries(REPLY_TYPES)).toEqual(replies);
+});
+
+test.each([...EXAMPLES.keys()])('the example of %s is a message of the protocol', name => {
+  const message = example(name);
+  expect(isMessage(message)).toBe(true);
+  expect(faults(SCHEMA, SCHEMA, message as Json)).toEqual([]);
+  expect(faults(SCHEMA, { $ref: `#/$defs/${name}` }, message.body as Json)).toEqual([]);
+});
+
+test('an example that lacks something, or has it otherwise, is none', () => {
+  const { thread, ...rest } = example('state').body;
+  const part = { $ref: '#/$defs/state' };
+  expect(thread).toBe('default');
+  expect(faults(SCHEMA, part, rest as Json)).toEqual([': no thread']);
+  expect(faults(SCHEMA, part, { ...rest, thread: 7 })).toEqual(['/thread: not string']);
+});
+
+test.each(QUESTIONS)(
+  '%s goes out as in its example and comes back as in that of its answer',
+  async name => {
+    const question = name as keyof IRequests;
+    const kernel = new FakeKernel();
+    const link = new KernelLink(kernel.connection, { version: '0.1.0', notebook: () => 'a.ipynb' });
+    await settle();
+    kernel.comm.answer('hello', example('hello').body);
+    const body = example(name).body as unknown as IRequests[typeof question];
+    const answered: Promise<IReplies[typeof question]> = link.request(question, body);
+    const { id, ...sent } = kernel.comm.last;
+    expect(id).not.toBe('');
+    expect({ ...sent, id: example(name).id }).toEqual(example(name));
+    const answer = example(REPLY_TYPES[question]).body;
+    kernel.comm.answer(REPLY_TYPES[question], answer);
+    expect(await answered).toEqual(answer);
+    link.dispose();
+  }
+);
