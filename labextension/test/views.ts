@@ -1,4 +1,4 @@
-/** Things that tests of the views show. */
+/** Sample data for the tests of the views. */
 
 import type { IModel, IState, IThread, ITurn } from '../src/kernel/protocol';
 

@@ -1,63 +1,60 @@
-/** The cell that commands are about, and what holds of it. */
+/** The active cell, which the cell commands act on, and everything that decides which are enabled. */
 
 import { type Cell, CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { hasAnswer, hasCode, isPrompt } from './cellActions';
-import type { ICellLink, LinkOf } from '../kernel/links';
+import { type ICellLink, linkOf } from '../kernel/notebookLink';
 import type { ICell } from '../kernel/protocol';
+import { hasAnswer, hasCode, isPrompt } from './cellActions';
 import { runningChanged, runningPrompt } from './stopButton';
 
 export interface IActiveCell {
   readonly panel: NotebookPanel;
   readonly cell: Cell;
-  /** The same if it is a code cell. */
+  /** The same cell if it is a code cell. */
   readonly code: CodeCell | null;
   readonly link: ICellLink;
   readonly isPrompt: boolean;
   readonly hasAnswer: boolean;
   readonly hasCode: boolean;
-  /** What the kernel says of its answer. */
-  readonly facts: ICell | null;
-  /** The prompt of its notebook that runs. */
+  /** The kernel's state of its answer. */
+  readonly state: ICell | null;
+  /** The running prompt of its notebook. */
   readonly running: CodeCell | null;
 }
 
 /** Follows the active cell of the current notebook. */
 export class ActiveCell {
-  private readonly news = new Signal<this, null>(this);
+  private readonly changes = new Signal<this, null>(this);
   private cell: Cell | null = null;
-  private told = '';
+  private last = '';
 
-  constructor(
-    private readonly tracker: INotebookTracker,
-    private readonly linkOf: LinkOf
-  ) {
-    const tell = this.tell.bind(this);
+  constructor(private readonly tracker: INotebookTracker) {
+    const update = this.update.bind(this);
     const linked = new WeakSet<NotebookPanel>();
     tracker.activeCellChanged.connect((_, cell) => {
       if (this.cell?.isDisposed === false) {
-        this.cell.model.contentChanged.disconnect(tell);
+        this.cell.model.contentChanged.disconnect(update);
       }
       this.cell = cell;
-      cell?.model.contentChanged.connect(tell);
-      this.told = '';
-      tell();
+      cell?.model.contentChanged.connect(update);
+      this.last = '';
+      update();
     });
     tracker.currentChanged.connect((_, panel) => {
       if (panel && !linked.has(panel)) {
         linked.add(panel);
-        linkOf(panel).stateChanged.connect(tell);
+        linkOf(panel).stateChanged.connect(update);
       }
-      tell();
+      update();
     });
-    runningChanged.connect(tell);
+    runningChanged.connect(update);
   }
 
-  /** Emitted when something else holds. */
+  /** Emitted when `current` has changed in a way that affects the commands. */
   get changed(): ISignal<this, null> {
-    return this.news;
+    return this.changes;
   }
 
   get panel(): NotebookPanel | null {
@@ -65,10 +62,10 @@ export class ActiveCell {
   }
 
   get link(): ICellLink | null {
-    return this.panel && this.linkOf(this.panel);
+    return this.panel && linkOf(this.panel);
   }
 
-  get now(): IActiveCell | null {
+  get current(): IActiveCell | null {
     const { panel, link } = this;
     const cell = this.tracker.activeCell;
     if (!panel || !link || !cell || cell.isDisposed || cell.model.isDisposed) {
@@ -82,26 +79,26 @@ export class ActiveCell {
       isPrompt: isPrompt(cell),
       hasAnswer: hasAnswer(cell),
       hasCode: hasCode(cell),
-      facts: link.state?.cells[cell.model.id] ?? null,
+      state: link.state?.cells[cell.model.id] ?? null,
       running: runningPrompt(panel)
     };
   }
 
-  /** Tell of a change; letters of a prompt change nothing that commands depend on. */
-  private tell(): void {
-    const now = this.now;
-    const { facts, running } = now ?? { facts: null, running: null };
+  /** Emit a change, unless it is one that no command depends on, such as typing in a prompt. */
+  private update(): void {
+    const { current } = this;
+    const { state, running } = current ?? { state: null, running: null };
     const key = JSON.stringify([
-      now?.isPrompt,
-      now?.hasAnswer,
-      now?.hasCode,
-      facts && [facts.versions, facts.cut, facts.last],
+      current?.isPrompt,
+      current?.hasAnswer,
+      current?.hasCode,
+      state && [state.versions, state.cut, state.last],
       running?.model.id,
-      now !== null && now.link.state !== null
+      current !== null && current.link.state !== null
     ]);
-    if (key !== this.told) {
-      this.told = key;
-      this.news.emit(null);
+    if (key !== this.last) {
+      this.last = key;
+      this.changes.emit(null);
     }
   }
 }

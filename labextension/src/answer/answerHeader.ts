@@ -1,7 +1,7 @@
 /**
- * A strip between what a cell asks and what was answered: marks, versions, what runs.
+ * The header of an answer, between a cell's input and its outputs: stop button, warnings, versions.
  *
- * It is on the page alone, nothing of it is saved.
+ * It is part of the page only and is never saved.
  */
 
 import type { CodeCell } from '@jupyterlab/cells';
@@ -9,58 +9,55 @@ import { type PanelLayout, Widget } from '@lumino/widgets';
 
 import { h } from '../app/dom';
 
-/** What stands in it, from top to bottom. */
-export type Part = 'stop' | 'marks' | 'version';
+/** The parts of a header. */
+export type Part = 'stop' | 'warnings' | 'version';
 
-const PARTS: readonly Part[] = ['stop', 'marks', 'version'];
+const headers = new WeakMap<CodeCell, AnswerHeader>();
 
-const strips = new WeakMap<CodeCell, Strip>();
-
-export class Strip extends Widget {
+class AnswerHeader extends Widget {
   private readonly parts: Readonly<Record<Part, HTMLElement>>;
 
   constructor() {
-    const [stop, marks, version] = PARTS.map(part => h('div', { class: `cc-strip-${part}` }));
-    const node = h('div');
-    super({ node });
-    this.addClass('cc-strip');
-    this.parts = { stop: stop ?? node, marks: marks ?? node, version: version ?? node };
-    node.append(...Object.values(this.parts));
+    super();
+    this.addClass('cc-header');
+    const part = (name: Part): HTMLElement => h('div', { class: `cc-header-${name}` });
+    this.parts = { stop: part('stop'), warnings: part('warnings'), version: part('version') };
+    this.node.append(...Object.values(this.parts));
   }
 
-  /** Show other elements in a part; those that stand there already are left alone. */
+  /** Replace the elements of a part, unless they are the same ones. */
   put(part: Part, ...elements: readonly HTMLElement[]): void {
-    const place = this.parts[part];
-    const has = place.children;
+    const { children } = this.parts[part];
     const isSame =
-      has.length === elements.length && elements.every((each, at) => each === has.item(at));
+      children.length === elements.length &&
+      elements.every((each, index) => each === children.item(index));
     if (!isSame) {
-      place.replaceChildren(...elements);
+      this.parts[part].replaceChildren(...elements);
     }
   }
 }
 
-/** Give the strip of a cell, made when it is first needed. */
-export function stripOf(cell: CodeCell): Strip {
-  const known = strips.get(cell);
-  if (known) {
-    return known;
+/** Return the header of a cell, created on first use. */
+export function headerOf(cell: CodeCell): AnswerHeader {
+  const existing = headers.get(cell);
+  if (existing) {
+    return existing;
   }
-  const strip = new Strip();
-  strips.set(cell, strip);
+  const header = new AnswerHeader();
+  headers.set(cell, header);
   void cell.ready.then(() => {
     if (cell.isDisposed) {
-      strip.dispose();
+      header.dispose();
       return;
     }
     const layout = cell.layout as PanelLayout;
     const input = layout.widgets.findIndex(each => each.hasClass('jp-Cell-inputWrapper'));
-    layout.insertWidget(input + 1, strip);
+    layout.insertWidget(input + 1, header);
   });
-  return strip;
+  return header;
 }
 
-/** Give the strip of a cell if it has one. */
-export function knownStrip(cell: CodeCell): Strip | undefined {
-  return strips.get(cell);
+/** Return the header of a cell if it has one. */
+export function existingHeader(cell: CodeCell): AnswerHeader | undefined {
+  return headers.get(cell);
 }

@@ -1,61 +1,59 @@
-/** The outputs of a cell that are an answer: which they are, and another answer in their place. */
+/** Finds the outputs of a cell that belong to an answer, and replaces them with another answer. */
 
 import type { IDisplayData, IOutput } from '@jupyterlab/nbformat';
 
-/** Where an answer stands in the conversations, as its output says. */
-export interface IPlace {
+/** The turn of an answer, as its output's metadata names it. */
+export interface ITurnRef {
   readonly thread: string;
   readonly turn: number;
 }
 
-/** An output, saved or on the page. */
+/** An output, either saved or of the page. */
 export type AnyOutput = IOutput | { readonly data: unknown; readonly metadata: unknown };
 
 type Members = Readonly<Record<string, unknown>>;
 
-const NAME = 'cc_jupyter';
-
-/** Give what an output says of its answer (metadata_schema.json); `null`: it is none. */
-export function aboutOf(metadata: unknown): Members | null {
-  const about = isObject(metadata) ? metadata[NAME] : null;
-  return isObject(about) ? about : null;
+/** Return the metadata of an answer (metadata_schema.json), or `null` for another output. */
+export function answerMetadata(metadata: unknown): Members | null {
+  const found = isObject(metadata) ? metadata.cc_jupyter : null;
+  return isObject(found) ? found : null;
 }
 
-/** Give the outputs with another answer in the place of one, whole or begun; else behind them. */
-export function withAnswer(
+/** Return the outputs with the answer of a turn, complete or not, replaced; else appended. */
+export function replaceAnswer(
   outputs: readonly IOutput[],
   answer: readonly IDisplayData[],
-  place: IPlace
+  turn: ITurnRef
 ): IOutput[] {
-  const at = answerPlace(outputs, place);
-  if (at < 0) {
+  const index = answerIndex(outputs, turn);
+  if (index < 0) {
     const last = outputs.at(-1);
-    // a page that was left while an answer came has saved the beginning of one
-    const isBegun = last && dataOf(last, 'text/markdown') !== '';
-    return [...(isBegun ? outputs.slice(0, -1) : outputs), ...answer];
+    // a page that was closed during an answer has saved its beginning
+    const isPartial = last && dataOf(last, 'text/markdown') !== '';
+    return [...(isPartial ? outputs.slice(0, -1) : outputs), ...answer];
   }
-  const first = begins(outputs[at - 1], '<details') ? at - 1 : at;
-  const isText = !begins(outputs[at], '<small');
-  const last = isText && begins(outputs[at + 1], '<small') ? at + 1 : at;
+  const first = startsWith(outputs[index - 1], '<details') ? index - 1 : index;
+  const isText = !startsWith(outputs[index], '<small');
+  const last = isText && startsWith(outputs[index + 1], '<small') ? index + 1 : index;
   return [...outputs.slice(0, first), ...answer, ...outputs.slice(last + 1)];
 }
 
-/** Give the place of an answer among the outputs: of this turn, else of the last; -1: none. */
-export function answerPlace(outputs: readonly AnyOutput[], place?: IPlace): number {
-  const abouts = outputs.map(({ metadata }) => aboutOf(metadata));
-  const own = abouts.findLastIndex(
-    about => about !== null && about.thread === place?.thread && about.turn === place?.turn
+/** Return the index of the answer of a turn, else of the last answer; -1 if there is none. */
+export function answerIndex(outputs: readonly AnyOutput[], turn?: ITurnRef): number {
+  const found = outputs.map(({ metadata }) => answerMetadata(metadata));
+  const exact = found.findLastIndex(
+    each => each !== null && each.thread === turn?.thread && each.turn === turn?.turn
   );
-  return own >= 0 ? own : abouts.findLastIndex(about => about !== null);
+  return exact >= 0 ? exact : found.findLastIndex(each => each !== null);
 }
 
-/** Give the text of the last answer, as plain as it was saved; empty: there is none. */
+/** Return the plain text of the last answer, as it was saved; empty if there is none. */
 export function answerText(outputs: readonly AnyOutput[]): string {
-  const output = outputs[answerPlace(outputs)];
-  return output && !begins(output, '<small') ? dataOf(output, 'text/plain') : '';
+  const output = outputs[answerIndex(outputs)];
+  return output && !startsWith(output, '<small') ? dataOf(output, 'text/plain') : '';
 }
 
-function begins(output: AnyOutput | undefined, tag: string): boolean {
+function startsWith(output: AnyOutput | undefined, tag: string): boolean {
   return output !== undefined && dataOf(output, 'text/html').startsWith(tag);
 }
 

@@ -1,4 +1,4 @@
-/** The commands about the active cell, with their labels; the schema gives toolbar and shortcuts. */
+/** The commands for the active cell and their labels; the schema adds toolbar and shortcuts. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { type ICommandPalette, Notification } from '@jupyterlab/apputils';
@@ -12,65 +12,65 @@ import {
   stopIcon
 } from '@jupyterlab/ui-components';
 
+import { CATEGORY, COMMANDS } from '../app/commands';
+import { errorMessage } from '../app/dom';
+import { continueIcon, insertCodeIcon, otherModelIcon, promptIcon } from '../app/icons';
+import { chooseModel } from '../models/chooser';
 import { ActiveCell, type IActiveCell } from './activeCell';
 import { continueAnswer, copyAnswer, insertCode, runInModel, togglePrompt } from './cellActions';
-import { chooseModel } from '../models/chooser';
-import { CATEGORY, COMMANDS } from '../app/commands';
-import { words } from '../app/dom';
-import { continueIcon, insertCodeIcon, otherModelIcon, promptIcon } from '../app/icons';
-import type { ICellLink, LinkOf } from '../kernel/links';
 import { refreshStale } from './refresh';
+import { STOP_CAPTION } from './stopButton';
 import { stepVersion } from './versions';
 
 interface ICellCommand {
   readonly label: string;
   readonly caption: string;
   readonly icon: LabIcon;
-  /** Whether it makes sense for the cell; where not, the toolbar does not show it. */
-  readonly fits: (active: IActiveCell) => boolean;
-  /** Whether the toolbar shows it, where that is less. */
+  /** Whether the command is enabled for the cell; if not, the toolbar does not show it. */
+  readonly isEnabled: (active: IActiveCell) => boolean;
+  /** Whether the toolbar shows it, if this is more restrictive. */
   readonly isShown?: (active: IActiveCell) => boolean;
   readonly execute: (active: IActiveCell) => Promise<void> | void;
 }
 
 const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
   [COMMANDS.togglePrompt]: {
-    label: 'Turn Cell into a Prompt and Back',
+    label: 'Toggle Prompt Cell',
     caption: 'Turn this cell into a prompt, or back',
     icon: promptIcon,
-    fits: ({ panel }) => panel.content.model?.readOnly === false,
+    isEnabled: ({ panel }) => panel.content.model?.readOnly === false,
     execute: ({ panel, cell }) => {
       togglePrompt(panel, cell);
     }
   },
   [COMMANDS.runInModel]: {
-    label: 'Run in Another Model…',
-    caption: 'Run this prompt in another model',
+    label: 'Run with Another Model…',
+    caption: 'Run this prompt with another model',
     icon: otherModelIcon,
-    fits: ({ isPrompt, link }) => isPrompt && link.state !== null,
-    execute: runInAnother
+    isEnabled: ({ isPrompt, link }) => isPrompt && link.state !== null,
+    execute: runWithAnother
   },
   [COMMANDS.stop]: {
     label: 'Stop Answer',
-    caption: 'Stop the answer; what came is kept',
+    caption: STOP_CAPTION,
     icon: stopIcon,
-    fits: ({ running }) => running !== null,
+    isEnabled: ({ running }) => running !== null,
     isShown: ({ running, code }) => running !== null && running === code,
     execute: ({ running, link }) => link.stop(running?.model.id ?? '')
   },
   [COMMANDS.previousVersion]: {
-    label: 'Previous Version of Answer',
-    caption: 'Let the previous version count',
+    label: 'Previous Answer Version',
+    caption: 'Switch to the previous version of the answer',
     icon: caretLeftIcon,
-    fits: mayHaveVersions,
+    isEnabled: mayHaveVersions,
     isShown: hasVersions,
     execute: ({ panel, code, link }) => (code ? stepVersion(panel, code, link, -1) : undefined)
   },
   [COMMANDS.nextVersion]: {
-    label: 'Next Version of Answer',
-    caption: 'Let the next version count',
+    label: 'Next Answer Version',
+    caption: 'Switch to the next version of the answer',
     icon: caretRightIcon,
-    fits: mayHaveVersions,
+    isEnabled: mayHaveVersions,
     isShown: hasVersions,
     execute: ({ panel, code, link }) => (code ? stepVersion(panel, code, link, 1) : undefined)
   },
@@ -78,54 +78,58 @@ const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
     label: 'Copy Answer as Markdown',
     caption: 'Copy the answer as Markdown',
     icon: copyIcon,
-    fits: ({ hasAnswer }) => hasAnswer,
+    isEnabled: ({ hasAnswer }) => hasAnswer,
     execute: ({ panel, cell, link }) => copyAnswer(panel, cell, link)
   },
   [COMMANDS.insertCode]: {
-    label: 'Insert Code of Answer as Cell',
+    label: 'Insert Code from Answer Below',
     caption: 'Insert the code blocks of the answer as a cell below',
     icon: insertCodeIcon,
-    fits: ({ hasCode }) => hasCode,
+    isEnabled: ({ hasCode }) => hasCode,
     execute: ({ panel, cell, link }) => insertCode(panel, cell, link)
   },
   [COMMANDS.continueAnswer]: {
-    label: 'Continue Cut Answer',
-    caption: 'Carry the answer on where it was cut',
+    label: 'Continue Answer',
+    caption: 'Continue the answer where it was cut off',
     icon: continueIcon,
-    fits: ({ facts, running }) => facts?.cut === true && facts.last && running === null,
-    execute: ({ panel, code, facts }) =>
-      code && facts ? continueAnswer(panel, code, facts.thread) : undefined
+    isEnabled: ({ state, running }) => state?.cut === true && state.last && running === null,
+    execute: ({ panel, code, state }) =>
+      code && state ? continueAnswer(panel, code, state.thread) : undefined
   }
 };
 
-/** Add the commands, also to the palette. */
+/** Add the commands, and list them in the palette. */
 export function addCellCommands(
   { commands }: JupyterFrontEnd,
   palette: ICommandPalette | null,
-  tracker: INotebookTracker,
-  linkOf: LinkOf
+  tracker: INotebookTracker
 ): void {
-  const active = new ActiveCell(tracker, linkOf);
+  const active = new ActiveCell(tracker);
   for (const [id, command] of Object.entries(CELL_COMMANDS)) {
-    const { label, caption, icon, fits, isShown = fits, execute } = command;
+    const { label, caption, icon, isEnabled, isShown = isEnabled, execute } = command;
+    const holds = (condition: (cell: IActiveCell) => boolean): boolean => {
+      const { current } = active;
+      return current !== null && condition(current);
+    };
     commands.addCommand(id, {
       label,
       caption,
       icon,
-      isEnabled: () => active.now !== null && fits(active.now),
-      isVisible: ({ toolbar }) => toolbar !== true || (active.now !== null && isShown(active.now)),
+      isEnabled: () => holds(isEnabled),
+      isVisible: ({ toolbar }) => toolbar !== true || holds(isShown),
       execute: async () => {
         try {
-          await (active.now && execute(active.now));
+          const { current } = active;
+          await (current && execute(current));
         } catch (error) {
-          Notification.error(words(error));
+          Notification.error(errorMessage(error));
         }
       }
     });
   }
   commands.addCommand(COMMANDS.refreshStale, {
     label: 'Refresh Stale Answers…',
-    caption: 'Run again what is stale; asks first',
+    caption: 'Run the prompts with stale answers again, after a confirmation',
     icon: refreshIcon,
     isEnabled: () => active.link !== null && active.link.state !== null,
     execute: () => active.panel && active.link && refreshStale(active.panel, active.link)
@@ -141,27 +145,22 @@ export function addCellCommands(
   });
 }
 
-/** The kernel is asked for them when it comes to it: what it told last may be older than the answer. */
-function mayHaveVersions({ link, hasAnswer, facts }: IActiveCell): boolean {
-  return link.state !== null && (hasAnswer || (facts?.versions ?? 0) > 0);
+/** The last state may be older than the answer, so the kernel is asked when the command runs. */
+function mayHaveVersions({ link, hasAnswer, state }: IActiveCell): boolean {
+  return link.state !== null && (hasAnswer || (state?.versions ?? 0) > 0);
 }
 
-function hasVersions({ facts }: IActiveCell): boolean {
-  return (facts?.versions ?? 0) > 1;
+function hasVersions({ state }: IActiveCell): boolean {
+  return (state?.versions ?? 0) > 1;
 }
 
-async function runInAnother({ panel, cell, link }: IActiveCell): Promise<void> {
-  const model = await askModel(link);
+async function runWithAnother({ panel, cell, link }: IActiveCell): Promise<void> {
+  const model = await chooseModel({
+    title: 'Run with another model',
+    load: () => link.request('list_models', {})
+  });
   panel.content.activate();
   if (model !== null) {
     await runInModel(panel, cell, model);
   }
-}
-
-function askModel(link: ICellLink): Promise<string | null> {
-  return chooseModel({
-    title: 'Run in another model',
-    load: () => link.request('list_models', {}),
-    anchor: null
-  });
 }

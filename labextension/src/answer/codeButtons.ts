@@ -1,8 +1,8 @@
 /**
  * Buttons on the code blocks of answers: copy, and insert as a cell below.
  *
- * They are added to what is on the page, again whenever an answer is drawn again; the outputs
- * themselves, and so the file, know nothing of them.
+ * They are added to the rendered page, again whenever an answer is rendered again; they are not
+ * part of the outputs and are never saved.
  */
 
 import { Clipboard } from '@jupyterlab/apputils';
@@ -11,39 +11,37 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { addBelowIcon, copyIcon } from '@jupyterlab/ui-components';
 import type { Widget } from '@lumino/widgets';
 
-import { aboutOf } from './answerOutputs';
 import { h } from '../app/dom';
 import { iconButton } from '../app/icons';
-import { goToCell, insertBelow } from '../app/notebookCells';
-import { eachCodeCell } from '../app/notebooks';
+import { eachCodeCell, goToCell, insertBelow } from '../app/notebooks';
 import { settings } from '../app/settings';
+import { answerMetadata } from './answerOutputs';
 
 const BAR = 'cc-code-bar';
 const CODE = '.jp-RenderedMarkdown pre';
 
-/** Have the buttons in all notebooks. */
+/** Add the buttons in all notebooks. */
 export function addCodeButtons(tracker: INotebookTracker): void {
   eachCodeCell(tracker, (cell, panel) => {
     const update = (): void => {
-      markBlocks(panel, cell);
+      updateBars(panel, cell);
     };
-    const { node } = cell.outputArea;
     const observer = new MutationObserver(update);
-    observer.observe(node, { childList: true, subtree: true });
-    const end = settings.onChange(update);
+    observer.observe(cell.outputArea.node, { childList: true, subtree: true });
+    const unsubscribe = settings.onChange(update);
     cell.disposed.connect(() => {
       observer.disconnect();
-      end();
+      unsubscribe();
     });
     update();
   });
 }
 
-function markBlocks(panel: NotebookPanel, cell: CodeCell): void {
+function updateBars(panel: NotebookPanel, cell: CodeCell): void {
   const { model, widgets } = cell.outputArea;
-  for (const [place, widget] of widgets.entries()) {
-    // the input of a running cell is a widget, too, but no output
-    const isAnswer = place < model.length && aboutOf(model.get(place).metadata) !== null;
+  for (const [index, widget] of widgets.entries()) {
+    // a running cell that waits for input has a widget for it, which is not an output
+    const isAnswer = index < model.length && answerMetadata(model.get(index).metadata) !== null;
     if (isAnswer && settings.codeButtons) {
       addBars(widget, panel, cell);
     } else {
@@ -57,20 +55,20 @@ function markBlocks(panel: NotebookPanel, cell: CodeCell): void {
 function addBars(answer: Widget, panel: NotebookPanel, cell: CodeCell): void {
   for (const block of answer.node.querySelectorAll(CODE)) {
     if (!block.previousElementSibling?.classList.contains(BAR)) {
-      block.before(barOf(block, panel, cell));
+      block.before(createBar(block, panel, cell));
     }
   }
 }
 
-function barOf(block: Element, panel: NotebookPanel, cell: CodeCell): HTMLElement {
+function createBar(block: Element, panel: NotebookPanel, cell: CodeCell): HTMLElement {
   const code = (): string => block.textContent.replace(/\n$/, '');
   return h(
     'div',
     { class: BAR, role: 'group', 'aria-label': 'Code block' },
-    iconButton(copyIcon, 'Copy this code', 'normal', () => {
+    iconButton(copyIcon, 'Copy code', 'normal', () => {
       Clipboard.copyToSystem(code());
     }),
-    iconButton(addBelowIcon, 'Insert this code as a cell below', 'normal', () => {
+    iconButton(addBelowIcon, 'Insert code as a cell below', 'normal', () => {
       goToCell(panel, cell.model.id);
       insertBelow(panel, code());
     })

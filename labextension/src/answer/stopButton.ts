@@ -1,40 +1,41 @@
-/** A stop button at the prompt that runs, as near to it as the answer that grows. */
+/** Tracks the running prompt of each notebook and shows a stop button above its growing answer. */
 
 import type { Cell, CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { KernelMessage } from '@jupyterlab/services';
 import { stopIcon } from '@jupyterlab/ui-components';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { isPrompt } from './cellActions';
-import { h } from '../app/dom';
-import type { ICellLink, LinkOf } from '../kernel/links';
+import { button } from '../app/dom';
 import { cellWithId, eachNotebook } from '../app/notebooks';
-import { knownStrip, stripOf } from './answerHeader';
+import { isGone, isIdle, isInput } from '../kernel/executions';
+import { type ICellLink, linkOf } from '../kernel/notebookLink';
+import { existingHeader, headerOf } from './answerHeader';
+import { isPrompt } from './cellActions';
 
-const ENDED: readonly Kernel.Status[] = ['restarting', 'autorestarting', 'dead', 'terminating'];
+export const STOP_CAPTION = 'Stop the answer and keep the text received so far';
 
-const ASKS = /(?:^|[\s=(])%cmd\s/;
+const CALLS_CMD = /(?:^|[\s=(])%cmd\s/;
 
-const running = new WeakMap<NotebookPanel, Running>();
+const prompts = new WeakMap<NotebookPanel, RunningPrompt>();
 const changes = new Signal<object, NotebookPanel>({});
 
-/** Emitted when a prompt begins or ends. */
+/** Emitted when a prompt starts or ends. */
 export const runningChanged: ISignal<object, NotebookPanel> = changes;
 
-/** Have the button in all notebooks. */
-export function addStopButtons(tracker: INotebookTracker, linkOf: LinkOf): void {
+/** Add the button in all notebooks. */
+export function addStopButtons(tracker: INotebookTracker): void {
   eachNotebook(tracker, panel => {
-    running.set(panel, new Running(panel, linkOf(panel)));
+    prompts.set(panel, new RunningPrompt(panel, linkOf(panel)));
   });
 }
 
-/** Give the prompt that runs; the others of a *Run All* wait for it. */
+/** Return the prompt that is running; other prompts of a *Run All* wait for it. */
 export function runningPrompt(panel: NotebookPanel): CodeCell | null {
-  return running.get(panel)?.cell ?? null;
+  return prompts.get(panel)?.cell ?? null;
 }
 
-class Running {
+class RunningPrompt {
   cell: CodeCell | null = null;
   private execution = '';
 
@@ -43,85 +44,81 @@ class Running {
     private readonly link: ICellLink
   ) {
     panel.sessionContext.iopubMessage.connect((_, message) => {
-      this.hear(message);
+      this.receive(message);
     });
     panel.sessionContext.statusChanged.connect((_, status) => {
-      if (ENDED.includes(status)) {
-        this.follow(null);
+      if (isGone(status)) {
+        this.set(null);
       }
     });
     link.stateChanged.connect(() => {
-      this.remember();
+      this.syncWithState();
     });
   }
 
-  private hear(message: KernelMessage.IMessage): void {
+  private receive(message: KernelMessage.IMessage): void {
     const parent = message.parent_header;
     const execution = 'msg_id' in parent ? parent.msg_id : '';
-    if (message.header.msg_type === 'execute_input') {
+    if (isInput(message)) {
       this.execution = execution;
-      this.follow(this.asker(execution));
-    } else if (
-      message.header.msg_type === 'status' &&
-      (message as KernelMessage.IStatusMsg).content.execution_state === 'idle' &&
-      execution === this.execution
-    ) {
-      this.follow(null);
+      this.set(this.promptOf(execution));
+    } else if (isIdle(message) && execution === this.execution) {
+      this.set(null);
     }
   }
 
-  /** Take a prompt for running that another page runs, or ran before this one was loaded. */
-  private remember(): void {
-    const now = this.link.state?.running;
-    if (now?.cell_id && !this.cell) {
-      this.follow(cellWithId(this.panel, now.cell_id));
-    } else if (!now && this.execution === '') {
-      this.follow(null);
+  /** Follow a prompt that another page started, or that started before this page was loaded. */
+  private syncWithState(): void {
+    const running = this.link.state?.running;
+    if (running?.cell_id && !this.cell) {
+      this.set(cellWithId(this.panel, running.cell_id));
+    } else if (!running && this.execution === '') {
+      this.set(null);
     }
   }
 
-  private asker(execution: string): CodeCell | null {
+  private promptOf(execution: string): CodeCell | null {
     const found = this.panel.content.widgets.find(
-      cell => mayAsk(cell) && futureOf(cell as CodeCell) === execution
+      cell => mayRequest(cell) && executionOf(cell as CodeCell) === execution
     );
     return (found as CodeCell | undefined) ?? null;
   }
 
-  private follow(cell: CodeCell | null): void {
+  private set(cell: CodeCell | null): void {
     if (cell === this.cell) {
       return;
     }
     if (this.cell) {
-      knownStrip(this.cell)?.put('stop');
+      existingHeader(this.cell)?.put('stop');
     }
     this.cell = cell;
     if (cell) {
-      stripOf(cell).put('stop', this.button(cell));
+      headerOf(cell).put('stop', this.createButton(cell));
     }
     changes.emit(this.panel);
   }
 
-  private button(cell: CodeCell): HTMLButtonElement {
-    const label = 'Stop the answer; what came is kept';
-    const button = h('button', { type: 'button', class: 'cc-stop', title: label }, 'Stop');
-    button.prepend(stopIcon.element({ tag: 'span', elementSize: 'small' }));
-    button.addEventListener('click', () => {
-      button.disabled = true;
+  private createButton(cell: CodeCell): HTMLButtonElement {
+    const created = button('Stop', STOP_CAPTION, () => {
+      created.disabled = true;
       void this.link.stop(cell.model.id);
     });
-    return button;
+    created.className = 'cc-stop';
+    created.prepend(stopIcon.element({ tag: 'span', elementSize: 'small' }));
+    return created;
   }
 }
 
-/** Tell whether a cell may wait for a model: a prompt, or one with `%cmd ask` among its lines. */
-function mayAsk(cell: Cell): boolean {
+/** Return whether a cell may send a request: it is a prompt or has a line with `%cmd ask`. */
+function mayRequest(cell: Cell): boolean {
   return (
-    isPrompt(cell) || (cell.model.type === 'code' && ASKS.test(cell.model.sharedModel.getSource()))
+    isPrompt(cell) ||
+    (cell.model.type === 'code' && CALLS_CMD.test(cell.model.sharedModel.getSource()))
   );
 }
 
-function futureOf({ outputArea }: CodeCell): string {
-  // none before the first execution, whatever its type says
+function executionOf({ outputArea }: CodeCell): string {
+  // undefined before the first execution, whatever its type says
   const future = outputArea.future as typeof outputArea.future | undefined;
   return future?.msg.header.msg_id ?? '';
 }

@@ -1,41 +1,42 @@
-/** What is said of the version that counts, with its difference to the one before in its place. */
+/** The bar above an answer that names its active version and shows what has changed. */
 
 import type { CodeCell } from '@jupyterlab/cells';
 import { caretLeftIcon, caretRightIcon, closeIcon } from '@jupyterlab/ui-components';
 
-import { h } from '../app/dom';
+import { button, h } from '../app/dom';
 import { iconButton } from '../app/icons';
-import { shortName } from '../models/modelText';
 import type { IPiece, IVersions } from '../kernel/protocol';
-import { stripOf } from './answerHeader';
+import { shortName } from '../models/modelText';
+import { headerOf } from './answerHeader';
 
 const TAGS = { '=': 'span', '-': 'del', '+': 'ins' } as const;
 const HIDDEN = 'cc-mod-compared';
 
 export interface IVersionBarActions {
   readonly step: (by: -1 | 1) => void;
-  /** Give what the page shows of the answer. */
+  /** Return the node that shows the answer. */
   readonly answer: () => HTMLElement | null;
 }
 
 export class VersionBar {
-  private readonly said = h('span', { class: 'cc-version-said', role: 'status' });
-  private readonly toggle: HTMLButtonElement;
-  private readonly difference = h('div', { class: 'cc-diff', role: 'region' });
+  private readonly message = h('span', { class: 'cc-version-message', role: 'status' });
+  private readonly toggle = button('', '', () => {
+    this.showDiff(!this.isDiffShown);
+  });
+  private readonly diff = h('div', {
+    class: 'cc-diff',
+    role: 'region',
+    'aria-label': 'Changes in the answer'
+  });
   private readonly node: HTMLElement;
-  private isOurs = false;
-  private isCompared = false;
+  private isOwnChange = false;
+  private isDiffShown = false;
 
   constructor(
     private readonly cell: CodeCell,
-    actions: IVersionBarActions
+    private readonly actions: IVersionBarActions
   ) {
-    this.answer = actions.answer;
-    this.difference.setAttribute('aria-label', 'Changes of the answer');
-    this.toggle = h('button', { type: 'button', class: 'cc-text-button' });
-    this.toggle.addEventListener('click', () => {
-      this.compare(!this.isCompared);
-    });
+    this.toggle.className = 'cc-text-button';
     this.node = h(
       'div',
       { class: 'cc-version', role: 'group', 'aria-label': 'Versions of the answer' },
@@ -45,7 +46,7 @@ export class VersionBar {
       iconButton(caretRightIcon, 'Next version', 'small', () => {
         actions.step(1);
       }),
-      this.said,
+      this.message,
       this.toggle,
       iconButton(closeIcon, 'Hide versions', 'small', () => {
         this.hide();
@@ -56,78 +57,73 @@ export class VersionBar {
         this.hide();
       }
     });
-    // an answer that is drawn anew, or another one, is not the one that was compared
+    // the bar does not apply to an answer that came or was rendered after the comparison
     cell.model.outputs.changed.connect(() => {
-      if (!this.isOurs) {
+      if (!this.isOwnChange) {
         this.hide();
       }
     });
   }
 
-  /** Make a change of the outputs that the bar is about. */
-  expectChange(change: () => void): void {
-    this.compare(false);
-    this.isOurs = true;
+  /** Change the outputs without hiding the bar. */
+  applyChange(change: () => void): void {
+    this.showDiff(false);
+    this.isOwnChange = true;
     try {
       change();
     } finally {
-      this.isOurs = false;
+      this.isOwnChange = false;
     }
   }
 
-  /** Say which version counts; with a remark, and what it has changed. */
+  /** Show which version is active, with a remark and what has changed. */
   show({ active, versions }: IVersions, remark: string, pieces?: readonly IPiece[]): void {
     const version = versions.find(each => each.version === active);
-    const which = active === null ? 'No version counts' : `Version ${active} of ${versions.length}`;
-    const facts = [which, shortName(version?.model ?? ''), version?.cost ?? '', remark];
-    this.said.textContent = facts.filter(fact => fact !== '').join(' · ');
-    this.said.classList.remove('cc-error');
+    const which = active === null ? 'No active version' : `Version ${active} of ${versions.length}`;
+    const parts = [which, shortName(version?.model ?? ''), version?.cost ?? '', remark];
     if (pieces) {
-      this.difference.replaceChildren(...pieces.map(({ kind, text }) => h(TAGS[kind], {}, text)));
+      this.diff.replaceChildren(...pieces.map(({ kind, text }) => h(TAGS[kind], {}, text)));
     }
-    this.toggle.hidden = this.difference.childElementCount === 0;
-    this.put();
+    this.put(parts.filter(part => part !== '').join(' · '), false);
     if (pieces) {
-      this.compare(pieces.length > 0);
+      this.showDiff(pieces.length > 0);
     }
   }
 
-  /** Say that it was not possible. */
-  complain(words: string): void {
-    this.said.textContent = words;
-    this.said.classList.add('cc-error');
-    this.toggle.hidden = this.difference.childElementCount === 0;
-    this.put();
+  /** Show why the version could not be switched. */
+  showError(message: string): void {
+    this.put(message, true);
   }
 
-  private readonly answer: () => HTMLElement | null;
-
-  /** Show what differs in place of the answer, or the answer. */
-  private compare(isCompared: boolean): void {
+  /** Show the diff in place of the answer, or the answer. */
+  private showDiff(isShown: boolean): void {
     this.cell.outputArea.node.querySelectorAll(`.${HIDDEN}`).forEach(each => {
       each.classList.remove(HIDDEN);
     });
-    this.isCompared = isCompared;
-    if (isCompared) {
-      this.answer()?.classList.add(HIDDEN);
+    this.isDiffShown = isShown;
+    if (isShown) {
+      this.actions.answer()?.classList.add(HIDDEN);
     }
-    this.difference.hidden = !isCompared;
-    this.toggle.textContent = isCompared ? 'Show answer' : 'Show changes';
+    this.diff.hidden = !isShown;
+    this.toggle.textContent = isShown ? 'Show answer' : 'Show changes';
   }
 
   private hide(): void {
-    this.compare(false);
-    this.difference.replaceChildren();
+    this.showDiff(false);
+    this.diff.replaceChildren();
     if (this.node.isConnected) {
       const hadFocus = this.node.contains(document.activeElement);
-      stripOf(this.cell).put('version');
+      headerOf(this.cell).put('version');
       if (hadFocus) {
         this.cell.node.focus();
       }
     }
   }
 
-  private put(): void {
-    stripOf(this.cell).put('version', this.node, this.difference);
+  private put(message: string, isError: boolean): void {
+    this.message.textContent = message;
+    this.message.classList.toggle('cc-error', isError);
+    this.toggle.hidden = this.diff.childElementCount === 0;
+    headerOf(this.cell).put('version', this.node, this.diff);
   }
 }

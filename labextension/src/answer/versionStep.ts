@@ -1,9 +1,9 @@
-/** Which version comes before and behind the one that counts. */
+/** Finds the version before or after the active one. */
 
 import type { IVersions } from '../kernel/protocol';
 
-/** Give the version that a step leads to: the next with text; `null`: there is none. */
-export function neighbour({ active, versions }: IVersions, by: -1 | 1): number | null {
+/** Return the adjacent version that has text, or `null` if there is none. */
+export function adjacentVersion({ active, versions }: IVersions, by: -1 | 1): number | null {
   const from = active ?? versions.length + 1;
   const others = versions.filter(
     ({ version, answer }) => answer !== '' && (by < 0 ? version < from : version > from)

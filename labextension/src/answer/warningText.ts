@@ -1,39 +1,39 @@
-/** What is said of an answer that is not as it should be. */
+/** The text of the warnings on an answer. */
 
 import type { ICell } from '../kernel/protocol';
 
-export interface IMark {
+export interface IWarning {
   readonly kind: 'stale' | 'cut' | 'order';
   readonly text: string;
-  /** The whole of it, for who points at it. */
+  /** The tooltip, which explains the warning. */
   readonly title: string;
-  /** What a click does; empty: nothing. */
+  /** The action of a click; empty if there is none. */
   readonly action: '' | 'Refresh…' | 'Continue';
 }
 
 const STALE = 'Stale';
-const STALE_HINT = 'Click to run again what is stale; asks first, with the likely cost.';
-const CUT_HINT = 'The answer ended before its end.';
+const STALE_HINT = 'Click to run stale prompts again; the estimated cost is shown first.';
+const CUT_OFF = 'The answer is incomplete.';
 const ORDER =
-  'Other turns stand above this cell than ran before it: the order decides what it sends.';
+  'The prompts above this cell are not those that ran before it. Their order decides what it sends.';
 
-/** Give what is to be said of a cell's answer. */
-export function marksOf(cell: ICell | undefined): IMark[] {
-  const marks: IMark[] = [];
+/** Return the warnings on a cell's answer. */
+export function warningsOf(cell: ICell | undefined): IWarning[] {
+  const warnings: IWarning[] = [];
   if (cell?.stale) {
-    const why = cell.reasons.join('; ');
-    const text = why === '' ? STALE : `${STALE}: ${why}`;
-    marks.push({ kind: 'stale', text, title: `${text}. ${STALE_HINT}`, action: 'Refresh…' });
+    const reasons = cell.reasons.join('; ');
+    const text = reasons === '' ? STALE : `${STALE}: ${reasons}`;
+    warnings.push({ kind: 'stale', text, title: `${text}. ${STALE_HINT}`, action: 'Refresh…' });
   }
   if (cell?.cut) {
     const action = cell.last ? 'Continue' : '';
-    const more = cell.last
-      ? ' Click to carry it on.'
-      : ' Only the last answer of a conversation can be carried on.';
-    marks.push({ kind: 'cut', text: 'Cut off', title: CUT_HINT + more, action });
+    const hint = cell.last
+      ? ' Click to continue it.'
+      : ' Only the last answer of a conversation can be continued.';
+    warnings.push({ kind: 'cut', text: 'Cut off', title: CUT_OFF + hint, action });
   }
   if (cell?.order_differs) {
-    marks.push({ kind: 'order', text: 'Order differs', title: ORDER, action: '' });
+    warnings.push({ kind: 'order', text: 'Order differs', title: ORDER, action: '' });
   }
-  return marks;
+  return warnings;
 }

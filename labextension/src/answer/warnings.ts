@@ -1,29 +1,29 @@
-/** Marks on answers: stale, cut, or sent with other turns before them than stand above them. */
+/** Shows warnings on answers that are stale, cut off, or ran in another order. */
 
 import { CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
-import { continueAnswer } from './cellActions';
-import { h } from '../app/dom';
-import type { LinkOf } from '../kernel/links';
-import { type IMark, marksOf } from './warningText';
+import { button, h } from '../app/dom';
 import { eachCodeCell, eachNotebook } from '../app/notebooks';
-import type { IState } from '../kernel/protocol';
-import { refreshStale } from './refresh';
 import { settings } from '../app/settings';
+import { linkOf } from '../kernel/notebookLink';
+import type { IState } from '../kernel/protocol';
+import { existingHeader, headerOf } from './answerHeader';
+import { continueAnswer } from './cellActions';
+import { refreshStale } from './refresh';
 import { runningChanged, runningPrompt } from './stopButton';
-import { knownStrip, stripOf } from './answerHeader';
+import { type IWarning, warningsOf } from './warningText';
 
-/** Have the marks in all notebooks. */
-export function addMarks(tracker: INotebookTracker, linkOf: LinkOf): void {
-  const drawn = new WeakMap<CodeCell, string>();
-  const draw = (panel: NotebookPanel, cell: CodeCell, state: IState | null): void => {
-    const isWanted = settings.marks && cell !== runningPrompt(panel);
-    const marks = isWanted ? marksOf(state?.cells[cell.model.id]) : [];
-    const key = JSON.stringify(marks);
-    if (key !== (drawn.get(cell) ?? '[]')) {
-      drawn.set(cell, key);
-      const act = ({ action }: IMark): void => {
+/** Show the warnings in all notebooks. */
+export function addWarnings(tracker: INotebookTracker): void {
+  const shown = new WeakMap<CodeCell, string>();
+  const update = (panel: NotebookPanel, cell: CodeCell, state: IState | null): void => {
+    const isWanted = settings.warnings && cell !== runningPrompt(panel);
+    const warnings = isWanted ? warningsOf(state?.cells[cell.model.id]) : [];
+    const key = JSON.stringify(warnings);
+    if (key !== (shown.get(cell) ?? '[]')) {
+      shown.set(cell, key);
+      const act = ({ action }: IWarning): void => {
         const thread = state?.cells[cell.model.id]?.thread;
         if (action === 'Refresh…') {
           void refreshStale(panel, linkOf(panel));
@@ -31,45 +31,47 @@ export function addMarks(tracker: INotebookTracker, linkOf: LinkOf): void {
           void continueAnswer(panel, cell, thread);
         }
       };
-      const strip = marks.length > 0 ? stripOf(cell) : knownStrip(cell);
-      strip?.put('marks', ...marks.map(mark => element(mark, act)));
+      const header = warnings.length > 0 ? headerOf(cell) : existingHeader(cell);
+      header?.put('warnings', ...warnings.map(warning => element(warning, act)));
     }
   };
   eachNotebook(tracker, panel => {
     const link = linkOf(panel);
-    const drawAll = (): void => {
-      // variables are looked at between cells: while one runs the marks stay as they are
+    const updateAll = (): void => {
+      // the kernel compares variables between cells: while one runs, the warnings stay
       if (!link.state?.running) {
         for (const cell of panel.content.widgets) {
           if (cell instanceof CodeCell) {
-            draw(panel, cell, link.state);
+            update(panel, cell, link.state);
           }
         }
       }
     };
-    link.stateChanged.connect(drawAll);
-    panel.disposed.connect(settings.onChange(drawAll));
+    link.stateChanged.connect(updateAll);
+    panel.disposed.connect(settings.onChange(updateAll));
   });
   runningChanged.connect((_, panel) => {
     const cell = runningPrompt(panel);
     if (cell) {
-      draw(panel, cell, null); // what was said of the answer before does not hold any more
+      update(panel, cell, null); // the warnings of the old answer no longer apply
     }
   });
   eachCodeCell(tracker, (cell, panel) => {
-    draw(panel, cell, linkOf(panel).state);
+    update(panel, cell, linkOf(panel).state);
   });
 }
 
-function element(mark: IMark, act: (mark: IMark) => void): HTMLElement {
-  const look = { class: `cc-mark cc-mark-${mark.kind}`, title: mark.title };
-  if (mark.action === '') {
-    return h('span', look, mark.text);
+function element(warning: IWarning, act: (warning: IWarning) => void): HTMLElement {
+  const { kind, text, title, action } = warning;
+  const created =
+    action === ''
+      ? h('span', { title }, text)
+      : button(text, title, () => {
+          act(warning);
+        });
+  created.className = `cc-warning cc-warning-${kind}`;
+  if (action !== '') {
+    created.append(h('span', { class: 'cc-warning-action' }, action));
   }
-  const action = h('span', { class: 'cc-mark-do' }, mark.action);
-  const button = h('button', { ...look, type: 'button' }, mark.text, action);
-  button.addEventListener('click', () => {
-    act(mark);
-  });
-  return button;
+  return created;
 }

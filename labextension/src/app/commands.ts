@@ -1,4 +1,4 @@
-/** The commands, all of them: ids in one place. Labels stand where each is added. */
+/** The ids of all commands. Each label is where its command is added. */
 
 export const COMMANDS = {
   togglePrompt: 'cc-jupyter:toggle-prompt',
@@ -14,8 +14,8 @@ export const COMMANDS = {
   showPanel: 'cc-jupyter:show-panel'
 } as const;
 
-/** What the palette lists them under. */
+/** The heading of these commands in the palette. */
 export const CATEGORY = 'Prompt Cells';
 
-/** The plugin's id, under which its settings are. */
+/** The id of the plugin, which is also the id of its settings. */
 export const SETTINGS_ID = 'cc-jupyter:plugin';

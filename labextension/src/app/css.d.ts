@@ -1,4 +1,4 @@
-/** The builder gives a style sheet with this ending as its text (see `builder.config.js`). */
+/** The builder turns a style sheet with this suffix into a string (see `builder.config.js`). */
 declare module '*.raw.css' {
   const text: string;
   export default text;

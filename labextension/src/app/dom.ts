@@ -1,12 +1,13 @@
-/** Makes elements. Whatever a model or a user wrote goes in as text, never as HTML. */
+/** Creates DOM elements. Text from a model or a user is inserted as text, never as HTML. */
 
 type Value = string | number | boolean | null | ((event: Event) => void);
 
 /**
- * Make an element.
+ * Create an element.
  *
- * @param attributes - by name; `false` and `null` are left out, a function under `onclick` listens
- * @param children - nodes, and texts as they stand
+ * @param attributes - by name; `false` and `null` are left out, a function under `onclick` is added
+ * as a listener
+ * @param children - nodes and strings; a string becomes a text node
  */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -25,20 +26,20 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Make a button; `title` says more than its label does. */
-export function button(label: string, title: string, clicked: () => void): HTMLButtonElement {
-  return h('button', { type: 'button', title: title || null, onclick: clicked }, label);
+/** Create a button; `title` is its tooltip. */
+export function button(label: string, title: string, onclick: () => void): HTMLButtonElement {
+  return h('button', { type: 'button', title: title || null, onclick }, label);
 }
 
 let ids = 0;
 
-/** Give an id that no other element of the page has. */
-export function freshId(what: string): string {
+/** Return an id that no other element of the page has. */
+export function uniqueId(name: string): string {
   ids += 1;
-  return `cc-jupyter-${what}-${ids}`;
+  return `cc-jupyter-${name}-${ids}`;
 }
 
-/** Tell what went wrong in words; whoever threw it. */
-export function words(error: unknown): string {
+/** Return the message of whatever was thrown. */
+export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

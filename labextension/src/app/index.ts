@@ -1,4 +1,4 @@
-/** The plugin: what it needs of JupyterLab, and one call for each feature. */
+/** The plugin: the JupyterLab services it uses, and one call for each feature. */
 
 import {
   ILayoutRestorer,
@@ -11,23 +11,22 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 
-import { addCodeButtons } from '../answer/codeButtons';
 import { addCellCommands } from '../answer/cellCommands';
-import { cellModels } from '../prompt/defaultModel';
-import { Current } from '../status/currentNotebook';
-import { addPanel, openChooser } from '../status/notebookCommands';
-import { linkOf } from '../kernel/links';
-import { addMarks } from '../answer/warnings';
-import { addOrder } from '../kernel/cellOrder';
-import { addPromptEditing } from '../prompt/promptEditing';
-import { settings } from './settings';
-import { addStatusItem } from '../status/statusBar';
+import { addCodeButtons } from '../answer/codeButtons';
 import { addStopButtons } from '../answer/stopButton';
+import { addWarnings } from '../answer/warnings';
+import { syncCellOrder } from '../kernel/cellOrder';
+import { defaultModels } from '../prompt/defaultModel';
+import { addPromptEditing } from '../prompt/promptEditing';
+import { CurrentNotebook } from '../status/currentNotebook';
+import { addPanel, openChooser } from '../status/notebookCommands';
+import { addStatusItem } from '../status/statusBar';
+import { settings } from './settings';
 import { addStyle } from './style';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'cc-jupyter:plugin',
-  description: 'Prompt cells that look like prompts, and what goes with them.',
+  description: 'Edits %%cmd cells as prompts and shows their status, conversations and usage.',
   autoStart: true,
   requires: [IEditorExtensionRegistry, IEditorLanguageRegistry, INotebookTracker],
   optional: [ICommandPalette, IStatusBar, ISettingRegistry, ILayoutRestorer],
@@ -42,15 +41,15 @@ const plugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     addStyle();
-    addPromptEditing(extensions, languages, cellModels(notebooks, linkOf));
-    const current = new Current(notebooks);
+    addPromptEditing(extensions, languages, defaultModels(notebooks));
+    const current = new CurrentNotebook(notebooks);
     addPanel(app, palette, restorer, current);
     addStatusItem(app, statusBar, current, ({ button }) => void openChooser(current, button));
-    addStopButtons(notebooks, linkOf);
-    addCellCommands(app, palette, notebooks, linkOf);
-    addMarks(notebooks, linkOf);
+    addStopButtons(notebooks);
+    addCellCommands(app, palette, notebooks);
+    addWarnings(notebooks);
     addCodeButtons(notebooks);
-    addOrder(notebooks, linkOf);
+    syncCellOrder(notebooks);
     void settings.follow(registry);
   }
 };

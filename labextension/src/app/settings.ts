@@ -1,4 +1,4 @@
-/** The settings of schema/plugin.json, as they stand at the moment. */
+/** The current values of the settings in `schema/plugin.json`. */
 
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 
@@ -6,52 +6,52 @@ import { SETTINGS_ID } from './commands';
 
 const DEFAULTS = { codeButtons: true, marks: true, wordDiff: true };
 
-type Name = keyof typeof DEFAULTS;
+type Values = Readonly<typeof DEFAULTS>;
 
 class Settings {
-  private values: Readonly<Record<Name, boolean>> = DEFAULTS;
-  private readonly calls = new Set<() => void>();
+  private values: Values = DEFAULTS;
+  private readonly listeners = new Set<() => void>();
 
-  /** Whether code blocks of answers have buttons. */
+  /** Whether the code blocks of answers have buttons. */
   get codeButtons(): boolean {
     return this.values.codeButtons;
   }
 
-  /** Whether stale, cut and misplaced answers are marked. */
-  get marks(): boolean {
+  /** Whether answers have warnings; the setting's name, `marks`, is in the users' files. */
+  get warnings(): boolean {
     return this.values.marks;
   }
 
-  /** Whether another version is shown with what it has changed. */
+  /** Whether switching versions shows what has changed. */
   get wordDiff(): boolean {
     return this.values.wordDiff;
   }
 
-  /** Follow the user's settings; toolbars and shortcuts of the schema need it loaded, too. */
+  /** Follow the user's settings; the schema's toolbars and shortcuts also need them loaded. */
   async follow(registry: ISettingRegistry | null): Promise<void> {
-    const found = await registry?.load(SETTINGS_ID);
-    if (!found) {
+    const loaded = await registry?.load(SETTINGS_ID);
+    if (!loaded) {
       return;
     }
-    const take = (): void => {
+    const update = (): void => {
       const entries = Object.entries(DEFAULTS).map(([name, byDefault]) => {
-        const value = found.get(name).composite;
+        const value = loaded.get(name).composite;
         return [name, typeof value === 'boolean' ? value : byDefault];
       });
-      this.values = Object.fromEntries(entries) as Record<Name, boolean>;
-      this.calls.forEach(call => {
-        call();
+      this.values = Object.fromEntries(entries) as Values;
+      this.listeners.forEach(listener => {
+        listener();
       });
     };
-    found.changed.connect(take);
-    take();
+    loaded.changed.connect(update);
+    update();
   }
 
-  /** Have `call` called at each change; gives what ends that. */
-  onChange(call: () => void): () => void {
-    this.calls.add(call);
+  /** Call `listener` on each change; returns a function that stops this. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
     return () => {
-      this.calls.delete(call);
+      this.listeners.delete(listener);
     };
   }
 }

@@ -1,26 +1,26 @@
-/** Tells the kernel which cells stand where: the ids from top to bottom, whenever they change. */
+/** Sends the kernel the order of the cells: their ids from top to bottom, on each change. */
 
 import { type INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
-import type { ICellLink, LinkOf } from './links';
 import { eachNotebook } from '../app/notebooks';
+import { type ICellLink, linkOf } from './notebookLink';
 
 const PAUSE_MS = 100;
 
-/** Tell the order of all notebooks. */
-export function addOrder(tracker: INotebookTracker, linkOf: LinkOf): void {
-  const tellers = new WeakMap<object, Order>();
+/** Keep the kernels of all notebooks up to date. */
+export function syncCellOrder(tracker: INotebookTracker): void {
+  const orders = new WeakMap<object, CellOrder>();
   eachNotebook(tracker, panel => {
-    tellers.set(panel.content, new Order(panel, linkOf(panel)));
+    orders.set(panel.content, new CellOrder(panel, linkOf(panel)));
   });
-  // a cell that was moved and runs at once is sent with what stands above it now
+  // a cell that was just moved and is run at once must run with its new order
   NotebookActions.executionScheduled.connect((_, { notebook }) => {
-    tellers.get(notebook)?.tell();
+    orders.get(notebook)?.send();
   });
 }
 
-class Order {
-  private told = '';
+class CellOrder {
+  private sent = '';
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isLinked = false;
 
@@ -31,8 +31,8 @@ class Order {
     link.stateChanged.connect(() => {
       const isLinked = link.state !== null;
       if (isLinked && !this.isLinked) {
-        this.told = ''; // another kernel, or the same one restarted
-        this.tell();
+        this.sent = ''; // another kernel, or the same one restarted
+        this.send();
       }
       this.isLinked = isLinked;
     });
@@ -40,17 +40,17 @@ class Order {
       panel.content.model?.cells.changed.connect(() => {
         clearTimeout(this.timer);
         this.timer = setTimeout(() => {
-          this.tell();
+          this.send();
         }, PAUSE_MS);
       });
     });
     panel.context.pathChanged.connect(() => {
-      this.tell();
+      this.send();
     });
   }
 
-  /** Tell the order, if it is another than was told last. */
-  tell(): void {
+  /** Send the order if it has changed since it was last sent. */
+  send(): void {
     clearTimeout(this.timer);
     const { content, context, isDisposed } = this.panel;
     if (isDisposed || this.link.state === null) {
@@ -59,14 +59,14 @@ class Order {
     const cells = content.widgets.map(({ model }) => model.id);
     const body = { notebook: context.path, cells };
     const key = JSON.stringify(body);
-    if (key === this.told) {
+    if (key === this.sent) {
       return;
     }
-    this.told = key;
+    this.sent = key;
     this.link.request('set_order', body).then(
-      () => this.link.refresh(), // the marks may be others
+      () => this.link.refresh(), // the warnings may have changed
       () => {
-        this.told = '';
+        this.sent = '';
       }
     );
   }

@@ -1,23 +1,23 @@
-/** One comm with a kernel: questions go out, and each answer finds who asked. */
+/** One comm with a kernel: sends requests and matches each reply to its request. */
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
 
-import { type IMessage, isMessage, type LinkError, notThere, refusal } from './envelope';
+import { errorFrom, type IMessage, isMessage, type LinkError, notConnected } from './envelope';
 import { type IReplies, type IRequests, PROTOCOL, REPLY_TYPES } from './protocol';
 
 export const TARGET = 'cc_jupyter';
 
-/** How long a comm's way beside running cells is waited for. */
+/** How long to wait for a comm to get its subshell, which handles messages while cells run. */
 export const SUBSHELL_LIMIT_MS = 1000;
 
 export interface IChannelEvents {
-  /** The kernel has said hello, in whatever version. */
+  /** The kernel has replied to our hello, in any version of the protocol. */
   readonly onHello: (hello: IMessage) => void;
-  /** The kernel has closed the comm, or never knew it. */
-  readonly onLost: () => void;
-  /** The way to the kernel was gone; another comm may find one. */
-  readonly onStray: () => void;
+  /** The kernel has closed the comm, or does not know its target. */
+  readonly onClosed: () => void;
+  /** The comm's subshell was gone; a new comm may get another one. */
+  readonly onSubshellLost: () => void;
 }
 
 interface IPending {
@@ -27,37 +27,37 @@ interface IPending {
 }
 
 export class Channel {
-  /** Throws where this connection does not handle comms: of two to a kernel, one does. */
+  /** Throws if this connection does not handle comms: only one of two connections to a kernel does. */
   constructor(
     private readonly kernel: Kernel.IKernelConnection,
     private readonly events: IChannelEvents
   ) {
     this.comm = kernel.createComm(TARGET);
     this.comm.onMsg = ({ content }) => {
-      this.take(content.data);
+      this.receive(content.data);
     };
     this.comm.onClose = () => {
-      this.lose();
+      this.fail(this.events.onClosed);
     };
   }
 
   /** Open the comm with our hello. */
   async open(version: string): Promise<void> {
-    await subshellOf(this.kernel, this.comm);
-    if (!this.isOver) {
+    await subshellReady(this.kernel, this.comm);
+    if (!this.isClosed) {
       this.isOpen = true;
-      this.ask('hello', { version }).catch(() => undefined);
+      this.request('hello', { version }).catch(() => undefined);
     }
   }
 
-  ask<T extends keyof IRequests>(type: T, body: IRequests[T]): Promise<IReplies[T]> {
-    this.asked += 1;
-    const id = `${type}-${this.asked}`;
+  request<T extends keyof IRequests>(type: T, body: IRequests[T]): Promise<IReplies[T]> {
+    this.count += 1;
+    const id = `${type}-${this.count}`;
     return new Promise<IReplies[T]>((resolve, reject) => {
       this.pending.set(id, {
         type,
-        resolve: answer => {
-          resolve(answer as unknown as IReplies[T]); // its type is compared, its body documented
+        resolve: reply => {
+          resolve(reply as unknown as IReplies[T]); // its type is checked, the schema fixes its body
         },
         reject
       });
@@ -66,18 +66,18 @@ export class Channel {
   }
 
   /**
-   * Leave the comm; who still waits hears that nobody answers.
+   * Close the comm and reject all pending requests.
    *
-   * @param tell - whether the kernel is there to be told
+   * @param notify - whether to send a close message, which needs a living kernel
    */
-  close(tell: boolean): void {
-    if (this.isOver) {
+  close(notify: boolean): void {
+    if (this.isClosed) {
       return;
     }
-    this.isOver = true;
-    leave(this.kernel, this.comm, this.isOpen ? { tell } : null);
+    this.isClosed = true;
+    closeComm(this.kernel, this.comm, this.isOpen ? { notify } : null);
     this.pending.forEach(({ reject }) => {
-      reject(notThere());
+      reject(notConnected());
     });
     this.pending.clear();
   }
@@ -85,26 +85,26 @@ export class Channel {
   private send(type: keyof IRequests, data: JSONObject): void {
     try {
       const future = type === 'hello' ? this.comm.open(data) : this.comm.send(data);
-      // JupyterLab may give a comm the subshell that it is just ending for an earlier one
+      // JupyterLab may give a comm the subshell that it is just ending for an earlier comm
       future.onReply = ({ content }) => {
         if ((content as Partial<KernelMessage.IReplyErrorContent>).status === 'error') {
-          this.lose(this.events.onStray);
+          this.fail(this.events.onSubshellLost);
         }
       };
     } catch {
-      this.lose(); // a dead kernel takes no message
+      this.fail(this.events.onClosed); // a dead kernel accepts no messages
     }
   }
 
-  private lose(tell = this.events.onLost): void {
-    if (!this.isOver) {
+  private fail(notify: () => void): void {
+    if (!this.isClosed) {
       this.close(false);
-      tell();
+      notify();
     }
   }
 
-  private take(data: unknown): void {
-    if (this.isOver || !isMessage(data)) {
+  private receive(data: unknown): void {
+    if (this.isClosed || !isMessage(data)) {
       return;
     }
     if (data.type === 'hello') {
@@ -116,7 +116,7 @@ export class Channel {
     }
     if (data.type === 'error') {
       this.pending.delete(data.id);
-      pending.reject(refusal(data.body));
+      pending.reject(errorFrom(data.body));
     } else if (data.type === REPLY_TYPES[pending.type]) {
       this.pending.delete(data.id);
       pending.resolve(data.body);
@@ -125,46 +125,47 @@ export class Channel {
 
   private readonly comm: Kernel.IComm;
   private readonly pending = new Map<string, IPending>();
-  private asked = 0;
+  private count = 0;
   private isOpen = false;
-  private isOver = false;
+  private isClosed = false;
 }
 
 /**
  * Wait until JupyterLab has put a comm on a subshell of the kernel.
  *
- * What is sent earlier goes to the main shell and waits there for a busy cell. Older JupyterLabs
- * have no subshells, and where the user switched them off the promise stays open.
+ * Messages sent earlier go to the main shell and wait there for a busy cell. Older versions of
+ * JupyterLab have no subshells; where the user has switched them off, the promise stays pending,
+ * hence the time limit.
  */
-export async function subshellOf(
+export async function subshellReady(
   kernel: Kernel.IKernelConnection,
   comm: Kernel.IComm
 ): Promise<void> {
-  const started = startOf(kernel, comm);
+  const started = subshellStarted(kernel, comm);
   if (started) {
-    await Promise.race([started.catch(() => undefined), after(SUBSHELL_LIMIT_MS)]);
+    await Promise.race([started.catch(() => undefined), delay(SUBSHELL_LIMIT_MS)]);
   }
 }
 
 /**
- * Close a comm, or only forget it; once, since each time JupyterLab counts one comm less on the
- * subshell that all of a target share, and ends it behind the last.
+ * Close or dispose of a comm, only once: each time, JupyterLab counts one comm less on the subshell
+ * that all comms of a target share, and it ends the subshell after the last one.
  *
- * One whose subshell is still to come is kept until then: else the next comm would get that subshell
- * and lose it at once.
+ * A comm whose subshell has not started yet is disposed of after the start: otherwise the next comm
+ * would get that subshell and lose it at once.
  *
- * @param opened - `null`: the kernel has not heard of it; else whether it is there to be told
+ * @param opened - `null` if the comm was never opened; else whether to send a close message
  */
-export function leave(
+export function closeComm(
   kernel: Kernel.IKernelConnection,
   comm: Kernel.IComm,
-  opened: { readonly tell: boolean } | null
+  opened: { readonly notify: boolean } | null
 ): void {
-  const started = startOf(kernel, comm);
+  const started = subshellStarted(kernel, comm);
   if (comm.isDisposed) {
     return;
   }
-  if (opened?.tell) {
+  if (opened?.notify) {
     comm.close();
   } else if (opened || !started) {
     comm.dispose();
@@ -176,11 +177,14 @@ export function leave(
   }
 }
 
-function startOf(kernel: Kernel.IKernelConnection, comm: Kernel.IComm): Promise<void> | null {
-  const { subshellStarted = null } = comm as { subshellStarted?: Promise<void> };
-  return kernel.supportsSubshells ? subshellStarted : null;
+function subshellStarted(
+  kernel: Kernel.IKernelConnection,
+  comm: Kernel.IComm
+): Promise<void> | null {
+  const { subshellStarted: started = null } = comm as { subshellStarted?: Promise<void> };
+  return kernel.supportsSubshells ? started : null;
 }
 
-export function after(delayMs: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, delayMs));
+export function delay(durationMs: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, durationMs));
 }

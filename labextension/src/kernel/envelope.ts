@@ -1,4 +1,4 @@
-/** What goes around every message of the protocol, and the refusals that come back. */
+/** The envelope around each message of the protocol, and the errors that a kernel returns. */
 
 import type { JSONObject } from '@lumino/coreutils';
 
@@ -9,21 +9,21 @@ export interface IMessage {
   readonly body: JSONObject;
 }
 
-/** Tell whether something is a message of the protocol, of whatever version. */
+/** Return whether some data is a message of the protocol, in any version. */
 export function isMessage(data: unknown): data is IMessage {
-  const found = data as Partial<IMessage> | null;
+  const message = data as Partial<IMessage> | null;
   return (
-    typeof found === 'object' &&
-    found !== null &&
-    typeof found.v === 'number' &&
-    typeof found.type === 'string' &&
-    typeof found.id === 'string' &&
-    typeof found.body === 'object' &&
-    (found.body as JSONObject | null) !== null
+    typeof message === 'object' &&
+    message !== null &&
+    typeof message.v === 'number' &&
+    typeof message.type === 'string' &&
+    typeof message.id === 'string' &&
+    typeof message.body === 'object' &&
+    (message.body as JSONObject | null) !== null
   );
 }
 
-/** Why the kernel does not do what was asked for: a sentence, and what to do about it. */
+/** The reason why a request failed: one sentence, and a hint what to do about it. */
 export class LinkError extends Error {
   constructor(
     message: string,
@@ -34,13 +34,15 @@ export class LinkError extends Error {
   }
 }
 
-/** Give the refusal that an `error` message carries. */
-export function refusal({ message, hint }: JSONObject): LinkError {
-  const said = typeof message === 'string' ? message : 'the kernel refused';
-  return new LinkError(said, typeof hint === 'string' ? hint : null);
+/** Convert the body of an `error` message. */
+export function errorFrom({ message, hint }: JSONObject): LinkError {
+  return new LinkError(
+    typeof message === 'string' ? message : 'The kernel refused the request.',
+    typeof hint === 'string' ? hint : null
+  );
 }
 
-/** Give what is said where nobody answers. */
-export function notThere(): LinkError {
-  return new LinkError('the kernel does not answer', 'run %load_ext cc_jupyter in it');
+/** Create the error for a request that no kernel answers. */
+export function notConnected(): LinkError {
+  return new LinkError('The kernel does not answer.', 'Run %load_ext cc_jupyter in it.');
 }

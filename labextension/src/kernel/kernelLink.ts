@@ -1,44 +1,41 @@
 /**
- * KernelLink: the comms of each kernel connection, the handshake, and what the kernel said last.
+ * KernelLink: the comms with one kernel, the handshake, and the last state that the kernel sent.
  *
- * The kernel is the truth: the page asks, and asks again when a cell has ended. Of its own accord
- * the kernel only says how far an answer is, on a comm for that. A kernel that does not know us, or
- * speaks another version, is left alone.
+ * The kernel owns the state: the page requests it, and requests it again when a cell has ended. The
+ * only thing that the kernel sends without a request is the progress of an answer, on a comm of its
+ * own. A kernel that does not know the comm target, or speaks another version, gets no requests.
  */
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { after, Channel } from './channel';
-import { type IMessage, notThere } from './envelope';
-import { followExecutions } from './executions';
-import { Listening } from './progressListener';
-import { type IAsker, Standing } from './stateCache';
+import { Channel, delay } from './channel';
+import { type IMessage, notConnected } from './envelope';
+import { followExecutions, isGone } from './executions';
+import { ProgressListener } from './progressListener';
 import { type IReplies, type IRequests, type IState, PROTOCOL } from './protocol';
-
-export { LinkError } from './envelope';
+import { StateCache } from './stateCache';
 
 /** How long a stop may take before the kernel is interrupted instead. */
 export const STOP_LIMIT_MS = 1000;
 
-/** How long and how often another way to the kernel is waited for when it was gone. */
-export const STRAY_MS = 300;
-const MOST_STRAYS = 5;
+/** The pause before another comm is opened after a lost subshell, and how often this is tried. */
+export const RETRY_MS = 300;
+const MAX_RETRIES = 5;
 
-const LOADS_US = /^\s*%(?:re)?load_ext\s+cc_jupyter\b/m;
-const GONE: readonly string[] = ['restarting', 'autorestarting', 'dead', 'terminating'];
+const LOADS_EXTENSION = /^\s*%(?:re)?load_ext\s+cc_jupyter\b/m;
 
 /**
- * `waiting` for the kernel or its hello, `ready`, `absent` where the kernel does not know us,
- * `incompatible` where it speaks another version, `closed` for good.
+ * `waiting` for the kernel or its hello, `ready`, `absent` if the kernel does not know the comm
+ * target, `incompatible` if it speaks another version, `closed` for good.
  */
 export type LinkStatus = 'waiting' | 'ready' | 'absent' | 'incompatible' | 'closed';
 
 export interface ILinkOptions {
   /** Our version, for the handshake. */
   readonly version: string;
-  /** Give the path of the notebook, which may be renamed. */
+  /** Return the path of the notebook, which may be renamed. */
   readonly notebook: () => string;
 }
 
@@ -51,12 +48,19 @@ export class KernelLink implements IDisposable {
     kernel.connectionStatusChanged.connect(this.onConnection);
     kernel.disposed.connect(this.onDisposed);
     this.leaveExecutions = followExecutions(kernel, { onBegin: this.onBegin, onEnd: this.onEnd });
-    this.known = new Standing(this.asker());
+    this.cache = new StateCache({
+      isReady: () => this.status === 'ready',
+      notebook: options.notebook,
+      request: (type, body) => this.request(type, body),
+      onState: state => {
+        this.states.emit(state);
+      }
+    });
     this.openIfAlive();
   }
 
   get status(): LinkStatus {
-    return this.now;
+    return this.currentStatus;
   }
 
   /** Emitted when `status` has changed. */
@@ -64,36 +68,36 @@ export class KernelLink implements IDisposable {
     return this.statuses;
   }
 
-  /** What the kernel said last; `null` while it is not there. */
+  /** The last state that the kernel sent; `null` while it does not answer. */
   get state(): IState | null {
-    return this.known.state;
+    return this.cache.state;
   }
 
-  /** Emitted when the kernel has told its state, and when it is lost. */
+  /** Emitted when the kernel has sent its state, and when the kernel is lost. */
   get stateChanged(): ISignal<this, IState | null> {
     return this.states;
   }
 
   get isDisposed(): boolean {
-    return this.now === 'closed';
+    return this.status === 'closed';
   }
 
-  /** Ask something; rejected with a `LinkError` if the kernel refuses, or is not there. */
+  /** Send a request; rejects with a `LinkError` if the kernel refuses it or does not answer. */
   request<T extends keyof IRequests>(type: T, body: IRequests[T]): Promise<IReplies[T]> {
-    if (this.channel === null || this.now !== 'ready') {
-      return Promise.reject(notThere());
+    if (this.channel === null || this.status !== 'ready') {
+      return Promise.reject(notConnected());
     }
-    return this.channel.ask(type, body);
+    return this.channel.request(type, body);
   }
 
-  /** Ask for the state; at once or, where something of it is being asked for, when it has come. */
+  /** Request the state now or, if a request is pending, again after its reply. */
   async refresh(): Promise<void> {
-    await this.known.refresh();
+    await this.cache.refresh();
   }
 
-  /** Stop a running cell: by a message where one arrives, else as the notebook's own button does. */
+  /** Stop a running cell: by a message if one arrives, else by interrupting the kernel. */
   async stop(cellId: string): Promise<void> {
-    if (!(await this.hasStopped(cellId))) {
+    if (!(await this.stopByMessage(cellId))) {
       await this.kernel.interrupt();
     }
   }
@@ -106,149 +110,134 @@ export class KernelLink implements IDisposable {
     this.kernel.connectionStatusChanged.disconnect(this.onConnection);
     this.kernel.disposed.disconnect(this.onDisposed);
     this.leaveExecutions();
-    clearTimeout(this.pause);
-    this.drop('closed', { tell: !this.kernel.isDisposed });
+    clearTimeout(this.retryTimer);
+    this.disconnect('closed', { notify: !this.kernel.isDisposed });
     Signal.clearData(this);
   }
 
-  // ── opening and losing
-
   private openIfAlive(): void {
     const isAlive = this.kernel.status === 'idle' || this.kernel.status === 'busy';
-    const isFree = this.channel === null && this.pause === undefined;
+    const isFree = this.channel === null && this.retryTimer === undefined;
     if (!isAlive || !isFree || this.isDisposed) {
       return;
     }
+    const retry = (): void => {
+      this.retryLater();
+    };
     try {
       this.channel = new Channel(this.kernel, {
         onHello: hello => {
-          this.greet(hello);
+          this.onHello(hello);
         },
-        onLost: () => {
+        onClosed: () => {
           if (this.hasLoaded) {
-            this.openLater(); // it did not know us when the comm came, and does now
+            retry(); // the extension was loaded after the kernel had closed the comm
           } else {
-            this.drop('absent');
+            this.disconnect('absent');
           }
         },
-        onStray: () => {
-          this.openLater();
-        }
+        onSubshellLost: retry
       });
     } catch {
-      this.become('absent');
+      this.setStatus('absent');
       return;
     }
     this.hasLoaded = false;
-    this.become('waiting');
+    this.setStatus('waiting');
     void this.channel.open(this.options.version);
   }
 
-  private openLater(): void {
-    this.strayed += 1;
-    const isEnough = this.strayed > MOST_STRAYS;
-    this.drop(isEnough ? 'absent' : 'waiting');
-    if (isEnough) {
+  private retryLater(): void {
+    this.retries += 1;
+    if (this.retries > MAX_RETRIES) {
+      this.disconnect('absent');
       return;
     }
-    clearTimeout(this.pause);
-    this.pause = setTimeout(() => {
-      this.pause = undefined;
+    this.disconnect('waiting');
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => {
+      this.retryTimer = undefined;
       this.openIfAlive();
-    }, STRAY_MS);
+    }, RETRY_MS);
   }
 
-  private greet(hello: IMessage): void {
+  private onHello(hello: IMessage): void {
     if (hello.v !== PROTOCOL) {
       console.warn(
-        `cc_jupyter: JupyterLab's part is of version ${this.options.version}, the kernel's of` +
-          ` ${JSON.stringify(hello.body.version)}, and they do not fit together: prompts work,` +
-          ' what JupyterLab adds to them stays off'
+        `cc_jupyter: version ${this.options.version} in JupyterLab and version` +
+          ` ${JSON.stringify(hello.body.version)} in the kernel are incompatible. Prompts work,` +
+          ' but the JupyterLab features are off.'
       );
-      this.drop('incompatible', { tell: true });
-    } else if (this.now === 'waiting') {
-      this.strayed = 0;
+      this.disconnect('incompatible', { notify: true });
+    } else if (this.status === 'waiting') {
+      this.retries = 0;
       this.listen();
-      this.become('ready');
+      this.setStatus('ready');
       void this.refresh();
     }
   }
 
   private listen(): void {
-    this.listening = new Listening(this.kernel, progress => {
-      this.known.hear(progress);
+    this.listener = new ProgressListener(this.kernel, progress => {
+      this.cache.setProgress(progress);
       if (progress.changed) {
         void this.refresh();
       }
     });
-    void this.listening.open();
+    void this.listener.open();
   }
 
-  /** Forget the comms and what came through them. */
-  private drop(standing: LinkStatus, { tell = false } = {}): void {
-    const { channel, listening } = this;
-    this.channel = this.listening = null;
-    this.become(standing);
-    listening?.close(tell);
-    channel?.close(tell);
-    this.known.lose();
+  /** Close the comms and forget what came through them. */
+  private disconnect(status: LinkStatus, { notify = false } = {}): void {
+    const { channel, listener } = this;
+    this.channel = this.listener = null;
+    this.setStatus(status);
+    listener?.close(notify);
+    channel?.close(notify);
+    this.cache.clear();
   }
 
-  /** Give what is needed to ask for the state. */
-  private asker(): IAsker {
-    return {
-      isReady: () => this.now === 'ready',
-      notebook: this.options.notebook,
-      request: (type, body) => this.request(type, body),
-      onTold: state => {
-        this.states.emit(state);
-      }
-    };
-  }
-
-  private become(standing: LinkStatus): void {
-    if (standing !== this.now) {
-      this.now = standing;
-      this.statuses.emit(standing);
+  private setStatus(status: LinkStatus): void {
+    if (status !== this.status) {
+      this.currentStatus = status;
+      this.statuses.emit(status);
     }
   }
 
-  private async hasStopped(cellId: string): Promise<boolean> {
+  private async stopByMessage(cellId: string): Promise<boolean> {
     if (!this.kernel.supportsSubshells) {
       return false; // a message would wait for the end of the cell
     }
-    const answer = this.request('stop', { cell_id: cellId }).then(
+    const reply = this.request('stop', { cell_id: cellId }).then(
       ({ stopped }) => stopped,
       () => false
     );
-    return Promise.race([answer, after(STOP_LIMIT_MS).then(() => false)]);
+    return Promise.race([reply, delay(STOP_LIMIT_MS).then(() => false)]);
   }
-
-  // ── what the kernel does
 
   private readonly onDisposed = (): void => {
     this.dispose();
   };
 
   private readonly onStatus = (_: unknown, status: KernelMessage.Status): void => {
-    if (GONE.includes(status)) {
+    if (isGone(status)) {
       this.loading = null;
-      this.drop('waiting');
-    } else if (this.now === 'waiting') {
+      this.disconnect('waiting');
+    } else if (this.status === 'waiting') {
       this.openIfAlive();
     }
   };
 
   private readonly onConnection = (_: unknown, status: Kernel.ConnectionStatus): void => {
     if (status !== 'connected' && this.channel !== null) {
-      this.drop('waiting', { tell: true }); // what is answered meanwhile is lost
-    } else if (this.now === 'waiting') {
+      this.disconnect('waiting', { notify: true }); // replies sent meanwhile are lost
+    } else if (this.status === 'waiting') {
       this.openIfAlive();
     }
   };
 
   private readonly onBegin = (execution: string, code: string): void => {
-    if (LOADS_US.test(code)) {
+    if (LOADS_EXTENSION.test(code)) {
       this.loading = execution;
     }
   };
@@ -264,17 +253,17 @@ export class KernelLink implements IDisposable {
 
   private readonly statuses = new Signal<this, LinkStatus>(this);
   private readonly states = new Signal<this, IState | null>(this);
-  private readonly known: Standing;
+  private readonly cache: StateCache;
   private readonly leaveExecutions: () => void;
-  private now: LinkStatus = 'waiting';
+  private currentStatus: LinkStatus = 'waiting';
   private channel: Channel | null = null;
-  private listening: Listening | null = null;
-  /** The execution under way that loads the extension. */
+  private listener: ProgressListener | null = null;
+  /** The running execution that loads the extension. */
   private loading: string | null = null;
   /** Whether the extension has been loaded since the comm was made. */
   private hasLoaded = false;
-  /** How often a way to the kernel was gone since it last answered. */
-  private strayed = 0;
-  /** Running while the next way is waited for. */
-  private pause: ReturnType<typeof setTimeout> | undefined;
+  /** How many comms have lost their subshell since the kernel last answered. */
+  private retries = 0;
+  /** Set during the pause before the next comm. */
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
 }

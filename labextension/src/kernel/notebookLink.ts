@@ -1,54 +1,57 @@
-/** A notebook's link to whichever kernel it has: the same one through restarts and changes. */
+/** A notebook's link to its kernel; it stays the same when the kernel restarts or is replaced. */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { notThere } from './envelope';
+import { VERSION } from '../app/version';
+import { notConnected } from './envelope';
 import { KernelLink, type LinkStatus } from './kernelLink';
 import type { IReplies, IRequests, IState } from './protocol';
 
-const LINKS = new WeakMap<NotebookPanel, NotebookLink>();
+const links = new WeakMap<NotebookPanel, NotebookLink>();
 
 export class NotebookLink {
-  constructor(
-    private readonly panel: NotebookPanel,
-    private readonly version: string
-  ) {
+  constructor(private readonly panel: NotebookPanel) {
     panel.sessionContext.kernelChanged.connect(() => {
       this.follow();
     });
     panel.disposed.connect(() => {
-      this.leave();
+      this.link?.dispose();
+      this.link = null;
+      Signal.clearData(this);
     });
     this.follow();
   }
 
-  /** How it stands with the kernel; `closed`: there is none. */
+  /** The status of the link to the kernel; `closed` without a kernel. */
   get status(): LinkStatus {
     return this.link?.status ?? 'closed';
   }
 
-  /** What the kernel said last; `null`: nobody answers there. */
+  /** The last state that the kernel sent; `null` without a kernel that answers. */
   get state(): IState | null {
     return this.link?.state ?? null;
   }
 
-  /** Emitted when the state has been told, is lost, or the kernel is another one. */
+  /** Emitted when the state has changed or is lost, and when the kernel is another one. */
   get stateChanged(): ISignal<this, IState | null> {
     return this.states;
   }
 
   /** Emitted when `status` has changed. */
   get statusChanged(): ISignal<this, LinkStatus> {
-    return this.standings;
+    return this.statuses;
   }
 
-  /** Ask the kernel something; rejected with a `LinkError`. */
-  request<T extends keyof IRequests>(type: T, body: IRequests[T]): Promise<IReplies[T]> {
-    return this.link?.request(type, body) ?? Promise.reject(notThere());
+  /** Send a request to the kernel; rejects with a `LinkError`. */
+  request<T extends Exclude<keyof IRequests, 'hello'>>(
+    type: T,
+    body: IRequests[T]
+  ): Promise<IReplies[T]> {
+    return this.link?.request(type, body) ?? Promise.reject(notConnected());
   }
 
-  /** Ask for the state anew. */
+  /** Request the state again. */
   async refresh(): Promise<void> {
     await this.link?.refresh();
   }
@@ -63,37 +66,34 @@ export class NotebookLink {
     const kernel = this.panel.sessionContext.session?.kernel ?? null;
     this.link =
       kernel &&
-      new KernelLink(kernel, { version: this.version, notebook: () => this.panel.context.path });
+      new KernelLink(kernel, { version: VERSION, notebook: () => this.panel.context.path });
     this.link?.stateChanged.connect((_, state) => {
       this.states.emit(state);
     });
     this.link?.statusChanged.connect((_, status) => {
-      this.standings.emit(status);
+      this.statuses.emit(status);
     });
     this.states.emit(this.state);
-    this.standings.emit(this.status);
-  }
-
-  private leave(): void {
-    this.link?.dispose();
-    this.link = null;
-    Signal.clearData(this);
+    this.statuses.emit(this.status);
   }
 
   private readonly states = new Signal<this, IState | null>(this);
-  private readonly standings = new Signal<this, LinkStatus>(this);
+  private readonly statuses = new Signal<this, LinkStatus>(this);
   private link: KernelLink | null = null;
 }
 
-/** How features get the link of a notebook. */
-export type LinkOf = (panel: NotebookPanel) => NotebookLink;
+/** The part of a link that the features of a cell use. */
+export type ICellLink = Pick<
+  NotebookLink,
+  'state' | 'stateChanged' | 'request' | 'refresh' | 'stop'
+>;
 
-/** Give the link of a notebook, the same one each time. */
-export function linkOf(panel: NotebookPanel, version: string): NotebookLink {
-  let link = LINKS.get(panel);
+/** Return the link of a notebook, the same one each time. */
+export function linkOf(panel: NotebookPanel): NotebookLink {
+  let link = links.get(panel);
   if (link === undefined) {
-    link = new NotebookLink(panel, version);
-    LINKS.set(panel, link);
+    link = new NotebookLink(panel);
+    links.set(panel, link);
   }
   return link;
 }

@@ -1,18 +1,18 @@
 /**
- * A second comm with a kernel, on which the page only listens: to how far an answer is.
+ * A second comm with a kernel, on which the kernel reports the progress of an answer.
  *
- * Around each message that it handles the kernel says that it is busy, then idle, and JupyterLab
- * shows that for the kernel's status. So while a cell runs nothing is asked.
+ * For each message that it handles, the kernel reports that it is busy and then idle, and JupyterLab
+ * shows this as the kernel's status. So the page sends nothing while a cell runs: it only listens.
  */
 
 import type { Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
 
-import { leave, subshellOf, TARGET } from './channel';
+import { closeComm, subshellReady, TARGET } from './channel';
 import { isMessage } from './envelope';
 import { type IProgress, PROTOCOL } from './protocol';
 
-export class Listening {
+export class ProgressListener {
   constructor(
     private readonly kernel: Kernel.IKernelConnection,
     onProgress: (progress: IProgress) => void
@@ -20,15 +20,15 @@ export class Listening {
     this.comm = kernel.createComm(TARGET);
     this.comm.onMsg = ({ content: { data } }) => {
       if (isMessage(data) && data.v === PROTOCOL && data.type === 'progress') {
-        onProgress(data.body as unknown as IProgress); // its body is documented
+        onProgress(data.body as unknown as IProgress); // the schema fixes its body
       }
     };
   }
 
-  /** Open the comm; a kernel that does not know of it stays silent there. */
+  /** Open the comm; a kernel that does not know `listen` sends nothing on it. */
   async open(): Promise<void> {
-    await subshellOf(this.kernel, this.comm);
-    if (this.isOver || this.comm.isDisposed) {
+    await subshellReady(this.kernel, this.comm);
+    if (this.isClosed || this.comm.isDisposed) {
       return;
     }
     this.isOpen = true;
@@ -36,21 +36,21 @@ export class Listening {
     try {
       this.comm.open(data);
     } catch {
-      // a dead kernel takes no message, and the link hears of its end
+      // a dead kernel accepts no messages; the link learns of it from the kernel's status
     }
   }
 
   /**
-   * Leave the comm.
+   * Close the comm.
    *
-   * @param tell - whether the kernel is there to be told
+   * @param notify - whether to send a close message, which needs a living kernel
    */
-  close(tell: boolean): void {
-    this.isOver = true;
-    leave(this.kernel, this.comm, this.isOpen ? { tell } : null);
+  close(notify: boolean): void {
+    this.isClosed = true;
+    closeComm(this.kernel, this.comm, this.isOpen ? { notify } : null);
   }
 
   private readonly comm: Kernel.IComm;
   private isOpen = false;
-  private isOver = false;
+  private isClosed = false;
 }

@@ -1,72 +1,72 @@
-/** What a kernel said last of where the notebook stands, and asking it again: one question at a time. */
+/** The last state that a kernel sent of a notebook; requests a new one, one request at a time. */
 
 import { LinkError } from './envelope';
 import type { IProgress, IReplies, IRequests, IState } from './protocol';
 
-export interface IAsker {
-  /** Tell whether the kernel answers. */
+export interface IStateSource {
+  /** Return whether the kernel answers requests. */
   readonly isReady: () => boolean;
-  /** Give the notebook's path. */
+  /** Return the notebook's path. */
   readonly notebook: () => string;
   request<T extends keyof IRequests>(type: T, body: IRequests[T]): Promise<IReplies[T]>;
-  /** The state has been told, or is lost. */
-  onTold(state: IState | null): void;
+  /** Called with each new state, and with `null` when the kernel is lost. */
+  onState(state: IState | null): void;
 }
 
-export class Standing {
-  constructor(private readonly asker: IAsker) {}
+export class StateCache {
+  constructor(private readonly source: IStateSource) {}
 
-  /** What the kernel said last; `null` while it is not there. */
+  /** The last state; `null` while there is no kernel that answers. */
   get state(): IState | null {
-    return this.told;
+    return this.last;
   }
 
-  /** Ask for the state; at once or, where something of it is being asked for, when it has come. */
+  /** Request the state now or, if a request is pending, again after its reply. */
   async refresh(): Promise<void> {
-    this.isStale = true;
-    await this.catchUp();
+    this.isOutdated = true;
+    await this.update();
   }
 
-  /** The kernel has said how far an answer is; the rest of the state is as it was. */
-  hear({ running }: IProgress): void {
-    if (this.told !== null) {
-      this.tell({ ...this.told, running });
+  /** Take over the progress of an answer; the rest of the state stays the same. */
+  setProgress({ running }: IProgress): void {
+    if (this.last !== null) {
+      this.set({ ...this.last, running });
     }
   }
 
-  /** The kernel is lost, and what it said with it. */
-  lose(): void {
-    if (this.told !== null) {
-      this.tell(null);
+  /** Forget the state of a kernel that is lost. */
+  clear(): void {
+    if (this.last !== null) {
+      this.set(null);
     }
   }
 
-  private async catchUp(): Promise<void> {
-    if (this.isAsking) {
+  private async update(): Promise<void> {
+    if (this.isPending) {
       return;
     }
-    this.isAsking = true;
+    this.isPending = true;
     try {
-      while (this.isStale && this.asker.isReady()) {
-        this.isStale = false;
-        this.tell(await this.asker.request('get_state', { notebook: this.asker.notebook() }));
+      while (this.isOutdated && this.source.isReady()) {
+        this.isOutdated = false;
+        this.set(await this.source.request('get_state', { notebook: this.source.notebook() }));
       }
     } catch (error) {
       if (!(error instanceof LinkError)) {
         throw error;
-      } // else the state stays as it was: who asks for something sees the error there
+      } // else the last state stays; a request that the user makes shows the error
     } finally {
-      this.isAsking = false;
+      this.isPending = false;
     }
   }
 
-  private tell(state: IState | null): void {
-    this.told = state;
-    this.asker.onTold(state);
+  private set(state: IState | null): void {
+    this.last = state;
+    this.source.onState(state);
   }
 
-  private told: IState | null = null;
-  private isAsking = false;
-  /** Whether the state may have changed since it was asked for. */
-  private isStale = false;
+  private last: IState | null = null;
+  private isPending = false;
+  /** Whether the state may have changed since the last request. */
+  private isOutdated = false;
 }

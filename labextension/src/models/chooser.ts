@@ -1,21 +1,21 @@
-/** The quick chooser: type, arrows, Enter. It gives a model and leaves to others what it is for. */
+/** The model chooser: a dialog that returns the model that the user selects, by keyboard or mouse. */
 
-import { h, words } from '../app/dom';
-import { ModelList } from './modelList';
+import { errorMessage, h } from '../app/dom';
 import type { IModels } from '../kernel/protocol';
+import { ModelList } from './modelList';
 
 export interface IChooserOptions {
-  /** What the choice is for, like `Model of this notebook`. */
+  /** The title, such as `Model of this notebook`. */
   readonly title: string;
-  /** Asks the kernel. */
+  /** Request the models from the kernel. */
   readonly load: () => Promise<IModels>;
-  /** Beside what it opens; else it stands in the middle. */
+  /** The element above which the dialog opens; without one it opens in the middle. */
   readonly anchor?: Element | null;
 }
 
 let open: HTMLDialogElement | null = null;
 
-/** Let the user choose a model; gives its id, or `null` if none was chosen. */
+/** Let the user choose a model; returns its id, or `null` if the user cancels. */
 export function chooseModel(options: IChooserOptions): Promise<string | null> {
   open?.close();
   return new Promise(resolve => {
@@ -29,7 +29,7 @@ export function chooseModel(options: IChooserOptions): Promise<string | null> {
         dialog.close();
       }
     });
-    const dialog = dialogOf(options, list);
+    const dialog = createDialog(options, list);
     open = dialog;
     dialog.addEventListener('close', () => {
       dialog.remove();
@@ -42,8 +42,11 @@ export function chooseModel(options: IChooserOptions): Promise<string | null> {
   });
 }
 
-function dialogOf({ title, load, anchor }: IChooserOptions, list: ModelList): HTMLDialogElement {
-  const note = h('div', { class: 'cc-note', role: 'status' }, 'asking the kernel…');
+function createDialog(
+  { title, load, anchor }: IChooserOptions,
+  list: ModelList
+): HTMLDialogElement {
+  const note = h('div', { class: 'cc-note', role: 'status' }, 'Loading the models…');
   const dialog = h(
     'dialog',
     { class: 'cc-chooser', 'aria-label': title, 'data-lm-suppress-shortcuts': 'true' },
@@ -54,7 +57,7 @@ function dialogOf({ title, load, anchor }: IChooserOptions, list: ModelList): HT
   if (anchor) {
     placeAbove(dialog, anchor.getBoundingClientRect());
   }
-  // what is beside the dialog is its own backdrop
+  // a click beside the dialog hits its backdrop, which has the dialog as its target
   dialog.addEventListener('mousedown', event => {
     if (event.target === dialog && !isWithin(event, dialog.getBoundingClientRect())) {
       dialog.close();
@@ -62,11 +65,11 @@ function dialogOf({ title, load, anchor }: IChooserOptions, list: ModelList): HT
   });
   load().then(
     ({ rows, current, note: age }) => {
-      note.textContent = age; // it takes room from the list
+      note.textContent = age; // set first, since it takes room from the list
       list.show(rows, current);
     },
     (error: unknown) => {
-      note.textContent = words(error);
+      note.textContent = errorMessage(error);
     }
   );
   return dialog;

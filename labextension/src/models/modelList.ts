@@ -1,10 +1,10 @@
-/** A text box and the list of models it searches: the quick chooser and the panel show it. */
+/** A search box and the list of models that it filters, for the chooser and the panel. */
 
-import { freshId, h } from '../app/dom';
-import { abilities, matching, prices } from './modelText';
+import { h, uniqueId } from '../app/dom';
 import type { IModel } from '../kernel/protocol';
+import { abilities, matching, prices } from './modelText';
 
-const MOST_ROWS = 200;
+const MAX_ROWS = 200;
 const PAGE = 8;
 const STEPS: Readonly<Record<string, number>> = {
   ArrowDown: 1,
@@ -14,11 +14,11 @@ const STEPS: Readonly<Record<string, number>> = {
 };
 
 export interface IModelListEvents {
-  /** Enter or a click: this one. */
+  /** Enter was pressed, or a model was clicked. */
   choose(model: IModel): void;
-  /** The arrows stand on another one; `null`: none fits. */
-  point?(model: IModel | null): void;
-  /** Esc in an empty text box; in another one it empties it. */
+  /** Another model is highlighted; `null` if none matches. */
+  highlight?(model: IModel | null): void;
+  /** Esc was pressed in an empty search box; otherwise Esc clears the box. */
   leave?(): void;
 }
 
@@ -27,7 +27,7 @@ export class ModelList {
   readonly node: HTMLElement;
   private readonly box: HTMLElement;
   private readonly more: HTMLElement;
-  private readonly key = freshId('models');
+  private readonly key = uniqueId('models');
   private models: readonly IModel[] = [];
   private shown: IModel[] = [];
   private current: string | null = null;
@@ -63,16 +63,16 @@ export class ModelList {
     this.node = h('div', { class: 'cc-models' }, this.input, this.box, this.more);
   }
 
-  /** The one that the arrows stand on. */
-  get pointed(): IModel | null {
+  /** The highlighted model. */
+  get highlighted(): IModel | null {
     return this.shown.find(({ id }) => id === this.active) ?? null;
   }
 
-  /** Show other models, or another one as the one in use. */
+  /** Show these models and mark the one in use. */
   show(models: readonly IModel[], current: string | null): void {
-    const pointed = models.some(({ id }) => id === this.active);
+    const isListed = models.some(({ id }) => id === this.active);
     this.models = models;
-    if (!pointed || this.active === this.current) {
+    if (!isListed || this.active === this.current) {
       this.active = current;
     }
     this.current = current;
@@ -81,39 +81,39 @@ export class ModelList {
 
   private draw(): void {
     const found = matching(this.models, this.input.value);
-    this.shown = found.slice(0, MOST_ROWS);
+    this.shown = found.slice(0, MAX_ROWS);
     if (!this.shown.some(({ id }) => id === this.active) && this.input.value.trim() !== '') {
       this.active = this.shown[0]?.id ?? null;
     }
-    this.box.replaceChildren(...this.shown.map((model, place) => this.option(model, place)));
+    this.box.replaceChildren(...this.shown.map((model, index) => this.option(model, index)));
     this.more.textContent = this.remark(found.length);
-    this.point();
+    this.highlight();
   }
 
   private remark(found: number): string {
     if (found === 0 && this.models.length > 0) {
-      return 'No model fits. Esc clears the search.';
+      return 'No model matches. Press Esc to clear the search.';
     }
     const left = found - this.shown.length;
-    return left > 0 ? `${left.toLocaleString('en')} more: type to narrow` : '';
+    return left > 0 ? `${left.toLocaleString('en')} more; type to narrow the list` : '';
   }
 
-  private option(model: IModel, place: number): HTMLElement {
+  private option(model: IModel, index: number): HTMLElement {
     const inUse = model.id === this.current ? h('span', { class: 'cc-in-use' }, ' in use') : '';
     const option = h(
       'div',
-      { role: 'option', id: `${this.key}-${place}`, class: 'cc-model' },
+      { role: 'option', id: `${this.key}-${index}`, class: 'cc-model' },
       h('span', { class: 'cc-model-name' }, model.name, inUse),
       h('span', { class: 'cc-model-price' }, prices(model)),
       h('span', { class: 'cc-model-id' }, model.id),
       h('span', { class: 'cc-model-window' }, abilities(model))
     );
     option.addEventListener('mousedown', event => {
-      event.preventDefault(); // the text box keeps the focus
+      event.preventDefault(); // keeps the focus in the search box
     });
     option.addEventListener('click', () => {
       this.active = model.id;
-      this.point();
+      this.highlight();
       this.events.choose(model);
     });
     return option;
@@ -125,9 +125,9 @@ export class ModelList {
     }
     const step = STEPS[event.key];
     if (step !== undefined) {
-      this.move(this.place() + step);
+      this.move(this.index() + step);
     } else if (event.key === 'Enter') {
-      this.take();
+      this.choose();
     } else if (event.key === 'Escape' && (this.input.value !== '' || this.events.leave)) {
       this.escape();
     } else {
@@ -137,8 +137,8 @@ export class ModelList {
     event.stopPropagation();
   }
 
-  private take(): void {
-    const model = this.pointed;
+  private choose(): void {
+    const model = this.highlighted;
     if (model) {
       this.events.choose(model);
     }
@@ -153,36 +153,36 @@ export class ModelList {
     }
   }
 
-  private place(): number {
+  private index(): number {
     return this.shown.findIndex(({ id }) => id === this.active);
   }
 
-  private move(place: number): void {
-    const at = Math.max(0, Math.min(place, this.shown.length - 1));
-    this.active = this.shown[at]?.id ?? null;
-    this.point();
+  private move(to: number): void {
+    const index = Math.max(0, Math.min(to, this.shown.length - 1));
+    this.active = this.shown[index]?.id ?? null;
+    this.highlight();
   }
 
-  private point(): void {
-    const place = this.place();
-    for (const [at, option] of [...this.box.children].entries()) {
-      option.classList.toggle('cc-active', at === place);
-      option.setAttribute('aria-selected', String(at === place));
+  private highlight(): void {
+    const active = this.index();
+    for (const [index, option] of [...this.box.children].entries()) {
+      option.classList.toggle('cc-active', index === active);
+      option.setAttribute('aria-selected', String(index === active));
     }
-    const option = this.box.children[place];
+    const option = this.box.children[active];
     if (option) {
       this.input.setAttribute('aria-activedescendant', option.id);
-      scrollInto(this.box, option as HTMLElement);
+      scrollTo(this.box, option as HTMLElement);
     } else {
       this.input.removeAttribute('aria-activedescendant');
     }
-    this.events.point?.(this.pointed);
+    this.events.highlight?.(this.highlighted);
   }
 }
 
-/** Scroll the list alone; `scrollIntoView` would move all that is around it, too. */
-function scrollInto(box: HTMLElement, option: HTMLElement): void {
-  const top = option.offsetTop; // the box is what it is counted from
+/** Scroll only the list; `scrollIntoView` would also scroll everything around it. */
+function scrollTo(box: HTMLElement, option: HTMLElement): void {
+  const top = option.offsetTop; // relative to the box
   const bottom = top + option.offsetHeight;
   if (top < box.scrollTop) {
     box.scrollTop = top;

@@ -1,22 +1,22 @@
-/** What is shown of models, and which of them a search finds: by the rules of the picker widget. */
+/** The text shown for models, and the models that a search finds, as in the picker widget. */
 
 import type { IModel } from '../kernel/protocol';
 
-/** The models that hold every word of a query, in the order they came in. */
+/** Return the models that contain every word of a query, in their original order. */
 export function matching(models: readonly IModel[], query: string): IModel[] {
-  const asked = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   return models.filter(model => {
-    const text = haystack(model);
-    return asked.every(word => text.includes(word));
+    const text = searchText(model);
+    return words.every(word => text.includes(word));
   });
 }
 
-function haystack(model: IModel): string {
+function searchText(model: IModel): string {
   const abilities = `${model.image ? 'image' : ''} ${model.reasons ? 'reasoning' : ''}`;
   return `${model.id} ${model.name} ${model.maker} ${abilities} ${model.band}`.toLowerCase();
 }
 
-/** Both prices as one text. */
+/** Return both prices. */
 export function prices(model: IModel): string {
   if (model.band === 'free') {
     return 'free';
@@ -24,36 +24,36 @@ export function prices(model: IModel): string {
   return model.band === '?' ? 'price ?' : `${model.input} / ${model.output}`;
 }
 
-/** Window and abilities as one text. */
+/** Return the context window and the abilities. */
 export function abilities(model: IModel): string {
   const badges = [model.image ? 'image' : '', model.reasons ? 'reasoning' : ''];
   return [shortCount(model.window), ...badges].filter(Boolean).join(' · ');
 }
 
-/** All that is known of a model: names of facts and the facts. */
-export function facts(model: IModel): [string, string][] {
+/** Return the details of a model, each with its name. */
+export function details(model: IModel): [string, string][] {
   const all: [string, string][] = [
-    ['prompt', perMillion(model.input)],
-    ['answer', perMillion(model.output)],
-    ['your last prompt', model.last || 'none yet in this session'],
+    ['prompt price', perMillion(model.input)],
+    ['answer price', perMillion(model.output)],
+    ['your last prompt', model.last || 'no prompt in this session yet'],
     ['your speed', model.speed || 'not measured yet'],
-    ['window', longCount(model.window)],
+    ['context window', longCount(model.window)],
     ['longest answer', longCount(model.ceiling)],
     ['reads images', model.image ? 'yes' : 'no'],
     ['reasoning', model.efforts.join(', ') || (model.reasons ? 'yes, without levels' : 'no')],
     ['endpoint', model.endpoint],
     ['notes', model.notes.join('; ')]
   ];
-  return all.filter(([, fact]) => fact !== '');
+  return all.filter(([, value]) => value !== '');
 }
 
-/** A model's id without its maker. */
+/** Return a model's id without its maker, as the usage line shows it. */
 export function shortName(model: string): string {
   return model.slice(model.lastIndexOf('/') + 1);
 }
 
 function perMillion(price: string): string {
-  return price === '?' ? price : `${price} / M tokens`;
+  return price === '?' ? price : `${price} per million tokens`;
 }
 
 function longCount(tokens: number | null): string {

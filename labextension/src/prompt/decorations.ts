@@ -1,4 +1,4 @@
-/** What is marked in a prompt: the option line, `{{ }}`, code, and the model at the cell's edge. */
+/** Styles the parts of a prompt: the option line, `{{ }}`, code, and the model at the edge. */
 
 import { syntaxTree } from '@codemirror/language';
 import { type EditorState, type Extension, type Range, StateEffect } from '@codemirror/state';
@@ -11,22 +11,22 @@ import {
   type ViewUpdate
 } from '@codemirror/view';
 
+import { shortName } from '../models/modelText';
 import { findExpressions } from './expressions';
-import { type Kind, readOptionLine } from './optionLine';
-import { magicLine } from './prompts';
+import { type Kind, magicLine, readOptionLine } from './optionLine';
 
-/** The model that a cell asks which names none. */
-export interface IModelSource {
-  /** Give its name; empty: not known. */
+/** The model of a cell without `-m`. */
+export interface IDefaultModel {
+  /** Return its id; empty if it is unknown. */
   current(): string;
-  /** Have `call` called at each change; gives what ends that. */
-  onChange(call: () => void): () => void;
+  /** Call `listener` on each change; returns a function that stops this. */
+  onChange(listener: () => void): () => void;
 }
 
-const UNSPELLED = { spellcheck: 'false' };
-const OPTION_LINE = Decoration.line({ class: 'cc-option-line', attributes: UNSPELLED });
-const EXPRESSION = Decoration.mark({ class: 'cc-expression', attributes: UNSPELLED });
-const CODE = Decoration.mark({ attributes: UNSPELLED });
+const NO_SPELLCHECK = { spellcheck: 'false' };
+const OPTION_LINE = Decoration.line({ class: 'cc-option-line', attributes: NO_SPELLCHECK });
+const EXPRESSION = Decoration.mark({ class: 'cc-expression', attributes: NO_SPELLCHECK });
+const CODE = Decoration.mark({ attributes: NO_SPELLCHECK });
 const KINDS: Readonly<Record<Kind, Decoration>> = {
   magic: Decoration.mark({ class: 'cc-magic' }),
   option: Decoration.mark({ class: 'cc-option' }),
@@ -37,72 +37,74 @@ const CODE_NODES = new Set(['FencedCode', 'CodeBlock', 'InlineCode']);
 
 const modelChanged = StateEffect.define();
 
-/** Mark the parts of a prompt; what is no prompt must not get this extension. */
-export function promptDecorations(source: IModelSource): Extension {
-  return ViewPlugin.define(view => new Marks(view, source), {
-    decorations: marks => marks.decorations
+/** Return the extension that styles a prompt; it is only for editors of prompts. */
+export function promptDecorations(defaultModel: IDefaultModel): Extension {
+  return ViewPlugin.define(view => new PromptDecorations(view, defaultModel), {
+    decorations: plugin => plugin.decorations
   });
 }
 
-class Marks implements PluginValue {
+class PromptDecorations implements PluginValue {
   decorations: DecorationSet;
-  private readonly end: () => void;
+  private readonly unsubscribe: () => void;
   private text: readonly Range<Decoration>[];
 
   constructor(
     view: EditorView,
-    private readonly source: IModelSource
+    private readonly defaultModel: IDefaultModel
   ) {
-    this.text = markText(view.state, source);
+    this.text = textDecorations(view.state, defaultModel);
     this.decorations = this.build(view);
-    this.end = source.onChange(() => {
+    this.unsubscribe = defaultModel.onChange(() => {
       view.dispatch({ effects: modelChanged.of(null) });
     });
   }
 
   update(update: ViewUpdate): void {
-    const hasModel = update.transactions.some(tr => tr.effects.some(each => each.is(modelChanged)));
-    if (update.docChanged || hasModel) {
-      this.text = markText(update.state, this.source);
+    const modelHasChanged = update.transactions.some(tr =>
+      tr.effects.some(each => each.is(modelChanged))
+    );
+    if (update.docChanged || modelHasChanged) {
+      this.text = textDecorations(update.state, this.defaultModel);
     }
     const isParsed = syntaxTree(update.startState) !== syntaxTree(update.state);
-    if (update.docChanged || hasModel || isParsed || update.viewportChanged) {
+    if (update.docChanged || modelHasChanged || isParsed || update.viewportChanged) {
       this.decorations = this.build(update.view);
     }
   }
 
   destroy(): void {
-    this.end();
+    this.unsubscribe();
   }
 
   private build(view: EditorView): DecorationSet {
-    return Decoration.set([...this.text, ...markCode(view)], true);
+    return Decoration.set([...this.text, ...codeDecorations(view)], true);
   }
 }
 
-function markText(state: EditorState, source: IModelSource): Range<Decoration>[] {
+function textDecorations(state: EditorState, defaultModel: IDefaultModel): Range<Decoration>[] {
   const line = magicLine(state.doc);
   if (line === null) {
     return [];
   }
   const { spans, model, raw } = readOptionLine(line.text);
-  const marks = [OPTION_LINE.range(line.from)];
+  const found = [OPTION_LINE.range(line.from)];
   for (const { kind, from, to } of spans) {
-    marks.push(KINDS[kind].range(line.from + from, line.from + to));
+    found.push(KINDS[kind].range(line.from + from, line.from + to));
   }
-  const name = shortName(model || source.current());
+  const name = shortName(model || defaultModel.current());
   if (name !== '') {
     const last = { class: 'cc-model-line', attributes: { 'data-cc-model': name } };
-    marks.push(Decoration.line(last).range(state.doc.line(state.doc.lines).from));
+    found.push(Decoration.line(last).range(state.doc.line(state.doc.lines).from));
   }
   for (const { from, to } of raw ? [] : findExpressions(state.sliceDoc(line.from))) {
-    marks.push(EXPRESSION.range(line.from + from, line.from + to));
+    found.push(EXPRESSION.range(line.from + from, line.from + to));
   }
-  return marks;
+  return found;
 }
 
-function markCode(view: EditorView): Range<Decoration>[] {
-  const marks: Range<Decoration>[] = [];
+function codeDecorations(view: EditorView): Range<Decoration>[] {
+  const found: Range<Decoration>[] = [];
   for (const { from, to } of view.visibleRanges) {
     syntaxTree(view.state).iterate({
       from,
@@ -111,15 +113,10 @@ function markCode(view: EditorView): Range<Decoration>[] {
         if (!CODE_NODES.has(node.name)) {
           return true;
         }
-        marks.push(CODE.range(node.from, node.to));
+        found.push(CODE.range(node.from, node.to));
         return false;
       }
     });
   }
-  return marks;
-}
-
-/** Give a model's id without its maker, as the usage line does. */
-function shortName(model: string): string {
-  return model.slice(model.lastIndexOf('/') + 1);
+  return found;
 }

@@ -1,39 +1,38 @@
-/** The model that prompts ask which name none: what stands at the edges of their cells. */
+/** The model of prompts without `-m`, which is shown at the edge of their cells. */
 
 import type { ICellModel } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { Signal } from '@lumino/signaling';
 
-import type { IModelSource } from './decorations';
-import type { LinkOf } from '../kernel/links';
 import { eachNotebook } from '../app/notebooks';
+import { linkOf } from '../kernel/notebookLink';
+import type { IDefaultModel } from './decorations';
 
-/** Give the source of the model for a cell of whichever notebook. */
-export function cellModels(
-  tracker: INotebookTracker,
-  linkOf: LinkOf
-): (cell: Partial<ICellModel>) => IModelSource {
+/** Return a function that returns the default model of a cell in any notebook. */
+export function defaultModels(
+  tracker: INotebookTracker
+): (cell: Partial<ICellModel>) => IDefaultModel {
   const changed = new Signal<INotebookTracker, NotebookPanel>(tracker);
   eachNotebook(tracker, panel => {
     const link = linkOf(panel);
-    let shown = '';
+    let last = '';
     link.stateChanged.connect(() => {
       const model = link.state?.model ?? '';
-      if (model !== shown) {
-        shown = model;
+      if (model !== last) {
+        last = model;
         changed.emit(panel);
       }
     });
   });
   return cell => ({
     current: () => {
-      const panel = tracker.find(each => holds(each, cell));
+      const panel = tracker.find(each => hasCell(each, cell));
       return (panel && linkOf(panel).state?.model) ?? '';
     },
-    onChange: call => {
+    onChange: listener => {
       const slot = (_: unknown, panel: NotebookPanel): void => {
-        if (holds(panel, cell)) {
-          call();
+        if (hasCell(panel, cell)) {
+          listener();
         }
       };
       changed.connect(slot);
@@ -44,7 +43,7 @@ export function cellModels(
   });
 }
 
-function holds({ content }: NotebookPanel, { sharedModel }: Partial<ICellModel>): boolean {
+function hasCell({ content }: NotebookPanel, { sharedModel }: Partial<ICellModel>): boolean {
   const notebook = content.model?.sharedModel;
   return notebook !== undefined && sharedModel?.notebook === notebook;
 }

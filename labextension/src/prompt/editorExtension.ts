@@ -1,66 +1,66 @@
 /**
- * Prompt cells are edited as Markdown, from the letter on that makes them prompts.
+ * The editor extension that edits prompts as Markdown, from the keystroke that makes them prompts.
  *
- * CodeMirror takes the first value of its `language` facet, so a language of higher precedence in a
- * compartment stands before the notebook's own one. The cell's MIME type is not touched: kernel,
- * completer and LSP still see Python, and a cell that is no prompt gets nothing at all.
+ * CodeMirror uses the first value of its `language` facet, so a language of higher precedence in a
+ * compartment overrides the notebook's own. The cell's MIME type does not change: the kernel, the
+ * completer and LSP still see Python. Other cells get no extension.
  */
 
 import type { Language } from '@codemirror/language';
 import { Compartment, EditorState, type Extension, Prec, Text } from '@codemirror/state';
 import { EditorView, ViewPlugin } from '@codemirror/view';
 
-import { type IModelSource, promptDecorations } from './decorations';
-import { magicLine } from './prompts';
+import { type IDefaultModel, promptDecorations } from './decorations';
+import { magicLine } from './optionLine';
 
-/** A language that is fetched when the first prompt needs it, once for all editors. */
+/** A language that is loaded when the first prompt needs it, once for all editors. */
 export interface ILazyLanguage {
-  /** The language, or `null` while it is not there. */
+  /** The language; `null` until it is loaded. */
   readonly loaded: Language | null;
   load(): Promise<Language>;
 }
 
-const NO_PROMPT: Extension = [];
+const INACTIVE: Extension = [];
 
 /**
- * Give the extension for the editor of a code cell.
+ * Return the extension for the editor of a code cell.
  *
- * @param text - what the cell holds at first
+ * @param text - the initial text of the cell
  * @param language - the language of prompts
- * @param source - the model of cells that name none
+ * @param defaultModel - the model of prompts without `-m`
  */
-export function promptEditing(
+export function promptExtension(
   text: string,
   language: ILazyLanguage,
-  source: IModelSource
+  defaultModel: IDefaultModel
 ): Extension {
-  const slot = new Compartment();
+  const compartment = new Compartment();
 
   const inPrompt = (): Extension => [
-    // the language alone: Markdown's key map and completions stay out
+    // only the language, without Markdown's key map and completions
     language.loaded ? Prec.highest(language.loaded.extension) : loading,
-    EditorView.lineWrapping, // prose, as in Markdown cells
+    EditorView.lineWrapping, // as in Markdown cells
     EditorView.contentAttributes.of({ spellcheck: 'true' }),
     EditorView.editorAttributes.of({ class: 'cc-prompt' }),
-    promptDecorations(source)
+    promptDecorations(defaultModel)
   ];
 
   const loading = ViewPlugin.define(view => {
-    let alive = true;
+    let isAlive = true;
     void language.load().then(() => {
-      if (alive) {
-        view.dispatch({ effects: slot.reconfigure(inPrompt()) });
+      if (isAlive) {
+        view.dispatch({ effects: compartment.reconfigure(inPrompt()) });
       }
     });
-    return { destroy: () => (alive = false) };
+    return { destroy: () => (isAlive = false) };
   });
 
-  // in the same transaction as the text, so nothing flickers
+  // in the same transaction as the change of the text, to avoid flicker
   const follow = EditorState.transactionExtender.of(({ docChanged, newDoc, startState }) => {
-    const was = slot.get(startState) !== NO_PROMPT;
+    const was = compartment.get(startState) !== INACTIVE;
     const is = docChanged ? magicLine(newDoc) !== null : was;
-    return was === is ? null : { effects: slot.reconfigure(is ? inPrompt() : NO_PROMPT) };
+    return was === is ? null : { effects: compartment.reconfigure(is ? inPrompt() : INACTIVE) };
   });
 
-  return [slot.of(magicLine(Text.of(text.split('\n'))) ? inPrompt() : NO_PROMPT), follow];
+  return [compartment.of(magicLine(Text.of(text.split('\n'))) ? inPrompt() : INACTIVE), follow];
 }

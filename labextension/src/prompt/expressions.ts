@@ -1,12 +1,12 @@
 /**
- * Where the `{{ expression }}` of a prompt stand.
+ * Finds the `{{ expression }}` placeholders of a prompt.
  *
- * The kernel (cc_jupyter/template.py) takes the first `}}` before which Python compiles. There is
- * no Python here, so strings and brackets are counted, which gives the same place for all that
- * compiles; test/cases.json holds both sides to it.
+ * The kernel (cc_jupyter/prompt/template.py) ends an expression at the first `}}` before which the
+ * text compiles as Python. There is no Python here, so strings and brackets are matched instead,
+ * which finds the same end for everything that compiles; test/cases.json holds both sides to it.
  */
 
-/** Counted from the start of the text, braces included. */
+/** A range counted from the start of the text, braces included. */
 export interface IExpression {
   readonly from: number;
   readonly to: number;
@@ -16,8 +16,8 @@ const TOKEN =
   /("""(?:[^"\\]|\\[^]|"(?!""))*"""|'''(?:[^'\\]|\\[^]|'(?!''))*'''|"(?:[^"\\\n]|\\[^])*"|'(?:[^'\\\n]|\\[^])*')|(["'])|(#[^\n]*)|([([{])|([)\]}])/g;
 const PAIRS: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
-/** A longer one is not looked for: many `{{` that nothing closes must not cost their square. */
-const MOST_CHARACTERS = 10_000;
+/** The length limit of an expression; without it, many unclosed `{{` would take quadratic time. */
+const MAX_CHARACTERS = 10_000;
 
 export function findExpressions(text: string): IExpression[] {
   const found: IExpression[] = [];
@@ -32,24 +32,24 @@ export function findExpressions(text: string): IExpression[] {
   return found;
 }
 
-/** Give the place behind the `}}` that closes the braces at `opening`, or -1. */
+/** Return the index after the `}}` that closes the braces at `opening`, or -1. */
 export function expressionEnd(text: string, opening: number): number {
-  const code = text.slice(opening + 2, opening + 2 + MOST_CHARACTERS);
-  const counted = closing(code);
-  // an expression that is wrong, or counts differently, is still meant as one
-  const end = counted >= 0 ? counted : code.indexOf('}}');
+  const code = text.slice(opening + 2, opening + 2 + MAX_CHARACTERS);
+  const matched = closingBraces(code);
+  // invalid Python, or brackets that do not match, is still meant as an expression
+  const end = matched >= 0 ? matched : code.indexOf('}}');
   return end >= 0 ? opening + 2 + end + 2 : -1;
 }
 
-function closing(code: string): number {
+function closingBraces(code: string): number {
   const open: (string | undefined)[] = [];
   for (const token of code.matchAll(TOKEN)) {
-    const [, , endless, comment, opens, closes] = token;
+    const [, , unclosedQuote, comment, opens, closes] = token;
     if (opens !== undefined) {
       open.push(PAIRS[opens]);
     } else if (closes !== undefined && open.length === 0) {
       return code.startsWith('}}', token.index) ? token.index : -1;
-    } else if (endless !== undefined || (closes !== undefined && open.pop() !== closes)) {
+    } else if (unclosedQuote !== undefined || (closes !== undefined && open.pop() !== closes)) {
       return -1;
     } else if (comment?.includes('}}') && open.length === 0) {
       return token.index + comment.indexOf('}}');

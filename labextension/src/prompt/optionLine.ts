@@ -1,49 +1,79 @@
 /**
- * Which cells are prompts, and what stands on their option line.
+ * Finds prompts and reads their option line, the first line with `%%cmd`.
  *
- * The kernel reads the line (cc_jupyter/optionline.py) and says what is wrong with it; here it is
- * only coloured, so what is wrong or not yet finished is left as it stands. test/cases.json holds
- * both sides to the same words.
+ * The kernel reads the line too (cc_jupyter/prompt/options.py) and reports its errors; here it is
+ * only coloured, so a line that is wrong or incomplete is accepted. test/cases.json holds both
+ * sides to the same results.
  */
+
+import type { Line, Text } from '@codemirror/state';
 
 export type Kind = 'magic' | 'option' | 'value' | 'capture';
 
-/** A piece of the line, counted from the start of the line. */
-export interface ISpan {
-  readonly kind: Kind;
+/** A range of text, counted from the start of the line. */
+interface IRange {
   readonly from: number;
   readonly to: number;
+}
+
+/** A part of the line. */
+export interface ISpan extends IRange {
+  readonly kind: Kind;
 }
 
 export interface IOptionLine {
   readonly spans: readonly ISpan[];
-  /** What `-m` names, as typed without quotes; empty: it is not given. */
+  /** The value of `-m`, as typed but without quotes; empty if it is not given. */
   readonly model: string;
-  /** Whether `{{ }}` are text. */
+  /** Whether `{{ }}` are plain text. */
   readonly raw: boolean;
-}
-
-interface IWord {
-  readonly from: number;
-  readonly to: number;
 }
 
 const MAGIC = /^[ \t]*%%cmd(?=[ \t]|\s*$)/;
 const ARROW = '->';
 const CLOSERS: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
-/** Tell whether this is the first line of a prompt. */
+/** Return whether a line is the option line of a prompt. */
 export function isMagicLine(line: string): boolean {
   return MAGIC.test(line);
 }
 
-/** Read a line for which `isMagicLine` holds. */
+/**
+ * Return the option line if the text is a prompt: its first line that is not blank.
+ *
+ * It may be indented if the whole cell is, as in the kernel (cc_jupyter/magics/input_transforms.py).
+ */
+export function magicLine(doc: Text): Line | null {
+  for (let number = 1; number <= doc.lines; number += 1) {
+    const line = doc.line(number);
+    if (line.text.trim() !== '') {
+      return isMagicLine(line.text) && isIndented(doc, number, line.text) ? line : null;
+    }
+  }
+  return null;
+}
+
+function isIndented(doc: Text, first: number, text: string): boolean {
+  const indent = text.slice(0, text.indexOf('%'));
+  if (indent === '') {
+    return true;
+  }
+  for (let number = first + 1; number <= doc.lines; number += 1) {
+    const line = doc.line(number).text;
+    if (line.trim() !== '' && !line.startsWith(indent)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Parse a line for which `isMagicLine` is true. */
 export function readOptionLine(line: string): IOptionLine {
   const magic = MAGIC.exec(line)?.[0].length ?? 0;
   const spans: ISpan[] = [{ kind: 'magic', from: line.indexOf('%'), to: magic }];
   let model = '';
   let raw = false;
-  let before = '';
+  let previous = '';
   for (const word of words(line, magic)) {
     const text = line.slice(word.from, word.to);
     if (text === ARROW) {
@@ -52,27 +82,27 @@ export function readOptionLine(line: string): IOptionLine {
     }
     const isOption = /^--?[a-z]/i.test(text);
     spans.push({ kind: isOption ? 'option' : 'value', from: word.from, to: word.to });
-    const named = /^(?:-m|--model)=(.*)$/.exec(text)?.[1];
-    if (named !== undefined) {
-      model = unquoted(named);
-    } else if (!isOption && (before === '-m' || before === '--model')) {
-      model = unquoted(text);
+    const inline = /^(?:-m|--model)=(.*)$/.exec(text)?.[1];
+    if (inline !== undefined) {
+      model = unquote(inline);
+    } else if (!isOption && (previous === '-m' || previous === '--model')) {
+      model = unquote(text);
     }
     raw ||= text === '--raw';
-    before = text;
+    previous = text;
   }
   return { spans, model, raw };
 }
 
-/** Give the words from a place to the end; a quote or bracket never closed takes all that follows. */
-export function words(line: string, start: number): IWord[] {
-  const found: IWord[] = [];
+/** Split the line into words from `start` on; an unclosed quote or bracket takes the rest. */
+export function words(line: string, start: number): IRange[] {
+  const ranges: IRange[] = [];
   for (let at = skipBlanks(line, start); at < line.length; at = skipBlanks(line, at)) {
     const to = line.startsWith(ARROW, at) ? at + ARROW.length : wordEnd(line, at);
-    found.push({ from: at, to });
+    ranges.push({ from: at, to });
     at = to;
   }
-  return found;
+  return ranges;
 }
 
 function skipBlanks(line: string, at: number): number {
@@ -109,9 +139,9 @@ function closingQuote(line: string, opening: number, inCode: boolean): number {
   return at;
 }
 
-function unquoted(text: string): string {
+function unquote(text: string): string {
   const quote = text.charAt(0);
-  const encloses =
+  const isQuoted =
     quote !== '' && `"'`.includes(quote) && text.indexOf(quote, 1) === text.length - 1;
-  return encloses && text.length > 1 ? text.slice(1, -1) : text;
+  return isQuoted && text.length > 1 ? text.slice(1, -1) : text;
 }

@@ -1,4 +1,4 @@
-/** Gives the editors of code cells what makes prompts look like prompts. */
+/** Registers the editor extension for prompts, and loads their language. */
 
 import type { ICellModel } from '@jupyterlab/cells';
 import {
@@ -8,43 +8,40 @@ import {
 } from '@jupyterlab/codemirror';
 import type { Language } from '@codemirror/language';
 
-import type { IModelSource } from './decorations';
-import { type ILazyLanguage, promptEditing } from './editorExtension';
+import type { IDefaultModel } from './decorations';
+import { type ILazyLanguage, promptExtension } from './editorExtension';
 import { promptLanguage } from './promptLanguage';
 
-/** JupyterLab's own name for the Markdown of its Markdown cells. */
+/** JupyterLab's name for the language of its Markdown cells. */
 const MARKDOWN = 'ipythongfm';
 
-/** Nobody says which model it is; then only what a cell names itself is shown. */
-const UNKNOWN_MODEL: IModelSource = { current: () => '', onChange: () => () => undefined };
-
 /**
- * Register it; editors that were made before do not have it.
+ * Register the extension; editors created earlier do not get it.
  *
- * @param modelOf - gives the source of the model for a cell
+ * @param modelOf - returns the default model of a cell
  */
 export function addPromptEditing(
   extensions: IEditorExtensionRegistry,
   languages: IEditorLanguageRegistry,
-  modelOf: (cell: Partial<ICellModel>) => IModelSource = () => UNKNOWN_MODEL
+  modelOf: (cell: Partial<ICellModel>) => IDefaultModel
 ): void {
-  const language = new MarkdownOfPrompts(languages);
+  const language = new PromptLanguageLoader(languages);
   extensions.addExtension({
     name: 'cc-jupyter:prompts',
     factory: ({ model }) => {
-      // the MIME type is not Python yet while the editor is being made
+      // the MIME type is not Python yet while the editor is being created
       if ((model as Partial<ICellModel>).type !== 'code') {
         return null;
       }
       const text = model.sharedModel.getSource();
       return EditorExtensionRegistry.createImmutableExtension(
-        promptEditing(text, language, modelOf(model as Partial<ICellModel>))
+        promptExtension(text, language, modelOf(model as Partial<ICellModel>))
       );
     }
   });
 }
 
-class MarkdownOfPrompts implements ILazyLanguage {
+class PromptLanguageLoader implements ILazyLanguage {
   loaded: Language | null = null;
   private loading: Promise<Language> | null = null;
 
@@ -58,7 +55,7 @@ class MarkdownOfPrompts implements ILazyLanguage {
   private async fetch(): Promise<Language> {
     const markdown = await this.languages.getLanguage(MARKDOWN);
     if (!markdown?.support) {
-      throw new Error(`JupyterLab has no language ${MARKDOWN}`);
+      throw new Error(`JupyterLab does not have the language ${MARKDOWN}.`);
     }
     this.loaded = promptLanguage(markdown.support.language);
     return this.loaded;

@@ -1,9 +1,8 @@
 /**
- * The language of a prompt: JupyterLab's Markdown, in which the option line and `{{ }}` are no
- * Markdown.
+ * The language of a prompt: JupyterLab's Markdown, except for the option line and `{{ }}`.
  *
- * Without that an underlined first line would make the option line a heading, and the stars of
- * `{{ 2*a*b }}` would be emphasis. Nothing of Markdown is bundled: JupyterLab has it.
+ * Parsed as Markdown, an option line above a line of dashes would be a heading, and the asterisks
+ * of `{{ 2*a*b }}` would be emphasis. The Markdown parser is JupyterLab's own, not bundled.
  */
 
 import { Language } from '@codemirror/language';
@@ -46,7 +45,7 @@ const PROMPT: MarkdownConfig = {
   ]
 };
 
-/** Give the language of prompts, made from JupyterLab's Markdown. */
+/** Return the language of prompts, based on JupyterLab's Markdown. */
 export function promptLanguage(markdown: Language): Language {
   const parser = (markdown.parser as MarkdownParser).configure(PROMPT);
   return new Language(markdown.data, parser, [], 'prompt');

@@ -1,11 +1,10 @@
-/** What a cell's text becomes: a prompt, no prompt any more, a prompt for another model. */
+/** Edits of a cell's source: turn it into a prompt and back, and set the model of a prompt. */
 
 import { Text } from '@codemirror/state';
 
-import { readOptionLine } from './optionLine';
-import { magicLine } from './prompts';
+import { magicLine, readOptionLine } from './optionLine';
 
-/** A piece of text that others take the place of. */
+/** Replaces a range of the source. */
 export interface IEdit {
   readonly from: number;
   readonly to: number;
@@ -14,54 +13,54 @@ export interface IEdit {
 
 const MAGIC = '%%cmd';
 
-/** Tell whether a cell with this text is a prompt. */
-export function isPromptText(source: string): boolean {
+/** Return whether a cell with this source is a prompt. */
+export function isPromptSource(source: string): boolean {
   return lineOf(source) !== null;
 }
 
-/** Give a prompt's option line, from `%%cmd` on; empty: it is no prompt. */
+/** Return a prompt's option line, from `%%cmd` on; empty if it is not a prompt. */
 export function optionLineOf(source: string): string {
   return lineOf(source)?.text.trim() ?? '';
 }
 
 /**
- * Make a prompt of a text, or the text of a prompt.
+ * Return the edit that turns a source into a prompt, or a prompt into its text.
  *
- * @param line - the option line of a new prompt
+ * @param line - the option line of a new prompt; empty for `%%cmd`
  */
-export function toggled(source: string, line: string): IEdit {
+export function toggleEdit(source: string, line: string): IEdit {
   const magic = lineOf(source);
   return magic
     ? { from: magic.from, to: Math.min(magic.to + 1, source.length), insert: '' }
     : { from: 0, to: 0, insert: `${line || MAGIC}\n` };
 }
 
-/** Let a prompt name a model, in place of the one it names; `null`: the text is no prompt. */
-export function withModel(source: string, model: string): IEdit | null {
+/** Return the edit that sets `-m` of a prompt; `null` if the source is not a prompt. */
+export function modelEdit(source: string, model: string): IEdit | null {
   const line = lineOf(source);
   if (!line) {
     return null;
   }
-  const { from, to, insert } = modelEdit(line.text, written(model));
+  const { from, to, insert } = optionEdit(line.text, quoted(model));
   return { from: line.from + from, to: line.from + to, insert };
 }
 
-/** Give the text after an edit. */
-export function edited(source: string, { from, to, insert }: IEdit): string {
+/** Return the source after an edit. */
+export function applyEdit(source: string, { from, to, insert }: IEdit): string {
   return source.slice(0, from) + insert + source.slice(to);
 }
 
-function modelEdit(line: string, model: string): IEdit {
+function optionEdit(line: string, model: string): IEdit {
   const { spans } = readOptionLine(line);
-  for (const [place, { from, to }] of spans.entries()) {
+  for (const [index, { from, to }] of spans.entries()) {
     const text = line.slice(from, to);
-    const named = /^(?:-m|--model)(?==|$)/.exec(text)?.[0];
-    if (named === undefined) {
+    const name = /^(?:-m|--model)(?==|$)/.exec(text)?.[0];
+    if (name === undefined) {
       continue;
     }
-    const next = spans[place + 1];
-    if (named !== text) {
-      return { from: from + named.length + 1, to, insert: model };
+    const next = spans[index + 1];
+    if (name !== text) {
+      return { from: from + name.length + 1, to, insert: model };
     }
     return next?.kind === 'value'
       ? { from: next.from, to: next.to, insert: model }
@@ -71,8 +70,8 @@ function modelEdit(line: string, model: string): IEdit {
   return { from: magic, to: magic, insert: ` -m ${model}` };
 }
 
-/** Give a value as the option line reads it. */
-export function written(value: string): string {
+/** Return a value in the syntax of the option line, in quotes if it needs them. */
+export function quoted(value: string): string {
   if (/^[\w./:@+-]+$/.test(value) && !value.includes('->')) {
     return value;
   }

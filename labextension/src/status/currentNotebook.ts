@@ -1,44 +1,41 @@
-/** The notebook that is current and what its kernel says: what status bar and panel follow. */
+/** The current notebook and the state of its kernel, which the status bar and the panel follow. */
 
 import { InputDialog } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { type ISignal, Signal } from '@lumino/signaling';
 
+import { goToCell, insertBelow, runFirst } from '../app/notebooks';
 import type { LinkStatus } from '../kernel/kernelLink';
-import { type INotebookLink, linkOf } from '../kernel/links';
-import { goToCell, insertBelow, runFirst } from '../app/notebookCells';
-import type { IPanelHost } from '../panel/host';
+import { linkOf, type NotebookLink } from '../kernel/notebookLink';
 import type { IState } from '../kernel/protocol';
+import type { IPanelHost } from '../panel/host';
 
-export type { INotebookLink } from '../kernel/links';
-
-/** Why there is nothing to show, or that there is. */
-export type Standing =
+/** `linked`, or the reason why there is nothing to show. */
+export type NotebookStatus =
   'no notebook' | 'no kernel' | 'waiting' | 'not loaded' | 'another version' | 'linked';
 
-export class Current {
-  private readonly news = new Signal<this, null>(this);
+export class CurrentNotebook {
+  private readonly changes = new Signal<this, null>(this);
   private notebook: NotebookPanel | null = null;
-  private link: INotebookLink | null = null;
-  private kept: IPanelHost | null = null;
+  private link: NotebookLink | null = null;
+  private notebookHost: IPanelHost | null = null;
 
   constructor(private readonly tracker: INotebookTracker) {
     tracker.currentChanged.connect(this.follow);
-    window.addEventListener('focus', this.lookAgain);
+    window.addEventListener('focus', this.refreshIfIdle);
     this.follow();
   }
 
-  /** Another notebook, another kernel, or another state of the same ones. */
+  /** Emitted when the notebook, its kernel, or their state has changed. */
   get changed(): ISignal<this, null> {
-    return this.news;
+    return this.changes;
   }
 
-  /** The notebook itself; `null`: none is open. */
+  /** The notebook itself; `null` if none is open. */
   get panel(): NotebookPanel | null {
     return this.notebook;
   }
 
-  /** What it is called. */
   get name(): string {
     return this.notebook?.title.label ?? '';
   }
@@ -47,19 +44,19 @@ export class Current {
     return this.link?.state ?? null;
   }
 
-  get standing(): Standing {
+  get status(): NotebookStatus {
     if (!this.notebook) {
       return 'no notebook';
     }
-    return this.state ? 'linked' : STANDINGS[this.link?.status ?? 'closed'];
+    return this.state ? 'linked' : STATUS_OF_LINK[this.link?.status ?? 'closed'];
   }
 
-  /** What sections may ask and do here; the same as long as notebook and kernel answer. */
+  /** The requests and actions for panel sections; the same object while the kernel answers. */
   get host(): IPanelHost | null {
-    return this.standing === 'linked' ? this.kept : null;
+    return this.status === 'linked' ? this.notebookHost : null;
   }
 
-  /** Put the cell that loads the extension before all others and run it. */
+  /** Insert a cell that loads the extension above all others, and run it. */
   async loadExtension(): Promise<void> {
     if (this.notebook) {
       await runFirst(this.notebook, '%load_ext cc_jupyter');
@@ -72,39 +69,39 @@ export class Current {
       this.leave();
       this.notebook = notebook;
       this.link = notebook && linkOf(notebook);
-      this.kept = notebook && this.link && hostOf(notebook, this.link);
-      this.link?.stateChanged.connect(this.tell);
-      this.link?.statusChanged.connect(this.tell);
-      notebook?.sessionContext.kernelChanged.connect(this.tell);
-      notebook?.title.changed.connect(this.tell);
-      this.lookAgain();
+      this.notebookHost = notebook && this.link && createHost(notebook, this.link);
+      this.link?.stateChanged.connect(this.emit);
+      this.link?.statusChanged.connect(this.emit);
+      notebook?.sessionContext.kernelChanged.connect(this.emit);
+      notebook?.title.changed.connect(this.emit);
+      this.refreshIfIdle();
     }
-    this.tell();
+    this.emit();
   };
 
-  /** Another page or view may have chosen a model or a version; when a cell ends it is asked anyway. */
-  private readonly lookAgain = (): void => {
+  /** Another page may have chosen a model or version; a busy kernel is asked when its cell ends. */
+  private readonly refreshIfIdle = (): void => {
     if (this.notebook?.sessionContext.session?.kernel?.status === 'idle') {
       void this.link?.refresh();
     }
   };
 
   private leave(): void {
-    this.link?.stateChanged.disconnect(this.tell);
-    this.link?.statusChanged.disconnect(this.tell);
-    this.notebook?.sessionContext.kernelChanged.disconnect(this.tell);
-    this.notebook?.title.changed.disconnect(this.tell);
+    this.link?.stateChanged.disconnect(this.emit);
+    this.link?.statusChanged.disconnect(this.emit);
+    this.notebook?.sessionContext.kernelChanged.disconnect(this.emit);
+    this.notebook?.title.changed.disconnect(this.emit);
   }
 
-  private readonly tell = (): void => {
-    this.news.emit(null);
+  private readonly emit = (): void => {
+    this.changes.emit(null);
   };
 }
 
-/** What changes something, of what is asked here. */
-const WISHES: ReadonlySet<string> = new Set(['set_model', 'set_thread', 'fork']);
+/** The requests of the panel that change the state. */
+const ACTIONS: ReadonlySet<string> = new Set(['set_model', 'set_thread', 'fork']);
 
-const STANDINGS: Readonly<Record<LinkStatus, Standing>> = {
+const STATUS_OF_LINK: Readonly<Record<LinkStatus, NotebookStatus>> = {
   waiting: 'waiting',
   ready: 'waiting', // for its first state
   absent: 'not loaded',
@@ -112,14 +109,14 @@ const STANDINGS: Readonly<Record<LinkStatus, Standing>> = {
   closed: 'no kernel'
 };
 
-function hostOf(panel: NotebookPanel, link: INotebookLink): IPanelHost {
+function createHost(panel: NotebookPanel, link: NotebookLink): IPanelHost {
   return {
     get notebook() {
       return panel.context.path;
     },
-    ask: async (type, body) => {
+    request: async (type, body) => {
       const reply = await link.request(type, body);
-      if (WISHES.has(type)) {
+      if (ACTIONS.has(type)) {
         await link.refresh();
       }
       return reply;

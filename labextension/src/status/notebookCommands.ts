@@ -1,25 +1,24 @@
-/** The commands about the current notebook as a whole: its model, and the panel. */
+/** The side panel and the commands for the current notebook: choose its model, show the panel. */
 
 import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { type ICommandPalette, Notification } from '@jupyterlab/apputils';
 
-import { chooseModel } from '../models/chooser';
 import { CATEGORY, COMMANDS } from '../app/commands';
-import type { Current } from './currentNotebook';
-import { words } from '../app/dom';
+import { errorMessage } from '../app/dom';
+import { chooseModel } from '../models/chooser';
 import { PANEL_ID, SidePanel } from '../panel/panel';
-import type { IModels } from '../kernel/protocol';
+import type { CurrentNotebook } from './currentNotebook';
 
 /** Add the side panel and the commands. */
 export function addPanel(
   { commands, shell }: JupyterFrontEnd,
   palette: ICommandPalette | null,
   restorer: ILayoutRestorer | null,
-  current: Current
+  current: CurrentNotebook
 ): void {
   const panel = new SidePanel(current);
   shell.add(panel, 'right', { rank: 850 });
-  restorer?.add(panel, PANEL_ID); // open again after a reload, where it was open
+  restorer?.add(panel, PANEL_ID); // opens it again after a reload
   commands.addCommand(COMMANDS.showPanel, {
     label: 'Show Models, Conversations and Usage',
     execute: () => {
@@ -27,7 +26,7 @@ export function addPanel(
     }
   });
   commands.addCommand(COMMANDS.chooseModel, {
-    label: 'Choose Model of Notebook…',
+    label: 'Choose Notebook Model…',
     isEnabled: () => current.host !== null,
     execute: () => openChooser(current, null)
   });
@@ -39,18 +38,24 @@ export function addPanel(
   }
 }
 
-/** Let the user choose the model that cells without `-m` ask. */
-export async function openChooser({ host }: Current, anchor: Element | null): Promise<void> {
+/** Let the user choose the model of cells without `-m`. */
+export async function openChooser(
+  { host }: CurrentNotebook,
+  anchor: Element | null
+): Promise<void> {
   if (!host) {
     return;
   }
-  const load = (): Promise<IModels> => host.ask('list_models', {});
-  const model = await chooseModel({ title: 'Model of this notebook', load, anchor });
+  const model = await chooseModel({
+    title: 'Model of this notebook',
+    load: () => host.request('list_models', {}),
+    anchor
+  });
   if (model !== null) {
     try {
-      await host.ask('set_model', { model, save: false });
+      await host.request('set_model', { model, save: false });
     } catch (error) {
-      Notification.error(words(error));
+      Notification.error(errorMessage(error));
     }
   }
 }

@@ -1,23 +1,21 @@
-/** The item in the status bar; a click on it opens the quick chooser. */
+/** The status bar item; a click on it opens the model chooser. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { IStatusBar } from '@jupyterlab/statusbar';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
-import type { Current } from './currentNotebook';
 import { h } from '../app/dom';
-import { statusPieces, statusWords } from './statusText';
+import type { CurrentNotebook } from './currentNotebook';
+import { statusParts, statusTooltip } from './statusText';
 
-const BETWEEN = ' · ';
-
-/** Says where the current notebook stands; empty where there is nothing to say. */
+/** Shows the state of the current notebook; empty if there is none. */
 export class StatusItem extends Widget {
   readonly button: HTMLButtonElement;
 
   constructor(
-    private readonly current: Current,
-    clicked: (item: StatusItem) => void
+    private readonly current: CurrentNotebook,
+    onClick: (item: StatusItem) => void
   ) {
     super();
     this.addClass('jp-StatusBar-TextItem');
@@ -27,48 +25,48 @@ export class StatusItem extends Widget {
       class: 'cc-status',
       'aria-haspopup': 'dialog',
       onclick: () => {
-        clicked(this);
+        onClick(this);
       }
     });
     this.node.append(this.button);
-    current.changed.connect(this.follow);
-    this.follow();
+    current.changed.connect(this.refresh);
+    this.refresh();
   }
 
   override dispose(): void {
-    this.current.changed.disconnect(this.follow);
+    this.current.changed.disconnect(this.refresh);
     super.dispose();
   }
 
-  private readonly follow = (): void => {
+  private readonly refresh = (): void => {
     const { state } = this.current;
-    const text = state ? statusPieces(state).join(BETWEEN) : '';
+    const text = state ? statusParts(state).join(' · ') : '';
     if (this.button.textContent !== text) {
       this.button.textContent = text;
-      this.button.title = state ? statusWords(state) : '';
+      this.button.title = state ? statusTooltip(state) : '';
     }
   };
 }
 
-/** Put the item into the status bar; it is there while a notebook with a state is in front. */
+/** Add the item to the status bar, shown while a notebook with a state is in front. */
 export function addStatusItem(
   { shell }: JupyterFrontEnd,
   bar: IStatusBar | null,
-  current: Current,
-  clicked: (item: StatusItem) => void
+  current: CurrentNotebook,
+  onClick: (item: StatusItem) => void
 ): void {
   if (!bar) {
     return;
   }
-  const item = new StatusItem(current, clicked);
+  const item = new StatusItem(current, onClick);
   const isActive = (): boolean =>
     current.state !== null && (shell.currentWidget ?? current.panel) === current.panel;
   const activeStateChanged = new Signal<StatusItem, void>(item);
-  const tell = (): void => {
+  const emit = (): void => {
     activeStateChanged.emit();
   };
-  current.changed.connect(tell);
-  shell.currentChanged?.connect(tell);
+  current.changed.connect(emit);
+  shell.currentChanged?.connect(emit);
   bar.registerStatusItem('cc-jupyter:status', {
     item,
     align: 'left',

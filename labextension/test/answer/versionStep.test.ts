@@ -1,7 +1,7 @@
 import type { IVersions } from '../../src/kernel/protocol';
-import { neighbour } from '../../src/answer/versionStep';
+import { adjacentVersion } from '../../src/answer/versionStep';
 
-/** Give versions with these answers. */
+/** Return versions with these answers. */
 function versions(active: number | null, ...answers: string[]): IVersions {
   const rows = answers.map((answer, at) => ({
     version: at + 1,
@@ -22,7 +22,7 @@ test.each<[IVersions, number | null, number | null]>([
   [versions(null, 'a', ''), 1, null],
   [versions(1, 'a'), null, null],
   [versions(null), null, null]
-])('the neighbours of what counts have text: case %#', (all, before, after) => {
-  expect(neighbour(all, -1)).toBe(before);
-  expect(neighbour(all, 1)).toBe(after);
+])('the versions next to the active one have text: case %#', (all, before, after) => {
+  expect(adjacentVersion(all, -1)).toBe(before);
+  expect(adjacentVersion(all, 1)).toBe(after);
 });

@@ -1,4 +1,4 @@
-import { marksOf } from '../../src/answer/warningText';
+import { warningsOf } from '../../src/answer/warningText';
 import type { ICell } from '../../src/kernel/protocol';
 
 const CELL: ICell = {
@@ -16,21 +16,21 @@ const CELL: ICell = {
 };
 
 const texts = (cell: Partial<ICell>): string[] =>
-  marksOf({ ...CELL, ...cell }).map(({ text }) => text);
+  warningsOf({ ...CELL, ...cell }).map(({ text }) => text);
 
-test('an answer that is as it should be has no mark, nor has a cell without one', () => {
+test('a normal answer and a cell without one have no warnings', () => {
   expect(texts({})).toEqual([]);
-  expect(marksOf(undefined)).toEqual([]);
+  expect(warningsOf(undefined)).toEqual([]);
 });
 
-test('a stale answer says why, if that is known', () => {
+test('the warning on a stale answer gives the reasons, if known', () => {
   expect(texts({ stale: true })).toEqual(['Stale']);
   expect(texts({ stale: true, reasons: ['`x` changed', '`y` is gone'] })).toEqual([
     'Stale: `x` changed; `y` is gone'
   ]);
 });
 
-test('all that holds is said', () => {
+test('an answer may have several warnings', () => {
   expect(texts({ stale: true, cut: true, order_differs: true })).toEqual([
     'Stale',
     'Cut off',
@@ -38,9 +38,9 @@ test('all that holds is said', () => {
   ]);
 });
 
-test('a cut answer can be carried on where it is the last of its conversation', () => {
+test('an answer that was cut off can be continued if it is the last of its conversation', () => {
   const action = (last: boolean): string | undefined =>
-    marksOf({ ...CELL, cut: true, last })[0]?.action;
+    warningsOf({ ...CELL, cut: true, last })[0]?.action;
   expect(action(true)).toBe('Continue');
   expect(action(false)).toBe('');
 });

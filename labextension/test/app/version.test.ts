@@ -1,6 +1,6 @@
 import { version } from '../../package.json';
 import { VERSION } from '../../src/app/version';
 
-test('what is told to the kernel is the version of the package', () => {
+test('the version sent to the kernel is that of the package', () => {
   expect(VERSION).toBe(version);
 });

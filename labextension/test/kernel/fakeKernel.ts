@@ -1,4 +1,4 @@
-/** A kernel as JupyterLab's services give it, played by hand. */
+/** A fake of a JupyterLab kernel connection, whose messages each test sends itself. */
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
@@ -10,7 +10,7 @@ export class FakeComm {
   onMsg: (message: KernelMessage.ICommMsgMsg) => void = () => undefined;
   onClose: (message: KernelMessage.ICommCloseMsg) => void = () => undefined;
   isDisposed = false;
-  /** What was sent, the data of opening first. */
+  /** The messages that were sent; the first one opened the comm. */
   readonly sent: IMessage[] = [];
   isOpen = false;
   isClosed = false;
@@ -18,7 +18,7 @@ export class FakeComm {
 
   constructor(readonly target: string) {}
 
-  /** What waits for the shell's own reply to the last message. */
+  /** Receives the shell's own reply to the last message. */
   private future: Partial<Kernel.IShellFuture> = {};
 
   open(data: JSONObject): Partial<Kernel.IShellFuture> {
@@ -35,8 +35,8 @@ export class FakeComm {
     return this.future;
   }
 
-  /** The last message did not arrive: its subshell is gone. */
-  stray(): void {
+  /** Report that the last message did not arrive: its subshell is gone. */
+  loseSubshell(): void {
     const content = { status: 'error', ename: 'UnknownSubshellError' };
     void this.future.onReply?.({ content } as unknown as KernelMessage.IShellMessage);
   }
@@ -54,7 +54,7 @@ export class FakeComm {
     this.disposals += 1;
   }
 
-  /** Whether it was opened to listen only. */
+  /** Whether it was opened for progress only. */
   get listens(): boolean {
     return this.sent[0]?.type === 'listen';
   }
@@ -67,17 +67,17 @@ export class FakeComm {
     return message;
   }
 
-  /** The kernel sends any data. */
-  say(data: unknown): void {
+  /** Send any data from the kernel. */
+  receive(data: unknown): void {
     this.onMsg({ content: { data } } as KernelMessage.ICommMsgMsg);
   }
 
-  /** The kernel answers the last question. */
-  answer(type: string, body: unknown, v = 1): void {
-    this.say({ v, type, id: this.last.id, body });
+  /** Reply to the last request. */
+  reply(type: string, body: unknown, v = 1): void {
+    this.receive({ v, type, id: this.last.id, body });
   }
 
-  /** The kernel closes the comm. */
+  /** Close the comm from the kernel's side. */
   end(): void {
     this.onClose({} as KernelMessage.ICommCloseMsg);
   }
@@ -90,7 +90,7 @@ export class FakeKernel {
   isDisposed = false;
   handlesComms = true;
   interrupted = 0;
-  /** What the next comm waits for before it is on a subshell. */
+  /** Resolves when the next comm is on a subshell. */
   subshellStarted: Promise<void> | undefined;
   readonly made: FakeComm[] = [];
   readonly statusChanged = new Signal<this, Kernel.Status>(this);
@@ -102,12 +102,12 @@ export class FakeKernel {
     return this as unknown as Kernel.IKernelConnection;
   }
 
-  /** The comms for questions. */
+  /** The comms for requests. */
   get comms(): FakeComm[] {
     return this.made.filter(({ listens }) => !listens);
   }
 
-  /** The last of them: that with a hello, as long as nothing was said on another. */
+  /** The last of them that is open, else the last one. */
   get comm(): FakeComm {
     const comm = this.comms.findLast(({ isOpen }) => isOpen) ?? this.comms.at(-1);
     if (!comm) {
@@ -116,11 +116,11 @@ export class FakeKernel {
     return comm;
   }
 
-  /** The last comm that listens. */
-  get ear(): FakeComm {
+  /** The last comm for progress. */
+  get listener(): FakeComm {
     const comm = this.made.findLast(({ listens }) => listens);
     if (!comm) {
-      throw new Error('nobody listens');
+      throw new Error('no comm listens');
     }
     return comm;
   }
@@ -140,43 +140,43 @@ export class FakeKernel {
     return Promise.resolve();
   }
 
-  become(status: Kernel.Status): void {
+  setStatus(status: Kernel.Status): void {
     this.status = status;
     this.statusChanged.emit(status);
   }
 
-  connect(status: Kernel.ConnectionStatus): void {
+  setConnection(status: Kernel.ConnectionStatus): void {
     this.connectionStatus = status;
     this.connectionStatusChanged.emit(status);
   }
 
-  /** A cell begins, whoever runs it. */
+  /** Report that an execution begins, on any page. */
   begin(execution: string, code: string): void {
-    this.hear(execution, 'execute_request', 'execute_input', { code, execution_count: 1 });
+    this.emit(execution, 'execute_request', 'execute_input', { code, execution_count: 1 });
   }
 
-  /** A cell ends. */
+  /** Report that an execution ends. */
   end(execution: string): void {
-    this.hear(execution, 'execute_request', 'status', { execution_state: 'idle' });
+    this.emit(execution, 'execute_request', 'status', { execution_state: 'idle' });
   }
 
-  /** A message on a comm has been handled. */
+  /** Report that a comm message has been handled. */
   handled(request: string): void {
-    this.hear(request, 'comm_msg', 'status', { execution_state: 'idle' });
+    this.emit(request, 'comm_msg', 'status', { execution_state: 'idle' });
   }
 
-  private hear(parent: string, parentKind: string, kind: string, content: JSONObject): void {
+  private emit(parent: string, parentType: string, type: string, content: JSONObject): void {
     const msg = {
       channel: 'iopub',
-      parent_header: { msg_id: parent, msg_type: parentKind },
-      header: { msg_type: kind },
+      parent_header: { msg_id: parent, msg_type: parentType },
+      header: { msg_type: type },
       content
     } as unknown as KernelMessage.IIOPubMessage;
     this.anyMessage.emit({ msg, direction: 'recv' });
   }
 }
 
-/** Let all that waits for settled promises run. */
+/** Run everything that waits for settled promises. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) {
     await Promise.resolve();

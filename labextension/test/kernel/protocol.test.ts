@@ -20,7 +20,7 @@ const EXAMPLES = new Map(
     return [name.replace('.json', ''), JSON.parse(text) as JSONObject & { body: JSONObject }];
   })
 );
-const QUESTIONS = Object.keys(REPLY_TYPES).filter(name => name !== 'hello');
+const REQUESTS = Object.keys(REPLY_TYPES).filter(name => name !== 'hello');
 
 function example(name: string): JSONObject & { body: JSONObject } {
   const found = EXAMPLES.get(name);
@@ -30,7 +30,7 @@ function example(name: string): JSONObject & { body: JSONObject } {
   return found;
 }
 
-test('the version and the answers are those of the schema', () => {
+test('the version and the reply types are those of the schema', () => {
   const replies = Object.entries(SCHEMA.$defs).flatMap(([name, part]) =>
     part['x-reply'] === undefined ? [] : [[name, part['x-reply']]]
   );
@@ -45,7 +45,7 @@ test.each([...EXAMPLES.keys()])('the example of %s is a message of the protocol'
   expect(faults(SCHEMA, { $ref: `#/$defs/${name}` }, message.body as Json)).toEqual([]);
 });
 
-test('an example that lacks something, or has it otherwise, is none', () => {
+test('an example with a missing or wrong member is rejected', () => {
   const { thread, ...rest } = example('state').body;
   const part = { $ref: '#/$defs/state' };
   expect(thread).toBe('default');
@@ -53,22 +53,22 @@ test('an example that lacks something, or has it otherwise, is none', () => {
   expect(faults(SCHEMA, part, { ...rest, thread: 7 })).toEqual(['/thread: not string']);
 });
 
-test.each(QUESTIONS)(
-  '%s goes out as in its example and comes back as in that of its answer',
+test.each(REQUESTS)(
+  '%s is sent as in its example, and its reply arrives as in its own',
   async name => {
-    const question = name as keyof IRequests;
+    const type = name as keyof IRequests;
     const kernel = new FakeKernel();
     const link = new KernelLink(kernel.connection, { version: '0.1.0', notebook: () => 'a.ipynb' });
     await settle();
-    kernel.comm.answer('hello', example('hello').body);
-    const body = example(name).body as unknown as IRequests[typeof question];
-    const answered: Promise<IReplies[typeof question]> = link.request(question, body);
+    kernel.comm.reply('hello', example('hello').body);
+    const body = example(name).body as unknown as IRequests[typeof type];
+    const received: Promise<IReplies[typeof type]> = link.request(type, body);
     const { id, ...sent } = kernel.comm.last;
     expect(id).not.toBe('');
     expect({ ...sent, id: example(name).id }).toEqual(example(name));
-    const answer = example(REPLY_TYPES[question]).body;
-    kernel.comm.answer(REPLY_TYPES[question], answer);
-    expect(await answered).toEqual(answer);
+    const reply = example(REPLY_TYPES[type]).body;
+    kernel.comm.reply(REPLY_TYPES[type], reply);
+    expect(await received).toEqual(reply);
     link.dispose();
   }
 );

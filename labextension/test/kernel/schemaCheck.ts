@@ -1,4 +1,4 @@
-/** As much of JSON Schema as `comm_schema.json` needs. */
+/** The subset of JSON Schema that `comm_schema.json` uses. */
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
@@ -20,7 +20,7 @@ export interface IProtocolSchema extends ISchema {
   readonly $defs: Readonly<Record<string, ISchema & { readonly 'x-reply'?: string }>>;
 }
 
-/** Give where a value is not what a part of the schema says; nothing: it is. */
+/** Return where a value differs from a part of the schema; empty if it is valid. */
 export function faults(root: IProtocolSchema, part: ISchema, value: Json, path = ''): string[] {
   if (part.$ref !== undefined) {
     const name = part.$ref.replace('#/$defs/', '');

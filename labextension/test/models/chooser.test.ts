@@ -8,10 +8,10 @@ const rows = [
   model('deepseek/pro', { name: 'Pro' }),
   model('openai/mini', { name: '<img src=x>' })
 ];
-const models = { rows, current: 'deepseek/pro', fresh: true, note: 'a list of today' };
+const models = { rows, current: 'deepseek/pro', fresh: true, note: 'updated today' };
 
 beforeAll(() => {
-  // jsdom has dialogs, but does not open them
+  // jsdom does not implement these methods
   HTMLDialogElement.prototype.showModal = function () {
     this.open = true;
   };
@@ -58,7 +58,7 @@ afterEach(() => {
   document.body.replaceChildren();
 });
 
-test('it starts at the model in use, and Enter takes it', async () => {
+test('it starts at the model in use, and Enter selects it', async () => {
   const chosen = open();
   await shown();
   expect(active()).toBe('deepseek/pro');
@@ -67,7 +67,7 @@ test('it starts at the model in use, and Enter takes it', async () => {
   expect(document.querySelector('dialog')).toBeNull();
 });
 
-test('arrows go through what the search found and stay at its ends', async () => {
+test('the arrow keys move through the results and stop at both ends', async () => {
   const chosen = open();
   await shown();
   type('deepseek');
@@ -77,7 +77,7 @@ test('arrows go through what the search found and stay at its ends', async () =>
   expect(await chosen).toBe('deepseek/flash');
 });
 
-test('what is found first is pointed at when the one in use is not found', async () => {
+test('the first result is highlighted if the model in use is not among them', async () => {
   const chosen = open();
   await shown();
   type('mini');
@@ -86,43 +86,45 @@ test('what is found first is pointed at when the one in use is not found', async
   expect(await chosen).toBe('openai/mini');
 });
 
-test('Esc empties the search first and then leaves without a choice', async () => {
+test('Esc first clears the search, then closes without a choice', async () => {
   const chosen = open();
   await shown();
   type('no such model');
-  expect(document.querySelector('.cc-model-more')?.textContent).toContain('No model fits');
+  expect(document.querySelector('.cc-model-more')?.textContent).toContain('No model matches');
   press('Enter', 'Escape');
   expect(input().value).toBe('');
   press('Escape');
   expect(await chosen).toBeNull();
 });
 
-test('a name is text, whatever it holds', async () => {
+test('a name is always text, never HTML', async () => {
   void open();
   await shown();
   expect(document.querySelector('img')).toBeNull();
   expect(document.querySelectorAll('[role=option]')[2]?.textContent).toContain('<img src=x>');
 });
 
-test('a kernel that cannot answer is quoted', async () => {
+test('the error of the kernel is shown', async () => {
   void open(() => Promise.reject(new Error('a cell is running')));
   await shown();
   expect(document.querySelector('.cc-note')?.textContent).toBe('a cell is running');
 });
 
-test('a second chooser takes the place of the first', async () => {
+test('a second chooser replaces the first', async () => {
   const first = open();
   void open();
   expect(await first).toBeNull();
   expect(document.querySelectorAll('dialog')).toHaveLength(1);
 });
 
-test('five thousand models are searched, of which two hundred are drawn', async () => {
+test('five thousand models are searched, and two hundred are shown', async () => {
   const many = Array.from({ length: 5000 }, (_, at) => model(`maker/model-${at}`));
   void open(() => Promise.resolve({ ...models, rows: many }));
   await shown();
   expect(document.querySelectorAll('[role=option]')).toHaveLength(200);
-  expect(document.querySelector('.cc-model-more')?.textContent).toBe('4,800 more: type to narrow');
+  expect(document.querySelector('.cc-model-more')?.textContent).toBe(
+    '4,800 more; type to narrow the list'
+  );
   type('model-4999');
   expect(active()).toBe('maker/model-4999');
 });

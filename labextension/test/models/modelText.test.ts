@@ -1,4 +1,4 @@
-import { abilities, facts, matching, prices, shortName } from '../../src/models/modelText';
+import { abilities, details, matching, prices, shortName } from '../../src/models/modelText';
 import { model } from '../views';
 
 const models = [
@@ -16,11 +16,11 @@ test.each([
   ['image reasoning', 1],
   ['free', 1],
   ['openai/', 1]
-])('%j finds models by every one of its words: %i', (query, count) => {
+])('%j matches models that contain all its words: %i', (query, count) => {
   expect(matching(models, query)).toHaveLength(count);
 });
 
-test('what is found keeps its order', () => {
+test('the results keep their order', () => {
   expect(matching(models, 'image').map(({ id }) => shortName(id))).toEqual([
     'gpt-mini',
     'claude-small'
@@ -40,11 +40,11 @@ test.each([
   expect(abilities(model('a/b', { window }))).toBe(text);
 });
 
-test('facts that nobody knows say so, and empty notes are left out', () => {
-  const known = new Map(facts(model('a/b', { window: null, input: '?' })));
-  expect(known.get('window')).toBe('?');
-  expect(known.get('prompt')).toBe('?');
-  expect(known.get('answer')).toBe('$0.28 / M tokens');
+test('unknown details say so, and empty notes are left out', () => {
+  const known = new Map(details(model('a/b', { window: null, input: '?' })));
+  expect(known.get('context window')).toBe('?');
+  expect(known.get('prompt price')).toBe('?');
+  expect(known.get('answer price')).toBe('$0.28 per million tokens');
   expect(known.get('your speed')).toBe('not measured yet');
   expect(known.has('notes')).toBe(false);
 });

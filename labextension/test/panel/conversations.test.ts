@@ -1,6 +1,6 @@
 /** @jest-environment jsdom */
 
-import { Conversations } from '../../src/panel/conversations';
+import { ConversationsSection } from '../../src/panel/conversations';
 import type { IPanelHost } from '../../src/panel/host';
 import { treeRows } from '../../src/panel/treeRows';
 import type { ICell, IState, ITree } from '../../src/kernel/protocol';
@@ -13,17 +13,17 @@ const tree: ITree = { current: 'main', threads: [main, old] };
 
 class Host implements IPanelHost {
   readonly notebook = 'a.ipynb';
-  readonly said: unknown[] = [];
+  readonly requests: unknown[] = [];
   tree: ITree = tree;
   name: string | null = null;
-  refuses: string | null = null;
+  error: string | null = null;
   cells = new Set(['cell-1', 'cell-2']);
 
-  ask: IPanelHost['ask'] = (type, body) => {
+  request: IPanelHost['request'] = (type, body) => {
     if (type !== 'get_tree') {
-      this.said.push([type, body]);
-      if (this.refuses !== null) {
-        return Promise.reject(new Error(this.refuses));
+      this.requests.push([type, body]);
+      if (this.error !== null) {
+        return Promise.reject(new Error(this.error));
       }
     }
     return Promise.resolve((type === 'get_tree' ? this.tree : { said: '' }) as never);
@@ -35,12 +35,12 @@ class Host implements IPanelHost {
 
 let host: Host;
 let cells: IState['cells'] = {};
-let section: Conversations;
+let section: ConversationsSection;
 
 beforeEach(async () => {
   cells = {};
   host = new Host();
-  section = new Conversations();
+  section = new ConversationsSection();
   document.body.replaceChildren(section.node);
   await section.refresh(host, { cells });
 });
@@ -81,14 +81,14 @@ async function settled(): Promise<void> {
   await new Promise(resolve => setTimeout(resolve));
 }
 
-test('a fork stands below the last turn that it shares and shows its own turns alone', () => {
+test('a fork is below the last turn that it shares and shows only its own turns', () => {
   expect(names()).toEqual(['main', 'prompt 1', 'prompt 2', 'try', 'prompt 3', 'prompt 3', 'old']);
   expect(lines().map(line => line.getAttribute('aria-level'))).toEqual([
     ...['1', '2', '2', '2', '3', '2', '1']
   ]);
 });
 
-test.each([0, 9])('a fork that shares %i turns is shown, too', shared => {
+test.each([0, 9])('a fork that shares %i turns is shown too', shared => {
   const strange = thread('main', 2, { forks: [thread('far', 1, { shared })] });
   const rows = treeRows({ current: 'main', threads: [strange] }, () => true);
   expect(rows.filter(row => row.thread.name === 'far' && !row.turn)).toHaveLength(1);
@@ -104,7 +104,7 @@ test('a fork of a fork that branched off before it is shown', () => {
   ]);
 });
 
-test('model, cost, version and stale marks stand behind a turn', async () => {
+test('model, cost, version and a stale mark follow a turn', async () => {
   const marked = turn(1, { stale: true, versions: 3, active: 2, ended: 'length', cost: '~$0.01' });
   host.tree = { current: 'main', threads: [{ ...main, turns: [marked], forks: [] }] };
   await section.refresh(host, { cells });
@@ -113,7 +113,7 @@ test('model, cost, version and stale marks stand behind a turn', async () => {
   );
 });
 
-test('a turn that is stale by a variable alone is marked in its own conversation', async () => {
+test('a turn that is stale only because of a variable is marked in its own conversation', async () => {
   const stale = { thread: 'main', turn: 2, stale: true } as ICell;
   cells = { 'cell-2': stale, 'cell-3': { ...stale, turn: 1 } };
   await section.refresh(host, { cells });
@@ -121,7 +121,7 @@ test('a turn that is stale by a variable alone is marked in its own conversation
   expect(shown).toEqual([lines()[2]]);
 });
 
-test('the keys of a tree go through it, open it and close it', () => {
+test('the keys of a tree move through it, open it and close it', () => {
   lines()[0]?.focus();
   press('ArrowDown', 'ArrowDown', 'ArrowDown');
   expect(selected()).toBe('try');
@@ -136,7 +136,7 @@ test('the keys of a tree go through it, open it and close it', () => {
   expect(document.querySelectorAll('[role=treeitem][tabindex="0"]')).toHaveLength(1);
 });
 
-test('the selection and the focus outlive news of the kernel', async () => {
+test('a refresh keeps the selection and the focus', async () => {
   lines()[2]?.focus();
   lines()[2]?.click();
   host.tree = { ...tree, current: 'try' };
@@ -145,69 +145,69 @@ test('the selection and the focus outlive news of the kernel', async () => {
   expect(document.activeElement).toBe(lines()[2]);
 });
 
-test('news that change nothing leave the lines alone', async () => {
+test('a refresh without a change does not replace the lines', async () => {
   const [before] = lines();
   await section.refresh(host, { cells });
   expect(lines()[0]).toBe(before);
 });
 
-test('a turn whose cell is gone says so', () => {
+test('a turn whose cell was deleted says so', () => {
   lines()[2]?.click();
   expect(note()).toBe('');
   lines()[5]?.click();
-  expect(note()).toBe('This notebook has no such cell any more.');
+  expect(note()).toBe('This cell is no longer in the notebook.');
 });
 
-test('a fork shares all up to the turn, and the new conversation is the current one', async () => {
+test('a fork shares everything up to the turn, and the new conversation becomes current', async () => {
   lines()[2]?.click();
   host.name = 'other';
   button('Fork from here…').click();
   await settled();
-  expect(host.said).toEqual([
+  expect(host.requests).toEqual([
     ['fork', { thread: 'main', turn: 2, name: 'other' }],
     ['set_thread', { thread: 'other' }]
   ]);
 });
 
-test('without a name nothing is forked', async () => {
+test('without a name there is no fork', async () => {
   lines()[2]?.click();
   button('Fork from here…').click();
   await settled();
-  expect(host.said).toEqual([]);
+  expect(host.requests).toEqual([]);
 });
 
-test('what the kernel refuses is said', async () => {
-  host.refuses = 'there is a thread other already';
+test('the error of the kernel is shown', async () => {
+  host.error = 'a thread other already exists';
   host.name = 'other';
   lines()[2]?.click();
   button('Fork from here…').click();
   await settled();
-  expect(note()).toBe('there is a thread other already');
+  expect(note()).toBe('a thread other already exists');
 });
 
-test('only a turn of this session can be forked, and only another conversation gone on with', () => {
+test('only a turn of this session can be forked, and only another conversation continued', () => {
   lines()[0]?.click();
-  expect([button('Fork from here…').disabled, button('Go on with it').disabled]).toEqual([
+  expect([button('Fork from here…').disabled, button('Continue conversation').disabled]).toEqual([
     ...[true, true]
   ]);
   lines()[6]?.click();
-  expect([button('Fork from here…').disabled, button('Go on with it').disabled]).toEqual([
+  expect([button('Fork from here…').disabled, button('Continue conversation').disabled]).toEqual([
     ...[true, false]
   ]);
 });
 
-test('an earlier conversation is gone on with', async () => {
+test('an earlier conversation can be continued', async () => {
   lines()[6]?.click();
-  button('Go on with it').click();
+  button('Continue conversation').click();
   await settled();
-  expect(host.said).toEqual([['set_thread', { thread: 'old' }]]);
-  expect(note()).toBe('Cells without --thread go on with old.');
+  expect(host.requests).toEqual([['set_thread', { thread: 'old' }]]);
+  expect(note()).toBe('Cells without --thread now continue old.');
 });
 
-test('a notebook without prompts says so, as long as there are none', async () => {
+test('a notebook without prompts says so until there is one', async () => {
   const none = (): boolean =>
     [...document.querySelectorAll<HTMLElement>('.cc-note')].some(
-      ({ hidden, textContent }) => !hidden && textContent === 'No prompt has been asked yet.'
+      ({ hidden, textContent }) => !hidden && textContent === 'No prompts yet.'
     );
   expect(none()).toBe(false);
   host.tree = { current: 'main', threads: [thread('main', 0)] };

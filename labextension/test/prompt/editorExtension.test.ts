@@ -4,7 +4,7 @@ import { type Language, ensureSyntaxTree, language } from '@codemirror/language'
 import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 
-import { promptEditing } from '../../src/prompt/editorExtension';
+import { promptExtension } from '../../src/prompt/editorExtension';
 import { promptLanguage } from '../../src/prompt/promptLanguage';
 
 const PROMPT = promptLanguage(
@@ -16,7 +16,7 @@ function cell(text: string, loaded: Language | null = PROMPT): EditorState {
   const lazy = { loaded, load: () => Promise.resolve(PROMPT) };
   return EditorState.create({
     doc: text,
-    extensions: [python(), promptEditing(text, lazy, NO_MODEL)]
+    extensions: [python(), promptExtension(text, lazy, NO_MODEL)]
   });
 }
 
@@ -28,7 +28,7 @@ function isPrompt(state: EditorState): boolean {
   return state.facet(language) === PROMPT;
 }
 
-/** Give the nodes of these names, with their texts. */
+/** Return the nodes with these names, and their text. */
 function nodes(state: EditorState, ...names: string[]): string[] {
   const found: string[] = [];
   ensureSyntaxTree(state, state.doc.length, 5000)?.iterate({
@@ -41,7 +41,7 @@ function nodes(state: EditorState, ...names: string[]): string[] {
   return found;
 }
 
-test('a cell is a prompt from the first letter on, whatever it was before', () => {
+test('a cell is a prompt from the start if its text is one', () => {
   expect(isPrompt(cell('%%cmd\nhello'))).toBe(true);
   expect(isPrompt(cell('\n\n%%cmd\nhello'))).toBe(true);
   expect(isPrompt(cell('x = 1'))).toBe(false);
@@ -49,7 +49,7 @@ test('a cell is a prompt from the first letter on, whatever it was before', () =
   expect(isPrompt(cell(''))).toBe(false);
 });
 
-test('the letter that makes a prompt switches, and so does the one that ends it', () => {
+test('the keystroke that makes a prompt switches the language, and so does the one that ends it', () => {
   let state = cell('%%cm');
   expect(isPrompt(state)).toBe(false);
   state = change(state, 4, 4, 'd');
@@ -60,26 +60,26 @@ test('the letter that makes a prompt switches, and so does the one that ends it'
   expect(isPrompt(state)).toBe(false);
 });
 
-test('nothing but the language changes in the transaction', () => {
+test('the transaction changes nothing but the language', () => {
   const transaction = cell('%%cm').update({ changes: { from: 4, insert: 'd' } });
   expect(transaction.newDoc.toString()).toBe('%%cmd');
   expect(transaction.state.facet(language)).toBe(PROMPT);
   expect(transaction.effects).toHaveLength(1);
 });
 
-test('a prompt is a prompt before its language is there', () => {
+test('a prompt is edited as one before its language is loaded', () => {
   const state = cell('%%cmd\nhello', null);
   expect(state.facet(language)).toBe(pythonLanguage);
   expect(state.facet(EditorView.contentAttributes)).toContainEqual({ spellcheck: 'true' });
 });
 
-test('a Python cell gets neither spelling nor wrapped lines', () => {
+test('a Python cell gets neither spell checking nor wrapped lines', () => {
   expect(cell('x = 1').facet(EditorView.contentAttributes)).toEqual(
     EditorState.create({ extensions: python() }).facet(EditorView.contentAttributes)
   );
 });
 
-test('the option line is no Markdown', () => {
+test('the option line is not Markdown', () => {
   const state = cell('%%cmd -s "*a*"\n---\n# Title');
   expect(nodes(state, 'SetextHeading2', 'Emphasis')).toEqual([]);
   expect(nodes(state, 'OptionLine', 'ATXHeading1')).toEqual([
@@ -88,12 +88,12 @@ test('the option line is no Markdown', () => {
   ]);
 });
 
-test('a list or code right below the option line is what it is', () => {
+test('a list or code directly below the option line is recognised', () => {
   expect(nodes(cell('%%cmd\n7. seven'), 'OrderedList')).toEqual(['OrderedList: 7. seven']);
   expect(nodes(cell('%%cmd\n    x'), 'CodeBlock')).toHaveLength(1);
 });
 
-test('an expression is no Markdown', () => {
+test('an expression is not Markdown', () => {
   const state = cell('%%cmd\nIs {{ 2*a*b }} or *three*?');
   expect(nodes(state, 'Emphasis', 'Expression')).toEqual([
     'Expression: {{ 2*a*b }}',
@@ -101,7 +101,7 @@ test('an expression is no Markdown', () => {
   ]);
 });
 
-test('a fence is read in its own language', () => {
+test('a fenced block is parsed in its own language', () => {
   const state = cell('%%cmd\n```python\ndef f(): pass\n```');
   const tree = ensureSyntaxTree(state, state.doc.length, 5000);
   expect(tree?.resolveInner(state.doc.line(3).from, 1).parent?.name).toBe('FunctionDefinition');

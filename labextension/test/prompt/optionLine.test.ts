@@ -1,7 +1,6 @@
 import { Text } from '@codemirror/state';
 
-import { readOptionLine, words } from '../../src/prompt/optionLine';
-import { magicLine } from '../../src/prompt/prompts';
+import { magicLine, readOptionLine, words } from '../../src/prompt/optionLine';
 import cases from '../cases.json';
 
 test.each(Object.entries(cases.cells))('%j is a prompt: %s', (cell, expected) => {
@@ -16,7 +15,7 @@ test.each(Object.entries(cases.models))('the model of %j', (line, expected) => {
   expect(readOptionLine(`%%cmd ${line}`).model).toBe(expected);
 });
 
-test('the parts of the line are told apart', () => {
+test('the parts of the line have their own kinds', () => {
   const line = '  %%cmd -s "be brief" --new -> rows: list[str] ';
   const parts = readOptionLine(line).spans.map(({ kind, from, to }) => [
     kind,
@@ -31,18 +30,18 @@ test('the parts of the line are told apart', () => {
   ]);
 });
 
-test('a quote or bracket that is being typed takes the rest of the line', () => {
+test('an unclosed quote or bracket takes the rest of the line', () => {
   for (const line of ['-s "be brief -> x', '-i f(a, x', '-s "']) {
     expect(words(line, 3)).toEqual([{ from: 3, to: line.length }]);
   }
 });
 
-test('an option without its value names no model', () => {
+test('an option without a value sets no model', () => {
   expect(readOptionLine('%%cmd -m').model).toBe('');
   expect(readOptionLine('%%cmd -m --new x').model).toBe('');
 });
 
-test('--raw is seen among the options only', () => {
+test('--raw counts only as an option', () => {
   expect(readOptionLine('%%cmd --raw').raw).toBe(true);
   expect(readOptionLine('%%cmd -s "--raw"').raw).toBe(false);
 });

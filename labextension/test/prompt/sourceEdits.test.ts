@@ -1,15 +1,15 @@
 import {
-  edited,
-  isPromptText,
+  applyEdit,
+  isPromptSource,
   optionLineOf,
-  toggled,
-  withModel
+  toggleEdit,
+  modelEdit
 } from '../../src/prompt/sourceEdits';
 
-const toggle = (source: string, line = ''): string => edited(source, toggled(source, line));
+const toggle = (source: string, line = ''): string => applyEdit(source, toggleEdit(source, line));
 const model = (source: string, id = 'b/c'): string | null => {
-  const edit = withModel(source, id);
-  return edit && edited(source, edit);
+  const edit = modelEdit(source, id);
+  return edit && applyEdit(source, edit);
 };
 
 test.each([
@@ -24,10 +24,10 @@ test.each([
   expect(toggle(source)).toBe(expected);
 });
 
-test('a prompt that was none for a while has its options again', () => {
+test('a prompt that was turned back and forth has its options again', () => {
   const source = '%%cmd -m local -> x\nwhy?';
   expect(toggle(toggle(source), optionLineOf(source))).toBe(source);
-  expect(isPromptText(toggle(source))).toBe(false);
+  expect(isPromptSource(toggle(source))).toBe(false);
 });
 
 test.each([
@@ -43,16 +43,16 @@ test.each([
   ['%%cmd -m -> x', '%%cmd -m b/c -> x'],
   ['%%cmd -s "-m q" -> x', '%%cmd -m b/c -s "-m q" -> x'],
   ['\n  %%cmd -m local\n  why?', '\n  %%cmd -m b/c\n  why?']
-])('%j names a model: %j', (source, expected) => {
+])('%j with a model: %j', (source, expected) => {
   expect(model(source)).toBe(expected);
 });
 
-test('a model that is no plain word is quoted', () => {
+test('a model that is not a plain word is quoted', () => {
   expect(model('%%cmd', 'my model')).toBe('%%cmd -m "my model"');
   expect(model('%%cmd', 'a->b')).toBe('%%cmd -m "a->b"');
   expect(model('%%cmd', 'say "x"')).toBe(`%%cmd -m 'say "x"'`);
 });
 
-test('what is no prompt names no model', () => {
+test('a source that is not a prompt gets no model', () => {
   expect(model('x = 1')).toBeNull();
 });
