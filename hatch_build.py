@@ -1,8 +1,8 @@
-"""Puts the built JupyterLab extension into wheel and sdist.
+"""Adds the built JupyterLab extension to the wheel and the sdist.
 
-Node is needed only where that is built from its sources: an sdist and a wheel hold the result, an
-editable install takes it from `cc_jupyter/labextension` (`make` builds and links it there), and
-`pip install` from a git checkout without node gives all but the extension.
+Node is needed only to build the extension from its sources: an sdist and a wheel contain the
+result, an editable install uses `cc_jupyter/labextension` (`make` builds and links it there), and
+`pip install` from a git checkout without node installs everything except the extension.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ SERVED_FROM = "share/jupyter/labextensions/cc-jupyter"
 
 
 class FrontEndHook(BuildHookInterface[Any]):
-    """Builds the extension where it can, and says so where it cannot."""
+    """Builds the extension if node and npm are installed, and warns if they are not."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build what is missing or old; add what is there."""
+        """Build the extension if it is missing or out of date, and add it to the distribution."""
         if version == "editable":
             return
         built = Path(self.root, BUILT)
-        from_sdist = Path(self.root, "PKG-INFO").exists()  # then times mean nothing
+        from_sdist = Path(self.root, "PKG-INFO").exists()  # its files have no meaningful times
         if not from_sdist and self._is_old(built / "package.json"):
             self._build(Path(self.root, SOURCES))
         if (built / "package.json").exists():
@@ -44,18 +44,20 @@ class FrontEndHook(BuildHookInterface[Any]):
     def _build(self, folder: Path) -> None:
         npm = shutil.which("npm") if shutil.which("node") else None
         if npm is None:
-            self._do_without(folder)
+            self._skip_build(folder)
             return
         if is_newer(folder / "package-lock.json", folder / "node_modules/.package-lock.json"):
             subprocess.run([npm, "ci"], cwd=folder, check=True)  # noqa: S603  npm itself
         subprocess.run([npm, "run", "build"], cwd=folder, check=True)  # noqa: S603  npm itself
 
-    def _do_without(self, folder: Path) -> None:
+    def _skip_build(self, folder: Path) -> None:
         if self.target_name == "sdist":
-            raise RuntimeError(f"node and npm are needed: an sdist holds what is built in {folder}")
-        self.app.display_warning("no node and npm: the JupyterLab extension is not built anew")
+            raise RuntimeError(
+                f"node and npm are needed: an sdist contains the extension built in {folder}"
+            )
+        self.app.display_warning("node and npm not found: the JupyterLab extension is not rebuilt")
 
 
 def is_newer(path: Path, than: Path) -> bool:
-    """Tell whether a file was written later than another one, which may not be there."""
+    """Return whether a file is newer than another one, or the other one does not exist."""
     return not than.exists() or path.stat().st_mtime > than.stat().st_mtime
