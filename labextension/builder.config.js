@@ -1,6 +1,6 @@
 /**
- * What the builder does beyond its own: style sheets come as text, without blanks and comments,
- * and the code is made as small as it gets.
+ * Additions to the builder's configuration: style sheets are bundled as minified text, and the code
+ * is minified as far as possible.
  */
 
 const { SwcJsMinimizerRspackPlugin } = require('@rspack/core');

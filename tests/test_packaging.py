@@ -124,7 +124,7 @@ def test_wheel_and_sdist_hold_the_extension(built_checkout, tmp_path):
     with tarfile.open(sdist) as archive:
         names = archive.getnames()
         archive.extractall(tmp_path / "unpacked", filter="data")
-    assert any(name.endswith("/labextension/src/index.ts") for name in names)
+    assert any(name.endswith("/labextension/src/app/index.ts") for name in names)
     assert any(name.endswith("/tools/update_catalog/__main__.py") for name in names)
     assert not any("node_modules" in name for name in names)
     (unpacked,) = (tmp_path / "unpacked").iterdir()

@@ -1,6 +1,6 @@
-/** Things that tests of the views show. */
+/** Sample data for the tests of the views. */
 
-import type { IModel, IState, IThread, ITurn } from '../src/protocol';
+import type { IModel, IState, IThread, ITurn } from '../src/kernel/protocol';
 
 export function model(id: string, more: Partial<IModel> = {}): IModel {
   return {

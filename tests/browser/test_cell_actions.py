@@ -252,8 +252,8 @@ def test_code_blocks_have_buttons_that_are_not_saved(open_notebook, provider):
     for _ in range(2):  # also when it is drawn again
         provider.play(openai_stream([CODE]))
         notebook.run(1)
-        expect(notebook.outputs(1).get_by_role("button", name="Copy this code")).to_have_count(2)
-    notebook.outputs(1).get_by_role("button", name="Copy this code").first.click()
+        expect(notebook.outputs(1).get_by_role("button", name="Copy code")).to_have_count(2)
+    notebook.outputs(1).get_by_role("button", name="Copy code").first.click()
     assert clipboard(notebook) == "x = 1\nprint(x)"
     notebook.outputs(1).get_by_role("button", name=re.compile("Insert")).nth(1).click()
     expect(notebook.cell(2)).to_contain_text("y = 2")
@@ -288,7 +288,7 @@ def test_a_cut_answer_is_carried_on_in_its_own_cell(open_notebook, provider):
     provider.play(openai_stream([", three."]))
     notebook = open_notebook(PROMPT)
     notebook.run(1)
-    mark = notebook.cell(1).locator(".cc-mark-cut")
+    mark = notebook.cell(1).locator(".cc-warning-cut")
     expect(mark).to_be_visible()
     press(notebook, 1, "Shift+E")
     expect(notebook.outputs(1).first).to_have_text("One, two, three.")
@@ -342,7 +342,7 @@ def test_an_answer_that_cannot_be_carried_on_stays(open_notebook, provider):
     provider.play(error(401))
     notebook = open_notebook(PROMPT)
     notebook.run(1)
-    expect(notebook.cell(1).locator(".cc-mark-cut")).to_be_visible()
+    expect(notebook.cell(1).locator(".cc-warning-cut")).to_be_visible()
     press(notebook, 1, "Shift+E")
     expect(notebook.cell(1)).to_contain_text("AuthError")
     expect(notebook.outputs(1).first).to_have_text("One, two")
@@ -379,9 +379,9 @@ def test_what_stands_at_a_cell_has_no_serious_fault(open_notebook, provider, the
     press(notebook, 1, "p", "n")
     expect(notebook.cell(1).get_by_role("status")).to_contain_text("Version 2 of 2")
     expect(notebook.cell(1).locator(".cc-diff")).to_be_visible()
-    expect(notebook.cell(2).locator(".cc-mark-stale")).to_be_visible()
+    expect(notebook.cell(2).locator(".cc-warning-stale")).to_be_visible()
     notebook.outputs(2).first.hover()
-    assert faults(notebook, ".cc-strip", ".cc-code-bar") == []
+    assert faults(notebook, ".cc-header", ".cc-code-bar") == []
 
 
 def test_notebook_7_has_the_toolbar_the_keys_and_the_stop_button(notebook7, provider, page):

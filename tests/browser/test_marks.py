@@ -34,7 +34,7 @@ TOLD = (
 
 def mark(notebook: LabNotebook, index: int, text: str) -> Locator:
     """Return a mark of a cell."""
-    return notebook.cell(index).locator(".cc-mark", has_text=text)
+    return notebook.cell(index).locator(".cc-warning", has_text=text)
 
 
 def run(notebook: LabNotebook, provider: Provider, index: int, answer: str) -> None:
@@ -50,16 +50,16 @@ def two_turns(open_notebook, provider) -> LabNotebook:
     notebook = open_notebook("%%cmd\nfirst", "%%cmd\nsecond")
     run(notebook, provider, 1, "One.")
     run(notebook, provider, 2, "Two.")
-    expect(notebook.cell(2).locator(".cc-mark")).to_have_count(0)
+    expect(notebook.cell(2).locator(".cc-warning")).to_have_count(0)
     return notebook
 
 
 def test_what_stands_on_a_changed_answer_is_stale(two_turns, provider):
     run(two_turns, provider, 1, "Another one.")
     expect(mark(two_turns, 2, "Stale: what was said before it changed")).to_be_visible()
-    expect(two_turns.cell(1).locator(".cc-mark")).to_have_count(0)
+    expect(two_turns.cell(1).locator(".cc-warning")).to_have_count(0)
     run(two_turns, provider, 2, "Another two.")
-    expect(two_turns.cell(2).locator(".cc-mark")).to_have_count(0)
+    expect(two_turns.cell(2).locator(".cc-warning")).to_have_count(0)
 
 
 def test_a_changed_variable_makes_an_answer_stale(open_notebook, provider):
@@ -69,7 +69,7 @@ def test_a_changed_variable_makes_an_answer_stale(open_notebook, provider):
     notebook.run(3)
     expect(mark(notebook, 2, "Stale: `x` changed")).to_be_visible()
     notebook.run(4)
-    expect(notebook.cell(2).locator(".cc-mark")).to_have_count(0)
+    expect(notebook.cell(2).locator(".cc-warning")).to_have_count(0)
 
 
 def press_refresh(notebook: LabNotebook) -> None:
@@ -91,15 +91,15 @@ def test_refresh_asks_first_and_runs_what_is_stale_in_order(two_turns, provider)
     dialog = two_turns.page.get_by_role("dialog")
     expect(dialog).to_contain_text("Run one cell again?")
     expect(dialog.locator("li")).to_contain_text(["second"])
-    expect(dialog).to_contain_text(re.compile(r"Likely cost: <?~?<?\$"))
+    expect(dialog).to_contain_text(re.compile(r"Estimated cost: <?~?<?\$"))
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
     assert len(provider.posts) == known
     provider.play(openai_stream(["Fresh."]))
     press_refresh(two_turns)
-    dialog.get_by_role("button", name="Run Again").click()
+    dialog.get_by_role("button", name="Run again").click()
     expect(two_turns.outputs(2).first).to_have_text("Fresh.")
-    expect(two_turns.cell(2).locator(".cc-mark")).to_have_count(0)
+    expect(two_turns.cell(2).locator(".cc-warning")).to_have_count(0)
     assert len(provider.posts) == known + 1
     assert "Another one." in json.dumps(provider.posts[-1].json)
 
@@ -107,7 +107,7 @@ def test_refresh_asks_first_and_runs_what_is_stale_in_order(two_turns, provider)
 def test_nothing_stale_is_said_and_nothing_runs(two_turns, provider):
     known = len(provider.posts)
     two_turns.command("cc-jupyter:refresh-stale")
-    expect(two_turns.page.get_by_text("No answer of this notebook is stale.")).to_be_visible()
+    expect(two_turns.page.get_by_text("No answer in this notebook is stale.")).to_be_visible()
     assert len(provider.posts) == known
 
 
@@ -118,7 +118,7 @@ def test_cells_whose_order_differs_are_marked_until_it_fits(two_turns):
     expect(mark(two_turns, 2, "Order differs")).to_be_visible()
     two_turns.select(1)
     two_turns.command("notebook:move-cell-down")
-    expect(two_turns.page.locator(".cc-mark")).to_have_count(0)
+    expect(two_turns.page.locator(".cc-warning")).to_have_count(0)
 
 
 def ids(notebook: LabNotebook) -> list[str]:
@@ -174,7 +174,7 @@ def test_a_cut_answer_is_marked_and_carried_on_by_a_click(open_notebook, provide
     notebook.run(1)
     mark(notebook, 1, "Cut off").click()
     expect(notebook.outputs(1).first).to_have_text("One, two, three.")
-    expect(notebook.cell(1).locator(".cc-mark")).to_have_count(0)
+    expect(notebook.cell(1).locator(".cc-warning")).to_have_count(0)
 
 
 def test_marks_and_code_buttons_go_away_where_they_are_not_wanted(open_notebook, provider):
@@ -196,7 +196,7 @@ def test_marks_and_code_buttons_go_away_where_they_are_not_wanted(open_notebook,
         notebook.wait_for_status("idle")
         expect(notebook.outputs(1).first).to_contain_text("code")
         expect(notebook.page.locator(".cc-status")).to_contain_text("default")
-        expect(notebook.page.locator(".cc-mark, .cc-code-bar")).to_have_count(0)
+        expect(notebook.page.locator(".cc-warning, .cc-code-bar")).to_have_count(0)
     finally:
         notebook.page.evaluate(change, {})
 
@@ -211,6 +211,6 @@ def test_a_kernel_without_the_extension_is_left_in_peace(lab, page):
     notebook.select(1)
     notebook.command("notebook:move-cell-up")
     notebook.run(0)
-    expect(page.locator(".cc-strip, .cc-code-bar")).to_have_count(0)
+    expect(page.locator(".cc-header, .cc-code-bar")).to_have_count(0)
     assert errors == []
     lab.end_kernels()

@@ -163,12 +163,12 @@ def test_the_model_in_use_is_in_sight_and_esc_leaves_it(open_notebook, provider)
     page = notebook.page
     expect(status(page)).to_be_visible()
     notebook.command("apputils:activate-command-palette")
-    page.keyboard.type("Choose Model of Notebook")
+    page.keyboard.type("Choose Notebook Model")
     page.keyboard.press("Enter")
     expect(chooser(page).get_by_role("option", selected=True)).to_be_in_viewport(ratio=0.9)
     expect(chooser(page).get_by_role("option", selected=True)).to_contain_text("in use")
     page.keyboard.type("nothing has such a name")
-    expect(chooser(page)).to_contain_text("No model fits")
+    expect(chooser(page)).to_contain_text("No model matches")
     page.keyboard.press("Escape")
     expect(chooser(page).get_by_role("option").first).to_be_visible()
     page.keyboard.press("Escape")
@@ -184,7 +184,7 @@ def test_the_panel_finds_a_model_and_all_about_it(open_notebook, provider):
     shown = panel(notebook)
     box = shown.get_by_role("combobox", name="Search models")
     box.fill("deepseek pro")
-    details = shown.get_by_role("region", name="About the model")
+    details = shown.get_by_role("region", name="Model details")
     expect(details).to_contain_text("deepseek/deepseek-v4-pro")
     expect(details).to_contain_text("longest answer")
     box.press("Enter")
@@ -217,7 +217,7 @@ def test_a_click_in_the_tree_goes_to_the_cell_and_a_fork_goes_on_from_there(
     notebook.run(append(notebook, "%%cmd\nfourth"))
     assert asked(provider.requests[-1]) == ["first", "second", "fourth"]
     lines(shown).first.click()
-    button(shown, "Go on with it").click()
+    button(shown, "Continue conversation").click()
     expect(status(notebook.page)).to_contain_text(" · default · ")
 
 
@@ -269,11 +269,11 @@ def test_a_past_prompt_of_another_notebook_is_put_in_to_the_letter(open_notebook
     box = shown.get_by_role("searchbox")
     box.fill("zebrafish")
     box.press("Enter")
-    found = shown.get_by_role("list", name="Found turns").get_by_role("listitem")
+    found = shown.get_by_role("list", name="Search results").get_by_role("listitem")
     expect(found.first).to_contain_text("the zebrafish <b>swims</b>")
     expect(found.first.locator("mark").first).to_have_text("zebrafish")
     expect(found.first).to_contain_text(notebook.path.name)
-    button(found.first, "Insert as a cell").click()
+    button(found.first, "Insert as cell").click()
     assert sources(other) == [
         "%load_ext cc_jupyter",
         "%%cmd --raw\nthe zebrafish <b>swims</b> {{ word }}",
@@ -300,7 +300,7 @@ def test_the_panel_says_what_is_missing_and_puts_it_in(lab, provider, page):
     button(shown, "Load it in a new first cell").click()
     expect(status(page)).to_be_visible()
     assert sources(notebook) == ["%load_ext cc_jupyter", "1 + 1"]
-    expect(shown).to_contain_text("No prompt has been asked yet.")
+    expect(shown).to_contain_text("No prompts yet.")
     lab.end_kernels()
 
 

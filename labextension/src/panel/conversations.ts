@@ -1,37 +1,37 @@
-/** The section with the conversations: their tree, and what can be done at the selected line. */
+/** The section with the tree of conversations and the actions on the selected line. */
 
-import { button, h, words } from '../dom';
-import type { IState, ITree } from '../protocol';
-import { type IPanelHost, type ISection, settled } from './host';
+import { button, errorMessage, h } from '../app/dom';
+import type { IState, ITree } from '../kernel/protocol';
+import { type IPanelHost, type ISection, stateKey } from './host';
 import { ConversationTree } from './tree';
 import { type ITreeRow, withStale } from './treeRows';
 
-export class Conversations implements ISection {
+export class ConversationsSection implements ISection {
   readonly title = 'Conversations';
   readonly node: HTMLElement;
   private readonly tree: ConversationTree;
-  private readonly cell = button('Go to cell', '', () => {
+  private readonly goToButton = button('Go to cell', '', () => {
     this.goTo();
   });
-  private readonly fork = button('Fork from here…', '', () => void this.forkHere());
-  private readonly resume = button(
-    'Go on with it',
-    'Cells without --thread then go on with this conversation',
-    () => void this.goOn()
+  private readonly forkButton = button('Fork from here…', '', () => void this.fork());
+  private readonly continueButton = button(
+    'Continue conversation',
+    'Cells without --thread will continue this conversation',
+    () => void this.continue()
   );
-  private readonly said = h('div', { class: 'cc-note', role: 'status' });
-  private readonly none = h('div', { class: 'cc-note' }, 'No prompt has been asked yet.');
+  private readonly message = h('div', { class: 'cc-note', role: 'status' });
+  private readonly empty = h('div', { class: 'cc-note' }, 'No prompts yet.');
   private readonly bar: HTMLElement;
   private row: ITreeRow | null = null;
   private host: IPanelHost | null = null;
-  private known: IState['cells'] = {};
+  private cells: IState['cells'] = {};
   private shown = '';
   private currentThread = '';
 
   constructor() {
     this.tree = new ConversationTree({
       select: row => {
-        this.selected(row);
+        this.select(row);
       },
       enter: () => {
         this.goTo();
@@ -40,24 +40,23 @@ export class Conversations implements ISection {
     this.bar = h(
       'div',
       { class: 'cc-bar', role: 'toolbar', 'aria-label': 'The selected turn' },
-      this.cell,
-      this.fork,
-      this.resume
+      this.goToButton,
+      this.forkButton,
+      this.continueButton
     );
-    this.node = h('div', {}, this.tree.node, this.none, this.bar, this.said);
-    this.selected(null);
+    this.node = h('div', {}, this.tree.node, this.empty, this.bar, this.message);
+    this.select(null);
   }
 
   version(state: IState): string {
-    return settled(state);
+    return stateKey(state);
   }
 
   async refresh(host: IPanelHost, { cells }: Pick<IState, 'cells'>): Promise<void> {
-    this.known = cells;
-    const told = await host.ask('get_tree', { notebook: host.notebook });
-    const tree = withStale(told, cells);
+    this.cells = cells;
+    const tree = withStale(await host.request('get_tree', { notebook: host.notebook }), cells);
     if (host.notebook !== this.host?.notebook) {
-      this.said.textContent = '';
+      this.message.textContent = '';
     }
     this.host = host;
     const text = JSON.stringify(tree);
@@ -70,32 +69,33 @@ export class Conversations implements ISection {
   private show(tree: ITree): void {
     this.currentThread = tree.current;
     this.tree.show(tree);
-    const asked = tree.threads.some(({ turns }) => turns.length > 0);
-    this.tree.node.hidden = this.bar.hidden = !asked;
-    this.none.hidden = asked;
+    const hasTurns = tree.threads.some(({ turns }) => turns.length > 0);
+    this.tree.node.hidden = this.bar.hidden = !hasTurns;
+    this.empty.hidden = hasTurns;
   }
 
-  private selected(row: ITreeRow | null): void {
+  private select(row: ITreeRow | null): void {
     this.row = row;
-    this.cell.disabled = !row?.turn?.cell_id;
-    this.fork.disabled = !row?.turn || !row.thread.live;
-    this.fork.title =
+    this.goToButton.disabled = !row?.turn?.cell_id;
+    this.forkButton.disabled = !row?.turn || !row.thread.live;
+    this.forkButton.title =
       row?.turn && !row.thread.live
-        ? 'It is in the history: go on with it first'
-        : 'A new conversation that shares everything up to this turn';
-    this.resume.disabled = !row || (row.thread.live && row.thread.name === this.currentThread);
+        ? 'This conversation is in the history: continue it first'
+        : 'Start a new conversation that shares everything up to this turn';
+    this.continueButton.disabled =
+      !row || (row.thread.live && row.thread.name === this.currentThread);
   }
 
   private goTo(): void {
     const cell = this.row?.turn?.cell_id;
     if (cell && this.host) {
-      this.said.textContent = this.host.goTo(cell)
+      this.message.textContent = this.host.goTo(cell)
         ? ''
-        : 'This notebook has no such cell any more.';
+        : 'This cell is no longer in the notebook.';
     }
   }
 
-  private async forkHere(): Promise<void> {
+  private async fork(): Promise<void> {
     const { row, host } = this;
     if (!row?.turn || !host) {
       return;
@@ -104,34 +104,31 @@ export class Conversations implements ISection {
     const title = `Fork ${thread.name} after turn ${turn.turn}`;
     const name = await host.askName(title, `${thread.name}-${turn.turn}`);
     if (name) {
-      await this.wish(async () => {
-        await host.ask('fork', { thread: thread.name, turn: turn.turn, name });
-        await host.ask('set_thread', { thread: name });
-        return `${name} goes on after turn ${turn.turn} of ${thread.name}.`;
+      await this.perform(host, async () => {
+        await host.request('fork', { thread: thread.name, turn: turn.turn, name });
+        await host.request('set_thread', { thread: name });
+        return `${name} continues after turn ${turn.turn} of ${thread.name}.`;
       });
     }
   }
 
-  private async goOn(): Promise<void> {
+  private async continue(): Promise<void> {
     const { row, host } = this;
     if (row && host) {
       const { name } = row.thread;
-      await this.wish(async () => {
-        await host.ask('set_thread', { thread: name });
-        return `Cells without --thread go on with ${name}.`;
+      await this.perform(host, async () => {
+        await host.request('set_thread', { thread: name });
+        return `Cells without --thread now continue ${name}.`;
       });
     }
   }
 
-  private async wish(act: () => Promise<string>): Promise<void> {
-    const { host } = this;
+  private async perform(host: IPanelHost, action: () => Promise<string>): Promise<void> {
     try {
-      this.said.textContent = await act();
+      this.message.textContent = await action();
     } catch (error) {
-      this.said.textContent = words(error);
+      this.message.textContent = errorMessage(error);
     }
-    if (host) {
-      await this.refresh(host, { cells: this.known });
-    }
+    await this.refresh(host, { cells: this.cells });
   }
 }

@@ -1,18 +1,18 @@
-/** What the sections of the panel need of the notebook that is current. */
+/** What the sections of the panel need from the current notebook, and what the panel needs of them. */
 
-import type { INotebookLink } from '../links';
-import type { IState } from '../protocol';
+import type { NotebookLink } from '../kernel/notebookLink';
+import type { IState } from '../kernel/protocol';
 
 export interface IPanelHost {
   /** The notebook's path. */
   readonly notebook: string;
-  /** Ask the kernel of the notebook. */
-  readonly ask: INotebookLink['request'];
-  /** Show a cell; gives whether the notebook has it. */
+  /** Send a request to the notebook's kernel. */
+  readonly request: NotebookLink['request'];
+  /** Show a cell; returns whether the notebook has it. */
   goTo(cellId: string): boolean;
-  /** Put a new code cell below the active one. */
+  /** Insert a code cell below the active one. */
   insert(source: string): void;
-  /** Ask the user for a name; `null`: they would rather not. */
+  /** Ask the user for a name; returns `null` if the user cancels. */
   askName(title: string, suggestion: string): Promise<string | null>;
 }
 
@@ -20,13 +20,13 @@ export interface IPanelHost {
 export interface ISection {
   readonly title: string;
   readonly node: HTMLElement;
-  /** Give a text that differs when there is something else to show. */
+  /** Return a key of what the section shows: it differs if a refresh would show something else. */
   version(state: IState): string;
-  /** Show what there is now, of this notebook. */
+  /** Show the current data of the notebook. */
   refresh(host: IPanelHost, state: IState): Promise<void>;
 }
 
-/** The whole state but for the answer that grows: it changes when something has been asked. */
-export function settled(state: IState): string {
+/** Return a key of the state without the progress of an answer: it changes with each request. */
+export function stateKey(state: IState): string {
   return JSON.stringify({ ...state, running: null });
 }

@@ -1,48 +1,54 @@
-/** The section with all models: the search of the picker, and all about the one pointed at. */
+/** The section with all models: a search, and the details of the highlighted model. */
 
-import { button, h, words } from '../dom';
-import { ModelList } from '../modelList';
-import { facts } from '../modelRows';
-import type { IModel, IModels, IState } from '../protocol';
+import { button, errorMessage, h } from '../app/dom';
+import type { IModel, IModels, IState } from '../kernel/protocol';
+import { ModelList } from '../models/modelList';
+import { details } from '../models/modelText';
 import type { IPanelHost, ISection } from './host';
 
-export class Models implements ISection {
+export class ModelsSection implements ISection {
   readonly title = 'Models';
   readonly node: HTMLElement;
   private readonly list: ModelList;
   private readonly details = h('div', {
     class: 'cc-model-details',
     role: 'region',
-    'aria-label': 'About the model'
+    'aria-label': 'Model details'
   });
-  private readonly use = button(
+  private readonly useButton = button(
     'Use for this notebook',
-    'Until the kernel restarts (Enter)',
-    () => void this.choose(this.list.pointed, false)
+    'Applies until the kernel restarts (Enter)',
+    () => void this.choose(this.list.highlighted, false)
   );
-  private readonly keep = button(
+  private readonly defaultButton = button(
     'Set as default',
-    'Also writes it into your settings, for all notebooks',
-    () => void this.choose(this.list.pointed, true)
+    'Also saves it in your settings, for all notebooks',
+    () => void this.choose(this.list.highlighted, true)
   );
-  private readonly renew = button(
+  private readonly refreshButton = button(
     'Refresh',
-    'Ask the provider for its list of models',
-    () => void this.load()
+    "Fetch the provider's list of models",
+    () => void this.fetch()
   );
-  private readonly said = h('div', { class: 'cc-note', role: 'status' });
+  private readonly message = h('div', { class: 'cc-note', role: 'status' });
   private host: IPanelHost | null = null;
 
   constructor() {
     this.list = new ModelList({
       choose: model => void this.choose(model, false),
-      point: model => {
-        this.point(model);
+      highlight: model => {
+        this.showDetails(model);
       }
     });
-    const bar = h('div', { class: 'cc-bar' }, this.use, this.keep, this.renew);
-    this.node = h('div', {}, this.list.node, this.details, bar, this.said);
-    this.point(null);
+    const bar = h(
+      'div',
+      { class: 'cc-bar' },
+      this.useButton,
+      this.defaultButton,
+      this.refreshButton
+    );
+    this.node = h('div', {}, this.list.node, this.details, bar, this.message);
+    this.showDetails(null);
   }
 
   version(state: IState): string {
@@ -51,27 +57,27 @@ export class Models implements ISection {
 
   async refresh(host: IPanelHost): Promise<void> {
     this.host = host;
-    this.show(await host.ask('list_models', {}));
+    this.show(await host.request('list_models', {}));
   }
 
   private show({ rows, current, note }: IModels): void {
     this.list.show(rows, current);
-    this.said.textContent = note;
+    this.message.textContent = note;
   }
 
-  private async load(): Promise<void> {
+  private async fetch(): Promise<void> {
     const { host } = this;
     if (!host) {
       return;
     }
-    this.renew.disabled = true;
-    this.said.textContent = 'asking the provider…';
+    this.refreshButton.disabled = true;
+    this.message.textContent = 'Asking the provider…';
     try {
-      this.show(await host.ask('refresh_models', {}));
+      this.show(await host.request('refresh_models', {}));
     } catch (error) {
-      this.said.textContent = words(error);
+      this.message.textContent = errorMessage(error);
     } finally {
-      this.renew.disabled = false;
+      this.refreshButton.disabled = false;
     }
   }
 
@@ -81,16 +87,16 @@ export class Models implements ISection {
       return;
     }
     try {
-      const { said } = await host.ask('set_model', { model: model.id, save });
-      this.show(await host.ask('list_models', {}));
-      this.said.textContent = said || `${model.name} is in use.`;
+      const { said } = await host.request('set_model', { model: model.id, save });
+      this.show(await host.request('list_models', {}));
+      this.message.textContent = said || `${model.name} is in use.`;
     } catch (error) {
-      this.said.textContent = words(error);
+      this.message.textContent = errorMessage(error);
     }
   }
 
-  private point(model: IModel | null): void {
-    this.use.disabled = this.keep.disabled = model === null;
+  private showDetails(model: IModel | null): void {
+    this.useButton.disabled = this.defaultButton.disabled = model === null;
     this.details.hidden = model === null;
     if (model) {
       this.details.replaceChildren(
@@ -99,7 +105,7 @@ export class Models implements ISection {
         h(
           'dl',
           {},
-          ...facts(model).flatMap(([name, fact]) => [h('dt', {}, name), h('dd', {}, fact)])
+          ...details(model).flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])
         )
       );
     }

@@ -1,89 +1,89 @@
-/** The side panel: its sections follow the notebook that is current. */
+/** The side panel, whose sections follow the current notebook. */
 
-import { LabIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import type { Current } from '../current';
-import { button, h, words } from '../dom';
-import { Conversations } from './conversations';
-import type { IState } from '../protocol';
+import { button, errorMessage, h } from '../app/dom';
+import { panelIcon } from '../app/icons';
+import type { IState } from '../kernel/protocol';
+import type { CurrentNotebook } from '../status/currentNotebook';
+import { ConversationsSection } from './conversations';
 import type { IPanelHost, ISection } from './host';
-import { Models } from './models';
-import { Search } from './search';
-import { framed } from './section';
-import { Usage } from './usage';
+import { ModelsSection } from './models';
+import { SearchSection } from './search';
+import { UsageSection } from './usage';
 
 export const PANEL_ID = 'cc-jupyter-panel';
-
-const ICON = new LabIcon({
-  name: 'cc-jupyter:panel',
-  svgstr:
-    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 16 16">' +
-    '<path class="jp-icon3" fill="#616161" d="M2 2h12v9H7l-3 3v-3H2zm2 2.5v1.2h8V4.500zm0 2.6v1.2h5V7.100z"/></svg>'
-});
 
 interface IFrame {
   readonly section: ISection;
   readonly node: HTMLDetailsElement;
-  /** What the section shows: whose, and as of when. */
+  /** The host and version that the section shows. */
   shown: readonly [IPanelHost, string] | null;
 }
 
 export class SidePanel extends Widget {
-  private readonly about = h('div', { class: 'cc-panel-about', role: 'status' });
-  private readonly load = button(
+  private readonly message = h('div', { class: 'cc-panel-message', role: 'status' });
+  private readonly loadButton = button(
     'Load it in a new first cell',
-    'Puts %load_ext cc_jupyter before all cells and runs it',
+    'Inserts %load_ext cc_jupyter above all cells and runs it',
     () => void this.current.loadExtension()
   );
   private readonly body = h('div', {});
   private readonly frames: readonly IFrame[];
 
-  constructor(private readonly current: Current) {
+  constructor(private readonly current: CurrentNotebook) {
     super();
     this.id = PANEL_ID;
     this.addClass('cc-panel');
-    this.title.icon = ICON;
+    this.title.icon = panelIcon;
     this.title.caption = 'Models, conversations and usage of the notebook';
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', 'Prompts of the notebook');
-    this.frames = [new Conversations(), new Models(), new Usage(), new Search()].map(section => {
-      const node = framed(section, this.follow);
-      return { section, node, shown: null };
-    });
+    this.frames = [
+      new ConversationsSection(),
+      new ModelsSection(),
+      new UsageSection(),
+      new SearchSection()
+    ].map(section => ({ section, node: this.createFrame(section), shown: null }));
     this.body.append(...this.frames.map(({ node }) => node));
-    this.node.append(this.about, this.load, this.body);
-    current.changed.connect(this.follow);
-    this.follow();
+    this.node.append(this.message, this.loadButton, this.body);
+    current.changed.connect(this.refresh);
+    this.refresh();
   }
 
   override dispose(): void {
-    this.current.changed.disconnect(this.follow);
+    this.current.changed.disconnect(this.refresh);
     super.dispose();
   }
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this.follow();
+    this.refresh();
   }
 
-  /** Show what is current now; nothing is asked while nobody looks. */
-  private readonly follow = (): void => {
-    const { standing, name, state, host } = this.current;
-    setText(this.about, ABOUT[standing](name));
-    this.load.hidden = standing !== 'not loaded';
+  private createFrame(section: ISection): HTMLDetailsElement {
+    const frame = h('details', { open: true }, h('summary', {}, section.title), section.node);
+    frame.addEventListener('toggle', this.refresh);
+    return frame;
+  }
+
+  /** Show the current notebook; a hidden panel or a closed section sends no requests. */
+  private readonly refresh = (): void => {
+    const { status, name, state, host } = this.current;
+    setText(this.message, MESSAGES[status](name));
+    this.loadButton.hidden = status !== 'not loaded';
     this.body.hidden = host === null;
     for (const frame of this.frames) {
       if (!host || !state) {
-        frame.shown = null; // the next kernel may say the same and mean something else
+        frame.shown = null; // the same version may mean something else with the next kernel
       } else if (frame.node.open && this.isVisible) {
-        void this.fill(frame, host, state);
+        void this.refreshFrame(frame, host, state);
       }
     }
   };
 
-  private async fill(frame: IFrame, host: IPanelHost, state: IState): Promise<void> {
+  private async refreshFrame(frame: IFrame, host: IPanelHost, state: IState): Promise<void> {
     const version = frame.section.version(state);
     const [shownHost, shownVersion] = frame.shown ?? [];
     if (host === shownHost && version === shownVersion) {
@@ -95,23 +95,23 @@ export class SidePanel extends Widget {
     } catch (error) {
       frame.shown = null;
       if (host === this.current.host) {
-        setText(this.about, words(error));
+        setText(this.message, errorMessage(error));
       }
     }
   }
 }
 
-const ABOUT = {
+const MESSAGES = {
   'no notebook': () => 'Open a notebook to see its models, conversations and usage.',
   'no kernel': (name: string) => `${name} has no kernel.`,
   waiting: (name: string) => name,
   'another version': (name: string) =>
-    `The kernel of ${name} has another version of cc_jupyter than JupyterLab: update one of them.`,
+    `The kernel of ${name} and JupyterLab have different versions of cc_jupyter. Update one of them.`,
   'not loaded': (name: string) => `The kernel of ${name} has not loaded cc_jupyter.`,
   linked: (name: string) => name
 } as const;
 
-/** Set a text that is read aloud when it changes, and only then. */
+/** Set a text only if it changes, since screen readers read each change aloud. */
 function setText(node: HTMLElement, text: string): void {
   if (node.textContent !== text) {
     node.textContent = text;

@@ -1,25 +1,25 @@
-/** A small plot of what was spent, with the same in words for those who do not see it. */
+/** A small plot of the usage over time, with a text alternative for screen readers. */
 
-import type { IUsagePoint } from '../protocol';
-import { h } from '../dom';
+import { h } from '../app/dom';
+import type { IUsagePoint } from '../kernel/protocol';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 240;
 const HEIGHT = 60;
 
 /**
- * Draw the sums over time; of the tokens where nothing cost anything.
+ * Draw the cost so far over time, or the tokens so far if there was no cost.
  *
  * @param points - oldest first, at least one
- * @param cost - the sum as the kernel writes it
+ * @param cost - the total, as the kernel formats it
  */
 export function plot(points: readonly IUsagePoint[], cost: string): HTMLElement {
-  const costs = points.some(({ usd }) => usd > 0);
-  const values = points.map(({ usd, tokens }) => (costs ? usd : tokens));
+  const hasCost = points.some(({ usd }) => usd > 0);
+  const values = points.map(({ usd, tokens }) => (hasCost ? usd : tokens));
   const times = points.map(({ sent_at: at }) => Date.parse(at));
-  const what = costs
+  const what = hasCost
     ? `Cost so far: ${cost}`
-    : `Tokens so far: ${last(values).toLocaleString('en')}`;
+    : `Tokens so far: ${(values.at(-1) ?? 0).toLocaleString('en')}`;
   const requests = points.length === 1 ? '1 request' : `${points.length} requests`;
   const [begin, end] = [clock(times[0]), clock(times.at(-1))];
   const when = begin === end ? begin : `${begin} to ${end}`;
@@ -27,20 +27,20 @@ export function plot(points: readonly IUsagePoint[], cost: string): HTMLElement 
   return h('figure', { class: 'cc-plot' }, drawing(times, values, label), caption(what, when));
 }
 
-/** Give the corners of the steps in the drawing's own units, like `0,60 0,30 240,30`. */
+/** Return the corners of the steps in the drawing's units, such as `0,60 0,30 240,30`. */
 export function steps(times: readonly number[], values: readonly number[]): string {
   const start = times[0] ?? 0;
   const span = (times.at(-1) ?? 0) - start || 1;
-  const most = Math.max(...values) || 1;
+  const max = Math.max(...values) || 1;
   const corners = [`0,${HEIGHT}`];
-  let before = HEIGHT;
-  for (const [at, value] of values.entries()) {
-    const x = round((((times[at] ?? start) - start) / span) * WIDTH);
-    const y = round(HEIGHT - (value / most) * (HEIGHT - 4));
-    corners.push(`${x},${before}`, `${x},${y}`);
-    before = y;
+  let previous = HEIGHT;
+  for (const [index, value] of values.entries()) {
+    const x = round((((times[index] ?? start) - start) / span) * WIDTH);
+    const y = round(HEIGHT - (value / max) * (HEIGHT - 4));
+    corners.push(`${x},${previous}`, `${x},${y}`);
+    previous = y;
   }
-  return [...corners, `${WIDTH},${before}`].join(' ');
+  return [...corners, `${WIDTH},${previous}`].join(' ');
 }
 
 function drawing(times: number[], values: number[], label: string): SVGSVGElement {
@@ -65,16 +65,12 @@ function shape(name: string, className: string, points: string): Element {
 }
 
 function caption(what: string, when: string): HTMLElement {
-  // the drawing's own label says the same
+  // hidden because the drawing's label has the same text
   return h('figcaption', { 'aria-hidden': 'true' }, h('span', {}, what), h('span', {}, when));
 }
 
 function clock(time = 0): string {
   return new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-}
-
-function last(values: readonly number[]): number {
-  return values.at(-1) ?? 0;
 }
 
 function round(value: number): number {

@@ -1,25 +1,25 @@
-/** The section that finds past prompts of all notebooks and puts them into this one. */
+/** The section that searches the prompts of all notebooks and inserts them into this one. */
 
-import { button, h, words } from '../dom';
-import { shortName } from '../modelRows';
-import type { IFoundTurn } from '../protocol';
+import { button, errorMessage, h } from '../app/dom';
+import type { IFoundTurn } from '../kernel/protocol';
+import { shortName } from '../models/modelText';
 import type { IPanelHost, ISection } from './host';
 
-export class Search implements ISection {
+export class SearchSection implements ISection {
   readonly title = 'Past prompts';
   readonly node: HTMLElement;
   private readonly input = h('input', {
     type: 'search',
     class: 'cc-search',
-    placeholder: 'Words of a prompt or answer',
+    placeholder: 'Search prompts and answers',
     'aria-label': 'Search past prompts and answers',
     autocomplete: 'off',
     spellcheck: 'false'
   });
-  private readonly said = h('div', { class: 'cc-note', role: 'status' });
-  private readonly list = h('ul', { class: 'cc-found', 'aria-label': 'Found turns' });
+  private readonly message = h('div', { class: 'cc-note', role: 'status' });
+  private readonly list = h('ul', { class: 'cc-found', 'aria-label': 'Search results' });
   private host: IPanelHost | null = null;
-  private asked = 0;
+  private searches = 0;
 
   constructor() {
     const form = h(
@@ -32,7 +32,7 @@ export class Search implements ISection {
       event.preventDefault();
       void this.search();
     });
-    this.node = h('div', {}, form, this.said, this.list);
+    this.node = h('div', {}, form, this.message, this.list);
     this.list.hidden = true;
   }
 
@@ -48,20 +48,20 @@ export class Search implements ISection {
   private async search(): Promise<void> {
     const { host } = this;
     const text = this.input.value.trim();
-    this.asked += 1;
-    const { asked } = this;
+    this.searches += 1;
+    const { searches } = this;
     let found: readonly IFoundTurn[] = [];
-    let said = '';
+    let message = '';
     if (host && text !== '') {
       try {
-        found = distinct((await host.ask('search', { text })).turns);
-        said = remark(found.length);
+        found = distinct((await host.request('search', { text })).turns);
+        message = count(found.length);
       } catch (error) {
-        said = words(error);
+        message = errorMessage(error);
       }
     }
-    if (asked === this.asked) {
-      this.said.textContent = said;
+    if (searches === this.searches) {
+      this.message.textContent = message;
       this.list.replaceChildren(...found.map(turn => this.item(turn)));
       this.list.hidden = found.length === 0;
     }
@@ -71,16 +71,20 @@ export class Search implements ISection {
     const when = new Date(turn.sent_at);
     const date = h('time', { datetime: turn.sent_at }, when.toLocaleDateString());
     date.title = when.toLocaleString();
-    const insert = button('Insert as a cell', 'Below the active cell; it is not run', () => {
-      this.host?.insert(promptCell(turn.prompt));
-    });
+    const insert = button(
+      'Insert as cell',
+      'Inserts it below the active cell without running it',
+      () => {
+        this.host?.insert(promptCell(turn.prompt));
+      }
+    );
     return h(
       'li',
       {},
-      h('div', { class: 'cc-snippet' }, ...marked(turn.snippet)),
+      h('div', { class: 'cc-snippet' }, ...markWords(turn.snippet)),
       h(
         'div',
-        { class: 'cc-line-marks' },
+        { class: 'cc-line-details' },
         h('span', { title: turn.notebook }, fileName(turn.notebook) || 'no notebook'),
         ' · ',
         date,
@@ -91,21 +95,24 @@ export class Search implements ISection {
   }
 }
 
-/** Give the cell that sends a prompt again to the letter: what was put in is not put in twice. */
+/** Return the source of a cell that sends a prompt again unchanged: its `{{ }}` stay as text. */
 export function promptCell(prompt: string): string {
   return `%%cmd${prompt.includes('{{') ? ' --raw' : ''}\n${prompt}`;
 }
 
-/** Give a snippet with the words between `**` marked. */
-export function marked(snippet: string): (Node | string)[] {
+/** Return the nodes of a snippet in which the words between `**` are marked. */
+export function markWords(snippet: string): (Node | string)[] {
   const parts = snippet.split('**');
   const pairs = Math.floor((parts.length - 1) / 2);
   const rest = parts.slice(2 * pairs + 1).map(part => `**${part}`);
-  const within = parts.slice(0, 2 * pairs + 1);
-  return [...within.map((part, at) => (at % 2 === 1 ? h('mark', {}, part) : part)), ...rest];
+  const complete = parts.slice(0, 2 * pairs + 1);
+  return [
+    ...complete.map((part, index) => (index % 2 === 1 ? h('mark', {}, part) : part)),
+    ...rest
+  ];
 }
 
-/** Give each prompt of a cell once, however often it was asked. */
+/** Return each prompt of a cell once, however often it was sent: the best match. */
 export function distinct(turns: readonly IFoundTurn[]): IFoundTurn[] {
   const byPlace = new Map<string, IFoundTurn>();
   for (const turn of turns) {
@@ -119,6 +126,6 @@ function fileName(path: string): string {
   return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
 }
 
-function remark(found: number): string {
+function count(found: number): string {
   return found === 0 ? 'Nothing found.' : `${found} found`;
 }

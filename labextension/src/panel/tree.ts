@@ -1,13 +1,13 @@
-/** The tree of conversations on the screen: one tab stop, and the keys that trees have. */
+/** Shows the tree of conversations, with one tab stop and the usual keys of a tree. */
 
-import { h } from '../dom';
-import type { ITree } from '../protocol';
-import { type ITreeRow, marks, treeRows } from './treeRows';
+import { h } from '../app/dom';
+import type { ITree } from '../kernel/protocol';
+import { type ITreeRow, rowDetails, treeRows } from './treeRows';
 
 export interface ITreeEvents {
-  /** Another line is selected, or the same one means something else now. */
+  /** Another line is selected, or the selected one has changed. */
   select(row: ITreeRow | null): void;
-  /** Enter or a click on a turn. */
+  /** Enter was pressed on a turn, or it was clicked. */
   enter(row: ITreeRow): void;
 }
 
@@ -33,13 +33,13 @@ export class ConversationTree {
     const hadFocus = this.node.contains(document.activeElement);
     this.rows = treeRows(
       this.tree,
-      (key, thread) => this.toggled.get(key) ?? thread.live // the history is long
+      (key, thread) => this.toggled.get(key) ?? thread.live // conversations of the history start closed
     );
     if (!this.rows.some(({ key }) => key === this.selected)) {
       this.selected = null;
     }
     this.node.replaceChildren(...this.rows.map(row => this.line(row)));
-    this.point(hadFocus);
+    this.highlight(hadFocus);
   }
 
   private line(row: ITreeRow): HTMLElement {
@@ -59,7 +59,7 @@ export class ConversationTree {
       h('span', { class: 'cc-twist', 'aria-hidden': 'true' }, twist(open)),
       h('span', { class: 'cc-line-name' }, turn ? turn.prompt || '(empty)' : thread.name),
       ...(turn?.stale ? [' ', h('span', { class: 'cc-stale' }, 'stale')] : []),
-      h('span', { class: 'cc-line-marks' }, ` ${marks(row).join(' · ')}`)
+      h('span', { class: 'cc-line-details' }, ` ${rowDetails(row).join(' · ')}`)
     );
     line.style.setProperty('--cc-level', String(row.level - 1));
     line.addEventListener('click', event => {
@@ -79,28 +79,28 @@ export class ConversationTree {
   }
 
   private press(event: KeyboardEvent): void {
-    const at = Math.max(0, this.place());
-    const row = this.rows[at];
+    const index = Math.max(0, this.index());
+    const row = this.rows[index];
     if (!row || event.ctrlKey || event.metaKey || event.altKey) {
       return;
     }
-    if (!this.go(event.key, row, at)) {
+    if (!this.handleKey(event.key, row, index)) {
       return;
     }
     event.preventDefault();
     event.stopPropagation();
   }
 
-  /** Do what a key means at a line; gives whether it means anything. */
-  private go(key: string, row: ITreeRow, at: number): boolean {
+  /** Handle a key on a line; returns whether it was one of the tree's keys. */
+  private handleKey(key: string, row: ITreeRow, index: number): boolean {
     const last = this.rows.length - 1;
     const targets: Readonly<Record<string, ITreeRow | undefined>> = {
-      ArrowDown: this.rows[Math.min(at + 1, last)],
-      ArrowUp: this.rows[Math.max(at - 1, 0)],
+      ArrowDown: this.rows[Math.min(index + 1, last)],
+      ArrowUp: this.rows[Math.max(index - 1, 0)],
       Home: this.rows[0],
       End: this.rows[last],
-      ArrowRight: row.open ? this.rows[at + 1] : row,
-      ArrowLeft: this.above(row, at) ?? row
+      ArrowRight: row.open ? this.rows[index + 1] : row,
+      ArrowLeft: this.parentOf(row, index) ?? row
     };
     const target = targets[key];
     const toggles = { ArrowRight: row.open === false, ArrowLeft: row.open === true }[key];
@@ -115,11 +115,8 @@ export class ConversationTree {
     return enters || target !== undefined;
   }
 
-  private above(row: ITreeRow, at: number): ITreeRow | undefined {
-    return this.rows
-      .slice(0, at)
-      .reverse()
-      .find(({ level }) => level < row.level);
+  private parentOf(row: ITreeRow, index: number): ITreeRow | undefined {
+    return this.rows.slice(0, index).findLast(({ level }) => level < row.level);
   }
 
   private toggle(row: ITreeRow): void {
@@ -129,26 +126,27 @@ export class ConversationTree {
     }
   }
 
-  private select(row: ITreeRow | undefined, focus: boolean): void {
-    this.selected = row?.key ?? null;
-    this.point(focus);
+  private select(row: ITreeRow, focus: boolean): void {
+    this.selected = row.key;
+    this.highlight(focus);
   }
 
-  private place(): number {
+  private index(): number {
     return this.rows.findIndex(({ key }) => key === this.selected);
   }
 
-  private point(focus: boolean): void {
-    const place = this.place();
-    for (const [at, line] of [...this.node.children].entries()) {
-      line.setAttribute('aria-selected', String(at === place));
-      line.setAttribute('tabindex', at === Math.max(0, place) ? '0' : '-1');
+  private highlight(focus: boolean): void {
+    const selected = this.index();
+    const tabStop = Math.max(0, selected);
+    for (const [index, line] of [...this.node.children].entries()) {
+      line.setAttribute('aria-selected', String(index === selected));
+      line.setAttribute('tabindex', index === tabStop ? '0' : '-1');
     }
-    const line = this.node.children[Math.max(0, place)];
+    const line = this.node.children[tabStop];
     if (focus && line instanceof HTMLElement) {
       line.focus();
     }
-    this.events.select(this.rows[place] ?? null);
+    this.events.select(this.rows[selected] ?? null);
   }
 }
 

@@ -1,48 +1,48 @@
-/** The conversations of a notebook as the lines of a tree, of which only the open ones are there. */
+/** The conversations of a notebook as the visible lines of a tree. */
 
-import { shortName } from '../modelRows';
-import type { IState, IThread, ITree, ITurn } from '../protocol';
+import type { IState, IThread, ITree, ITurn } from '../kernel/protocol';
+import { shortName } from '../models/modelText';
 
 export interface ITreeRow {
-  /** The same for the same line of every later tree. */
+  /** Identifies the same line in later trees. */
   readonly key: string;
   readonly thread: IThread;
-  /** `null`: the line stands for the conversation itself. */
+  /** `null` for the line of the conversation itself. */
   readonly turn: ITurn | null;
   readonly level: number;
-  /** Which of its siblings it is, from 1, and how many there are. */
+  /** Its position among its siblings, from 1, and their number. */
   readonly position: number;
   readonly siblings: number;
-  /** `null`: there is nothing below it. */
+  /** `null` if it has no children. */
   readonly open: boolean | null;
   readonly current: boolean;
 }
 
-/** Give a tree that also marks what is stale by a variable, as the cells do. */
+/** Return the tree with the turns marked that are stale only because of a variable, as in cells. */
 export function withStale(tree: ITree, cells: IState['cells']): ITree {
-  const marked = (thread: IThread): IThread => ({
+  const mark = (thread: IThread): IThread => ({
     ...thread,
     turns: thread.turns.map(turn => {
       const cell = thread.live ? cells[turn.cell_id ?? ''] : undefined;
-      const same = cell?.thread === thread.name && cell.turn === turn.turn;
-      return same && cell.stale ? { ...turn, stale: true } : turn;
+      const isSame = cell?.thread === thread.name && cell.turn === turn.turn;
+      return isSame && cell.stale ? { ...turn, stale: true } : turn;
     }),
-    forks: thread.forks.map(marked)
+    forks: thread.forks.map(mark)
   });
-  return { ...tree, threads: tree.threads.map(marked) };
+  return { ...tree, threads: tree.threads.map(mark) };
 }
 
 type IsOpen = (key: string, thread: IThread) => boolean;
 
-/** Give the lines from top to bottom; a fork stands below the last turn that it shares. */
+/** Return the lines from top to bottom; a fork is below the last turn that it shares. */
 export function treeRows({ current, threads }: ITree, isOpen: IsOpen): ITreeRow[] {
   return threads.flatMap((thread, at) =>
-    rowsOf(thread, { above: '', level: 1, position: at + 1, siblings: threads.length }, 0)
+    rowsOf(thread, { parent: '', level: 1, position: at + 1, siblings: threads.length }, 0)
   );
 
   function rowsOf(thread: IThread, place: IPlace, shared: number): ITreeRow[] {
-    const { above, ...row } = place;
-    const key = `${above}/${thread.live ? '' : '-'}${thread.name}`;
+    const { parent, ...row } = place;
+    const key = `${parent}/${thread.live ? '' : '-'}${thread.name}`;
     const children = childrenOf(thread, shared);
     const open = children.length > 0 ? isOpen(key, thread) : null;
     const isCurrent = thread.live && thread.name === current;
@@ -53,7 +53,7 @@ export function treeRows({ current, threads }: ITree, isOpen: IsOpen): ITreeRow[
     const below = children.flatMap((child, at) => {
       const here = { level: row.level + 1, position: at + 1, siblings: children.length };
       return 'turns' in child
-        ? rowsOf(child, { above: key, ...here }, child.shared)
+        ? rowsOf(child, { parent: key, ...here }, child.shared)
         : [turnRow(thread, child, `${key}#${child.turn}`, here)];
     });
     return [own, ...below];
@@ -61,7 +61,7 @@ export function treeRows({ current, threads }: ITree, isOpen: IsOpen): ITreeRow[
 }
 
 interface IPlace {
-  readonly above: string;
+  readonly parent: string;
   readonly level: number;
   readonly position: number;
   readonly siblings: number;
@@ -71,12 +71,12 @@ function turnRow(
   thread: IThread,
   turn: ITurn,
   key: string,
-  place: Omit<IPlace, 'above'>
+  place: Omit<IPlace, 'parent'>
 ): ITreeRow {
   return { ...place, key, thread, turn, open: null, current: false };
 }
 
-/** Give the turns that the conversation does not share with the one above it, and its forks. */
+/** Return the turns that the conversation does not share with its parent, and its forks. */
 function childrenOf(thread: IThread, shared: number): (ITurn | IThread)[] {
   const forksAt = (turn: number): IThread[] => thread.forks.filter(fork => fork.shared === turn);
   const early = thread.forks.filter(fork => fork.shared <= shared);
@@ -85,8 +85,8 @@ function childrenOf(thread: IThread, shared: number): (ITurn | IThread)[] {
   return [...early, ...own, ...late];
 }
 
-/** What stands behind a line's first words: the marks, each a short text. */
-export function marks({ thread, turn, current }: ITreeRow): string[] {
+/** Return the short texts after the name of a conversation or the prompt of a turn. */
+export function rowDetails({ thread, turn, current }: ITreeRow): string[] {
   if (turn === null) {
     const { length } = thread.turns;
     const shared = thread.shared > 0 ? `shares ${thread.shared}` : '';
@@ -96,6 +96,6 @@ export function marks({ thread, turn, current }: ITreeRow): string[] {
   const version = turn.versions > 1 ? `version ${turn.active ?? '?'} of ${turn.versions}` : '';
   const ended = turn.ended === null || turn.ended === 'stop' ? '' : turn.ended;
   const model = turn.model === null ? '' : shortName(turn.model);
-  const anew = turn.anew ? 'starts anew' : '';
-  return [model, turn.cost, version, ended, anew].filter(Boolean);
+  const isNew = turn.anew ? 'starts fresh' : '';
+  return [model, turn.cost, version, ended, isNew].filter(Boolean);
 }

@@ -1,24 +1,24 @@
-/** The section with what the notebook spent: a table by model and a small plot. */
+/** The section with the notebook's usage: a table by model and a small plot. */
 
-import { h } from '../dom';
-import { shortName } from '../modelRows';
-import type { IState, IUsage, IUsageRow } from '../protocol';
-import { type IPanelHost, type ISection, settled } from './host';
+import { h } from '../app/dom';
+import type { IState, IUsage, IUsageRow } from '../kernel/protocol';
+import { shortName } from '../models/modelText';
+import { type IPanelHost, type ISection, stateKey } from './host';
 import { plot } from './plot';
 
 const COLUMNS = ['requests', 'in', 'out', 'cost'];
 
-export class Usage implements ISection {
+export class UsageSection implements ISection {
   readonly title = 'Usage';
   readonly node = h('div', { class: 'cc-usage' });
   private shown = '';
 
   version(state: IState): string {
-    return settled(state);
+    return stateKey(state);
   }
 
   async refresh(host: IPanelHost): Promise<void> {
-    const usage = await host.ask('get_usage', { notebook: host.notebook });
+    const usage = await host.request('get_usage', { notebook: host.notebook });
     const text = JSON.stringify(usage);
     if (text !== this.shown) {
       this.shown = text;
@@ -29,12 +29,12 @@ export class Usage implements ISection {
 
 function view({ rows, total, points, unknown }: IUsage): HTMLElement[] {
   if (total.requests === 0) {
-    return [h('div', { class: 'cc-note' }, 'Nothing has been spent in this session.')];
+    return [h('div', { class: 'cc-note' }, 'No requests in this session yet.')];
   }
   const several = rows.length > 1;
   const table = h(
     'table',
-    { 'aria-label': 'What the notebook spent in this session' },
+    { 'aria-label': 'Usage of the notebook in this session' },
     h('thead', {}, h('tr', {}, ...COLUMNS.map(name => h('th', { scope: 'col' }, name)))),
     ...rows.map(group),
     several ? group(total) : ''
@@ -50,7 +50,7 @@ function view({ rows, total, points, unknown }: IUsage): HTMLElement[] {
   return parts;
 }
 
-/** Give a model's name and, below it, its figures: the panel is narrow, names are long. */
+/** Return two rows, the model's name and its figures: names are long and the panel is narrow. */
 function group(row: IUsageRow): HTMLElement {
   const failed = row.failed > 0 ? ` (${row.failed} failed)` : '';
   const figures = [`${row.requests}${failed}`, row.tokens_in, row.tokens_out, row.cost];

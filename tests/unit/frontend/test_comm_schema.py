@@ -91,5 +91,5 @@ def test_the_kernel_answers_every_question_there_is():
 def test_the_types_of_the_browser_are_those_of_the_schema():
     script = ROOT / "labextension" / "scripts" / "generate_protocol.py"
     generated = runpy.run_path(str(script))["generated"]()
-    written = (ROOT / "labextension" / "src" / "protocol.ts").read_text("utf-8")
+    written = (ROOT / "labextension" / "src" / "kernel" / "protocol.ts").read_text("utf-8")
     assert written == generated, "run: python labextension/scripts/generate_protocol.py"

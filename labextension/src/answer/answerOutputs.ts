@@ -1,0 +1,67 @@
+/** Finds the outputs of a cell that belong to an answer, and replaces them with another answer. */
+
+import type { IDisplayData, IOutput } from '@jupyterlab/nbformat';
+
+/** The turn of an answer, as its output's metadata names it. */
+export interface ITurnRef {
+  readonly thread: string;
+  readonly turn: number;
+}
+
+/** An output, either saved or of the page. */
+export type AnyOutput = IOutput | { readonly data: unknown; readonly metadata: unknown };
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Return the metadata of an answer (metadata_schema.json), or `null` for another output. */
+export function answerMetadata(metadata: unknown): Members | null {
+  const found = isObject(metadata) ? metadata.cc_jupyter : null;
+  return isObject(found) ? found : null;
+}
+
+/** Return the outputs with the answer of a turn, complete or not, replaced; else appended. */
+export function replaceAnswer(
+  outputs: readonly IOutput[],
+  answer: readonly IDisplayData[],
+  turn: ITurnRef
+): IOutput[] {
+  const index = answerIndex(outputs, turn);
+  if (index < 0) {
+    const last = outputs.at(-1);
+    // a page that was closed during an answer has saved its beginning
+    const isPartial = last && dataOf(last, 'text/markdown') !== '';
+    return [...(isPartial ? outputs.slice(0, -1) : outputs), ...answer];
+  }
+  const first = startsWith(outputs[index - 1], '<details') ? index - 1 : index;
+  const isText = !startsWith(outputs[index], '<small');
+  const last = isText && startsWith(outputs[index + 1], '<small') ? index + 1 : index;
+  return [...outputs.slice(0, first), ...answer, ...outputs.slice(last + 1)];
+}
+
+/** Return the index of the answer of a turn, else of the last answer; -1 if there is none. */
+export function answerIndex(outputs: readonly AnyOutput[], turn?: ITurnRef): number {
+  const found = outputs.map(({ metadata }) => answerMetadata(metadata));
+  const exact = found.findLastIndex(
+    each => each !== null && each.thread === turn?.thread && each.turn === turn?.turn
+  );
+  return exact >= 0 ? exact : found.findLastIndex(each => each !== null);
+}
+
+/** Return the plain text of the last answer, as it was saved; empty if there is none. */
+export function answerText(outputs: readonly AnyOutput[]): string {
+  const output = outputs[answerIndex(outputs)];
+  return output && !startsWith(output, '<small') ? dataOf(output, 'text/plain') : '';
+}
+
+function startsWith(output: AnyOutput | undefined, tag: string): boolean {
+  return output !== undefined && dataOf(output, 'text/html').startsWith(tag);
+}
+
+function dataOf(output: AnyOutput, type: string): string {
+  const text = isObject(output.data) ? output.data[type] : '';
+  return Array.isArray(text) ? text.join('') : typeof text === 'string' ? text : '';
+}
+
+function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,99 @@
+/** A notebook's link to its kernel; it stays the same when the kernel restarts or is replaced. */
+
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import { VERSION } from '../app/version';
+import { notConnected } from './envelope';
+import { KernelLink, type LinkStatus } from './kernelLink';
+import type { IReplies, IRequests, IState } from './protocol';
+
+const links = new WeakMap<NotebookPanel, NotebookLink>();
+
+export class NotebookLink {
+  constructor(private readonly panel: NotebookPanel) {
+    panel.sessionContext.kernelChanged.connect(() => {
+      this.follow();
+    });
+    panel.disposed.connect(() => {
+      this.link?.dispose();
+      this.link = null;
+      Signal.clearData(this);
+    });
+    this.follow();
+  }
+
+  /** The status of the link to the kernel; `closed` without a kernel. */
+  get status(): LinkStatus {
+    return this.link?.status ?? 'closed';
+  }
+
+  /** The last state that the kernel sent; `null` without a kernel that answers. */
+  get state(): IState | null {
+    return this.link?.state ?? null;
+  }
+
+  /** Emitted when the state has changed or is lost, and when the kernel is another one. */
+  get stateChanged(): ISignal<this, IState | null> {
+    return this.states;
+  }
+
+  /** Emitted when `status` has changed. */
+  get statusChanged(): ISignal<this, LinkStatus> {
+    return this.statuses;
+  }
+
+  /** Send a request to the kernel; rejects with a `LinkError`. */
+  request<T extends Exclude<keyof IRequests, 'hello'>>(
+    type: T,
+    body: IRequests[T]
+  ): Promise<IReplies[T]> {
+    return this.link?.request(type, body) ?? Promise.reject(notConnected());
+  }
+
+  /** Request the state again. */
+  async refresh(): Promise<void> {
+    await this.link?.refresh();
+  }
+
+  /** Stop a running cell. */
+  async stop(cellId: string): Promise<void> {
+    await (this.link?.stop(cellId) ?? this.panel.sessionContext.session?.kernel?.interrupt());
+  }
+
+  private follow(): void {
+    this.link?.dispose();
+    const kernel = this.panel.sessionContext.session?.kernel ?? null;
+    this.link =
+      kernel &&
+      new KernelLink(kernel, { version: VERSION, notebook: () => this.panel.context.path });
+    this.link?.stateChanged.connect((_, state) => {
+      this.states.emit(state);
+    });
+    this.link?.statusChanged.connect((_, status) => {
+      this.statuses.emit(status);
+    });
+    this.states.emit(this.state);
+    this.statuses.emit(this.status);
+  }
+
+  private readonly states = new Signal<this, IState | null>(this);
+  private readonly statuses = new Signal<this, LinkStatus>(this);
+  private link: KernelLink | null = null;
+}
+
+/** The part of a link that the features of a cell use. */
+export type ICellLink = Pick<
+  NotebookLink,
+  'state' | 'stateChanged' | 'request' | 'refresh' | 'stop'
+>;
+
+/** Return the link of a notebook, the same one each time. */
+export function linkOf(panel: NotebookPanel): NotebookLink {
+  let link = links.get(panel);
+  if (link === undefined) {
+    link = new NotebookLink(panel);
+    links.set(panel, link);
+  }
+  return link;
+}

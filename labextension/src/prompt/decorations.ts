@@ -1,0 +1,122 @@
+/** Styles the parts of a prompt: the option line, `{{ }}`, code, and the model at the edge. */
+
+import { syntaxTree } from '@codemirror/language';
+import { type EditorState, type Extension, type Range, StateEffect } from '@codemirror/state';
+import {
+  Decoration,
+  type DecorationSet,
+  type EditorView,
+  type PluginValue,
+  ViewPlugin,
+  type ViewUpdate
+} from '@codemirror/view';
+
+import { shortName } from '../models/modelText';
+import { findExpressions } from './expressions';
+import { type Kind, magicLine, readOptionLine } from './optionLine';
+
+/** The model of a cell without `-m`. */
+export interface IDefaultModel {
+  /** Return its id; empty if it is unknown. */
+  current(): string;
+  /** Call `listener` on each change; returns a function that stops this. */
+  onChange(listener: () => void): () => void;
+}
+
+const NO_SPELLCHECK = { spellcheck: 'false' };
+const OPTION_LINE = Decoration.line({ class: 'cc-option-line', attributes: NO_SPELLCHECK });
+const EXPRESSION = Decoration.mark({ class: 'cc-expression', attributes: NO_SPELLCHECK });
+const CODE = Decoration.mark({ attributes: NO_SPELLCHECK });
+const KINDS: Readonly<Record<Kind, Decoration>> = {
+  magic: Decoration.mark({ class: 'cc-magic' }),
+  option: Decoration.mark({ class: 'cc-option' }),
+  value: Decoration.mark({ class: 'cc-value' }),
+  capture: Decoration.mark({ class: 'cc-capture' })
+};
+const CODE_NODES = new Set(['FencedCode', 'CodeBlock', 'InlineCode']);
+
+const modelChanged = StateEffect.define();
+
+/** Return the extension that styles a prompt; it is only for editors of prompts. */
+export function promptDecorations(defaultModel: IDefaultModel): Extension {
+  return ViewPlugin.define(view => new PromptDecorations(view, defaultModel), {
+    decorations: plugin => plugin.decorations
+  });
+}
+
+class PromptDecorations implements PluginValue {
+  decorations: DecorationSet;
+  private readonly unsubscribe: () => void;
+  private text: readonly Range<Decoration>[];
+
+  constructor(
+    view: EditorView,
+    private readonly defaultModel: IDefaultModel
+  ) {
+    this.text = textDecorations(view.state, defaultModel);
+    this.decorations = this.build(view);
+    this.unsubscribe = defaultModel.onChange(() => {
+      view.dispatch({ effects: modelChanged.of(null) });
+    });
+  }
+
+  update(update: ViewUpdate): void {
+    const modelHasChanged = update.transactions.some(tr =>
+      tr.effects.some(each => each.is(modelChanged))
+    );
+    if (update.docChanged || modelHasChanged) {
+      this.text = textDecorations(update.state, this.defaultModel);
+    }
+    const isParsed = syntaxTree(update.startState) !== syntaxTree(update.state);
+    if (update.docChanged || modelHasChanged || isParsed || update.viewportChanged) {
+      this.decorations = this.build(update.view);
+    }
+  }
+
+  destroy(): void {
+    this.unsubscribe();
+  }
+
+  private build(view: EditorView): DecorationSet {
+    return Decoration.set([...this.text, ...codeDecorations(view)], true);
+  }
+}
+
+function textDecorations(state: EditorState, defaultModel: IDefaultModel): Range<Decoration>[] {
+  const line = magicLine(state.doc);
+  if (line === null) {
+    return [];
+  }
+  const { spans, model, raw } = readOptionLine(line.text);
+  const found = [OPTION_LINE.range(line.from)];
+  for (const { kind, from, to } of spans) {
+    found.push(KINDS[kind].range(line.from + from, line.from + to));
+  }
+  const name = shortName(model || defaultModel.current());
+  if (name !== '') {
+    const last = { class: 'cc-model-line', attributes: { 'data-cc-model': name } };
+    found.push(Decoration.line(last).range(state.doc.line(state.doc.lines).from));
+  }
+  for (const { from, to } of raw ? [] : findExpressions(state.sliceDoc(line.from))) {
+    found.push(EXPRESSION.range(line.from + from, line.from + to));
+  }
+  return found;
+}
+
+function codeDecorations(view: EditorView): Range<Decoration>[] {
+  const found: Range<Decoration>[] = [];
+  for (const { from, to } of view.visibleRanges) {
+    syntaxTree(view.state).iterate({
+      from,
+      to,
+      enter: node => {
+        if (!CODE_NODES.has(node.name)) {
+          return true;
+        }
+        found.push(CODE.range(node.from, node.to));
+        return false;
+      }
+    });
+  }
+  return found;
+}

@@ -1,0 +1,147 @@
+/**
+ * Finds prompts and reads their option line, the first line with `%%cmd`.
+ *
+ * The kernel reads the line too (cc_jupyter/prompt/options.py) and reports its errors; here it is
+ * only coloured, so a line that is wrong or incomplete is accepted. test/cases.json holds both
+ * sides to the same results.
+ */
+
+import type { Line, Text } from '@codemirror/state';
+
+export type Kind = 'magic' | 'option' | 'value' | 'capture';
+
+/** A range of text, counted from the start of the line. */
+interface IRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A part of the line. */
+export interface ISpan extends IRange {
+  readonly kind: Kind;
+}
+
+export interface IOptionLine {
+  readonly spans: readonly ISpan[];
+  /** The value of `-m`, as typed but without quotes; empty if it is not given. */
+  readonly model: string;
+  /** Whether `{{ }}` are plain text. */
+  readonly raw: boolean;
+}
+
+const MAGIC = /^[ \t]*%%cmd(?=[ \t]|\s*$)/;
+const ARROW = '->';
+const CLOSERS: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
+
+/** Return whether a line is the option line of a prompt. */
+export function isMagicLine(line: string): boolean {
+  return MAGIC.test(line);
+}
+
+/**
+ * Return the option line if the text is a prompt: its first line that is not blank.
+ *
+ * It may be indented if the whole cell is, as in the kernel (cc_jupyter/magics/input_transforms.py).
+ */
+export function magicLine(doc: Text): Line | null {
+  for (let number = 1; number <= doc.lines; number += 1) {
+    const line = doc.line(number);
+    if (line.text.trim() !== '') {
+      return isMagicLine(line.text) && isIndented(doc, number, line.text) ? line : null;
+    }
+  }
+  return null;
+}
+
+function isIndented(doc: Text, first: number, text: string): boolean {
+  const indent = text.slice(0, text.indexOf('%'));
+  if (indent === '') {
+    return true;
+  }
+  for (let number = first + 1; number <= doc.lines; number += 1) {
+    const line = doc.line(number).text;
+    if (line.trim() !== '' && !line.startsWith(indent)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Parse a line for which `isMagicLine` is true. */
+export function readOptionLine(line: string): IOptionLine {
+  const magic = MAGIC.exec(line)?.[0].length ?? 0;
+  const spans: ISpan[] = [{ kind: 'magic', from: line.indexOf('%'), to: magic }];
+  let model = '';
+  let raw = false;
+  let previous = '';
+  for (const word of words(line, magic)) {
+    const text = line.slice(word.from, word.to);
+    if (text === ARROW) {
+      spans.push({ kind: 'capture', from: word.from, to: line.trimEnd().length });
+      break;
+    }
+    const isOption = /^--?[a-z]/i.test(text);
+    spans.push({ kind: isOption ? 'option' : 'value', from: word.from, to: word.to });
+    const inline = /^(?:-m|--model)=(.*)$/.exec(text)?.[1];
+    if (inline !== undefined) {
+      model = unquote(inline);
+    } else if (!isOption && (previous === '-m' || previous === '--model')) {
+      model = unquote(text);
+    }
+    raw ||= text === '--raw';
+    previous = text;
+  }
+  return { spans, model, raw };
+}
+
+/** Split the line into words from `start` on; an unclosed quote or bracket takes the rest. */
+export function words(line: string, start: number): IRange[] {
+  const ranges: IRange[] = [];
+  for (let at = skipBlanks(line, start); at < line.length; at = skipBlanks(line, at)) {
+    const to = line.startsWith(ARROW, at) ? at + ARROW.length : wordEnd(line, at);
+    ranges.push({ from: at, to });
+    at = to;
+  }
+  return ranges;
+}
+
+function skipBlanks(line: string, at: number): number {
+  while (/\s/.test(line.charAt(at))) {
+    at += 1;
+  }
+  return at;
+}
+
+function wordEnd(line: string, start: number): number {
+  const open: (string | undefined)[] = [];
+  let at = start;
+  while (at < line.length && !line.startsWith(ARROW, at)) {
+    const letter = line.charAt(at);
+    if (`"'`.includes(letter) && (at === start || open.length > 0 || line[at - 1] === '=')) {
+      at = closingQuote(line, at, open.length > 0);
+    } else if (letter in CLOSERS) {
+      open.push(CLOSERS[letter]);
+    } else if (open.length > 0 && letter === open.at(-1)) {
+      open.pop();
+    } else if (open.length === 0 && /\s/.test(letter)) {
+      break;
+    }
+    at += 1;
+  }
+  return Math.min(at, line.length);
+}
+
+function closingQuote(line: string, opening: number, inCode: boolean): number {
+  let at = opening + 1;
+  while (at < line.length && line[at] !== line[opening]) {
+    at += inCode && line[at] === '\\' ? 2 : 1;
+  }
+  return at;
+}
+
+function unquote(text: string): string {
+  const quote = text.charAt(0);
+  const isQuoted =
+    quote !== '' && `"'`.includes(quote) && text.indexOf(quote, 1) === text.length - 1;
+  return isQuoted && text.length > 1 ? text.slice(1, -1) : text;
+}

@@ -1,0 +1,58 @@
+import {
+  applyEdit,
+  isPromptSource,
+  optionLineOf,
+  toggleEdit,
+  modelEdit
+} from '../../src/prompt/sourceEdits';
+
+const toggle = (source: string, line = ''): string => applyEdit(source, toggleEdit(source, line));
+const model = (source: string, id = 'b/c'): string | null => {
+  const edit = modelEdit(source, id);
+  return edit && applyEdit(source, edit);
+};
+
+test.each([
+  ['', '%%cmd\n'],
+  ['why?', '%%cmd\nwhy?'],
+  ['%%cmd\nwhy?', 'why?'],
+  ['%%cmd -m local -> x\nwhy?\n%%cmd', 'why?\n%%cmd'],
+  ['\n\n%%cmd\nwhy?', '\n\nwhy?'],
+  ['%%cmd', ''],
+  ['%%time\nx', '%%cmd\n%%time\nx']
+])('%j becomes %j', (source, expected) => {
+  expect(toggle(source)).toBe(expected);
+});
+
+test('a prompt that was turned back and forth has its options again', () => {
+  const source = '%%cmd -m local -> x\nwhy?';
+  expect(toggle(toggle(source), optionLineOf(source))).toBe(source);
+  expect(isPromptSource(toggle(source))).toBe(false);
+});
+
+test.each([
+  ['%%cmd\nwhy?', '%%cmd -m b/c\nwhy?'],
+  ['%%cmd', '%%cmd -m b/c'],
+  ['%%cmd -t 1 -> x\nwhy?', '%%cmd -m b/c -t 1 -> x\nwhy?'],
+  ['%%cmd -t 1 -m local -> x\nwhy -m z?', '%%cmd -t 1 -m b/c -> x\nwhy -m z?'],
+  ['%%cmd -m=local\nwhy?', '%%cmd -m=b/c\nwhy?'],
+  ['%%cmd --model "a b" -t 1', '%%cmd --model b/c -t 1'],
+  ['%%cmd --model=local', '%%cmd --model=b/c'],
+  ['%%cmd -m', '%%cmd -m b/c'],
+  ['%%cmd -m -t 1', '%%cmd -m b/c -t 1'],
+  ['%%cmd -m -> x', '%%cmd -m b/c -> x'],
+  ['%%cmd -s "-m q" -> x', '%%cmd -m b/c -s "-m q" -> x'],
+  ['\n  %%cmd -m local\n  why?', '\n  %%cmd -m b/c\n  why?']
+])('%j with a model: %j', (source, expected) => {
+  expect(model(source)).toBe(expected);
+});
+
+test('a model that is not a plain word is quoted', () => {
+  expect(model('%%cmd', 'my model')).toBe('%%cmd -m "my model"');
+  expect(model('%%cmd', 'a->b')).toBe('%%cmd -m "a->b"');
+  expect(model('%%cmd', 'say "x"')).toBe(`%%cmd -m 'say "x"'`);
+});
+
+test('a source that is not a prompt gets no model', () => {
+  expect(model('x = 1')).toBeNull();
+});

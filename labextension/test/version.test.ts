@@ -1,6 +1,0 @@
-import { version } from '../package.json';
-import { VERSION } from '../src/version';
-
-test('what is told to the kernel is the version of the package', () => {
-  expect(VERSION).toBe(version);
-});
