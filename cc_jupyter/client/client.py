@@ -1,12 +1,9 @@
-"""How long to wait before a request is sent again, and when not to send it at all.
+"""Sends one request, reads its answer as events, and repeats it where that is safe.
 
-The repairs of a refused request: each is made once, says so, and changes as little as it can.
-
-One request and its answer, with the few repeats that are safe.
-
-Sends, reads, and turns every way this can end into events or one exception. What was refused, or
-broke before anything of an answer came, raises and may be sent again; from the first event on
-nothing is sent again, and a broken answer ends in an `Error` event.
+Every way a request can end becomes events or one exception. A request that was refused, or that
+failed before any part of an answer arrived, raises and may be sent again, after a pause or with one
+repair that is announced. After the first event nothing is sent again: a broken answer ends in an
+`Error` event.
 """
 
 from __future__ import annotations

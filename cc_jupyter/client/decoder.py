@@ -1,13 +1,12 @@
-"""How an answer ended: the words of both dialects, and of upstreams that leak their own.
+"""Turns the bytes of a 200 response into events, whatever form the body has.
 
-Sources: OpenAI API reference, "The chat completion chunk object"; Claude platform page "Stop
-reasons"; Gemini API reference, "FinishReason" (all read 2026-11-22). Completion is proved by a
-word, not by the end of the bytes (provider-api.md, section 9).
+The request asks for a stream; the answer may be a stream, one JSON document, one JSON error or an
+HTML page, and the content type does not tell which (provider-api.md, section 15). The first byte
+does. Only a stop reason proves that an answer is complete, not the end of the bytes
+(provider-api.md, section 9).
 
-Bytes of a 200 response to events, whatever form the body really has.
-
-A stream was asked for; what comes may be a stream, one whole JSON answer, one JSON error, or a
-page of HTML, and the content type does not tell (provider-api.md, section 15). The first byte does.
+Sources of the stop reasons: OpenAI API reference, "The chat completion chunk object"; Claude
+platform page "Stop reasons"; Gemini API reference, "FinishReason" (all read 2026-11-22).
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""The tool calls of one chat completion: which piece belongs to which call.
+"""The OpenAI Chat Completions dialect, including what its many relatives send.
 
-`index` or `id` may be missing, null, late, or the same for all calls (openai-python#2806,
-AstrBot#6661, gcli2api#406). Nothing here runs a call, or even reads its arguments.
-
-The OpenAI Chat Completions dialect, and what its many relatives make of it.
+The `index` or `id` of a tool call may be missing, null, late, or equal for all calls
+(openai-python#2806, AstrBot#6661, gcli2api#406). Nothing here runs a tool or reads its arguments.
 
 Sources: OpenAI API reference, "Chat Completions" (read 2026-11-22); what upstreams behind the
 gateway really send: provider-api.md, sections 7, 9, 10 and 15, and the issues named below.

@@ -1,7 +1,4 @@
-"""JSON in and out: reading what may be anything, and adding what the user adds.
-
-Text as it comes off the wire: halves of characters, thinking between tags, words to show.
-"""
+"""Reads JSON that may hold anything, and text as it arrives: split surrogates, thinking tags."""
 
 from __future__ import annotations
 

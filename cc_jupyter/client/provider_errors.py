@@ -1,15 +1,9 @@
-"""When to come back: from headers that promise nothing, and from the window of a plan.
+"""Turns a refused request into one exception: what happened and what to do, in two lines.
 
-Rubbish is no answer: what cannot be read, or cannot be meant, is `None`.
-
-What a provider says when it refuses: one reading of all the shapes it comes in.
-
-Shapes and deviations: provider-api.md, section 14 (captures of 2026-08 to 2026-10).
-
-From a refused request to one exception: what happened and what to do, in two lines.
-
-Decides by code, then by text, then by status, as provider-api.md, section 14 advises: a 500 that
-says "insufficient credits" is final, a 402 about the upstream's balance is not the user's.
+One reader handles all shapes of error bodies (provider-api.md, section 14; captures of 2026-08 to
+2026-10). It decides by code, then by text, then by status: a 500 that says "insufficient credits"
+is final, and a 402 about the upstream's balance is not the user's. Retry headers that cannot be
+read, or cannot be meant, count as missing.
 """
 
 from __future__ import annotations

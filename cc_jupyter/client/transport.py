@@ -1,19 +1,14 @@
-"""What goes through the transport: a call out, and the items of its response back.
+"""Sends one HTTP request and returns its bytes, interruptible at any moment.
 
-What went wrong on the network, in words: one `ConnectError` for all of it.
+A thread reads each response into a queue. The cell's thread waits on that queue, so it can draw,
+notice silence and be interrupted, even while a host name is resolved. A connection serves one
+request at a time and is kept for the next; every network failure becomes one `ConnectError`.
 
-One connection and its socket: httpcore, the engine of httpx, with a hand on its network.
-
-httpx cannot be told what network to use, and costs 45 ms and 107 modules more in the first cell
-(httpx 0.28.1, httpcore 1.0.9, measured 2026-11-23). The hand is needed three times over: nothing
-ends a blocked `recv` but shutting its socket down (1 ms, measured 2026-11-22); nothing may be sent
-for a call that was closed; and a dead connection is silent only until its first byte.
-
-One request out, its bytes back, interruptible at any moment: the only package that knows HTTP.
-
-Each response is read by a thread of its own into a queue. The cell's thread waits on that queue,
-so it can draw, notice silence and be interrupted at any time, also while a name is looked up. The
-connection under it is a `lane`: used by one call at a time, and kept for the next.
+It uses httpcore, the engine of httpx, with its own network backend, for three reasons: nothing ends
+a blocked `recv` except shutting its socket down (1 ms, measured 2026-11-22); nothing may be sent
+for a request that was closed; and a dead connection is silent only until its first byte. httpx itself
+costs 45 ms and 107 modules more in the first cell (httpx 0.28.1, httpcore 1.0.9, measured
+2026-11-23).
 """
 
 from __future__ import annotations

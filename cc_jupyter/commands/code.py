@@ -1,8 +1,7 @@
-"""Code of an answer as the text of one new cell: in order, told apart by a comment, never run.
+"""The commands about code: `insert`, `explain` and `fix`. None of them runs anything.
 
-`set_next_input` keeps only its last call, so all blocks go into one cell.
-
-The commands about code: `insert`, `explain` and `fix`. None of them runs anything.
+All code blocks of an answer go into one new cell, separated by a comment, because
+`set_next_input` keeps only its last call.
 """
 
 from __future__ import annotations

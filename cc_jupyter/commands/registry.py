@@ -1,10 +1,7 @@
-"""The commands of `%cmd`, in words: one table that help, README, completion and messages share.
+"""The `%cmd` commands: one table for the help, the README, completion and error messages.
 
-What they do is said in the modules named after them; here is how they are called.
-
-The pages of `%cmd help`, and what of them stands in the README: the tables of specs in words.
-
-Finds the command that a line of `%cmd` names, and runs it; `ask` is for `cells`.
+`Commands` finds the command that a line names and runs it. The modules of this package say what
+each one does; `ask` belongs to the cell runner.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The commands about threads: which one goes on, what there is, and how to go back or aside.
-
-The commands about single turns: what was said, every answer there was, how two differ.
-"""
+"""The commands about threads and turns: choose, list, rewind, fork, compare."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What exactly went out for a turn, and the same as a script; keys are never in it.
+"""The commands about money and requests: usage, budget, receipt, and what was sent.
 
-The commands about money and trust: what was spent, how much may be, and what went out.
+`%cmd sent` shows a request as JSON or as a script; keys are never in it.
 """
 
 from __future__ import annotations

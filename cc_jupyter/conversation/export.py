@@ -1,10 +1,8 @@
-"""What every form of an export takes from the records: the turns that count, without keys.
+"""Exports a conversation: Markdown to read, JSON to compute with, a notebook to run.
 
-A conversation as a notebook that says it all again when it is run, built by hand.
-
-The format is nbformat 4.5; the answers stand in it as saved outputs, with who served them.
-
-A conversation as a file: Markdown to read, JSON to compute with, a notebook to run.
+Every form holds the active turns, without keys. The notebook is nbformat 4.5, built by hand: it
+asks everything again when it runs, and has the answers as saved outputs, with the model that gave
+them.
 """
 
 from __future__ import annotations

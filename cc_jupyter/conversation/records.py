@@ -1,12 +1,9 @@
-"""What the history keeps, as values: turns, the conversations they stand in, sums of the ledger.
+"""What the history stores, as values: turns, conversations and ledger rows.
 
-A *turn* is one request and what came of it. It never moves: `parent_id` names the turn that was
-sent last before it, so that all turns form trees. A *conversation* is a row of places over these
-turns; a fork has places of its own over the same turns, so it costs no text.
-
-Values only: who writes them down is `store`, who makes them `history`.
-
-Conversations as they are kept, and kept ones as they live.
+A *turn* is one request and its result. It never moves: `parent_id` names the last turn sent before
+it, so all turns form trees. A *conversation* is a sequence of slots over these turns; a fork has
+its own slots over the same turns and copies no text. `store` writes the records, `history` makes them
+and turns stored conversations back into threads.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Results that show themselves: a list or a dict to a program, a table to a person.
+"""Results that display themselves: values for a program, tables and diffs for a reader.
 
-A table to read that is a DataFrame to compute with, where pandas is.
-
-Two answers compared word by word, for a cell and for a terminal.
+A table becomes a DataFrame when it is assigned, if pandas is installed. Word diffs compare two
+answers in a notebook and in a terminal.
 """
 
 from __future__ import annotations

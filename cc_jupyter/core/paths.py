@@ -1,8 +1,7 @@
-"""Where the user's files live; the one place that knows, so that one variable moves them all.
+"""The user's files: which folders they are in, how they are written, and how paths are shown.
 
-The three functions only compute a path. Whoever writes there calls `make_private` first.
-
-How paths are shown: no user's name stands in what is saved, printed or pasted.
+One variable, `CMD_JUPYTER_HOME`, moves them all. The folder functions only compute a path; call
+`make_private` before writing. A path that is saved, printed or pasted shows no user name.
 """
 
 from __future__ import annotations

@@ -1,13 +1,9 @@
-"""Takes secrets out of every text that may be shown, logged or kept.
+"""Removes secrets from every text that is shown, logged or saved.
 
-Keys seen in the wild start with `user_`, `cc_` or `sk-`; a key of any other shape is removed by
-its own letters, which is why callers that know the key pass it.
-
-Takes secrets out of code and messages that the user did not pick line by line.
-
-`redact` knows what a key looks like. A failing cell holds more: passwords in literals and in
-addresses, keys of other services, variables whose name says what they are. What is taken out
-becomes `[key]`; `restored` puts it back into a corrected cell.
+`redact` knows the shapes of keys (`user_`, `cc_`, `sk-`); callers that know a key of another shape
+pass it. The code and messages of a failing cell hold more: passwords in literals and URLs, keys of
+other services, variables whose name gives them away. `masked` replaces those by `[key]`, and
+`restored` puts them back into a corrected cell.
 """
 
 from __future__ import annotations

@@ -1,15 +1,13 @@
-"""Comms on which a front end only listens: how far the answer under way is.
+"""The kernel's end of the browser protocol, which `comm_schema.json` describes.
 
-Around each message that it handles a kernel says that it is busy, then idle, and JupyterLab takes
-that `idle` for the kernel's own, amid a cell. So nobody asks: the thread that waits for the answer
-tells.
+A front end may have its messages handled in a separate thread while a cell runs. They stay in that
+thread only while the kernel sends nothing on this comm but answers, from within the handler:
+ipykernel moves the next message to the shell that sent last (measured, ipykernel 7.4). Messages the
+kernel sends unasked therefore use comms of their own, on which the front end only listens.
 
-The kernel's end of the browser protocol; `comm_schema.json` says what is said on it.
-
-A front end may have its messages handled in a thread of their own, beside a running cell. They
-stay there only while the kernel sends nothing on this comm but answers, from within the handler:
-ipykernel brings what comes next to the shell that sent last (measured, ipykernel 7.4). What it
-sends of its own accord goes on comms of their own, `comm_listener`.
+Progress is pushed, not polled: around each message that it handles, a kernel reports busy and then
+idle, and JupyterLab takes that `idle` for the end of the cell. The thread that waits for the answer
+sends it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""What a cell shows of an answer from the history: the same outputs as when it came.
+"""The conversations of a notebook as a tree, the summaries of turns, and restored outputs.
 
-What a front end is told of single turns: short facts, and texts without keys.
-
-The conversations of a notebook as a tree: those of this session, and those it kept before.
+Restored outputs equal those of the original run. No text holds a key.
 """
 
 from __future__ import annotations

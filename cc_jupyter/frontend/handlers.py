@@ -1,10 +1,7 @@
-"""What a front end's message holds, read with care: it may be newer, older, or broken.
+"""Answers each message of a front end, from whichever thread it comes.
 
-What a front end may ask; nothing here changes anything.
-
-What a front end may change: by the same commands that a user has, and nothing else.
-
-What the kernel answers to each message of a front end, from whichever thread it comes.
+Fields are read with care: the front end may be newer, older or broken. Queries change nothing;
+actions use the same commands as the user, and nothing else.
 """
 
 from __future__ import annotations

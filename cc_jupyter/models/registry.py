@@ -1,11 +1,8 @@
-"""Every model there is: the provider's list, the catalogue and the user's own, as one.
+"""Every model: the provider's list, the catalog and the user's own entries, joined.
 
-Each says what it knows best: the provider which models it serves, with which window and endpoints;
-the catalogue prices, limits and abilities; the user whatever they have set right.
-
-Which model is meant, on which endpoint it is served, and what is known about it.
-
-A known id costs no question; only one that no list knows is looked up, once, in `/models`.
+Each source decides what it knows best: the provider which models it serves, with which window and
+endpoints; the catalog prices, limits and abilities; the user whatever they corrected. A known id
+needs no request; an unknown one is looked up once in `/models`.
 """
 
 from __future__ import annotations

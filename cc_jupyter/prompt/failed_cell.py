@@ -1,12 +1,8 @@
-"""The kernel's last exception, for `%cmd explain` and `%cmd fix`: which it is, what is asked.
+"""Describes the last failed cell to a model, for `%cmd explain` and `%cmd fix`.
 
-How an exception is told is left to `error_report`.
-
-An exception as it is told to a model: frames, lines, variables, without secrets.
-
-What is told: the exception, the user's own frames with the lines around, and the variables these
-lines name, by type and size. What is not: libraries, values of long objects, secrets. Everything
-is text once it is read; neither frames nor objects are kept.
+The description has the exception, the user's own frames with the lines around them, and the
+variables on those lines by type and size. It leaves out library frames, the values of long objects
+and secrets. Everything is text once it is read; no frame or object is kept.
 """
 
 from __future__ import annotations

@@ -1,14 +1,10 @@
-"""Dicts, lists, tuples, sets and dataclasses as a person would lay them out.
+"""Writes containers, arrays and data frames as text for a prompt.
 
-What fits goes on one line, else each item has its own; strings are never broken, which is why the
-standard library's `pprint` does not serve. The budget bounds the work too: of ten million items
-only those shown are looked at.
-
-numpy arrays as text: shape, type, and values as numpy itself prints them.
-
-Data frames and series of pandas and polars as Markdown tables.
-
-They are known by the name of their class, so neither library is imported here.
+Dicts, lists, tuples, sets and dataclasses: what fits goes on one line, otherwise each item gets its
+own. Strings are never broken, which is why `pprint` does not serve. The budget bounds the work too:
+of ten million items only those shown are read. numpy arrays show shape, type and numpy's own text;
+pandas and polars frames become Markdown tables. Libraries are recognised by their class names and
+never imported here.
 """
 
 from __future__ import annotations

@@ -1,13 +1,8 @@
-"""What a notebook shows as a picture, as the bytes of an image file.
+"""Loads the images of a prompt: from URLs, files and values of expressions.
 
-matplotlib, Pillow and numpy are known by the names of their classes; none is imported unless a
-conversion needs it. What the bytes are is read from the bytes, never from a file's suffix. Names,
-limits and the wire are left to `attachments`.
-
-Where images come from: URLs, files, values of expressions.
-
-How a value becomes the bytes of an image is left to `pictures`, how an image is sent to `images`.
-A URL is passed on, never fetched: nothing here touches the network.
+A URL is passed on, never fetched. matplotlib, Pillow and numpy are recognised by their class names,
+and imported only when a conversion needs them. The image type is read from the bytes, never from a
+file's suffix.
 """
 
 from __future__ import annotations

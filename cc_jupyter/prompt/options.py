@@ -1,13 +1,8 @@
-r"""The grammar of the option line: words, their values, and what an option is.
+r"""The options of `%%cmd` and `%cmd ask`: one table for the parser, the help and the README.
 
-A quote opens at the start of a word, right after `=` or inside brackets, so `don't` is a word. A
-backslash is a letter like any other (`"C:\"` is whole), but inside brackets, where code stands,
-it protects a quote. Which options there are, and how they go together, is left to `options`.
-
-The options of `%%cmd` and `%cmd ask`: one table that parsing, help and README share.
-
-Which options there are is said here, what a word, an option and a value look like in `optionline`.
-Filling `{{ }}` is left to `template`.
+The grammar of the option line: a quote opens at the start of a word, right after `=` or inside
+brackets, so `don't` is a word. A backslash is an ordinary character (`"C:\"` is complete), except
+inside brackets, which hold code: there it escapes a quote. `template` fills in `{{ }}`.
 """
 
 from __future__ import annotations

@@ -1,18 +1,10 @@
-"""Finds the JSON in an answer: alone, in a code fence, or with words around it.
+"""Typed answers, `-> x: TYPE` and `-f json`: what to ask for, and how to read the value.
 
-Nothing is mended: what is cut or broken is no JSON, and a part of it is never taken for the whole.
-
-Checks parsed JSON against one type, strictly: a type is asked for to be relied on.
-
-`"yes"` is no bool and `"3"` no int; but JSON has no dates, no tuples and one kind of number, so
-what only its poverty brings about is forgiven. pydantic does the work; it is an extra, imported
-when the first type is asked for.
-
-Typed capture, `-> x: TYPE` and `-f json`: what to ask for, and how the answer becomes a value.
-
-Lenient about how the JSON comes: in a fence, with words around it, without its wrapping. What it
-is, `typed_reader` checks strictly. An answer that does not fit is sent back once, with what is
-wrong; sending and counting are left to the session.
+Reading is lenient about where the JSON is (alone, in a code fence, inside prose, without its
+wrapping) and repairs nothing: broken JSON is not JSON, and a part is never taken for the whole.
+Validation is strict: `"yes"` is no bool and `"3"` no int. Only what JSON cannot express (dates,
+tuples, a second kind of number) is converted. pydantic does the work; it is an extra, imported when
+the first type is used. The session sends an answer that does not fit back once.
 """
 
 from __future__ import annotations

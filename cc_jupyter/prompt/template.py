@@ -1,14 +1,12 @@
-r"""Looks up what stood in a prompt again, without running any code of the user's.
-
-Only plain expressions can be told: a name, its attributes, items by a constant. What an object
-stores in itself and what a plain container holds is looked up; a property, a method, a class's own
-way to find its members is never asked.
-
-Fills the `{{ expression }}` of a prompt, once: what comes in is never looked at again.
+r"""Fills in the `{{ expression }}` of a prompt, once: inserted text is never scanned again.
 
 An expression ends at the first `}}` before which it compiles. `_closing` finds that place in one
-pass, so that a prompt full of braces costs no more than its length. Single braces are text, and
-`\{{` stands for `{{`. How a value is written is left to `values`.
+pass, so a prompt full of braces costs no more than its length. Single braces are text, and `\{{`
+stands for `{{`. `values` decides how a value is written.
+
+Plain expressions (a name, its attributes, items by a constant) can be looked up again later without
+running user code: only what an object stores itself and what a plain container holds is read; no
+property, method or `__getattr__` is called.
 """
 
 from __future__ import annotations

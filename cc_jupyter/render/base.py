@@ -1,6 +1,6 @@
-"""The screen: one protocol, and one renderer for each kind of front end.
+"""The renderer protocol, with one renderer for each kind of front end.
 
-What a cell says while nothing comes: whom it waits for, how long, and for what.
+`Waiting` events say what a cell waits for while nothing arrives, from whom, and for how long.
 """
 
 from __future__ import annotations

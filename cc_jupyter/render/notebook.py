@@ -1,17 +1,14 @@
-"""The outputs of a running cell: the few messages a kernel sends to every front end.
-
-Every bundle carries `text/plain`, since a front end without Markdown would else show nothing.
-
-The screen of a notebook: an answer that grows, then stands still in at most three outputs.
+"""Draws an answer in a notebook: it grows, then stays as at most three outputs.
 
 Sending the whole text again with each token is quadratic (a gigabyte for 97 kB, measured
-2026-11-22), so finished Markdown blocks are *settled*: sent once and left alone, while only the
-unfinished one is sent again, at most once in a frame. What the layouts differ in is whether the
-cell is theirs to clear in the end.
+2026-11-22). So finished Markdown blocks are *settled*: sent once and left alone; only the
+unfinished block is sent again, at most once in a frame. The two layouts differ in whether the cell is theirs
+to clear at the end. Every bundle has `text/plain`, since a front end without Markdown would show
+nothing.
 
-The rate falls with time and with size, not with what the front end keeps up with, which a kernel
+The frame rate falls with time and size, not with what the front end keeps up with, which a kernel
 cannot know: its IOPub thread hands each message to ZeroMQ at once (at most one was ever waiting,
-with nobody reading), and that socket never blocks and drops in silence above 1,000 messages.
+with no reader), and that socket never blocks and silently drops messages above 1,000.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""How many tokens a request will take, before anybody has counted them: always marked `~`.
+"""Estimates a request's tokens before it is sent (always marked `~`), and fits the window.
 
-Tokens per byte differ by model and by what is said, so what a model has reported so far decides;
-until it has reported something, four bytes are a token.
-
-The context window: a prompt that cannot fit is refused before it is sent, or trimmed.
+Tokens per byte differ by model and by text, so the ratio that a model reported last decides; until
+it has reported one, four bytes count as a token. A prompt that cannot fit the context window is
+refused before sending, or trimmed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Sums of money in words: what was reported, estimated and unknown is never mixed.
+"""Sums of a session's requests; reported, estimated and unknown figures are never mixed.
 
-Sums over the requests of a session, from memory; the store adds up what is on disk.
+These sums come from memory; the store adds up what is on disk.
 """
 
 from __future__ import annotations

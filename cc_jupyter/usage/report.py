@@ -1,8 +1,6 @@
-"""The ledger as a table: to read, to compute with, and as a DataFrame where pandas is.
+"""Usage as a table, as a plot, and as a methods paragraph for a paper.
 
-The methods paragraph of a paper: which models answered, how much, and what it cost.
-
-Cost and tokens by day, drawn with matplotlib where it is installed.
+The plot shows cost and tokens by day, with matplotlib if it is installed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What is installed, and which front end this is as far as it tells.
-
-The folders and files that are the user's alone: there, private, and to be written to.
-"""
+"""Checks what is installed, which front end this is, and the user's private folders."""
 
 from __future__ import annotations
 

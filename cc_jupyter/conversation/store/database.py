@@ -1,10 +1,10 @@
-"""The shape of the file: numbered steps, each run once and in a transaction of its own.
+"""The history file: opening, migrating, keeping it private, setting a broken one aside.
 
-The file: opened, brought up to date, kept private, put aside when it is broken.
+Migrations are numbered steps; each runs once, in one transaction.
 
 WAL with `synchronous=NORMAL`: several kernels write at once, and a process that dies at any moment
-loses nothing that was committed. Only a machine that loses power may lose the last moments, never
-the file; FULL would cost each cell an fsync, some 5 to 20 ms on a laptop's disk.
+loses nothing that was committed. Only a power failure may lose the last moments, never the file;
+FULL would cost each cell an fsync, some 5 to 20 ms on a laptop's disk.
 """
 
 from __future__ import annotations

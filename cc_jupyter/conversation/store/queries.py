@@ -1,13 +1,8 @@
-"""Sums over the requests on disk. Money is added up as `Decimal`, which SQL does not know.
+"""Read-only queries: sums over requests, full-text search, speeds, thread names.
 
-Full-text search over prompts and answers; a user's text is words, never syntax.
-
-How long each model's last answers took.
-
-The names of stored threads, for a Tab: read beside all other connections, and never waiting.
-
-A Tab must not make the file, bring it up to date, put a broken one aside or wait for a lock; so it
-reads through a connection of its own, which is closed at once.
+Money is added up as `Decimal`, which SQL does not have. In a search, the user's text is words,
+never syntax. Thread names are read for Tab, which must not create, migrate, set aside or wait for
+the file: that query uses its own connection and closes it at once.
 """
 
 from __future__ import annotations

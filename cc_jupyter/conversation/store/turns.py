@@ -1,6 +1,6 @@
-"""Long texts and images, each kept once by its hash: a thread sends its past again and again.
+"""Turns as rows, and rows as turns.
 
-Turns as rows, and rows as turns.
+Long texts and images are stored once, by their hash: a thread sends its context again and again.
 """
 
 from __future__ import annotations

@@ -1,15 +1,8 @@
-"""What the model picker shows of each model: plain rows, small enough to be sent once.
+"""What the model picker shows and chooses from: plain rows, small enough to be sent once.
 
-Every figure comes with its mark: `~` for what is computed from the user's own last prompt, `?` for
-what nobody has published. Nothing here knows widgets; the browser shows these texts as text.
-
-What was chosen in the model picker: as code, so that a re-run needs no clicks, and as text.
-
-The commands and settings are those a user types; nothing here runs them.
-
-What a model picker chooses from, and what its choice does: the session as the picker sees it.
-
-It knows models, figures and settings; the widget knows the browser.
+Every figure has its mark: `~` for what is computed from the user's last prompt, `?` for what is not
+published. Nothing here knows widgets; the browser shows these texts as text. A choice becomes code,
+so that a re-run needs no clicks, made of the commands a user types.
 """
 
 from __future__ import annotations

@@ -1,14 +1,8 @@
-"""Completes `%cmd` lines: the command, its words, its flags and their values.
+"""What Tab offers on `%cmd` lines and in `%%cmd` cells, from the cell and the cursor alone.
 
-Completes the options of `%%cmd` and `%cmd ask`, and their values.
-
-Where in a prompt a `{{ }}` is still open; in prose there is nothing to complete.
-
-What Tab offers on `%cmd` lines and in `%%cmd` cells, from the cell and the cursor alone.
-
-The grammar is that of `optionline`, the words are those of `options` and `command_specs`, and what
-has names of its own (models, threads, files, variables) is asked of a source. In a prompt outside
-`{{ }}` nothing is offered: it is no code.
+The grammar and the words come from `prompt.options` and `commands.registry`; names (models,
+threads, files, variables) come from a `NameSource`. In a prompt, only an open `{{ }}` is completed: prose is
+not code.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
-"""What Tab may insert, who knows the names there are, and which of them fit what was typed.
+"""The names Tab can insert: models, threads, files, variables, and expressions in `{{ }}`.
 
-The names there are: of the settings, the lists of models, the threads, files and variables.
+Nothing is requested: a name in no list on this disk is not offered. If a settings file cannot be
+read or the history is locked, Tab offers less; the next cell reports the problem.
 
-Nobody is asked: what no list on this disk knows is not offered. A settings file that cannot be read
-or a history that is locked offers less; the next cell is where that is said, a Tab is not.
-
-Completes the expressions of a prompt as IPython completes code, by a completer of our own.
-
-IPython's own would also offer magics and files, and run jedi, which takes longer than a Tab may;
-it keeps what it was last asked, too. Ours is one of the same class that looks at live objects only.
+Expressions are completed by a completer of IPython's own class that looks at live objects only: the
+shell's completer would also offer magics and files, remember the query, and run jedi, which takes
+longer than a Tab may.
 """
 
 from __future__ import annotations

@@ -1,13 +1,8 @@
-"""What the lines of a Markdown text are made of, as every renderer sees them.
+"""Which lines of a Markdown text are code in every renderer, and which only in some.
 
-Which list item a line belongs to, where all renderers agree on it.
-
-Which lines of a Markdown text are code in every renderer, and which only in some.
-
-marked (JupyterLab), markdown-it (VS Code) and mistune (nbconvert) agree on most fences, not on
-all: they differ over lists, half-closed items, tabs and odd closing lines. So the state is not one
-reading but a set of readings, kept as bounds; a line counts as code only when it is code in all.
-What the text means beyond fences is left to others.
+marked (JupyterLab), markdown-it (VS Code) and mistune (nbconvert) agree on most fences but not all:
+they differ over lists, half-closed items, tabs and odd closing lines. So the state is a set of
+possible readings, kept as bounds; a line counts as code only if it is code in all of them.
 """
 
 from __future__ import annotations

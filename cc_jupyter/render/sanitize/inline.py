@@ -1,15 +1,14 @@
-"""Which inline code of a paragraph is code in every renderer.
+"""Makes one paragraph of a model's Markdown harmless.
 
-They agree on a run of backticks and the next of the same length, until something else comes first:
-a formula that holds one of them (JupyterLab, VS Code, nbconvert), a table's cell, an address that
-goes on to the next blank, emphasis that marked closes in the midst of code.
+Whatever could start a tag, an image or a link to a script is shown as text. The paragraph is read
+as marked, markdown-it and mistune would read it, and with JupyterLab's habit in mind: it cuts
+formulas out before anything else and puts them back into the finished HTML, attributes included.
+Characters are replaced by entities, since no renderer takes an entity for markup.
 
-One paragraph of the model's Markdown, made harmless.
-
-What could start a tag, an image or a link to a script shows as the text it is. The paragraph is
-read as marked, markdown-it and mistune would, with JupyterLab's habit in mind: it cuts formulas
-out before it looks for anything else, and puts them back into the finished HTML, attributes too.
-Characters give way to their entities, since no renderer takes an entity for markup.
+Inline code is code only where every renderer agrees. They pair a run of backticks with the next of
+the same length unless something else comes first: a formula that holds one of them (JupyterLab, VS
+Code, nbconvert), a table cell, an address up to the next blank, emphasis that marked closes inside
+code.
 """
 
 from __future__ import annotations
