@@ -6,8 +6,8 @@ request at a time and is kept for the next; every network failure becomes one `C
 
 It uses httpcore, the engine of httpx, with its own network backend, for three reasons: nothing ends
 a blocked `recv` except shutting its socket down (1 ms, measured 2026-11-22); nothing may be sent
-for a request that was closed; and a dead connection is silent only until its first byte. httpx itself
-costs 45 ms and 107 modules more in the first cell (httpx 0.28.1, httpcore 1.0.9, measured
+for a request that was closed; and a dead connection is silent only until its first byte. httpx
+itself costs 45 ms and 107 modules more in the first cell (httpx 0.28.1, httpcore 1.0.9, measured
 2026-11-23).
 """
 

@@ -2,8 +2,8 @@
 
 A *turn* is one request and its result. It never moves: `parent_id` names the last turn sent before
 it, so all turns form trees. A *conversation* is a sequence of slots over these turns; a fork has
-its own slots over the same turns and copies no text. `store` writes the records, `history` makes them
-and turns stored conversations back into threads.
+its own slots over the same turns and copies no text. `store` writes the records, `history` makes
+them and turns stored conversations back into threads.
 """
 
 from __future__ import annotations

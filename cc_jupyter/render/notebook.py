@@ -2,9 +2,9 @@
 
 Sending the whole text again with each token is quadratic (a gigabyte for 97 kB, measured
 2026-11-22). So finished Markdown blocks are *settled*: sent once and left alone; only the
-unfinished block is sent again, at most once in a frame. The two layouts differ in whether the cell is theirs
-to clear at the end. Every bundle has `text/plain`, since a front end without Markdown would show
-nothing.
+unfinished block is sent again, at most once in a frame. The two layouts differ in whether the cell
+is theirs to clear at the end. Every bundle has `text/plain`, since a front end without Markdown
+would show nothing.
 
 The frame rate falls with time and size, not with what the front end keeps up with, which a kernel
 cannot know: its IOPub thread hands each message to ZeroMQ at once (at most one was ever waiting,

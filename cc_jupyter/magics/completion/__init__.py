@@ -1,8 +1,8 @@
 """What Tab offers on `%cmd` lines and in `%%cmd` cells, from the cell and the cursor alone.
 
 The grammar and the words come from `prompt.options` and `commands.registry`; names (models,
-threads, files, variables) come from a `NameSource`. In a prompt, only an open `{{ }}` is completed: prose is
-not code.
+threads, files, variables) come from a `NameSource`. In a prompt, only an open `{{ }}` is completed:
+prose is not code.
 """
 
 from __future__ import annotations
