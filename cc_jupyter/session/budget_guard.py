@@ -166,8 +166,8 @@ class BudgetWatcher:
             raise StreamError(
                 f"the answer was cut off: it exceeds the budget of {self._budget.usd:f} US dollars"
                 f" per {self._budget.period}",
-                hint="the text received is saved; %cmd budget AMOUNT raises the budget, %cmd continue"
-                " continues the answer",
+                hint="the text received is saved; %cmd budget AMOUNT raises the budget,"
+                " %cmd continue completes the answer",
             )
 
     def note(self, reply: Reply) -> str | None:

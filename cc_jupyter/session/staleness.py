@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-UPSTREAM = "what was said before it changed"
-AGAIN = "a cell before it runs again"
+UPSTREAM = "an earlier turn changed"
+AGAIN = "an earlier cell runs again"
 
 
 def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str]:

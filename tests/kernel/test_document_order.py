@@ -174,8 +174,8 @@ def test_the_plan_of_a_refresh_names_the_cells_in_order_with_their_cost(notebook
         f"plan = refresh_plan({SESSION}, get_ipython().user_ns, 'n.ipynb')"
     )
     assert notebook.value("[(s.cell_id, s.thread, list(s.reasons)) for s in plan.steps]") == [
-        ["b", "default", ["what was said before it changed", "`topic` changed"]],
-        ["c", "default", ["what was said before it changed"]],
+        ["b", "default", ["an earlier turn changed", "`topic` changed"]],
+        ["c", "default", ["an earlier turn changed"]],
     ]
     assert notebook.value("format_sum(plan.total)").startswith(("~$0.", "~<$0."))
     assert len(notebook.posts) == sent
