@@ -123,10 +123,10 @@ def test_an_unknown_order_fails_the_cell_and_names_the_two(notebook):
 def reasons(notebook, cell):
     """Return why the first answer of a cell is stale."""
     notebook.check(
-        "from cc_jupyter.session.staleness import stale_reasons\n"
+        "from cc_jupyter.session.staleness import Staleness\n"
         f"session = {SESSION}\nthread = session.conversations.thread()\n"
         f"place = [slot.key.cell_id for slot in thread.slots].index({cell!r})\n"
-        "found = stale_reasons(session, get_ipython().user_ns, thread, place)"
+        "found = Staleness(session, get_ipython().user_ns).reasons(thread, place)"
     )
     return notebook.value("list(found)")
 
