@@ -193,17 +193,15 @@ class CellRunner:
         return reply
 
     def _bind(self, options: CellOptions, reply: Reply) -> Reply:
-        """Bind a reply to `_cmd`; return it with the way it displays itself."""
-        reply = dataclasses.replace(reply, display=self._display(quiet=options.quiet))
+        """Bind a reply to `_cmd`; it is not shown again in the execution that has shown it."""
+        if not options.quiet:
+            display = ReplyDisplay(self._cell, self._cell.token, "shown above")
+        else:  # a bare line shows nothing, a variable shows the reply
+            token = self._cell.token if self._cell.ends_in_magic() else None
+            display = ReplyDisplay(self._cell, token)
+        reply = dataclasses.replace(reply, display=display)
         self._shell.user_ns["_cmd"] = reply
         return reply
-
-    def _display(self, *, quiet: bool) -> ReplyDisplay:
-        """Return how a reply displays itself: not again in the execution that has shown it."""
-        if not quiet:
-            return ReplyDisplay(self._cell, self._cell.token, "shown above")
-        # with --quiet a bare line shows nothing, a variable shows the reply
-        return ReplyDisplay(self._cell, self._cell.token if self._cell.ends_in_magic() else None)
 
     def _renderer(
         self,

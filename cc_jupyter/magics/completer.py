@@ -1,7 +1,7 @@
-"""The place where IPython asks for completions: all that `%load_ext` loads of them.
+"""Connect completion to IPython: the only part of it that `%load_ext` loads.
 
-A Tab elsewhere costs a search for four letters; what knows models and threads is loaded by the
-first Tab on a line of ours.
+A Tab elsewhere only costs a search for `%cmd`; models and threads are loaded by the first Tab on a
+`%cmd` line.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cc_jupyter.magics.completion.names import Completions, NameSource
 
 
-_FIRST = 1_000
-"""IPython's own matchers have 0; what comes first can keep the others from running."""
+_PRIORITY = 1_000
+"""IPython's own matchers have 0; the first matcher can suppress the others."""
 
 
 class CmdCompleter:
@@ -41,32 +41,32 @@ class CmdCompleter:
         self._profile = profile
         self._names: NameSource | None = None
 
-    @context_matcher(identifier="cc_jupyter", priority=_FIRST)  # type: ignore[untyped-decorator]  # IPython's
+    @context_matcher(identifier="cc_jupyter", priority=_PRIORITY)  # type: ignore[untyped-decorator]  # IPython's
     def matches(self, context: CompletionContext) -> SimpleMatcherResult:
-        """Return what fits, and then keep IPython's own suggestions out of it."""
-        offer = self._offer(context) if "%cmd" in context.full_text else None
-        if offer is None:
+        """Return our completions on a `%cmd` line, and suppress IPython's own there."""
+        found = self._complete(context) if "%cmd" in context.full_text else None
+        if found is None:
             return {"completions": []}
-        found = [SimpleCompletion(each.text, type=each.kind) for each in offer.candidates]
+        texts = [SimpleCompletion(each.text, type=each.kind) for each in found.candidates]
         return {
-            "completions": found or _Nothing(),
-            "matched_fragment": offer.fragment,
+            "completions": texts or _NoCompletions(),
+            "matched_fragment": found.fragment,
             "suppress": True,
             "ordered": True,
         }
 
-    def _offer(self, context: CompletionContext) -> Completions | None:
+    def _complete(self, context: CompletionContext) -> Completions | None:
         from cc_jupyter.core.errors import CcError  # noqa: PLC0415  as above
         from cc_jupyter.magics.completion import complete  # noqa: PLC0415  loading is light
         from cc_jupyter.magics.completion.names import Completions  # noqa: PLC0415  loading is light
 
         cell, line, column = context.full_text, context.cursor_line, context.cursor_position
         try:
-            return complete(cell, line, column, self._known())
-        except CcError:  # a broken file of settings or models: the cell that needs it says so
+            return complete(cell, line, column, self._name_source())
+        except CcError:  # a broken file of settings or models: the next cell reports it
             return Completions()
 
-    def _known(self) -> NameSource:
+    def _name_source(self) -> NameSource:
         if self._names is None:
             from cc_jupyter.magics.completion.names import KnownNames  # noqa: PLC0415  as above
 
@@ -74,12 +74,12 @@ class CmdCompleter:
         return self._names
 
     def add(self) -> None:
-        """Take part in the completion of this shell."""
+        """Add the matcher to the shell."""
         self._shell.Completer.custom_matchers.append(self.matches)
 
     @staticmethod
     def remove(shell: InteractiveShell) -> None:
-        """Take every one of ours out again."""
+        """Remove our matchers from the shell."""
         matchers = shell.Completer.custom_matchers
         matchers[:] = [
             each
@@ -88,8 +88,8 @@ class CmdCompleter:
         ]
 
 
-class _Nothing(Sequence[SimpleCompletion]):
-    """An answer without a completion. IPython takes an empty list for no answer, and goes on."""
+class _NoCompletions(Sequence[SimpleCompletion]):
+    """A result without completions. IPython ignores an empty list and asks other matchers."""
 
     def __len__(self) -> int:
         return 1

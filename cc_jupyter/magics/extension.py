@@ -1,6 +1,6 @@
-"""`%cmd` and `%%cmd`: they take a line and a cell and pass them on.
+"""Define `%cmd` and `%%cmd`, which pass a line or a cell on, and load them into a shell.
 
-This is all that `%load_ext` imports; everything else is loaded by the first cell that needs it.
+`%load_ext` imports only this; everything else is loaded by the first cell that needs it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 @magics_class
 class CmdMagics(Magics):
-    """Ask a language model; `%cmd help` says how.
+    """Ask a language model; see `%cmd help`.
 
-    The traits are settings of this session: what `%config CmdMagics.x = …` says comes before
-    environment and files, what the IPython profile says comes after them.
+    The traits are settings of this session: `%config CmdMagics.x = …` takes precedence over
+    environment and files, which take precedence over the IPython profile.
     """
 
     model = Unicode(None, allow_none=True, help="The model to ask: an id or an alias.").tag(
@@ -41,14 +41,16 @@ class CmdMagics(Magics):
     )
     temperature = Float(None, allow_none=True, help="Randomness, 0 to 2.").tag(config=True)
     top_p = Float(None, allow_none=True, help="Share of likely tokens, 0 to 1.").tag(config=True)
-    max_tokens = Int(None, allow_none=True, help="The most tokens of an answer.").tag(config=True)
-    effort = Unicode(None, allow_none=True, help="How hard to think.").tag(config=True)
+    max_tokens = Int(None, allow_none=True, help="Longest answer, in tokens.").tag(config=True)
+    effort = Unicode(None, allow_none=True, help="Reasoning effort.").tag(config=True)
     reasoning = Bool(None, allow_none=True, help="Show the model's thinking.").tag(config=True)
     remote_images = Bool(
-        None, allow_none=True, help="Show images from the web; their server then knows."
+        None, allow_none=True, help="Load images from the web, which their server can see."
     ).tag(config=True)
-    max_retries = Int(None, allow_none=True, help="How often to send again.").tag(config=True)
-    idle_timeout_s = Float(None, allow_none=True, help="Longest silence borne.").tag(config=True)
+    max_retries = Int(None, allow_none=True, help="How often to retry.").tag(config=True)
+    idle_timeout_s = Float(None, allow_none=True, help="Longest pause between two bytes.").tag(
+        config=True
+    )
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
     order = Unicode(
         None, allow_none=True, help="What is before a cell: `execution` or `document`."
@@ -60,13 +62,13 @@ class CmdMagics(Magics):
         super().__init__(shell)
         self.profile = {name: value for name, value in self._values().items() if value is not None}
         self.replaced: dict[str, Any] = {}
-        """What had the name before, by kind: on Windows IPython has a `%%cmd` of its own."""
+        """The magics replaced by ours, by kind: on Windows IPython has a `%%cmd` too."""
         self.comm_target = CommTarget(shell, lambda: self.cells.session, self.run_line)
         self._cells: CellRunner | None = None
         self._lock = threading.Lock()
 
     def update_config(self, config: Config) -> None:
-        """Note what `%config` sets, also where it is the value that stood already."""
+        """Record what `%config` sets, even to the value it already has."""
         super().update_config(config)
         values = self._values()
         for name in config.get(type(self).__name__, {}):
@@ -79,22 +81,22 @@ class CmdMagics(Magics):
     def cmd(
         self, line: str, cell: str | None = None, local_ns: dict[str, object] | None = None
     ) -> object:
-        """Ask a language model; the text of the cell is the prompt. `%cmd help` lists it all."""
+        """Ask a language model; the text of the cell is the prompt. See `%cmd help`."""
         if cell is None:
             return self.run_line(line, local_ns)
         self.cells.cell(line, cell, local_ns or {})
         return None
 
     def run_line(self, line: str, local_ns: dict[str, object] | None = None) -> object:
-        """Run a `%cmd` line and give its result."""
+        """Run a `%cmd` line and return its result."""
         result = self.cells.line(line, local_ns or {})
         self.model = self.choices.get("model", self.model)  # `%cmd use` may have chosen it
         return result
 
     @property
     def cells(self) -> CellRunner:
-        """What does the work, loaded when it is first needed."""
-        with self._lock:  # a front end may ask beside the first cell
+        """The cell runner, loaded on first use."""
+        with self._lock:  # a front end may ask while the first cell runs
             if self._cells is None:
                 from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415  loading the extension is light
 
@@ -105,18 +107,18 @@ class CmdMagics(Magics):
         return self.trait_values(config=True)
 
 
-def _whole_help() -> str:
-    """Return what `%cmd?` and `%%cmd?` show; IPython asks for it by this function's place below."""
+def _full_help() -> str:
+    """Return the help of `%cmd?` and `%%cmd?`, which IPython gets by `getdoc`."""
     from cc_jupyter.commands.registry import help_text  # noqa: PLC0415  loading the extension is light
 
     return f"{help_text()}\n\n{help_text('options')}"
 
 
-CmdMagics.cmd.getdoc = _whole_help  # type: ignore[union-attr]  # IPython's hook
+CmdMagics.cmd.getdoc = _full_help  # type: ignore[union-attr]  # IPython's hook
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add the magics and what keeps a prompt as it was typed; a second time changes nothing."""
+    """Add the magics, input transforms and completion; loading again changes nothing."""
     if _loaded(shell) is not None:
         return
     magics, table = CmdMagics(shell), shell.magics_manager.magics
@@ -130,7 +132,7 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take back what `load` added, and give back what it replaced."""
+    """Remove what `load` added and restore what it replaced."""
     magics = _loaded(shell)
     if magics is None:
         return
@@ -160,7 +162,7 @@ def _loaded(shell: InteractiveShell) -> CmdMagics | None:
 
 
 def _script_magic(shell: InteractiveShell) -> dict[str, Any]:
-    """Return IPython's own `%%cmd` if it exists by now: IPython makes it at its first use."""
+    """Return IPython's own `%%cmd` if it exists yet: IPython creates it on first use."""
     scripts = shell.magics_manager.registry.get("ScriptMagics")
     cells = {} if scripts is None else scripts.magics.get("cell", {})
     return {"cmd": cells["cmd"]} if "cmd" in cells else {}

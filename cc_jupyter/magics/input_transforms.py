@@ -1,10 +1,10 @@
-"""Keeps a prompt as it was typed on its way through IPython's input transforms.
+"""Keep a prompt as typed on its way through IPython's input transforms.
 
-Tried on IPython 9.18: a line that ends in `?` is taken for a request for help, and the cell stays
-green; a cell with a `>>>` in it loses its prompts and its indentation, and every cell the blanks on
-its empty lines; a `%%cmd -h` without a body is refused before the magic sees it. Both classes here
-are added by IPython's documented ways in and make of such a line or cell the very call that
-IPython makes of all others.
+Measured on IPython 9.18: a line that ends in `?` is treated as a request for help, and the cell
+succeeds; a cell with a `>>>` in it loses its prompts and its indentation, and every cell the blanks
+on its empty lines; a `%%cmd -h` without a body is rejected before the magic sees it. Both classes
+here use IPython's documented hooks and turn such a line or cell into the same call that IPython
+makes of all others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class AskLine(TokenTransformBase):
     priority = 0  # before IPython's help, which has 5
 
     def __init__(self, start: tuple[int, int], magic: tuple[int, int]) -> None:
-        # where the statement starts decides whose turn it is
+        # the start of the statement decides which transform runs first
         super().__init__(start)  # type: ignore[no-untyped-call]  # IPython's
         self._line, self._column = magic[0] - 1, magic[1]
 
@@ -51,12 +51,12 @@ class AskLine(TokenTransformBase):
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
-        """Write the line as the call that IPython itself makes of one without a mark at its end.
+        """Replace the line with the call that IPython makes of one without a `?` at its end.
 
         Raises
         ------
         SyntaxError
-            It is no prompt; what IPython makes of the line holds.
+            It is not a prompt; IPython transforms the line as usual.
         """
         last = min(find_end_of_continued_line(lines, self._line), len(lines) - 1)
         typed = [lines[self._line][self._column :], *lines[self._line + 1 : last + 1]]
@@ -70,23 +70,23 @@ class AskLine(TokenTransformBase):
 
 
 class PromptCell:
-    """Makes a call of a `%%cmd` cell before IPython tidies up what it takes for code."""
+    """Turns a `%%cmd` cell into a call before IPython cleans it up as code."""
 
-    has_side_effects = True  # IPython's word for: not while the user is still typing
+    has_side_effects = True  # so IPython does not run it while the user is still typing
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Return the call, or the lines as they are if they are no `%%cmd` cell."""
+        """Return the call, or the lines unchanged if they are not a `%%cmd` cell."""
         found = _CELL.fullmatch(lines[0].rstrip()) if lines else None
         if found is None:
             return lines
         indent = found["indent"]
         if any(line.strip() and not line.startswith(indent) for line in lines):
-            return lines  # a magic that stands further in than its text is none
-        # IPython refuses a cell without a body; whether it may have none is for the magic to say
+            return lines  # a magic indented further than its text is not one
+        # IPython rejects a cell without a body; the magic decides whether it needs one
         body = "".join(line.removeprefix(indent) for line in lines[1:]) or "\n"
         return [f"get_ipython().run_cell_magic('cmd', {found['line'] or ''!r}, {body!r})\n"]
 
     def add_to(self, transforms: list[Callable[[list[str]], list[str]]]) -> None:
-        """Take the place before the first that changes more than empty lines above."""
+        """Insert it before the first transform that changes more than empty lines above."""
         place = transforms.index(leading_indent) if leading_indent in transforms else 0
         transforms.insert(place, self)

@@ -167,7 +167,7 @@ class BudgetWatcher:
                 f"the answer was cut off: it exceeds the budget of {self._budget.usd:f} US dollars"
                 f" per {self._budget.period}",
                 hint="the text received is saved; %cmd budget AMOUNT raises the budget,"
-                " %cmd continue continues the answer",
+                " %cmd continue completes the answer",
             )
 
     def note(self, reply: Reply) -> str | None:

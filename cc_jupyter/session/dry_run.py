@@ -94,13 +94,11 @@ def _cut(text: str) -> str:
 def _redacted(value: Any, key: str) -> Any:  # noqa: ANN401  any JSON
     if isinstance(value, str):
         text = redact(value, (key,))
-        return text if len(text) < _LONG_DATA or not _BASE64.match(text) else _shortened(text)
+        if len(text) < _LONG_DATA or not _BASE64.match(text):
+            return text
+        return f"{text[:40]}… [{len(text):,} characters]"
     if isinstance(value, list):
         return [_redacted(item, key) for item in value]
     if isinstance(value, dict):
         return {name: _redacted(item, key) for name, item in value.items()}
     return value
-
-
-def _shortened(data: str) -> str:
-    return f"{data[:40]}… [{len(data):,} characters]"

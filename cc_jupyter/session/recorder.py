@@ -148,8 +148,8 @@ class TurnRecorder:
         if not self._stale or self._prepared.request.endpoint != "/messages":
             return None
         return (
-            f"{pluralize(len(self._stale), 'later turn')} now follow changed text: the next prompt"
-            " bills them in full, not at the cache price"
+            f"the text before {pluralize(len(self._stale), 'later turn')} changed: the next prompt"
+            " pays for them in full, not at the cache price"
         )
 
     @property

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-UPSTREAM = "what was said before it changed"
-AGAIN = "a cell before it runs again"
+UPSTREAM = "an earlier turn changed"
+AGAIN = "an earlier cell runs again"
 
 
 def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str]:
@@ -68,13 +68,6 @@ class SlotOrder:
     places: list[int]
     own: frozenset[int]
     """The places to which this order applies; the others only lie between them."""
-
-
-def stale_reasons(
-    session: Session, user_ns: Mapping[str, object], thread: Thread, place: int
-) -> tuple[str, ...]:
-    """Return why the answer in a place is stale; empty: it is not, or there is none."""
-    return Staleness(session, user_ns).reasons(thread, place)
 
 
 class Staleness:
@@ -271,7 +264,7 @@ class _Refresh:
     def _expected(self, cell_id: str) -> LedgerRow:
         """Add up the expected cost of all requests of a cell."""
         return total(
-            self._estimate(thread, slot, slot.turn)
+            _ledger_row(self._expected_cost(self._spec(thread, slot, slot.turn)))
             for thread in self._threads
             for slot in thread.slots
             if slot.turn is not None
@@ -279,12 +272,6 @@ class _Refresh:
             and slot.key.cell_id == cell_id
             and self._is_here(slot)
         )
-
-    def _estimate(self, thread: Thread, slot: TurnSlot, turn: Turn) -> LedgerRow:
-        cost = self._expected_cost(self._spec(thread, slot, turn))
-        if cost.usd is None:
-            return LedgerRow("", requests=1, unknown_cost=1)
-        return LedgerRow("", requests=1, estimated_usd=cost.usd)
 
     def _spec(self, thread: Thread, slot: TurnSlot, turn: Turn) -> PromptSpec:
         """Return the prompt of a turn; for one of another process, as far as its record has it."""
@@ -322,6 +309,12 @@ class _Refresh:
         if model not in self._known:
             self._known[model] = model in self._session.models.known(settings)
         return self._known[model]
+
+
+def _ledger_row(cost: Cost) -> LedgerRow:
+    if cost.usd is None:
+        return LedgerRow("", requests=1, unknown_cost=1)
+    return LedgerRow("", requests=1, estimated_usd=cost.usd)
 
 
 @dataclass(slots=True)

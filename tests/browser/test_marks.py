@@ -56,7 +56,7 @@ def two_turns(open_notebook, provider) -> LabNotebook:
 
 def test_what_stands_on_a_changed_answer_is_stale(two_turns, provider):
     run(two_turns, provider, 1, "Another one.")
-    expect(mark(two_turns, 2, "Stale: what was said before it changed")).to_be_visible()
+    expect(mark(two_turns, 2, "Stale: an earlier turn changed")).to_be_visible()
     expect(two_turns.cell(1).locator(".cc-warning")).to_have_count(0)
     run(two_turns, provider, 2, "Another two.")
     expect(two_turns.cell(2).locator(".cc-warning")).to_have_count(0)

@@ -362,7 +362,7 @@ def test_versions_are_told_compared_and_chosen(notebook, comm):
     assert chosen["outputs"][0]["data"]["text/plain"] == "a red house"
     state = comm.ask("get_state", notebook="")
     assert state["cells"]["c1"]["active"] == 1
-    assert state["cells"]["c2"]["reasons"] == ["what was said before it changed"]
+    assert state["cells"]["c2"]["reasons"] == ["an earlier turn changed"]
     say(notebook, "a window", "c3", "what else")
     assert notebook.said[:2] == ["hello", "a red house"]
 
@@ -467,7 +467,7 @@ def test_an_answer_on_a_changed_variable_is_stale_and_its_refresh_has_a_price(no
     plan = comm.ask("get_refresh_plan", notebook="a.ipynb")
     assert [(each["cell_id"], each["reasons"]) for each in plan["cells"]] == [
         ("c1", ["`number` changed"]),
-        ("c2", ["a cell before it runs again"]),
+        ("c2", ["an earlier cell runs again"]),
     ]
     assert plan["cost"].startswith("~")
     assert len(notebook.posts) == 2

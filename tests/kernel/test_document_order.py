@@ -123,10 +123,10 @@ def test_an_unknown_order_fails_the_cell_and_names_the_two(notebook):
 def reasons(notebook, cell):
     """Return why the first answer of a cell is stale."""
     notebook.check(
-        "from cc_jupyter.session.staleness import stale_reasons\n"
+        "from cc_jupyter.session.staleness import Staleness\n"
         f"session = {SESSION}\nthread = session.conversations.thread()\n"
         f"place = [slot.key.cell_id for slot in thread.slots].index({cell!r})\n"
-        "found = stale_reasons(session, get_ipython().user_ns, thread, place)"
+        "found = Staleness(session, get_ipython().user_ns).reasons(thread, place)"
     )
     return notebook.value("list(found)")
 
@@ -174,8 +174,8 @@ def test_the_plan_of_a_refresh_names_the_cells_in_order_with_their_cost(notebook
         f"plan = refresh_plan({SESSION}, get_ipython().user_ns, 'n.ipynb')"
     )
     assert notebook.value("[(s.cell_id, s.thread, list(s.reasons)) for s in plan.steps]") == [
-        ["b", "default", ["what was said before it changed", "`topic` changed"]],
-        ["c", "default", ["what was said before it changed"]],
+        ["b", "default", ["an earlier turn changed", "`topic` changed"]],
+        ["c", "default", ["an earlier turn changed"]],
     ]
     assert notebook.value("format_sum(plan.total)").startswith(("~$0.", "~<$0."))
     assert len(notebook.posts) == sent

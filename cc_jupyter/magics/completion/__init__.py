@@ -1,8 +1,8 @@
-"""What Tab offers on `%cmd` lines and in `%%cmd` cells, from the cell and the cursor alone.
+"""Complete `%cmd` lines and `%%cmd` cells from the cell and the cursor alone.
 
-The grammar and the words come from `prompt.options` and `commands.registry`; names (models,
-threads, files, variables) come from a `NameSource`. In a prompt, only an open `{{ }}` is completed:
-prose is not code.
+The grammar is that of `prompt.options`; the words are its options and the commands of
+`commands.registry`. Names of models, threads, files and variables come from a `NameSource`. In a
+prompt outside `{{ }}` there is nothing to complete: it is prose.
 """
 
 from __future__ import annotations
@@ -29,11 +29,56 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.options import OptionSpec, Word
 
 
-_EXPORTS = (".md", ".json", ".ipynb")
+_CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
+_LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
+_OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
+_EXPORT_SUFFIXES = (".md", ".json", ".ipynb")
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
+_MAX_EXPRESSION_CHARS = 10_000
+"""An expression that begins further back than this is not found."""
+_TOKEN = re.compile(
+    r"""
+      (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
+                | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
+                | "     (?: [^"\\\n] | \\. )*+ "
+                | '     (?: [^'\\\n] | \\. )*+ ' )
+    | (?P<endless> ["'] )
+    | (?P<open>    [(\[{] )
+    | (?P<close>   [)\]}] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def complete(cell: str, line: int, column: int, names: NameSource) -> Completions | None:
+    """Return the completions at the cursor; `None`: the line is not one of ours.
+
+    Parameters
+    ----------
+    cell
+        The whole cell.
+    line, column
+        The position of the cursor, from 0; only a newline ends a line.
+    """
+    lines = cell.split("\n")
+    first = next((number for number, text in enumerate(lines) if text.strip()), 0)
+    text = lines[line]
+    head = _CELL.match(lines[first])
+    if head is not None and line > first:
+        if any(word.text == "--raw" for word in split_words(f"{lines[first][head.end() :]} ")[0]):
+            return Completions()
+        before = "\n".join([*lines[first + 1 : line], text[:column]])
+        return in_prompt(before, text[column:], names)
+    if head is not None and line == first and head[0][-1].isspace() and column >= head.end():
+        return OptionLine(text[head.end() :], column - head.end(), names).offer()
+    found = _LINE.match(text)
+    if head is not None or found is None or column < found.end():
+        return None
+    return on_command(text[found.end() :], column - found.end(), names)
 
 
 def on_command(line: str, column: int, names: NameSource) -> Completions:
-    """Complete what stands behind `%cmd`."""
+    """Complete the text after `%cmd`."""
     command, before = _first_word(line[:column])
     if before is None:
         return Completions(command, prefixed(command, (each.name for each in COMMANDS), "command"))
@@ -42,7 +87,7 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
         return Completions()
     start = column - len(before)
     if spec.takes == ("options",):
-        filled = command == "ask"  # the others take what is typed as it stands
+        filled = command == "ask"  # the others take the text as typed
         return OptionLine(line[start:], len(before), names, ask=True, filled=filled).offer()
     if "file" in spec.takes:
         path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may hold blanks
@@ -52,19 +97,19 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
 
 
 def _first_word(text: str) -> tuple[str, str | None]:
-    """Return the command and what stands behind it; `None`: the cursor is still in it."""
+    """Return the command and the text after it; `None`: the cursor is still in the command."""
     end = next((at for at, letter in enumerate(text) if letter.isspace()), None)
     return (text, None) if end is None else (text[:end], text[end:].lstrip())
 
 
 def _on_path(path: str, names: NameSource) -> Completions:
     quote = path[:1] if path[:1] in ("'", '"') else ""
-    found = names.files(path.removeprefix(quote), _EXPORTS)
+    found = names.files(path.removeprefix(quote), _EXPORT_SUFFIXES)
     return Completions(path, [Candidate(quote + each, "file") for each in found])
 
 
 def _on_words(spec: CommandSpec, before: str, names: NameSource) -> Completions:
-    """Complete a word of a command that splits its line at blanks and knows no quotes."""
+    """Complete a word of a command that splits its line at blanks and has no quotes."""
     words = before.split()
     fragment = words.pop() if before[-1:].strip() else ""
     if fragment.startswith("-"):
@@ -81,7 +126,7 @@ def _on_words(spec: CommandSpec, before: str, names: NameSource) -> Completions:
     found = [*_positional(spec, plain, fragment, names)]
     if not fragment:
         found += prefixed(fragment, _flags(spec, words), "option")
-    # what holds a blank could not be read back
+    # a word with a blank could not be read back
     return Completions(fragment, [each for each in found if not re.search(r"\s", each.text)])
 
 
@@ -106,7 +151,7 @@ def _positional(
     if kind is None or (place >= len(spec.takes) and not repeats):
         return
     if not repeats and place > 0 and words[0] in spec.words and words[0] != kind:
-        return  # `forget turn` wants no thread
+        return  # `forget turn` takes no thread
     for each in _of_kind(kind, fragment, names):
         if each.text not in spec.words:
             yield each
@@ -128,17 +173,13 @@ def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
             return []
 
 
-_OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
-_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
-
-
 class OptionLine:
-    """The options before a prompt, with the cursor in them.
+    """Completes the options before a prompt.
 
     Parameters
     ----------
     line, column
-        What stands behind `%%cmd` or the command, and the cursor in it.
+        The text after `%%cmd` or the command, and the cursor in it.
     ask
         Whether the prompt follows on the same line, and `->` is part of it.
     filled
@@ -156,19 +197,19 @@ class OptionLine:
         self._given: set[str] = set()
 
     def offer(self) -> Completions:
-        """Return what fits at the cursor."""
+        """Return the completions at the cursor."""
         words, start = split_words(self._before, arrow=not self._ask)
         pending: OptionSpec | None = None
         for word in words:
             name, equals, _ = word.text.partition("=")
             spec = _OPTIONS.get(name)
             if not self._ask and word.text == ARROW:
-                return self._capture(self._before[word.end :])
+                return self._type_name(self._before[word.end :])
             if spec is not None:
                 self._given.add(spec.field)
                 pending = spec if spec.metavar is not None and not equals else None
             elif pending is not None:
-                pending = None  # this word is its value
+                pending = None  # this word is the value
             elif self._ask:
                 return self._prompt(self._before[word.start :])
         return self._at_fragment(self._before[start:], pending)
@@ -195,7 +236,7 @@ class OptionLine:
             return Completions()
         return in_prompt(text, self._after, self._names)
 
-    def _capture(self, text: str) -> Completions:
+    def _type_name(self, text: str) -> Completions:
         """Complete the TYPE of `-> NAME: TYPE`."""
         _, colon, kind = text.partition(":")
         fragment = re.split(r"[^\w.]", kind)[-1]
@@ -205,10 +246,8 @@ class OptionLine:
             return self._names.python(fragment, "")
         return Completions(fragment, prefixed(fragment, self._names.types(), "class"))
 
-    # ── values
-
     def _value(self, spec: OptionSpec, typed: str) -> Completions:
-        names, fragment = self._names, _open(typed)
+        names, fragment = self._names, _without_quotes(typed)
         found: list[Candidate] = []
         match spec.field:
             case "model":
@@ -225,19 +264,19 @@ class OptionLine:
                 return in_prompt(typed, self._after, names)
             case _:
                 found = prefixed(fragment, spec.choices, "value")
-        return Completions(typed, list(self._written(found)))
+        return Completions(typed, list(self._quoted(found)))
 
     def _image(self, typed: str, fragment: str) -> Completions:
-        files = [Candidate(each, "file") for each in self._names.files(fragment, _IMAGES)]
-        found = list(self._written(files))
-        if typed == fragment:  # an expression stands without quotes of its own
+        files = [Candidate(each, "file") for each in self._names.files(fragment, _IMAGE_SUFFIXES)]
+        found = list(self._quoted(files))
+        if typed == fragment:  # an expression has no quotes around it
             found += prefixed(fragment, self._names.variables(), "instance")
         if found or not re.search(r"[.\[(]", typed):
             return Completions(typed, found)
         return self._names.python(typed, self._after)
 
-    def _written(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        """Put what has blanks into quotes; leave out what no quotes can hold."""
+    def _quoted(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Quote values with blanks; skip those that cannot be quoted."""
         for each in candidates:
             for quote in ("", '"', "'"):
                 text = f"{quote}{each.text}{quote}"
@@ -246,7 +285,7 @@ class OptionLine:
                     break
 
     def _model(self) -> str | None:
-        """Return the model that the line names, before or behind the cursor."""
+        """Return the model that the line names, before or after the cursor."""
         words = [*split_words(f"{self._line} ", arrow=not self._ask)[0]]
         for word, following in zip(words, [*words[1:], None], strict=True):
             name, equals, value = word.text.partition("=")
@@ -258,7 +297,7 @@ class OptionLine:
 
 
 def split_words(text: str, *, arrow: bool = True) -> tuple[list[Word], int]:
-    """Return the words that are whole, and where the one begins in which the text ends."""
+    """Return the complete words, and the start of the word in which the text ends."""
     words: list[Word] = []
     position = 0
     while True:
@@ -274,8 +313,8 @@ def split_words(text: str, *, arrow: bool = True) -> tuple[list[Word], int]:
         position = word.end
 
 
-def _open(typed: str) -> str:
-    """Return a value without its quotes, of which the second may be missing."""
+def _without_quotes(typed: str) -> str:
+    """Return a value without its quotes; the closing one may be missing."""
     if is_quoted(typed):
         return unquoted(typed)
     return typed[1:] if typed[:1] in ("'", '"') else typed
@@ -289,34 +328,18 @@ def _reads_back(text: str, value: str, *, arrow: bool) -> bool:
     return word is not None and (word.text, word.value) == (text, value)
 
 
-_LONGEST_EXPRESSION = 10_000
-"""An expression that began further back than so many characters is not looked for."""
-_TOKEN = re.compile(
-    r"""
-      (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
-                | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
-                | "     (?: [^"\\\n] | \\. )*+ "
-                | '     (?: [^'\\\n] | \\. )*+ ' )
-    | (?P<endless> ["'] )
-    | (?P<open>    [(\[{] )
-    | (?P<close>   [)\]}] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
 def in_prompt(before: str, after: str, names: NameSource) -> Completions:
-    """Complete the expression the cursor stands in; in prose there is nothing to complete."""
-    expression = open_expression(before[-_LONGEST_EXPRESSION:])
+    """Complete the expression at the cursor; prose has no completions."""
+    expression = open_expression(before[-_MAX_EXPRESSION_CHARS:])
     if expression is None:
         return Completions()
     return names.python(expression.lstrip(), after.partition("}}")[0])
 
 
 def open_expression(text: str) -> str | None:
-    r"""Return what stands behind a `{{` that is not closed yet; `None`: the text ends in prose.
+    r"""Return the text after a `{{` that is not closed yet; `None`: the text ends in prose.
 
-    `\{{` opens nothing. An expression that can't become one ends at the next `}}`.
+    `\{{` opens nothing. An invalid expression ends at the next `}}`.
     """
     position = 0
     while (opening := text.find("{{", position)) >= 0:
@@ -331,7 +354,7 @@ def open_expression(text: str) -> str | None:
 
 
 def _end(text: str, start: int) -> int | None:
-    """Return the place behind the `}}` that ends an expression; `None`: it is open."""
+    """Return the position after the `}}` that ends an expression; `None`: it is open."""
     depth = 0
     broken = len(text)
     for token in _TOKEN.finditer(text, start):
@@ -349,36 +372,3 @@ def _end(text: str, start: int) -> int | None:
                 break
     place = text.find("}}", broken)
     return None if place < 0 else place + 2
-
-
-__all__ = ["Names", "Offer", "complete"]
-
-_CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
-_LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
-
-
-def complete(cell: str, line: int, column: int, names: NameSource) -> Completions | None:
-    """Return what fits at the cursor; `None`: the place is not ours.
-
-    Parameters
-    ----------
-    cell
-        All of the cell.
-    line, column
-        Where the cursor stands, from 0; lines end in a newline and nothing else.
-    """
-    lines = cell.split("\n")
-    first = next((number for number, text in enumerate(lines) if text.strip()), 0)
-    text = lines[line]
-    head = _CELL.match(lines[first])
-    if head is not None and line > first:
-        if any(word.text == "--raw" for word in split_words(f"{lines[first][head.end() :]} ")[0]):
-            return Completions()
-        before = "\n".join([*lines[first + 1 : line], text[:column]])
-        return in_prompt(before, text[column:], names)
-    if head is not None and line == first and head[0][-1].isspace() and column >= head.end():
-        return OptionLine(text[head.end() :], column - head.end(), names).offer()
-    found = _LINE.match(text)
-    if head is not None or found is None or column < found.end():
-        return None
-    return on_command(text[found.end() :], column - found.end(), names)

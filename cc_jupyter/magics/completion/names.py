@@ -1,11 +1,11 @@
-"""The names Tab can insert: models, threads, files, variables, and expressions in `{{ }}`.
+"""The names that completion offers: models, threads, files, variables and expressions.
 
-Nothing is requested: a name in no list on this disk is not offered. If a settings file cannot be
-read or the history is locked, Tab offers less; the next cell reports the problem.
+No provider is queried: only names in lists on this disk are offered. If a settings file cannot be
+read or the history is locked, fewer names are offered; the next cell reports the problem.
 
-Expressions are completed by a completer of IPython's own class that looks at live objects only: the
-shell's completer would also offer magics and files, remember the query, and run jedi, which takes
-longer than a Tab may.
+Expressions are completed by an `IPCompleter` separate from IPython's own, which would also offer
+magics and files, remember the last query and run jedi, which is too slow for a Tab. The separate
+one looks at live objects only.
 """
 
 from __future__ import annotations
@@ -38,22 +38,31 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-_LOCAL = "local"
-_NO_FIT = 3
+_NO_MATCH = 3
+_TYPES = ("str", "int", "float", "bool", "list", "dict", "set", "tuple", "None")
+_KEY_VARIABLE = re.compile(r"(?:KEY|TOKEN)\d*\Z", re.IGNORECASE)
+_MAX_FILES = 500
+_DISABLED_MATCHERS = [
+    "IPCompleter.magic_matcher",
+    "IPCompleter.file_matcher",
+    "IPCompleter.magic_config_matcher",
+    "IPCompleter.magic_color_matcher",
+    "IPCompleter.custom_completer_matcher",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One thing to insert."""
+    """One text to insert."""
 
     text: str
     kind: str
-    """What the menu of a front end says it is."""
+    """Its kind, as the menu of a front end shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completions:
-    """What may stand in the place of what was typed."""
+    """The texts that may replace what was typed."""
 
     fragment: str = ""
     """The end of the text before the cursor that each candidate replaces."""
@@ -61,50 +70,50 @@ class Completions:
 
 
 class NameSource(Protocol):
-    """Who knows the names there are. Nothing here may ask a provider."""
+    """Knows the names that exist. No method may query a provider."""
 
     def models(self) -> Sequence[tuple[str, str]]:
-        """Return the id of each model and the name that people know it by."""
+        """Return the id and the display name of each model."""
 
     def efforts(self, model: str | None) -> Sequence[str]:
-        """Return the efforts that a model takes; `None`: the one in force."""
+        """Return the efforts that a model accepts; `None`: the current model."""
 
     def aliases(self) -> Sequence[str]:
         """Return the user's short names of models."""
 
     def threads(self) -> Sequence[str]:
-        """Return the threads of this session, then those of the history, newest first."""
+        """Return the threads of this session, then those in the history, newest first."""
 
     def variables(self) -> Sequence[str]:
-        """Return the user's own names."""
+        """Return the names of the user's variables."""
 
     def types(self) -> Sequence[str]:
         """Return the names of types that an answer may have."""
 
     def key_variables(self) -> Sequence[str]:
-        """Return the environment variables that look as if they held a key."""
+        """Return the environment variables whose names suggest a key."""
 
     def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
-        """Return folders, and files with these endings, whose path begins like this."""
+        """Return folders, and files with these suffixes, whose path has this beginning."""
 
     def python(self, before: str, after: str) -> Completions:
-        """Return what IPython itself offers in an expression with the cursor in it."""
+        """Return IPython's own completions for an expression around the cursor."""
 
 
 def prefixed(fragment: str, texts: Iterable[str], kind: str) -> list[Candidate]:
-    """Return what begins with the fragment."""
+    """Return the candidates that begin with the fragment."""
     return [Candidate(text, kind) for text in texts if text.startswith(fragment)]
 
 
 def models(fragment: str, names: NameSource) -> list[Candidate]:
-    """Return the models and their short names that hold the fragment."""
+    """Return the models and aliases that contain the fragment."""
     known = [(each, "", "alias") for each in names.aliases()]
-    known.append((_LOCAL, "", "model"))
+    known.append((LOCAL, "", "model"))
     return ranked(fragment, known + [(each, name, "model") for each, name in names.models()])
 
 
 def ranked(fragment: str, known: Iterable[tuple[str, str, str]]) -> list[Candidate]:
-    """Return what holds the fragment in its text or name: first what begins with it."""
+    """Return the candidates that contain the fragment in text or name, prefixes first."""
     wanted = fragment.casefold()
     ranks: tuple[list[Candidate], ...] = ([], [], [])
     for text, name, kind in known:
@@ -117,18 +126,13 @@ def ranked(fragment: str, known: Iterable[tuple[str, str, str]]) -> list[Candida
 def _rank(wanted: str, text: str) -> int:
     at = text.find(wanted)
     if at <= 0:
-        return 0 if at == 0 else _NO_FIT
-    # `flash` finds what has a part of that name before what has it in the middle of a word
+        return 0 if at == 0 else _NO_MATCH
+    # a match at the start of a word comes before one in the middle of a word
     return 1 if re.search(rf"(?<![^\W_]){re.escape(wanted)}", text) else 2
 
 
-_TYPES = ("str", "int", "float", "bool", "list", "dict", "set", "tuple", "None")
-_HOLDS_A_KEY = re.compile(r"(?:KEY|TOKEN)\d*\Z", re.IGNORECASE)
-_MOST_FILES = 500
-
-
 class KnownNames:
-    """What Tab may offer in one shell.
+    """The names that one shell offers.
 
     Parameters
     ----------
@@ -144,16 +148,14 @@ class KnownNames:
         self._profile = profile
         self._expressions = Expressions(shell)
         self._stored: tuple[object, tuple[str, ...]] = (None, ())
-        """The names of stored threads, and the state of the file they were read from."""
-
-    # ── models
+        """The state of the history file, and the names of the threads read from it."""
 
     def models(self) -> Sequence[tuple[str, str]]:
-        """Return the id of each model and the name that people know it by."""
+        """Return the id and the display name of each model."""
         return [(each.id, each.spec.name) for each in self._models().values()]
 
     def efforts(self, model: str | None) -> Sequence[str]:
-        """Return the efforts that a model takes; `None`: the one in force."""
+        """Return the efforts that a model accepts; `None`: the current model."""
         settings = self._settings()
         name = model or settings.model or ""
         known = self._models().get(settings.alias.get(name, name))
@@ -170,20 +172,18 @@ class KnownNames:
     def _settings(self) -> Settings:
         try:
             return load_settings(self._choices, self._profile)
-        except ConfigError:  # the next cell says what is wrong with it
+        except ConfigError:  # the next cell reports the problem
             return Settings()
 
-    # ── threads
-
     def threads(self) -> Sequence[str]:
-        """Return the threads of this session, then those of the history, newest first."""
+        """Return the threads of this session, then those in the history, newest first."""
         session = _session()
         live = () if session is None else session.conversations.names
         stored = self._stored_threads() if self._settings().history else ()
         return list(dict.fromkeys((*live, *stored)))
 
     def _stored_threads(self) -> tuple[str, ...]:
-        """Read them again only when something was written since."""
+        """Return the names of stored threads; read again only after a change."""
         from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  seldom needed
         from cc_jupyter.conversation.store.queries import thread_names  # noqa: PLC0415  seldom needed
 
@@ -192,53 +192,51 @@ class KnownNames:
         if state != self._stored[0]:
             try:
                 self._stored = (state, thread_names(path))
-            except StoreError:  # locked or broken: the turn that needs it says so
+            except StoreError:  # locked or broken: the next turn reports it
                 return self._stored[1]
         return self._stored[1]
 
-    # ── names of Python and the system
-
     def variables(self) -> Sequence[str]:
-        """Return the user's own names."""
+        """Return the names of the user's variables."""
         return list(self._expressions.own_names())
 
     def types(self) -> Sequence[str]:
-        """Return the names of types that an answer may have, the user's own first."""
+        """Return the names of types that an answer may have, the user's classes first."""
         namespace = self._shell.user_ns
         own = [name for name in self.variables() if isinstance(namespace.get(name), type)]
         return [*own, *(name for name in _TYPES if name == "None" or hasattr(builtins, name))]
 
     def key_variables(self) -> Sequence[str]:
-        """Return the environment variables that look as if they held a key."""
-        return sorted(name for name in os.environ if _HOLDS_A_KEY.search(name))
+        """Return the environment variables whose names suggest a key."""
+        return sorted(name for name in os.environ if _KEY_VARIABLE.search(name))
 
     def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
-        """Return folders, and files with these endings, whose path begins like this."""
+        """Return folders, and files with these suffixes, whose path has this beginning."""
         folder, name = os.path.split(beginning)
         before = beginning[: len(beginning) - len(name)]
         place = os.path.expanduser(folder or ".")  # noqa: PTH111  an unknown `~user` is no error
         found = sorted(_entries(place, name, endings))
-        return [before + each for each in found[:_MOST_FILES]]
+        return [before + each for each in found[:_MAX_FILES]]
 
     def python(self, before: str, after: str) -> Completions:
-        """Return what IPython itself offers in an expression with the cursor in it."""
+        """Return IPython's own completions for an expression around the cursor."""
         return self._expressions.offer(before, after)
 
 
 def _listed(settings: Settings) -> ModelList:
-    """Return the provider's list as it was last kept; it may be empty."""
+    """Return the provider's list as last cached; it may be empty."""
     if settings.base_url == LOCAL:
         return ModelList({}, 0.0)
     try:
         root = api_root(settings.base_url, allow_http=settings.allow_http)
-    except ConfigError:  # the next cell says what is wrong with it
+    except ConfigError:  # the next cell reports the problem
         return ModelList({}, 0.0)
     session = _session()
     return cached_models(root) if session is None else session.models.listed(root)
 
 
 def _session() -> Session | None:
-    """Return the session if there is one: to load all it needs takes longer than a Tab may."""
+    """Return the session if there is one: loading it takes too long for a Tab."""
     if "cc_jupyter.session.session" not in sys.modules:
         return None
     from cc_jupyter.session.session import shared_session  # noqa: PLC0415  see above
@@ -247,7 +245,7 @@ def _session() -> Session | None:
 
 
 def _state(path: Path) -> object:
-    """Return something that changes whenever the history does; `None`: there is none."""
+    """Return a value that changes whenever the history does; `None`: there is none."""
     found = []
     for part in (path, path.with_name(f"{path.name}-wal")):
         with contextlib.suppress(OSError):  # it need not be there
@@ -257,7 +255,7 @@ def _state(path: Path) -> object:
 
 
 def _entries(folder: str, beginning: str, endings: tuple[str, ...]) -> Iterator[str]:
-    # no such folder, or none that could be: no files
+    # a folder that does not or cannot exist has no files
     with contextlib.suppress(OSError, ValueError), os.scandir(folder) as entries:
         for entry in entries:
             hidden = entry.name.startswith(".") and not beginning.startswith(".")
@@ -269,24 +267,15 @@ def _entries(folder: str, beginning: str, endings: tuple[str, ...]) -> Iterator[
                 yield entry.name
 
 
-_NOT_FOR_EXPRESSIONS = [
-    "IPCompleter.magic_matcher",
-    "IPCompleter.file_matcher",
-    "IPCompleter.magic_config_matcher",
-    "IPCompleter.magic_color_matcher",
-    "IPCompleter.custom_completer_matcher",
-]
-
-
 class Expressions:
-    """Gives what fits in an expression over the user's namespace."""
+    """Completes expressions over the user's namespace."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._completer: IPCompleter | None = None
 
     def offer(self, before: str, after: str) -> Completions:
-        """Return attributes, keys or names; the user's own names come first.
+        """Return attributes, keys or names; the user's variables come first.
 
         Parameters
         ----------
@@ -294,9 +283,9 @@ class Expressions:
             The expression on both sides of the cursor.
         """
         if before.rfind("[") <= before.rfind("]"):
-            after = ""  # only a key that is closed already must know; IPython 8 stumbles over it
+            after = ""  # only a closed key needs it; IPython 8 fails on it
         with provisionalcompleter():
-            found = self._ours().completions(before + after, len(before))
+            found = self._ready_completer().completions(before + after, len(before))
             fitting: list[Completion] = list(rectify_completions(before + after, found))
         if not fitting:
             return Completions()
@@ -310,14 +299,14 @@ class Expressions:
         )
 
     def own_names(self) -> Iterator[str]:
-        """Return the names of the user's own, without those that IPython has put there."""
+        """Yield the names of the user's variables, without those that IPython defined."""
         namespace, hidden = self._shell.user_ns, self._shell.user_ns_hidden
         for name in list(namespace):
             if not name.startswith("_") and name not in hidden:
                 yield name
 
-    def _ours(self) -> IPCompleter:
-        theirs = self._shell.Completer
+    def _ready_completer(self) -> IPCompleter:
+        shell_completer = self._shell.Completer
         if self._completer is None:
             self._completer = IPCompleter(  # type: ignore[no-untyped-call]  # IPython's
                 shell=self._shell,
@@ -325,13 +314,13 @@ class Expressions:
                 use_jedi=False,
                 backslash_combining_completions=False,
             )
-            self._completer.disable_matchers += _NOT_FOR_EXPRESSIONS
-        self._completer.namespace = theirs.namespace
-        self._completer.global_namespace = theirs.global_namespace
+            self._completer.disable_matchers += _DISABLED_MATCHERS
+        self._completer.namespace = shell_completer.namespace
+        self._completer.global_namespace = shell_completer.global_namespace
         return self._completer
 
 
 def _kind(completion: Completion) -> str:
-    """Say what a completion is; of a name IPython 8 does not."""
+    """Return the kind of a completion; IPython 8 has none for a name."""
     kind = completion.type
     return "instance" if kind in (None, "", "<unknown>") else str(kind)

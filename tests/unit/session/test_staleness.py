@@ -15,7 +15,7 @@ from cc_jupyter.core.messages import Parameters, PromptSpec, TurnKey
 from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
 from cc_jupyter.session.session import Session
-from cc_jupyter.session.staleness import AGAIN, UPSTREAM, refresh_plan, stale_reasons
+from cc_jupyter.session.staleness import AGAIN, UPSTREAM, Staleness, refresh_plan
 from cc_jupyter.usage.ledger import format_sum
 
 MODEL = "deepseek/deepseek-v4-flash"
@@ -33,7 +33,7 @@ def session(monkeypatch):
 
 
 def run(session, cell, *, values=(), thread=None, new=False, cell_number=0, **asked):
-    """Put an answer into its thread as the keeper does, without asking anybody."""
+    """Put an answer into its thread as the recorder does, without sending a request."""
     key = TurnKey(NOTEBOOK, cell, cell_number)
     prompt = asked.pop("prompt", f"what is {cell}?")
     question = PromptSpec(prompt, turn_key=key, thread=thread, new=new, values=values, **asked)
@@ -45,7 +45,7 @@ def run(session, cell, *, values=(), thread=None, new=False, cell_number=0, **as
 
 
 def put_in(user_ns, *expressions):
-    """Return what the composer notes of a prompt's values."""
+    """Return what the prompt builder notes of a prompt's values."""
     return tuple(
         (each, digest_of(to_text(look_up(each, user_ns), each).text)) for each in expressions
     )
@@ -54,7 +54,7 @@ def put_in(user_ns, *expressions):
 def reasons(session, user_ns=None, thread=None):
     """Return the reasons of each place of a thread."""
     live = session.conversations.thread(thread)
-    return [stale_reasons(session, user_ns or {}, live, at) for at in range(len(live.slots))]
+    return [Staleness(session, user_ns or {}).reasons(live, at) for at in range(len(live.slots))]
 
 
 def steps(session, user_ns=None):
@@ -237,7 +237,7 @@ def test_a_place_without_an_answer_is_not_stale(session):
     thread = session.conversations.thread()
     thread.record(thread.reserve(TurnKey(NOTEBOOK, "a", 0)), Turn("a", ""))
     assert reasons(session) == [()]
-    assert stale_reasons(session, {}, thread, 7) == ()
+    assert Staleness(session, {}).reasons(thread, 7) == ()
 
 
 # ── what has to run again
