@@ -5,14 +5,11 @@ Nothing is written unless a command asked for it by name.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.paths import config_folder, make_private
+from cc_jupyter.core.paths import config_folder, make_private, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
 PROJECT_TABLE = ("tool", "cc_jupyter")
 """Where a `pyproject.toml` holds our settings."""
-_PRIVATE, _PUBLIC = 0o600, 0o644
+_PUBLIC = 0o644
 
 
 def config_path() -> Path:
@@ -84,16 +81,10 @@ def _write(path: Path, text: str) -> None:
     try:
         target = path.resolve()  # a link to a file kept elsewhere stays a link
         mode = target.stat().st_mode & 0o777 if target.exists() else _PUBLIC
-        handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-            Path(fresh).chmod(_PRIVATE if is_own else mode)
-            Path(fresh).replace(target)
-        except OSError:
-            with suppress(FileNotFoundError):
-                Path(fresh).unlink()
-            raise
+        with replace_file(target) as file:
+            file.write(text.encode())
+            if not is_own:
+                Path(file.name).chmod(mode)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}", hint="the setting holds for this session"

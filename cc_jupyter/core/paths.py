@@ -12,8 +12,12 @@ import getpass
 import os
 import re
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from cc_jupyter.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _APP = "cc_jupyter"
 _OTHERS = 0o077
@@ -57,6 +61,47 @@ def make_private(path: Path) -> Path:
         with contextlib.suppress(OSError):
             path.chmod(0o700)
     return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` in one step by a UTF-8 file that only this user can read (0600).
+
+    Raises
+    ------
+    OSError
+        It cannot be written; an older file is unchanged.
+    """
+    with replace_file(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def replace_file(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
+    """Open a new file that takes the place of `path`, in one step, when the block ends.
+
+    An exception in the block leaves `path` unchanged and no second file.
+
+    Parameters
+    ----------
+    path
+        A symbolic link is replaced, not followed.
+    mode
+        The permissions of the new file from the start; the umask narrows them.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    part = path.with_name(f".cc_jupyter-{os.urandom(8).hex()}.part")
+    try:
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
+        os.replace(part, path)  # noqa: PTH105  one step, also over an existing file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def _folder(kind: str) -> Path:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from cc_jupyter.client.parsing import count
 from cc_jupyter.core.errors import ConfigError, ConnectError
 from cc_jupyter.core.messages import ApiPath
-from cc_jupyter.core.paths import cache_folder, make_private
+from cc_jupyter.core.paths import cache_folder, make_private, write_private
 from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
@@ -203,12 +201,5 @@ def _path(api_root: str) -> Path:
 def _keep(path: Path, content: object) -> None:
     """Replace the file in one step; a disk that refuses costs a question next time, no answer."""
     with contextlib.suppress(OSError, ConfigError):
-        folder = make_private(path.parent)
-        handle, fresh = tempfile.mkstemp(dir=folder, prefix=path.stem, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file)
-            os.replace(fresh, path)  # noqa: PTH105  `mkstemp` gives a text
-        except OSError:
-            os.unlink(fresh)  # noqa: PTH108  as above
-            raise
+        make_private(path.parent)
+        write_private(path, json.dumps(content))
