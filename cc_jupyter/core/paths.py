@@ -1,8 +1,7 @@
-"""Where the user's files live; the one place that knows, so that one variable moves them all.
+"""The folders of the user's files, private writing into them, and paths without the user's name.
 
-The three functions only compute a path. Whoever writes there calls `make_private` first.
-
-How paths are shown: no user's name stands in what is saved, printed or pasted.
+One variable, `CMD_JUPYTER_HOME`, moves all folders. The folder functions only compute a path: call
+`make_private` before you write there. No saved, printed or pasted path contains the user's name.
 """
 
 from __future__ import annotations
@@ -34,19 +33,19 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what can be fetched again: weights and model lists."""
+    """Return the folder of files that can be downloaded again: weights and model lists."""
     return _folder("cache")
 
 
 def make_private(path: Path) -> Path:
-    """Make `path` a folder for this user alone (0700) and give it back.
+    """Create the folder `path` for this user alone (0700) and return it.
 
     Missing folders above it become private too, as the XDG base directory rules ask.
 
     Raises
     ------
     ConfigError
-        It cannot be made.
+        The folder cannot be created.
     """
     try:
         for folder in [*reversed(path.parents), path]:
@@ -115,7 +114,7 @@ def _folder(kind: str) -> Path:
 
 
 def short_path(path: Path) -> str:
-    """Write the home folder as `~`."""
+    """Return the path with the home folder as `~`."""
     try:
         return str(Path("~") / path.relative_to(Path.home()))
     except (ValueError, RuntimeError):  # elsewhere, or a user without a home
@@ -123,7 +122,7 @@ def short_path(path: Path) -> str:
 
 
 def without_user(text: str) -> str:
-    """Write the home folder as `~` wherever it stands in a text, and a folder named as the user."""
+    """Replace the home folder in a text by `~`, and folders named after the user by `[user]`."""
     try:
         home = str(Path.home())
     except RuntimeError:  # a user without a home
