@@ -1,6 +1,6 @@
-"""Writing settings into `config.toml` or a `pyproject.toml`, with all else in them kept as it is.
+"""Write settings into `config.toml` or a `pyproject.toml`; everything else in them is preserved.
 
-Nothing is written unless a command asked for it by name.
+Nothing is written unless a command explicitly requests it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _PUBLIC = 0o644
 
 
 def config_path() -> Path:
-    """Return the path of the user's own settings; there may be no such file."""
+    """Return the path of the user's own settings; the file may not exist."""
     return config_folder() / "config.toml"
 
 
 def save_setting(names: Sequence[str], value: object, path: Path | None = None) -> Path:
-    """Write one setting; give the file it stands in now.
+    """Write one setting and return the file that now holds it.
 
     Parameters
     ----------
     names
         The tables that lead to it and its own name, such as `("alias", "fast")`.
     value
-        Text, number or truth; `None` removes the setting.
+        Text, number or boolean; `None` removes the setting.
     path
         The file; by default the user's `config.toml`, which is made if there is none.
 
@@ -74,12 +74,12 @@ def _set(document: Any, names: Sequence[str], value: object, new_table: Any) -> 
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file in one step; the user's own stays private, a project's as it was."""
+    """Replace the file in one step: the user's own is private, a project's keeps its mode."""
     is_own = path == config_path()
     if is_own:
         make_private(path.parent)
     try:
-        target = path.resolve()  # a link to a file kept elsewhere stays a link
+        target = path.resolve()  # a link to a file elsewhere stays a link
         mode = target.stat().st_mode & 0o777 if target.exists() else _PUBLIC
         with replace_file(target) as file:
             file.write(text.encode())

@@ -173,11 +173,8 @@ def _keyring_failures() -> tuple[type[Exception], ...]:
     return (errors.KeyringError, ImportError, AttributeError, RuntimeError, OSError)
 
 
-# ── the files
-
-
 def save_in_file(key: Key) -> Path:
-    """Write the key file, which at no moment anybody else can read; give its path.
+    """Write the key file, which other users can never read, and return its path.
 
     Raises
     ------
@@ -197,7 +194,7 @@ def save_in_file(key: Key) -> Path:
 
 
 def remove_file() -> bool:
-    """Remove the key file; tell whether there was one.
+    """Remove the key file; return whether there was one.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class Favourites:
 
 
 def load_favourites() -> Favourites:
-    """Return what is kept; nothing before anything was marked.
+    """Return the saved favourites; empty if nothing was ever marked.
 
     Raises
     ------
