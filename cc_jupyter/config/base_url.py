@@ -1,6 +1,6 @@
 """Base URLs in one normal form, so that two of them can be compared: that decides who gets a key.
 
-Which key goes where is `target`'s to say; here is only what an address means.
+`client.endpoint` decides which key goes where; this module only parses addresses.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _split_by_white_space(base_url: str) -> bool:
-    """`urlsplit` drops line breaks and tabs without a word; what is left may be another host."""
+    """Return whether the URL has inner white space; `urlsplit` drops it, so the host may change."""
     return len(base_url.split()) > 1
 
 

@@ -1,18 +1,15 @@
-"""Writing settings into `config.toml` or a `pyproject.toml`, with all else in them kept as it is.
+"""Write settings into `config.toml` or a `pyproject.toml`; everything else in them is preserved.
 
-Nothing is written unless a command asked for it by name.
+Nothing is written unless a command explicitly requests it.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.paths import config_folder, make_private
+from cc_jupyter.core.paths import config_folder, make_private, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,23 +17,23 @@ if TYPE_CHECKING:
 
 PROJECT_TABLE = ("tool", "cc_jupyter")
 """Where a `pyproject.toml` holds our settings."""
-_PRIVATE, _PUBLIC = 0o600, 0o644
+_PUBLIC = 0o644
 
 
 def config_path() -> Path:
-    """Return the path of the user's own settings; there may be no such file."""
+    """Return the path of the user's own settings; the file may not exist."""
     return config_folder() / "config.toml"
 
 
 def save_setting(names: Sequence[str], value: object, path: Path | None = None) -> Path:
-    """Write one setting; give the file it stands in now.
+    """Write one setting and return the file that now holds it.
 
     Parameters
     ----------
     names
         The tables that lead to it and its own name, such as `("alias", "fast")`.
     value
-        Text, number or truth; `None` removes the setting.
+        Text, number or boolean; `None` removes the setting.
     path
         The file; by default the user's `config.toml`, which is made if there is none.
 
@@ -77,23 +74,17 @@ def _set(document: Any, names: Sequence[str], value: object, new_table: Any) -> 
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file in one step; the user's own stays private, a project's as it was."""
+    """Replace the file in one step: the user's own is private, a project's keeps its mode."""
     is_own = path == config_path()
     if is_own:
         make_private(path.parent)
     try:
-        target = path.resolve()  # a link to a file kept elsewhere stays a link
+        target = path.resolve()  # a link to a file elsewhere stays a link
         mode = target.stat().st_mode & 0o777 if target.exists() else _PUBLIC
-        handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-            Path(fresh).chmod(_PRIVATE if is_own else mode)
-            Path(fresh).replace(target)
-        except OSError:
-            with suppress(FileNotFoundError):
-                Path(fresh).unlink()
-            raise
+        with replace_file(target) as file:
+            file.write(text.encode())
+            if not is_own:
+                Path(file.name).chmod(mode)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}", hint="the setting holds for this session"

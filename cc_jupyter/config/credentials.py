@@ -11,13 +11,12 @@ import importlib.util
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.paths import data_folder, make_private
+from cc_jupyter.core.paths import data_folder, make_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,11 +173,8 @@ def _keyring_failures() -> tuple[type[Exception], ...]:
     return (errors.KeyringError, ImportError, AttributeError, RuntimeError, OSError)
 
 
-# ── the files
-
-
 def save_in_file(key: Key) -> Path:
-    """Write the key file, which at no moment anybody else can read; give its path.
+    """Write the key file, which other users can never read, and return its path.
 
     Raises
     ------
@@ -188,14 +184,7 @@ def save_in_file(key: Key) -> Path:
     path = key_file()
     make_private(path.parent)
     try:
-        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix="key-")  # 0600 from the start
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(f"{key.value}\n")
-            os.replace(fresh, path)  # noqa: PTH105  `mkstemp` gives a text
-        except OSError:
-            os.unlink(fresh)  # noqa: PTH108  as above
-            raise
+        write_private(path, f"{key.value}\n")
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}",
@@ -205,7 +194,7 @@ def save_in_file(key: Key) -> Path:
 
 
 def remove_file() -> bool:
-    """Remove the key file; tell whether there was one.
+    """Remove the key file; return whether there was one.
 
     Raises
     ------

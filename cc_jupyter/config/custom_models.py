@@ -8,35 +8,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, get_args
 
 from cc_jupyter.config.base_url import api_root
-from cc_jupyter.config.validators import read_text, whole_reader
+from cc_jupyter.config.validators import read_amount, read_tables, read_text, whole_reader
 from cc_jupyter.core.errors import ConfigError, did_you_mean
 from cc_jupyter.core.messages import ApiPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from decimal import Decimal
 
 _FEWEST_RATES, _MOST_RATES = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
 class CustomModel:
-    """One entry of the user's."""
+    """One entry of the user's table `[models]`."""
 
     fields: Mapping[str, Any]
-    """What the entry says: `rates` in USD per million tokens, all else by the names of a catalog
-    entry's fields."""
+    """The values of the entry: `rates` in USD per million tokens, everything else named like the
+    fields of a catalog entry."""
     base_url: str | None = None
-    """The API root that serves it, ending in `/v1`; `None`: the one that serves all others."""
+    """The API root that serves the model, ending in `/v1`; `None` means the usual one."""
     key_env: str | None = None
-    """The variable with the key for `base_url`."""
+    """The environment variable that holds the key for `base_url`."""
 
     @property
     def has_price(self) -> bool:
-        """Whether it says what the model costs."""
+        """Whether the entry has a price."""
         return "rates" in self.fields
 
 
@@ -46,11 +46,10 @@ def read_custom_models(value: object) -> Mapping[str, CustomModel]:
     Raises
     ------
     ValueError
-        Something in it cannot be used; the text says what is wanted in its place.
+        The table has an unusable value; the text says what is expected instead.
     """
-    if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
-        raise ValueError('tables like [models."maker/name"]')
-    return {model_id: _entry(model_id, table) for model_id, table in value.items()}
+    tables = read_tables(value, 'tables like [models."maker/name"]')
+    return {model_id: _entry(model_id, table) for model_id, table in tables.items()}
 
 
 def _entry(model_id: str, table: Mapping[str, object]) -> CustomModel:
@@ -62,14 +61,11 @@ def _entry(model_id: str, table: Mapping[str, object]) -> CustomModel:
         field, read = FIELDS[name]
         try:
             given[field] = read(raw)
-        except (ValueError, InvalidOperation) as error:
+        except ValueError as error:
             raise ValueError(f"{error} at {name} of [models.{model_id!r}]") from None
     if given.get("efforts"):
         given.setdefault("reasons", True)
     return CustomModel(given, given.pop("base_url", None), given.pop("key_env", None))
-
-
-# ── values
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -106,14 +102,14 @@ def _root(value: object) -> str:
 
 
 def _rates(value: object) -> tuple[Decimal, ...]:
-    """Read `[input, output, cache read, cache write]`, those missing at the end unknown."""
+    """Parse `[input, output, cache read, cache write]`; missing rates at the end are unknown."""
     kind = "USD per million tokens as [input, output, cache read, cache write]"
     if not isinstance(value, list) or not _FEWEST_RATES <= len(value) <= _MOST_RATES:
         raise ValueError(kind)
-    rates = [Decimal(str(each)) if not isinstance(each, bool) else Decimal("NaN") for each in value]
-    if not all(rate.is_finite() and rate >= 0 for rate in rates):
-        raise ValueError(kind)
-    return tuple(rates)
+    try:
+        return tuple(read_amount(each) for each in value)
+    except ValueError:
+        raise ValueError(kind) from None
 
 
 FIELDS: Mapping[str, tuple[str, Callable[[object], Any]]] = {

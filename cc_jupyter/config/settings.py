@@ -1,8 +1,8 @@
-"""One order for every setting: session, environment, project, user, default.
+"""Settings in one order of precedence: session, environment, project, user, default.
 
-(Options on the line come before all of these and are applied by the caller.) A `pyproject.toml`
-may come with a cloned repository, so it can never say where the key goes: base URL, key names and
-hosts are read from the user's own `config.toml` and the environment only.
+(The caller applies options on the line, which come before all of these.) A `pyproject.toml` may
+come with a cloned repository, so it can never decide where the key goes: base URL, key names and
+hosts are read only from the user's own `config.toml` and the environment.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ _EMPTY: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for the next request, and where each value came from."""
+    """The settings for the next request, and the source of each value."""
 
     model: str | None = None
     base_url: str = DEFAULT_BASE_URL
     key_env: str | None = None
-    """The variable that holds the key."""
+    """The environment variable that holds the key."""
     max_retries: int = 2
     idle_timeout_s: float = 300.0
-    """The longest silence of an open stream."""
+    """Read timeout between two bytes of an open stream."""
     zdr: bool = False
     """Zero data retention."""
     reasoning: bool = True
     """Whether the model's thinking is shown."""
     remote_images: bool = False
-    """Whether images from the web that an answer names are shown; their server then knows."""
+    """Whether web images in an answer are shown; their server then learns of the reader."""
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
     effort: str | None = None
     large_prompt_factor: float = 5.0
-    """A prompt so many times the thread's last one is mentioned in the usage line."""
+    """The usage line mentions a prompt this many times larger than the thread's last one."""
     trim: bool = False
     """Whether the oldest turns are left out when a thread outgrows the model's window."""
     budget_usd: Decimal | None = None
-    """The most that a session may spend."""
+    """The spending limit of a session."""
     order: str = "execution"
-    """What stands before a turn: what ran before it, or with `document` what is above it."""
+    """The context of a turn: the cells run before it, or with `document` the cells above it."""
     history: bool = True
     """Whether turns are kept on disk."""
     allow_http: bool = False
@@ -77,11 +77,11 @@ class Settings:
     hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By API root: `key_env`, the variable with the key for that host."""
     models: Mapping[str, CustomModel] = field(default_factory=dict)
-    """By id: what the user adds to the lists of models, or corrects in them."""
+    """By id: the user's additions to the lists of models and corrections of them."""
     own_host: bool = False
-    """Whether the base URL is one model's own: it gets no key that was not named for it."""
+    """Whether the base URL belongs to one model: it gets only a key that was named for it."""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """By setting: who said so."""
+    """By setting: where its value comes from."""
 
     @property
     def api_root(self) -> str:
@@ -100,11 +100,11 @@ class _Setting:
     read: Callable[[object], Any]
     variable: str | None = None
     from_text: Callable[[str], object] = str
-    """What a variable's text means, since a variable has no types."""
+    """Converts the text of a variable, since a variable has no types."""
     in_project: bool = True
     in_config: bool = True
     harm: str = "send your key elsewhere"
-    """What a file that may not set it could do."""
+    """The risk if a file that may not set it did."""
 
 
 _SHORTEST_IDLE_S = 0.001
@@ -147,9 +147,9 @@ def load_settings(
     Parameters
     ----------
     session
-        What `%cmd use` and `%config` said; it comes first.
+        The values set by `%cmd use` and `%config`; they come first.
     profile
-        What the IPython profile says; it comes last.
+        The values of the IPython profile; they come last.
     folder
         Where the search for `pyproject.toml` begins; by default the working directory.
 

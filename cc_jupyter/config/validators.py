@@ -1,6 +1,6 @@
-"""What a setting can be: each reader takes what a file or variable says and gives the value.
+"""Readers of setting values: each takes a value from a file or variable and returns it checked.
 
-What cannot be used is a `ValueError` whose text says what is wanted in its place.
+An unusable value is a `ValueError` whose text says what is expected instead.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def read_text(value: object) -> str:
-    """Return a text, which must not be blank."""
+    """Return the text without surrounding white space; it must not be blank."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text")
     return value.strip()
 
 
 def word_reader(*words: str) -> Callable[[object], str]:
-    """Return a reader of one of some words."""
+    """Return a reader that accepts one of the given words, in any case."""
 
     def read(value: object) -> str:
         word = value.strip().casefold() if isinstance(value, str) else ""
@@ -36,7 +36,7 @@ def word_reader(*words: str) -> Callable[[object], str]:
 
 
 def whole_reader(least: int) -> Callable[[object], int]:
-    """Return a reader of whole numbers."""
+    """Return a reader of whole numbers that are not below `least`."""
 
     def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -74,7 +74,7 @@ _SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false
 
 
 def read_switch(value: object) -> bool:
-    """Return whether it is on."""
+    """Return whether the switch is on."""
     word = value.strip().casefold() if isinstance(value, str) else ""
     if not isinstance(value, bool) and word not in _SWITCH:
         raise ValueError("on or off")
@@ -88,25 +88,31 @@ def read_names(value: object) -> Mapping[str, str]:
     return value
 
 
+def read_tables(value: object, expected: str) -> Mapping[str, Mapping[str, object]]:
+    """Return a table of tables; `expected` describes it in the error."""
+    if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
+        raise ValueError(expected)
+    return value
+
+
 def read_hosts(value: object) -> Mapping[str, Mapping[str, str]]:
-    """Read the table by API root, the form in which addresses can be compared."""
+    """Return the table with API roots as keys, the form in which addresses can be compared."""
     kind = 'tables like [hosts."https://…"] with key_env = "NAME"'
-    if not isinstance(value, dict) or not all(isinstance(host, dict) for host in value.values()):
-        raise ValueError(kind)
     hosts = {}
-    for url, host in value.items():
+    for url, host in read_tables(value, kind).items():
         unknown = ", ".join(sorted(host.keys() - {"key_env"}))
-        if unknown or not isinstance(host.get("key_env"), str):
+        key_env = host.get("key_env")
+        if unknown or not isinstance(key_env, str):
             raise ValueError(f"{kind}, not {unknown}" if unknown else kind)
         try:
-            hosts[api_root(url, allow_http=True)] = host
+            hosts[api_root(url, allow_http=True)] = {"key_env": key_env}
         except ConfigError as error:
             raise ValueError(f"{kind}: {error}") from None
     return hosts
 
 
 def from_variable(text: str) -> int | float | str:
-    """Read what a variable holds as a number, if it is one."""
+    """Parse the text of an environment variable as a number if it is one."""
     for kind in (int, float):
         try:
             return kind(text)

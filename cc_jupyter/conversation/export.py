@@ -7,16 +7,15 @@ them.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.render.sanitize import safe_markdown
 
@@ -226,15 +225,12 @@ def write_export(
             hint="it may end in .md, .json or .ipynb",
         )
     text = _HALF_CHARACTER.sub("\ufffd", form(conversation, turns))  # UTF-8 has none
-    part = target.with_name(f".{target.name}.part")
     try:
         if target.exists() and not overwrite:
             raise OptionError(f"{target} exists", hint="%cmd export PATH --overwrite replaces it")
-        part.write_bytes(text.encode())  # as bytes: no system changes the ends of its lines
-        os.replace(part, target)  # noqa: PTH105  in one step, also where the target is there
+        with replace_file(target, mode=0o666) as file:  # as readable as any file the user writes
+            file.write(text.encode())  # as bytes: no system changes its line endings
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise OptionError(f"{target} cannot be written: {error.strerror}") from None
 
 

@@ -32,7 +32,7 @@ _PACKAGE = str(Path(__file__).parents[1])
 
 
 class CcError(Exception):
-    """Base class: `str(error)` is one sentence fit to stand under a cell.
+    """Base class: `str(error)` is one sentence to show below a cell.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class ProviderError(CcError):
         self.retry_after_s = retry_after_s
         self.request_id = request_id
         self.reply: Reply | None = None
-        """The part of the answer that came, or `None`."""
+        """The part of the answer that was received, or `None`."""
 
 
 class ConnectError(ProviderError):
@@ -155,7 +155,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def _user_line(traceback: TracebackType | None) -> str | None:
-    """Name the line of the user's own code that led here; `None` for a cell that is all magic."""
+    """Return the line of the user's code that led here; `None` for a cell that is only a magic."""
     found: str | None = None
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename
@@ -177,7 +177,7 @@ _SMALLER_IMAGE = (
 
 
 def too_large(what: str, size_bytes: int, limit_bytes: int) -> OptionError:
-    """Say what is too large, by how much, and what to do about it."""
+    """Return the error for an input over its size limit, with both sizes and a remedy."""
     return OptionError(
         f"{what} is too large: {size_bytes / 1e6:,.1f} MB as it would be sent, the limit is"
         f" {limit_bytes / 1e6:,.1f} MB",

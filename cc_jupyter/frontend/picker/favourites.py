@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.paths import data_folder, make_private
+from cc_jupyter.core.paths import data_folder, make_private, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +27,7 @@ class Favourites:
 
 
 def load_favourites() -> Favourites:
-    """Return what is kept; nothing before anything was marked.
+    """Return the saved favourites; empty if nothing was ever marked.
 
     Raises
     ------
@@ -88,13 +87,8 @@ def _keep(kept: Favourites) -> Favourites:
     """Write the file in one step, for this user alone."""
     path = _path()
     make_private(path.parent)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    text = json.dumps({"marked": kept.marked, "recent": kept.recent})
     try:
-        handle = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(part, path)  # noqa: PTH105  in one step
+        write_private(path, json.dumps({"marked": kept.marked, "recent": kept.recent}))
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
     return kept
