@@ -135,8 +135,8 @@ class CellRunner:
         text = f"{prompt}\n\n{remark}" if remark.strip() else prompt
         options = dataclasses.replace(options, raw=True)
         composer = PromptBuilder(self._shell, {})
-        capture = composer.capture(options)
-        question = composer.question(options, text, self._cell, capture)
+        capture = composer.output_type(options)
+        question = composer.prompt_spec(options, text, self._cell, capture)
         question = dataclasses.replace(question, notices=question.notices + notices)
         return self._run(options, self.session.plan(question), capture)
 
@@ -157,8 +157,8 @@ class CellRunner:
     ) -> tuple[PreparedRequest, OutputType | None]:
         check_prompt(text, where_to="write it below the %%cmd line, or behind %cmd ask")
         composer = PromptBuilder(self._shell, local_ns)
-        capture = composer.capture(options)
-        question = composer.question(options, text, self._cell, capture)
+        capture = composer.output_type(options)
+        question = composer.prompt_spec(options, text, self._cell, capture)
         return self.session.plan(question), capture
 
     def _run(

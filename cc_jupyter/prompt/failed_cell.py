@@ -1,12 +1,8 @@
-"""The kernel's last exception, for `%cmd explain` and `%cmd fix`: which it is, what is asked.
+"""Describes the kernel's last exception to a model, for `%cmd explain` and `%cmd fix`.
 
-How an exception is told is left to `error_report`.
-
-An exception as it is told to a model: frames, lines, variables, without secrets.
-
-What is told: the exception, the user's own frames with the lines around, and the variables these
-lines name, by type and size. What is not: libraries, values of long objects, secrets. Everything
-is text once it is read; neither frames nor objects are kept.
+The prompt holds the exception, the user's own frames with the lines around them, and the type and
+size of the variables these lines name. It leaves out libraries, the values of long objects and
+secrets. Everything is converted to text on reading; no frame or object stays referenced.
 """
 
 from __future__ import annotations
@@ -64,9 +60,6 @@ _FIX = (
     " wrong. If the cause lies outside this cell, say so, and change the cell only as far as that"
     " helps. Copy `[key]` to the letter: it stands for a secret that was taken out."
 )
-
-
-# ── which exception, which cell
 
 
 def last_exception(holder: object = sys, before: BaseException | None = None) -> BaseException:
@@ -135,9 +128,6 @@ def _is_own(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) and any(
         is_own_frame(frame.f_code.co_filename) for frame, _ in frames
     )
-
-
-# ── what is asked
 
 
 def explain_prompt(error: LastError) -> str:

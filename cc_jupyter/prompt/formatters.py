@@ -1,14 +1,11 @@
-"""Dicts, lists, tuples, sets and dataclasses as a person would lay them out.
+"""Formats containers, arrays and data frames as text for a prompt.
 
-What fits goes on one line, else each item has its own; strings are never broken, which is why the
-standard library's `pprint` does not serve. The budget bounds the work too: of ten million items
-only those shown are looked at.
+Dicts, lists, tuples, sets and dataclasses: what fits goes on one line, otherwise each item has its
+own line. Strings are never broken, which rules out the standard library's `pprint`. The character
+budget also bounds the work: of ten million items only those shown are read.
 
-numpy arrays as text: shape, type, and values as numpy itself prints them.
-
-Data frames and series of pandas and polars as Markdown tables.
-
-They are known by the name of their class, so neither library is imported here.
+Arrays show their shape, type and values as numpy prints them; data frames and series of pandas and
+polars become Markdown tables. Libraries are recognized by class name, so none is imported here.
 """
 
 from __future__ import annotations
@@ -129,9 +126,6 @@ def _filled(pieces: list[str], width: int) -> list[str]:
         else:
             lines.append(piece)
     return lines
-
-
-# ── what is a container
 
 
 def _opened(value: object) -> tuple[str, str] | None:

@@ -1,13 +1,8 @@
-"""What a notebook shows as a picture, as the bytes of an image file.
+"""Turns URLs, files and values of expressions into images to send.
 
-matplotlib, Pillow and numpy are known by the names of their classes; none is imported unless a
-conversion needs it. What the bytes are is read from the bytes, never from a file's suffix. Names,
-limits and the wire are left to `attachments`.
-
-Where images come from: URLs, files, values of expressions.
-
-How a value becomes the bytes of an image is left to `pictures`, how an image is sent to `images`.
-A URL is passed on, never fetched: nothing here touches the network.
+matplotlib, Pillow and numpy are recognized by class name; none is imported unless a conversion
+needs it. The media type comes from the bytes, never from a file's suffix. A URL is passed on and
+never fetched: this module does not use the network.
 """
 
 from __future__ import annotations
@@ -124,9 +119,6 @@ def any_picture(value: object, name: str) -> bytes | None:
     return _guarded(_own_picture, value, name)
 
 
-# ── figures, Pillow, anything with a picture of its own
-
-
 def _figure_of(value: object) -> object | None:
     """Return the matplotlib figure that a figure, axes or another artist belongs to."""
     if top_level_module(type(value)) == "seaborn":
@@ -194,9 +186,6 @@ def _guarded(write: Callable[[object], _Written], value: object, name: str) -> _
         ) from error
 
 
-# ── arrays of pixels
-
-
 def _array_image(pixels: Any, name: str) -> bytes:  # noqa: ANN401  numpy is not imported here
     """Write height x width values, or x 3 or 4 channels; whole numbers 0..255 or floats 0..1."""
     shape: tuple[int, ...] = pixels.shape
@@ -232,9 +221,6 @@ def _as_bytes(pixels: Any, name: str) -> Any:  # noqa: ANN401
             hint="scale it: (a - a.min()) / (a.max() - a.min())",
         )
     return (pixels * 255).round().astype("uint8") if kind == "f" else pixels.astype("uint8")
-
-
-# ── what the bytes are, and what is missing
 
 
 def _other_kind(data: bytes) -> str | None:
@@ -284,9 +270,6 @@ _FILE_BYTES = 200 * 1024 * 1024
 _SCHEME = re.compile(r"(?i)([a-z][a-z0-9+.-]*)://")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg", ".pdf")
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
-
-
-# ── where images come from
 
 
 def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> Image:

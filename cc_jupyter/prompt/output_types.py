@@ -1,18 +1,13 @@
-"""Finds the JSON in an answer: alone, in a code fence, or with words around it.
+"""Asks for typed answers, `-> x: TYPE` and `-f json`, and turns an answer into a value.
 
-Nothing is mended: what is cut or broken is no JSON, and a part of it is never taken for the whole.
+Finding the JSON is lenient: it may be alone, in a code fence or surrounded by text. Nothing is
+repaired: truncated or broken JSON is rejected, and a part is never taken for the whole.
 
-Checks parsed JSON against one type, strictly: a type is asked for to be relied on.
+Checking is strict, so that a type can be relied on: `"yes"` is not a bool and `"3"` is not an int.
+Only conversions that JSON makes necessary are allowed: it has no dates, no tuples and one kind of
+number. pydantic does the checking; it is an optional extra, imported when the first type is used.
 
-`"yes"` is no bool and `"3"` no int; but JSON has no dates, no tuples and one kind of number, so
-what only its poverty brings about is forgiven. pydantic does the work; it is an extra, imported
-when the first type is asked for.
-
-Typed capture, `-> x: TYPE` and `-f json`: what to ask for, and how the answer becomes a value.
-
-Lenient about how the JSON comes: in a fence, with words around it, without its wrapping. What it
-is, `typed_reader` checks strictly. An answer that does not fit is sent back once, with what is
-wrong; sending and counting are left to the session.
+An answer that does not fit is sent back once with the error; the session does the sending.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
-r"""Looks up what stood in a prompt again, without running any code of the user's.
+r"""Fills in the `{{ expression }}` parts of a prompt, once; inserted text is never expanded again.
 
-Only plain expressions can be told: a name, its attributes, items by a constant. What an object
-stores in itself and what a plain container holds is looked up; a property, a method, a class's own
-way to find its members is never asked.
+An expression ends at the first `}}` before which it compiles. `_closing` finds that position in one
+pass, so a prompt full of braces costs no more than its length. Single braces are text, and `\{{`
+stands for `{{`. `values` formats the results.
 
-Fills the `{{ expression }}` of a prompt, once: what comes in is never looked at again.
-
-An expression ends at the first `}}` before which it compiles. `_closing` finds that place in one
-pass, so that a prompt full of braces costs no more than its length. Single braces are text, and
-`\{{` stands for `{{`. How a value is written is left to `values`.
+Values can also be looked up later without running user code, if the expression is plain: a name,
+its attributes, items by a constant. Only what an object stores in itself and what a plain container
+holds is read; properties, methods and custom attribute lookups are never called.
 """
 
 from __future__ import annotations
@@ -254,9 +252,6 @@ def evaluate(
         raise _failed(expression, error) from error
 
 
-# ── where an expression ends
-
-
 def _parts(text: str) -> Iterator[Part]:
     position = 0
     while (opening := text.find("{{", position)) >= 0:
@@ -335,9 +330,6 @@ def _compiled(source: str) -> CodeType:
         warnings.simplefilter("ignore")  # an invalid escape in a prompt is no program's fault
         code: CodeType = compile(source.strip(), _FILE, "eval", dont_inherit=True)
     return code
-
-
-# ── what can be wrong
 
 
 def _not_an_expression(text: str, opening: int, closing: int | None) -> OptionError:

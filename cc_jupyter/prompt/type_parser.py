@@ -129,9 +129,6 @@ def _is_type(kind: object) -> bool:
     )
 
 
-# ── what pydantic does not take as it is
-
-
 def _for_pydantic(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401  types have no common type
     """Rebuild a type around what pydantic refuses; most come back as they are.
 
@@ -183,9 +180,6 @@ def _check_literal(choices: Iterable[object]) -> None:
                 f"no JSON value is {choice}, which Literal names",
                 hint=f"Literal[{choice.value!r}], or all of {type(choice).__name__}",
             )
-
-
-# ── what can be wrong
 
 
 def _unknown(source: str, name: str, names: Mapping[str, object]) -> OptionError:

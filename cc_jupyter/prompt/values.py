@@ -103,9 +103,6 @@ def _limited(text: str, limit: int, cuts: list[str], expression: str) -> Rendere
     )
 
 
-# ── files
-
-
 def _file(path: Path, expression: str) -> Rendered:
     """Return the text of the file, or the image in it; of a large one only the start is read."""
     try:

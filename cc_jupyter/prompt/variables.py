@@ -93,9 +93,6 @@ def _resolved(
         yield ".".join(path[:count]), value
 
 
-# ── one value: each gives `None` for what is not its own
-
-
 def _text(value: object) -> str | None:
     kind = type(value)
     if kind not in (str, bytes, bytearray):
