@@ -129,7 +129,7 @@ def _filled(pieces: list[str], width: int) -> list[str]:
 
 
 def _opened(value: object) -> tuple[str, str] | None:
-    """Return what stands around the items; `None`: it is not taken apart."""
+    """Return the brackets around the items; `None`: the value is not expanded."""
     kind = type(value)
     if kind.__str__ is not object.__str__:
         return None
@@ -147,7 +147,7 @@ def _opened(value: object) -> tuple[str, str] | None:
 
 
 def _items(value: object) -> tuple[int, _Items]:
-    """Return the number of items and each with what stands before it."""
+    """Return the number of items, and each item with its prefix."""
     if isinstance(value, dict):
         return len(value), ((f"{_key(key)}: ", item) for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset | deque):

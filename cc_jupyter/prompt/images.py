@@ -167,7 +167,7 @@ def _own_picture(value: object) -> bytes | None:
     for method in ("_repr_png_", "_repr_jpeg_"):
         give = None if isinstance(value, type) else getattr(value, method, None)
         given = give() if callable(give) else None
-        data = given[0] if isinstance(given, tuple) else given  # beside it may stand metadata
+        data = given[0] if isinstance(given, tuple) else given  # metadata may come with it
         if isinstance(data, str):
             return base64.b64decode(data)
         if isinstance(data, bytes):
@@ -176,7 +176,7 @@ def _own_picture(value: object) -> bytes | None:
 
 
 def _guarded(write: Callable[[object], _Written], value: object, name: str) -> _Written:
-    """Write somebody else's object, whose failures are told in our words."""
+    """Convert an object of another library; its failures become our errors."""
     try:
         return write(value)
     except Exception as error:
@@ -391,7 +391,7 @@ def _linked(url: str, scheme: str) -> Image:
             f"the image {quoted(url)} cannot be sent: only whole https URLs can",
             hint="the provider fetches it, we do not; save it and give its path",
         )
-    # what stands behind `?` may be a signature
+    # the query after `?` may contain a signature
     return Image("", None, url, excerpt(f"{host}{parts.path}"))
 
 

@@ -199,7 +199,7 @@ class OptionSpec:
     """As typed, the long one last."""
     help: str
     metavar: str | None = None
-    """What stands for the value in the help; `None`: a flag."""
+    """The placeholder for the value in the help; `None` for a flag."""
     read: Callable[[str, str], object] = read_text
     """Gives the value from the option as typed and the text; raises `OptionError`."""
     repeatable: bool = False

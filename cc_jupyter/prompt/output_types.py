@@ -45,7 +45,7 @@ _START = re.compile(
 def find_json(answer: str) -> list[Any]:
     """Return the JSON values of an answer: all of it, else those in fences, else those in the text.
 
-    Of what stands in the text only objects and arrays count.
+    In running text only objects and arrays count.
     """
     text = answer.strip().removeprefix("\ufeff")
     found = _decoded(text)
@@ -254,7 +254,7 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class OutputType:
-    """What is asked of an answer that shall become a value."""
+    """The type and schema that an answer must match."""
 
     label: str
     """The type, as messages name it."""
@@ -262,7 +262,7 @@ class OutputType:
     read: Callable[[Any], object]
     """Gives the value of parsed JSON, or raises `ValidationProblem`."""
     wrapped: bool = False
-    """Whether the value is asked for in the member `value` of an object, but may come bare."""
+    """Whether the member `value` of an object is requested; a bare value is accepted too."""
 
     @property
     def name(self) -> str:
@@ -271,7 +271,7 @@ class OutputType:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema that is asked for; its root is an object."""
+        """The JSON schema sent with the request; its root is an object."""
         return dict(self.form.schema)
 
     @property
@@ -314,7 +314,7 @@ class OutputType:
         return f"That answer does not fit:\n{wrong}\nCorrect it. {self.instruction}"
 
     def repair_notice(self, problem: ValidationProblem) -> str:
-        """Say that the model is asked once more."""
+        """Return the notice that the request is repeated once."""
         reason = excerpt(str(problem), _PROBLEM_CHARS)
         return f"the answer was not {self.label} ({reason}); asked once more"
 

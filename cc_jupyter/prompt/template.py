@@ -48,7 +48,7 @@ _USUAL_WAYS = (object.__getattribute__, SimpleNamespace.__getattribute__)
 
 
 def digest_of(text: str) -> str:
-    """Return what is remembered of a text that was put into a prompt."""
+    """Return the digest that is stored for a text inserted into a prompt."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -152,14 +152,14 @@ _TRIED_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """Text that goes out as it stands."""
+    """Text that is sent unchanged."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What stood between the braces, without the blanks around it."""
+    """The text between the braces, without surrounding white space."""
 
     source: str
 
@@ -175,7 +175,7 @@ class RenderedPrompt:
     notices: tuple[str, ...] = ()
     """What to tell the user: values that were cut."""
     images: tuple[Image, ...] = ()
-    """Figures and pictures among the values; the text names each where it stood."""
+    """Images among the values; the text has a marker in the place of each."""
     values: tuple[tuple[str, str], ...] = ()
     """Each expression with the digest of its text; images are left out."""
 
@@ -315,7 +315,7 @@ def _compiles(source: str) -> bool:
 
 
 def _complaint(source: str) -> str | None:
-    """Return what Python has against this expression, or `None`."""
+    """Return Python's syntax error for this expression, or `None`."""
     try:
         _compiled(source)
     except SyntaxError as error:

@@ -41,7 +41,7 @@ _EXAMPLE = "for example -> x: list[str]"
 def parse_type(
     source: str, user_ns: Mapping[str, object], local_ns: Mapping[str, object]
 ) -> object:
-    """Read a type as it stands behind `-> NAME:`; `local_ns` is seen first.
+    """Parse the type after `-> NAME:`; `local_ns` is looked up first.
 
     Names of `typing` need no import, and names in quotes are looked up too.
 
