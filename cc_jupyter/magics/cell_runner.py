@@ -167,8 +167,8 @@ class CellRunner:
         self, options: CellOptions, text: str, local_ns: dict[str, object]
     ) -> tuple[PromptSpec, OutputType | None]:
         builder = PromptBuilder(self._shell, local_ns)
-        output_type = builder.capture(options)
-        return builder.question(options, text, self._cell, output_type), output_type
+        output_type = builder.output_type(options)
+        return builder.prompt_spec(options, text, self._cell, output_type), output_type
 
     def _run(
         self,

@@ -1,4 +1,4 @@
-"""From options and a typed prompt to a question: values, images and types put in."""
+"""Builds the prompt specification from a cell: its options, values, images and output type."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PromptBuilder:
     Parameters
     ----------
     local_ns
-        The names of a calling function, seen first; the user's own namespace when there is none.
+        The names of the calling function, looked up first; the user's namespace if there is none.
     """
 
     def __init__(self, shell: Shell, local_ns: dict[str, object]) -> None:
@@ -36,22 +36,22 @@ class PromptBuilder:
             self._user_ns["In"] = history.input_hist_raw  # the cell as it was typed
         self._local_ns = {} if local_ns is shell.user_ns else local_ns
 
-    def question(
+    def prompt_spec(
         self,
         options: CellOptions,
         text: str,
         cell: RunningCell,
-        capture: OutputType | None = None,
+        output_type: OutputType | None = None,
     ) -> PromptSpec:
-        """Return what the options and the prompt ask for; `capture` is the answer's type.
+        """Return the prompt specification; `output_type` is the type of the answer.
 
         Raises
         ------
         OptionError
             A name, a value, an image or a type cannot be used, or there is no prompt.
         """
-        prompt = self._filled(text, raw=options.raw)
-        system = self._filled(options.system or "", raw=options.raw)
+        prompt = self._fill(text, raw=options.raw)
+        system = self._fill(options.system or "", raw=options.raw)
         if system.images:
             raise OptionError(
                 f"a system prompt holds no image, and {system.images[0].described} is in it",
@@ -59,7 +59,7 @@ class PromptBuilder:
             )
         return PromptSpec(
             prompt=prompt.text,
-            images=self._given_images(options) + prompt.images,
+            images=self._option_images(options) + prompt.images,
             model=options.model,
             system=None if options.system is None else system.text,
             parameters=options.parameters,
@@ -70,18 +70,18 @@ class PromptBuilder:
             zdr=options.zdr,
             turn_key=None if options.once else cell.turn_key(),
             notebook=cell.notebook,
-            answer_format=None if capture is None else capture.form,
+            answer_format=None if output_type is None else output_type.form,
             notices=prompt.notices + system.notices,
-            values=self._lasting(prompt.values + system.values, options.name),
+            values=self._reusable_values(prompt.values + system.values, options.name),
         )
 
-    def _filled(self, text: str, *, raw: bool) -> RenderedPrompt:
+    def _fill(self, text: str, *, raw: bool) -> RenderedPrompt:
         """Put the values into a text, which then can be sent."""
-        filled = RenderedPrompt(text) if raw else render(text, self._value, to_text)
-        check_characters(filled.text)
-        return filled
+        rendered = RenderedPrompt(text) if raw else render(text, self._value, to_text)
+        check_characters(rendered.text)
+        return rendered
 
-    def _lasting(
+    def _reusable_values(
         self, values: tuple[tuple[str, str], ...], bound: str | None
     ) -> tuple[tuple[str, str], ...]:
         """Return the values that can be looked up again: plain ones of the user's own namespace.
@@ -97,11 +97,11 @@ class PromptBuilder:
             and name not in self._local_ns
         )
 
-    def _given_images(self, options: CellOptions) -> tuple[Image, ...]:
+    def _option_images(self, options: CellOptions) -> tuple[Image, ...]:
         return tuple(load_image(source, self._value, Path.cwd()) for source in options.image)
 
-    def capture(self, options: CellOptions) -> OutputType | None:
-        """Return the type that the answer must have; `None`: it is text.
+    def output_type(self, options: CellOptions) -> OutputType | None:
+        """Return the type of the answer; `None`: plain text.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""Describes the last failed cell to a model, for `%cmd explain` and `%cmd fix`.
+"""Describes the kernel's last exception to a model, for `%cmd explain` and `%cmd fix`.
 
-The description has the exception, the user's own frames with the lines around them, and the
-variables on those lines by type and size. It leaves out library frames, the values of long objects
-and secrets. Everything is text once it is read; no frame or object is kept.
+The prompt holds the exception, the user's own frames with the lines around them, and the type and
+size of the variables these lines name. It leaves out libraries, the values of long objects and
+secrets. Everything is converted to text on reading; no frame or object stays referenced.
 """
 
 from __future__ import annotations
@@ -58,11 +58,8 @@ _FIX = (
     " everything else as it is, comments and layout included. Answer with the whole corrected"
     " cell in exactly one fenced code block, with one or two sentences before it on what was"
     " wrong. If the cause lies outside this cell, say so, and change the cell only as far as that"
-    " helps. Copy `[key]` to the letter: it stands for a secret that was taken out."
+    " helps. Copy `[key]` exactly: it replaces a secret that was removed."
 )
-
-
-# ── which exception, which cell
 
 
 def last_exception(holder: object = sys, before: BaseException | None = None) -> BaseException:
@@ -133,9 +130,6 @@ def _is_own(error: BaseException) -> bool:
     )
 
 
-# ── what is asked
-
-
 def explain_prompt(error: LastError) -> str:
     """Ask what went wrong and how to mend it."""
     return _prompt(_EXPLAIN, error)
@@ -163,7 +157,7 @@ def fix_prompt(error: LastError) -> str:
 
 
 def corrected_cell(blocks: Sequence[str], error: LastError) -> str:
-    """Return the new cell out of the code blocks of an answer, secrets put back where they stood.
+    """Return the corrected cell from an answer's code blocks, with its secrets put back.
 
     Of several blocks the one most like the old cell is the cell; the others illustrate.
 
@@ -186,7 +180,7 @@ def corrected_cell(blocks: Sequence[str], error: LastError) -> str:
 
 
 def unified_diff(old_cell: str, new_cell: str) -> str:
-    """Return what changes from the old cell to the new one; empty: nothing does."""
+    """Return the diff from the old cell to the new one; empty if nothing changes."""
     old, new = (cell.strip("\n").split("\n") for cell in (old_cell, new_cell))
     names = ("the cell that failed", "the corrected cell")
     return "\n".join(difflib.unified_diff(old, new, *names, lineterm=""))
@@ -240,7 +234,7 @@ class ErrorFrame:
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """What is told about an exception, secrets taken out."""
+    """The description of an exception that is sent, with secrets removed."""
 
     message: str
     """Class, text and notes of the exception, then one line for each exception behind it."""
@@ -251,7 +245,7 @@ class LastError:
     close_names: str | None = None
     """Names that exist and are like one that does not."""
     cuts: tuple[str, ...] = ()
-    """What was left out, to be told to the user."""
+    """What was left out, for a notice to the user."""
     typed: str = field(default="", repr=False)
     """The cell as it is, secrets and all; it is never sent."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -283,13 +277,13 @@ def read_error(
     cuts = [f"{left_out:,} frames in the middle of the traceback"] if left_out else []
     if len(cell) > CELL_LIMIT:
         cuts.append(f"the cell after its first {CELL_LIMIT:,} characters")
-    told = [reader.frame(each) for each in shown]
+    described = [reader.frame(each) for each in shown]
     if isinstance(error, SyntaxError):
-        told += reader.unparsed(error)
+        described += reader.unparsed(error)
     return LastError(
         message=masked("\n".join(_message(error)), secrets),
         cell="\n".join(masked(line, secrets) for line in cell[:CELL_LIMIT].split("\n")),
-        frames=tuple(told),
+        frames=tuple(described),
         close_names=_close_names(error, namespace),
         cuts=tuple(cuts),
         typed=cell,
@@ -403,9 +397,13 @@ class _Reader:
                 for name, value in local.items()
                 if name not in found and is_of_user(name, value)
             }
-        told = [(name, self._summary(name, value)) for name, value in found.items()]
-        more = [("…", f"{len(told) - VARIABLE_LIMIT} more")] if len(told) > VARIABLE_LIMIT else []
-        return (*told[:VARIABLE_LIMIT], *more)
+        summaries = [(name, self._summary(name, value)) for name, value in found.items()]
+        more = (
+            [("…", f"{len(summaries) - VARIABLE_LIMIT} more")]
+            if len(summaries) > VARIABLE_LIMIT
+            else []
+        )
+        return (*summaries[:VARIABLE_LIMIT], *more)
 
     def _summary(self, name: str, value: object) -> str:
         hidden = is_secret(name.rpartition(".")[2], value)

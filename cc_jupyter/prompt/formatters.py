@@ -1,10 +1,11 @@
-"""Writes containers, arrays and data frames as text for a prompt.
+"""Formats containers, arrays and data frames as text for a prompt.
 
-Dicts, lists, tuples, sets and dataclasses: what fits goes on one line, otherwise each item gets its
-own. Strings are never broken, which is why `pprint` does not serve. The budget bounds the work too:
-of ten million items only those shown are read. numpy arrays show shape, type and numpy's own text;
-pandas and polars frames become Markdown tables. Libraries are recognised by their class names and
-never imported here.
+Dicts, lists, tuples, sets and dataclasses: what fits goes on one line, otherwise each item has its
+own line. Strings are never broken, which rules out the standard library's `pprint`. The character
+budget also bounds the work: of ten million items only those shown are read.
+
+Arrays show their shape, type and values as numpy prints them; data frames and series of pandas and
+polars become Markdown tables. Libraries are recognized by class name, so none is imported here.
 """
 
 from __future__ import annotations
@@ -127,11 +128,8 @@ def _filled(pieces: list[str], width: int) -> list[str]:
     return lines
 
 
-# ── what is a container
-
-
 def _opened(value: object) -> tuple[str, str] | None:
-    """Return what stands around the items; `None`: it is not taken apart."""
+    """Return the brackets around the items; `None`: the value is not expanded."""
     kind = type(value)
     if kind.__str__ is not object.__str__:
         return None
@@ -149,7 +147,7 @@ def _opened(value: object) -> tuple[str, str] | None:
 
 
 def _items(value: object) -> tuple[int, _Items]:
-    """Return the number of items and each with what stands before it."""
+    """Return the number of items, and each item with its prefix."""
     if isinstance(value, dict):
         return len(value), ((f"{_key(key)}: ", item) for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset | deque):

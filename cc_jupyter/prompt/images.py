@@ -1,8 +1,8 @@
-"""Loads the images of a prompt: from URLs, files and values of expressions.
+"""Turns URLs, files and values of expressions into images to send.
 
-A URL is passed on, never fetched. matplotlib, Pillow and numpy are recognised by their class names,
-and imported only when a conversion needs them. The image type is read from the bytes, never from a
-file's suffix.
+matplotlib, Pillow and numpy are recognized by class name; none is imported unless a conversion
+needs it. The media type comes from the bytes, never from a file's suffix. A URL is passed on and
+never fetched: this module does not use the network.
 """
 
 from __future__ import annotations
@@ -119,9 +119,6 @@ def any_picture(value: object, name: str) -> bytes | None:
     return _guarded(_own_picture, value, name)
 
 
-# ── figures, Pillow, anything with a picture of its own
-
-
 def _figure_of(value: object) -> object | None:
     """Return the matplotlib figure that a figure, axes or another artist belongs to."""
     if top_level_module(type(value)) == "seaborn":
@@ -170,7 +167,7 @@ def _own_picture(value: object) -> bytes | None:
     for method in ("_repr_png_", "_repr_jpeg_"):
         give = None if isinstance(value, type) else getattr(value, method, None)
         given = give() if callable(give) else None
-        data = given[0] if isinstance(given, tuple) else given  # beside it may stand metadata
+        data = given[0] if isinstance(given, tuple) else given  # metadata may come with it
         if isinstance(data, str):
             return base64.b64decode(data)
         if isinstance(data, bytes):
@@ -179,7 +176,7 @@ def _own_picture(value: object) -> bytes | None:
 
 
 def _guarded(write: Callable[[object], _Written], value: object, name: str) -> _Written:
-    """Write somebody else's object, whose failures are told in our words."""
+    """Convert an object of another library; its failures become our errors."""
     try:
         return write(value)
     except Exception as error:
@@ -187,9 +184,6 @@ def _guarded(write: Callable[[object], _Written], value: object, name: str) -> _
             f"{name}, a {type(value).__name__}, cannot be written as an image: {describe(error)}",
             hint="nothing was sent; show it in a cell of its own to see why",
         ) from error
-
-
-# ── arrays of pixels
 
 
 def _array_image(pixels: Any, name: str) -> bytes:  # noqa: ANN401  numpy is not imported here
@@ -227,9 +221,6 @@ def _as_bytes(pixels: Any, name: str) -> Any:  # noqa: ANN401
             hint="scale it: (a - a.min()) / (a.max() - a.min())",
         )
     return (pixels * 255).round().astype("uint8") if kind == "f" else pixels.astype("uint8")
-
-
-# ── what the bytes are, and what is missing
 
 
 def _other_kind(data: bytes) -> str | None:
@@ -279,9 +270,6 @@ _FILE_BYTES = 200 * 1024 * 1024
 _SCHEME = re.compile(r"(?i)([a-z][a-z0-9+.-]*)://")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg", ".pdf")
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
-
-
-# ── where images come from
 
 
 def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> Image:
@@ -403,7 +391,7 @@ def _linked(url: str, scheme: str) -> Image:
             f"the image {quoted(url)} cannot be sent: only whole https URLs can",
             hint="the provider fetches it, we do not; save it and give its path",
         )
-    # what stands behind `?` may be a signature
+    # the query after `?` may contain a signature
     return Image("", None, url, excerpt(f"{host}{parts.path}"))
 
 

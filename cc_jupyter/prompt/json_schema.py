@@ -3,7 +3,7 @@
 Both want every object closed and know few keywords; what they do not know goes into the
 description, where the model reads it, and is checked afterwards anyway. OpenAI also wants every
 property required, so one that may be left out becomes one that may be null, and `drop_unset` takes
-these nulls out of the answer: then the default applies, as if nothing had been said.
+these nulls out of the answer: then the default applies, as if the member were missing.
 
 Sources: OpenAI guide "Structured outputs", section "Supported schemas"; Claude platform page
 "Structured outputs", section "JSON Schema limitations" (read 2026-11-22).
@@ -167,7 +167,7 @@ class _Closing:
         closed["additionalProperties"] = self.node(others) if isinstance(others, dict) else others
 
     def _optional(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Close a property that may be left out: null stands for that."""
+        """Close an optional property: null means that it is left out."""
         closed = self.node(schema)
         default = _default(_resolved(schema, self._defs))
         if _takes_null(schema, self._defs):
@@ -186,13 +186,13 @@ def _described(closed: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     """Add notes to the description of a part."""
     if notes:
         noted = "; ".join(notes)
-        said = closed.get("description")
-        closed["description"] = f"{said} ({noted})" if said else noted
+        description = closed.get("description")
+        closed["description"] = f"{description} ({noted})" if description else noted
     return closed
 
 
 def _default(schema: Mapping[str, Any]) -> str | None:
-    """Return the default as JSON; `None` if there is none that can be told."""
+    """Return the default as JSON; `None` if there is none or it is too long."""
     if "default" not in schema:
         return None
     default = json.dumps(schema["default"], ensure_ascii=False)
@@ -214,7 +214,7 @@ def _takes_null(schema: Any, defs: Mapping[str, Any]) -> bool:  # noqa: ANN401  
 
 
 def _resolved(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401  any JSON
-    """Replace a reference by what it names; what stands beside it comes first."""
+    """Replace a reference by its target; keywords next to the reference win."""
     if not isinstance(schema, dict):
         return {}
     rest = {name: rule for name, rule in schema.items() if name not in ("$ref", "allOf", "$defs")}

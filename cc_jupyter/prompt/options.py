@@ -1,8 +1,9 @@
-r"""The options of `%%cmd` and `%cmd ask`: one table for the parser, the help and the README.
+r"""Defines and parses the option line of `%%cmd` and `%cmd ask`.
 
-The grammar of the option line: a quote opens at the start of a word, right after `=` or inside
-brackets, so `don't` is a word. A backslash is an ordinary character (`"C:\"` is complete), except
-inside brackets, which hold code: there it escapes a quote. `template` fills in `{{ }}`.
+One table, `OPTIONS`, is shared by parsing, help, completion and the README. A quote opens at the
+start of a word, right after `=` or inside brackets, so `don't` is a word. A backslash is an
+ordinary character (`"C:\"` is complete), except inside brackets, where it escapes a quote as in
+Python code. Filling in `{{ }}` is the job of `template`.
 """
 
 from __future__ import annotations
@@ -93,9 +94,6 @@ def is_quoted(text: str) -> bool:
 def shown(text: str) -> str:
     """Return a word as messages quote it: short, on one line, without anything like a key."""
     return f"`{excerpt(redact(text))}`"
-
-
-# ── values: each reader takes the option as typed and its value without quotes
 
 
 def read_any_text(_option: str, text: str) -> str:
@@ -193,9 +191,6 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-# ── options
-
-
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
     """One option: what parsing, help, README and completion know about it."""
@@ -204,7 +199,7 @@ class OptionSpec:
     """As typed, the long one last."""
     help: str
     metavar: str | None = None
-    """What stands for the value in the help; `None`: a flag."""
+    """The placeholder for the value in the help; `None` for a flag."""
     read: Callable[[str, str], object] = read_text
     """Gives the value from the option as typed and the text; raises `OptionError`."""
     repeatable: bool = False
@@ -220,9 +215,6 @@ class OptionSpec:
         """The names and the value, as the help shows them."""
         names = ", ".join(self.names)
         return names if self.metavar is None else f"{names} {self.metavar}"
-
-
-# ── where a word ends
 
 
 def _word_end(line: str, start: int, *, arrow: bool) -> int:
@@ -261,8 +253,8 @@ def _unclosed(what: str, rest: str) -> OptionError:
     )
 
 
-def read_capture(text: str) -> tuple[str, str | None]:
-    """Read what stands behind `->`: the name of a variable and, if given, its type as written."""
+def _parse_binding(text: str) -> tuple[str, str | None]:
+    """Parse the text after `->`: the name of a variable and, if given, its type as written."""
     name, colon, kind = (part.strip() for part in text.partition(":"))
     if not name:
         raise OptionError("`->` needs the name of a variable", hint="for example -> answer")
@@ -357,7 +349,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
         ("--param",), "any other field; repeatable", "KEY=JSON", _read_param, repeatable=True
     ),
     OptionSpec(("--thread",), "the conversation to continue", "NAME"),
-    OptionSpec(("--new",), "start the conversation anew"),
+    OptionSpec(("--new",), "start the conversation over"),
     OptionSpec(("--once",), "send without history and leave none"),
     OptionSpec(
         ("-f", "--format"),
@@ -367,7 +359,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
         choices=_FORMATS,
     ),
     OptionSpec(("-i", "--image"), _IMAGE, "X", repeatable=True),
-    OptionSpec(("--raw",), "no {{ }}: the prompt goes out to the letter"),
+    OptionSpec(("--raw",), "send the prompt exactly as typed; {{ }} is not filled in"),
     OptionSpec(("--dry-run",), "show what would be sent; send nothing"),
     OptionSpec(("--quiet",), "show nothing but errors"),
     OptionSpec(("--key-env",), _KEY_ENV, "NAME", read_variable),
@@ -407,11 +399,8 @@ def option_table_markdown() -> str:
     return "\n".join(lines)
 
 
-# ── parsing
-
-
 def parse_cell_line(line: str) -> CellOptions:
-    """Read what stands behind `%%cmd`.
+    """Parse the text after `%%cmd`.
 
     Raises
     ------
@@ -422,7 +411,7 @@ def parse_cell_line(line: str) -> CellOptions:
     position = 0
     while (word := next_word(line, position)) is not None:
         if word.text == ARROW:
-            return _build(given, *read_capture(line[word.end :].strip()))
+            return _build(given, *_parse_binding(line[word.end :].strip()))
         if not _OPTION_LIKE.match(word.text):
             raise _stray(word)
         position = _take(line, word, given, arrow=True)
@@ -430,7 +419,7 @@ def parse_cell_line(line: str) -> CellOptions:
 
 
 def parse_ask_line(line: str) -> tuple[CellOptions, str]:
-    """Read what stands behind `%cmd ask`: the options, then the prompt to the letter.
+    """Parse the text after `%cmd ask`: the options, then the prompt exactly as typed.
 
     The prompt begins with the first word that is no option, or one blank after `--`, and runs to
     the end of the line; `->`, quotes and braces are part of it.
@@ -500,9 +489,6 @@ def _build(given: dict[str, Any], name: str | None = None, kind: str | None = No
             hint="keep one of them",
         )
     return options
-
-
-# ── what can be wrong
 
 
 def _two_models(first: str, second: str) -> OptionError:

@@ -1,10 +1,13 @@
-"""Typed answers, `-> x: TYPE` and `-f json`: what to ask for, and how to read the value.
+"""Asks for typed answers, `-> x: TYPE` and `-f json`, and turns an answer into a value.
 
-Reading is lenient about where the JSON is (alone, in a code fence, inside prose, without its
-wrapping) and repairs nothing: broken JSON is not JSON, and a part is never taken for the whole.
-Validation is strict: `"yes"` is no bool and `"3"` no int. Only what JSON cannot express (dates,
-tuples, a second kind of number) is converted. pydantic does the work; it is an extra, imported when
-the first type is used. The session sends an answer that does not fit back once.
+Finding the JSON is lenient: it may be alone, in a code fence or surrounded by text. Nothing is
+repaired: truncated or broken JSON is rejected, and a part is never taken for the whole.
+
+Checking is strict, so that a type can be relied on: `"yes"` is not a bool and `"3"` is not an int.
+Only conversions that JSON makes necessary are allowed: it has no dates, no tuples and one kind of
+number. pydantic does the checking; it is an optional extra, imported when the first type is used.
+
+An answer that does not fit is sent back once with the error; the session does the sending.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ _START = re.compile(
 def find_json(answer: str) -> list[Any]:
     """Return the JSON values of an answer: all of it, else those in fences, else those in the text.
 
-    Of what stands in the text only objects and arrays count.
+    In running text only objects and arrays count.
     """
     text = answer.strip().removeprefix("\ufeff")
     found = _decoded(text)
@@ -251,7 +254,7 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class OutputType:
-    """What is asked of an answer that shall become a value."""
+    """The type and schema that an answer must match."""
 
     label: str
     """The type, as messages name it."""
@@ -259,7 +262,7 @@ class OutputType:
     read: Callable[[Any], object]
     """Gives the value of parsed JSON, or raises `ValidationProblem`."""
     wrapped: bool = False
-    """Whether the value is asked for in the member `value` of an object, but may come bare."""
+    """Whether the member `value` of an object is requested; a bare value is accepted too."""
 
     @property
     def name(self) -> str:
@@ -268,7 +271,7 @@ class OutputType:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema that is asked for; its root is an object."""
+        """The JSON schema sent with the request; its root is an object."""
         return dict(self.form.schema)
 
     @property
@@ -311,7 +314,7 @@ class OutputType:
         return f"That answer does not fit:\n{wrong}\nCorrect it. {self.instruction}"
 
     def repair_notice(self, problem: ValidationProblem) -> str:
-        """Say that the model is asked once more."""
+        """Return the notice that the request is repeated once."""
         reason = excerpt(str(problem), _PROBLEM_CHARS)
         return f"the answer was not {self.label} ({reason}); asked once more"
 

@@ -54,9 +54,6 @@ def _outline(value: object) -> str:
     return "\n".join(lines)
 
 
-# ── classes that `inspect` does not find
-
-
 def _class_source(kind: type) -> str | None:
     """Find a class in the file or cell that its methods lead to, else by name in the cells."""
     methods = {

@@ -1,12 +1,12 @@
-r"""Fills in the `{{ expression }}` of a prompt, once: inserted text is never scanned again.
+r"""Fills in the `{{ expression }}` parts of a prompt, once; inserted text is never expanded again.
 
-An expression ends at the first `}}` before which it compiles. `_closing` finds that place in one
+An expression ends at the first `}}` before which it compiles. `_closing` finds that position in one
 pass, so a prompt full of braces costs no more than its length. Single braces are text, and `\{{`
-stands for `{{`. `values` decides how a value is written.
+stands for `{{`. `values` formats the results.
 
-Plain expressions (a name, its attributes, items by a constant) can be looked up again later without
-running user code: only what an object stores itself and what a plain container holds is read; no
-property, method or `__getattr__` is called.
+Values can also be looked up later without running user code, if the expression is plain: a name,
+its attributes, items by a constant. Only what an object stores in itself and what a plain container
+holds is read; properties, methods and custom attribute lookups are never called.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _USUAL_WAYS = (object.__getattribute__, SimpleNamespace.__getattribute__)
 
 
 def digest_of(text: str) -> str:
-    """Return what is remembered of a text that was put into a prompt."""
+    """Return the digest that is stored for a text inserted into a prompt."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -152,14 +152,14 @@ _TRIED_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """Text that goes out as it stands."""
+    """Text that is sent unchanged."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What stood between the braces, without the blanks around it."""
+    """The text between the braces, without surrounding white space."""
 
     source: str
 
@@ -175,7 +175,7 @@ class RenderedPrompt:
     notices: tuple[str, ...] = ()
     """What to tell the user: values that were cut."""
     images: tuple[Image, ...] = ()
-    """Figures and pictures among the values; the text names each where it stood."""
+    """Images among the values; the text has a marker in the place of each."""
     values: tuple[tuple[str, str], ...] = ()
     """Each expression with the digest of its text; images are left out."""
 
@@ -252,9 +252,6 @@ def evaluate(
         raise _failed(expression, error) from error
 
 
-# ── where an expression ends
-
-
 def _parts(text: str) -> Iterator[Part]:
     position = 0
     while (opening := text.find("{{", position)) >= 0:
@@ -318,7 +315,7 @@ def _compiles(source: str) -> bool:
 
 
 def _complaint(source: str) -> str | None:
-    """Return what Python has against this expression, or `None`."""
+    """Return Python's syntax error for this expression, or `None`."""
     try:
         _compiled(source)
     except SyntaxError as error:
@@ -333,9 +330,6 @@ def _compiled(source: str) -> CodeType:
         warnings.simplefilter("ignore")  # an invalid escape in a prompt is no program's fault
         code: CodeType = compile(source.strip(), _FILE, "eval", dont_inherit=True)
     return code
-
-
-# ── what can be wrong
 
 
 def _not_an_expression(text: str, opening: int, closing: int | None) -> OptionError:

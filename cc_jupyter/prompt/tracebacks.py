@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FRAME_LIMIT = 12
 """The most frames of one exception: the first two and the last ones, as recursion makes many."""
 CAUSE_LIMIT = 3
-"""How many exceptions behind the one that was raised are told."""
+"""The most chained exceptions that are described."""
 MESSAGE_LIMIT = 2_000
 """The most characters of an exception's own text."""
 _FIRST_FRAMES = 2
@@ -112,7 +112,7 @@ def user_frames(trace: TracebackType | None) -> list[UserFrame]:
 
 
 def limited(frames: list[UserFrame]) -> tuple[list[UserFrame], int]:
-    """Return the frames that are told, and how many between the first and the last ones are not."""
+    """Return the frames to describe, and how many in the middle are left out."""
     left_out = max(0, len(frames) - FRAME_LIMIT)
     if not left_out:
         return frames, 0

@@ -41,7 +41,7 @@ _EXAMPLE = "for example -> x: list[str]"
 def parse_type(
     source: str, user_ns: Mapping[str, object], local_ns: Mapping[str, object]
 ) -> object:
-    """Read a type as it stands behind `-> NAME:`; `local_ns` is seen first.
+    """Parse the type after `-> NAME:`; `local_ns` is looked up first.
 
     Names of `typing` need no import, and names in quotes are looked up too.
 
@@ -129,9 +129,6 @@ def _is_type(kind: object) -> bool:
     )
 
 
-# ── what pydantic does not take as it is
-
-
 def _for_pydantic(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401  types have no common type
     """Rebuild a type around what pydantic refuses; most come back as they are.
 
@@ -183,9 +180,6 @@ def _check_literal(choices: Iterable[object]) -> None:
                 f"no JSON value is {choice}, which Literal names",
                 hint=f"Literal[{choice.value!r}], or all of {type(choice).__name__}",
             )
-
-
-# ── what can be wrong
 
 
 def _unknown(source: str, name: str, names: Mapping[str, object]) -> OptionError:

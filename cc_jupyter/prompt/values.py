@@ -1,8 +1,8 @@
-"""Writes the value of a `{{ expression }}` as the text that is sent, or as an image beside it.
+"""Formats the value of a `{{ expression }}` as text, or as an image sent with the text.
 
-Each kind of value has a module that writes it; here is decided which, and how much is sent.
-Libraries are known by the names of their classes, so none is imported for asking. What is too long
-is cut, and both the text and a notice for the user say so. Evaluating is left to `template`.
+Each kind of value has a formatter; this module selects one and limits how much is sent.
+Libraries are recognized by class name, so none is imported. A value that is too long is cut, and
+both the text and a notice to the user say so. `template` evaluates the expressions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STR_LIMIT = 400_000
 FILE_LIMIT = 100_000
 """The most characters of a file that a `Path` names."""
 OTHER_LIMIT = 20_000
-"""The most characters of any other value: nobody wrote its text."""
+"""The most characters of any other value, whose text is generated."""
 
 _WRITERS: tuple[Callable[[object, int], tuple[str, list[str]] | None], ...] = (
     table_text,
@@ -47,11 +47,11 @@ class Rendered:
     """A value as text."""
 
     text: str
-    """For an image its marker, which stands where the image is meant."""
+    """For an image, the marker that shows its place in the text."""
     notice: str | None = None
     """What to tell the user: that, and how much, was cut; `None` when all is there."""
     image: Image | None = None
-    """What goes beside the text."""
+    """The image sent with the text."""
 
 
 def to_text(value: object, expression: str) -> Rendered:
@@ -101,9 +101,6 @@ def _limited(text: str, limit: int, cuts: list[str], expression: str) -> Rendere
     return Rendered(
         f"{text}\n… [cut: {cut}]", f"{quote_expression(expression)} was cut: {cut} sent"
     )
-
-
-# ── files
 
 
 def _file(path: Path, expression: str) -> Rendered:

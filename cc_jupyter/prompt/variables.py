@@ -1,7 +1,7 @@
 """Variables by type and size: what a model needs to know of them, and no more.
 
 The text of an object of somebody else's class is never asked for, since that may be long, slow or
-private. Short plain values are written out; who must not be shown at all, the caller knows.
+private. Short plain values are written out; the caller decides which ones to hide.
 """
 
 from __future__ import annotations
@@ -91,9 +91,6 @@ def _resolved(
             return
         value = held[attribute]
         yield ".".join(path[:count]), value
-
-
-# ── one value: each gives `None` for what is not its own
 
 
 def _text(value: object) -> str | None:

@@ -87,7 +87,7 @@ BAD = [
     ("-m --", ["`-m` needs a value"], "ID"),
     ("--model=", ["`--model` needs a value"], "ID"),
     ("--model ''", ["`--model` is empty"], "name one"),
-    ("--new=yes", ["`--new` takes no value", "`yes`"], "anew"),
+    ("--new=yes", ["`--new` takes no value", "`yes`"], "start the conversation over"),
     ("-t 1 --temperature 1", ["`--temperature` is given twice"], "keep one"),
     ("-s a -s b", ["`--system` is given twice"], "keep one"),
     ("--new --new", ["`--new` is given twice"], "keep one"),
