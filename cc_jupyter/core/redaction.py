@@ -1,13 +1,10 @@
-"""Takes secrets out of every text that may be shown, logged or kept.
+"""Remove secrets from every text that may be shown, logged or saved.
 
-Keys seen in the wild start with `user_`, `cc_` or `sk-`; a key of any other shape is removed by
-its own letters, which is why callers that know the key pass it.
-
-Takes secrets out of code and messages that the user did not pick line by line.
-
-`redact` knows what a key looks like. A failing cell holds more: passwords in literals and in
-addresses, keys of other services, variables whose name says what they are. What is taken out
-becomes `[key]`; `restored` puts it back into a corrected cell.
+`redact` recognizes keys by their shape: keys seen in the wild start with `user_`, `cc_` or `sk-`.
+A key of another shape is matched literally, so callers that know the key pass it. Code and
+messages that the user did not pick line by line hold more: passwords in literals and addresses,
+keys of other services, variables with a telling name. Each becomes `[key]`; `restored` puts it
+back into a corrected cell.
 """
 
 from __future__ import annotations
