@@ -1,9 +1,10 @@
-"""Removes secrets from every text that is shown, logged or saved.
+"""Remove secrets from every text that may be shown, logged or saved.
 
-`redact` knows the shapes of keys (`user_`, `cc_`, `sk-`); callers that know a key of another shape
-pass it. The code and messages of a failing cell hold more: passwords in literals and URLs, keys of
-other services, variables whose name gives them away. `masked` replaces those by `[key]`, and
-`restored` puts them back into a corrected cell.
+`redact` recognizes keys by their shape: keys seen in the wild start with `user_`, `cc_` or `sk-`.
+A key of another shape is matched literally, so callers that know the key pass it. Code and
+messages that the user did not pick line by line hold more: passwords in literals and addresses,
+keys of other services, variables with a telling name. Each becomes `[key]`; `restored` puts it
+back into a corrected cell.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """What is known of one model; the defaults are those of a model known by its id only."""
+    """The facts about one model; the defaults fit a model of which only the id is known."""
 
     id: str
     """Sent to the letter: case, `/`, `.` and `:` count."""
@@ -100,9 +100,9 @@ class CatalogEntry:
     """Shortest prompts first, off-peak; empty: the price is unknown."""
     peak: Peak | None = None
     note: str = ""
-    """What else a list of models should say; may be empty."""
+    """A remark for lists of models; may be empty."""
     price_date: date | None = None
-    """The day its prices were read; `None`: not told."""
+    """The day its prices were read; `None` if not given."""
 
     @property
     def is_free(self) -> bool:
@@ -154,7 +154,7 @@ def endpoint_by_name(model_id: str) -> ApiPath:
 
 
 def spec_by_id(model_id: str) -> CatalogEntry:
-    """Return what the id alone tells of a model that no list knows."""
+    """Return the facts that the id alone reveals about an unlisted model."""
     return CatalogEntry(model_id, model_id, maker_by_id(model_id), (endpoint_by_name(model_id),))
 
 

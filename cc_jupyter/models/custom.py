@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def custom_entry(model_id: str, own: Mapping[str, CustomModel]) -> CatalogEntry | None:
-    """Return what catalog and user know of a model, the user first; `None`: nothing."""
+    """Return the entry from catalog and user, the user's values first; `None` if there is none."""
     known = load_catalog().models.get(model_id)
     entry = own.get(model_id)
     if entry is None:

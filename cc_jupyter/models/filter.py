@@ -25,7 +25,7 @@ _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 def blended_usd(model: ModelEntry) -> Decimal | None:
-    """Return what a million tokens of everyday use cost; `None`: no price is known."""
+    """Return the price of a million tokens of everyday use; `None` if no price is known."""
     if model.rates is None:
         return None
     return (PROMPT_SHARE * model.rates.input + model.rates.output) / (PROMPT_SHARE + 1)
@@ -59,7 +59,7 @@ ORDERS: Mapping[str, Callable[[ModelEntry], tuple[object, ...]]] = {
     "price": lambda model: ((usd := blended_usd(model)) is None, usd or Decimal(0)),
     "window": lambda model: (-(model.spec.context_tokens or 0),),
 }
-"""What a list can be sorted by; what is unknown comes last."""
+"""The sort keys of a list; unknown values come last."""
 
 
 def matching(
@@ -88,7 +88,7 @@ def matching(
 
 
 def hint_for(words: Sequence[str], models: Iterable[ModelEntry]) -> str:
-    """Say what to try where no model fits all of some words."""
+    """Return a hint for words that no model matches all of."""
     models = list(models)
     lost = next((word for word in words if not matching(models, [word])), "")
     known = [*NAMED, *(model.id for model in models)]
@@ -123,7 +123,7 @@ def _comparison(word: str, folded: str) -> Callable[[ModelEntry], bool]:
 
 
 def _lies(sign: str, value: Decimal | float | None, limit: Decimal | float) -> bool:
-    """Compare, limit included; what is unknown lies nowhere."""
+    """Compare, limit included; an unknown value never matches."""
     if value is None:
         return False
     return value >= limit if sign == ">" else value <= limit

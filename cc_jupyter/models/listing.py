@@ -46,14 +46,14 @@ class ListedModel:
     id: str
     name: str
     context_tokens: int | None
-    """`None`: not told."""
+    """`None` if not given."""
     endpoints: tuple[ApiPath, ...]
-    """Those we speak; empty: the list does not say."""
+    """Those this package supports; empty if the list does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """What a base URL serves."""
+    """The models a base URL serves."""
 
     models: dict[str, ListedModel]
     fetched_at_s: float
@@ -133,7 +133,7 @@ def _whole(digits: str) -> int | None:
 
 
 def _read(data: object) -> dict[str, ListedModel]:
-    """Take what can be used: first of duplicates, nothing without an id or an endpoint we speak."""
+    """Return the usable entries: first of duplicates, each with an id and a supported endpoint."""
     models: dict[str, ListedModel] = {}
     for entry in data if isinstance(data, list) else []:
         model_id = entry.get("id") if isinstance(entry, dict) else None
@@ -163,7 +163,7 @@ def _is_usable(model_id: str) -> bool:
 
 
 def _name(given: object) -> str:
-    """Return a name fit for one line, without what steers terminals or turns the text around."""
+    """Return a one-line name without characters that control terminals or text direction."""
     if not isinstance(given, str):
         return ""
     name = "".join(filter(str.isprintable, " ".join(given[: 10 * _LONGEST_NAME].split())))

@@ -76,7 +76,7 @@ class _Billed:
 
 
 def _billed(usage: Usage) -> _Billed | None:
-    """Split the prompt by what is charged for it; `None` when a total was not reported."""
+    """Split the prompt tokens by rate; `None` when a total was not reported."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0

@@ -1,8 +1,11 @@
-"""Every model: the provider's list, the catalog and the user's own entries, joined.
+"""All models in one registry: the provider's list, the catalog and the user's own entries.
 
-Each source decides what it knows best: the provider which models it serves, with which window and
-endpoints; the catalog prices, limits and abilities; the user whatever they corrected. A known id
-needs no request; an unknown one is looked up once in `/models`.
+Each says what it knows best: the provider which models it serves, with which window and endpoints;
+the catalogue prices, limits and abilities; the user whatever they have set right.
+
+Which model is meant, on which endpoint it is served, and what is known about it.
+
+A known id costs no question; only one that no list knows is looked up, once, in `/models`.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ class ModelEntry:
     spec: CatalogEntry
     """All that is known, put together."""
     is_listed: bool | None
-    """Whether the provider lists it; `None`: there is no list yet."""
+    """Whether the provider lists it; `None` while there is no list."""
     is_own: bool
     """Whether the user's `config.toml` has an entry of it."""
     base_url: str | None = None
@@ -67,7 +70,7 @@ class ModelEntry:
 
     @property
     def id(self) -> str:
-        """What is sent as `model`."""
+        """The value sent as `model`."""
         return self.spec.id
 
     @property
@@ -77,7 +80,7 @@ class ModelEntry:
 
     @property
     def notes(self) -> list[str]:
-        """What else should be said of it, most important first."""
+        """Remarks about the model, most important first."""
         found = []
         if self.is_listed is False and self.base_url is None:
             found.append("not listed by the provider")
@@ -132,7 +135,7 @@ def _known(name: str, own: Mapping[str, CustomModel], listed: ModelList) -> Mode
 
 
 def _told(served: ListedModel, spec: CatalogEntry) -> dict[str, Any]:
-    """Return what the provider says of a model, as fields of its spec."""
+    """Return the provider's facts about a model, as fields of its catalog entry."""
     return {
         "name": served.name if served.name != served.id else spec.name,
         "context_tokens": served.context_tokens or spec.context_tokens,
@@ -226,7 +229,7 @@ class Models:
         return {LOCAL: local_model(), **known_models(settings.models, ModelList({}, 0.0))}
 
     def listed(self, api_root: str) -> ModelList:
-        """Return the last list known, from this process or the disk; asks nobody."""
+        """Return the last known list, from this process or the disk, without a request."""
         if api_root not in self._lists:
             self._lists[api_root] = cached_models(api_root)
         return self._lists[api_root]
