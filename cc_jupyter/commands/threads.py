@@ -56,7 +56,7 @@ class ThreadCommands:
         if rest:
             conversations.current = one_name("new", rest)
         thread = conversations.thread()
-        thread.start_anew()
+        thread.start_over()
         return Card({"thread": thread.name, "holds": "nothing yet"})
 
     def _thread(self, rest: str) -> Card:
@@ -177,7 +177,9 @@ class TurnCommands:
             "cost": cost_text(record),
             "versions": len(slot.versions),
             "marks": ", ".join(
-                word for word, holds in (("anew", slot.starts_anew), ("stale", slot.stale)) if holds
+                word
+                for word, holds in (("anew", slot.starts_new_thread), ("stale", slot.stale))
+                if holds
             ),
         }
 

@@ -1,4 +1,4 @@
-"""Threads, their turns and the history that keeps them.
+"""Threads, their turns and the history that stores them.
 
-Only `store` knows SQL.
+Only `store` uses SQL.
 """

@@ -1,12 +1,11 @@
-"""The order of cells on the page, as a front end tells it, beside the order in which they ran.
+"""The order of cells in a notebook document, as a front end reports it.
 
-A front end that knows the page tells the ids of its cells from top to bottom, and again whenever
-they change. With the setting `order = "document"` what stands above a cell is then what it sends,
-whatever ran first. A cell that was moved keeps its id, so its turn moves along; a cell that was
-deleted stands nowhere, so its turn is not sent, nor are those of other notebooks and those without
-a cell; a copied cell has an id of its own, so it has no turn until it runs.
+The front end sends the ids of its cells from top to bottom, and again whenever they change. With
+`order = "document"`, a cell sends the turns of the cells above it, whatever ran first. A moved cell
+keeps its id, so its turn moves with it. Turns of deleted cells, of other notebooks and without a
+cell are not sent. A copied cell has a new id, so it has no turn until it runs.
 
-Where no page is known, or the cell is not on it, the order of execution counts.
+If the order is unknown, or does not include the cell, execution order applies.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ class CellOrder:
     """The cells of one notebook from top to bottom."""
 
     cells: Mapping[str, int]
-    """The place of each, by id."""
+    """The position of each cell, by id."""
 
     def holds(self, key: TurnKey | None) -> bool:
-        """Return whether a turn's cell stands here."""
+        """Return whether a turn's cell is in this notebook."""
         return key is not None and key.cell_id in self.cells
 
     def row(self, slots: Sequence[TurnSlot], notebook: str) -> list[int]:
-        """Return the places of a notebook's turns in a thread, as their cells stand here."""
+        """Return the places of a notebook's turns in a thread, in document order."""
         return [place for _, _, place in self._spots(slots, notebook)]
 
     def above(self, slots: Sequence[TurnSlot], key: TurnKey) -> list[int]:
-        """Return the places of what stands above a turn, which itself may have none yet."""
+        """Return the places of the turns above a turn, which may have no place yet itself."""
         here = (self.cells[key.cell_id], key.number)
         spots = self._spots(slots, key.notebook)
         return [place for cell, number, place in spots if (cell, number) < here]
@@ -55,14 +54,14 @@ class CellOrder:
 
 
 class DocumentOrder:
-    """What front ends told of their pages; safe from several threads."""
+    """The cell order of each open notebook, as front ends report it; thread-safe."""
 
     def __init__(self) -> None:
-        self._pages: tuple[tuple[str, CellOrder], ...] = ()  # swapped whole, told last stands last
+        self._pages: tuple[tuple[str, CellOrder], ...] = ()  # replaced atomically, latest last
         self._lock = threading.Lock()
 
     def tell(self, notebook: str, cells: Iterable[str]) -> None:
-        """Take the ids of a notebook's cells from top to bottom, in place of those before."""
+        """Replace the order of a notebook's cells with these ids, from top to bottom."""
         places: dict[str, int] = {}
         for cell_id in cells:
             places.setdefault(cell_id, len(places))
@@ -71,25 +70,25 @@ class DocumentOrder:
             self._pages = (*others, (notebook, CellOrder(places)))
 
     def forget(self, notebook: str) -> None:
-        """Drop what was told of a notebook: it is open nowhere any more."""
+        """Drop the order of a notebook that is no longer open."""
         with self._lock:
             self._pages = tuple(each for each in self._pages if each[0] != notebook)
 
     def cells(self, notebook: str) -> tuple[str, ...] | None:
-        """Return the ids of a notebook's cells from top to bottom; `None`: nobody told them."""
+        """Return the ids of a notebook's cells from top to bottom; `None` if unknown."""
         page = self.page_of(notebook)
         return None if page is None else tuple(page.cells)
 
     def page_of(self, notebook: str) -> CellOrder | None:
-        """Return the page of a notebook by the name under which it was told."""
+        """Return the order of a notebook by the name that its front end reported."""
         return dict(self._pages).get(notebook)
 
     def page(self, key: TurnKey | None) -> CellOrder | None:
-        """Return the page on which a turn's cell stands; `None`: it is on none that was told.
+        """Return the order that includes a turn's cell; `None` if no reported order does.
 
-        A cell is known by its id, since kernel and front end may call one notebook by two paths,
-        and it may have been renamed. Of two pages with the same cell the notebook's own counts,
-        else the one told last.
+        Cells are identified by id, because kernel and front end may use two paths for one notebook,
+        and it may have been renamed. If two notebooks have the same cell, the turn's notebook
+        takes precedence, then the one reported last.
         """
         found = [each for each in self._pages if each[1].holds(key)]
         if key is None or not found:

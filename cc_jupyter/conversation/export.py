@@ -1,8 +1,7 @@
 """Exports a conversation: Markdown to read, JSON to compute with, a notebook to run.
 
-Every form holds the active turns, without keys. The notebook is nbformat 4.5, built by hand: it
-asks everything again when it runs, and has the answers as saved outputs, with the model that gave
-them.
+Every form holds the active turns, with keys redacted. The notebook (nbformat 4.5) sends every
+prompt again when it runs; its saved outputs hold the recorded answers and their models.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.render.sanitize import safe_markdown
@@ -23,37 +23,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, TurnRecord
-    from cc_jupyter.core.messages import Image
 
 
-USAGE_FIELDS = (
-    *("input_tokens", "output_tokens"),
-    *("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
+_METADATA_SCHEMA = 1
+"""Version of `metadata_schema.json`, which documents the metadata of a saved output."""
+SCHEMA_VERSION = 1
+"""Version of `export_schema.json`, which documents the JSON form."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_OPENING = re.compile(
+    r"(?P<before>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+)(?:(?P<run>`{3,})[^`]*|(?P<wave>~{3,}).*)"
 )
-"""The counts of a turn, as they are called in every JSON form."""
+_CLOSING = re.compile(r"[ \t>]*+(?P<run>`{3,}|~{3,})[ \t]*+")
 
 
-def turns_said(
+def active_turns(
     conversation: ConversationRecord, turns: Mapping[str, TurnRecord]
 ) -> list[tuple[TurnRecord, bool]]:
-    """Return the turns that count, and whether each is the first after a new start.
+    """Return the active turns, redacted, and whether each is the first after a new start.
 
-    A place without an answer may be the one that started anew; the next turn then does.
+    If the slot that starts the new thread has no answer, the next turn is the first.
     """
-    anew, said = False, []
+    starts, active = False, []
     for place in conversation.places:
-        anew = anew or place.after_new or place.says_new
+        starts = starts or place.follows_new or place.has_new_option
         turn = turns.get(place.versions[place.active]) if place.active >= 0 else None
         if turn is not None:
-            said.append((redacted(turn), anew))
-            anew = False
-    return said
+            active.append((redacted(turn), starts))
+            starts = False
+    return active
 
 
 def redacted(turn: TurnRecord) -> TurnRecord:
-    """Return a turn without keys.
+    """Return a turn with keys redacted.
 
-    Before anything is encoded: in JSON a line break ends in a letter, and a key behind it looks
+    Redact before encoding: in JSON an escaped line break ends in a letter, so a key after it looks
     like the end of a word.
     """
     return replace(
@@ -63,24 +66,24 @@ def redacted(turn: TurnRecord) -> TurnRecord:
         reasoning=redact(turn.reasoning),
         system=None if turn.system is None else redact(turn.system),
         error=None if turn.error is None else redact(turn.error),
-        images=tuple(map(_redacted_image, turn.images)),
+        images=tuple(
+            replace(
+                image, name=redact(image.name), url=None if image.url is None else redact(image.url)
+            )
+            for image in turn.images
+        ),
     )
 
 
-def _redacted_image(image: Image) -> Image:
-    url = None if image.url is None else redact(image.url)
-    return replace(image, name=redact(image.name), url=url)
-
-
 def about(turn: TurnRecord) -> str:
-    """Say who answered, when, and how it ended."""
+    """Describe which model answered, when, and how the answer ended."""
     served = "" if turn.served_by == "api" else f", served by {turn.served_model or turn.served_by}"
     ended = "" if turn.stop_reason == "stop" else f", ended: {turn.stop_reason}"
     return f"{turn.model}{served}, {turn.sent_at:%Y-%m-%d %H:%M} UTC{ended}"
 
 
 def cost_json(turn: TurnRecord) -> dict[str, str | None]:
-    """Return the cost in the JSON form that metadata and export share."""
+    """Return the cost as JSON, for the output metadata and the export."""
     cost = turn.cost
     return {
         "usd": None if cost.usd is None else f"{cost.usd:f}",
@@ -89,15 +92,11 @@ def cost_json(turn: TurnRecord) -> dict[str, str | None]:
     }
 
 
-_METADATA_SCHEMA = 1
-"""Of `metadata_schema.json`, which documents what a saved output carries."""
-
-
 def export_notebook(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Return a notebook that says it all again when it is run, with the answers it got."""
+    """Return a notebook that sends the prompts again when it runs, with the recorded answers."""
     cells = [_code_cell("load", "%load_ext cc_jupyter")]
-    for turn, anew in turns_said(conversation, turns):
-        cells += _cells(turn, anew=anew)
+    for turn, starts_new_thread in active_turns(conversation, turns):
+        cells += _cells(turn, starts_new_thread=starts_new_thread)
     document = {
         "cells": cells,
         "metadata": {
@@ -110,9 +109,9 @@ def export_notebook(conversation: ConversationRecord, turns: Mapping[str, TurnRe
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-def _cells(turn: TurnRecord, *, anew: bool) -> list[dict[str, Any]]:
+def _cells(turn: TurnRecord, *, starts_new_thread: bool) -> list[dict[str, Any]]:
     model = "local" if turn.served_by == "local" else turn.model
-    cells, words = [], ["%%cmd", "-m", model, *(["--new"] if anew else [])]
+    cells, words = [], ["%%cmd", "-m", model, *(["--new"] if starts_new_thread else [])]
     if turn.images:
         named = "; ".join(image.described for image in turn.images)
         note = f"The next prompt showed images that are not in this file: {named}"
@@ -120,23 +119,23 @@ def _cells(turn: TurnRecord, *, anew: bool) -> list[dict[str, Any]]:
             {"cell_type": "markdown", "id": f"i{turn.id[:12]}", "metadata": {}, "source": note}
         )
     prompt = turn.prompt
-    system = None if turn.system is None else _on_the_line(turn.system)
+    system = None if turn.system is None else _quote_option(turn.system)
     if turn.system is not None and system is None:
         name = f"system_{turn.id[:6]}"
         cells.append(_code_cell(f"s{turn.id[:12]}", f"{name} = {turn.system!r}"))
         words += ["-s", f'"{{{{ {name} }}}}"']
-        prompt = prompt.replace("{{", "\\{{")  # values are filled in, so what looks like one is not
+        prompt = prompt.replace("{{", "\\{{")  # without --raw, braces would be filled in
     else:
         words += ["--raw"] if system is None else ["-s", system, "--raw"]
     if prompt.endswith("\n"):
-        prompt += "\n"  # the last one of a cell is not sent
+        prompt += "\n"  # a cell's last line break is not sent
     source = f"{' '.join(words)}\n{prompt}"
     cells.append(_code_cell(f"t{turn.id[:12]}", source, _outputs(turn)))
     return cells
 
 
-def _on_the_line(text: str) -> str | None:
-    """Quote a text as the option line reads it; `None`: it holds both quotes, or a line break."""
+def _quote_option(text: str) -> str | None:
+    """Quote a text for the option line; `None` if it holds both quotes or a line break."""
     if len(f"{text}.".splitlines()) > 1:  # IPython ends the line wherever `splitlines` does
         return None
     return next((f"{quote}{text}{quote}" for quote in "'\"" if quote not in text), None)
@@ -146,10 +145,10 @@ def _outputs(turn: TurnRecord) -> list[dict[str, Any]]:
     if not turn.answer:
         return []
     answer = {"text/markdown": safe_markdown(turn.answer), "text/plain": turn.answer}
-    said = {"text/plain": f"{about(turn)} · replayed from the history"}
+    caption = {"text/plain": f"{about(turn)} · replayed from the history"}
     return [
         {"output_type": "display_data", "metadata": _metadata(turn), "data": answer},
-        {"output_type": "display_data", "metadata": {}, "data": said},
+        {"output_type": "display_data", "metadata": {}, "data": caption},
     ]
 
 
@@ -167,7 +166,7 @@ def _code_cell(
 
 
 def _metadata(turn: TurnRecord) -> dict[str, Any]:
-    """Return what the output carried where the answer came, so that it says who served it."""
+    """Return the metadata of the original output, which names the server and model."""
     usage = {name: getattr(turn.usage, name) for name in USAGE_FIELDS}
     provenance = {
         "schema": _METADATA_SCHEMA,
@@ -188,16 +187,6 @@ def _metadata(turn: TurnRecord) -> dict[str, Any]:
     return {"cc_jupyter": provenance}
 
 
-SCHEMA_VERSION = 1
-"""Of `export_schema.json`, which documents the JSON form."""
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_OPENING = re.compile(
-    r"(?P<before>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+)(?:(?P<run>`{3,})[^`]*|(?P<wave>~{3,}).*)"
-)
-_CLOSING = re.compile(r"[ \t>]*+(?P<run>`{3,}|~{3,})[ \t]*+")
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-
-
 def write_export(
     path: str | Path,
     conversation: ConversationRecord,
@@ -205,12 +194,12 @@ def write_export(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write a conversation into a file, whole or not at all; its ending says in which form.
+    """Write a conversation to a file atomically; the file extension selects the format.
 
     Raises
     ------
     OptionError
-        The ending is unknown, the file is there already, or it cannot be written.
+        The extension is unknown, the file exists, or it cannot be written.
     """
     target = Path(path).expanduser()
     forms: dict[str, Callable[[ConversationRecord, Mapping[str, TurnRecord]], str]] = {
@@ -224,7 +213,7 @@ def write_export(
             f"{target.name} has no ending that says how to write it",
             hint="it may end in .md, .json or .ipynb",
         )
-    text = _HALF_CHARACTER.sub("\ufffd", form(conversation, turns))  # UTF-8 has none
+    text = re.sub("[\ud800-\udfff]", "\ufffd", form(conversation, turns))  # not in UTF-8
     try:
         if target.exists() and not overwrite:
             raise OptionError(f"{target} exists", hint="%cmd export PATH --overwrite replaces it")
@@ -235,9 +224,9 @@ def write_export(
 
 
 def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Return what counts of a conversation to read: prompts quoted, answers as they are."""
+    """Return the active turns as Markdown: prompts are quoted, answers are sanitized."""
     parts = [f"# {redact(conversation.name)}\n"]
-    for number, (turn, _) in enumerate(turns_said(conversation, turns), 1):
+    for number, (turn, _) in enumerate(active_turns(conversation, turns), 1):
         parts.append(f"## {number}\n")
         if turn.system is not None:
             parts.append(f"*System prompt{':*' if turn.system else ' from here on: none*'}\n")
@@ -251,11 +240,11 @@ def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRe
 
 
 def export_json(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Return every version of every turn; `export_schema.json` documents the form."""
+    """Return every version of every turn as JSON, as `export_schema.json` documents it."""
     places = [
         {
             "cell_id": place.key.cell_id if place.key else None,
-            "starts_anew": place.after_new or place.says_new,
+            "starts_anew": place.follows_new or place.has_new_option,
             "stale": place.stale,
             "active": _active(place, turns),
             "versions": [
@@ -276,10 +265,10 @@ def export_json(conversation: ConversationRecord, turns: Mapping[str, TurnRecord
 
 
 def _active(place: SlotRecord, turns: Mapping[str, TurnRecord]) -> int | None:
-    """Return where the version that counts stands among those that are there."""
-    there = [each for each in place.versions if each in turns]
+    """Return the index of the active version among the available ones."""
+    available = [each for each in place.versions if each in turns]
     active = place.versions[place.active] if place.active >= 0 else None
-    return there.index(active) if active in there else None
+    return available.index(active) if active in available else None
 
 
 def _quoted(text: str) -> str:
@@ -287,7 +276,7 @@ def _quoted(text: str) -> str:
 
 
 def _closed(answer: str) -> str:
-    """End the fence that an answer, cut in the middle of code, left open."""
+    """Close the fence that an answer cut off in the middle of code left open."""
     run = prefix = ""
     in_item = False
     for line in _LINE_END.split(answer):
@@ -306,7 +295,7 @@ def _closed(answer: str) -> str:
 
 
 def _leaves(line: str, prefix: str, *, in_item: bool) -> bool:
-    """Return whether a line is no part of the quote or list item that a fence stands in."""
+    """Return whether a line is outside the quote or list item that contains a fence."""
     if ">" in prefix:
         return not line.lstrip().startswith(">")
     indent = len(line) - len(line.lstrip())

@@ -1,7 +1,7 @@
-"""Keeps every turn: in memory for this process, on disk for ever, and goes on where a disk fails.
+"""Record every turn: in memory for this process and permanently on disk.
 
-An answer never waits for the history and is never lost with it: what could not be written is kept
-and tried again, and the user is told once.
+An answer never waits for the history and is never lost with it: a failed write stays in memory and
+is retried, and the user sees one notice.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 _RETRY_S = 30.0
-"""After a failure so long nothing is written: each try may wait for a lock."""
+"""Pause after a failed write: each attempt may wait for a lock."""
 
 
 class History:
-    """All turns of this process, and the way to those of all others.
+    """The turns of this process, with access to the stored turns of all others.
 
     Parameters
     ----------
@@ -52,14 +52,14 @@ class History:
         self._lock = threading.RLock()
         self._records: dict[str, TurnRecord] = {}
         self._written: set[str] = set()
-        """Conversations that this process has written whole."""
+        """Conversations that this process has written completely."""
         self._unsaved: list[tuple[TurnRecord, Thread | None]] = []
         self._retry_at_s = 0.0
-        self._told: set[str] = set()
+        self._shown_notices: set[str] = set()
 
     @property
     def store(self) -> Store:
-        """What is on disk.
+        """The history on disk, opened at first use.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class History:
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether there is a history on disk already; to ask makes none."""
+        """Whether a history exists on disk; reading this creates none."""
         from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  loading the extension opens no file
 
         return self._store is not None or (data_folder() / FILE).exists()
@@ -86,7 +86,7 @@ class History:
         on_disk: bool,
         stale: list[int] | None = None,
     ) -> str | None:
-        """Keep a turn; give what the user should be told of it, once in a process.
+        """Record a turn; return a notice for the user, each one once per process.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class History:
             Later places of the thread that this turn made stale.
         """
         with self._lock:
-            if record.finished:  # the disk keeps its body better
+            if record.finished:  # its body is read from disk
                 self._records[record.id] = (
                     dataclasses.replace(record, body=None) if on_disk else record
                 )
@@ -126,7 +126,7 @@ class History:
             return known or (self._store.turns([turn_id]).get(turn_id) if self._store else None)
 
     def body(self, record: TurnRecord) -> bytes | None:
-        """Return what went out for a turn; `None`: nothing did.
+        """Return the request body that was sent for a turn; `None` if none was sent.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class History:
             return self._store.body(record.id) if self._store else None
 
     def recall(self, model: str) -> tuple[int, int] | None:
-        """Return what a model reported for its last prompts, if the history is open anyway."""
+        """Return tokens and bytes of a model's last prompts, if the history is already open."""
         with self._lock:
             return self._store.tokens_per_byte(model) if self._store is not None else None
 
@@ -150,7 +150,7 @@ class History:
             return list(self._records.values())
 
     def save_thread(self, thread: Thread, *, on_disk: bool) -> None:
-        """Write a conversation down as it stands: rewound, forked, with another version counting.
+        """Save the current state of a conversation, after a rewind, fork or change of version.
 
         Raises
         ------
@@ -166,10 +166,10 @@ class History:
             self._written.add(thread.id)
 
     def load_thread(self, name: str, notebook: str) -> Thread | None:
-        """Bring a stored conversation back, this notebook's first; `None`: there is none.
+        """Load a stored conversation, preferring this notebook's; `None` if there is none.
 
-        It becomes a conversation of its own over the same turns, so that two kernels may go on
-        with the same one.
+        The result is a new conversation over the same turns, so that two kernels can continue the
+        same one.
 
         Raises
         ------
@@ -184,15 +184,15 @@ class History:
         return thread_from_record(stored, turns)
 
     def forget_thread(self, name: str, notebook: str, live: Thread | None) -> int:
-        """Remove a conversation from the disk: the live one, or the one that would come back.
+        """Remove a conversation from disk: the live one, or the one that `load_thread` finds.
 
-        Where it was brought back from earlier sessions, its earlier parts go too; conversations
-        of other notebooks by the same name stay. Gives how many turns were removed.
+        If it was loaded from earlier sessions, its earlier parts are removed too; conversations of
+        the same name in other notebooks stay. Return the number of removed turns.
 
         Raises
         ------
         StoreError
-            It cannot be removed.
+            The conversation cannot be removed.
         """
         removed = 0
         conversation_id = live.id if live else self._stored_id(name, notebook)
@@ -208,13 +208,13 @@ class History:
         return removed
 
     def _stored_id(self, name: str, notebook: str) -> str | None:
-        """Return the conversation that a name brings back: of this notebook, else the newest."""
+        """Return the id of the stored conversation: this notebook's, else the newest."""
         summaries = self.store.threads(name)
         summaries.sort(key=lambda found: found.notebook != notebook)  # stable: newest first
         return summaries[0].conversation_id if summaries else None
 
     def forget(self, turn_ids: list[str] | None) -> None:
-        """Drop turns from memory; `None`: all of them."""
+        """Drop turns from memory; `None` drops all."""
         with self._lock:
             forgotten = set(self._records) if turn_ids is None else set(turn_ids)
             for turn_id in forgotten:
@@ -236,16 +236,16 @@ class History:
             self.store.save(record, None, None)
             return
         own = slots[record.position]
-        # a place may name only turns that are there already
+        # a slot may reference only turns already written
         waiting = {each.id for each, _ in self._unsaved} - {record.id}
         header = conversation_header(thread, record.notebook, self._started_at)
         if thread.id in self._written:
-            place = place_record(own, without=waiting, under_way=record.id)
+            place = place_record(own, without=waiting, in_flight=record.id)
             self.store.save(record, header, place)
             return
         self.store.save(record, None, None)
         places = tuple(
-            place_record(slot, without=waiting, under_way=record.id if slot is own else None)
+            place_record(slot, without=waiting, in_flight=record.id if slot is own else None)
             for slot in slots
         )
         self.store.save_conversation(dataclasses.replace(header, places=places))
@@ -257,14 +257,14 @@ class History:
             self.store.save_place(thread.id, place, place_record(thread.slots[place]))
 
     def _once(self, notice: str) -> str | None:
-        if notice in self._told:
+        if notice in self._shown_notices:
             return None
-        self._told.add(notice)
+        self._shown_notices.add(notice)
         return notice
 
 
 def history_off() -> ConfigError:
-    """Return the error of a command that needs what nobody kept."""
+    """Return the error of a command that needs the disabled history."""
     return ConfigError(
         "the history is off, so nothing is on disk",
         hint="unset CMD_HISTORY, and take history = off out of config.toml",

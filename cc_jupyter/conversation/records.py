@@ -30,33 +30,33 @@ class TurnRecord:
     """One request and its answer, as far as it came."""
 
     id: str
-    """Ours, unique for ever: 32 hexadecimal digits."""
+    """Our unique id: 32 hexadecimal digits."""
     prompt: str
     model: str
     endpoint: str
     sent_at: datetime
     """Aware, UTC."""
     conversation_id: str | None = None
-    """Where it was said; `None`: it stands in no conversation (`--once`)."""
+    """Its conversation; `None` if it belongs to none (`--once`)."""
     thread: str | None = None
     """The conversation's name at that time."""
     position: int | None = None
     """Its place in the conversation, from 0."""
     parent_id: str | None = None
-    """The turn sent last before it; `None`: it began a conversation."""
+    """The last turn sent before it; `None` if it starts a conversation."""
     key: TurnKey | None = None
     """Notebook, cell and number; `None` where cells have no ids."""
     notebook: str = ""
     """Path of the notebook; empty where there is none."""
     system: str | None = None
-    """Set by this turn: empty removes it, `None` leaves it as it was."""
+    """The system prompt set by this turn: empty removes it, `None` leaves it unchanged."""
     images: tuple[Image, ...] = ()
     answer: str = ""
     reasoning: str = ""
     stop_reason: StopReason = "unknown"
     stop_word: str | None = None
     error: str | None = None
-    """Class and sentence of what went wrong; `None`: it ended well."""
+    """Class and message of the error; `None` if it succeeded."""
     usage: Usage = NO_USAGE
     cost: Cost = UNKNOWN_COST
     time_to_first_token_s: float | None = None
@@ -65,34 +65,34 @@ class TurnRecord:
     served_model: str | None = None
     notices: tuple[str, ...] = ()
     order: str = "execution"
-    """By what the conversation was ordered when it was sent: `execution` or `document`."""
+    """The order of the conversation when it was sent: `execution` or `document`."""
     zdr: bool = False
-    """Whether zero data retention was asked for."""
+    """Whether zero data retention was requested."""
     request_sha256: str = ""
-    """Of the body as it was sent."""
+    """SHA-256 of the body that was sent."""
     body: bytes | None = None
-    """The body as it was sent, JSON in UTF-8; `None`: not loaded, or never kept."""
+    """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True
-    """Whether this is all there will be; `False` while it streams, or after a crash."""
+    """Whether the answer is complete; `False` while it streams, or after a crash."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotRecord:
-    """One place of a conversation and every turn that ever stood there."""
+    """One place of a conversation and all versions of its turn."""
 
     key: TurnKey | None
-    after_new: bool = False
-    says_new: bool = False
+    follows_new: bool = False
+    has_new_option: bool = False
     stale: bool = False
     versions: tuple[str, ...] = ()
     """Ids of turns, oldest first."""
     active: int = -1
-    """Which version counts; -1: none."""
+    """Index of the active version; -1 if none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationRecord:
-    """One conversation as it stands."""
+    """The current state of one conversation."""
 
     id: str
     """32 hexadecimal digits."""
@@ -101,12 +101,12 @@ class ConversationRecord:
     started_at: datetime
     places: tuple[SlotRecord, ...] = ()
     forked_from: str | None = None
-    """Id of the conversation whose past it shares."""
+    """Id of the conversation whose earlier turns it shares."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadSummary:
-    """A line of `%cmd threads`."""
+    """A row of `%cmd threads`."""
 
     conversation_id: str
     name: str
@@ -129,21 +129,21 @@ class SearchHit:
     model: str
     sent_at: datetime
     snippet: str
-    """The place in prompt or answer, the words found between `**`."""
+    """The excerpt of prompt or answer, with matches between `**`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """Sums over a group of requests; what is unknown is counted, never added as nothing."""
+    """Sums over a group of requests; unknown values are counted, never added as zero."""
 
     group: str
     """The model, thread, notebook, day (local, ISO) or cell."""
     requests: int = 0
     failed: int = 0
-    """Of them: refused or broken off."""
+    """Refused or interrupted by an error."""
     interrupted: int = 0
     input_tokens: int = 0
-    """Reported ones, cached included."""
+    """Reported tokens, cached ones included."""
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     output_tokens: int = 0
@@ -157,31 +157,31 @@ class LedgerRow:
 
 
 def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
-    """Return a thread as it stands, for an export."""
+    """Return the current state of a thread as a record."""
     header = conversation_header(thread, notebook, started_at)
     return dataclasses.replace(header, places=tuple(map(place_record, thread.slots)))
 
 
 def place_record(
-    slot: TurnSlot, *, without: Container[str] = (), under_way: str | None = None
+    slot: TurnSlot, *, without: Container[str] = (), in_flight: str | None = None
 ) -> SlotRecord:
-    """Return a place as it is kept.
+    """Return a slot as a record.
 
     Parameters
     ----------
     without
-        Versions that are not written yet.
-    under_way
-        A turn that is being answered there.
+        Ids of versions not written yet.
+    in_flight
+        Id of a turn whose answer is still streaming.
     """
     versions = [turn.id for turn in slot.versions if turn.id not in without]
-    if under_way is not None and under_way not in versions:
-        versions.append(under_way)
+    if in_flight is not None and in_flight not in versions:
+        versions.append(in_flight)
     active = slot.turn.id if slot.turn else None
     return SlotRecord(
         slot.key,
-        slot.after_new,
-        slot.says_new,
+        slot.follows_new,
+        slot.has_new_option,
         slot.stale,
         tuple(versions),
         versions.index(active) if active in versions else -1,
@@ -189,33 +189,28 @@ def place_record(
 
 
 def conversation_header(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
-    """Return what is kept of a thread beside its places."""
+    """Return a thread as a record without its places."""
     return ConversationRecord(
         thread.id, thread.name, notebook, started_at, forked_from=thread.forked_from
     )
 
 
 def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord]) -> Thread:
-    """Return a stored conversation as a live one of its own, over the same turns."""
+    """Return a new thread over the turns of a stored conversation."""
     slots = [_slot(place, turns) for place in stored.places]
     live = [slot for slot in slots if slot.versions]
     return Thread(stored.name, live, forked_from=stored.id)
 
 
 def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:
-    kept = [turns[turn_id] for turn_id in place.versions if turn_id in turns]
+    versions = [turns[turn_id] for turn_id in place.versions if turn_id in turns]
     active = place.versions[place.active] if place.active >= 0 else None
-    ids = [record.id for record in kept]
+    ids = [record.id for record in versions]
     return TurnSlot(
         place.key,
-        place.after_new,
-        place.says_new,
-        [_turn_of(record) for record in kept],
+        place.follows_new,
+        place.has_new_option,
+        [Turn(each.prompt, each.answer, each.system, each.images, each.id) for each in versions],
         ids.index(active) if active in ids else -1,
         place.stale,
     )
-
-
-def _turn_of(record: TurnRecord) -> Turn:
-    """Return what a conversation needs of a turn."""
-    return Turn(record.prompt, record.answer, record.system, record.images, record.id)

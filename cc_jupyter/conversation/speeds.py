@@ -1,6 +1,6 @@
-"""How fast each model was for this user: medians of their own last answers.
+"""How fast each model was for this user: medians over their own last answers.
 
-Values only: the store and the memory of a session give the timings.
+The timings come from the store or from the memory of a session.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 LAST_TURNS = 20
-"""So many of a model's last answers say how fast it is."""
+"""How many of a model's last answers determine its speed."""
 _FEWEST_TOKENS = 10
-"""Shorter answers say nothing of the speed, as in the usage line."""
+"""Shorter answers are too short to measure speed, as in the usage line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One answer that ended well."""
+    """The timing of one successful answer."""
 
     model: str
     first_token_s: float
@@ -36,7 +36,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What a model's last answers have in common."""
+    """Medians over a model's last answers."""
 
     answers: int
     first_token_s: float

@@ -1,13 +1,12 @@
-"""Conversations: what was said in which order, and what a cell that runs again sends.
+"""Threads in memory: which turns a cell sends as context, and which turns become stale.
 
-A thread is a row of *slots*, one for each cell's request, in the order in which they first ran.
-A slot keeps every answer it got as a version and one of them is active. Running a cell again puts
-a new version into its slot, sends what stands before it, and marks what comes after as stale.
-Where a page is given, before and after are what stands above and below on it.
+A thread is a list of *slots*, one per cell request, in the order in which they first ran. A slot
+keeps all answers as versions, and one of them is active. Running a cell again adds a version to its
+slot, sends the turns before it, and marks the turns after it as stale. With a document order,
+before and after mean above and below in the notebook.
 
-A fork copies the row of slots and shares the turns in them; rewinding takes slots off the end.
-
-Values only: nothing here knows cells, files or screens; `history` keeps what stands here.
+A fork copies the list of slots and shares their turns; rewinding removes slots from the end.
+`history` stores threads; nothing here depends on cells, files or screens.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ DEFAULT_THREAD = "default"
 
 
 class Thread:
-    """One conversation. All methods are safe from several threads.
+    """One conversation. All methods are thread-safe.
 
     Parameters
     ----------
     slots
-        What it begins with, as a stored or forked one does.
+        The initial slots of a stored or forked thread.
     """
 
     def __init__(
@@ -56,53 +55,56 @@ class Thread:
         self.id = id or new_id()
         self.forked_from = forked_from
         self._slots: list[TurnSlot] = slots or []
-        self._anew = False  # whether the next new slot begins a conversation
+        self._follows_new = False  # whether the next new slot starts a new thread
         self._lock = threading.Lock()
 
     @property
     def slots(self) -> tuple[TurnSlot, ...]:
-        """All places, in order."""
+        """All slots, in order."""
         return tuple(self._slots)
 
     def snapshot(self) -> tuple[TurnSlot, ...]:
-        """Return copies of all places as they stand at one instant, for another thread to read."""
+        """Return copies of all slots at one instant, for another thread to read."""
         with self._lock:
             return self._copies()
 
-    def start_anew(self) -> None:
-        """Send nothing of what was said so far with any turn to come; nothing is deleted."""
-        self._anew = True
+    def start_over(self) -> None:
+        """Exclude all turns so far from the context of later turns; nothing is deleted."""
+        self._follows_new = True
 
-    def reserve(self, key: TurnKey | None, *, anew: bool = False) -> int:
-        """Return the place of a request: its own if it ran before, else a new one at the end."""
+    def open_slot(self, key: TurnKey | None, *, starts_new_thread: bool = False) -> int:
+        """Return the place of a request's slot: the existing one, else a new one at the end."""
         with self._lock:
             place = self._find(key)
             if place == len(self._slots):
-                self._slots.append(TurnSlot(key, after_new=self._anew))
-                self._anew = False
-            self._slots[place].says_new = anew
+                self._slots.append(TurnSlot(key, follows_new=self._follows_new))
+                self._follows_new = False
+            self._slots[place].has_new_option = starts_new_thread
             return place
 
-    def past(
-        self, key: TurnKey | None, *, anew: bool = False, page: CellOrder | None = None
+    def context(
+        self, key: TurnKey | None, *, starts_new_thread: bool = False, page: CellOrder | None = None
     ) -> Context:
-        """Return what a request with `key` has before it, reserving nothing.
+        """Return the context of a request with `key` without opening a slot.
 
         Parameters
         ----------
         page
-            Where its cell stands, if the order of the page counts.
+            The document order of its notebook, if that order applies.
         """
         with self._lock:
             place = self._find(key)
-            after_new = self._anew if place == len(self._slots) else self._slots[place].after_new
-            return Context() if anew or after_new else context_of(self._before(place, key, page))
+            is_open = place < len(self._slots)
+            follows_new = self._slots[place].follows_new if is_open else self._follows_new
+            if starts_new_thread or follows_new:
+                return Context()
+            return context_of(self._before(place, key, page))
 
     def record(self, place: int, turn: Turn, page: CellOrder | None = None) -> list[int]:
-        """Keep an answer in its place; give the later places that it made stale.
+        """Add an answer to its slot; return the later places that it made stale.
 
-        One with text becomes the active version, and every later turn of the same conversation
-        stale; one without is kept too, but the old answer goes on counting.
+        An answer with text becomes the active version, and every later turn of the same
+        conversation becomes stale; one without text leaves the old answer active.
         """
         with self._lock:
             slot = self._slots[place]
@@ -114,53 +116,55 @@ class Thread:
             return self._make_stale(place, page)
 
     def choose(self, place: int, version: int, page: CellOrder | None = None) -> None:
-        """Let an earlier answer count again, which makes later turns stale that rest on another."""
+        """Activate another version; later turns that depend on a different one become stale."""
         with self._lock:
             slot = self._slots[place]
             if slot.active != version:
                 slot.active = version
                 self._make_stale(place, page)
 
-    def past_of(self, place: int, page: CellOrder | None = None) -> Context:
-        """Return what stands before a place."""
+    def context_before(self, place: int, page: CellOrder | None = None) -> Context:
+        """Return the context of the slot at a place."""
         with self._lock:
             slot = self._slots[place]
             return (
-                Context() if slot.starts_anew else context_of(self._before(place, slot.key, page))
+                Context()
+                if slot.starts_new_thread
+                else context_of(self._before(place, slot.key, page))
             )
 
     def last_place(self) -> int | None:
-        """Return the place of the last turn with text; `None`: there is none."""
+        """Return the place of the last turn with text; `None` if there is none."""
         with self._lock:
             places = range(len(self._slots))
             return max((at for at in places if self._slots[at].turn is not None), default=None)
 
     def rewind(self, number: int = 1) -> int:
-        """Take the last turns off; give how many there were to take. Nothing is deleted."""
+        """Remove the last turns from the thread, not from disk; return how many."""
         with self._lock:
-            taken = 0
-            while self._slots and taken < number:
-                taken += self._slots.pop().turn is not None
+            removed = 0
+            while self._slots and removed < number:
+                removed += self._slots.pop().turn is not None
             while self._slots and self._slots[-1].turn is None:
                 self._slots.pop()
-            return taken
+            return removed
 
     def fork(self, name: str) -> Thread:
-        """Return a new conversation that shares everything said so far with this one."""
+        """Return a new conversation that shares all turns so far with this one."""
         with self._lock:
             forked = Thread(name, list(self._copies()), forked_from=self.id)
-            forked._anew = self._anew
+            forked._follows_new = self._follows_new
             return forked
 
     def forget(self, turn_id: str) -> None:
-        """Take one turn out, wherever it stands; the version before it counts again."""
+        """Remove one turn from its slot; the version before it becomes active."""
         with self._lock:
             for slot in self._slots:
-                left = [turn for turn in slot.versions if turn.id != turn_id]
-                if len(left) < len(slot.versions):
-                    slot.versions = left
-                    said = [at for at, turn in enumerate(left) if turn.answer]
-                    slot.active = said[-1] if said else -1
+                remaining = [turn for turn in slot.versions if turn.id != turn_id]
+                if len(remaining) < len(slot.versions):
+                    slot.versions = remaining
+                    answered = [at for at, turn in enumerate(remaining) if turn.answer]
+                    slot.active = answered[-1] if answered else -1
 
     def _copies(self) -> tuple[TurnSlot, ...]:
         return tuple(slot.copied() for slot in self._slots)
@@ -173,16 +177,16 @@ class Thread:
         return [self._slots[at] for at in page.above(self._slots, key)]
 
     def _make_stale(self, place: int, page: CellOrder | None) -> list[int]:
-        """Mark what comes after a place, up to the next start; what rests on it as it is, is not.
+        """Mark turns after a place, up to the next new start, that depend on a different context.
 
-        Gives the places that are marked otherwise than before, or anew.
+        Return the places of all turns examined.
         """
         row = _row(self._slots, place, page)
         digests = context_digests(self._slots[at] for at in row)
         changed = []
         for at, digest in list(zip(row, digests, strict=True))[row.index(place) + 1 :]:
             later = self._slots[at]
-            if later.starts_anew:
+            if later.starts_new_thread:
                 break
             if later.turn is not None:
                 basis = later.turn.basis
@@ -206,7 +210,7 @@ def _row(slots: Sequence[TurnSlot], place: int, page: CellOrder | None) -> list[
 
 
 class Conversations:
-    """All threads of this process, and which one cells without `--thread` go on with."""
+    """All threads of this process, and the current one for cells without `--thread`."""
 
     def __init__(self) -> None:
         self.current = DEFAULT_THREAD
@@ -214,39 +218,39 @@ class Conversations:
         self._lock = threading.Lock()
 
     def thread(self, name: str | None = None) -> Thread:
-        """Return a thread, making it if it is new; without a name the current one."""
+        """Return the thread of a name, creating it if needed; without a name, the current one."""
         name = name or self.current
         with self._lock:
             return self._threads.setdefault(name, Thread(name))
 
     def fork(self, name: str) -> Thread:
-        """Go on in a new thread that shares the current one's past.
+        """Switch to a new thread that shares the current one's turns.
 
         Raises
         ------
         OptionError
-            There is a thread of that name already.
+            A thread of that name exists.
         """
         if name in self.names:
             raise OptionError(
-                f"there is a thread {name!r} already",
-                hint=f"%cmd thread {name} goes on with it; choose another name for a fork",
+                f"a thread named {name!r} already exists",
+                hint=f"%cmd thread {name} continues it; choose another name for the fork",
             )
         return self.put(self.thread().fork(name))
 
     def put(self, thread: Thread) -> Thread:
-        """Go on in a thread, which takes the place of one with the same name."""
+        """Switch to a thread, which replaces one of the same name."""
         with self._lock:
             self._threads[thread.name] = thread
             self.current = thread.name
         return thread
 
     def drop(self, name: str) -> None:
-        """Forget a thread; the next one of that name is empty."""
+        """Remove a thread; the next one of that name is empty."""
         with self._lock:
             self._threads.pop(name, None)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The threads there are, oldest first."""
+        """The names of all threads, oldest first."""
         return tuple(self._threads)

@@ -1,7 +1,4 @@
-"""What stands in a conversation: turns, the places they stand in, and what is before a place.
-
-Values only; `conversation` keeps them together.
-"""
+"""The values of a thread: turns, the slots that hold them, and the context of a slot."""
 
 from __future__ import annotations
 
@@ -20,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TurnInputs:
-    """What an answer rests on. Only this process knows it: it is not written down."""
+    """The inputs an answer depends on (in memory only)."""
 
     upstream: bytes
-    """The digest of the turns that were sent along; see `Past.digest`."""
+    """The digest of the turns sent as context; see `Context.digest`."""
     question: PromptSpec
-    """As it was asked, with the digests of the values in it."""
+    """The prompt, with the digests of the values in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,78 +31,80 @@ class Turn:
 
     prompt: str
     answer: str
-    """As far as it came; empty if nothing came."""
+    """The text received; empty if none was."""
     system: str | None = None
-    """The system prompt set by this turn; empty removes it, `None` leaves it as it was."""
+    """The system prompt set by this turn; empty removes it, `None` leaves it unchanged."""
     images: tuple[Image, ...] = ()
-    """What the prompt showed; a follow-up may ask about it."""
+    """The images of the prompt; a follow-up may ask about them."""
     id: str = field(default_factory=new_id, compare=False)
-    """The same in every fork and in the history."""
+    """Identical in every fork and in the history."""
     basis: TurnInputs | None = field(default=None, compare=False, repr=False)
-    """`None`: another process asked, or nobody noted it."""
+    """`None` if another process sent it, or it was not recorded."""
 
 
 @dataclass(slots=True)
 class TurnSlot:
-    """A place in a thread and all the turns that ever stood there."""
+    """A cell's place in a thread; holds all versions of its turn."""
 
     key: TurnKey | None
-    """`None`: no cell id is known, so nothing can run again in its place."""
-    after_new: bool = False
-    """Whether it was made when the thread had been started anew."""
-    says_new: bool = False
-    """Whether its cell says `--new`; a cell run again may say otherwise."""
+    """`None` if no cell id is known, so that no cell can run again in this slot."""
+    follows_new: bool = False
+    """Whether it is the first slot after `%cmd new`."""
+    has_new_option: bool = False
+    """Whether its cell has `--new`; this can change when the cell runs again."""
     versions: list[Turn] = field(default_factory=list)
     active: int = -1
-    """Which version counts; -1: none got any text yet."""
+    """Index of the active version; -1 if no version has text."""
     stale: bool = False
-    """Whether something before it changed after it was answered."""
+    """Whether its context changed after it was answered."""
 
     @property
-    def starts_anew(self) -> bool:
-        """Whether nothing before it is sent."""
-        return self.after_new or self.says_new
+    def starts_new_thread(self) -> bool:
+        """Whether no earlier turn is sent with it."""
+        return self.follows_new or self.has_new_option
 
     @property
     def turn(self) -> Turn | None:
-        """The version that counts."""
+        """The active version."""
         return self.versions[self.active] if self.active >= 0 else None
 
     def copied(self) -> TurnSlot:
-        """Return the same place with a list of its own, over the same turns."""
+        """Return a copy with a separate list of the same turns."""
         versions = [*self.versions]
-        return TurnSlot(self.key, self.after_new, self.says_new, versions, self.active, self.stale)
+        return TurnSlot(
+            self.key, self.follows_new, self.has_new_option, versions, self.active, self.stale
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What stands before a place in a thread."""
+    """What a request sends before its prompt."""
 
     messages: tuple[Message, ...] = ()
     system: str | None = None
     turns: tuple[Turn, ...] = ()
-    """Those that the messages are of, in order."""
+    """The turns of the messages, in order."""
 
     @property
     def parent_id(self) -> str | None:
-        """The turn said last before; `None`: this one begins."""
+        """The id of the last turn; `None` if there is none."""
         return self.turns[-1].id if self.turns else None
 
     @property
     def digest(self) -> bytes:
-        """The same for the same turns in the same order, and for no others."""
+        """A digest that identifies the turns and their order."""
         digest = b""
         for turn in self.turns:
-            digest = _grown(digest, turn)
+            digest = _extend_digest(digest, turn)
         return digest
 
 
 def context_of(slots: Iterable[TurnSlot]) -> Context:
-    """Return what a row of slots has said, from the last one that starts anew."""
+    """Return the context of a row of slots, from the last one that starts a new thread."""
     messages: list[Message] = []
     turns: list[Turn] = []
     for slot in slots:
-        if slot.starts_anew:
+        if slot.starts_new_thread:
             turns.clear()
         if slot.turn is not None:
             turns.append(slot.turn)
@@ -118,15 +117,15 @@ def context_of(slots: Iterable[TurnSlot]) -> Context:
 
 
 def context_digests(row: Iterable[TurnSlot]) -> Iterator[bytes]:
-    """Return for each slot of a row the digest of what is before it, in one pass."""
+    """Yield the digest of the context of each slot of a row, in one pass."""
     digest = b""
     for slot in row:
-        if slot.starts_anew:
+        if slot.starts_new_thread:
             digest = b""
         yield digest
         if slot.turn is not None:
-            digest = _grown(digest, slot.turn)
+            digest = _extend_digest(digest, slot.turn)
 
 
-def _grown(digest: bytes, turn: Turn) -> bytes:
+def _extend_digest(digest: bytes, turn: Turn) -> bytes:
     return hashlib.sha256(digest + turn.id.encode()).digest()

@@ -6,7 +6,7 @@ A stream is any number of deltas, usage reports, notices and waits, then exactly
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
 StopReason: TypeAlias = Literal[
@@ -60,6 +60,8 @@ class Usage:
 
 
 NO_USAGE = Usage()
+USAGE_FIELDS = tuple(field.name for field in fields(Usage))
+"""The token counts by name; every table, file and sum that lists them uses this list."""
 
 
 @dataclass(frozen=True, slots=True)

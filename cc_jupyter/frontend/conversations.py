@@ -310,7 +310,7 @@ class Tree:
             "versions": len(slot.versions),
             "active": slot.active + 1 if slot.active >= 0 else None,
             "stale": slot.stale,
-            "anew": slot.starts_anew,
+            "anew": slot.starts_new_thread,
         }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
 
 if TYPE_CHECKING:
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
 
 
 SCHEMA_VERSION = 1
-_USAGE_FIELDS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-)
 _FEWEST_FOR_SPEED_TOKENS = 10
 _ENDS = {
     "length": "cut at max_tokens, %cmd continue goes on",
@@ -61,7 +55,7 @@ def usage_bundle(reply: Reply) -> dict[str, str]:
 def metadata(reply: Reply) -> dict[str, Any]:
     """Return what the saved notebook keeps of a reply beside its text."""
     provenance, cost = reply.provenance, reply.cost
-    usage = {name: getattr(reply.usage, name) for name in _USAGE_FIELDS}
+    usage = {name: getattr(reply.usage, name) for name in USAGE_FIELDS}
     return {
         "cc_jupyter": {
             "schema": SCHEMA_VERSION,

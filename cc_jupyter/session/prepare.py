@@ -123,7 +123,7 @@ class Preparer:
             return self._prepare(spec, settings, None, None)
         thread = self.conversations.thread(spec.thread)
         page = self.page(spec.turn_key, settings)
-        context = thread.past(spec.turn_key, anew=spec.new, page=page)
+        context = thread.context(spec.turn_key, starts_new_thread=spec.new, page=page)
         return dataclasses.replace(self._prepare(spec, settings, thread, context), page=page)
 
     def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
@@ -154,7 +154,7 @@ class Preparer:
             )
         key = thread.slots[place].key
         page = self.page(key, settings)
-        before = thread.past_of(place, page)
+        before = thread.context_before(place, page)
         context, prompt = continuation_context(before, turn)
         model = spec.model or (record.model if record else None)
         sent = dataclasses.replace(spec, prompt=prompt, model=model, images=())

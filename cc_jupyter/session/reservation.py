@@ -36,5 +36,5 @@ def reserve(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Reservation
     if thread is None:
         return Reservation(budget_watcher, None, None)
     if place is None:
-        place = thread.reserve(prepared.spec.turn_key, anew=prepared.spec.new)
+        place = thread.open_slot(prepared.spec.turn_key, starts_new_thread=prepared.spec.new)
     return Reservation(budget_watcher, place, thread.slots[place])

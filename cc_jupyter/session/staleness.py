@@ -232,7 +232,7 @@ class _Refresh:
         slots, is_after_stale, rank = thread.slots, False, 0.0
         for place in row.places:
             slot = slots[place]
-            is_after_stale = is_after_stale and not slot.starts_anew
+            is_after_stale = is_after_stale and not slot.starts_new_thread
             rank = max(rank, self._rank(slot, row.page))
             if place not in row.own or slot.key is None or not self._is_here(slot):
                 continue
@@ -287,7 +287,7 @@ class _Refresh:
                 zdr=record.zdr if record else False,
             )
         return dataclasses.replace(
-            spec, thread=thread.name, turn_key=slot.key, new=slot.says_new, notices=()
+            spec, thread=thread.name, turn_key=slot.key, new=slot.has_new_option, notices=()
         )
 
     def _expected_cost(self, spec: PromptSpec) -> Cost:

@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.records import LedgerRow
+from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.text import pluralize
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def format_sum(row: LedgerRow) -> str:
-    """Write a sum, like `$1.23 + ~$0.0400 + 2 requests of unknown cost`."""
+    """Format a sum, like `$1.23 + ~$0.0400 + 2 requests of unknown cost`."""
     parts = []
     if row.reported_usd or not (row.estimated_usd or row.unknown_cost):
         parts.append(format_usd(row.reported_usd))
@@ -33,19 +34,18 @@ def format_sum(row: LedgerRow) -> str:
 
 
 def total(rows: Iterable[LedgerRow], group: str = "all") -> LedgerRow:
-    """Add rows up."""
-    names = [each.name for each in dataclasses.fields(LedgerRow) if each.name != "group"]
-    every = list(rows)
-    first = LedgerRow(group)
+    """Return the sum of rows."""
+    sums = LedgerRow(group)
+    names = [field.name for field in dataclasses.fields(LedgerRow) if field.name != "group"]
     with localcontext(EXACT):
-        sums = {
-            name: sum((getattr(row, name) for row in every), getattr(first, name)) for name in names
-        }
-    return dataclasses.replace(first, **sums)
+        for row in rows:
+            added = {name: getattr(sums, name) + getattr(row, name) for name in names}
+            sums = dataclasses.replace(sums, **added)
+    return sums
 
 
 def add_up(records: Iterable[TurnRecord], by: str) -> list[LedgerRow]:
-    """Return a row of sums for each model, thread, notebook, day or cell, most requests first."""
+    """Return sums by model, thread, notebook, day, cell or server, most requests first."""
     groups: defaultdict[str, list[TurnRecord]] = defaultdict(list)
     for record in records:
         groups[_group(record, by)].append(record)
@@ -72,9 +72,6 @@ def _group(record: TurnRecord, by: str) -> str:
 
 
 def _row(group: str, records: Sequence[TurnRecord]) -> LedgerRow:
-    def tokens(name: str) -> int:
-        return sum(getattr(record.usage, name) or 0 for record in records)
-
     def usd(origin: str) -> Decimal:
         costs = (record.cost for record in records)
         known = (cost.usd for cost in costs if cost.usd and cost.origin == origin)
@@ -87,11 +84,6 @@ def _row(group: str, records: Sequence[TurnRecord]) -> LedgerRow:
         requests=len(records),
         failed=sum(record.error is not None for record in records) - interrupted,
         interrupted=interrupted,
-        input_tokens=tokens("input_tokens"),
-        cache_read_tokens=tokens("cache_read_tokens"),
-        cache_write_tokens=tokens("cache_write_tokens"),
-        output_tokens=tokens("output_tokens"),
-        reasoning_tokens=tokens("reasoning_tokens"),
         unknown_tokens=sum(
             record.usage.input_tokens is None or record.usage.output_tokens is None
             for record in records
@@ -99,4 +91,8 @@ def _row(group: str, records: Sequence[TurnRecord]) -> LedgerRow:
         reported_usd=usd("reported"),
         estimated_usd=usd("estimated"),
         unknown_cost=sum(record.cost.usd is None for record in records),
+        **{
+            name: sum(getattr(record.usage, name) or 0 for record in records)
+            for name in USAGE_FIELDS
+        },
     )

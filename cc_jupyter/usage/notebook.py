@@ -1,4 +1,4 @@
-"""What saved notebooks cost, from the metadata of their outputs alone: no kernel, no history."""
+"""Add up the cost of saved notebooks from their output metadata, without kernel or history."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.usage.ledger import total
 
 if TYPE_CHECKING:
@@ -17,59 +18,54 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_TOKENS = (
-    *("input_tokens", "output_tokens", "cache_read_tokens"),
-    *("cache_write_tokens", "reasoning_tokens"),
-)
-
 _USD = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,40})?")
-"""As `metadata_schema.json` has it, and no longer than money is."""
+"""The pattern of `metadata_schema.json`, limited to plausible lengths."""
 
 
 def notebook_usage(path: Path) -> list[LedgerRow]:
-    """Return a row for each model that answered in a notebook, by its outputs' metadata.
+    """Return the sums for each model that answered in a notebook, from its output metadata.
 
-    Only the answers that still stand in the notebook are known, not the versions before them.
+    Only answers still in the notebook count; earlier versions are unknown.
 
     Raises
     ------
     OptionError
-        It is no notebook, or cannot be read.
+        The file is not a notebook, or cannot be read.
     """
     try:
         notebook = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise OptionError(f"{path} cannot be read as a notebook: {error}") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise OptionError(f"{path} is no notebook of format 4", hint="open and save it once")
+        raise OptionError(f"{path} is not a notebook of format 4", hint="open and save it once")
     answers: defaultdict[str, list[LedgerRow]] = defaultdict(list)
-    for about in _abouts(notebook["cells"]):
-        answer = _row(about)
+    for provenance in _provenances(notebook["cells"]):
+        answer = _row(provenance)
         answers[answer.group].append(answer)
     return [total(rows, model) for model, rows in answers.items()]
 
 
-def _abouts(cells: list[Any]) -> Iterator[dict[str, Any]]:
+def _provenances(cells: list[Any]) -> Iterator[dict[str, Any]]:
     for cell in cells:
         outputs = cell.get("outputs") if isinstance(cell, dict) else None
         for output in outputs if isinstance(outputs, list) else ():
             metadata = output.get("metadata") if isinstance(output, dict) else None
-            about = metadata.get("cc_jupyter") if isinstance(metadata, dict) else None
-            if isinstance(about, dict) and about.get("schema") == 1:
-                yield about
+            found = metadata.get("cc_jupyter") if isinstance(metadata, dict) else None
+            if isinstance(found, dict) and found.get("schema") == 1:
+                yield found
 
 
-def _row(about: dict[str, Any]) -> LedgerRow:
-    usage, cost, model = about.get("usage"), about.get("cost"), about.get("model")
-    counts = {name: _count(usage, name) for name in _TOKENS}
+def _row(provenance: dict[str, Any]) -> LedgerRow:
+    usage, cost, model = provenance.get("usage"), provenance.get("cost"), provenance.get("model")
+    counts = {name: _count(usage, name) for name in USAGE_FIELDS}
     usd = _usd(cost)
     known = Decimal(0) if usd is None else usd
     estimated = isinstance(cost, dict) and cost.get("origin") == "estimated"
     return LedgerRow(
         group=model if isinstance(model, str) and model else "?",
         requests=1,
-        failed=int(about.get("stop_reason") == "error"),
-        interrupted=int(about.get("stop_reason") == "interrupted"),
+        failed=int(provenance.get("stop_reason") == "error"),
+        interrupted=int(provenance.get("stop_reason") == "interrupted"),
         unknown_tokens=int(counts["input_tokens"] is None or counts["output_tokens"] is None),
         reported_usd=Decimal(0) if estimated else known,
         estimated_usd=known if estimated else Decimal(0),
@@ -85,6 +81,6 @@ def _count(usage: object, name: str) -> int | None:
 
 
 def _usd(cost: object) -> Decimal | None:
-    """Return an amount; what is written in any other way than ours is unknown, not guessed at."""
+    """Return an amount; one that we did not write in this form is unknown, not a guess."""
     text = cost.get("usd") if isinstance(cost, dict) else None
     return Decimal(text) if isinstance(text, str) and _USD.fullmatch(text) else None

@@ -109,7 +109,7 @@ def test_a_request_that_failed_is_metered_as_unknown_and_says_why(session, provi
     assert (reply.stop_reason, reply.cost_usd, reply.text) == ("error", None, "")
     assert isinstance(reply.error, ProviderError)
     assert session.replies == [reply]
-    assert session.conversations.thread("t").past(None).messages == ()
+    assert session.conversations.thread("t").context(None).messages == ()
 
 
 # ── the key is nowhere (house rule 7)

@@ -66,7 +66,7 @@ def test_a_fork_shares_the_past_and_leaves_the_other_thread_alone(notebook):
     notebook.check("%cmd thread default")
     assert say(notebook, "calmer", "2c", "c") == ["one", "1", "calmer"]
     run = notebook.fail("%cmd fork bold", "OptionError")
-    assert "there is a thread 'bold' already" in run.error
+    assert "a thread named 'bold' already exists" in run.error
 
 
 def test_a_cell_run_again_in_a_fork_changes_the_fork_alone(notebook):

@@ -221,7 +221,7 @@ class Connection:
             except sqlite3.DatabaseError as error:
                 if not _is_broken(error):
                     raise
-                self._put_aside()
+                self._quarantine()
                 self.get()
 
     def get(self) -> sqlite3.Connection:
@@ -251,7 +251,7 @@ class Connection:
                 yield self.get()
             except sqlite3.DatabaseError as error:
                 if _is_broken(error):  # the next use begins a new one
-                    self._put_aside()
+                    self._quarantine()
                 raise
 
     def close(self) -> None:
@@ -272,7 +272,7 @@ class Connection:
             self._pid, self._raw, self._lock = os.getpid(), None, threading.RLock()
         return self._lock
 
-    def _put_aside(self) -> None:
+    def _quarantine(self) -> None:
         """Keep a broken file under another name, with all that belongs to it."""
         self.close()
         if _identity(self.path) != self._opened:

@@ -19,6 +19,7 @@ from cc_jupyter.conversation.records import LedgerRow, SearchHit
 from cc_jupyter.conversation.speeds import LAST_TURNS, Timing
 from cc_jupyter.conversation.store.database import translate_errors
 from cc_jupyter.conversation.store.turns import instant_text
+from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import EXACT
 
 if TYPE_CHECKING:
@@ -34,20 +35,14 @@ _GROUPS = {
     "server": "served_by",
     "all": "''",
 }
-_COUNTS = """
-    COUNT(*),
-    COUNT(*) FILTER (WHERE error IS NOT NULL AND stop_reason != 'interrupted'),
-    COUNT(*) FILTER (WHERE stop_reason = 'interrupted'),
-    ifnull(SUM(input_tokens), 0), ifnull(SUM(cache_read_tokens), 0),
-    ifnull(SUM(cache_write_tokens), 0), ifnull(SUM(output_tokens), 0),
-    ifnull(SUM(reasoning_tokens), 0),
-    COUNT(*) FILTER (WHERE input_tokens IS NULL OR output_tokens IS NULL)
-"""
-_COUNTED = (
-    *("requests", "failed", "interrupted", "input_tokens", "cache_read_tokens"),
-    *("cache_write_tokens", "output_tokens", "reasoning_tokens", "unknown_tokens"),
-)
-"""What `_COUNTS` counts, as a row of the ledger calls it."""
+_COUNTS = {
+    "requests": "COUNT(*)",
+    "failed": "COUNT(*) FILTER (WHERE error IS NOT NULL AND stop_reason != 'interrupted')",
+    "interrupted": "COUNT(*) FILTER (WHERE stop_reason = 'interrupted')",
+    "unknown_tokens": "COUNT(*) FILTER (WHERE input_tokens IS NULL OR output_tokens IS NULL)",
+    **{name: f"ifnull(SUM({name}), 0)" for name in USAGE_FIELDS},
+}
+"""How SQL counts each field of a ledger row."""
 _LAST = 50
 """So many of a model's last replies say what it usually does."""
 
@@ -71,8 +66,9 @@ def load_ledger(
         else:
             with localcontext(EXACT):
                 sums[name][origin] += Decimal(usd) * times
+    counts = ", ".join(_COUNTS.values())
     rows = connection.execute(
-        f"SELECT {group}, {_COUNTS} FROM turn {where} GROUP BY 1 ORDER BY 2 DESC, 1",  # noqa: S608  as above
+        f"SELECT {group}, {counts} FROM turn {where} GROUP BY 1 ORDER BY 2 DESC, 1",  # noqa: S608  as above
         values,
     ).fetchall()
     return [
@@ -81,9 +77,9 @@ def load_ledger(
             reported_usd=sums[name]["reported"],
             estimated_usd=sums[name]["estimated"],
             unknown_cost=unknown[name],
-            **dict(zip(_COUNTED, counts, strict=True)),
+            **dict(zip(_COUNTS, figures, strict=True)),
         )
-        for name, *counts in rows
+        for name, *figures in rows
     ]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.events import Usage
+from cc_jupyter.core.events import USAGE_FIELDS, Usage
 from cc_jupyter.core.messages import Image, TurnKey
 from cc_jupyter.core.money import Cost
 
@@ -207,10 +207,6 @@ _SAME = (
     *("duration_s", "served_by", "served_model", "request_sha256"),
 )
 """Columns that are fields of a turn by the same name."""
-_TOKENS = (
-    *("input_tokens", "output_tokens", "cache_read_tokens"),
-    *("cache_write_tokens", "reasoning_tokens"),
-)
 _MOST_TOKENS = 10**12
 """More than any request has, and so few that a ledger of millions of them can be added up."""
 _TOO_MANY = "a token count was too large to be true and is kept as unknown"
@@ -281,7 +277,7 @@ def select(
 def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]:
     cost = turn.cost
     row = {name: getattr(turn, name) for name in _SAME}
-    tokens = {name: getattr(turn.usage, name) for name in _TOKENS}
+    tokens = {name: getattr(turn.usage, name) for name in USAGE_FIELDS}
     row |= {name: count if _can_be(count) else None for name, count in tokens.items()}
     notices = turn.notices if all(map(_can_be, tokens.values())) else (*turn.notices, _TOO_MANY)
     row |= {
@@ -319,7 +315,7 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
         key=key,
         sent_at=datetime.fromisoformat(row["sent_at"]),
         images=unfold_images(connection, row["images"]),
-        usage=Usage(**{name: row[name] for name in _TOKENS}),
+        usage=Usage(**{name: row[name] for name in USAGE_FIELDS}),
         cost=Cost(usd, row["cost_origin"], price_date),
         time_to_first_token_s=row["first_token_s"],
         notices=tuple(json.loads(row["notices"])),

@@ -162,7 +162,7 @@ function shownCode(cell: Cell): string {
   const codes = blocks.map(({ textContent }) => textContent.replace(/\n$/, ''));
   return codes.length < 2
     ? codes.join('')
-    : codes.map((code, index) => `# block ${index + 1} of ${codes.length}\n${code}`).join('\n');
+    : codes.map((code, index) => `# block ${index + 1} of ${codes.length}\n${code}`).join('\n\n');
 }
 
 function isCode(cell: Cell): cell is CodeCell {

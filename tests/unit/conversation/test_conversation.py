@@ -30,8 +30,8 @@ def run(
 ) -> Context:
     """Run a cell that says its own name; give what was sent before it."""
     turn_key = None if cell is None else key(cell)
-    past = thread.past(turn_key, anew=new)
-    place = thread.reserve(turn_key, anew=new)
+    past = thread.context(turn_key, starts_new_thread=new)
+    place = thread.open_slot(turn_key, starts_new_thread=new)
     said = answer if answer is not None else f"{cell}!"
     thread.record(place, Turn(cell or "?", said, system))
     return past
@@ -115,7 +115,7 @@ def test_without_a_cell_id_every_execution_appends():
 def test_each_request_of_an_execution_has_a_turn_of_its_own():
     thread = Thread("t")
     for number in (0, 1, 0, 1):
-        place = thread.reserve(key("loop", number))
+        place = thread.open_slot(key("loop", number))
         thread.record(place, Turn(f"q{number}", "x"))
     assert [len(slot.versions) for slot in thread.slots] == [2, 2]
 
@@ -123,7 +123,7 @@ def test_each_request_of_an_execution_has_a_turn_of_its_own():
 def test_the_same_cell_id_in_two_notebooks_is_two_turns():
     thread = Thread("t")
     for notebook in ("one", "two"):
-        thread.record(thread.reserve(key("a", 0, notebook)), Turn("q", "x"))
+        thread.record(thread.open_slot(key("a", 0, notebook)), Turn("q", "x"))
     assert len(thread.slots) == 2
 
 
@@ -140,7 +140,7 @@ def test_new_starts_the_conversation_anew_from_its_cell_on():
 def test_new_for_the_whole_thread_holds_from_the_next_turn_on():
     thread = Thread("t")
     run(thread, "a")
-    thread.start_anew()
+    thread.start_over()
     assert texts(run(thread, "a", answer="A2")) == []
     assert run(thread, "b") == Context()
     assert texts(run(thread, "c")) == ["b", "b!"]
@@ -162,7 +162,7 @@ def test_a_system_prompt_holds_from_its_turn_on_until_another(systems, sent):
     thread = Thread("t")
     for number, system in enumerate(systems):
         run(thread, str(number), system=system)
-    assert thread.past(None).system == sent
+    assert thread.context(None).system == sent
 
 
 def test_a_system_prompt_of_a_later_turn_is_not_sent_with_an_earlier_one():
@@ -177,13 +177,13 @@ def test_a_system_prompt_of_a_later_turn_is_not_sent_with_an_earlier_one():
 def test_a_turn_says_who_spoke():
     thread = Thread("t")
     run(thread, "a")
-    assert thread.past(None).messages == (Message("user", "a"), Message("assistant", "a!"))
+    assert thread.context(None).messages == (Message("user", "a"), Message("assistant", "a!"))
 
 
 def test_asking_for_the_past_reserves_nothing():
     thread = Thread("t")
     for _ in range(3):
-        thread.past(key("a"))
+        thread.context(key("a"))
     assert thread.slots == ()
 
 
@@ -209,9 +209,9 @@ def test_many_threads_of_python_may_ask_in_one_conversation():
         ready.wait()
         for number in range(50):
             turn_key = key(f"{worker}-{number}")
-            before = thread.past(turn_key).messages
+            before = thread.context(turn_key).messages
             assert len(before) % 2 == 0
-            place = thread.reserve(turn_key)
+            place = thread.open_slot(turn_key)
             thread.record(place, Turn(f"{worker}-{number}", "x"))
             assert thread.slots[place].key == turn_key
 
@@ -224,7 +224,7 @@ def test_many_threads_of_python_may_ask_in_one_conversation():
 def test_two_runs_of_one_cell_at_once_share_its_place():
     thread = Thread("t")
     with ThreadPoolExecutor(8) as pool:
-        places = list(pool.map(lambda _: thread.reserve(key("a")), range(64)))
+        places = list(pool.map(lambda _: thread.open_slot(key("a")), range(64)))
     assert set(places) == {0}
     assert len(thread.slots) == 1
 
@@ -314,9 +314,9 @@ class AnyNotebook(RuleBasedStateMachine):
 
     @rule(target=running, name=NAMES, new=st.booleans())
     def begin(self, name, new):
-        past = self.thread.past(key(name), anew=new)
+        past = self.thread.context(key(name), starts_new_thread=new)
         assert (texts(past), past.system) == self.plain.past(name, new=new)
-        place = self.thread.reserve(key(name), anew=new)
+        place = self.thread.open_slot(key(name), starts_new_thread=new)
         assert place == self.plain.place(name)
         if place == len(self.plain.cells):
             self.plain.cells.append(Cell(name, after=self.plain.next_anew))
@@ -339,20 +339,20 @@ class AnyNotebook(RuleBasedStateMachine):
 
     @rule()
     def start_anew(self):
-        self.thread.start_anew()
+        self.thread.start_over()
         self.plain.next_anew = True
 
     @invariant()
     def every_place_is_as_the_plain_model_has_it(self):
         assert [
-            (slot.key.cell_id, slot.stale, len(slot.versions), slot.starts_anew)
+            (slot.key.cell_id, slot.stale, len(slot.versions), slot.starts_new_thread)
             for slot in self.thread.slots
         ] == [(cell.name, cell.stale, cell.versions, cell.anew) for cell in self.plain.cells]
 
     @invariant()
     def every_cell_would_send_what_the_plain_model_says(self):
         for name in "abcdefg":
-            past = self.thread.past(key(name))
+            past = self.thread.context(key(name))
             assert (texts(past), past.system) == self.plain.past(name, new=False)
             assert "" not in texts(past)
 
@@ -377,9 +377,9 @@ class AnyExploration(RuleBasedStateMachine):
     @rule(name=NAMES, answer=ANSWERS, system=SYSTEMS, new=st.booleans())
     def run_a_cell(self, name, answer, system, new):
         thread, plain = self.conversations.thread(), self.here
-        past = thread.past(key(name), anew=new)
+        past = thread.context(key(name), starts_new_thread=new)
         assert (texts(past), past.system) == plain.past(name, new=new)
-        place = thread.reserve(key(name), anew=new)
+        place = thread.open_slot(key(name), starts_new_thread=new)
         if place == len(plain.cells):
             plain.cells.append(Cell(name, after=plain.next_anew))
             plain.next_anew = False
@@ -406,7 +406,7 @@ class AnyExploration(RuleBasedStateMachine):
 
     @rule()
     def start_anew(self):
-        self.conversations.thread().start_anew()
+        self.conversations.thread().start_over()
         self.here.next_anew = True
 
     @invariant()
@@ -417,7 +417,7 @@ class AnyExploration(RuleBasedStateMachine):
                 (slot.key.cell_id, slot.stale, len(slot.versions)) for slot in thread.slots
             ] == [(cell.name, cell.stale, cell.versions) for cell in plain.cells]
             for cell in "abcg":
-                past = thread.past(key(cell))
+                past = thread.context(key(cell))
                 assert (texts(past), past.system) == plain.past(cell, new=False)
                 assert len(past.messages) == 2 * len(past.turns)
 

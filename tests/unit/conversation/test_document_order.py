@@ -40,8 +40,8 @@ class Notebook:
         """Run a cell; give the cells whose turns it sent, in order."""
         key = self.key(cell)
         page = self.page(key)
-        past = self.thread.past(key, anew=new, page=page)
-        place = self.thread.reserve(key, anew=new)
+        past = self.thread.context(key, starts_new_thread=new, page=page)
+        place = self.thread.open_slot(key, starts_new_thread=new)
         basis = TurnInputs(past.digest, PromptSpec(cell))
         turn = Turn(cell, said.get("answer", cell), said.get("system"), basis=basis)
         self.thread.record(place, turn, page)
@@ -117,7 +117,7 @@ def test_turns_of_other_notebooks_and_without_a_cell_are_not_sent():
     notebook = Notebook()
     notebook.tell("ab")
     for key in (None, notebook.key("a", "/home/u/other.ipynb")):
-        notebook.thread.record(notebook.thread.reserve(key), Turn("elsewhere", "x"))
+        notebook.thread.record(notebook.thread.open_slot(key), Turn("elsewhere", "x"))
     assert notebook.run("a") == ""
     assert notebook.run("b") == "a"
     notebook.by_page = False
@@ -130,17 +130,17 @@ def test_a_system_prompt_holds_for_what_is_below_it():
     notebook.run("c", system="for c")
     notebook.run("a", system="for all")
     page = notebook.page(notebook.key("b"))
-    assert notebook.thread.past(notebook.key("b"), page=page).system == "for all"
-    assert notebook.thread.past(notebook.key("b")).system == "for all"
+    assert notebook.thread.context(notebook.key("b"), page=page).system == "for all"
+    assert notebook.thread.context(notebook.key("b")).system == "for all"
     notebook.run("b", system="")
-    assert notebook.thread.past(notebook.key("c"), page=page).system is None
+    assert notebook.thread.context(notebook.key("c"), page=page).system is None
 
 
 def test_a_thread_that_was_started_anew_begins_with_the_cell_that_ran_next():
     notebook = Notebook()
     notebook.tell("abcd")
     notebook.run("a")
-    notebook.thread.start_anew()
+    notebook.thread.start_over()
     assert notebook.run("c") == ""
     assert notebook.run("d") == "c"
     assert notebook.run("b") == "a"
@@ -215,7 +215,7 @@ def test_turns_without_a_cell_make_the_orders_differ():
     notebook = Notebook()
     notebook.tell("ab")
     notebook.run("a")
-    notebook.thread.record(notebook.thread.reserve(None), Turn("line", "x"))
+    notebook.thread.record(notebook.thread.open_slot(None), Turn("line", "x"))
     notebook.run("b")
     assert notebook.differing == "b"
 
@@ -310,7 +310,7 @@ class AnyPage(RuleBasedStateMachine):
         before = [] if new else self.above(cell)
         key = self.notebook.key(cell)
         page = self.notebook.page(key)
-        past = self.notebook.thread.past(key, anew=new, page=page)
+        past = self.notebook.thread.context(key, starts_new_thread=new, page=page)
         assert [turn.answer for turn in past.turns] == before
         self.count += 1
         said = f"{cell}{self.count}"
@@ -343,7 +343,7 @@ class AnyPage(RuleBasedStateMachine):
                 continue
             place = self.notebook.thread.slots.index(slot)
             page = self.notebook.page(slot.key)
-            now = self.notebook.thread.past_of(place, page)
+            now = self.notebook.thread.context_before(place, page)
             before = [] if self.answers[cell][1] else self.above(cell)
             assert [turn.answer for turn in now.turns] == before
             rests = slot.turn.basis.upstream == now.digest

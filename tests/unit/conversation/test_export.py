@@ -43,7 +43,9 @@ TURNS = [
 ]
 OLD = turn("older", "an older answer")
 RECORD = conversation((OLD, TURNS[0]), (TURNS[1],), (TURNS[2],))
-RECORD = replace(RECORD, places=(*RECORD.places[:2], replace(RECORD.places[2], says_new=True)))
+RECORD = replace(
+    RECORD, places=(*RECORD.places[:2], replace(RECORD.places[2], has_new_option=True))
+)
 BY_ID = {each.id: each for each in (*TURNS, OLD)}
 
 
@@ -156,7 +158,7 @@ def test_prompts_are_raw_wherever_the_line_can_hold_the_system_prompt():
 
 def test_a_new_start_whose_cell_has_no_answer_is_not_lost():
     """What stood before it is not sent with the turns behind it, so it must not be afterwards."""
-    failed = SlotRecord(None, says_new=True)
+    failed = SlotRecord(None, has_new_option=True)
     places = (RECORD.places[0], failed, RECORD.places[1])
     text = export_notebook(replace(RECORD, places=places), BY_ID)
     assert [new for _, new, _, _ in sent_by(text)] == [False, True]

@@ -38,7 +38,7 @@ def run(session, cell, *, values=(), thread=None, new=False, cell_number=0, **as
     prompt = asked.pop("prompt", f"what is {cell}?")
     question = PromptSpec(prompt, turn_key=key, thread=thread, new=new, values=values, **asked)
     plan = session.prepare(question)
-    place = plan.thread.reserve(key, anew=new)
+    place = plan.thread.open_slot(key, starts_new_thread=new)
     basis = TurnInputs(plan.context.digest, question)
     plan.thread.record(place, Turn(prompt, f"it is {cell}", basis=basis), plan.page)
     return plan
@@ -227,7 +227,7 @@ def test_by_the_order_of_execution_moving_changes_nothing(session):
 def test_of_an_answer_that_another_process_asked_for_only_the_mark_is_known(session):
     thread = session.conversations.thread()
     for cell in "ab":
-        thread.record(thread.reserve(TurnKey(NOTEBOOK, cell, 0)), Turn(cell, cell))
+        thread.record(thread.open_slot(TurnKey(NOTEBOOK, cell, 0)), Turn(cell, cell))
     assert reasons(session) == [(), ()]
     thread.record(0, Turn("a", "other"))
     assert reasons(session) == [(), (UPSTREAM,)]
@@ -235,7 +235,7 @@ def test_of_an_answer_that_another_process_asked_for_only_the_mark_is_known(sess
 
 def test_a_place_without_an_answer_is_not_stale(session):
     thread = session.conversations.thread()
-    thread.record(thread.reserve(TurnKey(NOTEBOOK, "a", 0)), Turn("a", ""))
+    thread.record(thread.open_slot(TurnKey(NOTEBOOK, "a", 0)), Turn("a", ""))
     assert reasons(session) == [()]
     assert Staleness(session, {}).reasons(thread, 7) == ()
 

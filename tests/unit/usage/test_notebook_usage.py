@@ -90,8 +90,8 @@ def test_a_sum_is_exact_whatever_the_context_of_decimals(tmp_path):
     [
         (b"{", "cannot be read as a notebook"),
         (b"\xff\xfe", "cannot be read as a notebook"),
-        (b"[]", "no notebook of format 4"),
-        (b'{"worksheets": []}', "no notebook of format 4"),
+        (b"[]", "not a notebook of format 4"),
+        (b'{"worksheets": []}', "not a notebook of format 4"),
         (None, "cannot be read as a notebook"),
     ],
 )
