@@ -9,7 +9,7 @@ _ACTIONS = ("setup", "start", "stop", "status")
 
 
 def local_command(rest: str) -> Card | TextOutput:
-    """Get, start or stop the local model, or say how it stands.
+    """Set up, start or stop the local model, or report its status.
 
     Raises
     ------

@@ -26,12 +26,12 @@ _FRONT_ENDS = (
     ("COLAB_RELEASE_TAG", "Colab"),
     ("JPY_SESSION_NAME", "JupyterLab, Notebook or another client of a Jupyter server"),
 )
-"""A variable of the environment, and whose it is; the first one that is set tells most."""
+"""Environment variables and the front end that sets each, most specific first."""
 _LABEXTENSION = "cc-jupyter"
 
 
 def examine_machine() -> list[Finding]:
-    """Look at what is installed."""
+    """Check the installed packages."""
     return [_versions(), _widgets(), _labextension()]
 
 
@@ -69,7 +69,7 @@ def _widgets() -> Finding:
 
 
 def _labextension() -> Finding:
-    """Look where JupyterLab looks: it may run elsewhere, and then nothing here tells."""
+    """Search JupyterLab's folders; it may run elsewhere, which cannot be seen from here."""
     for folder in _jupyter_folders():
         place = folder / "labextensions" / _LABEXTENSION
         if (place / "package.json").is_file():
@@ -117,7 +117,7 @@ _MOVE = "set CMD_JUPYTER_HOME to a folder you can write to"
 
 
 def examine_folders(*, history: bool) -> list[Finding]:
-    """Look at folders, key file and history; nothing is made and nothing repaired."""
+    """Check folders, key file and history without creating or repairing anything."""
     folders = {"data": data_folder(), "config": config_folder(), "cache": cache_folder()}
     findings = [_folder(f"{name} folder", path) for name, path in folders.items()]
     if key_file().exists():
@@ -137,7 +137,7 @@ def _folder(check: str, path: Path) -> Finding:
 
 
 def _history(path: Path, *, kept: bool) -> Finding:
-    """Look at the history without opening it: that would mend it, or put it aside."""
+    """Check the history without opening it, which would repair or quarantine it."""
     if not kept:
         return Finding("history", "ok", "off; nothing is kept on disk")
     try:
@@ -156,7 +156,7 @@ def _history(path: Path, *, kept: bool) -> Finding:
 
 
 def _private(check: str, path: Path, found: str) -> Finding:
-    """See that nobody else may read it; on Windows the folder's own rights decide that."""
+    """Check that only the user can read it; on Windows the folder's permissions decide."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name != "posix" or not mode & _OTHERS:
         return Finding(check, "ok", found)
