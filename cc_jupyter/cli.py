@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--port", type=int, default=0, help="default: any free one")
     actions.add_parser("stop", help="end the server that `start` runs")
     actions.add_parser("status", help="what is there (the default)")
-    commands.add_parser("doctor", help="what surrounds a request, and what to do where it fails")
+    commands.add_parser("doctor", help="check the environment of a request and suggest fixes")
     usage = commands.add_parser("usage", help="what saved notebooks cost, by their outputs alone")
     usage.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     return parser
@@ -88,7 +88,7 @@ def _usage(paths: Sequence[Path]) -> int:
         name = short_path(path)
         rows += [replace(row, group=f"{name}  {row.group}") for row in found]
     if rows:
-        table = usage_table("notebook and model", rows, caption="answers that stand in notebooks")
+        table = usage_table("notebook and model", rows, caption="answers saved in notebooks")
         print(safe_terminal(str(table)))  # a notebook from elsewhere may name its model as it likes
     elif failed < len(paths):
         print("No answer of cc_jupyter stands in these notebooks.")

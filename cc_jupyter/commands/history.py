@@ -102,7 +102,7 @@ class KeptCommands:
                 )
         return TextOutput(
             f"{pluralize(count, 'turn')} forgotten, here and on disk;"
-            " what stands in notebooks is yours to clear"
+            " notebook outputs are unchanged"
         )
 
     def _forget_turn(self, name: str) -> int:

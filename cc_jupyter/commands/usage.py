@@ -79,9 +79,7 @@ def _read(body: bytes) -> tuple[str, dict[str, Any]]:
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
-        raise OptionError(
-            "what was kept of this request is not JSON", hint="%cmd history shows the turn"
-        )
+        raise OptionError("the stored request is not JSON", hint="%cmd history shows the turn")
     clean: dict[str, Any] = _redacted(parsed)
     if clean != parsed:
         text = json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
@@ -267,7 +265,7 @@ class LedgerCommands:
         record = self._turn(" ".join(words.others))
         body = self._session.history.body(record)
         if body is None:
-            raise OptionError("nothing went out for this turn, or its request was not kept")
+            raise OptionError("no request was sent for this turn, or it was not stored")
         form = words.given.get("as", "json")
         return show_sent(record, body, self._url(record), form, zdr=record.zdr)
 
@@ -340,5 +338,5 @@ def _period_text(period: str) -> str:
         "day": "today",
         "week": "the last 7 days",
         "month": "the last 30 days",
-        "all": "all that the history holds",
+        "all": "the whole history",
     }[period]

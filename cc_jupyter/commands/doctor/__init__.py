@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.display import Row
 
 
-_PASTE = "no key and no user name stands here, so it may be pasted into an issue"
+_PASTE = "contains no key and no user name, so it is safe to paste into an issue"
 
 
 class Report(Table):
@@ -91,7 +91,7 @@ def examine(
     except CcError as error:
         findings.append(Finding.failed("settings", error))
         later = ("model", "key", "base URL")
-        findings += [Finding(name, "skipped", "the settings come first") for name in later]
+        findings += [Finding(name, "skipped", "fix the settings first") for name in later]
     else:
         findings.append(Finding("settings", "ok", _sources(settings)))
         findings += [_model(settings), _key(settings), _keyring()]
@@ -137,7 +137,7 @@ def _key(settings: Settings) -> Finding:
     try:
         root = api_root(settings.base_url, allow_http=settings.allow_http)
     except CcError:
-        return Finding("key", "skipped", "the base URL comes first")
+        return Finding("key", "skipped", "fix the base URL first")
     try:
         key = find_key(settings, root)
         if key is not None:

@@ -139,18 +139,18 @@ def _folder(check: str, path: Path) -> Finding:
 def _history(path: Path, *, kept: bool) -> Finding:
     """Check the history without opening it, which would repair or quarantine it."""
     if not kept:
-        return Finding("history", "ok", "off; nothing is kept on disk")
+        return Finding("history", "ok", "off; nothing is stored on disk")
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(len(_SQLITE))
     except FileNotFoundError:
-        return Finding("history", "ok", "not begun; the first answer begins it")
+        return Finding("history", "ok", "empty; the first answer creates it")
     except OSError as error:
         to_do = f"{_MOVE}, or CMD_HISTORY=off"
         return Finding("history", "fail", f"{path} cannot be read: {error.strerror}", to_do)
     if start not in (b"", _SQLITE):
-        to_do = "the next answer puts it aside under another name and begins anew"
+        to_do = "the next answer renames it and starts a new one"
         return Finding("history", "look", f"{path} is no history file", to_do)
     return _private("history", path, f"{size / 2**20:.1f} MB")
 
@@ -161,7 +161,7 @@ def _private(check: str, path: Path, found: str) -> Finding:
     if os.name != "posix" or not mode & _OTHERS:
         return Finding(check, "ok", found)
     right = "700" if path.is_dir() else "600"
-    found = f"{found}; others on this machine may look into it ({mode:04o})"
+    found = f"{found}; other users of this machine can read it ({mode:04o})"
     return Finding(check, "look", found, f"chmod {right} {path}")
 
 
