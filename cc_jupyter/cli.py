@@ -1,4 +1,4 @@
-"""The program `cc-jupyter`: what must work in a shell, before any notebook is open."""
+"""The `cc-jupyter` program: what must work in a shell, before a notebook is open."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _LOOK_S = 0.5
-"""How often a server in the foreground is looked after."""
+"""The interval between checks of a server in the foreground."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; give the exit status."""
+    """Run one command and return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -65,14 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--port", type=int, default=0, help="default: any free one")
     actions.add_parser("stop", help="end the server that `start` runs")
     actions.add_parser("status", help="what is there (the default)")
-    commands.add_parser("doctor", help="what surrounds a request, and what to do where it fails")
+    commands.add_parser("doctor", help="check the environment of a request and suggest fixes")
     usage = commands.add_parser("usage", help="what saved notebooks cost, by their outputs alone")
     usage.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     return parser
 
 
 def _usage(paths: Sequence[Path]) -> int:
-    """Add up notebooks; one that cannot be read is named, and the others still count."""
+    """Add up the usage in notebooks; report unreadable ones and continue with the others."""
     from cc_jupyter.render.sanitize import safe_terminal  # noqa: PLC0415  as for local
     from cc_jupyter.usage.notebook import notebook_usage  # noqa: PLC0415  as for local
     from cc_jupyter.usage.report import usage_table  # noqa: PLC0415  as for local
@@ -88,7 +88,7 @@ def _usage(paths: Sequence[Path]) -> int:
         name = short_path(path)
         rows += [replace(row, group=f"{name}  {row.group}") for row in found]
     if rows:
-        table = usage_table("notebook and model", rows, caption="answers that stand in notebooks")
+        table = usage_table("notebook and model", rows, caption="answers saved in notebooks")
         print(safe_terminal(str(table)))  # a notebook from elsewhere may name its model as it likes
     elif failed < len(paths):
         print("No answer of cc_jupyter stands in these notebooks.")
@@ -96,7 +96,7 @@ def _usage(paths: Sequence[Path]) -> int:
 
 
 def _doctor() -> int:
-    """Look at what surrounds a request; the status says whether anything failed."""
+    """Print the doctor's report; the exit status says whether a check failed."""
     from datetime import UTC, datetime  # noqa: PLC0415  as for local
 
     from cc_jupyter.client.transport import Transport  # noqa: PLC0415  as for local
@@ -117,7 +117,7 @@ def _setup() -> None:
 
 
 def _start(port: int) -> None:
-    """Serve until Ctrl-C or `stop`, which both are a good end."""
+    """Serve until Ctrl-C or `stop`; both exit successfully."""
     from cc_jupyter.client.local import model as local  # noqa: PLC0415  as above
 
     other = local.registered()

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 def one_cell(blocks: Sequence[str]) -> str:
     """Join code blocks; empty if there are none."""
-    if len(blocks) < 2:  # noqa: PLR2004  one block needs no telling apart
+    if len(blocks) < 2:  # noqa: PLR2004  a single block needs no number
         return "".join(blocks).rstrip("\n")
-    told = [f"# block {n} of {len(blocks)}\n{block}" for n, block in enumerate(blocks, 1)]
-    return "\n".join(told).rstrip("\n")
+    numbered = [f"# block {n} of {len(blocks)}\n{block}" for n, block in enumerate(blocks, 1)]
+    return "\n".join(numbered).rstrip("\n")
 
 
 def chosen_block(blocks: Sequence[str], number: str) -> list[str]:
-    """Return the block with a number as typed, counted from 1; all without one.
+    """Return the block with the given number (from 1), or all blocks without one.
 
     Raises
     ------
@@ -51,21 +51,21 @@ def chosen_block(blocks: Sequence[str], number: str) -> list[str]:
         return list(blocks)
     if number.isdecimal() and 1 <= int(number) <= len(blocks):
         return [blocks[int(number) - 1]]
-    held = f"{len(blocks)} code block{'' if len(blocks) == 1 else 's'}"
+    available = f"{len(blocks)} code block{'' if len(blocks) == 1 else 's'}"
     raise OptionError(
-        f"the last answer holds {held}" + (f", no number {number}" if number else ""),
+        f"the last answer holds {available}" + (f", no number {number}" if number else ""),
         hint="%cmd insert puts all of them into a new cell, %cmd insert 2 the second",
     )
 
 
 class CodeCommands:
-    """What `%cmd` does with the code of answers and of cells that failed.
+    """Run the commands on code in answers and in failed cells.
 
     Parameters
     ----------
     ask
-        Sends a prompt to the letter, with the options of a line and what the reader of the
-        answer should know; shows the answer.
+        Sends a prompt verbatim, with the options of a line and notices for the user, and shows
+        the answer.
     """
 
     def __init__(self, shell: Shell, ask: Callable[[str, str, tuple[str, ...]], Reply]) -> None:
@@ -85,15 +85,15 @@ class CodeCommands:
 
     def explain(self, rest: str) -> Reply:
         """Ask what went wrong in the cell that failed last."""
-        told = self._last_error()
-        return self._ask(explain_prompt(told), rest, tuple(told.cuts))
+        error = self._last_error()
+        return self._ask(explain_prompt(error), rest, tuple(error.cuts))
 
     def fix(self, rest: str) -> Diff:
-        """Ask for the failed cell corrected; show what changes and offer it as a new cell."""
-        told = self._last_error()
-        reply = self._ask(fix_prompt(told), rest, tuple(told.cuts))
-        fixed = corrected_cell(reply.code, told)
-        diff = unified_diff(told.typed, fixed)
+        """Ask for a corrected cell, show the difference and offer it as a new cell."""
+        error = self._last_error()
+        reply = self._ask(fix_prompt(error), rest, tuple(error.cuts))
+        fixed = corrected_cell(reply.code, error)
+        diff = unified_diff(error.typed, fixed)
         if not diff:
             return Diff("", "the answer changes nothing in the cell")
         self._shell.set_next_input(fixed)

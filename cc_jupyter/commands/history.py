@@ -1,4 +1,4 @@
-"""The commands about what is kept: export it, search it, forget it."""
+"""The commands on stored conversations: `export`, `search` and `forget`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 _SHORTEST_ID = 8
-"""So many digits are the beginning of an id, fewer are a turn's number."""
+"""At this many digits a name is the beginning of an id; a shorter number is a turn."""
 
 
 class KeptCommands:
-    """What `%cmd` does with what the history holds."""
+    """Export, search and delete stored conversations."""
 
     def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
@@ -102,11 +102,11 @@ class KeptCommands:
                 )
         return TextOutput(
             f"{pluralize(count, 'turn')} forgotten, here and on disk;"
-            " what stands in notebooks is yours to clear"
+            " notebook outputs are unchanged"
         )
 
     def _forget_turn(self, name: str) -> int:
-        """Forget every version of a turn, named by its number or by its id from a search."""
+        """Delete every version of a turn, given by number or by an id from a search."""
         history = self._session.history
         if name.isdecimal() and len(name) < _SHORTEST_ID:
             slot = self._live.slots[place_of(self._live, int(name))]

@@ -9,7 +9,7 @@ _ACTIONS = ("setup", "start", "stop", "status")
 
 
 def local_command(rest: str) -> Card | TextOutput:
-    """Get, start or stop the local model, or say how it stands.
+    """Set up, start or stop the local model, or report its status.
 
     Raises
     ------
@@ -37,6 +37,6 @@ def local_command(rest: str) -> Card | TextOutput:
             "model": local.DISPLAY_NAME,
             "engine": f"xllamacpp {status.engine}" if status.engine else "not installed",
             "weights": "ready" if status.weights else "missing: %cmd local setup",
-            "server": status.server.url if status.server else "starts when it is first asked",
+            "server": status.server.url if status.server else "starts with the first request",
         }
     )

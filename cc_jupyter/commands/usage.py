@@ -44,12 +44,12 @@ def show_sent(
 ) -> TextOutput:
     """Return a request as `json`, or as a script that sends it again: `curl` or `python`.
 
-    Without anything like a key in it, the body is the one that went out, to the letter.
+    A body without anything like a key is shown byte for byte.
 
     Parameters
     ----------
     zdr
-        Whether zero data retention was asked for; then the scripts ask for it as well.
+        Whether zero data retention was requested; the scripts then request it as well.
 
     Raises
     ------
@@ -72,24 +72,22 @@ def show_sent(
 
 
 def _read(body: bytes) -> tuple[str, dict[str, Any]]:
-    """Return a body as text and as what it says, both without keys."""
+    """Return a body as text and as parsed JSON, both without keys."""
     try:
         text = body.decode()
-        said = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
-        raise OptionError(
-            "what was kept of this request is not JSON", hint="%cmd history shows the turn"
-        )
-    clean: dict[str, Any] = _redacted(said)
-    if clean != said:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise OptionError("the stored request is not JSON", hint="%cmd history shows the turn")
+    clean: dict[str, Any] = _redacted(parsed)
+    if clean != parsed:
         text = json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
     return text, clean
 
 
 def _redacted(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Take keys out of each text by itself: in the encoded one escapes hide where a key begins."""
+    """Redact each string separately: escapes in the encoded text hide where a key begins."""
     match value:
         case str():
             return redact(value)
@@ -160,11 +158,11 @@ By = Literal["model", "thread", "notebook", "day", "cell"]
 _PERIODS = ("session", "day", "week", "month", "all")
 _FORMS = ("json", "curl", "python", "cli")
 _DAYS = {"day": 0, "week": 6, "month": 29}
-"""How many days before today a period begins."""
+"""The number of days before today on which a period begins."""
 
 
 class LedgerCommands:
-    """What `%cmd` does with the ledger."""
+    """Report usage and costs, set the budget and show sent requests."""
 
     def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
@@ -177,7 +175,7 @@ class LedgerCommands:
         }
 
     def _usage(self, rest: str) -> object:
-        """Add up requests; a DataFrame where the value is assigned and pandas is there."""
+        """Add up requests; return a DataFrame if the value is assigned and pandas is installed."""
         words = _Words("usage", rest, by=get_args(By), since=_PERIODS)
         by = words.given.get("by", "model")
         period = words.given.get("since", "session" if by != "day" else "month")
@@ -190,7 +188,7 @@ class LedgerCommands:
         return table.for_cell(shown=self._cell.ends_in_magic())
 
     def _ledger(self, by: str, period: str, notebook: str | None) -> list[LedgerRow]:
-        """Return the sums of a period: from the disk, or of this session alone where nothing is."""
+        """Return the sums of a period, from the history or from this session."""
         from cc_jupyter.usage.ledger import add_up  # noqa: PLC0415  as above
 
         session = self._session
@@ -205,7 +203,7 @@ class LedgerCommands:
         return session.history.store.ledger(by, since=since, notebook=notebook)
 
     def _since(self, period: str) -> datetime | None:
-        """Return when a period began, by the user's own midnight; `None`: ever."""
+        """Return the start of a period at local midnight; `None` for all time."""
         if period == "session":
             return self._session.started_at
         if period == "all":
@@ -262,12 +260,12 @@ class LedgerCommands:
         )
 
     def _sent(self, rest: str) -> TextOutput:
-        """Show what went out for a turn: the last one, or by its number or id."""
+        """Show the request of a turn: the last one, or one given by number or id."""
         words = _Words("sent", rest, **{"as": _FORMS})
         record = self._turn(" ".join(words.others))
         body = self._session.history.body(record)
         if body is None:
-            raise OptionError("nothing went out for this turn, or its request was not kept")
+            raise OptionError("no request was sent for this turn, or it was not stored")
         form = words.given.get("as", "json")
         return show_sent(record, body, self._url(record), form, zdr=record.zdr)
 
@@ -302,7 +300,7 @@ class LedgerCommands:
 
 
 class _Words:
-    """The words of a command: `--name VALUE` for what it knows, flags, and the rest."""
+    """The words of a command line: known options with values, flags and the rest."""
 
     def __init__(self, command: str, rest: str, **choices: Sequence[str]) -> None:
         self._command = command
@@ -324,7 +322,7 @@ class _Words:
             self.given[name] = value
 
     def flags(self, *known: str) -> list[str]:
-        """Return the other words, which must be flags that are known."""
+        """Return the remaining words, which must all be known flags."""
         for word in self.others:
             if word not in known:
                 raise OptionError(
@@ -340,5 +338,5 @@ def _period_text(period: str) -> str:
         "day": "today",
         "week": "the last 7 days",
         "month": "the last 30 days",
-        "all": "all that the history holds",
+        "all": "the whole history",
     }[period]

@@ -56,7 +56,7 @@ class Listener:
         session.in_flight.listen(self._tell)
 
     def close(self) -> None:
-        """Tell the front end that nobody speaks here any more."""
+        """Close the comm on the front end's side, too."""
         self._session.in_flight.leave(self._tell)
         self._comm.close()
 
@@ -106,11 +106,11 @@ class CommServer:
         comm.on_close(lambda _: closed(comm.comm_id))
 
     def close(self) -> None:
-        """Tell the front end that nobody answers here any more."""
+        """Close the comm on the front end's side, too."""
         self._comm.close()
 
     def take(self, message: dict[str, Any]) -> None:
-        """Answer a message; what is no question of this protocol is ignored."""
+        """Answer a message; ignore what is not a request of this protocol."""
         self._cell.say_again()
         asked = read_message(message)
         if asked is None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def reply_of(record: TurnRecord) -> Reply:
-    """Return the reply of a turn, as far as the history kept it."""
+    """Return a turn's reply, as far as the history stores it."""
     return Reply(
         text=record.answer,
         reasoning=record.reasoning,
@@ -76,7 +76,7 @@ def saved_outputs(
 
 
 class _RecordingPublisher:
-    """A screen's shell that keeps what is shown on it."""
+    """A shell that records what a screen publishes."""
 
     def __init__(self) -> None:
         self.display_pub = self
@@ -88,13 +88,13 @@ class _RecordingPublisher:
 
 
 _CUT = ("length", "interrupted", "error")
-"""The stop reasons after which `%cmd continue` has something to carry on."""
+"""The stop reasons after which `%cmd continue` can resume the answer."""
 _BEGINNING = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class TurnSummary:
-    """What a line of a list says of a turn; nothing of it ever changes."""
+    """The immutable facts about a turn that a list shows."""
 
     model: str | None = None
     """`None`: the history does not know the turn."""
@@ -106,19 +106,19 @@ class TurnSummary:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the answer ended before its end."""
+        """Whether the answer was cut off."""
         return self.ended in _CUT
 
 
 class TurnSummaryCache:
-    """Facts of turns, each looked up once; for use from any thread."""
+    """Turn summaries, each looked up once; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._known: dict[str, TurnSummary] = {}
         self._lock = threading.Lock()
 
     def of(self, turn: Turn, history: History) -> TurnSummary:
-        """Return the facts of a turn, from the history if it has the turn."""
+        """Return the summary of a turn, from the history if it has the turn."""
         with self._lock:
             if turn.id in self._known:
                 return self._known[turn.id]
@@ -126,7 +126,7 @@ class TurnSummaryCache:
         return TurnSummary() if found is None else self.learn(found)
 
     def learn(self, record: TurnRecord) -> TurnSummary:
-        """Take the facts from a record that is at hand."""
+        """Cache and return the summary of a record."""
         sent_at = record.sent_at.isoformat()
         facts = TurnSummary(record.model, cost_text(record), record.stop_reason, sent_at)
         with self._lock:
@@ -148,14 +148,14 @@ def answer_of(turn: Turn, history: History) -> str:
 def previews(turn: Turn, history: History) -> tuple[str, str]:
     """Return how a turn's prompt and answer begin, each on one line, without keys."""
     found = _record(turn, history) or turn
-    # what is shown is much shorter: no key is cut where it could be seen
+    # the excerpt is much shorter, so no key is cut within it
     return excerpt(redact(found.prompt[:_BEGINNING])), excerpt(redact(found.answer[:_BEGINNING]))
 
 
 def _record(turn: Turn, history: History) -> TurnRecord | None:
     try:
         return history.record(turn.id)
-    except CcError:  # a mark on a cell is no place to tell of a broken disk
+    except CcError:  # a mark on a cell is the wrong place to report a broken disk
         return None
 
 
@@ -208,7 +208,7 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
 
 
 _MOST_STORED = 30
-"""So many earlier conversations are shown, the newest."""
+"""The number of earlier conversations shown, newest first."""
 
 
 @dataclass(slots=True)
@@ -227,7 +227,7 @@ class Tree:
     Parameters
     ----------
     notebook
-        Whose earlier conversations are shown.
+        The notebook whose earlier conversations are shown.
     """
 
     def __init__(self, session: Session, facts: TurnSummaryCache, notebook: str) -> None:
@@ -237,7 +237,7 @@ class Tree:
         self._nodes: dict[str, _Node] = {}
 
     def build(self) -> dict[str, Any]:
-        """Return the conversations, each fork under what it was forked from."""
+        """Return the conversations, each fork under its parent."""
         session = self._session
         self._add_live()
         if session.settings().history and session.history.is_on_disk:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CellTurn:
-    """Where the turn of a cell stands."""
+    """A cell's turn and its position in a thread."""
 
     thread: str
     place: int
     """From 0."""
     slot: TurnSlot
-    """A copy of that instant."""
+    """A snapshot."""
     is_last: bool
 
 
@@ -85,10 +85,8 @@ class StateReader:
             "cells": self._cells(),
         }
 
-    # ── cells
-
     def spots(self) -> dict[str, CellTurn]:
-        """Return for each cell id where its last request stands, in the current thread if there."""
+        """Return each cell's last turn by cell id, preferring the current thread."""
         found: dict[str, tuple[tuple[str, bool, int], CellTurn]] = {}
         conversations = self.session.conversations
         for name in conversations.names:
@@ -105,12 +103,12 @@ class StateReader:
         return {cell_id: spot for cell_id, (_, spot) in found.items()}
 
     def spot(self, cell_id: str) -> CellTurn:
-        """Return where a cell's last request stands.
+        """Return a cell's last turn.
 
         Raises
         ------
         OptionError
-            The cell asked nothing, as far as this kernel knows.
+            This kernel knows no request of the cell.
         """
         found = self.spots().get(cell_id)
         if found is None:
@@ -127,7 +125,7 @@ class StateReader:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a cell runs."""
+        """Whether a cell is running."""
         return self._is_busy() or bool(self.session.in_flight.now)
 
     def _cells(self) -> dict[str, Any]:
@@ -143,7 +141,7 @@ class StateReader:
         }
 
     def _reasons(self, spot: CellTurn, staleness: Staleness | None) -> tuple[str, ...]:
-        """Say why a cell is stale; while a cell runs, variables stay as they were seen last."""
+        """Return why a cell is stale; while a cell runs, the last known variable changes count."""
         turn = spot.slot.turn
         if turn is None:
             return ()
@@ -182,10 +180,8 @@ class StateReader:
         threads = [session.conversations.thread(name) for name in session.conversations.names]
         return frozenset().union(*(differing_cells(threads, page) for page in pages))
 
-    # ── sums
-
     def sums(self, settings: Settings) -> tuple[LedgerRow, str]:
-        """Return what this notebook spent, and what the sums are of: `notebook` or `session`."""
+        """Return this notebook's usage and its scope: `notebook` or `session`."""
         notebook, history = self.cell.notebook, self.session.history
         records = [each for each in history.records() if each.notebook == notebook]
         key = (notebook, len(records))
@@ -196,11 +192,11 @@ class StateReader:
             return mine, "session"
         try:
             return total([self._earlier(notebook), mine]), "notebook"
-        except CcError:  # a broken disk is told of where it costs something
+        except CcError:  # the pipeline reports a broken disk
             return mine, "session"
 
     def _earlier(self, notebook: str) -> LedgerRow:
-        """Return what was spent in a notebook before this session; it is read once."""
+        """Return a notebook's usage before this session; it is read once."""
         if notebook not in self._before:
             history, before = self.session.history, LedgerRow(notebook)
             if history.is_on_disk:
@@ -211,7 +207,7 @@ class StateReader:
         return self._before[notebook]
 
     def _budget_left(self, settings: Settings) -> str | None:
-        """Say what is left of the budget; what a day or notebook spent is looked up rarely."""
+        """Return the rest of the budget; stored spending is looked up only after a change."""
         session, notebook = self.session, self.cell.notebook
         try:
             budget = session.budget_guard.effective_budget(settings, notebook)
@@ -230,13 +226,13 @@ class StateReader:
 
 
 def running_body(session: Session) -> dict[str, Any] | None:
-    """Return the request under way; `None`: none is. Any thread may ask."""
+    """Return the request in flight, or `None`; callable from any thread."""
     under_way = session.in_flight.now
     if not under_way:
         return None
     running = under_way[-1]
     came_bytes = running.builder.came_bytes
-    # a model's ratio may have to be read from the disk: not for nothing, as at the beginning
+    # a model's ratio may have to be read from the disk: skip that before the first bytes
     estimate = (
         session.budget_guard.calibration.tokens(running.model, came_bytes) if came_bytes else 0
     )
@@ -251,7 +247,7 @@ def running_body(session: Session) -> dict[str, Any] | None:
 
 
 def tokens_text(row: LedgerRow, tokens: int) -> str:
-    """Write a sum of tokens; some are missing where a request reported none."""
+    """Format a token sum, marked if a request reported no count."""
     return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
 
 

@@ -1,7 +1,7 @@
-"""`%cmd doctor` and `cc-jupyter doctor`: what surrounds a request, and what to do where it fails.
+"""`%cmd doctor` and `cc-jupyter doctor`: check the environment of a request and suggest fixes.
 
-It changes nothing and sends nothing but the one question that is free, for the list of models. No
-key and no user's name stands in what it gives, so that it can be pasted into an issue.
+The checks change nothing and send only the free request for the list of models. The report
+contains no key and no user name, so that it can be pasted into an issue.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from cc_jupyter.core.display import Row
 
 
-_PASTE = "no key and no user name stands here, so it may be pasted into an issue"
+_PASTE = "contains no key and no user name, so it is safe to paste into an issue"
 
 
 class Report(Table):
-    """The findings: a table in a notebook, and elsewhere lines, since sentences are long."""
+    """The findings: a table in a notebook, lines elsewhere because the sentences are long."""
 
     def __init__(self, findings: list[Finding], hide: Callable[[str], str]) -> None:
         rows: list[Row] = [
@@ -53,10 +53,10 @@ class Report(Table):
 
     @property
     def failed(self) -> int:
-        """How many checks failed."""
+        """The number of failed checks."""
         return sum(row["state"] == "fail" for row in self)
 
-    def _text(self, most: int | None) -> str:  # noqa: ARG002  it has lines of its own
+    def _text(self, most: int | None) -> str:  # noqa: ARG002  the report is always complete
         width = max(len(row["check"]) for row in self)
         lines = []
         for row in self:
@@ -73,14 +73,14 @@ def examine(
     transport: Transport,
     now: Callable[[], datetime],
 ) -> Report:
-    """Look at everything and give what was found; what is broken is a line, not an error.
+    """Run all checks; a failed check becomes a line of the report, not an error.
 
     Parameters
     ----------
     load
-        Gives the settings in force.
+        Returns the effective settings.
     in_kernel
-        Whether this is a kernel or a terminal; `None`: neither, no IPython runs.
+        Whether this is a kernel or a terminal; `None`: IPython is not running.
     now
         The clock; aware, UTC.
     """
@@ -91,7 +91,7 @@ def examine(
     except CcError as error:
         findings.append(Finding.failed("settings", error))
         later = ("model", "key", "base URL")
-        findings += [Finding(name, "skipped", "the settings come first") for name in later]
+        findings += [Finding(name, "skipped", "fix the settings first") for name in later]
     else:
         findings.append(Finding("settings", "ok", _sources(settings)))
         findings += [_model(settings), _key(settings), _keyring()]
@@ -102,9 +102,9 @@ def examine(
 
 
 def _hidden(text: str, secrets: list[str]) -> str:
-    """Take out what is nobody's business, and what would move a cursor."""
-    shown = without_user(redact(text, secrets))
-    return "".join(letter if letter.isprintable() else " " for letter in shown)
+    """Remove private data and control characters."""
+    public = without_user(redact(text, secrets))
+    return "".join(letter if letter.isprintable() else " " for letter in public)
 
 
 def _named_secrets(settings: Settings | None) -> Iterator[str]:
@@ -115,12 +115,12 @@ def _named_secrets(settings: Settings | None) -> Iterator[str]:
 
 
 def _sources(settings: Settings) -> str:
-    """Say where settings come from, without their values."""
+    """Return the source of each changed setting, without values."""
     by_source: dict[str, list[str]] = {}
     for name, source in settings.sources.items():
         by_source.setdefault(source, []).append(name)
-    said = [f"{', '.join(names)} from {source}" for source, names in by_source.items()]
-    return "; ".join(said) or "all are the defaults"
+    parts = [f"{', '.join(names)} from {source}" for source, names in by_source.items()]
+    return "; ".join(parts) or "all are the defaults"
 
 
 def _model(settings: Settings) -> Finding:
@@ -131,13 +131,13 @@ def _model(settings: Settings) -> Finding:
 
 
 def _key(settings: Settings) -> Finding:
-    """Say which key is used and never what it is; a stored one may not go where requests go."""
+    """Report the source of the key, never the key; a stored key is sent only to its own host."""
     if settings.base_url == LOCAL:
         return Finding("key", "ok", "the local model needs none")
     try:
         root = api_root(settings.base_url, allow_http=settings.allow_http)
     except CcError:
-        return Finding("key", "skipped", "the base URL comes first")
+        return Finding("key", "skipped", "fix the base URL first")
     try:
         key = find_key(settings, root)
         if key is not None:

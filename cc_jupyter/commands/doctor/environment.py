@@ -26,12 +26,12 @@ _FRONT_ENDS = (
     ("COLAB_RELEASE_TAG", "Colab"),
     ("JPY_SESSION_NAME", "JupyterLab, Notebook or another client of a Jupyter server"),
 )
-"""A variable of the environment, and whose it is; the first one that is set tells most."""
+"""Environment variables and the front end that sets each, most specific first."""
 _LABEXTENSION = "cc-jupyter"
 
 
 def examine_machine() -> list[Finding]:
-    """Look at what is installed."""
+    """Check the installed packages."""
     return [_versions(), _widgets(), _labextension()]
 
 
@@ -69,7 +69,7 @@ def _widgets() -> Finding:
 
 
 def _labextension() -> Finding:
-    """Look where JupyterLab looks: it may run elsewhere, and then nothing here tells."""
+    """Search JupyterLab's folders; it may run elsewhere, which cannot be seen from here."""
     for folder in _jupyter_folders():
         place = folder / "labextensions" / _LABEXTENSION
         if (place / "package.json").is_file():
@@ -117,7 +117,7 @@ _MOVE = "set CMD_JUPYTER_HOME to a folder you can write to"
 
 
 def examine_folders(*, history: bool) -> list[Finding]:
-    """Look at folders, key file and history; nothing is made and nothing repaired."""
+    """Check folders, key file and history without creating or repairing anything."""
     folders = {"data": data_folder(), "config": config_folder(), "cache": cache_folder()}
     findings = [_folder(f"{name} folder", path) for name, path in folders.items()]
     if key_file().exists():
@@ -137,31 +137,31 @@ def _folder(check: str, path: Path) -> Finding:
 
 
 def _history(path: Path, *, kept: bool) -> Finding:
-    """Look at the history without opening it: that would mend it, or put it aside."""
+    """Check the history without opening it, which would repair or quarantine it."""
     if not kept:
-        return Finding("history", "ok", "off; nothing is kept on disk")
+        return Finding("history", "ok", "off; nothing is stored on disk")
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(len(_SQLITE))
     except FileNotFoundError:
-        return Finding("history", "ok", "not begun; the first answer begins it")
+        return Finding("history", "ok", "empty; the first answer creates it")
     except OSError as error:
         to_do = f"{_MOVE}, or CMD_HISTORY=off"
         return Finding("history", "fail", f"{path} cannot be read: {error.strerror}", to_do)
     if start not in (b"", _SQLITE):
-        to_do = "the next answer puts it aside under another name and begins anew"
+        to_do = "the next answer renames it and starts a new one"
         return Finding("history", "look", f"{path} is no history file", to_do)
     return _private("history", path, f"{size / 2**20:.1f} MB")
 
 
 def _private(check: str, path: Path, found: str) -> Finding:
-    """See that nobody else may read it; on Windows the folder's own rights decide that."""
+    """Check that only the user can read it; on Windows the folder's permissions decide."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name != "posix" or not mode & _OTHERS:
         return Finding(check, "ok", found)
     right = "700" if path.is_dir() else "600"
-    found = f"{found}; others on this machine may look into it ({mode:04o})"
+    found = f"{found}; other users of this machine can read it ({mode:04o})"
     return Finding(check, "look", found, f"chmod {right} {path}")
 
 

@@ -1,4 +1,4 @@
-"""What one check found."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 State: TypeAlias = Literal["ok", "look", "fail", "skipped"]
-"""Whether it is as it should be, may be in the way, is in the way, or could not be seen."""
+"""In order, possibly a problem, a problem, or not checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Finding:
     state: State
     found: str
     to_do: str = ""
-    """Empty: nothing."""
+    """The recommended action; empty if none is needed."""
 
     @classmethod
     def failed(cls, check: str, error: CcError) -> Self:
-        """Make a line of an error, with its hint."""
+        """Return a failed check from an error and its hint."""
         return cls(check, "fail", str(error), error.hint or "")

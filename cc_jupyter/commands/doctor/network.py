@@ -128,7 +128,7 @@ def _models(root: str, answer: _Answer, now: Callable[[], datetime]) -> Finding:
     number = _listed(answer)
     if number:
         return Finding("models", "ok", f"{pluralize(number, 'model')} listed; {age}")
-    return Finding("models", "look", f"no list of models came; {age}", "see base URL")
+    return Finding("models", "look", f"no list of models received; {age}", "see base URL")
 
 
 def _listed(answer: _Answer) -> int:
@@ -149,11 +149,11 @@ def _clock(answer: _Answer) -> Finding:
     try:
         theirs = email.utils.parsedate_to_datetime(told)
     except ValueError:
-        return Finding("clock", "skipped", "the server does not tell its time")
+        return Finding("clock", "skipped", "the server does not send its time")
     theirs = theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC)
     off_s = (answer.at - theirs).total_seconds()
     if abs(off_s) <= _CLOCK_S:
-        return Finding("clock", "ok", "as the server's, to the minute")
+        return Finding("clock", "ok", "agrees with the server's to the minute")
     found = f"{_period(abs(off_s))} {'ahead of' if off_s > 0 else 'behind'} the server's"
     to_do = "set this machine's clock: prices by the hour and waiting times go by it"
     return Finding("clock", "look", found, to_do)

@@ -1,7 +1,7 @@
-"""The picker as `%cmd pick` shows it: its buttons make the choice hold, then it is plain text.
+"""The picker that `%cmd pick` shows: its buttons apply the choice, then it turns into plain text.
 
-Like any dialog it ends with one of its buttons, Enter or Esc. What stands in its place then is
-what the saved notebook keeps: which model was chosen, and the code that does the same.
+One of its buttons, Enter or Esc closes it. The saved notebook keeps the plain text that replaces
+it: the chosen model and the code that makes the same choice.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class PickerDialog(ModelPicker):
                 super()._act(content)
 
     def _take_choice(self, content: dict[str, Any]) -> None:
-        """Take the choice from the message itself: changed traits may arrive after it."""
+        """Read the choice from the message: changed traits may arrive after it."""
         choice: dict[str, Any] = content.get("choice") or {}
         for name in ("value", "temperature", "max_tokens", "effort", "system", "thread"):
             if name in choice:
@@ -92,7 +92,7 @@ class PickerDialog(ModelPicker):
         self._end(headline, f"{remark}; {_AGAIN}", chosen=True)
 
     def _end(self, headline: str, remark: str, *, chosen: bool = False) -> None:
-        """Leave the plain form, in the file and on screens that keep the widget."""
+        """Replace the widget with its plain form, in the file and on every screen."""
         choice = self.choice if chosen else self._source.standing()
         cells = code_cells(choice)
         self._table = {}
@@ -105,7 +105,7 @@ class PickerDialog(ModelPicker):
         return self._plain() if self._board.get("outcome") else super()._bundle()
 
     def _plain(self) -> dict[str, str]:
-        """Return what stands where nobody sees the widget and nothing was chosen yet."""
+        """Return the plain form: the outcome, or the current choice while the dialog is open."""
         outcome = self._board.get("outcome")
         if outcome:
             return dict(outcome["bundle"])

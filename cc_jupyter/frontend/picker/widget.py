@@ -1,8 +1,8 @@
 """The model picker: a widget to search all models and choose one, with what goes with it.
 
 `%cmd pick` shows it with buttons that make the choice hold; `cc_jupyter.ModelPicker` is the same as
-a Python object whose traits can be observed. The browser's half is `picker.js`; what is shown of a
-model and what a choice does is left to `picker_rows`, `picker_choice` and `picker_source`.
+a Python object whose traits can be observed. The browser's half is `widget.js`; rows and
+choices are in `rows`.
 
 A saved notebook keeps no widget, so every display of a picker has a plain form, and takes it for
 good when the choice is made.
@@ -108,8 +108,6 @@ class ModelPicker(AnyWidget):
         """All that is chosen, as one value."""
         return Choice(*(getattr(self, name) for name in _CHOICE))
 
-    # ── what can be chosen
-
     @validate("value")
     def _check_value(self, proposal: Mapping[str, Any]) -> str | None:
         name = proposal["value"]
@@ -176,8 +174,6 @@ class ModelPicker(AnyWidget):
         if self._board:
             self._say(cells=code_cells(self.choice))
 
-    # ── how it is displayed
-
     def _ipython_display_(self) -> None:
         """Show the widget; where there are none, and in a saved notebook, its plain form."""
         bundle = self._bundle()
@@ -215,16 +211,14 @@ class ModelPicker(AnyWidget):
         for handle in displays:
             handle.update(bundle, raw=True)
 
-    # ── what the browser asks for
-
     def _take(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
-        """Do what a message of the browser asks for; what goes wrong is said in the widget."""
+        """Handle a message from the browser; show errors in the widget."""
         try:
             self._act(content)
         except (CcError, TraitError) as error:
             hint = getattr(error, "hint", None)
             self._say(busy=False, said=f"{error}" + (f" ({hint})" if hint else ""))
-        except Exception as error:  # a fault of ours: said here, its traceback in the kernel's log
+        except Exception as error:  # a bug: shown here, its traceback goes to the kernel's log
             self._say(busy=False, said=describe(error))
             raise
 
@@ -241,7 +235,7 @@ class ModelPicker(AnyWidget):
                 pass
 
     def _refresh(self) -> None:
-        """Ask for the provider's list, saying so before and what came of it after."""
+        """Fetch the provider's list and show progress and result."""
         self._was_refreshed = True
         self._say(busy=True, said="asking the provider for its list …")
         try:

@@ -110,7 +110,7 @@ def test_in_a_terminal_it_reads_as_lines(transport):
     text = str(report(transport))
     assert f"ok       versions              cc_jupyter {__version__} · Python 3." in text
     assert "  -> for its conveniences: pip install cc-jupyter" in text
-    assert "may be pasted into an issue" in text.splitlines()[-1]
+    assert "safe to paste into an issue" in text.splitlines()[-1]
 
 
 def test_in_a_notebook_it_is_a_table(transport):
@@ -277,15 +277,15 @@ def test_the_age_of_the_list_that_is_kept_is_told(transport, provider):
     provider.play_models(scripted.http(200, "no list"))
     state, found, to_do = line(transport, "models")
     assert (state, to_do) == ("look", "see base URL")
-    assert found == "no list of models came; the list that is kept is 3 hours old"
+    assert found == "no list of models received; the list that is kept is 3 hours old"
 
 
 @pytest.mark.parametrize(
     ("off_s", "state", "found"),
     [
-        (0, "ok", "as the server's"),
-        (59, "ok", "as the server's"),
-        (-60, "ok", "as the server's"),
+        (0, "ok", "agrees with the server's"),
+        (59, "ok", "agrees with the server's"),
+        (-60, "ok", "agrees with the server's"),
         (61, "look", "1 minute behind the server's"),
         (-7200, "look", "2 hours ahead of the server's"),
         (3 * 86400, "look", "3 days behind"),
@@ -352,10 +352,10 @@ def test_a_history_that_is_none_is_told_and_left_as_it_is(transport, monkeypatch
     state, found, to_do = line(transport, "history")
     assert state == "look"
     assert "is no history file" in found
-    assert "puts it aside" in to_do
+    assert "renames it" in to_do
     assert path.read_bytes() == b"this is no database"
     monkeypatch.setenv("CMD_HISTORY", "off")
-    assert line(transport, "history") == ("ok", "off; nothing is kept on disk", "")
+    assert line(transport, "history") == ("ok", "off; nothing is stored on disk", "")
 
 
 def test_the_extension_of_jupyterlab_is_found_where_jupyterlab_looks(transport, tmp_path):

@@ -119,7 +119,7 @@ def test_notebooks_and_models_each_have_a_line_and_a_sum_stands_below(tmp_path, 
         [str(second), "m"],
     ]
     assert lines[4].startswith("all")
-    assert lines[-1] == ("answers that stand in notebooks: $1.50 + 1 request of unknown cost")
+    assert lines[-1] == ("answers saved in notebooks: $1.50 + 1 request of unknown cost")
 
 
 def test_a_notebook_without_answers_is_no_table_of_zeros(tmp_path, capsys):
