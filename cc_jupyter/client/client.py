@@ -19,7 +19,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
-from cc_jupyter.client.provider_errors import Refusal, classify
+from cc_jupyter.client.provider_errors import classify
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
 from cc_jupyter.client.transport import (
     TIMED_OUT,
@@ -47,18 +47,37 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S = 30.0
 """A provider that asks for a longer pause gets none: the user decides."""
 _FIRST_BACKOFF_S = 0.5
+TICK_S = 0.036
+"""How often a waiting reader wakes up: the pace at which a screen may be drawn."""
+_TRAILER_TIMEOUT_S = 2.0  # after the reason for the end is known, for usage and the end mark
+_REFUSAL_S = 3.0  # for the body of a refusal; the status alone says enough
+_MAX_REFUSAL_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to give up: the number of retries and the read timeout."""
+
+    max_retries: int = 2
+    idle_timeout_s: float = 300.0
+
+
+class _RefusedError(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__()
+        self.refusal = refusal
 
 
 def backoff_s(tries: int) -> float:
-    """Double with each try, between half and all of it, so that many cells spread out."""
+    """Return a delay that doubles with each try, with jitter so that many cells spread out."""
     longest_s: float = min(_FIRST_BACKOFF_S * 2 ** min(tries, 10), LONGEST_WAIT_S)
     return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
 
 
 def pause_s(refusal: Refusal, tries: int) -> float | None:
-    """Return the pause before the next try after a refusal; `None`: there must be none.
+    """Return the pause before the next try after a refusal; `None`: do not retry.
 
-    A refusal whose pause is too long gets the hint to wait.
+    A refusal that asks for too long a pause gets a hint to wait.
     """
     if not refusal.retryable:
         return None
@@ -74,20 +93,20 @@ def pause_s(refusal: Refusal, tries: int) -> float | None:
 def repair_request(
     refusal: Refusal, request: Request, first: Request
 ) -> tuple[Request, str] | None:
-    """Return the request to send once more and what to say of it; `None`: nothing can be repaired.
+    """Return the repaired request and its notice; `None`: nothing can be repaired.
 
     Parameters
     ----------
     request
         The one that was refused.
     first
-        The one it came from; what differs from it was repaired already.
+        The original request; what differs from it has been repaired already.
     """
     ceiling = refusal.max_tokens_ceiling
     if ceiling and request.parameters == first.parameters:
         parameters = dataclasses.replace(request.parameters, max_tokens=ceiling)
-        said = f"max_tokens lowered to {ceiling:,}, the most the model takes"
-        return dataclasses.replace(request, parameters=parameters), said
+        notice = f"max_tokens lowered to {ceiling:,}, the most the model takes"
+        return dataclasses.replace(request, parameters=parameters), notice
     form = request.answer_format
     if form is None or form != first.answer_format:
         return None
@@ -98,29 +117,8 @@ def repair_request(
     return dataclasses.replace(request, answer_format=form), form.notice
 
 
-TICK_S = 0.036
-"""How often a waiting reader looks up: the pace at which a screen may be drawn."""
-_SETTLE_S = 2.0  # after the reason for the end is known, for usage and the end mark
-_REFUSAL_S = 3.0  # for the body of a refusal; the status alone says enough
-_MOST_REFUSAL_BYTES = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is borne before giving up."""
-
-    max_retries: int = 2
-    idle_timeout_s: float = 300.0
-
-
-class _RefusedError(Exception):
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__()
-        self.refusal = refusal
-
-
 class RequestStream:
-    """Iterate to send the request and read its answer; `wake` interrupts, `close` leaves.
+    """One request and its answer: iterate to send and read it; `wake` interrupts.
 
     Parameters
     ----------
@@ -139,17 +137,17 @@ class RequestStream:
     ) -> None:
         self._transport = transport
         self._request = request
-        self._target = target
+        self._endpoint = target
         self._limits = limits
         self._zdr = zdr
         self._incoming: ResponseReader | None = None
         self._interrupted = False
         self.answer_format = request.answer_format
-        """As it was last asked for: a refusal weakens it."""
+        """The format of the last request: a refusal may fall back to a weaker one."""
         self.body = b""
-        """The last one sent."""
+        """The body of the last request sent."""
         self.body_sha256 = ""
-        """Of it."""
+        """The digest of `body`."""
 
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
@@ -159,7 +157,7 @@ class RequestStream:
             incoming.wake()
 
     def __iter__(self) -> Generator[StreamEvent, None, None]:
-        """Send the request and give the events of its answer.
+        """Send the request and yield the events of its answer.
 
         Raises
         ------
@@ -177,13 +175,13 @@ class RequestStream:
                 failure = error
                 wait_s = None if error.code == TIMED_OUT else backoff_s(tries)
             except _RefusedError as refused:
-                again = None
+                repair = None
                 if self._limits.max_retries:
-                    again = repair_request(refused.refusal, request, self._request)
-                if again is not None:
-                    request, said = again
+                    repair = repair_request(refused.refusal, request, self._request)
+                if repair is not None:
+                    request, notice = repair
                     self.answer_format = request.answer_format
-                    yield Notice(said)
+                    yield Notice(notice)
                     continue
                 failure = refused.refusal.error
                 wait_s = pause_s(refused.refusal, tries)
@@ -192,19 +190,19 @@ class RequestStream:
             if wait_s is None or tries >= self._limits.max_retries:
                 raise failure
             tries += 1
-            of = f"try {tries} of {self._limits.max_retries}"
-            yield Notice(f"{failure}; sent again after {wait_s:.1f} s ({of})")
+            attempt = f"try {tries} of {self._limits.max_retries}"
+            yield Notice(f"{failure}; sent again after {wait_s:.1f} s ({attempt})")
             yield from self._pause(wait_s)
 
     def _attempt(self, request: Request) -> Iterator[StreamEvent]:
-        self._heed()
+        self._raise_if_interrupted()
         sent_s = monotonic()
         finished = False
-        self._incoming = incoming = self._transport.send(self._call(request))
+        self._incoming = incoming = self._transport.send(self._http_request(request))
         try:
-            if self._interrupted:  # it came before there was anything to wake
+            if self._interrupted:  # the interrupt came before there was a reader to wake
                 incoming.wake()
-            head = yield from self._head(incoming, sent_s)
+            head = yield from self._response_start(incoming, sent_s)
             if head.status != 200:  # noqa: PLR2004  the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))
             form, events = request.answer_format, self._answer(incoming)
@@ -214,10 +212,10 @@ class RequestStream:
             incoming.close(drain=finished)
             self._incoming = None
 
-    def _head(
+    def _response_start(
         self, incoming: ResponseReader, sent_s: float
     ) -> Generator[StreamEvent, None, ResponseStart]:
-        """Wait for the response to begin; returns its `ResponseStart`."""
+        """Wait for the response to begin and return its `ResponseStart`."""
         while True:
             item = incoming.receive(TICK_S)
             match item:
@@ -238,10 +236,10 @@ class RequestStream:
     def _refusal(
         self, head: ResponseStart, incoming: ResponseReader
     ) -> Generator[StreamEvent, None, Refusal]:
-        """Read why it was refused; a body that trickles or hangs is not waited for."""
+        """Read why it was refused, without waiting for a body that trickles or hangs."""
         body = bytearray()
         began_s = monotonic()
-        while len(body) < _MOST_REFUSAL_BYTES and (waited_s := monotonic() - began_s) < _REFUSAL_S:
+        while len(body) < _MAX_REFUSAL_BYTES and (waited_s := monotonic() - began_s) < _REFUSAL_S:
             item = incoming.receive(TICK_S)
             match item:
                 case bytes():
@@ -257,74 +255,74 @@ class RequestStream:
             head.headers,
             bytes(body),
             model=self._request.model,
-            secrets=(self._target.key.value,),
+            secrets=(self._endpoint.key.value,),
             now=datetime.now(UTC),
         )
 
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
         reader = AnswerReader(WIRE_FORMATS[self._request.endpoint].decoder())
-        heard_s = told_s = monotonic()  # the last byte; the last event given
+        last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
         while True:
             item = incoming.receive(TICK_S)
             now_s = monotonic()
             if isinstance(item, bytes):
-                heard_s = now_s
+                last_byte_s = now_s
                 if self._interrupted:
-                    incoming.close()  # nothing more may come; what has come is still read
-                for event in self._clean(reader.read(item)):
-                    told_s = now_s
+                    incoming.close()  # accept nothing more; what has arrived is still read
+                for event in self._redacted(reader.read(item)):
+                    last_event_s = now_s
                     yield event
             elif item is not None:
-                yield from self._over(reader, item)
+                yield from self._on_transport_item(reader, item)
             stopped_s = min(stopped_s, now_s) if reader.stopped else math.inf
-            if now_s - stopped_s > _SETTLE_S:
-                yield from self._clean(reader.close())
+            if now_s - stopped_s > _TRAILER_TIMEOUT_S:
+                yield from self._redacted(reader.close())
             if reader.done:
                 return
-            if now_s - told_s >= TICK_S:  # also while there is nothing but keep-alives
-                told_s = now_s
-                yield Waiting("more text" if reader.began else "first text", now_s - heard_s)
+            if now_s - last_event_s >= TICK_S:  # also while there is nothing but keep-alives
+                last_event_s = now_s
+                yield Waiting("more text" if reader.began else "first text", now_s - last_byte_s)
 
-    def _over(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
+    def _on_transport_item(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
         match item:
             case Interrupted():
                 raise KeyboardInterrupt
             case ResponseEnd(error=error):
                 yield from self._end(reader, error)
             case _:
-                raise AssertionError(f"{item!r} amid the answer")
+                raise AssertionError(f"{item!r} within the answer")
 
     def _end(self, reader: AnswerReader, error: BaseException | None) -> Iterator[StreamEvent]:
-        """Return what the end of the body tells: it ended as announced, or the network cut it."""
+        """Yield the last events: the body ended as announced, or the network cut it."""
         if error is not None and not isinstance(error, ConnectError):
             raise error  # a bug of ours, from the reader's thread
         if error is not None and not reader.began:
             raise error
-        for event in self._clean(reader.close()):
+        for event in self._redacted(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
-                yield Error(str(error))  # it says which connection was lost, and how
+                yield Error(str(error))  # names the connection that was lost, and how
             else:
                 yield event
 
-    def _clean(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
-        """Take secrets out of what the provider said went wrong."""
-        secrets = (self._target.key.value,)
+    def _redacted(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
+        """Redact secrets in the provider's errors and notices."""
+        secrets = (self._endpoint.key.value,)
         for event in events:
             if isinstance(event, Error):
-                said = (event.message, event.code, event.provider_message)
-                message, code, words = (text and redact(text, secrets) for text in said)
-                yield Error(message or "", code, words)
+                texts = (event.message, event.code, event.provider_message)
+                message, code, detail = (text and redact(text, secrets) for text in texts)
+                yield Error(message or "", code, detail)
             elif isinstance(event, Notice):
                 yield Notice(redact(event.text, secrets))
             else:
                 yield event
 
-    def _call(self, request: Request) -> HttpRequest:
+    def _http_request(self, request: Request) -> HttpRequest:
         self.body = body = encode_body(request)
         self.body_sha256 = hashlib.sha256(body).hexdigest()
         headers = {
-            "Authorization": f"Bearer {self._target.key.value}",
+            "Authorization": f"Bearer {self._endpoint.key.value}",
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
             # a compressing proxy holds a stream back (provider-api.md, section 15)
@@ -337,7 +335,7 @@ class RequestStream:
             headers["x-cmd-zdr"] = "1"
         return HttpRequest(
             "POST",
-            f"{self._target.api_root}{request.endpoint}",
+            f"{self._endpoint.api_root}{request.endpoint}",
             headers,
             body,
             idle_timeout_s=self._limits.idle_timeout_s,
@@ -345,15 +343,15 @@ class RequestStream:
         )
 
     def _pause(self, wait_s: float) -> Iterator[StreamEvent]:
-        """Wait, drawing and interruptible."""
+        """Wait for `wait_s` seconds, with events to draw and open to interrupts."""
         start_s = monotonic()
         while (waited_s := monotonic() - start_s) < wait_s:
-            self._heed()
+            self._raise_if_interrupted()
             yield Waiting("retry", waited_s)
             sleep(min(TICK_S, wait_s - waited_s))
 
-    def _heed(self) -> None:
-        """Stop where an interrupt has come that nobody was waiting to be woken by."""
+    def _raise_if_interrupted(self) -> None:
+        """Raise `KeyboardInterrupt` if `wake` was called while nothing was being received."""
         if self._interrupted:
             raise KeyboardInterrupt
 

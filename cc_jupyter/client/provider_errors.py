@@ -31,12 +31,32 @@ if TYPE_CHECKING:
 
 
 _ISO_TIME = re.compile(r"resets at (\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)", re.IGNORECASE)
-_FARTHEST = timedelta(days=400)
-"""From now; an instant beyond it is a mistake."""
+_MAX_RESET_DISTANCE = timedelta(days=400)
+"""How far from now a reset may lie; one beyond it is a mistake."""
+_PREFIX_CODE = re.compile(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+):\s*")
+_WINDOWS = {"fivehour": "five-hour", "weekly": "weekly", "daily": "daily"}
+_CEILING = re.compile(r"max_tokens:?\s*(\d+)\s*>\s*(\d+)", re.IGNORECASE)
+_REQUEST_IDS = ("x-trace-id", "request-id", "x-request-id", "cf-ray")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The fields of the provider's error body."""
+
+    message: str | None = None
+    """One line, at most 500 characters; `None` when there was none that can be shown."""
+    code: str | None = None
+    kind: str | None = None
+    """Its `type`."""
+    window: str | None = None
+    """Which window of the plan is used up (`fiveHour`, `weekly`, `daily`)."""
+    reset_epoch_s: float | None = None
+    """When that window resets."""
+    request_id: str | None = None
 
 
 def reset_of(envelope: Envelope, now: datetime) -> datetime | None:
-    """Read when the window that is used up opens again."""
+    """Return when the exhausted usage window resets."""
     try:
         if envelope.reset_epoch_s is not None:
             reset = datetime.fromtimestamp(envelope.reset_epoch_s, UTC)
@@ -46,7 +66,7 @@ def reset_of(envelope: Envelope, now: datetime) -> datetime | None:
             return None
     except (OverflowError, OSError, ValueError):
         return None
-    return reset if abs(reset - now) <= _FARTHEST else None
+    return reset if abs(reset - now) <= _MAX_RESET_DISTANCE else None
 
 
 def retry_after_s(
@@ -59,7 +79,7 @@ def retry_after_s(
         seconds = _seconds(value, per_second=1)
     if seconds is None and (at := _http_date(value) or reset) is not None:
         seconds = max(0.0, (at - now).total_seconds())
-    if seconds is None or seconds > _FARTHEST.total_seconds():
+    if seconds is None or seconds > _MAX_RESET_DISTANCE.total_seconds():
         return None
     return seconds
 
@@ -83,27 +103,8 @@ def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-_PREFIX_CODE = re.compile(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+):\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """The provider's own words."""
-
-    message: str | None = None
-    """One line, at most 500 characters; `None` when there was none fit to show."""
-    code: str | None = None
-    kind: str | None = None
-    """Its `type`."""
-    window: str | None = None
-    """Which window of the plan is used up (`fiveHour`, `weekly`, `daily`)."""
-    reset_epoch_s: float | None = None
-    """When that window opens again."""
-    request_id: str | None = None
-
-
 def parse_refusal(raw: bytes) -> Envelope:
-    """Read the body of a refusal; HTML and other documents give no message, never their text."""
+    """Read the body of a refusal; HTML and other documents yield no message."""
     text = raw.decode("utf-8-sig", "replace").strip()
     if text.startswith("<"):
         return Envelope()
@@ -114,7 +115,7 @@ def parse_refusal(raw: bytes) -> Envelope:
 
 
 def has_error(body: dict[str, Any]) -> bool:
-    """Return whether a JSON object reports an error; an `error` with nothing in it is none."""
+    """Return whether a JSON object reports an error; an empty `error` does not count."""
     error = body.get("error")
     if isinstance(error, dict):
         error = any(error.values())
@@ -138,11 +139,11 @@ def read_envelope(body: object) -> Envelope:
     messages = (error.get("message"), *map(body.get, ("message", "detail", "error_message")))
     envelope = Envelope(
         message=_message(next(filter(None, messages), None)),
-        code=_word(error.get("code") or error.get("statusCode") or body.get("code")),
-        kind=_word(error.get("type") or body.get("error_type")),
-        window=_word(member(limit, "window")),
+        code=_text(error.get("code") or error.get("statusCode") or body.get("code")),
+        kind=_text(error.get("type") or body.get("error_type")),
+        window=_text(member(limit, "window")),
         reset_epoch_s=_number(member(limit, "reset")),
-        request_id=_word(body.get("request_id") or error.get("request_id")),
+        request_id=_text(body.get("request_id") or error.get("request_id")),
     )
     return _with_prefix_code(envelope)
 
@@ -163,7 +164,7 @@ def _message(value: object) -> str | None:
 
 
 def _with_prefix_code(envelope: Envelope) -> Envelope:
-    """Take a business code that stands before the message (`MODEL_NOT_IN_PLAN: …`)."""
+    """Read a business code that precedes the message (`MODEL_NOT_IN_PLAN: …`)."""
     message = envelope.message or ""
     found = _PREFIX_CODE.match(message)
     if found is None:
@@ -171,7 +172,7 @@ def _with_prefix_code(envelope: Envelope) -> Envelope:
     return dataclasses.replace(envelope, message=message[found.end() :] or None, code=found[1])
 
 
-def _word(value: object) -> str | None:
+def _text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return sanitize_message(str(value))
@@ -184,11 +185,6 @@ def _number(value: object) -> float | None:
         return float(value)
     except OverflowError:
         return None
-
-
-_WINDOWS = {"fivehour": "five-hour", "weekly": "weekly", "daily": "daily"}
-_CEILING = re.compile(r"max_tokens:?\s*(\d+)\s*>\s*(\d+)", re.IGNORECASE)
-_REQUEST_IDS = ("x-trace-id", "request-id", "x-request-id", "cf-ray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +200,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One row of the table of refusals; the first that fits decides."""
+    """One row of the table of refusals; the first match decides."""
 
     codes: tuple[str, ...]
-    """As `code` or `type`, folded."""
+    """Values of `code` or `type`, case-folded."""
     texts: tuple[str, ...]
-    """Anywhere in the message, folded."""
+    """Texts anywhere in the message, case-folded."""
     error: type[StatusError]
     sentence: str
     hint: str
@@ -272,7 +268,7 @@ _RULES = (
         ("must be called via", "not supported on this endpoint"),
         ModelError,
         "{model} is not served on the endpoint it was sent to",
-        "%cmd models --refresh reads anew which endpoint serves it",
+        "%cmd models --refresh updates which endpoint serves it",
     ),
     _Rule(
         (),
@@ -346,11 +342,11 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
     raw
         The body, or its beginning.
     model
-        The id asked for, to name it.
+        The requested id, for the message.
     secrets
         Texts that must not appear in any message.
     now
-        Aware; against it the provider's instants become seconds.
+        The current time, aware; the provider's times become seconds from it.
     """
     envelope = parse_refusal(raw)
     reset = reset_of(envelope, now)
@@ -359,9 +355,9 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
     else:
         verdict = _decide(status, headers, envelope, model)
     sentence = f"{verdict.sentence} ({status})"
-    said = envelope.message and redact(envelope.message, secrets)
-    if said and verdict.error in (StatusError, ModelError, PlanError):
-        sentence = f"{sentence}: {said}"
+    provider_message = envelope.message and redact(envelope.message, secrets)
+    if provider_message and verdict.error in (StatusError, ModelError, PlanError):
+        sentence = f"{sentence}: {provider_message}"
     code = envelope.code or envelope.kind
     request_id = envelope.request_id or next(filter(None, map(headers.get, _REQUEST_IDS)), None)
     error = verdict.error(
@@ -369,7 +365,7 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
         hint=verdict.hint,
         status=status,
         code=code and redact(code, secrets),
-        provider_message=said,
+        provider_message=provider_message,
         retry_after_s=retry_after_s(headers, reset, now),
         request_id=request_id and redact(request_id, secrets),
     )
@@ -377,24 +373,24 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
 
 
 def _decide(status: int, headers: Mapping[str, str], envelope: Envelope, model: str) -> _Verdict:
-    if status < 400:  # noqa: PLR2004  not refused, but no answer either
-        return _elsewhere(status, headers)
+    if status < 400:  # noqa: PLR2004  neither a refusal nor an answer
+        return _unexpected_status(status, headers)
     names = {_fold(envelope.code), _fold(envelope.kind)}
-    said = _fold(envelope.message)
+    message = _fold(envelope.message)
     for rule in _RULES:
-        if not names.isdisjoint(rule.codes) or any(text in said for text in rule.texts):
+        if not names.isdisjoint(rule.codes) or any(text in message for text in rule.texts):
             return _Verdict(rule.error, rule.sentence.format(model=model), rule.hint)
     if status >= 500:  # noqa: PLR2004  the class of failures
         hint = "run the cell again in a while"
         return _Verdict(StatusError, "the provider failed", hint, retryable=True)
     unknown = (StatusError, "the provider refused the request", "--dry-run shows what is sent")
-    if status == 403 and not said and names == {""}:  # noqa: PLR2004  none of the provider's shapes
+    if status == 403 and not message and names == {""}:  # noqa: PLR2004  none of the provider's shapes
         return _Verdict(StatusError, "access was refused", "a proxy or firewall may have answered")
     error, sentence, hint = _BY_STATUS.get(status, unknown)
     return _Verdict(error, sentence, hint, retryable=status in (408, 429))
 
 
-def _elsewhere(status: int, headers: Mapping[str, str]) -> _Verdict:
+def _unexpected_status(status: int, headers: Mapping[str, str]) -> _Verdict:
     if status < 300:  # noqa: PLR2004  the class of success
         return _Verdict(StatusError, "the server sent no answer", "run the cell again")
     target = headers.get("location", "elsewhere").partition("?")[0].partition("#")[0]
@@ -408,11 +404,11 @@ def _elsewhere(status: int, headers: Mapping[str, str]) -> _Verdict:
 def _window_used_up(window: str | None, reset: datetime | None, now: datetime) -> _Verdict:
     name = _WINDOWS.get((window or "").casefold(), "usage")
     sentence = f"the {name} window of the plan is used up"
-    return _Verdict(RateLimitError, sentence, _when(reset, now))
+    return _Verdict(RateLimitError, sentence, _reset_hint(reset, now))
 
 
-def _when(reset: datetime | None, now: datetime) -> str:
-    """Say when a window opens again, by the clock on the reader's wall."""
+def _reset_hint(reset: datetime | None, now: datetime) -> str:
+    """Return a hint that says when a window resets, in local time."""
     if reset is None:
         return "it resets by itself; %cmd models lists other models"
     if reset <= now:

@@ -2,7 +2,7 @@
 
 A thread reads each response into a queue. The cell's thread waits on that queue, so it can draw,
 notice silence and be interrupted, even while a host name is resolved. A connection serves one
-request at a time and is kept for the next; every network failure becomes one `ConnectError`.
+request at a time and is reused for the next; every network failure becomes one `ConnectError`.
 
 It uses httpcore, the engine of httpx, with its own network backend, for three reasons: nothing ends
 a blocked `recv` except shutting its socket down (1 ms, measured 2026-11-22); nothing may be sent
@@ -38,7 +38,19 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10.0
 TIMED_OUT = "timed_out"
-"""The code of a `ConnectError` after silence: the request may be at work, and is not sent again."""
+"""The code of a `ConnectError` after silence: that request may be at work, and is not resent."""
+_NETWORK_ERRORS = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    zlib.error,
+)
+_DEAD_CONNECTION_ERRORS = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+_PIECE_BYTES = 2**16
+_UNPACKED_BYTES = 2**20
+_MAX_IDLE_CONNECTIONS = 8  # of one origin
+_DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +62,9 @@ class HttpRequest:
     headers: Mapping[str, str] = field(repr=False)  # the key is in it
     body: bytes = field(default=b"", repr=False)
     idle_timeout_s: float = 300.0
-    """The longest silence borne; any byte starts it anew, and there is no limit for the whole."""
+    """Read timeout between two bytes. There is no overall limit."""
     resend_on_dead_connection: bool = True
-    """Whether to send once more, silently, when a kept connection dies before any byte came."""
+    """Whether to send once more, silently, when a reused connection dies before any byte comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +85,15 @@ class ResponseEnd:
 
 
 class Interrupted:
-    """Nothing came from the wire: somebody asked the waiting thread to look up."""
+    """No item from the wire: `ResponseReader.wake` asked the waiting thread to stop waiting."""
 
 
 Item: TypeAlias = ResponseStart | bytes | ResponseEnd | Interrupted
 
 
-_NETWORK = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    zlib.error,
-)
-
-
 def explain(error: BaseException, call: HttpRequest) -> BaseException:
-    """Word a failure of the network; a failure that is a bug stays as it is."""
-    if not isinstance(error, _NETWORK):
+    """Turn a network failure into a `ConnectError`; return any other exception unchanged."""
+    if not isinstance(error, _NETWORK_ERRORS):
         return error
     host = urlsplit(call.url).netloc
     hint = "check the network and the base URL (%cmd status)"
@@ -114,7 +117,7 @@ def explain(error: BaseException, call: HttpRequest) -> BaseException:
             message = f"{host} took nothing of the request for {call.idle_timeout_s:g} s"
             code = TIMED_OUT
         case httpcore.ProtocolError():
-            reason = str(error).partition(": ")[0]  # what follows are bytes as they came
+            reason = str(error).partition(": ")[0]  # raw bytes of the response follow
             message = f"the connection to {host} was lost: {reason}"
             hint = "run the cell again"
         case _:
@@ -124,22 +127,17 @@ def explain(error: BaseException, call: HttpRequest) -> BaseException:
 
 
 def _reason(error: Exception) -> str:
-    """Return the system's words without its numbers: `[Errno 111] …` and `[SSL: …] …`."""
+    """Return the system's message without its prefix: `[Errno 111] …` or `[SSL: …] …`."""
     text = str(error) or type(error).__name__
     return text.partition("] ")[2] or text
 
 
-_DEAD = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
-_PIECE_BYTES = 2**16
-_UNPACKED_BYTES = 2**20
-
-
 class AbandonedError(Exception):
-    """The call was closed; nothing more is sent for it."""
+    """The request was closed; nothing more is sent for it."""
 
 
 class Connection:
-    """A pool of one connection to one origin; carries one call at a time.
+    """A pool of one connection to one origin; carries one request at a time.
 
     Raises
     ------
@@ -154,31 +152,31 @@ class Connection:
 
     @property
     def connecting(self) -> bool:
-        """Whether nothing of the call under way has been sent yet."""
+        """Whether nothing of the current request has been sent yet."""
         return not self._network.sending
 
     def exchange(self, call: HttpRequest) -> Iterator[ResponseStart | bytes]:
-        """Send a call and give its response.
+        """Send a request and yield its response.
 
-        Fails with httpcore's exceptions, and with `AbandonedError` once the lane was shut.
+        Fails with httpcore's exceptions, and with `AbandonedError` after `shut`.
         """
         with contextlib.closing(self._open(call)) as response:
             yield ResponseStart(response.status, _by_name(response.headers))
-            yield from _unpacked(response)
+            yield from _decompressed(response)
 
     def shut(self) -> None:
-        """End what is under way, from any thread and at once; the lane is of no use afterwards."""
+        """End the current request at once, from any thread; the connection is unusable then."""
         self._network.shut()
 
     def close(self) -> None:
-        """Close the connection; nobody may be using it."""
+        """Close the connection; it must be idle."""
         self._pool.close()
 
     def _open(self, call: HttpRequest) -> httpcore.Response:
         self._network.begin()
         try:
             return self._send(call)
-        except _DEAD:
+        except _DEAD_CONNECTION_ERRORS:
             if self._network.fresh or self._network.answered or not call.resend_on_dead_connection:
                 raise
         return self._send(call)
@@ -209,16 +207,16 @@ class Connection:
 
 
 class _Network(httpcore.SyncBackend):
-    """The system's network, for one call at a time, with its one socket in hand."""
+    """The system's network, for one request at a time, with access to its one socket."""
 
     def __init__(self, *, secure: bool) -> None:
         self.secure = secure
         self.fresh = False
-        """Whether this call made the connection it uses."""
+        """Whether this request opened the connection it uses."""
         self.sending = False
-        """Whether anything was sent for this call."""
+        """Whether anything was sent for this request."""
         self.answered = False
-        """Whether any byte has come for it."""
+        """Whether any byte of its response has arrived."""
         self._socket: socket.socket | None = None
         self._shut = False
 
@@ -240,7 +238,7 @@ class _Network(httpcore.SyncBackend):
         return self.hold(stream, preparing=self.secure)
 
     def hold(self, stream: httpcore.NetworkStream, *, preparing: bool) -> httpcore.NetworkStream:
-        """Know the stream's socket; close it at once if the call was closed meanwhile."""
+        """Remember the stream's socket; close it at once if the request was closed meanwhile."""
         self._socket = stream.get_extra_info("socket")
         if self._shut:
             stream.close()
@@ -252,9 +250,7 @@ class _Network(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         sock = stream.get_extra_info("socket")
         with contextlib.ExitStack() as stack:
-            if not isinstance(
-                sock, ssl.SSLSocket
-            ):  # the handshake takes the socket out of our hand
+            if not isinstance(sock, ssl.SSLSocket):  # the handshake detaches the socket
                 self._socket = stack.enter_context(sock.dup())
             secured = stream.start_tls(context, host, CONNECT_TIMEOUT_S)
             return self.hold(secured, preparing=False)
@@ -263,20 +259,20 @@ class _Network(httpcore.SyncBackend):
         self._shut = True
         if self._socket is not None:
             # not the `shutdown` of an SSLSocket: it drops the encryption first, and a thread that
-            # is just sending would go on in the clear
-            with contextlib.suppress(OSError):  # closed already, which is what we want
+            # is sending would continue unencrypted
+            with contextlib.suppress(OSError):  # already closed
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that notes the first byte each way, and is held also through a handshake."""
+    """A stream that records the first byte each way and stays reachable through a handshake."""
 
     def __init__(
         self, network: _Network, stream: httpcore.NetworkStream, *, preparing: bool
     ) -> None:
         self._network = network
         self._stream = stream
-        self._preparing = preparing  # the way through a proxy is being made
+        self._preparing = preparing  # a tunnel through a proxy is being opened
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._preparing:
@@ -293,7 +289,7 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._network.sending = not self._preparing
-        # in pieces: one large write copies all the rest after each `send`, holding every thread up
+        # in pieces: one large write copies the rest after each `send` and blocks every thread
         for start in range(0, len(buffer), _PIECE_BYTES):
             self._stream.write(buffer[start : start + _PIECE_BYTES], timeout)
 
@@ -316,15 +312,15 @@ def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
-def _unpacked(response: httpcore.Response) -> Iterator[bytes]:
-    """Return the body, unpacked if a proxy packed it although nobody asked for that."""
-    packing = _by_name(response.headers).get("content-encoding", "").strip().lower()
-    if packing in ("", "identity"):
+def _decompressed(response: httpcore.Response) -> Iterator[bytes]:
+    """Yield the body, decompressed if a proxy compressed it although the request forbids that."""
+    encoding = _by_name(response.headers).get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
         yield from response.iter_stream()
         return
-    if packing not in ("gzip", "x-gzip", "deflate"):
-        raise httpcore.RemoteProtocolError("the answer is packed in a way nobody asked for")
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as its head says
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise httpcore.RemoteProtocolError("the answer has an unsupported content encoding")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
     for packed in response.iter_stream():
         while packed:
             if piece := unpacker.decompress(packed, _UNPACKED_BYTES):
@@ -332,12 +328,8 @@ def _unpacked(response: httpcore.Response) -> Iterator[bytes]:
             packed = unpacker.unconsumed_tail  # noqa: PLW2901  the rest of the same chunk
 
 
-_MOST_IDLE_LANES = 8  # of one origin
-_GRACE_S = 0.05  # after an answer's last event, for the end of its body
-
-
 class Transport:
-    """Sends calls and keeps their connections; for use from any thread, and after a fork."""
+    """Sends requests and reuses their connections; for use from any thread, and after a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -346,7 +338,7 @@ class Transport:
         weakref.finalize(self, _close_idle, self._idle)  # at the latest when the process ends
 
     def send(self, call: HttpRequest) -> ResponseReader:
-        """Start a call; its response is read in the background.
+        """Start a request; its response is read in the background.
 
         Raises
         ------
@@ -357,22 +349,21 @@ class Transport:
         return ResponseReader(self, self._take(f"{parts.scheme}://{parts.netloc}"), call)
 
     def close(self) -> None:
-        """Close the connections that wait for a next request."""
+        """Close the idle connections."""
         with self._lock:
             _close_idle(self._idle)
 
-    def give_back(self, lane: Connection) -> None:
-        """Keep a lane whose response was read to its end."""
+    def give_back(self, connection: Connection) -> None:
+        """Reuse a connection whose response was read to its end."""
         with self._lock:
-            idle = self._idle[lane.origin]
-            if len(idle) < _MOST_IDLE_LANES:
-                idle.append(lane)
+            idle = self._idle[connection.origin]
+            if len(idle) < _MAX_IDLE_CONNECTIONS:
+                idle.append(connection)
                 return
-        lane.close()
+        connection.close()
 
     def _take(self, origin: str) -> Connection:
-
-        if self._pid != os.getpid():  # a fork: these sockets are its parent's, and so was the lock
+        if self._pid != os.getpid():  # a fork: these sockets and the lock belong to its parent
             self._pid, self._lock = os.getpid(), threading.Lock()
             self.close()
         with self._lock:
@@ -382,29 +373,29 @@ class Transport:
 
 
 def _close_idle(idle: dict[str, list[Connection]]) -> None:
-    for lanes in idle.values():
-        while lanes:
-            lanes.pop().close()
+    for connections in idle.values():
+        while connections:
+            connections.pop().close()
 
 
 class ResponseReader:
-    """One call under way: `receive` its items until `End`, then `close`."""
+    """One request in progress: `receive` its items until `ResponseEnd`, then `close`."""
 
-    def __init__(self, transport: Transport, lane: Connection, call: HttpRequest) -> None:
+    def __init__(self, transport: Transport, connection: Connection, call: HttpRequest) -> None:
         self._transport = transport
-        self._lane = lane
+        self._connection = connection
         self._items: SimpleQueue[Item] = SimpleQueue()
-        self._lock = threading.Lock()  # who has the lane: this call, or the next one already
+        self._lock = threading.Lock()  # guards who owns the connection: this request or the next
         self._closed = False
         self._reading = True
         self._ended = False
         self._pid = os.getpid()
-        # the call, and with it the key, is nowhere kept: it is gone when the thread is
+        # the request, and with it the key, is not stored: it goes away with the thread
         self._thread = threading.Thread(
             target=self._run, args=(call,), name="cc_jupyter reader", daemon=True
         )
         try:
-            self._thread.start()  # which waits for the thread, and may be interrupted meanwhile
+            self._thread.start()  # waits for the thread, and may be interrupted meanwhile
         except BaseException:
             self.close()
             raise
@@ -412,7 +403,7 @@ class ResponseReader:
     @property
     def connecting(self) -> bool:
         """Whether nothing of the request has been sent yet."""
-        return self._lane.connecting
+        return self._connection.connecting
 
     def receive(self, timeout_s: float) -> Item | None:
         """Return the next item, or `None` when none came within `timeout_s` seconds."""
@@ -424,7 +415,7 @@ class ResponseReader:
         return item
 
     def wake(self) -> None:
-        """Make a waiting `receive` give a `Interrupted`; safe from a signal handler."""
+        """Make a waiting `receive` return `Interrupted`; safe from a signal handler."""
         self._items.put(Interrupted())
 
     def close(self, *, drain: bool = False) -> None:
@@ -433,31 +424,31 @@ class ResponseReader:
         Parameters
         ----------
         drain
-            Wait a moment for the end of the body, so that the connection can be kept.
+            Wait a moment for the end of the body, so that the connection can be reused.
         """
-        if self._pid != os.getpid():  # a fork's copy: the connection is its parent's
+        if self._pid != os.getpid():  # a fork's copy: the connection belongs to its parent
             return
         if drain and not self._ended:
-            self._thread.join(_GRACE_S)
+            self._thread.join(_DRAIN_TIMEOUT_S)
         with self._lock:
             self._closed = True
             if self._reading:
-                self._lane.shut()
+                self._connection.shut()
 
     def _run(self, call: HttpRequest) -> None:
         error: BaseException | None = None
         try:
-            for item in self._lane.exchange(call):
+            for item in self._connection.exchange(call):
                 self._items.put(item)
         except BaseException as caught:  # noqa: BLE001  the cell's thread raises it
             error = explain(caught, call)
         with self._lock:
-            kept = error is None and not self._closed
+            reusable = error is None and not self._closed
             self._reading = False
-        if kept:
-            self._transport.give_back(self._lane)
+        if reusable:
+            self._transport.give_back(self._connection)
         else:
-            self._lane.close()
+            self._connection.close()
         self._items.put(ResponseEnd(error))
 
 
@@ -485,7 +476,7 @@ def fetch(
                 case ResponseEnd(error=None):
                     return status, bytes(body)
                 case ResponseEnd(error=error):
-                    assert error is not None  # noqa: S101  told by the case above
+                    assert error is not None  # noqa: S101  the case above has no error
                     raise error
                 case Interrupted():
                     continue

@@ -186,7 +186,7 @@ def test_closing_twice_and_after_the_end_is_nothing(provider, transport):
 
 
 def test_after_the_last_event_the_end_of_the_body_is_awaited(provider, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.client.transport._GRACE_S", 5.0)
+    monkeypatch.setattr("cc_jupyter.client.transport._DRAIN_TIMEOUT_S", 5.0)
     provider.always(scripted.body("last"), scripted.pause(0.01))
     for _ in range(2):
         incoming = transport.send(chat(provider))

@@ -418,7 +418,7 @@ def test_a_server_that_holds_the_line_after_the_end_mark_does_not_hold_the_cell(
 def test_after_the_reason_for_the_end_a_held_line_costs_two_seconds_at_most(
     usage, pings, provider, transport, monkeypatch
 ):
-    monkeypatch.setattr("cc_jupyter.client.client._SETTLE_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.client.client._TRAILER_TIMEOUT_S", 0.2)
     steps = scripted.openai_stream(["Hel", "lo"], usage=usage, done=False)
     ping = [step for _ in range(300) for step in (scripted.pause(0.01), scripted.body(":\n\n"))]
     provider.play(*held(*steps, *(ping if pings else ())))
