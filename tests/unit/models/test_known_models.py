@@ -134,11 +134,11 @@ def test_the_user_adds_a_model_of_another_gateway_which_comes_first():
         ({"a": {"context": True}}, "a whole number of at least 1"),
         ({"a": {"endpoint": "/responses"}}, "one of /chat/completions, /messages"),
         ({"a": {"image": "yes"}}, "true or false"),
-        ({"a": {"efforts": "low"}}, "a list of texts"),
-        ({"a": {"price_date": "2026-10-08"}}, "a day like"),
-        ({"a": {"base_url": "ftp://x"}}, "no http(s) address"),
-        ({"a": {"base_url": "http://example.com"}}, "a base URL that can be used (the base URL"),
-        ({"a": {"name": " "}}, "a text"),
+        ({"a": {"efforts": "low"}}, "a list of strings"),
+        ({"a": {"price_date": "2026-10-08"}}, "a date like"),
+        ({"a": {"base_url": "ftp://x"}}, "not an http(s) address"),
+        ({"a": {"base_url": "http://example.com"}}, "a valid base URL (the base URL"),
+        ({"a": {"name": " "}}, "a string that is not blank"),
     ],
 )
 def test_what_an_entry_may_not_say_is_named(table, said):
