@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
 Origin: TypeAlias = Literal["reported", "estimated", "unknown"]
 
-# A notebook may have set the thread's decimal context to anything; money does not depend on it.
-_MONEY = Context(prec=64, rounding=ROUND_HALF_UP)
-
-
+EXACT = Context(prec=64, rounding=ROUND_HALF_UP)
+"""The context of all money: a notebook may have set the thread's own to anything."""
 _SMALLEST_SHOWN = Decimal("0.0001")
 _SHOWN_AS_ONE_DOLLAR = Decimal("0.99995")  # from here four decimals would round up to 1.0000
 
@@ -41,9 +39,5 @@ def format_usd(usd: Decimal) -> str:
         return "$0"
     if usd < _SMALLEST_SHOWN:
         return f"<${_SMALLEST_SHOWN}"
-    with localcontext(_MONEY):
+    with localcontext(EXACT):
         return f"${usd:.4f}" if usd < _SHOWN_AS_ONE_DOLLAR else f"${usd:,.2f}"
-
-
-EXACT = Context(prec=64)
-"""As in `cost`: what a notebook made of the thread's decimal context does not change a sum."""
