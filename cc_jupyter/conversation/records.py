@@ -1,9 +1,9 @@
-"""What the history stores, as values: turns, conversations and ledger rows.
+"""The records that the history stores: turns, conversations and ledger rows.
 
-A *turn* is one request and its result. It never moves: `parent_id` names the last turn sent before
-it, so all turns form trees. A *conversation* is a sequence of slots over these turns; a fork has
-its own slots over the same turns and copies no text. `store` writes the records, `history` makes
-them and turns stored conversations back into threads.
+A *turn* is one request and its result. It never changes its place: `parent_id` names the last turn
+sent before it, so all turns form trees. A *conversation* is a sequence of slots over these turns; a
+fork has its own slots over the same turns and copies no text. `store` writes the records; `history`
+creates them and converts stored conversations to threads.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
-    """One request and its answer, as far as it came."""
+    """One request and its answer, complete or not."""
 
     id: str
-    """Our unique id: 32 hexadecimal digits."""
+    """A unique id of 32 hexadecimal digits."""
     prompt: str
     model: str
     endpoint: str
@@ -45,9 +45,9 @@ class TurnRecord:
     parent_id: str | None = None
     """The last turn sent before it; `None` if it starts a conversation."""
     key: TurnKey | None = None
-    """Notebook, cell and number; `None` where cells have no ids."""
+    """Notebook, cell and number; `None` if cells have no ids."""
     notebook: str = ""
-    """Path of the notebook; empty where there is none."""
+    """The path of the notebook; empty if there is none."""
     system: str | None = None
     """The system prompt set by this turn: empty removes it, `None` leaves it unchanged."""
     images: tuple[Image, ...] = ()
@@ -140,7 +140,7 @@ class LedgerRow:
     """The model, thread, notebook, day (local, ISO) or cell."""
     requests: int = 0
     failed: int = 0
-    """Refused or interrupted by an error."""
+    """Rejected requests and answers that ended in an error."""
     interrupted: int = 0
     input_tokens: int = 0
     """Reported tokens, cached ones included."""
@@ -196,10 +196,10 @@ def conversation_header(thread: Thread, notebook: str, started_at: datetime) -> 
 
 
 def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord]) -> Thread:
-    """Return a new thread over the turns of a stored conversation."""
+    """Return a new thread that shares the turns of a stored conversation."""
     slots = [_slot(place, turns) for place in stored.places]
-    live = [slot for slot in slots if slot.versions]
-    return Thread(stored.name, live, forked_from=stored.id)
+    answered = [slot for slot in slots if slot.versions]
+    return Thread(stored.name, answered, forked_from=stored.id)
 
 
 def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:

@@ -285,7 +285,7 @@ class Actions:
 
     def _set_order(self, body: Body) -> Answer:
         cells = texts_in(body, "cells")
-        self._session.document_order.tell(path_in(body, "notebook"), cells)
+        self._session.document_order.update(path_in(body, "notebook"), cells)
         return _done("")
 
     def _fork(self, body: Body) -> Answer:

@@ -136,7 +136,7 @@ class TurnRecorder:
                 TurnInputs(prepared.context.digest, spec),
             )
             self._stale = prepared.thread.record(self._place, turn, prepared.page)
-        return self._history.keep(
+        return self._history.save(
             self._record(reply, finished=finished),
             prepared.thread,
             on_disk=prepared.settings.history,

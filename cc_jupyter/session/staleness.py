@@ -51,7 +51,7 @@ def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str
         slots = thread.snapshot()
         ran = list(context_digests(slots))
         for notebook in {slot.key.notebook for slot in slots if slot.key is not None}:
-            row = page.row(slots, notebook)
+            row = page.places(slots, notebook)
             for place, digest in zip(row, context_digests(slots[at] for at in row), strict=True):
                 key = slots[place].key
                 if key is not None and digest != ran[place]:
@@ -102,7 +102,7 @@ class Staleness:
         for place, slot in enumerate(slots):
             page = self._session.preparer.page(slot.key, self.settings)
             if page is not None and slot.key is not None and place in left:
-                places = page.row(slots, slot.key.notebook)
+                places = page.places(slots, slot.key.notebook)
                 left.difference_update(places)
                 yield SlotOrder(page, places, frozenset(places))
         if left:
