@@ -231,11 +231,9 @@ def running_body(session: Session) -> dict[str, Any] | None:
     if not under_way:
         return None
     running = under_way[-1]
-    came_bytes = running.builder.came_bytes
+    size = running.builder.received_bytes
     # a model's ratio may have to be read from the disk: skip that before the first bytes
-    estimate = (
-        session.budget_guard.calibration.tokens(running.model, came_bytes) if came_bytes else 0
-    )
+    estimate = session.budget_guard.calibration.tokens(running.model, size) if size else 0
     tokens = max(estimate, running.builder.usage.output_tokens or 0)
     return {
         "cell_id": running.cell_id,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
+from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError, did_you_mean
 from cc_jupyter.core.messages import ApiPath
@@ -247,8 +248,6 @@ def chosen_model(option: str | None, settings: Settings) -> str:
 
 def local_model() -> ModelEntry:
     """Return the local model, which costs nothing and supports every wire format."""
-    from cc_jupyter.client.local.model import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
-
     spec = CatalogEntry(
         LOCAL,
         DISPLAY_NAME,

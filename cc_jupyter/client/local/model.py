@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cc_jupyter.client.local import DISPLAY_NAME, MODEL_ID
 from cc_jupyter.client.local.process import Child, start_child
 from cc_jupyter.client.local.weights import SETUP, SMOLLM2, setup, weights_path
 from cc_jupyter.core.errors import ConfigError
@@ -45,9 +46,6 @@ __all__ = [
     "unregister",
     "weights_path",
 ]
-
-MODEL_ID = "smollm2-135m-instruct"
-DISPLAY_NAME = "SmolLM2-135M-Instruct"
 
 _ENGINE = "xllamacpp"
 _ANSWER_LIMIT_S = 5.0
