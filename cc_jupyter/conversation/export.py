@@ -18,6 +18,7 @@ from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.usage_line import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, TurnRecord
 
 
-_METADATA_SCHEMA = 1
-"""The version of `metadata_schema.json`, which documents the metadata of a saved output."""
 SCHEMA_VERSION = 1
 """The version of `export_schema.json`, which documents the JSON format."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -64,6 +63,7 @@ def redacted(turn: TurnRecord) -> TurnRecord:
         prompt=redact(turn.prompt),
         answer=redact(turn.answer),
         reasoning=redact(turn.reasoning),
+        thread=None if turn.thread is None else redact(turn.thread),
         system=None if turn.system is None else redact(turn.system),
         error=None if turn.error is None else redact(turn.error),
         images=tuple(
@@ -80,16 +80,6 @@ def about(turn: TurnRecord) -> str:
     served = "" if turn.served_by == "api" else f", served by {turn.served_model or turn.served_by}"
     ended = "" if turn.stop_reason == "stop" else f", ended: {turn.stop_reason}"
     return f"{turn.model}{served}, {turn.sent_at:%Y-%m-%d %H:%M} UTC{ended}"
-
-
-def cost_json(turn: TurnRecord) -> dict[str, str | None]:
-    """Return the cost as JSON, for the output metadata and the export."""
-    cost = turn.cost
-    return {
-        "usd": None if cost.usd is None else f"{cost.usd:f}",
-        "origin": cost.origin,
-        "price_date": cost.price_date.isoformat() if cost.price_date else None,
-    }
 
 
 def export_notebook(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
@@ -147,7 +137,7 @@ def _outputs(turn: TurnRecord) -> list[dict[str, Any]]:
     answer = {"text/markdown": safe_markdown(turn.answer), "text/plain": turn.answer}
     caption = {"text/plain": f"{about(turn)} · replayed from the history"}
     return [
-        {"output_type": "display_data", "metadata": _metadata(turn), "data": answer},
+        {"output_type": "display_data", "metadata": metadata(turn.reply), "data": answer},
         {"output_type": "display_data", "metadata": {}, "data": caption},
     ]
 
@@ -163,28 +153,6 @@ def _code_cell(
         "outputs": outputs or [],
         "source": source,
     }
-
-
-def _metadata(turn: TurnRecord) -> dict[str, Any]:
-    """Return the metadata of the original output, which names the server and model."""
-    usage = {name: getattr(turn.usage, name) for name in USAGE_FIELDS}
-    provenance = {
-        "schema": _METADATA_SCHEMA,
-        "model": turn.model,
-        "endpoint": turn.endpoint,
-        "served_by": turn.served_by,
-        "usage": {
-            name: {"tokens": tokens, "origin": "unknown" if tokens is None else "reported"}
-            for name, tokens in usage.items()
-        },
-        "cost": cost_json(turn),
-        "timings": {"first_token_s": turn.time_to_first_token_s, "total_s": turn.duration_s},
-        "thread": None if turn.thread is None else redact(turn.thread),
-        "turn": None if turn.position is None else turn.position + 1,
-        "stop_reason": turn.stop_reason,
-        "request_sha256": turn.request_sha256,
-    }
-    return {"cc_jupyter": provenance}
 
 
 def write_export(
@@ -328,7 +296,7 @@ def _turn_json(turn: TurnRecord) -> dict[str, Any]:
         "stop_reason": turn.stop_reason,
         "error": turn.error,
         "usage": {name: getattr(turn.usage, name) for name in USAGE_FIELDS},
-        "cost": cost_json(turn),
+        "cost": metadata(turn.reply)["cc_jupyter"]["cost"],
         "first_token_s": turn.time_to_first_token_s,
         "total_s": turn.duration_s,
     }

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnSlot
+from cc_jupyter.core.errors import StreamError
 from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
+from cc_jupyter.core.reply import Provenance, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -74,6 +76,33 @@ class TurnRecord:
     """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True
     """Whether the answer is complete; `False` while it streams, or after a crash."""
+
+    @property
+    def reply(self) -> Reply:
+        """The reply, as far as the history stores it."""
+        return Reply(
+            text=self.answer,
+            reasoning=self.reasoning,
+            model=self.model,
+            stop_reason=self.stop_reason,
+            usage=self.usage,
+            cost=self.cost,
+            error=None if self.error is None else StreamError(self.error),
+            time_to_first_token_s=self.time_to_first_token_s,
+            duration_s=self.duration_s,
+            stop_word=self.stop_word,
+            notices=self.notices,
+            provenance=Provenance(
+                endpoint=self.endpoint,
+                served_by=self.served_by,
+                served_model=self.served_model,
+                thread=self.thread,
+                turn=None if self.position is None else self.position + 1,
+                turn_id=self.id,
+                order=self.order,
+                request_sha256=self.request_sha256,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def _comparison(word: str, folded: str) -> Callable[[ModelEntry], bool]:
         return lambda model: _is_within(sign, model.rates.output if model.rates else None, usd)
     raise OptionError(
         f"{word!r} is not a comparison that models can be filtered by",
-        hint=">200k compares the context window, <$1 the price of a million answer tokens",
+        hint=">200k is a context window, <$ and an amount the price of a million answer tokens",
     )
 
 

@@ -35,6 +35,11 @@ def format_sum(row: LedgerRow) -> str:
     return " + ".join(parts)
 
 
+def format_tokens(row: LedgerRow, tokens: int) -> str:
+    """Format a sum of tokens; `+ ?` means that some requests reported none."""
+    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
+
+
 def total(rows: Iterable[LedgerRow], group: str = "all") -> LedgerRow:
     """Return the sum of rows."""
     every = [LedgerRow(group), *rows]

@@ -14,7 +14,7 @@ from cc_jupyter.core.display import FigureTable, TextOutput
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
-from cc_jupyter.usage.ledger import format_sum, total
+from cc_jupyter.usage.ledger import format_sum, format_tokens, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,17 +50,12 @@ def _shown(by: str, row: LedgerRow) -> Row:
         "requests": row.requests,
         "failed": row.failed,
         "interrupted": row.interrupted,
-        "in": _tokens(row, row.input_tokens),
+        "in": format_tokens(row, row.input_tokens),
         "cached": row.cache_read_tokens,
-        "out": _tokens(row, row.output_tokens),
+        "out": format_tokens(row, row.output_tokens),
         "reasoning": row.reasoning_tokens,
         "cost": format_sum(row),
     }
-
-
-def _tokens(row: LedgerRow, tokens: int) -> str:
-    """Format a sum of tokens; `+ ?` means that some requests reported none."""
-    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
 
 
 def receipt(  # noqa: PLR0913  the facts of a methods paragraph

@@ -213,7 +213,7 @@ def test_missing_weights_name_the_command_that_fetches_them():
     local.weights_path().unlink()
     with pytest.raises(ConfigError, match="weights of SmolLM2-135M-Instruct") as caught:
         local.running()
-    assert caught.value.hint == "run `cc-jupyter local setup`"
+    assert caught.value.hint == "run `cc-jupyter local setup` to download them"
 
 
 def test_a_child_that_dies_at_the_start_says_why():

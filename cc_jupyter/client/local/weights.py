@@ -156,7 +156,7 @@ def _sha256(path: Path) -> str:
 def _check_sum(name: str, found: str, expected: str) -> None:
     if found != expected:
         raise ConfigError(
-            f"{name} has the SHA-256 checksum {found[:12]}…, not {expected[:12]}…",
+            f"{name} has the SHA-256 checksum {found[:12]}…, expected {expected[:12]}…",
             hint="the download is damaged or not the published file; nothing was saved, try again",
         )
 
