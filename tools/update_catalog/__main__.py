@@ -49,10 +49,10 @@ def main(arguments: Sequence[str] | None = None, *, catalog: Path = CATALOG) -> 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.update_catalog",
-        description="Show what a price table would change in the catalogue of models.",
+        description="Show what a price table would change in the catalog of models.",
     )
     parser.add_argument("table", type=Path, metavar="TABLE.md", help="a price table in Markdown")
-    parser.add_argument("--write", action="store_true", help="change the catalogue")
+    parser.add_argument("--write", action="store_true", help="change the catalog")
     parser.add_argument(
         "--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the date of the prices"
     )
@@ -105,7 +105,7 @@ def _read(path: Path) -> str:
 def _write(path: Path, text: str, models: Mapping[str, Entry]) -> str:
     """Replace the file in one step, once the new text is known to say what was meant."""
     if models_of(parse_catalog(text)) != models:
-        raise RuntimeError("the new catalogue would not hold the models that were shown")
+        raise RuntimeError("the new catalog would not hold the models that were shown")
     temporary = path.with_suffix(".tmp")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")

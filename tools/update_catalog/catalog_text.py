@@ -33,7 +33,7 @@ KEYS = (
 
 
 def parse_catalog(text: str) -> TOMLDocument:
-    """Parse the catalogue.
+    """Parse the catalog.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def parse_catalog(text: str) -> TOMLDocument:
             raise ValueError("two blocks have the same maker and endpoints")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"the present catalogue cannot be read: {error}",
+            f"the present catalog cannot be read: {error}",
             hint="restore the last good version from git",
         ) from None
     return document

@@ -1,4 +1,4 @@
-"""Merge a price table into the models of the catalogue.
+"""Merge a price table into the models of the catalog.
 
 What the table does not say stays unchanged and is reported. A figure that would be out of date next
 to the new ones, such as the upper tiers of a model whose rates have changed, is an error: nothing
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The catalogue that a price table leads to."""
+    """The catalog that a price table leads to."""
 
     models: dict[str, Entry]
     comments: dict[str, str]
     """The comments that remain, by model."""
     kept: dict[str, list[str]]
-    """Models by the key that only the present catalogue has a value for."""
+    """Models by the key that only the present catalog has a value for."""
 
 
 def build_update(
     present: Mapping[str, Entry], comments: Mapping[str, str], table: PriceTable
 ) -> Update:
-    """Return the catalogue with the models of the table, and no others.
+    """Return the catalog with the models of the table, and no others.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def _check_prices(row: PriceRow, old: Entry) -> None:
             if key not in old:
                 hint = "add the table of tiers, or the line `Peak in/out/read: ...`"
             elif old_rates != row.values["rates"]:
-                hint = "those in the present catalogue belong to other rates"
+                hint = "those in the present catalog belong to other rates"
             else:
                 continue
             problem = f"{row.place} has {title}, but the file does not list them"

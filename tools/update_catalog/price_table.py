@@ -312,7 +312,7 @@ def _read_rates(cells: list[_Cell]) -> list[str] | None:
         return None
     if None in rates:
         raise cells[rates.index(None)].error(
-            "is unknown, but the rate after it is known", "the catalogue cannot express this"
+            "is unknown, but the rate after it is known", "the catalog cannot express this"
         )
     return [f"{Decimal(price[1]).normalize():f}" for price in rates if price]
 

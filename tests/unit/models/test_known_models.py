@@ -1,4 +1,4 @@
-"""The provider's list, the catalogue and the user's own entries become one."""
+"""The provider's list, the catalog and the user's own entries become one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listed(*models: ListedModel) -> ModelList:
 # ── who knows what
 
 
-def test_without_a_list_all_of_the_catalogue_is_there_and_nothing_is_said_of_it():
+def test_without_a_list_all_of_the_catalog_is_there_and_nothing_is_said_of_it():
     models = known_models({}, NO_LIST)
     assert set(models) == set(load_catalog().models)
     assert all(model.is_listed is None for model in models.values())
@@ -47,7 +47,7 @@ def test_a_model_that_the_provider_does_not_list_says_so():
     assert models[FLASH].is_listed is True
 
 
-def test_the_provider_tells_window_name_and_endpoints_and_the_catalogue_the_rest():
+def test_the_provider_tells_window_name_and_endpoints_and_the_catalog_the_rest():
     served = ListedModel(FLASH, "Flash (latest)", 777, ("/messages",))
     spec = known_models({}, listed(served))[FLASH].spec
     assert (spec.name, spec.context_tokens, spec.endpoints) == (
@@ -58,7 +58,7 @@ def test_the_provider_tells_window_name_and_endpoints_and_the_catalogue_the_rest
     assert spec.efforts == load_catalog().models[FLASH].efforts
 
 
-def test_what_the_provider_leaves_out_is_as_the_catalogue_has_it():
+def test_what_the_provider_leaves_out_is_as_the_catalog_has_it():
     spec = known_models({}, listed(ListedModel(FLASH, FLASH, None, ())))[FLASH].spec
     known = load_catalog().models[FLASH]
     assert (spec.name, spec.context_tokens, spec.endpoints) == (
