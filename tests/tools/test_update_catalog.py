@@ -622,5 +622,5 @@ BLOCK = '[[makers]]\nname = "a"\nendpoints = []\n[makers.models]\n'
     ],
 )
 def test_a_catalog_that_cannot_be_edited_is_an_error(text, reason):
-    with pytest.raises(ConfigError, match=f"the present catalog cannot be read: {reason}"):
+    with pytest.raises(ConfigError, match=f"the current catalog cannot be read: {reason}"):
         parse_catalog(text)
