@@ -1,4 +1,4 @@
-"""Settings: who may set what, who comes first, and what is refused. One row of spec.md a test."""
+"""Settings: who may set them, which source wins, what is rejected; a test per row of spec.md."""
 
 from __future__ import annotations
 
