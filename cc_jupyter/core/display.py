@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.fences import fenced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +113,7 @@ class Diff(str):
         return made
 
     def _repr_markdown_(self) -> str:
-        fence = "`" * (3 + self.count("```"))
-        shown = f"{fence}diff\n{self.rstrip()}\n{fence}\n\n" if self else ""
+        shown = f"{fenced(self.rstrip(), 'diff')}\n\n" if self else ""
         return f"{shown}*{self.note}*"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's

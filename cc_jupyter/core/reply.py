@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.events import (
-    NO_USAGE,
-    StopReason,
-    Usage,
-)
+from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
@@ -18,13 +14,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.core.errors import CcError
-
-
-_FENCE = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[^\n`]*\n"
-    r"(?P<code>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +75,7 @@ class Reply:
     @property
     def code(self) -> list[str]:
         """The contents of the fenced code blocks, in order."""
-        return code_blocks(self.text)
+        return [block.code for block in fenced_blocks(self.text)]
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -103,14 +92,3 @@ class Reply:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(self.text)
-
-
-def code_blocks(text: str) -> list[str]:
-    """Return the contents of the fenced code blocks of an answer, in order."""
-    return [_dedent(found["code"], found["indent"]) for found in _FENCE.finditer(text)]
-
-
-def _dedent(code: str, indent: str) -> str:
-    if not indent:
-        return code
-    return "\n".join(line.removeprefix(indent) for line in code.split("\n"))

@@ -14,8 +14,9 @@ from cc_jupyter.commands.parsing import cost_text
 from cc_jupyter.conversation.export import redacted
 from cc_jupyter.conversation.records import thread_from_record
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import Provenance, Reply, code_blocks
+from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import excerpt
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
@@ -192,7 +193,7 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
         raise OptionError("this cell has no answer with text", hint="run it again")
     found = record_of(turn, history)
     text = redact(turn.answer) if found is None else found.answer
-    blocks = code_blocks(text)
+    blocks = [block.code for block in fenced_blocks(text)]
     shown = (
         saved_outputs(found, reasoning=settings.reasoning, remote_images=settings.remote_images)
         if found

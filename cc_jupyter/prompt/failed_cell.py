@@ -10,13 +10,13 @@ from __future__ import annotations
 import builtins
 import difflib
 import linecache
-import re
 import sys
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, OptionError, StreamError, did_you_mean
+from cc_jupyter.core.fences import fenced
 from cc_jupyter.core.redaction import is_secret, masked, restored, secrets_in
 from cc_jupyter.core.text import describe
 from cc_jupyter.prompt.tracebacks import (
@@ -189,8 +189,8 @@ def unified_diff(old_cell: str, new_cell: str) -> str:
 def _prompt(task: str, error: LastError) -> str:
     parts = [task]
     if error.cell:
-        parts += ["The cell:", _fenced(error.cell.rstrip("\n"), "python")]
-    parts += ["The exception:", _fenced(error.message, "text")]
+        parts += ["The cell:", fenced(error.cell.rstrip("\n"), "python")]
+    parts += ["The exception:", fenced(error.message, "text")]
     if error.close_names:
         parts.append(f"Names like it that exist: {error.close_names}.")
     if error.frames:
@@ -198,17 +198,10 @@ def _prompt(task: str, error: LastError) -> str:
     for frame in error.frames:
         lines = [f"{name}: {summary}" for name, summary in frame.variables]
         parts.append(f"{frame.place}:")
-        parts += [_fenced(text, "text") for text in (frame.source, "\n".join(lines)) if text]
+        parts += [fenced(text, "text") for text in (frame.source, "\n".join(lines)) if text]
     if error.cuts:
         parts.append(f"Left out: {'; '.join(error.cuts)}.")
     return "\n\n".join(parts)
-
-
-def _fenced(text: str, language: str) -> str:
-    """Put a text between fences longer than any it holds."""
-    longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
 
 
 CONTEXT_LINES = 4

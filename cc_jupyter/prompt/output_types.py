@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.messages import Message, ResponseFormat
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe, excerpt
 from cc_jupyter.prompt.json_schema import close, drop_unset, is_object, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pydantic import TypeAdapter, ValidationError
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 
 _DECODER = json.JSONDecoder(strict=False)  # models write line breaks into strings
-_TICKS = 3
 # an object begins anywhere, an array only a line: `[1]` in a sentence is a footnote; what cannot
 # go on as JSON is text about braces
 _START = re.compile(
@@ -49,8 +49,9 @@ def find_json(answer: str) -> list[Any]:
     """
     text = answer.strip().removeprefix("\ufeff")
     found = _decoded(text)
-    if not found and "```" in text:
-        found = [value for body in dict.fromkeys(_fenced(text)) for value in _decoded(body)]
+    if not found:
+        fenced = dict.fromkeys(block.code for block in fenced_blocks(text) if block.is_closed)
+        found = [value for code in fenced for value in _decoded(code.strip())]
     return found or _inside(text)
 
 
@@ -75,21 +76,6 @@ def _decoded(text: str) -> list[Any]:
         return [_DECODER.decode(text)]
     except (ValueError, RecursionError):
         return []
-
-
-def _fenced(text: str) -> Iterator[str]:
-    """Return the contents of the closed code fences; by lines, so that no text is read twice."""
-    fence, body = 0, list[str]()
-    for line in text.split("\n"):
-        bare = line.strip()
-        ticks = len(bare) - len(bare.lstrip("`"))
-        if fence and ticks >= fence and ticks == len(bare):
-            yield "\n".join(body).strip()
-            fence = 0
-        elif fence:
-            body.append(line)
-        elif ticks >= _TICKS:
-            fence, body = ticks, []
 
 
 def _inside(text: str) -> list[Any]:

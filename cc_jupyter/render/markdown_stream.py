@@ -9,17 +9,14 @@ text is drawn; meanwhile a list over two pieces may look looser than it is.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from cc_jupyter.core.fences import Fence, fence_after
 
 LIMIT = 2_048
 """Characters of an unfinished block above which the front of it is settled."""
 _LONGEST_HEAD = 256  # what is repeated before each piece
 _LONGEST_WORD = 256  # how far back from its end a line is searched for a blank to cut at
-_OPENING = re.compile(
-    r"(?P<before>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)"
-)
-_CLOSING = re.compile(r"[ \t>]*(?P<fence>`{3,}|~{3,})[ \t\r]*")
 _DELIMITER = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t\r]*")
 
 
@@ -32,43 +29,13 @@ class Frame(NamedTuple):
     """The unfinished block, whole; at most a little over `LIMIT` characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fence:
-    mark: str
-    info: str
-    column: int
-    """Where the text of its list item begins, if it opened beside the marker; else 0."""
-
-    @classmethod
-    def opened_by(cls, line: str) -> _Fence | None:
-        found = _OPENING.fullmatch(line.rstrip("\r"))
-        if found is None or len(found["fence"]) > _LONGEST_HEAD:
-            return None
-        before = found["before"].expandtabs(4)
-        return cls(found["fence"], found["info"], len(before) if before.strip(" >") else 0)
-
-    def closed_by(self, line: str) -> bool:
-        found = _CLOSING.fullmatch(line)
-        return found is not None and found["fence"].startswith(self.mark)
-
-    def left_by(self, line: str) -> bool:
-        """Return whether the line is no part of the list item, and so ends the fence as well."""
-        indent = len(line) - len(line.lstrip())
-        return indent < self.column and bool(line.strip())
-
-    @property
-    def opening(self) -> str:
-        info = self.info if len(self.info) < _LONGEST_HEAD else ""
-        return f"{self.mark}{info}\n"
-
-
 class Blocks:
     """Takes text in pieces of any size; all work is done by `take`, once in a frame."""
 
     def __init__(self) -> None:
         self._new: list[str] = []
         self._open = ""  # what is not settled, as it came
-        self._fence: _Fence | None = None  # the one that `_open` starts inside of
+        self._fence: Fence | None = None  # the one that `_open` starts inside of
         self._head = ""  # what `_open` needs before it to render alone
 
     def add(self, text: str) -> None:
@@ -90,23 +57,18 @@ class Blocks:
             settled += self._cut(fence)
         return Frame(settled if settled.strip() else "", self._head + self._open)
 
-    def _scan(self, text: str) -> tuple[int, _Fence | None]:
+    def _scan(self, text: str) -> tuple[int, Fence | None]:
         """Return the place behind the last finished block, and the fence open in the last line."""
         fence, end, start = self._fence, 0, 0
         while (stop := text.find("\n", start)) >= 0:
             line, start = text[start:stop], stop + 1
-            if fence is not None and fence.left_by(line):
-                fence = None
-            if fence is not None:
-                if fence.closed_by(line):
-                    fence, end = None, start
-            elif not line or line.isspace():
+            before, fence = fence, fence_after(line, fence)
+            closes = before is not None and before.is_closed_by(line)
+            if fence is None and (closes or not line.strip()):
                 end = start
-            else:
-                fence = _Fence.opened_by(line)
         return end, fence
 
-    def _cut(self, fence: _Fence | None) -> str:
+    def _cut(self, fence: Fence | None) -> str:
         """Settle the front of a block that has grown too long."""
         end = self._open.rfind("\n") + 1
         if not end:
@@ -114,7 +76,8 @@ class Blocks:
         front, self._open = self._head + self._open[:end], self._open[end:]
         self._fence = fence
         if fence is not None:
-            self._head = fence.opening
+            info = fence.info if len(fence.info) < _LONGEST_HEAD else ""
+            self._head = f"{fence.mark}{info}\n"
             return f"{front}{'' if front.endswith(chr(10)) else chr(10)}{fence.mark}\n\n"
         self._head = _table_head(front)
         return f"{front}\n"
