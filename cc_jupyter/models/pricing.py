@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.money import _MONEY, UNKNOWN_COST, Cost
+from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cc_jupyter.models.catalog import CatalogEntry, Rates
 
 
-# A notebook may have set the thread's decimal context to anything; money does not depend on it.
 _PER_MILLION = -6
 
 
@@ -107,7 +106,7 @@ def _total(tokens: _Billed, rates: Rates) -> Decimal | None:
         (tokens.output, rates.output),
     )
     millionths = Decimal(0)
-    with localcontext(_MONEY):
+    with localcontext(EXACT):
         for count, rate in parts:
             if count and rate is None:
                 return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.events import USAGE_FIELDS, Usage
+from cc_jupyter.core.events import MAX_TOKENS, USAGE_FIELDS, Usage
 from cc_jupyter.core.messages import Image, TurnKey
 from cc_jupyter.core.money import Cost
 
@@ -207,8 +207,6 @@ _SAME = (
     *("duration_s", "served_by", "served_model", "request_sha256"),
 )
 """Columns that are fields of a turn by the same name."""
-_MOST_TOKENS = 10**12
-"""More than any request has, and so few that a ledger of millions of them can be added up."""
 _TOO_MANY = "a token count was too large to be true and is kept as unknown"
 _MOST_AT_ONCE = 500  # SQLite takes so many values at the least
 
@@ -301,7 +299,7 @@ def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]
 
 
 def _can_be(tokens: int | None) -> bool:
-    return tokens is None or abs(tokens) <= _MOST_TOKENS
+    return tokens is None or abs(tokens) <= MAX_TOKENS
 
 
 def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
