@@ -1,4 +1,4 @@
-"""Builds the prompt specification from a cell: its options, values, images and output type."""
+"""Build the prompt specification from a cell: its options, values, images and output type."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PromptBuilder:
-    """Reads the user's namespace for one request; nothing is sent.
+    """Builds the prompt of one request from the user's namespace; sends nothing.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ class PromptBuilder:
         Raises
         ------
         OptionError
-            A name, a value, an image or a type cannot be used, or there is no prompt.
+            A name, a value or an image cannot be used.
         """
         prompt = self._fill(text, raw=options.raw)
         system = self._fill(options.system or "", raw=options.raw)
         if system.images:
             raise OptionError(
-                f"a system prompt holds no image, and {system.images[0].described} is in it",
-                hint="put it into the prompt, or give it with -i",
+                f"a system prompt cannot contain an image: {system.images[0].described}",
+                hint="put it in the prompt, or pass it with -i",
             )
         return PromptSpec(
             prompt=prompt.text,
@@ -76,7 +76,7 @@ class PromptBuilder:
         )
 
     def _fill(self, text: str, *, raw: bool) -> RenderedPrompt:
-        """Put the values into a text, which then can be sent."""
+        """Fill in the values and check that the text can be sent."""
         rendered = RenderedPrompt(text) if raw else render(text, self._value, to_text)
         check_characters(rendered.text)
         return rendered
@@ -84,9 +84,9 @@ class PromptBuilder:
     def _reusable_values(
         self, values: tuple[tuple[str, str], ...], bound: str | None
     ) -> tuple[tuple[str, str], ...]:
-        """Return the values that can be looked up again: plain ones of the user's own namespace.
+        """Return the values that can be looked up again: plain ones of the user's namespace.
 
-        What the cell itself binds is left out: it would be another one as soon as it ends.
+        The variable that the cell itself binds is left out: it changes when the cell ends.
         """
         return tuple(
             (expression, digest)
@@ -106,12 +106,12 @@ class PromptBuilder:
         Raises
         ------
         OptionError
-            The type is unknown, cannot be written as JSON, or does not go with the format.
+            The type is unknown, has no JSON form, or contradicts the format.
         """
         if options.type is not None:
             if options.format == "code":
                 raise OptionError(
-                    f"`-f code` gives code, not {options.type}", hint="keep one of the two"
+                    f"`-f code` returns code, not {options.type}", hint="use only one of the two"
                 )
             annotation = parse_type(options.type, self._user_ns, self._local_ns)
             return output_type_for(annotation, options.type)

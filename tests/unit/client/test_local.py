@@ -128,7 +128,7 @@ def test_an_open_folder_is_made_private(tmp_path):
 
 def test_a_folder_that_cannot_be_made_names_itself(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"file.*cannot be made") as caught:
+    with pytest.raises(ConfigError, match=r"file.*cannot be created") as caught:
         folders.make_private(tmp_path / "file" / "data")
     assert "CMD_JUPYTER_HOME" in str(caught.value.hint)
 
