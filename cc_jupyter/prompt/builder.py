@@ -111,7 +111,7 @@ class PromptBuilder:
         if options.type is not None:
             if options.format == "code":
                 raise OptionError(
-                    f"`-f code` returns code, not {options.type}", hint="use only one of the two"
+                    f"`-f code` returns code, not {options.type}", hint="keep one of the two"
                 )
             annotation = parse_type(options.type, self._user_ns, self._local_ns)
             return output_type_for(annotation, options.type)

@@ -218,7 +218,7 @@ def test_help_is_shown_and_nothing_sent(notebook, code):
         ("--max-tokens -3", "`--max-tokens` takes a whole number", "for example"),
         ("-m", "`-m` needs a value", "-m, --model ID"),
         ("-s 'open", "the quote ' in `'open` is not closed", "close it"),
-        ("--param model=1", "`--param` cannot set `model`", "-m names the model"),
+        ("--param model=1", "`--param` cannot set `model`", "-m sets the model"),
         ("--param stream=false", "`--param` cannot set `stream`", "always streamed"),
         ("--param messages=[]", "`--param` cannot set `messages`", ""),
         ('--param system="x"', "`--param` cannot set `system`", "-s sets"),
