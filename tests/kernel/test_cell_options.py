@@ -224,7 +224,7 @@ def test_help_is_shown_and_nothing_sent(notebook, code):
         ('--param system="x"', "`--param` cannot set `system`", "-s sets"),
         ("--param seed", "`--param` takes KEY=JSON", "for example"),
         ("--param a=nan", "is not JSON", "double quotes"),
-        ("--once --new", "`--once` sends without a thread", "keep one"),
+        ("--once --new", "`--once` uses no thread", "keep one"),
         ("-f jsno", "`-f` cannot be `jsno`", "one of"),
         (f"--key-env {KEY}", "is not the name of an environment variable", "never the key"),
     ],

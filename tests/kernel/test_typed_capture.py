@@ -139,6 +139,6 @@ def test_json_shows_an_object_indented_and_binds_it(notebook):
 def test_a_cut_answer_is_not_sent_back(notebook):
     notebook.provider.play(answer('{"value": [1, 2', finish="length"))
     run = notebook.fail("%%cmd -> n: list[int]\nhow many?", "StreamError")
-    assert "the JSON breaks off" in run.error
+    assert "the JSON is cut off" in run.error
     assert "--max-tokens" in run.error
     assert len(notebook.posts) == 1
