@@ -209,9 +209,9 @@ def test_help_is_shown_and_nothing_sent(notebook, code):
     [
         ("--modle x", "`--modle` is not an option", "did you mean --model"),
         ("-x", "`-x` is not an option", "%%cmd -h lists the options"),
-        ("hello", "`hello` is not an option", "the prompt goes below"),
-        ("-m a -m b", "two models are given, `a` and `b`", "grid cell"),
-        ("-m a,b", "two models are given, `a` and `b`", "grid cell"),
+        ("hello", "`hello` is not an option", "the prompt below the %%cmd line"),
+        ("-m a -m b", "two models are given, `a` and `b`", "several at once"),
+        ("-m a,b", "two models are given, `a` and `b`", "several at once"),
         ("-t 1 -t 2", "`--temperature` is given twice", "keep one"),
         ("-t hot", "`-t` takes a number from 0 to 2, not `hot`", "for example"),
         ("--top-p 7", "`--top-p` takes a number from 0 to 1", "for example"),

@@ -96,7 +96,7 @@ def test_a_refused_schema_is_asked_for_in_words_once_visibly_and_remembered(note
     assert notebook.value("n") == 3
     assert notebook.body["response_format"] == {"type": "json_object"}
     assert "fits the schema below" in notebook.body["messages"][0]["content"]
-    assert "takes no JSON schema" in "".join(run.texts)
+    assert "accepts no JSON schema" in "".join(run.texts)
     notebook.provider.play(answer('{"value": 4}'))
     notebook.check("%%cmd -> n: int\nhow many?")
     assert len(notebook.posts) == 3
