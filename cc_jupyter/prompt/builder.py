@@ -15,7 +15,6 @@ from cc_jupyter.prompt.type_parser import parse_type
 from cc_jupyter.prompt.values import to_text
 
 if TYPE_CHECKING:
-    from cc_jupyter.core.messages import Image
     from cc_jupyter.core.shell import RunningCell, Shell
     from cc_jupyter.prompt.options import CellOptions
 
@@ -59,7 +58,8 @@ class PromptBuilder:
             )
         return PromptSpec(
             prompt=prompt.text,
-            images=self._option_images(options) + prompt.images,
+            images=tuple(load_image(each, self._value, Path.cwd()) for each in options.image)
+            + prompt.images,
             model=options.model,
             system=None if options.system is None else system.text,
             parameters=options.parameters,
@@ -96,9 +96,6 @@ class PromptBuilder:
             and name in self._user_ns
             and name not in self._local_ns
         )
-
-    def _option_images(self, options: CellOptions) -> tuple[Image, ...]:
-        return tuple(load_image(source, self._value, Path.cwd()) for source in options.image)
 
     def output_type(self, options: CellOptions) -> OutputType | None:
         """Return the type of the answer; `None`: plain text.

@@ -38,17 +38,6 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.tracebacks import UserFrame
 
 
-__all__ = [
-    "LastError",
-    "corrected_cell",
-    "explain_prompt",
-    "failing_cell",
-    "fix_prompt",
-    "last_exception",
-    "read_error",
-    "unified_diff",
-]
-
 _EXPLAIN = (
     "A cell of a Jupyter notebook failed. Explain briefly and in plain words what went wrong,"
     " which line caused it and why, then how to fix it. Show code only where it helps."

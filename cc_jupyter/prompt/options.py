@@ -94,11 +94,6 @@ def shown(text: str) -> str:
     return f"`{excerpt(redact(text))}`"
 
 
-def read_any_text(_option: str, text: str) -> str:
-    """Return the text, which may be empty."""
-    return text
-
-
 def read_text(option: str, text: str) -> str:
     """Return the text, which must not be empty."""
     if not text:
@@ -140,17 +135,13 @@ def read_count(option: str, text: str) -> int:
     )
 
 
-def choice_reader(choices: tuple[str, ...]) -> Callable[[str, str], str]:
-    """Return a reader that accepts only these words."""
-
-    def read_choice(option: str, text: str) -> str:
-        if text in choices:
-            return text
-        raise OptionError(
-            f"`{option}` cannot be {shown(text)}", hint=f"use one of {', '.join(choices)}"
-        )
-
-    return read_choice
+def read_format(option: str, text: str) -> str:
+    """Return one of the formats of `-f`."""
+    if text in _FORMATS:
+        return text
+    raise OptionError(
+        f"`{option}` cannot be {shown(text)}", hint=f"use one of {', '.join(_FORMATS)}"
+    )
 
 
 def read_variable(option: str, text: str) -> str:
@@ -339,7 +330,7 @@ def _read_param(option: str, text: str) -> tuple[str, Any]:
 
 OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec(("-m", "--model"), "use this model, by id or alias", "ID", _read_model),
-    OptionSpec(("-s", "--system"), _SYSTEM, "TEXT", read_any_text),
+    OptionSpec(("-s", "--system"), _SYSTEM, "TEXT", lambda _, text: text),
     OptionSpec(("-t", "--temperature"), _TEMPERATURE, "X", number_reader(2)),
     OptionSpec(("--top-p",), _TOP_P, "X", number_reader(1)),
     OptionSpec(("--max-tokens",), "limit the tokens of the answer", "N", read_count),
@@ -359,7 +350,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
         ("-f", "--format"),
         _FORMAT,
         "|".join(_FORMATS),
-        choice_reader(_FORMATS),
+        read_format,
         choices=_FORMATS,
     ),
     OptionSpec(("-i", "--image"), _IMAGE, "X", repeatable=True),

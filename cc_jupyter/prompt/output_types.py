@@ -250,21 +250,6 @@ class OutputType:
     wrapped: bool = False
     """Whether the request is for an object with the property `value`; the bare value also fits."""
 
-    @property
-    def name(self) -> str:
-        """The name of the schema in the request."""
-        return self.form.name
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The JSON schema sent with the request; its root is an object."""
-        return dict(self.form.schema)
-
-    @property
-    def instruction(self) -> str:
-        """The request in words, for servers that accept no schema."""
-        return self.form.instruction
-
     def validate(self, answer: str) -> object:
         """Return the value of an answer.
 
@@ -297,7 +282,7 @@ class OutputType:
     def repair_prompt(self, problem: ValidationProblem) -> str:
         """Return the prompt that asks for a corrected answer."""
         details = "\n".join(f"- {detail}" for detail in problem.details[:MAX_DETAILS])
-        return f"That answer does not fit:\n{details}\nCorrect it. {self.instruction}"
+        return f"That answer does not fit:\n{details}\nCorrect it. {self.form.instruction}"
 
     def repair_notice(self, problem: ValidationProblem) -> str:
         """Return the notice that the request was repeated once."""

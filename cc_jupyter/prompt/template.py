@@ -17,6 +17,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from itertools import islice
+from traceback import walk_tb
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class _NoValue:
-    """Why a look-up gives no value."""
+    """The reason why a look-up has no value."""
 
 
 MISSING: Final = _NoValue()
@@ -257,12 +258,13 @@ def evaluate(
     namespace = {**user_ns, **local_ns}
     try:
         return eval(_compiled(expression), namespace)  # noqa: S307  the user's own code
-    except NameError as error:
-        if error.name and _raised_in_prompt(error):
-            raise _unknown(expression, error.name, namespace) from error
-        raise _failed(expression, error) from error
     except Exception as error:
-        raise _failed(expression, error) from error
+        if isinstance(error, NameError) and error.name and _raised_in_prompt(error):
+            raise _unknown(expression, error.name, namespace) from error
+        raise OptionError(
+            f"{quote_expression(expression)} failed: {describe(error)}",
+            hint="nothing was sent; try the expression in a separate cell",
+        ) from error
 
 
 def _end(text: str, start: int) -> int:
@@ -362,12 +364,8 @@ def _not_an_expression(text: str, start: int, closing: int | None) -> OptionErro
 
 def _raised_in_prompt(error: NameError) -> bool:
     """Return whether the expression itself, not a function it calls, uses the unknown name."""
-    last = None
-    traceback = error.__traceback__
-    while traceback is not None:
-        last = traceback.tb_frame.f_code.co_filename
-        traceback = traceback.tb_next
-    return last == _FILE
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_code.co_filename == _FILE
 
 
 def _unknown(expression: str, name: str, namespace: Mapping[str, object]) -> OptionError:
@@ -377,11 +375,4 @@ def _unknown(expression: str, name: str, namespace: Mapping[str, object]) -> Opt
     return OptionError(
         f"the name `{excerpt(name)}` in {quote_expression(expression)} is unknown",
         hint=f"{hint} {_ESCAPE_HINT.capitalize()}",
-    )
-
-
-def _failed(expression: str, error: Exception) -> OptionError:
-    return OptionError(
-        f"{quote_expression(expression)} failed: {describe(error)}",
-        hint="nothing was sent; try the expression in a separate cell",
     )

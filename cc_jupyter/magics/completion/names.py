@@ -10,7 +10,6 @@ one looks at live objects only.
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import os
 import re
@@ -115,7 +114,7 @@ class NameSource:
         self._shell = shell
         self._choices = choices
         self._profile = profile
-        self._expressions = Expressions(shell)
+        self._completer: IPCompleter | None = None
         self._stored: tuple[object, tuple[str, ...]] = (None, ())
         """The state of the history file when it was last read, and its thread names."""
 
@@ -166,14 +165,16 @@ class NameSource:
         return self._stored[1]
 
     def variables(self) -> Sequence[str]:
-        """Return the names of the user's variables."""
-        return list(self._expressions.own_names())
+        """Return the names of the user's variables, without those that IPython defined."""
+        hidden = self._shell.user_ns_hidden
+        names = list(self._shell.user_ns)
+        return [name for name in names if not name.startswith("_") and name not in hidden]
 
     def types(self) -> Sequence[str]:
         """Return the names of types that an answer may have, the user's classes first."""
         namespace = self._shell.user_ns
         own = [name for name in self.variables() if isinstance(namespace.get(name), type)]
-        return [*own, *(name for name in _TYPES if name == "None" or hasattr(builtins, name))]
+        return [*own, *_TYPES]
 
     def key_variables(self) -> Sequence[str]:
         """Return the environment variables whose names suggest a key."""
@@ -188,8 +189,42 @@ class NameSource:
         return [typed_folder + each for each in found[:_MAX_FILES]]
 
     def python(self, before: str, after: str) -> Completions:
-        """Return IPython's own completions for an expression around the cursor."""
-        return self._expressions.complete(before, after)
+        """Return attributes, keys or names for an expression; the user's variables come first.
+
+        Parameters
+        ----------
+        before, after
+            The expression on both sides of the cursor.
+        """
+        if before.rfind("[") <= before.rfind("]"):
+            after = ""  # only an open `[` needs the text after the cursor; IPython 8 fails on it
+        with provisionalcompleter():
+            found = self._ready_completer().completions(before + after, len(before))
+            fitting: list[Completion] = list(rectify_completions(before + after, found))
+        if not fitting:
+            return Completions()
+        fragment = before[fitting[0].start :]
+        dotted = fragment.startswith(".") and all(each.text.startswith(".") for each in fitting)
+        own = set(self.variables())
+        fitting.sort(key=lambda each: each.text not in own)
+        return Completions(
+            fragment[dotted:],
+            [Candidate(each.text[dotted:], _kind(each)) for each in fitting],
+        )
+
+    def _ready_completer(self) -> IPCompleter:
+        shell_completer = self._shell.Completer
+        if self._completer is None:
+            self._completer = IPCompleter(  # type: ignore[no-untyped-call]  # IPython's
+                shell=self._shell,
+                parent=self._shell,
+                use_jedi=False,
+                backslash_combining_completions=False,
+            )
+            self._completer.disable_matchers += _DISABLED_MATCHERS
+        self._completer.namespace = shell_completer.namespace
+        self._completer.global_namespace = shell_completer.global_namespace
+        return self._completer
 
 
 def _listed(settings: Settings) -> ModelList:
@@ -234,59 +269,6 @@ def _entries(folder: str, prefix: str, suffixes: tuple[str, ...]) -> Iterator[st
                 yield f"{entry.name}/"
             elif entry.name.lower().endswith(suffixes):
                 yield entry.name
-
-
-class Expressions:
-    """Complete expressions over the user's namespace."""
-
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
-        self._completer: IPCompleter | None = None
-
-    def complete(self, before: str, after: str) -> Completions:
-        """Return attributes, keys or names; the user's variables come first.
-
-        Parameters
-        ----------
-        before, after
-            The expression on both sides of the cursor.
-        """
-        if before.rfind("[") <= before.rfind("]"):
-            after = ""  # only an open `[` needs the text after the cursor; IPython 8 fails on it
-        with provisionalcompleter():
-            found = self._ready_completer().completions(before + after, len(before))
-            fitting: list[Completion] = list(rectify_completions(before + after, found))
-        if not fitting:
-            return Completions()
-        fragment = before[fitting[0].start :]
-        dotted = fragment.startswith(".") and all(each.text.startswith(".") for each in fitting)
-        own = set(self.own_names())
-        fitting.sort(key=lambda each: each.text not in own)
-        return Completions(
-            fragment[dotted:],
-            [Candidate(each.text[dotted:], _kind(each)) for each in fitting],
-        )
-
-    def own_names(self) -> Iterator[str]:
-        """Yield the names of the user's variables, without those that IPython defined."""
-        namespace, hidden = self._shell.user_ns, self._shell.user_ns_hidden
-        for name in list(namespace):
-            if not name.startswith("_") and name not in hidden:
-                yield name
-
-    def _ready_completer(self) -> IPCompleter:
-        shell_completer = self._shell.Completer
-        if self._completer is None:
-            self._completer = IPCompleter(  # type: ignore[no-untyped-call]  # IPython's
-                shell=self._shell,
-                parent=self._shell,
-                use_jedi=False,
-                backslash_combining_completions=False,
-            )
-            self._completer.disable_matchers += _DISABLED_MATCHERS
-        self._completer.namespace = shell_completer.namespace
-        self._completer.global_namespace = shell_completer.global_namespace
-        return self._completer
 
 
 def _kind(completion: Completion) -> str:

@@ -42,9 +42,9 @@ def test_a_fenced_text_comes_back(code):
     assert [block.code for block in fenced_blocks(fenced(code, "text"))] == [f"{code}\n"]
 
 
-@pytest.mark.parametrize("line", ["```", "> ```", "- ```\n", "`" * 40, "~" * 40, "> " * 20])
-def test_many_fences_cost_no_more_than_their_length(line):
-    text = f"{line}\n" * 20_000
-    start = time.perf_counter()
+@pytest.mark.parametrize("piece", ["```\n", "> ```\n", "- ```\n", "`", "~", "> ", "- ", "1. ", "\t"])
+def test_the_time_grows_only_with_the_length(piece):
+    text = piece * (200_000 // len(piece))
+    start_s = time.process_time()
     list(fenced_blocks(text))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start_s < 2

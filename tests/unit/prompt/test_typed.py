@@ -288,19 +288,19 @@ PERSON = {
 )
 def test_what_is_no_object_is_asked_for_in_the_value_of_one(source, value):
     asked = capture(source)
-    assert asked.schema == {**VALUE_OF, "properties": {"value": value}}
+    assert asked.form.schema == {**VALUE_OF, "properties": {"value": value}}
     assert asked.form.strict
     assert asked.wrapped
 
 
 def test_a_dataclass_is_asked_for_with_all_fields_and_null_for_what_has_a_default():
     asked = capture("Person")
-    assert asked.schema == PERSON
-    assert asked.name == "Person"
+    assert asked.form.schema == PERSON
+    assert asked.form.name == "Person"
 
 
 def test_a_pydantic_model_keeps_descriptions_and_its_limits_become_words():
-    assert capture("Order").schema == {
+    assert capture("Order").form.schema == {
         "type": "object",
         "description": "An order.",
         "properties": {
@@ -331,9 +331,9 @@ def test_a_typed_dict_of_typing_works_on_every_python_also_inside_other_types():
     }
     films = {"type": "array", "items": film}
     nullable = {"anyOf": [films, {"type": "null"}], "description": "null if it is not known"}
-    assert capture("Film").schema == film
-    assert capture("list[Film]").schema["properties"]["value"] == films
-    assert capture("Shelf").schema["properties"]["films"] == nullable
+    assert capture("Film").form.schema == film
+    assert capture("list[Film]").form.schema["properties"]["value"] == films
+    assert capture("Shelf").form.schema["properties"]["films"] == nullable
 
 
 def test_a_recursive_model_keeps_its_references_and_says_that_it_is_recursive():
@@ -353,7 +353,7 @@ def test_a_recursive_model_keeps_its_references_and_says_that_it_is_recursive():
         "additionalProperties": False,
     }
     asked = capture("Node")
-    assert asked.schema == {**node, "$defs": {"Node": node}}
+    assert asked.form.schema == {**node, "$defs": {"Node": node}}
     assert asked.form.recursive
     assert not asked.wrapped
 
@@ -363,7 +363,7 @@ def test_a_recursive_model_keeps_its_references_and_says_that_it_is_recursive():
 )
 def test_what_has_no_fixed_keys_or_types_is_asked_for_without_strictness(source):
     asked = capture(source)
-    assert asked.schema["type"] == "object"
+    assert asked.form.schema["type"] == "object"
     assert not asked.form.strict
 
 
@@ -373,7 +373,7 @@ def test_many_references_stay_references_so_that_the_schema_does_not_explode():
         below = kinds[-1]
         kinds.append(pydantic.create_model(f"M{level}", a=(below, ...), b=(below, ...)))
     asked = output_type_for(kinds[-1])
-    assert len(json.dumps(asked.schema)) < 10_000
+    assert len(json.dumps(asked.form.schema)) < 10_000
     assert not asked.form.recursive
 
 
@@ -394,9 +394,9 @@ KNOWN_WORDS = {
 @pytest.mark.parametrize("source", TYPES)
 def test_every_schema_keeps_to_what_strict_decoding_takes_on_both_wires(source):
     asked = capture(source)
-    Draft202012Validator.check_schema(asked.schema)
-    assert asked.schema["type"] == "object"
-    for part in _parts(asked.schema):
+    Draft202012Validator.check_schema(asked.form.schema)
+    assert asked.form.schema["type"] == "object"
+    for part in _parts(asked.form.schema):
         assert set(part) <= KNOWN_WORDS
         if part.get("type") == "object":
             assert part["required"] == list(part["properties"])
@@ -418,7 +418,7 @@ def _parts(schema: dict[str, Any]) -> list[dict[str, Any]]:
 def test_what_a_server_makes_by_the_schema_fits_the_type(source):
     text = "6" if source == "dict[int, str]" else "some text"
     asked = capture(source)
-    answer = sample(asked.schema, text)
+    answer = sample(asked.form.schema, text)
     if source in ("dict[int, str]", "dict"):
         answer = {"6": "six"}  # the sampler knows no keys
     if source == "Order":
@@ -609,7 +609,7 @@ def test_the_repair_sends_the_answer_back_with_what_is_wrong_and_the_schema():
     asking = repaired.messages[2].text
     assert "- name: field required" in asking
     assert '- age: input should be a valid integer, not "ten"' in asking
-    assert json.dumps(asked.schema) in asking
+    assert json.dumps(asked.form.schema) in asking
     assert repaired.system == "Be brief."
 
 
