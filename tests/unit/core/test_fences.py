@@ -42,7 +42,7 @@ def test_a_fenced_text_comes_back(code):
     assert [block.code for block in fenced_blocks(fenced(code, "text"))] == [f"{code}\n"]
 
 
-@pytest.mark.parametrize("piece", ["```\n", "> ```\n", "- ```\n", "`", "~", "> ", "- ", "1. ", "\t"])
+@pytest.mark.parametrize("piece", ["```\n", "> ```\n", "- ```\n", "`", "~", "> ", "- ", "1. "])
 def test_the_time_grows_only_with_the_length(piece):
     text = piece * (200_000 // len(piece))
     start_s = time.process_time()
