@@ -83,7 +83,7 @@ def test_what_is_not_known_of_a_model_is_a_question_mark(notebook):
         ("--sort prise", "--sort cannot be 'prise'", "it can be name, price, window"),
         ("--sort", "--sort cannot be ''", "it can be"),
         ("--refesh", "no option --refesh", "did you mean --refresh"),
-        (">many", "compares nothing", ">200k"),
+        (">many", "is not a comparison", ">200k"),
     ],
 )
 def test_what_models_cannot_do_is_named(notebook, line, said, hint):

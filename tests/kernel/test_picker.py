@@ -239,7 +239,7 @@ def test_without_a_network_the_old_list_stays_and_says_how_old_it_is(notebook):
     last = boards(tell(notebook, "picker", {"type": "refresh"}))[-1]
     assert not last["busy"]
     assert (
-        "gave no list of models (503); shown is what was known: the provider's list of 20"
+        "returned no list of models (503); shown is what was known: the provider's list of 20"
         in (last["said"])
     )
     assert rows_of(notebook) == before

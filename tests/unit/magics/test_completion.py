@@ -396,7 +396,7 @@ def known(choices=None, **names):
     return NameSource(Shell(**names), choices or {}, {})
 
 
-def test_models_of_the_catalogue_are_known_without_a_list_or_settings():
+def test_models_of_the_catalog_are_known_without_a_list_or_settings():
     ids = [each for each, _ in known().models()]
     assert FLASH in ids
     assert known({"model": FLASH}).efforts(None) == known().efforts(FLASH) != ()

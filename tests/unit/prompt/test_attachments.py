@@ -381,7 +381,7 @@ def test_each_endpoint_has_its_limit_of_one_image(size_bytes, endpoint, fits):
 def test_all_images_together_have_a_limit(endpoint, count):
     images = [blob(3_700_000)] * count
     check_images(images, endpoint)
-    with pytest.raises(OptionError, match=f"what {count + 1} images need together is too large"):
+    with pytest.raises(OptionError, match=f"the total size of {count + 1} images is too large"):
         check_images([*images, blob(3_700_000)], endpoint)
 
 
