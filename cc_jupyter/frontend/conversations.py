@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.commands.code import one_cell
-from cc_jupyter.commands.parsing import cost_text
+from cc_jupyter.commands.threads import cost_text
 from cc_jupyter.conversation.export import redacted
 from cc_jupyter.conversation.records import thread_from_record
 from cc_jupyter.core.errors import CcError, OptionError, StreamError

@@ -162,7 +162,7 @@ def test_the_code_is_offered_to_the_front_end_as_cells(notebook):
     custom = [each["content"]["data"] for each in said if each["msg_type"] == "comm_msg"]
     (cells,) = [each["content"]["cells"] for each in custom if each["method"] == "custom"]
     assert cells == [f"%cmd use {CLAUDE}", '%%cmd -s "Be brief."\n']
-    assert "the system prompt holds from its %%cmd line on" in kept(said)["text/plain"]
+    assert "the system prompt applies from its %%cmd line on" in kept(said)["text/plain"]
     notebook.check(cells[0])
     notebook.check(f"{cells[1]}hello")
     assert notebook.body["system"] == "Be brief."
@@ -302,7 +302,7 @@ def test_without_a_cell_that_could_show_it_there_is_the_table_and_the_command(no
     (shown,) = run.outputs
     assert WIDGET not in shown.data
     assert "claude-haiku-5-5" in shown.text
-    assert f"%cmd use MODEL chooses one (now: {MODEL})" in shown.text
+    assert f"%cmd use MODEL selects a model (now: {MODEL})" in shown.text
 
 
 def test_nothing_but_the_picker_loads_widgets(notebook):

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.config.config_file import save_setting
 from cc_jupyter.conversation.speeds import speeds, timings_of
 from cc_jupyter.conversation.thread import DEFAULT_THREAD
 from cc_jupyter.core.errors import CcError, did_you_mean
@@ -28,9 +27,8 @@ from cc_jupyter.models.registry import LOCAL, local_model
 from cc_jupyter.render.usage_line import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from cc_jupyter.conversation.speeds import Speed
     from cc_jupyter.models.catalog import Rates
@@ -207,17 +205,17 @@ _PARAMETERS = ("temperature", "max_tokens", "effort")
 
 
 class PickerSource:
-    """The models of a session, or those of them that fit some words.
+    """The models of a session that match some words, and the current choice.
 
     Parameters
     ----------
     words
-        As `%cmd models` takes them; none: all models.
+        The words of `%cmd models`; without any, all models.
     """
 
-    def __init__(self, session: Session, words: str = "") -> None:
+    def __init__(self, session: Session, words: Sequence[str] = ()) -> None:
         self._session = session
-        self._words = words.split()
+        self._words = words
         self.models: dict[str, ModelEntry] = {}
         """All models by id, those that do not fit the words included."""
         self.trouble = ""
@@ -287,8 +285,8 @@ class PickerSource:
 
     # ── the choice
 
-    def standing(self) -> Choice:
-        """Return what holds in the session now."""
+    def current_choice(self) -> Choice:
+        """Return what currently applies in the session."""
         session = self._session
         settings = session.settings()
         chosen: dict[str, Any] = {name: session.choices.get(name) for name in _PARAMETERS}
@@ -299,10 +297,9 @@ class PickerSource:
         """Return the threads of this session."""
         return list(self._session.conversations.names)
 
-    def apply(self, choice: Choice) -> None:
-        """Let a choice hold for the session, as `%cmd use` and `%config` do."""
+    def set_parameters(self, choice: Choice) -> None:
+        """Set the parameters of a choice for the session, as `%config` does."""
         choices = self._session.choices
-        choices["model"] = choice.model
         for name in _PARAMETERS:
             value = getattr(choice, name)
             if value is None:
@@ -310,19 +307,9 @@ class PickerSource:
             else:
                 choices[name] = value
 
-    def tell(self) -> None:
-        """Let the front end know that something was chosen beside its cells."""
+    def announce(self) -> None:
+        """Notify the front end of a choice that was not made in a cell."""
         self._session.in_flight.changed()
-
-    def save(self, choice: Choice) -> Path:
-        """Make the model the default of all sessions; give the file that says so.
-
-        Raises
-        ------
-        ConfigError
-            The file cannot be written.
-        """
-        return save_setting(("model",), choice.model)
 
     def note_use(self, choice: Choice) -> None:
         """Remember the model among those used last; a disk that refuses costs no choice."""

@@ -85,7 +85,7 @@ class ModelPicker(AnyWidget):
             known = ("filter", *self.class_trait_names(sync=True))
             hint = did_you_mean(name, known) or f"it has filter, {', '.join(_CHOICE)}"
             raise TraitError(f"a ModelPicker has no {name!r}; {hint}")
-        self._source = _source or PickerSource(shared_session(), filter)
+        self._source = _source or PickerSource(shared_session(), filter.split())
         self._displays: list[Any] = []
         self._was_refreshed = False
         super().__init__(value=value, **traits)
@@ -94,7 +94,7 @@ class ModelPicker(AnyWidget):
             "caption": self._source.caption(),
             "busy": False,
             "said": self._source.trouble,
-            "current": self._source.standing().model,
+            "current": self._source.current_choice().model,
             "threads": self._source.threads(),
             "outcome": None,
             "cells": code_cells(self.choice),
