@@ -40,7 +40,7 @@ Answer: TypeAlias = tuple[str, Body]
 
 
 def text_in(body: Body, name: str) -> str:
-    """Read a text that must not be empty."""
+    """Return a text that must not be empty."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise _ill_typed(name, value, "a text")
@@ -48,7 +48,7 @@ def text_in(body: Body, name: str) -> str:
 
 
 def path_in(body: Body, name: str) -> str:
-    """Read the path of a notebook; a page without one sends an empty text."""
+    """Return the path of a notebook; a page without one sends an empty text."""
     value = body.get(name)
     if not isinstance(value, str):
         raise _ill_typed(name, value, "a text")
@@ -56,7 +56,7 @@ def path_in(body: Body, name: str) -> str:
 
 
 def word_in(body: Body, name: str) -> str:
-    """Read a name that a `%cmd` line can hold: one word, and not an option."""
+    """Return a name that a `%cmd` line can hold: one word, and not an option."""
     value = text_in(body, name)
     if value.split() != [value] or value.startswith("-"):
         raise _ill_typed(name, value, "one word that is not an option")
@@ -64,7 +64,7 @@ def word_in(body: Body, name: str) -> str:
 
 
 def number_in(body: Body, name: str) -> int:
-    """Read a number that counts from 1."""
+    """Return a number from 1."""
     value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _ill_typed(name, value, "a number from 1")
@@ -72,7 +72,7 @@ def number_in(body: Body, name: str) -> int:
 
 
 def texts_in(body: Body, name: str) -> list[str]:
-    """Read a list of texts."""
+    """Return a list of texts."""
     value = body.get(name)
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise _ill_typed(name, value, "a list of texts")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 NAME = "cc_jupyter"
-MOST_LISTENERS = 8
+MAX_LISTENERS = 8
 """A page may leave without closing its comm, so the oldest listener is closed for a newer one."""
 
 
@@ -81,16 +81,16 @@ class CommTarget:
             handlers = Handlers(self._shell, self._session(), lambda: self._cell.runs)
             link = CommServer(comm, handlers, self._cell, self._closed)
             self._links[comm.comm_id] = link
-        link.take(message)
+        link.receive(message)
 
     def _listen(self, comm: Comm, listen_id: str) -> None:
         from cc_jupyter.frontend.comm import Listener  # noqa: PLC0415  as above
 
-        self._cell.say_again()
+        self._cell.repeat_busy()
         session = self._session()
         with self._lock:
             self._listeners[comm.comm_id] = Listener(comm, listen_id, session, self._closed)
-            names = list(self._listeners)[:-MOST_LISTENERS]
+            names = list(self._listeners)[:-MAX_LISTENERS]
             oldest = [self._listeners.pop(name) for name in names]
         for listener in oldest:
             listener.close()
@@ -99,7 +99,7 @@ class CommTarget:
         with self._lock:
             self._links.pop(comm_id, None)
             self._listeners.pop(comm_id, None)
-        self._cell.say_again()
+        self._cell.repeat_busy()
 
     def _manager(self) -> Any:  # noqa: ANN401  ipykernel's, where there is one
         return getattr(getattr(self._shell, "kernel", None), "comm_manager", None)

@@ -47,7 +47,7 @@ class PickerDialog(ModelPicker):
         for name, value in current.items():
             with suppress(TraitError):  # it was set elsewhere, and this model does not accept it
                 setattr(self, name, value)
-        self._say(dialog=True, cell_id=cell_id, id=self.model_id)
+        self._change_board(dialog=True, cell_id=cell_id, id=self.model_id)
 
     def _act(self, content: dict[str, Any]) -> None:
         match content.get("type"):
@@ -100,7 +100,7 @@ class PickerDialog(ModelPicker):
         self._table = {}
         bundle = plain_form(headline, choice, remark)
         outcome = {"headline": headline, "remark": remark, "bundle": bundle}
-        self._say(outcome=outcome, cells=cells, busy=False)
+        self._change_board(outcome=outcome, cells=cells, busy=False)
         self._settle(bundle)
 
     def _bundle(self) -> dict[str, Any]:
