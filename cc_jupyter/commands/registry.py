@@ -46,7 +46,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         ),
         "A word is part of an id, a name or a maker, or one of: free, cheap (cheapest first),"
         " image, reasoning, zdr, mine (from config.toml), messages, chat; or a size of the context"
-        " window such as >200k; or a limit on the price of a million answer tokens, such as <$5."
+        " window such as >200k; or <$ and an amount, the limit for a million answer tokens."
         " The list comes from the provider and is cached for an hour; if the provider cannot be"
         " reached, the last list is used. When you assign the result, it is a DataFrame if pandas"
         " is installed, otherwise a list.",

@@ -384,7 +384,7 @@ def test_a_second_start_names_the_first():
             _out, said = second.communicate()
         assert said == (
             f"cc-jupyter: a local server already runs at {url}\n"
-            "Hint: `cc-jupyter local stop` ends it\n"
+            "Hint: `cc-jupyter local stop` stops it\n"
         )
         assert second.returncode == 1
 
