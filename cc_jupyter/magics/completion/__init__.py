@@ -26,7 +26,7 @@ from cc_jupyter.prompt.template import open_expression
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.commands.registry import CommandSpec
+    from cc_jupyter.commands.arguments import Argument, CommandSpec
     from cc_jupyter.prompt.options import OptionSpec, Word
 
 
@@ -75,11 +75,12 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
     if spec is None:
         return Completions()
     start = column - len(before)
-    if spec.takes == ("options",):
+    kinds = [argument.kind for argument in spec.arguments]
+    if "options" in kinds:
         is_template = command == "ask"  # the other commands take the text as typed
         rest = line[start:]
         return OptionLine(rest, len(before), names, ask=True, is_template=is_template).complete()
-    if "file" in spec.takes:
+    if "file" in kinds:
         path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may contain blanks
         if not path.startswith("-"):
             return _on_path(path, names)
@@ -102,46 +103,47 @@ def _on_words(spec: CommandSpec, before: str, names: NameSource) -> Completions:
     """Complete a word of a command whose line is split at blanks, without quotes."""
     words = before.split()
     fragment = words.pop() if before[-1:].strip() else ""
+    options = [name for name in spec.options if name not in words]
     if fragment.startswith("-"):
-        return Completions(fragment, prefixed(fragment, _flags(spec, words), "option"))
-    values = spec.flags.get(words[-1]) if words else None
-    if values is not None:
-        if isinstance(values, str):
-            return Completions(fragment, _of_kind(values, fragment, names))
-        return Completions(fragment, prefixed(fragment, values, "value"))
-    plain = [word for at, word in enumerate(words) if not _is_flag(spec, words, at)]
-    found = [*_positional(spec, plain, fragment, names)]
-    if not fragment:
-        found += prefixed(fragment, _flags(spec, words), "option")
+        return Completions(fragment, prefixed(fragment, options, "option"))
+    pending = spec.options.get(words[-1]) if words else None
+    if pending is not None and pending.kind != "switch":
+        found = _candidates(pending, fragment, names)
+    else:
+        found = _positional(spec, words, fragment, names)
+        if not fragment:
+            found += prefixed(fragment, options, "option")
     # a word with a blank would be parsed as two words
     return Completions(fragment, [each for each in found if not re.search(r"\s", each.text)])
 
 
-def _flags(spec: CommandSpec, given: list[str]) -> list[str]:
-    return [flag for flag in spec.flags if flag not in given]
-
-
-def _is_flag(spec: CommandSpec, words: list[str], at: int) -> bool:
-    """Return whether a word is a flag or the value of one."""
-    return words[at] in spec.flags or (at > 0 and spec.flags.get(words[at - 1]) is not None)
-
-
 def _positional(
     spec: CommandSpec, words: list[str], fragment: str, names: NameSource
-) -> Iterator[Candidate]:
-    place = len(words)
-    kind = spec.takes[min(place, len(spec.takes) - 1)] if spec.takes else None
-    repeats = kind == "filter"
-    if place == 0 or repeats:
-        new = (word for word in spec.words if word not in words)
-        yield from prefixed(fragment, new, "value")
-    if kind is None or (place >= len(spec.takes) and not repeats):
-        return
-    if not repeats and place > 0 and words[0] in spec.words and words[0] != kind:
-        return  # `forget turn` takes no thread
-    for each in _of_kind(kind, fragment, names):
-        if each.text not in spec.words:
-            yield each
+) -> list[Candidate]:
+    given = [word for at, word in enumerate(words) if not _is_option(spec, words, at)]
+    expected = spec.positional
+    if expected and expected[-1].kind == "filter":
+        found = _candidates(expected[-1], fragment, names)
+        return [each for each in found if each.text not in given]
+    if len(given) >= len(expected):
+        return []
+    argument = expected[len(given)]
+    if given and expected[0].kind == "choice" and given[0] != argument.kind:
+        return []  # `forget turn` takes no thread
+    return _candidates(argument, fragment, names)
+
+
+def _is_option(spec: CommandSpec, words: list[str], at: int) -> bool:
+    """Return whether a word is an option or the value of one."""
+    before = spec.options.get(words[at - 1]) if at > 0 else None
+    return words[at] in spec.options or (before is not None and before.kind != "switch")
+
+
+def _candidates(argument: Argument, fragment: str, names: NameSource) -> list[Candidate]:
+    """Return the words that an argument knows, then the names of its kind."""
+    known = prefixed(fragment, argument.words, "value")
+    named = _of_kind(argument.kind, fragment, names)
+    return [*known, *(each for each in named if each.text not in argument.words)]
 
 
 def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:

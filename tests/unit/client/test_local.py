@@ -405,7 +405,7 @@ def test_status_says_what_is_missing_and_writes_nothing(arguments, home):
     done = run_python("-S", "-m", "cc_jupyter.cli", *arguments)
     assert done.stdout.splitlines() == [
         "engine   not installed",
-        "weights  not there (cc-jupyter local setup)",
+        "weights  missing (cc-jupyter local setup)",
         "server   not running",
     ]
     assert done.returncode == 0
@@ -436,4 +436,4 @@ def test_a_missing_engine_is_named_with_the_command_that_installs_it():
 
 def test_stop_without_a_server_is_no_failure():
     done = run_python("-m", "cc_jupyter.cli", "local", "stop")
-    assert (done.stdout, done.returncode) == ("No local server is registered.\n", 0)
+    assert (done.stdout, done.returncode) == ("No local server is running.\n", 0)

@@ -283,11 +283,11 @@ def test_words_and_flags_of_commands(text, expected):
 def test_every_command_can_be_completed_to_its_last_word(spec):
     assert spec.name in offered(f"%cmd {spec.name[:1]}|")[1]
     first = offered(f"%cmd {spec.name} |")[1]
-    assert set(spec.words) <= set(first)
-    assert set(offered(f"%cmd {spec.name} --|")[1]) >= set(spec.flags)
-    for flag, values in spec.flags.items():
-        if isinstance(values, tuple):
-            assert offered(f"%cmd {spec.name} {flag} |")[1] == list(values)
+    assert {word for argument in spec.positional[:1] for word in argument.words} <= set(first)
+    assert set(offered(f"%cmd {spec.name} --|")[1]) >= set(spec.options)
+    for name, option in spec.options.items():
+        if option.kind == "choice":
+            assert offered(f"%cmd {spec.name} {name} |")[1] == list(option.words)
 
 
 # ── prompts
