@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS
+from cc_jupyter.core.fences import Fence, fence_after
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.render.sanitize import safe_markdown
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """The version of `export_schema.json`, which documents the JSON format."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_OPENING = re.compile(
-    r"(?P<before>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+)(?:(?P<run>`{3,})[^`]*|(?P<wave>~{3,}).*)"
-)
-_CLOSING = re.compile(r"[ \t>]*+(?P<run>`{3,}|~{3,})[ \t]*+")
 
 
 def active_turns(
@@ -246,30 +243,14 @@ def _quoted(text: str) -> str:
 
 
 def _closed(answer: str) -> str:
-    """Close the fence that is left open if an answer was cut off in the middle of code."""
-    run = prefix = ""
-    in_item = False
+    """Close the fence that an answer cut off in the middle of code left open."""
+    fence: Fence | None = None
     for line in _LINE_END.split(answer):
-        if run and _leaves(line, prefix, in_item=in_item):
-            run = ""
-        if run:
-            closing = _CLOSING.fullmatch(line)
-            run = "" if closing and closing["run"].startswith(run) else run
-        elif opening := _OPENING.fullmatch(line):
-            run, before = opening["run"] or opening["wave"], opening["before"]
-            prefix = re.sub(r"[^>\s]", " ", before)
-            in_item = bool(before.strip(" \t>"))
-    if not run:
+        fence = fence_after(line, fence)
+    if fence is None:
         return answer
-    return f"{answer}{'' if answer.endswith((chr(10), chr(13))) else chr(10)}{prefix}{run}"
-
-
-def _leaves(line: str, prefix: str, *, in_item: bool) -> bool:
-    """Return whether a line is outside the quote or list item that contains the fence."""
-    if ">" in prefix:
-        return not line.lstrip().startswith(">")
-    indent = len(line) - len(line.lstrip())
-    return in_item and bool(line.strip()) and indent < len(prefix)
+    line_end = "" if answer.endswith(("\n", "\r")) else "\n"
+    return f"{answer}{line_end}{fence.prefix}{fence.mark}"
 
 
 def _turn_json(turn: TurnRecord) -> dict[str, Any]:

@@ -141,12 +141,14 @@ class Thread:
                 self._slots.pop()
             return removed
 
-    def fork(self, name: str) -> Thread:
-        """Return a new conversation that shares all turns so far with this one."""
+    def fork(self, name: str, last_place: int | None = None) -> Thread:
+        """Return a new conversation that shares this one's turns, up to a place or all."""
         with self._lock:
             forked = Thread(name, [slot.copied() for slot in self._slots], forked_from=self.id)
             forked._follows_new = self._follows_new
-            return forked
+        if last_place is not None:
+            forked.rewind(sum(slot.turn is not None for slot in forked.slots[last_place + 1 :]))
+        return forked
 
     def forget(self, turn_id: str) -> None:
         """Remove one turn from its slot; the version before it becomes active."""
@@ -208,8 +210,17 @@ class Conversations:
         with self._lock:
             return self._threads.setdefault(name, Thread(name))
 
-    def fork(self, name: str) -> Thread:
-        """Switch to a new thread that shares the current one's turns.
+    def fork(
+        self, name: str, source: Thread | None = None, last_place: int | None = None
+    ) -> Thread:
+        """Switch to a new thread that shares the turns of another one.
+
+        Parameters
+        ----------
+        source
+            The other thread; by default the current one.
+        last_place
+            The place of the last shared turn; by default all turns are shared.
 
         Raises
         ------
@@ -221,7 +232,7 @@ class Conversations:
                 f"a thread named {name!r} already exists",
                 hint=f"%cmd thread {name} continues it; choose another name for the fork",
             )
-        return self.put(self.thread().fork(name))
+        return self.put((source or self.thread()).fork(name, last_place))
 
     def put(self, thread: Thread) -> Thread:
         """Switch to a thread, which replaces one of the same name."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.commands.code import one_cell
-from cc_jupyter.commands.parsing import cost_text
+from cc_jupyter.commands.threads import cost_text
 from cc_jupyter.conversation.export import redacted
 from cc_jupyter.conversation.records import thread_from_record
 from cc_jupyter.core.errors import CcError, OptionError
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import code_blocks
 from cc_jupyter.core.text import excerpt
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
@@ -128,7 +128,7 @@ def previews(turn: Turn, history: History) -> tuple[str, str]:
 def _record(turn: Turn, history: History) -> TurnRecord | None:
     try:
         return history.record(turn.id)
-    except CcError:  # a mark on a cell is the wrong place to report a broken disk
+    except CcError:  # a mark on a cell is not the place to report a broken disk
         return None
 
 
@@ -165,7 +165,7 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
         raise OptionError("this cell has no answer with text", hint="run it again")
     found = record_of(turn, history)
     text = redact(turn.answer) if found is None else found.answer
-    blocks = code_blocks(text)
+    blocks = [block.code for block in fenced_blocks(text)]
     shown = (
         saved_outputs(found, reasoning=settings.reasoning, remote_images=settings.remote_images)
         if found
@@ -219,7 +219,7 @@ class Tree:
         for node in self._nodes.values():
             parent = self._nodes.get(node.parent or "")
             (roots if parent is None else parent.forks).append(node)
-        threads = [self._told(node, ()) for node in roots]
+        threads = [self._thread_body(node, ()) for node in roots]
         return {"current": session.conversations.current, "threads": threads}
 
     def _add_live(self) -> None:
@@ -248,7 +248,7 @@ class Tree:
             )
 
     def _is_back(self, conversation_id: str, name: str, parent: str | None) -> bool:
-        """Return whether a conversation was brought back: the live one then stands in its place."""
+        """Return whether a conversation was loaded: the live one then replaces it in the tree."""
         back = [
             node
             for node in self._nodes.values()
@@ -258,13 +258,13 @@ class Tree:
             node.parent = parent
         return bool(back)
 
-    def _told(self, node: _Node, above: Sequence[TurnSlot]) -> dict[str, Any]:
+    def _thread_body(self, node: _Node, above: Sequence[TurnSlot]) -> dict[str, Any]:
         return {
             "name": node.name,
             "live": node.live,
             "shared": _shared(node.slots, above),
             "turns": [self._turn(at, slot) for at, slot in enumerate(node.slots, 1)],
-            "forks": [self._told(each, node.slots) for each in node.forks],
+            "forks": [self._thread_body(each, node.slots) for each in node.forks],
         }
 
     def _turn(self, at: int, slot: TurnSlot) -> dict[str, Any]:
@@ -293,7 +293,7 @@ def _shared(slots: Sequence[TurnSlot], above: Sequence[TurnSlot]) -> int:
     for mine, theirs in zip(slots, above, strict=False):
         if not mine.versions or mine.versions[:1] != theirs.versions[:1]:
             break
-        if mine.versions[0].id != theirs.versions[0].id:  # equal words are not the same turn
+        if mine.versions[0].id != theirs.versions[0].id:  # equal texts are not the same turn
             break
         shared += 1
     return shared

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.commands.code import CodeCommands, one_cell
-from cc_jupyter.commands.history import KeptCommands
+from cc_jupyter.commands.history import HistoryCommands
+from cc_jupyter.commands.local import local
 from cc_jupyter.commands.login import LoginCommands
 from cc_jupyter.commands.models import ModelCommands
-from cc_jupyter.commands.registry import Commands
-from cc_jupyter.commands.threads import ThreadCommands, TurnCommands
-from cc_jupyter.commands.usage import LedgerCommands
+from cc_jupyter.commands.registry import Commands, help_text
+from cc_jupyter.commands.threads import ThreadCommands
+from cc_jupyter.commands.usage import UsageCommands
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import PromptSpec
@@ -25,9 +26,10 @@ from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.dry_run import DryRun, dry_run
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.session import shared_session
+from cc_jupyter.session.status import current_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -55,24 +57,45 @@ class CellRunner:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
-        code = CodeCommands(shell, self._ask_raw)
-        models = ModelCommands(self.session, self._cell).by_name
-        threads = ThreadCommands(self.session, self._cell).by_name
-        pick = PickCommand(self.session, self._cell, models["models"], threads["thread"])
-        others = {
-            **models,
-            **pick.by_name,
-            **threads,
-            **TurnCommands(self.session).by_name,
-            **KeptCommands(self.session, self._cell).by_name,
-            **LedgerCommands(self.session, self._cell).by_name,
-            **LoginCommands(self.session, self._cell).by_name,
+        self.commands = Commands(self._functions())
+
+    def _functions(self) -> dict[str, Callable[..., object]]:
+        """Return the function of each command; `ask` is run by `line`."""
+        session, cell = self.session, self._cell
+        models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
+        history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
+        code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
+        return {
+            "continue": self._continue,
+            "status": lambda: current_status(session),
+            "models": models.models,
+            "pick": PickCommand(session, cell, models, threads).pick,
+            "use": models.use,
+            "alias": models.alias,
+            "local": local,
+            "new": threads.new,
+            "thread": threads.thread,
+            "threads": threads.threads,
+            "history": threads.history,
+            "rewind": threads.rewind,
+            "fork": threads.fork,
+            "versions": threads.versions,
+            "diff": threads.diff,
+            "search": history.search,
+            "export": history.export,
+            "forget": history.forget,
+            "usage": usage.usage,
+            "budget": usage.budget,
+            "receipt": usage.receipt,
             "insert": code.insert,
             "explain": code.explain,
             "fix": code.fix,
-            "continue": self._continue,
+            "sent": usage.sent,
+            "login": login.login,
+            "logout": login.logout,
+            "doctor": login.doctor,
+            "help": lambda topic="": TextOutput(help_text(topic)),
         }
-        self._commands = Commands(self.session, others)
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
@@ -91,7 +114,7 @@ class CellRunner:
         with self._explain_failures():
             if command == "ask":
                 return self._ask(rest, local_ns)
-            return self._commands.run(command, rest.strip())
+            return self.commands.run(command, rest.strip())
 
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
         prepared, output_type = self._prepare(options, text, local_ns)
@@ -138,9 +161,9 @@ class CellRunner:
         spec = dataclasses.replace(spec, notices=spec.notices + notices)
         return self._run(options, self.session.prepare(spec), output_type)
 
-    def _continue(self, rest: str) -> Reply:
-        """Continue the last answer in the same turn; the cell shows the whole answer."""
-        options, text = parse_ask_line(rest)
+    def _continue(self, line: str = "") -> Reply:
+        """Continue the last answer, in its own turn; the cell shows all of it."""
+        options, text = parse_ask_line(line)
         if text.strip():
             raise OptionError(
                 f"%cmd continue takes only options, not the text {text.strip()!r}",

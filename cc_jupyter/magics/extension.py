@@ -57,13 +57,13 @@ class CmdMagics(Magics):
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self.choices: dict[str, Any] = {}
+        self.choices = _Choices(self)
         self._ipython = shell
         super().__init__(shell)
         self.profile = {name: value for name, value in self._values().items() if value is not None}
         self.replaced: dict[str, Any] = {}
-        """The magics that ours replaced, by kind: on Windows IPython has a `%%cmd` too."""
-        self.comm_target = CommTarget(shell, lambda: self.cells.session, self.run_line)
+        """The magics replaced by ours, by kind: on Windows IPython has a `%%cmd` too."""
+        self.comm_target = CommTarget(shell, lambda: self.cells.session)
         self._cells: CellRunner | None = None
         self._lock = threading.Lock()
 
@@ -83,15 +83,9 @@ class CmdMagics(Magics):
     ) -> object:
         """Ask a language model; the text of the cell is the prompt. See `%cmd help`."""
         if cell is None:
-            return self.run_line(line, local_ns)
+            return self.cells.line(line, local_ns or {})
         self.cells.cell(line, cell, local_ns or {})
         return None
-
-    def run_line(self, line: str, local_ns: dict[str, object] | None = None) -> object:
-        """Run a `%cmd` line and return its result."""
-        result = self.cells.line(line, local_ns or {})
-        self.model = self.choices.get("model", self.model)  # `%cmd use` may have chosen it
-        return result
 
     @property
     def cells(self) -> CellRunner:
@@ -105,6 +99,19 @@ class CmdMagics(Magics):
 
     def _values(self) -> dict[str, Any]:
         return self.trait_values(config=True)
+
+
+class _Choices(dict[str, Any]):
+    """The settings of this session; `%config CmdMagics.model` shows the selected model."""
+
+    def __init__(self, magics: CmdMagics) -> None:
+        super().__init__()
+        self._magics = magics
+
+    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401  of any setting
+        super().__setitem__(name, value)
+        if name == "model":
+            self._magics.model = value
 
 
 def _full_help() -> str:

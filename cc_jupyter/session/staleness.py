@@ -22,7 +22,7 @@ from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
-from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
+from cc_jupyter.prompt.template import MISSING, UNKNOWN, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
 from cc_jupyter.usage.ledger import total
 
@@ -132,9 +132,9 @@ class _Values:
         for expression, digest in dict(turn.basis.question.values if turn.basis else ()).items():
             value = look_up(expression, self._user_ns)
             name = plain_name(expression)
-            if value is GONE:
+            if value is MISSING:
                 yield f"`{expression if name in self._user_ns else name}` is gone"
-            elif value is not UNTOLD and self._digest(expression, value) != digest:
+            elif value is not UNKNOWN and self._digest(expression, value) != digest:
                 yield f"`{expression}` changed"
 
     def _digest(self, expression: str, value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.money import format_usd
@@ -61,33 +61,6 @@ class Budget:
             return None
         share = int(spent_usd * 100 / self.usd) if self.usd else 100
         return f"{share} % of the budget of {format_usd(self.usd)} per {self.period} used"
-
-
-def parse_budget(text: str) -> Budget | None:
-    """Parse `AMOUNT [--per session|day|notebook]`, or `off`, which returns `None`.
-
-    Raises
-    ------
-    OptionError
-        The text is neither.
-    """
-    words = text.split()
-    if words == ["off"]:
-        return None
-    period = "session"
-    if len(words) == 3 and words[1] == "--per":  # noqa: PLR2004  AMOUNT --per PERIOD
-        period = words.pop()
-        words.pop()
-    try:
-        usd = Decimal(words[0].removeprefix("$")) if len(words) == 1 else Decimal("nan")
-    except InvalidOperation:
-        usd = Decimal("nan")
-    if not usd.is_finite() or usd < 0 or period not in get_args(Period):
-        raise OptionError(
-            f"%cmd budget takes an amount in US dollars or off, not {text!r}",
-            hint="example: %cmd budget 0.50 --per day (or session, or notebook)",
-        )
-    return Budget(usd, cast("Period", period))
 
 
 def load_budget(notebook: str) -> Budget | None:

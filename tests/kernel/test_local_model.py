@@ -347,7 +347,7 @@ def test_start_serves_all_processes_until_control_c():
         assert "hello" in text_of(chat(server)).lower()
         assert f"server   {url} (pid {program.pid})" in status_of_the_program()
         os.killpg(program.pid, signal.SIGINT)
-        assert program.communicate() == ("The local model has ended.\n", "")
+        assert program.communicate() == ("The local model has stopped.\n", "")
         assert program.returncode == 0
     assert not (folders.data_folder() / "local-server.json").exists()
     assert "server   not running" in status_of_the_program()
@@ -371,7 +371,7 @@ def test_stop_ends_a_server_started_elsewhere():
     with python(CLI, "local", "start") as program:
         program.stdout.readline()
         with python(CLI, "local", "stop") as stopper:
-            assert stopper.communicate() == ("The local model has ended.\n", "")
+            assert stopper.communicate() == ("The local model has stopped.\n", "")
         program.communicate()
         assert program.returncode == 0
 
@@ -384,7 +384,7 @@ def test_a_second_start_names_the_first():
             _out, said = second.communicate()
         assert said == (
             f"cc-jupyter: a local server already runs at {url}\n"
-            "Hint: `cc-jupyter local stop` ends it\n"
+            "Hint: `cc-jupyter local stop` stops it\n"
         )
         assert second.returncode == 1
 

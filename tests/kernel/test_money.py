@@ -78,7 +78,7 @@ def test_usage_looks_further_back_than_a_restart(notebook):
         ("usage --since yesterday", "session, day"),
         ("usage now", "--notebook"),
         ("budget much", "an amount in US dollars"),
-        ("budget 1 --per week", "an amount in US dollars"),
+        ("budget 1 --per week", "session, day or notebook"),
         ("sent 7", "there is no turn"),
         ("sent --as pdf", "json, curl"),
     ],

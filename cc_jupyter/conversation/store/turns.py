@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.events import USAGE_FIELDS, Usage
+from cc_jupyter.core.events import MAX_TOKENS, USAGE_FIELDS, Usage
 from cc_jupyter.core.messages import Image, TurnKey
 from cc_jupyter.core.money import Cost
 
@@ -208,8 +208,6 @@ _SAME = (
     *("duration_s", "served_by", "served_model", "request_sha256"),
 )
 """Columns with the names of a turn's fields."""
-_MAX_TOKENS = 10**12
-"""More than any request has, and few enough that SQLite can sum millions of them."""
 _TOO_MANY = "a token count was implausibly large and is stored as unknown"
 _BATCH = 500  # every build of SQLite accepts this many values
 
@@ -304,7 +302,7 @@ def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]
 
 
 def _is_plausible(tokens: int | None) -> bool:
-    return tokens is None or abs(tokens) <= _MAX_TOKENS
+    return tokens is None or abs(tokens) <= MAX_TOKENS
 
 
 def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:

@@ -7,38 +7,38 @@ export const PROTOCOL = 1;
 
 /** The first message in each direction. */
 export interface IHello {
-  /** The package version of the sender. */
+  /** The version of the sender's package. */
   readonly version: string;
 }
 
-/** Request the state of the notebook, when a cell has ended. */
+/** Request the state of the notebook, for example when a cell has ended. */
 export interface IGetState {
   readonly notebook: string;
 }
 
-/** The state of the notebook at one moment. */
+/** The state of the notebook at one instant. */
 export interface IState {
-  /** The id of the model for cells without `-m`; `null` if none is chosen. */
+  /** The id of the model that a cell without `-m` uses; `null`: none is chosen. */
   readonly model: string | null;
   /** The id without the maker. */
   readonly short_name: string | null;
-  /** The setting that chose it. */
+  /** The setting that selects the model. */
   readonly model_from: string | null;
-  /** The conversation that a cell without `--thread` continues. */
+  /** The thread that a cell without `--thread` continues. */
   readonly thread: string;
-  /** The tokens of the prompts, cached ones included, like `1,204`, or `1,204 + ?` if some were not reported. */
+  /** Tokens of the prompts, including cached ones, like `1,204`, or `1,204 + ?` if some were not reported. */
   readonly tokens_in: string;
-  /** The tokens of the answers, in the same format. */
+  /** Tokens of the answers, in the same format. */
   readonly tokens_out: string;
   /** Their cost, like `$1.23 + ~$0.0400 + 2 requests of unknown cost`. */
   readonly cost: string;
-  /** What the three sums cover: all requests of this notebook in the history, or only those of this kernel. */
+  /** What the three sums cover: all requests of this notebook in the history, or those of this kernel. */
   readonly sums_of: 'notebook' | 'session';
-  /** The remaining budget, like `$0.41 of $0.50 per day`; `null` if there is none. */
+  /** The rest of the budget and its period, like `$0.41 of $0.50 per day`; `null`: there is no budget. */
   readonly budget_left: string | null;
-  /** The request in flight; `null` if there is none. */
+  /** The request in flight; `null`: there is none. */
   readonly running: IRunning | null;
-  /** The turn of each cell, by cell id. */
+  /** By cell id: the cell's last turn. */
   readonly cells: Readonly<Record<string, ICell>>;
 }
 
@@ -46,75 +46,75 @@ export interface IState {
 export interface IRunning {
   /** The cell that sent it; `null` if unknown (`--once`). */
   readonly cell_id: string | null;
-  /** The conversation; `null` if it belongs to none. */
+  /** The thread; `null`: it belongs to none. */
   readonly thread: string | null;
   readonly model: string;
-  /** The estimated tokens of the answer so far, like `~210`. */
+  /** Estimated tokens of the answer so far, like `~210`. */
   readonly tokens: string;
   /** Seconds since it was sent. */
   readonly elapsed_s: number;
 }
 
-/** The progress of the answer: sent when its request starts, then at most twice a second, and when it ends; the rest of the state changes only then. */
+/** The progress of the answer in flight: sent when the request starts, then at most twice a second, and when it ends; the rest of the state changes only then. */
 export interface IProgress {
-  /** `null` if no request is in flight. */
+  /** `null`: there is none. */
   readonly running: IRunning | null;
   /** Whether a model, a thread or a version was chosen outside the cells, so that the state must be requested. */
   readonly changed?: boolean;
 }
 
-/** The turn of a cell's last request. */
+/** The result of a cell's last request in a thread. */
 export interface ICell {
   readonly thread: string;
-  /** Its number in the conversation, as in `%cmd history`. */
+  /** Its number in the thread, as in `%cmd history`. */
   readonly turn: number;
   /** The model that answered; `null` if it is no longer known. */
   readonly model: string | null;
   /** The cost of the active version, like `~$0.0003`, or `?`. */
   readonly cost: string;
-  /** The number of answers, failed ones included. */
+  /** The number of answers, including failed ones. */
   readonly versions: number;
-  /** The number of the active version, from 1; `null` if none has text. */
+  /** The active version, from 1; `null`: none has text. */
   readonly active: number | null;
   /** Whether something that the answer depends on has changed. */
   readonly stale: boolean;
-  /** What has changed, as text; variables are compared while no cell runs. */
+  /** What has changed; variables are compared only while no cell runs. */
   readonly reasons: readonly string[];
-  /** Whether the turns above the cell in the document differ from those before it when it ran. */
+  /** Whether the turns above the cell in the document differ from the turns before it when it ran. */
   readonly order_differs: boolean;
   /** Whether the answer was cut off by a limit, an interrupt or a lost connection. */
   readonly cut: boolean;
-  /** Whether it is the last turn of its conversation, which `%cmd continue` continues. */
+  /** Whether it is the last turn of its thread, which `%cmd continue` continues. */
   readonly last: boolean;
 }
 
 /** All models. */
 export interface IModels {
   readonly rows: readonly IModel[];
-  /** The id of the chosen model. */
+  /** The id of the current model. */
   readonly current: string | null;
   /** Whether the provider's list is less than an hour old. */
   readonly fresh: boolean;
-  /** The age of the list and of the prices. */
+  /** The dates of the list and the prices. */
   readonly note: string;
 }
 
-/** A model, with texts ready to display. */
+/** A model, with texts to display. */
 export interface IModel {
   readonly id: string;
   readonly name: string;
   readonly maker: string;
-  /** The price of a million prompt tokens, like `$0.14`, or `?`. */
+  /** Price of a million tokens of the prompt, like `$0.14`, or `?`. */
   readonly input: string;
-  /** The price of a million answer tokens. */
+  /** Price of a million tokens of the answer. */
   readonly output: string;
-  /** Both prices as one number, to sort by; `null` if unknown. */
+  /** Both prices as one number for sorting; `null`: unknown. */
   readonly cost: number | null;
   /** `free`, `low`, `middle`, `high` or `?`. */
   readonly band: string;
   /** The context window in tokens. */
   readonly window: number | null;
-  /** The maximum tokens of an answer. */
+  /** The longest answer in tokens. */
   readonly ceiling: number | null;
   /** The highest temperature it accepts. */
   readonly hottest: number;
@@ -125,45 +125,45 @@ export interface IModel {
   /** Whether it reasons before it answers. */
   readonly reasons: boolean;
   readonly notes: readonly string[];
-  /** What the last prompt would cost with this model; may be empty. */
+  /** The cost of the last prompt with this model; may be empty. */
   readonly last: string;
-  /** How fast it was for this user; may be empty. */
+  /** Its measured speed for this user; may be empty. */
   readonly speed: string;
   /** The words of `%cmd models` that match it. */
   readonly words?: readonly string[];
 }
 
-/** Choose the model of this session, as `%cmd use` does. */
+/** Select the model of this session, like `%cmd use`. */
 export interface ISetModel {
   /** An id or an alias. */
   readonly model: string;
-  /** Whether it is saved in the user's settings. */
+  /** Whether to save it in the user's settings. */
   readonly save?: boolean;
 }
 
-/** Continue a conversation, as `%cmd thread` does: one of this session, one of the history, or a new one. */
+/** Switch to a thread of this session, a stored one or a new one, like `%cmd thread`. */
 export interface ISetThread {
   readonly thread: string;
 }
 
-/** Report the order of the cells in the document, whenever it changes. */
+/** Report the order of the cells in the document whenever it changes. */
 export interface ISetOrder {
   readonly notebook: string;
   /** The ids of all cells, from top to bottom. */
   readonly cells: readonly string[];
 }
 
-/** Continue in a new conversation that shares everything up to a turn. */
+/** Continue in a new thread that shares everything up to a turn, like `%cmd fork`. */
 export interface IFork {
-  /** The conversation of this session to fork. */
+  /** The thread to fork, one of this session. */
   readonly thread: string;
   /** The last shared turn. */
   readonly turn: number;
-  /** The name of the new one. */
+  /** The name of the new thread. */
   readonly name: string;
 }
 
-/** The request was carried out. */
+/** The action is done. */
 export interface IDone {
   /** The new state in a few words; may be empty. */
   readonly said: string;
@@ -174,9 +174,9 @@ export interface IGetTree {
   readonly notebook: string;
 }
 
-/** The conversations of a notebook, each fork under its origin. */
+/** The conversations of a notebook, each fork under its parent. */
 export interface ITree {
-  /** The current conversation. */
+  /** The current thread. */
   readonly current: string;
   readonly threads: readonly IThread[];
 }
@@ -184,7 +184,7 @@ export interface ITree {
 /** A conversation and its forks. */
 export interface IThread {
   readonly name: string;
-  /** Whether it belongs to this session; others are in the history, and `set_thread` loads them. */
+  /** Whether it is in this session; others are in the history, and `set_thread` loads them. */
   readonly live: boolean;
   /** The number of first turns that it shares with its parent. */
   readonly shared: number;
@@ -195,11 +195,11 @@ export interface IThread {
 /** A turn as a line of the tree. */
 export interface ITurn {
   readonly turn: number;
-  /** The cell that sent it; `null` if cells have no ids. */
+  /** The cell of the turn; `null` if cells have no ids. */
   readonly cell_id: string | null;
-  /** The beginning of the prompt, on one line. */
+  /** Its start, on one line. */
   readonly prompt: string;
-  /** The beginning of the answer; empty if there is none. */
+  /** The start of the answer; empty if there is none. */
   readonly answer: string;
   readonly model: string | null;
   readonly cost: string;
@@ -208,23 +208,23 @@ export interface ITurn {
   readonly versions: number;
   readonly active: number | null;
   readonly stale: boolean;
-  /** Whether it starts a new thread: nothing before it is sent. */
+  /** Whether no earlier turn is sent with it. */
   readonly anew: boolean;
 }
 
-/** Request what a notebook spent in this session. */
+/** Request the usage of a notebook in this session. */
 export interface IGetUsage {
   readonly notebook: string;
 }
 
-/** What a notebook spent in this session. */
+/** The usage of a notebook in this session. */
 export interface IUsage {
   /** By model, most requests first. */
   readonly rows: readonly IUsageRow[];
   readonly total: IUsageRow;
   /** For a plot, oldest first. */
   readonly points: readonly IUsagePoint[];
-  /** The number of requests of unknown cost, which the points do not include. */
+  /** Requests of unknown cost, which the points do not include. */
   readonly unknown: number;
 }
 
@@ -233,14 +233,14 @@ export interface IUsageRow {
   /** `all` in the total. */
   readonly model: string;
   readonly requests: number;
-  /** The requests that were rejected or broken off. */
+  /** The number that were refused or broke off. */
   readonly failed: number;
   readonly tokens_in: string;
   readonly tokens_out: string;
   readonly cost: string;
 }
 
-/** The spending after a request. */
+/** The spending when a request had ended. */
 export interface IUsagePoint {
   /** ISO 8601, UTC. */
   readonly sent_at: string;
@@ -250,7 +250,7 @@ export interface IUsagePoint {
   readonly tokens: number;
 }
 
-/** Search the prompts and answers of all notebooks for words. */
+/** Search the prompts and answers of all notebooks. */
 export interface ISearch {
   readonly text: string;
 }
@@ -260,16 +260,16 @@ export interface IFound {
   readonly turns: readonly IFoundTurn[];
 }
 
-/** A turn that was found. */
+/** A matching turn. */
 export interface IFoundTurn {
-  /** Its id in the history, which `%cmd sent` accepts. */
+  /** Its id in the history, for `%cmd sent`. */
   readonly id: string;
-  /** The matching excerpt, with the words between `**`. */
+  /** The matching passage, with the words between `**`. */
   readonly snippet: string;
   /** The whole prompt, to insert into a cell. */
   readonly prompt: string;
   readonly thread: string | null;
-  /** The path of its notebook; may be empty. */
+  /** Path of its notebook; may be empty. */
   readonly notebook: string;
   readonly cell_id: string | null;
   readonly model: string;
@@ -287,7 +287,7 @@ export interface IGetVersions {
 export interface IVersions {
   readonly thread: string;
   readonly turn: number;
-  /** The number of the active version; `null` if there is none. */
+  /** The active version; `null`: none. */
   readonly active: number | null;
   readonly versions: readonly IVersion[];
 }
@@ -321,7 +321,7 @@ export interface IDiff {
 
 /** A piece of a comparison. */
 export interface IPiece {
-  /** Whether it is unchanged, removed or added. */
+  /** Unchanged, removed or added. */
   readonly kind: '=' | '-' | '+';
   readonly text: string;
 }
@@ -342,34 +342,34 @@ export interface IGetAnswer {
 /** The active answer of a cell. */
 export interface IAnswer {
   readonly version: number;
-  /** The text as the model wrote it. */
+  /** As the model wrote it. */
   readonly markdown: string;
   /** The contents of its code blocks, in order. */
   readonly code: readonly string[];
-  /** The code blocks as the source of one new cell; empty if there are none. */
+  /** The code blocks as the text of one new cell; empty if there are none. */
   readonly one_cell: string;
-  /** The outputs of the cell for this answer, in nbformat, with the reasoning if the settings show it. */
+  /** The outputs of the cell with this answer, in nbformat, with the reasoning if the settings show it. */
   readonly outputs: readonly IOutput[];
 }
 
-/** An output as a notebook saves it. */
+/** An output as notebooks save it. */
 export interface IOutput {
   readonly output_type: 'display_data';
   /** By MIME type. */
   readonly data: Readonly<Record<string, string>>;
-  /** The metadata of `metadata_schema.json`, under `cc_jupyter`. */
+  /** As in `metadata_schema.json`, under `cc_jupyter`. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Request the stale cells, and what running them again would cost. */
+/** Request the stale cells and the cost of running them again. */
 export interface IGetRefreshPlan {
   readonly notebook: string;
 }
 
-/** The stale cells in the order in which they have to run. */
+/** The stale cells in the order in which they must run. */
 export interface IRefreshPlan {
   readonly cells: readonly IRefreshCell[];
-  /** The cost of all of them as a sum, mostly estimated. */
+  /** The cost of all of them, in the format of sums; mostly an estimate. */
   readonly cost: string;
 }
 
@@ -382,7 +382,7 @@ export interface IRefreshCell {
   readonly cost: string;
 }
 
-/** Stop the requests of a cell, exactly as an interrupt of the kernel does. */
+/** Stop the request of a cell, exactly like an interrupt of the kernel. */
 export interface IStop {
   readonly cell_id: string;
 }

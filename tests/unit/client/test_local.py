@@ -128,7 +128,7 @@ def test_an_open_folder_is_made_private(tmp_path):
 
 def test_a_folder_that_cannot_be_made_names_itself(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"file.*cannot be made") as caught:
+    with pytest.raises(ConfigError, match=r"file.*cannot be created") as caught:
         folders.make_private(tmp_path / "file" / "data")
     assert "CMD_JUPYTER_HOME" in str(caught.value.hint)
 
@@ -405,7 +405,7 @@ def test_status_says_what_is_missing_and_writes_nothing(arguments, home):
     done = run_python("-S", "-m", "cc_jupyter.cli", *arguments)
     assert done.stdout.splitlines() == [
         "engine   not installed",
-        "weights  not there (cc-jupyter local setup)",
+        "weights  missing (cc-jupyter local setup)",
         "server   not running",
     ]
     assert done.returncode == 0
@@ -436,4 +436,4 @@ def test_a_missing_engine_is_named_with_the_command_that_installs_it():
 
 def test_stop_without_a_server_is_no_failure():
     done = run_python("-m", "cc_jupyter.cli", "local", "stop")
-    assert (done.stdout, done.returncode) == ("No local server is registered.\n", 0)
+    assert (done.stdout, done.returncode) == ("No local server is running.\n", 0)

@@ -12,7 +12,7 @@ import pytest
 
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.messages import Parameters, PromptSpec, TurnKey
-from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
+from cc_jupyter.prompt.template import MISSING, UNKNOWN, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
 from cc_jupyter.session.session import Session
 from cc_jupyter.session.staleness import AGAIN, UPSTREAM, Staleness, refresh_plan
@@ -177,8 +177,8 @@ def test_no_property_and_no_code_of_a_class_runs_for_a_look(expression):
     hidden = Loud()
     hidden.__dict__["asked"] = "what the property hides"
     user_ns = {"loud": Loud(), "hidden": hidden, "df": FRAME, "text": "abc"}
-    assert look_up(expression, user_ns) is UNTOLD
-    assert look_up(expression, {}) is GONE
+    assert look_up(expression, user_ns) is UNKNOWN
+    assert look_up(expression, {}) is MISSING
 
 
 # ── what was said before

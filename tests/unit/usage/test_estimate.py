@@ -9,7 +9,7 @@ import pytest
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.messages import Image, Message, Request
 from cc_jupyter.core.paths import data_folder
-from cc_jupyter.usage.budget import Budget, load_budget, parse_budget, save_budget
+from cc_jupyter.usage.budget import Budget, load_budget, save_budget
 from cc_jupyter.usage.estimate import (
     Calibration,
     estimate_tokens,
@@ -109,28 +109,6 @@ def test_a_single_prompt_that_is_too_long_cannot_be_trimmed():
 
 
 # ── budgets
-
-
-@pytest.mark.parametrize(
-    ("text", "budget"),
-    [
-        ("off", None),
-        ("0.50", Budget(Decimal("0.50"))),
-        ("$2", Budget(Decimal(2))),
-        ("0.1 --per day", Budget(Decimal("0.1"), "day")),
-        ("1e-3 --per notebook", Budget(Decimal("0.001"), "notebook")),
-    ],
-)
-def test_a_budget_is_an_amount_and_a_period(text, budget):
-    assert parse_budget(text) == budget
-
-
-@pytest.mark.parametrize(
-    "text", ["", "much", "-1", "nan", "inf", "1 2", "1 --per week", "1 --per", "1 per day", "1,5"]
-)
-def test_an_invalid_budget_is_an_error(text):
-    with pytest.raises(OptionError, match="an amount in US dollars or off"):
-        parse_budget(text)
 
 
 @pytest.mark.parametrize(

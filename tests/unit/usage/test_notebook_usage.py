@@ -126,7 +126,7 @@ def test_notebooks_and_models_each_have_a_line_with_a_sum_below(tmp_path, capsys
 
 def test_a_notebook_without_answers_is_no_table_of_zeros(tmp_path, capsys):
     assert main(["usage", str(save(tmp_path))]) == 0
-    assert capsys.readouterr().out == "No answer of cc_jupyter stands in these notebooks.\n"
+    assert capsys.readouterr().out == "These notebooks contain no answers of cc_jupyter.\n"
 
 
 def test_a_notebook_from_elsewhere_moves_no_cursor(tmp_path, capsys):
