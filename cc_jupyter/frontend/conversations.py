@@ -13,9 +13,9 @@ from cc_jupyter.commands.code import one_cell
 from cc_jupyter.commands.threads import cost_text
 from cc_jupyter.conversation.export import redacted
 from cc_jupyter.conversation.records import thread_from_record
-from cc_jupyter.core.errors import CcError, OptionError, StreamError
+from cc_jupyter.core.errors import CcError, OptionError
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import Provenance, Reply, code_blocks
 from cc_jupyter.core.text import excerpt
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
@@ -31,33 +31,6 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-def reply_of(record: TurnRecord) -> Reply:
-    """Return a turn's reply, as far as the history stores it."""
-    return Reply(
-        text=record.answer,
-        reasoning=record.reasoning,
-        model=record.model,
-        stop_reason=record.stop_reason,
-        usage=record.usage,
-        cost=record.cost,
-        error=None if record.error is None else StreamError(record.error),
-        time_to_first_token_s=record.time_to_first_token_s,
-        duration_s=record.duration_s,
-        stop_word=record.stop_word,
-        notices=record.notices,
-        provenance=Provenance(
-            endpoint=record.endpoint,
-            served_by=record.served_by,
-            served_model=record.served_model,
-            thread=record.thread,
-            turn=None if record.position is None else record.position + 1,
-            turn_id=record.id,
-            order=record.order,
-            request_sha256=record.request_sha256,
-        ),
-    )
-
-
 def saved_outputs(
     record: TurnRecord, *, reasoning: bool = True, remote_images: bool = False
 ) -> list[dict[str, Any]]:
@@ -71,7 +44,7 @@ def saved_outputs(
     sheet = _RecordingPublisher()
     screen = Screen(cast("InteractiveShell", sheet), remote_images=remote_images)
     renderer = NotebookRenderer(screen, label="", reasoning=reasoning, owns_cell=True)
-    renderer.finish(reply_of(record))
+    renderer.finish(record.reply)
     return sheet.outputs
 
 
@@ -192,7 +165,7 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
         raise OptionError("this cell has no answer with text", hint="run it again")
     found = record_of(turn, history)
     text = redact(turn.answer) if found is None else found.answer
-    blocks = code_blocks(text)
+    blocks = [block.code for block in fenced_blocks(text)]
     shown = (
         saved_outputs(found, reasoning=settings.reasoning, remote_images=settings.remote_images)
         if found

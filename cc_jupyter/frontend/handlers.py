@@ -19,10 +19,10 @@ from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.frontend.conversations import Tree, answer_body, answer_of, version_rows
 from cc_jupyter.frontend.picker.rows import PickerSource
-from cc_jupyter.frontend.state import StateReader, tokens_text
+from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
-from cc_jupyter.usage.ledger import add_up, format_sum, total
+from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -214,8 +214,8 @@ def _usage_row(row: LedgerRow) -> dict[str, Any]:
         "model": row.group,
         "requests": row.requests,
         "failed": row.failed,
-        "tokens_in": tokens_text(row, row.input_tokens),
-        "tokens_out": tokens_text(row, row.output_tokens),
+        "tokens_in": format_tokens(row, row.input_tokens),
+        "tokens_out": format_tokens(row, row.output_tokens),
         "cost": format_sum(row),
     }
 
@@ -274,7 +274,7 @@ class Actions:
 
     def _set_order(self, body: Body) -> Answer:
         cells = texts_in(body, "cells")
-        self._session.document_order.tell(path_in(body, "notebook"), cells)
+        self._session.document_order.update(path_in(body, "notebook"), cells)
         return _done("")
 
     def _fork(self, body: Body) -> Answer:

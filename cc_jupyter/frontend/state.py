@@ -14,7 +14,7 @@ from cc_jupyter.frontend.conversations import TurnSummaryCache
 from cc_jupyter.models.registry import chosen_model
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.staleness import UPSTREAM, Staleness, differing_cells
-from cc_jupyter.usage.ledger import add_up, format_sum, total
+from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,8 +76,8 @@ class StateReader:
             "short_name": None if name is None else short_name(name),
             "model_from": None if name is None else settings.sources.get("model", "base_url"),
             "thread": self.session.conversations.current,
-            "tokens_in": tokens_text(whole, whole.input_tokens),
-            "tokens_out": tokens_text(whole, whole.output_tokens),
+            "tokens_in": format_tokens(whole, whole.input_tokens),
+            "tokens_out": format_tokens(whole, whole.output_tokens),
             "cost": format_sum(whole),
             "sums_of": sums_of,
             "budget_left": self._budget_left(settings),
@@ -231,10 +231,9 @@ def running_body(session: Session) -> dict[str, Any] | None:
     if not in_flight:
         return None
     running = in_flight[-1]
-    received_bytes = running.builder.came_bytes
+    size = running.builder.received_bytes
     # the calibration of a model may be read from disk, so wait for the first bytes
-    calibration = session.budget_guard.calibration
-    estimate = calibration.tokens(running.model, received_bytes) if received_bytes else 0
+    estimate = session.budget_guard.calibration.tokens(running.model, size) if size else 0
     tokens = max(estimate, running.builder.usage.output_tokens or 0)
     return {
         "cell_id": running.cell_id,
@@ -243,11 +242,6 @@ def running_body(session: Session) -> dict[str, Any] | None:
         "tokens": f"~{tokens:,}",
         "elapsed_s": round(monotonic() - running.started_s, 1),
     }
-
-
-def tokens_text(row: LedgerRow, tokens: int) -> str:
-    """Format a sum of tokens, marked if a request reported no count."""
-    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
 
 
 def _chosen(settings: Settings) -> str | None:

@@ -1,4 +1,4 @@
-"""Run one cell or line: from its options and prompt, through the session, to variables."""
+"""Run a cell or line: from its options and prompt, through the session, to variables."""
 
 from __future__ import annotations
 
@@ -121,12 +121,12 @@ class CellRunner:
         if options.dry_run:
             self._show(dry_run(prepared, self.session))
             return
-        # an expression may print, so its cell may hold more outputs than the answer
+        # an expression may print, so the cell may have more outputs than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
         owns_cell = not evaluated and self._cell.is_all_magic()
         value: object
         if output_type is not None:
-            first = iter((owns_cell,))  # a second request shows its answer below the first
+            first = iter((owns_cell,))  # the answer of a second request appears below the first
             reply, value = self.session.ask_typed(
                 prepared,
                 output_type,
@@ -153,21 +153,21 @@ class CellRunner:
         return reply
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
-        """Send a generated prompt unchanged, with the options and the remark of a line."""
-        options, remark = parse_ask_line(line)
-        text = f"{prompt}\n\n{remark}" if remark.strip() else prompt
+        """Send a generated prompt unchanged, with the options and the text of a line."""
+        options, text = parse_ask_line(line)
+        text = f"{prompt}\n\n{text}" if text.strip() else prompt
         options = dataclasses.replace(options, raw=True)
         spec, output_type = self._spec(options, text, {})
         spec = dataclasses.replace(spec, notices=spec.notices + notices)
         return self._run(options, self.session.prepare(spec), output_type)
 
     def _continue(self, line: str = "") -> Reply:
-        """Continue the last answer, in its own turn; the cell shows all of it."""
+        """Continue the last answer in the same turn; the cell shows the whole answer."""
         options, text = parse_ask_line(line)
         if text.strip():
             raise OptionError(
-                f"%cmd continue takes options and no text, not {text.strip()!r}",
-                hint="to say more, ask in a new cell",
+                f"%cmd continue takes only options, not the text {text.strip()!r}",
+                hint="ask for more in a new cell",
             )
         spec = PromptSpec(
             "",
@@ -208,7 +208,7 @@ class CellRunner:
         try:
             reply = self._bind(options, self.session.run(prepared, renderer))
         except KeyboardInterrupt:
-            if len(replies) > known:  # it came when the answer was complete
+            if len(replies) > known:  # the interrupt came after the answer was complete
                 self._bind(options, replies[-1])
             raise
         if reply.error is not None:
@@ -219,7 +219,7 @@ class CellRunner:
         """Bind a reply to `_cmd`; it is not shown again in the execution that has shown it."""
         if not options.quiet:
             display = ReplyDisplay(self._cell, self._cell.token, "shown above")
-        else:  # a bare line shows nothing, a variable shows the reply
+        else:  # a bare line shows nothing; a variable shows the reply
             token = self._cell.token if self._cell.ends_in_magic() else None
             display = ReplyDisplay(self._cell, token)
         reply = dataclasses.replace(reply, display=display)
@@ -250,15 +250,15 @@ class CellRunner:
         Raises
         ------
         StreamError
-            It has none, and a variable was to be bound to it.
+            It has none, and it should be bound to a variable.
         """
         if not reply.text and options.name is not None:
-            only = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
-            raise StreamError(f"the answer has no text, {only}", hint="run the cell again")
+            reason = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
+            raise StreamError(f"the answer has no text, {reason}", hint="run the cell again")
         return reply.text
 
     def _insert(self, reply: Reply) -> None:
-        """Insert the code of an answer as one new cell below; do not run it."""
+        """Insert the code of an answer as one new cell below, without running it."""
         code = one_cell(reply.code)
         if code:
             self._shell.set_next_input(code)
@@ -267,7 +267,7 @@ class CellRunner:
 
     @contextmanager
     def _explain_failures(self, name: str | None = None) -> Iterator[None]:
-        """Complete the message of what fails, also with what became of the variable `name`."""
+        """Complete an error's message: what was saved, and whether the variable was bound."""
         before = self._shell.user_ns.get("_cmd")
         unbound = "" if name is None else f"{name} was not bound"
         if name in self._shell.user_ns:
@@ -278,7 +278,9 @@ class CellRunner:
             error.hint = "; ".join(filter(None, (error.hint, unbound))) or None
             raise
         except KeyboardInterrupt as interrupt:
-            saved = "" if self._shell.user_ns.get("_cmd") is before else "what came is kept"
+            saved = (
+                "" if self._shell.user_ns.get("_cmd") is before else "the text received is saved"
+            )
             notes = getattr(interrupt, "__notes__", ())
             text = "; ".join(filter(None, ("KeyboardInterrupt: stopped", saved, unbound, *notes)))
             interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]  # IPython's

@@ -1,6 +1,6 @@
-"""Define `%cmd` and `%%cmd`, which pass a line or a cell on, and load them into a shell.
+"""Define `%cmd` and `%%cmd`, which pass on a line or a cell, and load them into a shell.
 
-`%load_ext` imports only this; everything else is loaded by the first cell that needs it.
+`%load_ext` imports only this module; the first cell that needs the rest loads it.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ class CmdMagics(Magics):
         config=True
     )
     temperature = Float(None, allow_none=True, help="Randomness, 0 to 2.").tag(config=True)
-    top_p = Float(None, allow_none=True, help="Share of likely tokens, 0 to 1.").tag(config=True)
+    top_p = Float(None, allow_none=True, help="Nucleus sampling, 0 to 1.").tag(config=True)
     max_tokens = Int(None, allow_none=True, help="Longest answer, in tokens.").tag(config=True)
     effort = Unicode(None, allow_none=True, help="Reasoning effort.").tag(config=True)
     reasoning = Bool(None, allow_none=True, help="Show the model's thinking.").tag(config=True)
     remote_images = Bool(
-        None, allow_none=True, help="Load images from the web, which their server can see."
+        None, allow_none=True, help="Load images from the web; their servers can see it."
     ).tag(config=True)
     max_retries = Int(None, allow_none=True, help="How often to retry.").tag(config=True)
-    idle_timeout_s = Float(None, allow_none=True, help="Longest pause between two bytes.").tag(
-        config=True
-    )
+    idle_timeout_s = Float(None, allow_none=True, help="Read timeout in seconds.").tag(config=True)
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
     order = Unicode(
-        None, allow_none=True, help="What is before a cell: `execution` or `document`."
+        None,
+        allow_none=True,
+        help="The order of turns: `execution` or `document`.",
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -62,7 +62,7 @@ class CmdMagics(Magics):
         super().__init__(shell)
         self.profile = {name: value for name, value in self._values().items() if value is not None}
         self.replaced: dict[str, Any] = {}
-        """The magics replaced by ours, by kind: on Windows IPython has a `%%cmd` too."""
+        """The magics that ours replaced, by kind: on Windows IPython has a `%%cmd` too."""
         self.comm_target = CommTarget(shell, lambda: self.cells.session)
         self._cells: CellRunner | None = None
         self._lock = threading.Lock()

@@ -1,8 +1,8 @@
 """What a request cost: tokens times rates, exactly, or unknown.
 
-The provider bills on its own; this is the price list applied to the tokens it reported. Anything
-missing makes the whole figure unknown, because a sum without one of its parts looks like a price
-and is none.
+This applies the price list to the tokens that the provider reported; the provider bills
+independently. If any part is missing, the cost is unknown: a sum without one of its parts would
+look like a price.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.money import _MONEY, UNKNOWN_COST, Cost
+from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from cc_jupyter.models.catalog import CatalogEntry, Rates
 
 
-# A notebook may have set the thread's decimal context to anything; money does not depend on it.
-_PER_MILLION = -6
+_MILLIONTH = -6  # as a power of ten
 
 
 def price(
@@ -37,18 +36,18 @@ def price(
     Parameters
     ----------
     spec
-        The model; `None`: not in the catalogue, so the cost is unknown.
+        The model; `None` if it is not in the catalog, so the cost is unknown.
     usage
-        Its last usage report. Cache counts that were not reported count as none. A count that
-        contradicts the others (negative, or larger than the prompt it is part of) is cut to what
-        is possible, and the cost is then estimated.
+        The last usage report. Cache counts that were not reported count as zero. A count that
+        contradicts the others (negative, or larger than the prompt it is part of) is clamped, and
+        the cost is then estimated.
     sent_at
-        The aware instant of sending, which decides on peak rates.
+        When the request was sent (aware), which decides whether peak rates apply.
     price_date
-        The day its prices were read; `None`: not told.
+        The day the prices were read; `None` if unknown.
     estimated
-        Set when `usage` is our own estimate, or when the listed rates may not be those billed
-        (zero data retention).
+        Whether `usage` is our own estimate, or the listed rates may not be those billed (zero data
+        retention).
     """
     tokens = _billed(usage)
     if spec is None or tokens is None:
@@ -57,18 +56,18 @@ def price(
     usd = None if rates is None else _total(tokens, rates)
     if usd is None:
         return UNKNOWN_COST
-    return Cost(usd, "estimated" if estimated or tokens.was_cut else "reported", price_date)
+    return Cost(usd, "estimated" if estimated or tokens.was_clamped else "reported", price_date)
 
 
 @dataclass(frozen=True, slots=True)
 class _Billed:
-    """The tokens of one request, each counted once."""
+    """The tokens of one request by rate, each counted once."""
 
     uncached: int
     cache_read: int
     cache_write: int
     output: int
-    was_cut: bool
+    was_clamped: bool
 
     @property
     def prompt(self) -> int:
@@ -76,30 +75,30 @@ class _Billed:
 
 
 def _billed(usage: Usage) -> _Billed | None:
-    """Split the prompt tokens by rate; `None` when a total was not reported."""
+    """Split the prompt tokens by rate; `None` if a total was not reported."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
     prompt = max(usage.input_tokens, 0)
-    billed_read = _within(read, prompt)
-    billed_write = _within(write, prompt - billed_read)
+    billed_read = _clamp(read, prompt)
+    billed_write = _clamp(write, prompt - billed_read)
     output = max(usage.output_tokens, 0)
     return _Billed(
         uncached=prompt - billed_read - billed_write,
         cache_read=billed_read,
         cache_write=billed_write,
         output=output,
-        was_cut=(prompt, billed_read, billed_write, output)
+        was_clamped=(prompt, billed_read, billed_write, output)
         != (usage.input_tokens, read, write, usage.output_tokens),
     )
 
 
-def _within(count: int, most: int) -> int:
-    return max(0, min(count, most))
+def _clamp(count: int, maximum: int) -> int:
+    return max(0, min(count, maximum))
 
 
 def _total(tokens: _Billed, rates: Rates) -> Decimal | None:
-    """Sum up in USD; `None` when tokens of a kind have no rate."""
+    """Return the sum in USD; `None` if a kind of token has no rate."""
     parts = (
         (tokens.uncached, rates.input),
         (tokens.cache_read, rates.cache_read),
@@ -107,9 +106,9 @@ def _total(tokens: _Billed, rates: Rates) -> Decimal | None:
         (tokens.output, rates.output),
     )
     millionths = Decimal(0)
-    with localcontext(_MONEY):
+    with localcontext(EXACT):
         for count, rate in parts:
             if count and rate is None:
                 return None
             millionths += count * (rate or 0)
-        return millionths.scaleb(_PER_MILLION)
+        return millionths.scaleb(_MILLIONTH)

@@ -1,7 +1,8 @@
-"""Keep a session within its budget: estimate requests, add up spending, cut answers off."""
+"""Keep a session within its budget: estimate requests, sum spending, cut off answers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from time import monotonic
@@ -63,7 +64,7 @@ class BudgetGuard:
             )
 
     def effective_budget(self, settings: Settings, notebook: str) -> Budget | None:
-        """Return the budget that applies in a notebook; `None`: there is none."""
+        """Return the budget that applies in a notebook; `None` if there is none."""
         if self.budget is not None or self.is_off:
             return self.budget
         saved = load_budget(notebook)
@@ -72,7 +73,7 @@ class BudgetGuard:
         return saved
 
     def check(self, prepared: PreparedRequest) -> BudgetWatcher | None:
-        """Check the estimated cost; return what watches the answer, if there is a budget.
+        """Check the estimated cost; return a watcher for the answer if there is a budget.
 
         Raises
         ------
@@ -85,7 +86,7 @@ class BudgetGuard:
         spent_usd = self.spent_usd(budget, prepared.settings, prepared.spec.notebook)
         usage = self.estimate(prepared)
         budget.check(spent_usd, prepared.cost(usage, self.now()).usd)
-        return BudgetWatcher(budget, prepared, spent_usd, usage, self)
+        return BudgetWatcher(budget, prepared, spent_usd, usage, self.calibration, self.now())
 
     def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
         """Return the spending that counts against a budget; unknown costs add nothing."""
@@ -118,29 +119,23 @@ class BudgetGuard:
         return self._history().recall(model)
 
 
+@dataclass(slots=True)
 class BudgetWatcher:
     """Watches one answer and cuts it off when its cost so far exceeds the budget.
 
-    The text received is priced five times a second: what arrives in between may exceed the budget.
-    Tokens are an estimate until the provider reports them.
+    The text received is priced five times a second, so it may exceed the budget slightly. Tokens
+    are estimated until the provider reports them.
     """
 
-    def __init__(
-        self,
-        budget: Budget,
-        prepared: PreparedRequest,
-        spent_usd: Decimal,
-        expected: Usage,
-        budget_guard: BudgetGuard,
-    ) -> None:
-        self._budget = budget
-        self._prepared = prepared
-        self._spent_usd = spent_usd
-        self._expected = expected
-        self._calibration = budget_guard.calibration
-        self._sent_at = budget_guard.now()
-        self._next_pricing_s = 0.0
-        self._received_bytes = 0
+    budget: Budget
+    prepared: PreparedRequest
+    spent_usd: Decimal
+    """The spending before this request."""
+    expected: Usage
+    calibration: Calibration
+    sent_at: datetime
+    _next_pricing_s: float = 0.0
+    _received_bytes: int = 0
 
     def add(self, text: str, usage: Usage) -> None:
         """Add a piece of the answer and the usage reported so far.
@@ -154,22 +149,22 @@ class BudgetWatcher:
         if monotonic() < self._next_pricing_s:
             return
         self._next_pricing_s = monotonic() + _PRICING_INTERVAL_S
-        output = self._calibration.tokens(self._prepared.model.id, self._received_bytes)
+        output = self.calibration.tokens(self.prepared.model.id, self._received_bytes)
         running = Usage(
-            input_tokens=usage.input_tokens or self._expected.input_tokens,
+            input_tokens=usage.input_tokens or self.expected.input_tokens,
             output_tokens=max(output, usage.output_tokens or 0),
             cache_read_tokens=usage.cache_read_tokens,
             cache_write_tokens=usage.cache_write_tokens,
         )
-        usd = self._prepared.cost(running, self._sent_at).usd
-        if usd is not None and self._spent_usd + usd > self._budget.usd:
+        usd = self.prepared.cost(running, self.sent_at).usd
+        if usd is not None and self.spent_usd + usd > self.budget.usd:
             raise StreamError(
-                f"the answer was cut off: it exceeds the budget of {self._budget.usd:f} US dollars"
-                f" per {self._budget.period}",
+                f"the answer was cut off: it exceeds the budget of {self.budget.usd:f} US dollars"
+                f" per {self.budget.period}",
                 hint="the text received is saved; %cmd budget AMOUNT raises the budget,"
                 " %cmd continue completes the answer",
             )
 
     def note(self, reply: Reply) -> str | None:
         """Return a notice of how much of the budget is used, from 80 % on."""
-        return self._budget.note(self._spent_usd + (reply.cost.usd or Decimal(0)))
+        return self.budget.note(self.spent_usd + (reply.cost.usd or Decimal(0)))

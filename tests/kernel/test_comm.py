@@ -511,7 +511,7 @@ def test_stop_ends_a_cell_exactly_as_an_interrupt(notebook, busy_page, running):
     assert busy_page.ask("stop", cell_id="c2") == {"stopped": True}
     notebook.kernel.follow(request, run, limit_s=10)
     assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
-    assert run.error_lines == ["KeyboardInterrupt: stopped; what came is kept"]
+    assert run.error_lines == ["KeyboardInterrupt: stopped; the text received is saved"]
     assert run.texts[0] == "half an answer"
     assert "interrupted" in run.texts[1]
     record = notebook.posts[-1]
@@ -530,7 +530,7 @@ def test_stop_finds_a_cell_that_asks_once(notebook, busy_page):
     run = notebook.kernel.follow(request, until=lambda run: "half an answer" in run.texts)
     assert busy_page.ask("stop", cell_id="c1") == {"stopped": True}
     notebook.kernel.follow(request, run, limit_s=10)
-    assert run.error_lines == ["KeyboardInterrupt: stopped; what came is kept"]
+    assert run.error_lines == ["KeyboardInterrupt: stopped; the text received is saved"]
 
 
 def test_stop_ends_a_python_stream(notebook, busy_page):

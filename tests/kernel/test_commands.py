@@ -143,7 +143,7 @@ def test_help_is_text(notebook, topic):
 def test_a_failed_listing_costs_nothing_and_is_told(notebook):
     notebook.provider.play_models(error(500))
     run = notebook.fail("%cmd models --refresh", "ConnectError")
-    assert "gave no list of models (500)" in run.error_lines[0]
+    assert "returned no list of models (500)" in run.error_lines[0]
 
 
 def test_no_request_the_user_did_not_ask_for(notebook):

@@ -83,7 +83,7 @@ def test_what_is_not_known_of_a_model_is_a_question_mark(notebook):
         ("--sort prise", "--sort takes name, price or window, not 'prise'", "did you mean price"),
         ("--sort", "--sort needs a value: name, price or window", "--sort price"),
         ("--refesh", "no option --refesh", "did you mean --refresh"),
-        (">many", "compares nothing", ">200k"),
+        (">many", "is not a comparison", ">200k"),
     ],
 )
 def test_what_models_cannot_do_is_named(notebook, line, said, hint):

@@ -99,7 +99,7 @@ def test_a_receipt_is_a_paragraph_for_a_paper(notebook):
     ask(notebook)
     ask(notebook, usage=None)
     text = notebook.check("%cmd receipt").texts[-1]
-    for word in (MODEL, "2 requests in 1 conversation", "price list of 20", "of unknown cost"):
+    for word in (MODEL, "2 requests in 1 conversation", "at the prices of 20", "of unknown cost"):
         assert word in text
 
 
@@ -112,7 +112,7 @@ def test_a_budget_holds(notebook):
     notebook.forget()
     assert "$0.0001" in notebook.check("%cmd budget 0.0001").texts[-1]
     run = notebook.fail("%%cmd\nhello", "OptionError")
-    assert "would pass the budget" in run.error
+    assert "would exceed the budget" in run.error
     assert "nothing was sent" in run.error
     assert notebook.posts == []
     notebook.check("%cmd budget off")

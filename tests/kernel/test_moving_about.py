@@ -120,7 +120,7 @@ def test_continue_carries_a_cut_answer_on_in_the_same_turn(notebook, model):
 
 
 def test_continue_says_when_there_is_nothing_to_go_on_with(notebook):
-    assert "holds no answer" in notebook.fail("%cmd continue", "OptionError").error
+    assert "has no answer to continue" in notebook.fail("%cmd continue", "OptionError").error
     say(notebook, "one", "1", "a")
     assert "is complete" in notebook.fail("%cmd continue", "OptionError").error
 

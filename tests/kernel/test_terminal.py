@@ -164,7 +164,7 @@ def test_ctrl_c_keeps_the_text(terminal):
     terminal.provider.play(before, hang())
     terminal.child.sendline("%cmd ask why?")
     shown = terminal.stop("an answer")
-    assert "KeyboardInterrupt: stopped; what came is kept" in shown
+    assert "KeyboardInterrupt: stopped; the text received is saved" in shown
     assert "interrupted" in shown
     assert "Traceback" not in shown
     terminal.provider.posts[0].wait_until_over()

@@ -87,7 +87,7 @@ def test_a_broken_file_is_kept_aside_and_a_new_one_begun(tmp_path, damage):
     }[damage]
     path.write_bytes(broken)
     store = Store(path)
-    assert "it is kept as history.db.broken-" in store.notice
+    assert "was renamed to history.db.broken-" in store.notice
     (aside,) = tmp_path.glob("history.db.broken-*")
     assert aside.read_bytes() == broken
     record = turn()
@@ -115,7 +115,7 @@ def test_a_lock_that_stays_is_told(tmp_path, monkeypatch):
     store = Store(tmp_path / "history.db")
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="another program holds the history"):
+    with pytest.raises(StoreError, match="another program has locked the history"):
         store.save(turn(), None, None)
     other.rollback()
     store.save(turn(), None, None)

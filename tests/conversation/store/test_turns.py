@@ -224,7 +224,7 @@ def test_a_count_that_cannot_be_true_is_kept_as_unknown_and_said_in_words(store,
     assert kept.usage == Usage(None, 20, 5)
     assert kept.notices == (
         "before",
-        "a token count was too large to be true and is kept as unknown",
+        "a token count was implausibly large and is stored as unknown",
     )
     assert store.spent().unknown_tokens == 1
 

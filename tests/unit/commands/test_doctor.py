@@ -235,7 +235,7 @@ def test_a_base_url_that_is_none_is_told_once(transport, monkeypatch):
     monkeypatch.setenv("CMD_BASE_URL", "ftp://x.example")
     told = lines(transport)
     assert told["base URL"]["state"] == "fail"
-    assert "is no http(s) address" in told["base URL"]["found"]
+    assert "is not an http(s) address" in told["base URL"]["found"]
     assert told["key"]["state"] == "skipped"
 
 

@@ -34,7 +34,7 @@ class Notebook:
         return self.order.page(key) if self.by_page else None
 
     def tell(self, cells: str, notebook: str = "n.ipynb") -> None:
-        self.order.tell(notebook, list(cells))
+        self.order.update(notebook, list(cells))
 
     def run(self, cell: str, *, new: bool = False, **said: str) -> str:
         """Run a cell; give the cells whose turns it sent, in order."""
@@ -234,9 +234,9 @@ def test_a_new_start_hides_the_difference_before_it():
 def test_what_was_told_is_replaced_and_forgotten_as_a_whole():
     order = DocumentOrder()
     assert order.cells("n") is None
-    order.tell("n", ["a", "b"])
-    order.tell("m", [])
-    order.tell("n", ["b"])
+    order.update("n", ["a", "b"])
+    order.update("m", [])
+    order.update("n", ["b"])
     assert (order.cells("n"), order.cells("m")) == (("b",), ())
     assert order.page(TurnKey("n", "a", 0)) is None
     order.forget("n")
@@ -248,11 +248,11 @@ def test_what_was_told_is_replaced_and_forgotten_as_a_whole():
 
 def test_of_two_pages_with_one_cell_the_notebooks_own_counts_else_the_last_told():
     order = DocumentOrder()
-    order.tell("here", ["a", "b"])
-    order.tell("there", ["b", "a"])
+    order.update("here", ["a", "b"])
+    order.update("there", ["b", "a"])
     assert list(order.page(TurnKey("here", "a", 0)).cells) == ["a", "b"]
     assert list(order.page(TurnKey("renamed", "a", 0)).cells) == ["b", "a"]
-    order.tell("here", ["a", "b"])
+    order.update("here", ["a", "b"])
     assert list(order.page(TurnKey("renamed", "a", 0)).cells) == ["a", "b"]
 
 

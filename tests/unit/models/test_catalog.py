@@ -1,4 +1,4 @@
-"""The catalogue says what the price list of its date says, and nothing that the list leaves out."""
+"""The catalog says what the price list of its date says, and nothing that the list leaves out."""
 
 from __future__ import annotations
 

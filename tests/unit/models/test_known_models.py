@@ -1,4 +1,4 @@
-"""The provider's list, the catalogue and the user's own entries become one."""
+"""The provider's list, the catalog and the user's own entries become one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listed(*models: ListedModel) -> ModelList:
 # ── who knows what
 
 
-def test_without_a_list_all_of_the_catalogue_is_there_and_nothing_is_said_of_it():
+def test_without_a_list_all_of_the_catalog_is_there_and_nothing_is_said_of_it():
     models = known_models({}, NO_LIST)
     assert set(models) == set(load_catalog().models)
     assert all(model.is_listed is None for model in models.values())
@@ -47,7 +47,7 @@ def test_a_model_that_the_provider_does_not_list_says_so():
     assert models[FLASH].is_listed is True
 
 
-def test_the_provider_tells_window_name_and_endpoints_and_the_catalogue_the_rest():
+def test_the_provider_tells_window_name_and_endpoints_and_the_catalog_the_rest():
     served = ListedModel(FLASH, "Flash (latest)", 777, ("/messages",))
     spec = known_models({}, listed(served))[FLASH].spec
     assert (spec.name, spec.context_tokens, spec.endpoints) == (
@@ -58,7 +58,7 @@ def test_the_provider_tells_window_name_and_endpoints_and_the_catalogue_the_rest
     assert spec.efforts == load_catalog().models[FLASH].efforts
 
 
-def test_what_the_provider_leaves_out_is_as_the_catalogue_has_it():
+def test_what_the_provider_leaves_out_is_as_the_catalog_has_it():
     spec = known_models({}, listed(ListedModel(FLASH, FLASH, None, ())))[FLASH].spec
     known = load_catalog().models[FLASH]
     assert (spec.name, spec.context_tokens, spec.endpoints) == (
@@ -134,11 +134,11 @@ def test_the_user_adds_a_model_of_another_gateway_which_comes_first():
         ({"a": {"context": True}}, "a whole number of at least 1"),
         ({"a": {"endpoint": "/responses"}}, "one of /chat/completions, /messages"),
         ({"a": {"image": "yes"}}, "true or false"),
-        ({"a": {"efforts": "low"}}, "a list of texts"),
-        ({"a": {"price_date": "2026-10-08"}}, "a day like"),
-        ({"a": {"base_url": "ftp://x"}}, "no http(s) address"),
-        ({"a": {"base_url": "http://example.com"}}, "a base URL that can be used (the base URL"),
-        ({"a": {"name": " "}}, "a text"),
+        ({"a": {"efforts": "low"}}, "a list of strings"),
+        ({"a": {"price_date": "2026-10-08"}}, "a date like"),
+        ({"a": {"base_url": "ftp://x"}}, "not an http(s) address"),
+        ({"a": {"base_url": "http://example.com"}}, "a valid base URL (the base URL"),
+        ({"a": {"name": " "}}, "a string that is not blank"),
     ],
 )
 def test_what_an_entry_may_not_say_is_named(table, said):

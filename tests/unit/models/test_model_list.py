@@ -177,7 +177,7 @@ def test_what_is_no_list_is_an_error_and_the_last_good_list_stays(what, provider
 
 
 def test_a_huge_answer_is_not_read_to_its_end(provider, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.models.listing._MOST_BYTES", 2**20)
+    monkeypatch.setattr("cc_jupyter.models.listing._MAX_BYTES", 2**20)
     steps = [scripted.body(b" " * 2**18)] * 64
     provider.play_models(scripted.head(content_type="application/json"), *steps, scripted.hang())
     with pytest.raises(ConnectError, match="sent more than 1 MB"):

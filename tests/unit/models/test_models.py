@@ -82,7 +82,7 @@ def test_an_unknown_model_on_the_default_host_costs_nothing_and_names_close_ones
 def test_an_unknown_model_without_a_close_one_says_where_to_look(models, default_host):
     with pytest.raises(OptionError) as error:
         models.find("qqqqqqqq", default_host)
-    assert error.value.hint == "%cmd models lists them"
+    assert error.value.hint == "%cmd models lists all models"
 
 
 def test_ids_are_never_normalised(models, default_host):
@@ -112,7 +112,7 @@ def test_another_host_needs_no_list_of_models(answer, provider, models, host):
 
 def test_the_default_host_must_be_able_to_say_what_it_serves(provider, models, default_host):
     provider.play_models(scripted.error(503))
-    with pytest.raises(ConnectError, match="gave no list of models"):
+    with pytest.raises(ConnectError, match="returned no list of models"):
         models.find("new/model", default_host)
     provider.models.append(entry("new/model", "New", 1, ("/chat/completions",)))
     assert models.find("new/model", default_host).id == "new/model"  # the failure is not kept

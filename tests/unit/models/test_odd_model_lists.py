@@ -101,7 +101,7 @@ def test_an_odd_list_gives_what_can_be_used_of_it(odd, provider, transport):
         assert listed.models == odd.models
         assert list(listed.models) == list(odd.models)
     else:
-        with pytest.raises(ConnectError, match=r"gave no list of models \(200\)"):
+        with pytest.raises(ConnectError, match=r"returned no list of models \(200\)"):
             fetch_models(transport, root(provider))
 
 

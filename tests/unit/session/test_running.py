@@ -138,11 +138,11 @@ def test_a_slow_listener_holds_up_nobody_who_wants_to_stop(in_flight, clock):
 
 def test_the_size_of_what_came_is_counted_on_and_leaves_out_how_it_began():
     builder = ReplyBuilder(beginning="what was there")
-    assert builder.came_bytes == 0
+    assert builder.received_bytes == 0
     said = [ReasoningDelta("hm"), TextDelta("é"), TextDelta("\ud800"), ReasoningDelta("so")]
     sizes = []
     for event in said:
         builder.add(event)
-        sizes.append(builder.came_bytes)
+        sizes.append(builder.received_bytes)
     assert sizes == [2, 4, 5, 7]
-    assert builder.came_bytes == 7
+    assert builder.received_bytes == 7

@@ -120,7 +120,7 @@ def test_the_estimate_may_reach_the_budget_and_not_pass_it(spent, estimate, pass
     if passes:
         budget.check(Decimal(spent), Decimal(estimate))
         return
-    with pytest.raises(OptionError, match="would pass the budget"):
+    with pytest.raises(OptionError, match="would exceed the budget"):
         budget.check(Decimal(spent), Decimal(estimate))
 
 
