@@ -231,10 +231,9 @@ def running_body(session: Session) -> dict[str, Any] | None:
     if not in_flight:
         return None
     running = in_flight[-1]
-    received_bytes = running.builder.received_bytes
+    size = running.builder.received_bytes
     # the calibration of a model may be read from disk, so wait for the first bytes
-    calibration = session.budget_guard.calibration
-    estimate = calibration.tokens(running.model, received_bytes) if received_bytes else 0
+    estimate = session.budget_guard.calibration.tokens(running.model, size) if size else 0
     tokens = max(estimate, running.builder.usage.output_tokens or 0)
     return {
         "cell_id": running.cell_id,

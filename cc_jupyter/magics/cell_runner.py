@@ -162,7 +162,7 @@ class CellRunner:
         return self._run(options, self.session.prepare(spec), output_type)
 
     def _continue(self, line: str = "") -> Reply:
-        """Continue the last answer, in its own turn; the cell shows all of it."""
+        """Continue the last answer in the same turn; the cell shows the whole answer."""
         options, text = parse_ask_line(line)
         if text.strip():
             raise OptionError(

@@ -62,7 +62,7 @@ class CmdMagics(Magics):
         super().__init__(shell)
         self.profile = {name: value for name, value in self._values().items() if value is not None}
         self.replaced: dict[str, Any] = {}
-        """The magics replaced by ours, by kind: on Windows IPython has a `%%cmd` too."""
+        """The magics that ours replaced, by kind: on Windows IPython has a `%%cmd` too."""
         self.comm_target = CommTarget(shell, lambda: self.cells.session)
         self._cells: CellRunner | None = None
         self._lock = threading.Lock()

@@ -7,38 +7,38 @@ export const PROTOCOL = 1;
 
 /** The first message in each direction. */
 export interface IHello {
-  /** The version of the sender's package. */
+  /** The package version of the sender. */
   readonly version: string;
 }
 
-/** Request the state of the notebook, for example when a cell has ended. */
+/** Request the state of the notebook, when a cell has ended. */
 export interface IGetState {
   readonly notebook: string;
 }
 
-/** The state of the notebook at one instant. */
+/** The state of the notebook at one moment. */
 export interface IState {
-  /** The id of the model that a cell without `-m` uses; `null`: none is chosen. */
+  /** The id of the model for cells without `-m`; `null` if none is chosen. */
   readonly model: string | null;
   /** The id without the maker. */
   readonly short_name: string | null;
-  /** The setting that selects the model. */
+  /** The setting that chose it. */
   readonly model_from: string | null;
-  /** The thread that a cell without `--thread` continues. */
+  /** The conversation that a cell without `--thread` continues. */
   readonly thread: string;
-  /** Tokens of the prompts, including cached ones, like `1,204`, or `1,204 + ?` if some were not reported. */
+  /** The tokens of the prompts, cached ones included, like `1,204`, or `1,204 + ?` if some were not reported. */
   readonly tokens_in: string;
-  /** Tokens of the answers, in the same format. */
+  /** The tokens of the answers, in the same format. */
   readonly tokens_out: string;
   /** Their cost, like `$1.23 + ~$0.0400 + 2 requests of unknown cost`. */
   readonly cost: string;
-  /** What the three sums cover: all requests of this notebook in the history, or those of this kernel. */
+  /** What the three sums cover: all requests of this notebook in the history, or only those of this kernel. */
   readonly sums_of: 'notebook' | 'session';
-  /** The rest of the budget and its period, like `$0.41 of $0.50 per day`; `null`: there is no budget. */
+  /** The remaining budget, like `$0.41 of $0.50 per day`; `null` if there is none. */
   readonly budget_left: string | null;
-  /** The request in flight; `null`: there is none. */
+  /** The request in flight; `null` if there is none. */
   readonly running: IRunning | null;
-  /** By cell id: the cell's last turn. */
+  /** The turn of each cell, by cell id. */
   readonly cells: Readonly<Record<string, ICell>>;
 }
 
@@ -46,75 +46,75 @@ export interface IState {
 export interface IRunning {
   /** The cell that sent it; `null` if unknown (`--once`). */
   readonly cell_id: string | null;
-  /** The thread; `null`: it belongs to none. */
+  /** The conversation; `null` if it belongs to none. */
   readonly thread: string | null;
   readonly model: string;
-  /** Estimated tokens of the answer so far, like `~210`. */
+  /** The estimated tokens of the answer so far, like `~210`. */
   readonly tokens: string;
   /** Seconds since it was sent. */
   readonly elapsed_s: number;
 }
 
-/** The progress of the answer in flight: sent when the request starts, then at most twice a second, and when it ends; the rest of the state changes only then. */
+/** The progress of the answer: sent when its request starts, then at most twice a second, and when it ends; the rest of the state changes only then. */
 export interface IProgress {
-  /** `null`: there is none. */
+  /** `null` if no request is in flight. */
   readonly running: IRunning | null;
   /** Whether a model, a thread or a version was chosen outside the cells, so that the state must be requested. */
   readonly changed?: boolean;
 }
 
-/** The result of a cell's last request in a thread. */
+/** The turn of a cell's last request. */
 export interface ICell {
   readonly thread: string;
-  /** Its number in the thread, as in `%cmd history`. */
+  /** Its number in the conversation, as in `%cmd history`. */
   readonly turn: number;
   /** The model that answered; `null` if it is no longer known. */
   readonly model: string | null;
   /** The cost of the active version, like `~$0.0003`, or `?`. */
   readonly cost: string;
-  /** The number of answers, including failed ones. */
+  /** The number of answers, failed ones included. */
   readonly versions: number;
-  /** The active version, from 1; `null`: none has text. */
+  /** The number of the active version, from 1; `null` if none has text. */
   readonly active: number | null;
   /** Whether something that the answer depends on has changed. */
   readonly stale: boolean;
-  /** What has changed; variables are compared only while no cell runs. */
+  /** What has changed, as text; variables are compared while no cell runs. */
   readonly reasons: readonly string[];
-  /** Whether the turns above the cell in the document differ from the turns before it when it ran. */
+  /** Whether the turns above the cell in the document differ from those before it when it ran. */
   readonly order_differs: boolean;
   /** Whether the answer was cut off by a limit, an interrupt or a lost connection. */
   readonly cut: boolean;
-  /** Whether it is the last turn of its thread, which `%cmd continue` continues. */
+  /** Whether it is the last turn of its conversation, which `%cmd continue` continues. */
   readonly last: boolean;
 }
 
 /** All models. */
 export interface IModels {
   readonly rows: readonly IModel[];
-  /** The id of the current model. */
+  /** The id of the chosen model. */
   readonly current: string | null;
   /** Whether the provider's list is less than an hour old. */
   readonly fresh: boolean;
-  /** The dates of the list and the prices. */
+  /** The age of the list and of the prices. */
   readonly note: string;
 }
 
-/** A model, with texts to display. */
+/** A model, with texts ready to display. */
 export interface IModel {
   readonly id: string;
   readonly name: string;
   readonly maker: string;
-  /** Price of a million tokens of the prompt, like `$0.14`, or `?`. */
+  /** The price of a million prompt tokens, like `$0.14`, or `?`. */
   readonly input: string;
-  /** Price of a million tokens of the answer. */
+  /** The price of a million answer tokens. */
   readonly output: string;
-  /** Both prices as one number for sorting; `null`: unknown. */
+  /** Both prices as one number, to sort by; `null` if unknown. */
   readonly cost: number | null;
   /** `free`, `low`, `middle`, `high` or `?`. */
   readonly band: string;
   /** The context window in tokens. */
   readonly window: number | null;
-  /** The longest answer in tokens. */
+  /** The maximum tokens of an answer. */
   readonly ceiling: number | null;
   /** The highest temperature it accepts. */
   readonly hottest: number;
@@ -125,45 +125,45 @@ export interface IModel {
   /** Whether it reasons before it answers. */
   readonly reasons: boolean;
   readonly notes: readonly string[];
-  /** The cost of the last prompt with this model; may be empty. */
+  /** What the last prompt would cost with this model; may be empty. */
   readonly last: string;
-  /** Its measured speed for this user; may be empty. */
+  /** How fast it was for this user; may be empty. */
   readonly speed: string;
   /** The words of `%cmd models` that match it. */
   readonly words?: readonly string[];
 }
 
-/** Select the model of this session, like `%cmd use`. */
+/** Choose the model of this session, as `%cmd use` does. */
 export interface ISetModel {
   /** An id or an alias. */
   readonly model: string;
-  /** Whether to save it in the user's settings. */
+  /** Whether it is saved in the user's settings. */
   readonly save?: boolean;
 }
 
-/** Switch to a thread of this session, a stored one or a new one, like `%cmd thread`. */
+/** Continue a conversation, as `%cmd thread` does: one of this session, one of the history, or a new one. */
 export interface ISetThread {
   readonly thread: string;
 }
 
-/** Report the order of the cells in the document whenever it changes. */
+/** Report the order of the cells in the document, whenever it changes. */
 export interface ISetOrder {
   readonly notebook: string;
   /** The ids of all cells, from top to bottom. */
   readonly cells: readonly string[];
 }
 
-/** Continue in a new thread that shares everything up to a turn, like `%cmd fork`. */
+/** Continue in a new conversation that shares everything up to a turn. */
 export interface IFork {
-  /** The thread to fork, one of this session. */
+  /** The conversation of this session to fork. */
   readonly thread: string;
   /** The last shared turn. */
   readonly turn: number;
-  /** The name of the new thread. */
+  /** The name of the new one. */
   readonly name: string;
 }
 
-/** The action is done. */
+/** The request was carried out. */
 export interface IDone {
   /** The new state in a few words; may be empty. */
   readonly said: string;
@@ -174,9 +174,9 @@ export interface IGetTree {
   readonly notebook: string;
 }
 
-/** The conversations of a notebook, each fork under its parent. */
+/** The conversations of a notebook, each fork under its origin. */
 export interface ITree {
-  /** The current thread. */
+  /** The current conversation. */
   readonly current: string;
   readonly threads: readonly IThread[];
 }
@@ -184,7 +184,7 @@ export interface ITree {
 /** A conversation and its forks. */
 export interface IThread {
   readonly name: string;
-  /** Whether it is in this session; others are in the history, and `set_thread` loads them. */
+  /** Whether it belongs to this session; others are in the history, and `set_thread` loads them. */
   readonly live: boolean;
   /** The number of first turns that it shares with its parent. */
   readonly shared: number;
@@ -195,11 +195,11 @@ export interface IThread {
 /** A turn as a line of the tree. */
 export interface ITurn {
   readonly turn: number;
-  /** The cell of the turn; `null` if cells have no ids. */
+  /** The cell that sent it; `null` if cells have no ids. */
   readonly cell_id: string | null;
-  /** Its start, on one line. */
+  /** The beginning of the prompt, on one line. */
   readonly prompt: string;
-  /** The start of the answer; empty if there is none. */
+  /** The beginning of the answer; empty if there is none. */
   readonly answer: string;
   readonly model: string | null;
   readonly cost: string;
@@ -208,23 +208,23 @@ export interface ITurn {
   readonly versions: number;
   readonly active: number | null;
   readonly stale: boolean;
-  /** Whether no earlier turn is sent with it. */
+  /** Whether it starts a new thread: nothing before it is sent. */
   readonly anew: boolean;
 }
 
-/** Request the usage of a notebook in this session. */
+/** Request what a notebook spent in this session. */
 export interface IGetUsage {
   readonly notebook: string;
 }
 
-/** The usage of a notebook in this session. */
+/** What a notebook spent in this session. */
 export interface IUsage {
   /** By model, most requests first. */
   readonly rows: readonly IUsageRow[];
   readonly total: IUsageRow;
   /** For a plot, oldest first. */
   readonly points: readonly IUsagePoint[];
-  /** Requests of unknown cost, which the points do not include. */
+  /** The number of requests of unknown cost, which the points do not include. */
   readonly unknown: number;
 }
 
@@ -233,14 +233,14 @@ export interface IUsageRow {
   /** `all` in the total. */
   readonly model: string;
   readonly requests: number;
-  /** The number that were refused or broke off. */
+  /** The requests that were rejected or broken off. */
   readonly failed: number;
   readonly tokens_in: string;
   readonly tokens_out: string;
   readonly cost: string;
 }
 
-/** The spending when a request had ended. */
+/** The spending after a request. */
 export interface IUsagePoint {
   /** ISO 8601, UTC. */
   readonly sent_at: string;
@@ -250,7 +250,7 @@ export interface IUsagePoint {
   readonly tokens: number;
 }
 
-/** Search the prompts and answers of all notebooks. */
+/** Search the prompts and answers of all notebooks for words. */
 export interface ISearch {
   readonly text: string;
 }
@@ -260,16 +260,16 @@ export interface IFound {
   readonly turns: readonly IFoundTurn[];
 }
 
-/** A matching turn. */
+/** A turn that was found. */
 export interface IFoundTurn {
-  /** Its id in the history, for `%cmd sent`. */
+  /** Its id in the history, which `%cmd sent` accepts. */
   readonly id: string;
-  /** The matching passage, with the words between `**`. */
+  /** The matching excerpt, with the words between `**`. */
   readonly snippet: string;
   /** The whole prompt, to insert into a cell. */
   readonly prompt: string;
   readonly thread: string | null;
-  /** Path of its notebook; may be empty. */
+  /** The path of its notebook; may be empty. */
   readonly notebook: string;
   readonly cell_id: string | null;
   readonly model: string;
@@ -287,7 +287,7 @@ export interface IGetVersions {
 export interface IVersions {
   readonly thread: string;
   readonly turn: number;
-  /** The active version; `null`: none. */
+  /** The number of the active version; `null` if there is none. */
   readonly active: number | null;
   readonly versions: readonly IVersion[];
 }
@@ -321,7 +321,7 @@ export interface IDiff {
 
 /** A piece of a comparison. */
 export interface IPiece {
-  /** Unchanged, removed or added. */
+  /** Whether it is unchanged, removed or added. */
   readonly kind: '=' | '-' | '+';
   readonly text: string;
 }
@@ -342,34 +342,34 @@ export interface IGetAnswer {
 /** The active answer of a cell. */
 export interface IAnswer {
   readonly version: number;
-  /** As the model wrote it. */
+  /** The text as the model wrote it. */
   readonly markdown: string;
   /** The contents of its code blocks, in order. */
   readonly code: readonly string[];
-  /** The code blocks as the text of one new cell; empty if there are none. */
+  /** The code blocks as the source of one new cell; empty if there are none. */
   readonly one_cell: string;
-  /** The outputs of the cell with this answer, in nbformat, with the reasoning if the settings show it. */
+  /** The outputs of the cell for this answer, in nbformat, with the reasoning if the settings show it. */
   readonly outputs: readonly IOutput[];
 }
 
-/** An output as notebooks save it. */
+/** An output as a notebook saves it. */
 export interface IOutput {
   readonly output_type: 'display_data';
   /** By MIME type. */
   readonly data: Readonly<Record<string, string>>;
-  /** As in `metadata_schema.json`, under `cc_jupyter`. */
+  /** The metadata of `metadata_schema.json`, under `cc_jupyter`. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Request the stale cells and the cost of running them again. */
+/** Request the stale cells, and what running them again would cost. */
 export interface IGetRefreshPlan {
   readonly notebook: string;
 }
 
-/** The stale cells in the order in which they must run. */
+/** The stale cells in the order in which they have to run. */
 export interface IRefreshPlan {
   readonly cells: readonly IRefreshCell[];
-  /** The cost of all of them, in the format of sums; mostly an estimate. */
+  /** The cost of all of them as a sum, mostly estimated. */
   readonly cost: string;
 }
 
@@ -382,7 +382,7 @@ export interface IRefreshCell {
   readonly cost: string;
 }
 
-/** Stop the request of a cell, exactly like an interrupt of the kernel. */
+/** Stop the requests of a cell, exactly as an interrupt of the kernel does. */
 export interface IStop {
   readonly cell_id: string;
 }
