@@ -15,13 +15,14 @@ from cc_jupyter.core.errors import ProviderError
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
-from cc_jupyter.core.text import new_id, pluralize
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
 
 if TYPE_CHECKING:
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
     from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.reservation import Reservation
 
@@ -39,8 +40,8 @@ class TurnRecorder:
     ----------
     stream
         Sends the request; its events are added here.
-    replies
-        The replies of the session so far; the new one is appended.
+    budget_guard
+        Counts the cost of the reply.
     """
 
     reply: Reply
@@ -52,7 +53,7 @@ class TurnRecorder:
         reservation: Reservation,
         stream: RequestStream,
         history: History,
-        replies: list[Reply],
+        budget_guard: BudgetGuard,
     ) -> None:
         self.stream = stream
         self._prepared = prepared
@@ -60,9 +61,9 @@ class TurnRecorder:
         self._slot = reservation.slot
         self._budget_watcher = reservation.budget_watcher
         self._history = history
-        self._replies = replies
+        self._budget_guard = budget_guard
         self._sent_at = history.now()
-        self._turn_id = new_id()
+        self._turn_id = reservation.turn_id
         self._stale: list[int] = []
         self.builder = ReplyBuilder(beginning=prepared.beginning)
         self.builder.notices.extend(prepared.spec.notices)
@@ -102,7 +103,7 @@ class TurnRecorder:
         reply = dataclasses.replace(reply, notices=(*reply.notices, *filter(None, notices)))
         if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
             reply.error.reply = reply
-        self._replies.append(reply)
+        self._budget_guard.settle(self._turn_id, reply)
         self.reply = reply
 
     def _build_reply(self) -> Reply:
@@ -204,7 +205,7 @@ class TurnRecorder:
             return
         earlier = (
             reply.usage.input_tokens
-            for reply in reversed(self._replies)
+            for reply in reversed(self._budget_guard.replies)
             if reply.provenance.thread == thread.name and reply.usage.input_tokens
         )
         last_tokens = next(earlier, None)

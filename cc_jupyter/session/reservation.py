@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core.text import new_id
+
 if TYPE_CHECKING:
     from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.session.budget_guard import BudgetGuard, BudgetWatcher
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 class Reservation:
     """What one request holds while it is in flight."""
 
+    turn_id: str
     budget_watcher: BudgetWatcher | None
     """`None` if no budget applies."""
     place: int | None
@@ -24,17 +27,18 @@ class Reservation:
 
 
 def reserve(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Reservation:
-    """Check the budget, then open the turn's slot; a request over budget leaves no slot behind.
+    """Reserve the estimated cost, then open the turn's slot; over budget, no slot is opened.
 
     Raises
     ------
     OptionError
         The estimated cost exceeds the budget.
     """
-    budget_watcher = budget_guard.check(prepared)
+    turn_id = new_id()
+    budget_watcher = budget_guard.reserve(prepared, turn_id)
     thread, place = prepared.thread, prepared.place
     if thread is None:
-        return Reservation(budget_watcher, None, None)
+        return Reservation(turn_id, budget_watcher, None, None)
     if place is None:
         place = thread.open_slot(prepared.spec.turn_key, starts_new_thread=prepared.spec.new)
-    return Reservation(budget_watcher, place, thread.slots[place])
+    return Reservation(turn_id, budget_watcher, place, thread.slots[place])

@@ -187,7 +187,7 @@ class Session:
         stream = RequestStream(
             self.transport, prepared.request, prepared.endpoint, limits, zdr=prepared.zdr
         )
-        return TurnRecorder(prepared, reservation, stream, self.history, self.replies)
+        return TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
     @contextmanager
     def _recorded(

@@ -28,27 +28,33 @@ class Budget:
     usd: Decimal
     period: Period = "session"
 
-    def check(self, spent_usd: Decimal, estimate_usd: Decimal | None) -> None:
+    def check(
+        self, spent_usd: Decimal, reserved_usd: Decimal, estimate_usd: Decimal | None
+    ) -> None:
         """Raise an error if a request is likely to exceed the budget.
 
         Parameters
         ----------
+        reserved_usd
+            What other requests in flight are expected to cost.
         estimate_usd
             The estimated cost of the request; `None` if unknown, so the budget cannot be enforced.
 
         Raises
         ------
         OptionError
-            The estimate exceeds the budget, or there is none; nothing was sent.
+            The estimate exceeds what is left, or there is none; nothing was sent.
         """
         spent = f"{format_usd(spent_usd)} of {format_usd(self.usd)} per {self.period} spent so far"
+        if reserved_usd:
+            spent += f", {format_usd(reserved_usd)} reserved for requests in flight"
         if estimate_usd is None:
             raise OptionError(
                 f"the price of this model is unknown, so the budget cannot be enforced ({spent});"
                 " nothing was sent",
                 hint="choose a model with a known price, or %cmd budget off",
             )
-        if spent_usd + estimate_usd > self.usd:
+        if spent_usd + reserved_usd + estimate_usd > self.usd:
             raise OptionError(
                 f"the request is estimated at ~{format_usd(estimate_usd)} and would exceed the"
                 f" budget: {spent}; nothing was sent",

@@ -144,6 +144,15 @@ CREATE INDEX turn_conversation ON turn (conversation_id);
 
 _ZDR = "ALTER TABLE turn ADD COLUMN zdr INTEGER NOT NULL DEFAULT 0"
 
+_RESERVATION = """
+CREATE TABLE reservation (
+    turn_id TEXT PRIMARY KEY,
+    notebook TEXT NOT NULL,
+    usd TEXT NOT NULL,
+    expires_at TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
 
 def m001_first(connection: sqlite3.Connection) -> None:
     """Create the tables: turns, conversations, deduplicated contents and the search index."""
@@ -163,6 +172,11 @@ def m003_zdr(connection: sqlite3.Connection) -> None:
     connection.execute(_ZDR)
 
 
+def m004_reservation(connection: sqlite3.Connection) -> None:
+    """Create the table of money reserved for requests in flight, shared by all kernels."""
+    connection.execute(_RESERVATION)
+
+
 def rebuild_index(connection: sqlite3.Connection) -> None:
     """Rebuild the search index, without traces of removed turns."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
@@ -177,6 +191,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_first,
     m002_chains,
     m003_zdr,
+    m004_reservation,
 )
 """In order; the file's `user_version` is the number of migrations it has had."""
 
@@ -210,7 +225,9 @@ class Connection:
         """A notice for the user if a broken file was quarantined."""
         self._lock = threading.RLock()
         self._raw: sqlite3.Connection | None = None
-        self._opened: tuple[int, int] | None = None  # its identity: another file may get its name
+        self._opened: tuple[int, int] | None = None  # which file: another may get its name
+        self.files_opened = 0
+        """The number of different files opened so far: the path may come to name another one."""
         self._pid = os.getpid()
         with translate_errors(path):
             make_private(path.parent)
@@ -224,8 +241,16 @@ class Connection:
 
     def get(self) -> sqlite3.Connection:
         """Return the connection, opening the file if it is not open."""
+        if self._raw is not None and _identity(self.path) != self._opened:
+            self.close()  # writing to the removed file would fail or be lost
+            self.notice = (
+                "the history file was removed or replaced while this kernel was running; turns are"
+                " saved to the file that is there now"
+            )
         if self._raw is None:
-            self._opened = _create(self.path)
+            opened = _create(self.path)
+            self.files_opened += opened != self._opened
+            self._opened = opened
             self._raw = _open(self.path)
         return self._raw
 
