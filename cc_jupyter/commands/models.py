@@ -65,7 +65,7 @@ class ModelCommands:
             f"{len(rows)} of {len(every)} models; {note}",
             columns=list(_figures(next(iter(every.values())))),
         )
-        return table.for_cell(shown=self._cell.ends_in_magic())
+        return table.for_cell(shown=self._cell.is_statement())
 
     def listed(self, settings: Settings, *, refresh: bool = False) -> tuple[ModelList, str]:
         """Return the provider's list, no older than an hour unless it cannot be had, and its age.

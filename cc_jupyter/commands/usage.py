@@ -185,7 +185,7 @@ class LedgerCommands:
         from cc_jupyter.usage.report import usage_table  # noqa: PLC0415  Decimal sums, seldom needed
 
         table = usage_table(by, self._ledger(by, period, here), caption=_period_text(period))
-        return table.for_cell(shown=self._cell.ends_in_magic())
+        return table.for_cell(shown=self._cell.is_statement())
 
     def _ledger(self, by: str, period: str, notebook: str | None) -> list[LedgerRow]:
         """Return the sums of a period, from the history or from this session."""
