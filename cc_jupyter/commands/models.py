@@ -63,7 +63,7 @@ class ModelCommands:
             f"{len(rows)} of {len(every)} models; {note}",
             columns=list(_figures(next(iter(every.values())))),
         )
-        return table.for_cell(shown=self._cell.ends_in_magic())
+        return table.for_cell(shown=self._cell.is_statement())
 
     def _list_note(self, settings: Settings, *, refresh: bool) -> str:
         """Return the age of the provider's list, fetched again if it is old or `refresh` is set.

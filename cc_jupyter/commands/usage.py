@@ -195,7 +195,7 @@ class UsageCommands:
             return plot_usage(usage_points(self._records(period, notebook=notebook)))
         rows = self._sums(by, period, notebook=notebook)
         table = usage_table(by, rows, caption=_PERIOD_TEXTS[period])
-        return table.for_cell(shown=self._cell.ends_in_magic())
+        return table.for_cell(shown=self._cell.is_statement())
 
     def budget(
         self,

@@ -220,7 +220,7 @@ class CellRunner:
         if not options.quiet:
             display = ReplyDisplay(self._cell, self._cell.token, "shown above")
         else:  # a bare line shows nothing; a variable shows the reply
-            token = self._cell.token if self._cell.ends_in_magic() else None
+            token = self._cell.token if self._cell.is_statement() else None
             display = ReplyDisplay(self._cell, token)
         reply = dataclasses.replace(reply, display=display)
         self._shell.user_ns["_cmd"] = reply

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
     from cc_jupyter.magics.cell_runner import CellRunner
+
+
+_HELP = re.compile(r"\s*(?:\w+\s*=\s*)?%cmd\s+ask\s.*\?\s*")
+"""A prompt on a line that IPython reads as a request for help."""
 
 
 @magics_class
@@ -136,6 +141,25 @@ def load(shell: InteractiveShell) -> None:
     PromptCell().add_to(manager.cleanup_transforms)
     CmdCompleter(shell, magics.choices, magics.profile).add()
     magics.comm_target.add()
+    _refuse_help(shell)
+
+
+def _refuse_help(shell: InteractiveShell) -> None:
+    """Raise if IPython has read a `%cmd ask …?` of the cell that loads the extension as help.
+
+    IPython transforms a whole cell before it runs the first line. Without an error, the prompt
+    would not be sent and the cell would succeed.
+    """
+    from IPython.core.error import UsageError  # noqa: PLC0415  loading the extension is light
+
+    history = shell.history_manager
+    typed = history.input_hist_raw[-1] if history is not None and shell.execution_count else ""
+    prompt = next((line for line in typed.splitlines() if _HELP.fullmatch(line)), None)
+    if prompt is not None:
+        raise UsageError(
+            f"`{prompt.strip():.80}` was not sent: the cell loads the extension, so IPython has"
+            " read the line as a request for help. The extension is loaded now: run the cell again"
+        )
 
 
 def unload(shell: InteractiveShell) -> None:

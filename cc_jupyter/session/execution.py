@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import os
 import sys
@@ -16,6 +17,8 @@ from cc_jupyter.render.plain import printer
 from cc_jupyter.render.sanitize import safe_terminal
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.config.settings import Settings
@@ -72,11 +75,18 @@ class ExecutionContext:
         code = (self._parent().get("content") or {}).get("code")
         return isinstance(code, str) and code.split(None, 1)[:1] == ["%%cmd"]
 
-    def ends_in_magic(self) -> bool:
-        """Return whether the last line is a bare `%cmd …`, whose value IPython displays."""
-        history = self._shell.history_manager
-        typed = history.input_hist_raw[-1] if history is not None else ""
-        return typed.rstrip().rpartition("\n")[2].split(None, 1)[:1] == ["%cmd"]
+    def is_statement(self) -> bool:
+        """Return whether the magic that runs is a statement by itself, not a value that is used.
+
+        IPython displays the value of such a statement; it compiles `x = %cmd …` to an assignment.
+        """
+        from executing import Source  # noqa: PLC0415  only commands need it
+
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001  the only way to the caller
+        while frame is not None and frame.f_globals is not self._shell.user_ns:
+            frame = frame.f_back
+        node = None if frame is None else Source.executing(frame).node
+        return node is None or isinstance(getattr(node, "parent", None), ast.Expr)
 
     def renderer(
         self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
