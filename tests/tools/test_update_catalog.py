@@ -263,7 +263,7 @@ def test_what_no_column_says_stays_and_is_named(run, catalog):
     assert entry(catalog, "gpt-6-sol") == entry(CATALOG, "gpt-6-sol")
 
 
-def test_many_kept_models_are_counted(run):
+def test_many_preserved_models_are_counted(run):
     rows = [
         f"{name} | {' | '.join([*found['rates'], '—', '—'][:4])}"
         for maker in tomllib.loads(CATALOG.read_text(encoding="utf-8"))["makers"]

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "Store", "open_store", "thread_names"]
 
 FILE = "history.db"
-_SHORTEST_PREFIX = 4
+_MIN_PREFIX_CHARS = 4
 
 
 def open_store(folder: Path | None = None) -> Store:
@@ -128,7 +128,7 @@ class Store:
 
     def turn(self, name: str) -> TurnRecord | None:
         """Return a turn by its id or the beginning of one; `None` if none or several match."""
-        if len(name) < _SHORTEST_PREFIX:
+        if len(name) < _MIN_PREFIX_CHARS:
             return None
         with self._file.reading() as connection:
             beginning = name.replace("%", "").replace("_", "")

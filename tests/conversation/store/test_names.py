@@ -1,4 +1,4 @@
-"""The names of stored threads, as a Tab reads them: nothing is made, moved or waited for."""
+"""The names of stored threads, as completion reads them: nothing is created, moved or awaited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where keys are kept: the keyring and a private file, and the CLI's login, which is only read."""
+"""Where keys are stored: the keyring and a private file; the CLI's login is only read."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_working_keyring_has_a_name(memory):
 
 
 @pytest.mark.parametrize("backend", [null.Keyring, fail.Keyring])
-def test_what_stands_in_for_a_missing_keyring_is_none(backend):
+def test_a_placeholder_for_a_missing_keyring_does_not_count(backend):
     with using(backend()):
         assert credentials.keyring_name() is None
         assert not credentials.save_in_keyring(KEY)

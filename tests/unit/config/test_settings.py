@@ -1,4 +1,4 @@
-"""Settings: who may set what, who comes first, and what is refused. One row of spec.md a test."""
+"""Settings: who may set them, which source wins, what is rejected; a test per row of spec.md."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_an_unknown_key_without_a_close_match_names_the_known_ones(config, tmp_p
     ],
 )
 @pytest.mark.parametrize("place", ["project", "config"])
-def test_an_ill_typed_key_names_file_key_and_kind(line, said, place, project, config):
+def test_an_ill_typed_setting_names_file_setting_and_type(line, said, place, project, config):
     folder = project(f"[tool.cc_jupyter]\n{line}" if place == "project" else "")
     path = folder / "pyproject.toml" if place == "project" else config(line)
     with pytest.raises(ConfigError) as error:

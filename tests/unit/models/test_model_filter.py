@@ -1,4 +1,4 @@
-"""Words choose models: part of a name, an ability, a window, a price."""
+"""Words filter models: part of a name, an ability, a window, a price."""
 
 from __future__ import annotations
 

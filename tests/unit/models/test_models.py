@@ -1,4 +1,4 @@
-"""Which model is meant and where it is served; a question to the provider only if nobody knows."""
+"""Which model is meant and where it is served; the provider is queried only if no list has it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_ids_are_never_normalised(models, default_host):
     ("name", "endpoint"),
     [("my-own", "/chat/completions"), ("claude-my-own", "/messages")],
 )
-def test_on_another_host_an_unlisted_model_is_sent_as_it_stands(
+def test_on_another_host_an_unlisted_model_is_sent_unchanged(
     name, endpoint, provider, models, host
 ):
     for _ in range(3):
@@ -141,7 +141,7 @@ def test_a_list_comes_before_the_price_table(provider, models, default_host):
     assert models.find(KNOWN, default_host).endpoint == "/messages"
 
 
-def test_each_base_url_has_a_list_of_its_own(provider, models, host):
+def test_each_base_url_has_its_own_list(provider, models, host):
     with Provider(models=[entry("only/here", "x", 1, ("/messages",))]) as other:
         there = Endpoint(f"{other.base_url}/v1", Key(KEY, "test"), "localhost:2")
         assert models.find("only/here", there).endpoint == "/messages"

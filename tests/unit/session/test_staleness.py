@@ -1,4 +1,4 @@
-"""Stale answers: what changed under them, what has to run again, at what likely cost."""
+"""Stale answers: what changed, what has to run again, and the estimated cost."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ def test_all_requests_of_a_cell_are_counted(session):
     assert step.expected.requests == 3
 
 
-def test_a_model_that_no_list_knows_is_of_unknown_cost_and_nobody_is_asked(session):
+def test_an_unlisted_model_has_an_unknown_cost_and_no_request_is_sent(session):
     user_ns = {"x": 1}
     for cell in "ab":
         run(session, cell, values=put_in(user_ns, "x"))

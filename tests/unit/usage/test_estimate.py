@@ -1,4 +1,4 @@
-"""Estimates: what a prompt will take, whether it fits, and what it may cost."""
+"""Estimates: the tokens of a prompt, whether it fits, and what it may cost."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_an_error_that_says_by_how_much():
 
 
 @pytest.mark.parametrize(("window", "left", "said"), [(500, 3, "1 oldest turn"), (110, 1, "2 old")])
-def test_trimming_leaves_the_oldest_turns_out_and_says_so(window, left, said):
+def test_trimming_leaves_the_oldest_turns_out_with_a_notice(window, left, said):
     trimmed, notice = trim_to_window(LONG, window, Calibration(), trim=True)
     assert trimmed.messages == LONG.messages[-left:]
     assert trimmed.system == LONG.system
@@ -136,7 +136,7 @@ def test_from_80_percent_on_it_says_how_much_is_used(spent, note):
     assert note is None or note in said
 
 
-def test_budgets_of_days_and_notebooks_are_kept_and_removed():
+def test_budgets_of_days_and_notebooks_are_saved_and_removed():
     assert load_budget("a") is None
     save_budget(Budget(Decimal(1), "day"), "a")
     assert load_budget("b") == Budget(Decimal(1), "day")

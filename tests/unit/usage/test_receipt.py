@@ -1,4 +1,4 @@
-"""Sums of money in words, and the paragraph for a paper."""
+"""Sums of money as text, and the paragraph for a paper."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNKNOWN = replace(KNOWN, group="n", failed=1, interrupted=2, unknown_tokens=1, u
         (LedgerRow("m", unknown_cost=1), "1 request of unknown cost"),
     ],
 )
-def test_a_sum_keeps_reported_estimated_and_unknown_apart(row, said):
+def test_a_sum_lists_reported_estimated_and_unknown_separately(row, said):
     assert format_sum(row) == said
 
 
