@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 def saved_outputs(
     record: TurnRecord, *, reasoning: bool = True, remote_images: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the outputs that a cell has when this answer counts, as nbformat writes them.
+    """Return the outputs of a cell whose active answer this is, in nbformat.
 
     Parameters
     ----------
     reasoning, remote_images
-        As the settings have them.
+        The values of these settings.
     """
-    sheet = _RecordingPublisher()
-    screen = Screen(cast("InteractiveShell", sheet), remote_images=remote_images)
+    publisher = _RecordingPublisher()
+    screen = Screen(cast("InteractiveShell", publisher), remote_images=remote_images)
     renderer = NotebookRenderer(screen, label="", reasoning=reasoning, owns_cell=True)
     renderer.finish(record.reply)
-    return sheet.outputs
+    return publisher.outputs
 
 
 class _RecordingPublisher:
@@ -55,8 +55,8 @@ class _RecordingPublisher:
         self.display_pub = self
         self.outputs: list[dict[str, Any]] = []
 
-    def publish(self, *, data: dict[str, str], metadata: dict[str, Any], **_: Any) -> None:  # noqa: ANN401  where it would go
-        """Take an output."""
+    def publish(self, *, data: dict[str, str], metadata: dict[str, Any], **_: Any) -> None:  # noqa: ANN401  the target
+        """Record an output."""
         self.outputs.append({"output_type": "display_data", "data": data, "metadata": metadata})
 
 
@@ -153,12 +153,12 @@ def version_rows(
 
 
 def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[str, Any]:
-    """Return the answer of a cell that counts, and what the cell shows of it.
+    """Return the active answer of a cell and the outputs that show it.
 
     Raises
     ------
     OptionError
-        None counts.
+        No answer is active.
     """
     turn = slot.turn
     if turn is None:
@@ -180,8 +180,8 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
     }
 
 
-_MOST_STORED = 30
-"""The number of earlier conversations shown, newest first."""
+_MAX_STORED = 30
+"""The highest number of earlier conversations shown, newest first."""
 
 
 @dataclass(slots=True)
@@ -234,7 +234,7 @@ class Tree:
         store = self._session.history.store
         stored = [each for each in store.threads() if each.notebook == self._notebook]
         for summary in [each for each in stored if each.conversation_id not in self._nodes][
-            :_MOST_STORED
+            :_MAX_STORED
         ]:
             record = store.load_conversation(summary.conversation_id)
             if record is None or self._is_back(record.id, record.name, record.forked_from):

@@ -89,7 +89,7 @@ def test_help_stays_help(notebook, code):
     run = notebook.check(code)
     (page,) = run.reply["payload"]
     # two marks show the source, as everywhere
-    said = "Ask a language model" if "??" in code else "the text of the cell is the prompt"
+    said = "Ask a language model" if "??" in code else "send the text of the cell as a prompt"
     assert said in page["data"]["text/plain"]
     assert not notebook.posts
 
