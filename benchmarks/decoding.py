@@ -16,6 +16,7 @@ from support.provider.burst import parse, stream
 from support.provider.script import Body
 
 from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.sse import frame
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.events import TextDelta
 
@@ -104,7 +105,8 @@ def _timed(decode: Callable[[], str], *, checked: bool = True) -> Callable[[], f
 
 def _ours(endpoint: ApiPath, chunks: list[bytes]) -> str:
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
-    events = (event for chunk in chunks for event in reader.read(chunk))
+    events: list[object] = []
+    frame(chunks, lambda part: events.extend(reader.read(part)))
     return "".join([event.text for event in events if type(event) is TextDelta])
 
 
