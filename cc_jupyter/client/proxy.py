@@ -109,8 +109,6 @@ def is_excepted(host: str, port: int, no_proxy: str) -> bool:
 
 
 def _names(entry: str, host: str, port: int) -> bool:
-    if entry == "*":
-        return True
     address = _address(host)
     if "/" in entry:
         return address is not None and _is_in_network(address, entry)
@@ -120,6 +118,8 @@ def _names(entry: str, host: str, port: int) -> bool:
             if int(number) != port:
                 return False
             entry = name
+    if entry == "*":
+        return True
     if address is not None:
         return address == _address(entry.removeprefix("[").removesuffix("]"))
     domain = entry.removeprefix("*").removeprefix(".").rstrip(".")
@@ -157,7 +157,7 @@ def split_proxy(proxy: str) -> SplitResult:
         raise ValueError("it is no address") from None
     if "@" in f"{parts.path}{parts.query}{parts.fragment}":
         raise ValueError("write the characters /, ? and # of its password as %2F, %3F and %23")
-    if not host:
+    if not host or len(host.split()) != 1:
         raise ValueError("it names no host")
     try:
         parts.port  # noqa: B018  reading it checks it
@@ -193,7 +193,7 @@ def _read_proxy(proxy: str, context: ssl.SSLContext) -> httpx.Proxy:
     try:  # without the login: httpx repeats the address it cannot read
         return httpx.Proxy(address, auth=login, ssl_context=own_tls)
     except httpx.InvalidURL:
-        raise _unusable_proxy("its host is no name") from None
+        raise _unusable_proxy("it names no host") from None
 
 
 def _unusable_proxy(reason: str) -> ConfigError:

@@ -112,14 +112,15 @@ class TraceHook:
             case "setup_socks5_connection.complete" | "setup_socks5_connection.failed":
                 self._stop_watchdog()
             case "send_request_headers.started":
-                self._on_send(info["request"].method)
+                self._on_send(info["request"])
             case "receive_response_headers.started" if self.sent and not self.connected:
                 self.answered = self._any_byte_came()
 
-    def _on_send(self, method: bytes) -> None:
+    def _on_send(self, request: Any) -> None:  # noqa: ANN401  httpcore's request
         self._raise_if_abandoned()
-        if method == b"CONNECT":
+        if request.method == b"CONNECT":
             self._limit_io(CONNECT_TIMEOUT_S)
+            _bracket_ipv6(request)
             return
         self._limit_io(self._idle_timeout_s)
         self.sent = True
@@ -188,6 +189,15 @@ class TraceHook:
         if self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
+
+
+def _bracket_ipv6(connect: Any) -> None:  # noqa: ANN401  httpcore's request
+    """Write an IPv6 address as a CONNECT needs it (RFC 9110, 9.3.6); httpcore 1.0.9 does not."""
+    bare = connect.url.target
+    host, _, port = bare.rpartition(b":")
+    if b":" in host and not host.startswith(b"["):
+        connect.url.target = target = b"[%b]:%b" % (host, port)
+        connect.headers = [(name, target if it == bare else it) for name, it in connect.headers]
 
 
 def _is_goodbye(record: bytes) -> bool:
