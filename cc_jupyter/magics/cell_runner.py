@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.commands.code import CodeCommands, one_cell
-from cc_jupyter.commands.history import KeptCommands
-from cc_jupyter.commands.login import LoginCommands
-from cc_jupyter.commands.models import ModelCommands
-from cc_jupyter.commands.registry import Commands
-from cc_jupyter.commands.threads import ThreadCommands, TurnCommands
-from cc_jupyter.commands.usage import LedgerCommands
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.text import check_prompt
-from cc_jupyter.frontend.picker.command import PickCommand
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
@@ -31,6 +24,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.commands.registry import Commands
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.session.prepare import PreparedRequest
@@ -55,7 +49,20 @@ class CellRunner:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
-        code = CodeCommands(shell, self._ask_raw)
+
+    @functools.cached_property
+    def _commands(self) -> Commands:
+        """The commands; most sessions ask before they run one, so the first `%cmd` loads them."""
+        from cc_jupyter.commands.code import CodeCommands  # noqa: PLC0415
+        from cc_jupyter.commands.history import KeptCommands  # noqa: PLC0415
+        from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
+        from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
+        from cc_jupyter.commands.registry import Commands  # noqa: PLC0415
+        from cc_jupyter.commands.threads import ThreadCommands, TurnCommands  # noqa: PLC0415
+        from cc_jupyter.commands.usage import LedgerCommands  # noqa: PLC0415
+        from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
+
+        code = CodeCommands(self._shell, self._ask_raw)
         models = ModelCommands(self.session, self._cell).by_name
         threads = ThreadCommands(self.session, self._cell).by_name
         pick = PickCommand(self.session, self._cell, models["models"], threads["thread"])
@@ -72,7 +79,7 @@ class CellRunner:
             "fix": code.fix,
             "continue": self._continue,
         }
-        self._commands = Commands(self.session, others)
+        return Commands(self.session, others)
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
@@ -236,6 +243,8 @@ class CellRunner:
 
     def _insert(self, reply: Reply) -> None:
         """Insert the code of an answer as one new cell below; do not run it."""
+        from cc_jupyter.commands.code import one_cell  # noqa: PLC0415  only `-f code` needs it
+
         code = one_cell(reply.code)
         if code:
             self._shell.set_next_input(code)
