@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_EVENT_BYTES = 16 * 2**20
 """Of everything from one blank line to the next, comments and unknown fields included."""
+MAX_START_BYTES = 4096
 BOM = b"\xef\xbb\xbf"
 BEFORE_ANY_FORM = BOM + b" \t\r\n"
 """What may stand before the first byte that tells a stream from a document."""
@@ -48,6 +49,8 @@ class EventBatch:
     """The events that one chunk of the body completed; none: the chunk was a sign of life."""
 
     events: list[ServerSentEvent]
+    start: bytes = b""
+    """What the chunk brought of the body's first `MAX_START_BYTES`, to quote if nothing else."""
     is_cut: bool = False
     """Whether the body ended before the blank line that ends an event."""
     is_too_large: bool = False
@@ -73,8 +76,8 @@ def frame(chunks: Iterable[bytes], deliver: Callable[[BodyPart], None]) -> None:
         return
     events: list[ServerSentEvent] = []
 
-    def flush(*, is_cut: bool = False, is_too_large: bool = False) -> None:
-        deliver(EventBatch(events.copy(), is_cut, is_too_large))
+    def flush(start: bytes = b"", *, is_cut: bool = False, is_too_large: bool = False) -> None:
+        deliver(EventBatch(events.copy(), start, is_cut, is_too_large))
         events.clear()
 
     source = httpx.Response(200, headers=_HEADERS, stream=_EventBytes(head, chunks, flush))
@@ -115,17 +118,20 @@ class _EventBytes(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         broken_by: Exception | None = None
+        quotable_bytes = MAX_START_BYTES
         try:
             for chunk in self._all_chunks():
                 if whole := self._take(chunk):
                     yield whole
-                self._flush(is_too_large=self._is_too_large)
+                start = chunk[:quotable_bytes]
+                quotable_bytes -= len(start)
+                self._flush(start, is_too_large=self._is_too_large)
                 if self._is_too_large:
                     return
         except Exception as error:  # noqa: BLE001  raised below, after what came before it
             broken_by = error
         if self._pending:
-            yield _with_fields(bytes(self._pending)) + b"\n\n"
+            yield _with_fields(bytes(self._pending).removesuffix(b"\n")) + b"\n\n"
             self._flush(is_cut=True)
         if broken_by is not None:
             raise broken_by
