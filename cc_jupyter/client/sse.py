@@ -57,6 +57,7 @@ class EventBatch:
     """Whether the next event is larger than `MAX_EVENT_BYTES`; nothing more is read."""
 
 
+_SIGN_OF_LIFE = EventBatch([])
 BodyPart: TypeAlias = EventBatch | bytes
 """Bytes are a part of a body that is one document, not a stream of events."""
 
@@ -77,6 +78,9 @@ def frame(chunks: Iterable[bytes], deliver: Callable[[BodyPart], None]) -> None:
     events: list[ServerSentEvent] = []
 
     def flush(start: bytes = b"", *, is_cut: bool = False, is_too_large: bool = False) -> None:
+        if not (events or start or is_cut or is_too_large):
+            deliver(_SIGN_OF_LIFE)
+            return
         deliver(EventBatch(events.copy(), start, is_cut, is_too_large))
         events.clear()
 
@@ -101,7 +105,7 @@ def _head(chunks: Iterator[bytes], deliver: Callable[[BodyPart], None]) -> bytes
         head = head.lstrip(b"\r\n")
         if head.lstrip(BEFORE_ANY_FORM) or len(head) > _MAX_INDENT_BYTES:
             break
-        deliver(EventBatch([]))
+        deliver(_SIGN_OF_LIFE)
     return head
 
 
@@ -113,6 +117,7 @@ class _EventBytes(httpx.SyncByteStream):
         self._chunks = chunks
         self._flush = flush
         self._pending = bytearray()  # the event that has not ended yet
+        self._line_end = -1  # where its last whole line ends
         self._skip_lf = False  # the last chunk ended in CR: a LF that follows belongs to it
         self._is_too_large = False
 
@@ -151,12 +156,18 @@ class _EventBytes(httpx.SyncByteStream):
         pending = self._pending
         known = len(pending)
         pending += chunk
+        if self._line_end + _OVERLAP_BYTES < known and b"\n" not in chunk:
+            # within a long line: nothing can end here
+            self._is_too_large = len(pending) > MAX_EVENT_BYTES
+            return b""
         self._separate(max(0, known - _OVERLAP_BYTES))
         end = pending.rfind(b"\n\n", max(0, known - 1)) + 2
         whole = b""
         if end >= 2:  # noqa: PLR2004  a blank line was found
-            whole = self._bounded(bytes(pending[:end]))
+            with memoryview(pending) as view:
+                whole = self._bounded(bytes(view[:end]))
             del pending[:end]
+        self._line_end = pending.rfind(b"\n")
         if len(pending) - pending.endswith(b"\n") > MAX_EVENT_BYTES:
             self._is_too_large = True
         return whole
