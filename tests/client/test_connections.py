@@ -186,6 +186,17 @@ def test_no_redirect_is_followed_and_neither_key_nor_prompt_goes_there(status, p
         assert elsewhere.open_connections == 0
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["javascript:x", "//", "http://[bad", "http://user:pass@127.0.0.1:1/", "/", "", "\x80", "a b"],
+)
+def test_a_redirect_to_anywhere_is_a_status_and_no_address_is_read(location, provider, transport):
+    for status in (300, 302, 304, 305, 308):
+        provider.play(scripted.http(status, "", {"location": location}))
+        assert exchange_bytes(transport, chat(provider)) == (status, b"")
+    assert len(provider.requests) == 5
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_an_ipv6_address_is_reached_and_named_in_brackets(transport):
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
@@ -253,6 +264,11 @@ def test_a_server_that_takes_nothing_is_given_up_after_the_idle_limit(transport)
         b"\x15\x03\x01\x00\x02\x02\x28",
         b"HTTP/1.1 999999 X\r\n\r\n",
         b"\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",  # HTTP/2's greeting
+        b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18),  # its settings
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"\x00" * 100,
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000,
     ],
 )
 def test_what_is_no_http_is_an_error(answer, transport):
