@@ -168,15 +168,18 @@ def split_proxy(proxy: str) -> SplitResult:
     return parts
 
 
-def proxy_secrets() -> Iterator[str]:
-    """Return the names and passwords in the proxies of the environment, as they may be repeated."""
+def proxy_secrets(*, with_names: bool = True) -> Iterator[str]:
+    """Return the logins in the proxies of the environment, in the forms a server may repeat."""
     proxies = urllib.request.getproxies_environment()
     for proxy in filter(None, (proxies.get("https"), proxies.get("all"))):
         login = proxy.rpartition("@")[0].rpartition("://")[2]
         user, _, password = login.partition(":")
-        basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
-        secrets = (password, unquote(password), user, unquote(user))
-        yield from filter(None, (basic if login else "", *secrets))
+        plain = f"{unquote(user)}:{unquote(password)}"
+        if password:
+            yield from (base64.b64encode(plain.encode()).decode(), plain, login)
+            yield from (password, unquote(password))
+        if user and with_names:
+            yield from (user, unquote(user))
 
 
 def _read_proxy(proxy: str, context: ssl.SSLContext) -> httpx.Proxy:

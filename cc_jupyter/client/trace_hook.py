@@ -80,6 +80,11 @@ class TraceHook:
             self.abandoned = True
             return self._shut()
 
+    def raise_if_abandoned(self) -> None:
+        """Raise `AbandonedError` after `abandon`."""
+        if self.abandoned:
+            raise AbandonedError
+
     def hold(self, stream: Any) -> None:  # noqa: ANN401  httpcore's network stream, untyped in httpx
         """Remember the socket of a network stream."""
         with self._lock:
@@ -99,7 +104,7 @@ class TraceHook:
         """Take a report of httpx, such as `connection.connect_tcp.started`."""
         match step.partition(".")[2]:
             case "connect_tcp.started":
-                self._raise_if_abandoned()
+                self.raise_if_abandoned()
                 self.connected = True
             case "connect_tcp.complete" | "start_tls.complete":
                 self.hold(info["return_value"])
@@ -117,7 +122,7 @@ class TraceHook:
                 self.answered = self._any_byte_came()
 
     def _on_send(self, request: Any) -> None:  # noqa: ANN401  httpcore's request
-        self._raise_if_abandoned()
+        self.raise_if_abandoned()
         if request.method == b"CONNECT":
             self._limit_io(CONNECT_TIMEOUT_S)
             _bracket_ipv6(request)
@@ -146,10 +151,6 @@ class TraceHook:
         except OSError:
             return False
         return bool(head) and not (isinstance(sock, ssl.SSLSocket) and _is_goodbye(head))
-
-    def _raise_if_abandoned(self) -> None:
-        if self.abandoned:
-            raise AbandonedError
 
     def _limit_io(self, timeout_s: float) -> None:
         self.timeouts["read"] = self.timeouts["write"] = timeout_s

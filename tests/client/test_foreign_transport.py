@@ -164,6 +164,16 @@ def test_leaving_before_it_answers_drops_the_answer_unread():
     assert stream.closed_by
 
 
+def test_nothing_is_handed_to_it_for_a_call_that_was_left(monkeypatch):
+    inner = Recorded(answer(b"fine"))
+    monkeypatch.setattr(threading.Thread, "start", lambda _: None)
+    call = post("https://recorded.example/v1/x")
+    incoming = Transport(inner).send(call)
+    incoming.close()
+    incoming._run(call)
+    assert (inner.requests, incoming.sends) == ([], 0)
+
+
 def failing(error: Exception) -> Callable[[], httpx.Response]:
     def fail() -> httpx.Response:
         raise error
