@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TIMED_OUT = "timed_out"
 """The code of a `ConnectError` after silence: that request may be at work, and is not resent."""
 _DEAD_CONNECTION_ERRORS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError, UnreadableEncodingError)
 _PIECE_BYTES = 2**16
 _MAX_IDLE_CONNECTIONS = 8  # of one route
 _DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
@@ -85,7 +86,7 @@ Item: TypeAlias = ResponseStart | BodyPart | ResponseEnd | Interrupted
 
 def explain(error: BaseException, request: HttpRequest) -> BaseException:
     """Turn a network failure into a `ConnectError`; return any other exception unchanged."""
-    if not isinstance(error, httpx.HTTPError | httpx.InvalidURL | UnreadableEncodingError):
+    if not isinstance(error, _FAILURES):
         return error
     host = urlsplit(request.url).netloc
     hint = "check the network and the base URL (%cmd status)"
@@ -108,7 +109,7 @@ def explain(error: BaseException, request: HttpRequest) -> BaseException:
         case httpx.WriteTimeout():
             message = f"{host} accepted no data for {request.idle_timeout_s:g} s"
             code = TIMED_OUT
-        case httpx.LocalProtocolError() | httpx.InvalidURL():
+        case httpx.LocalProtocolError() | httpx.InvalidURL() | UnicodeEncodeError():
             # httpx quotes what it cannot send, and that may be the key
             message = f"the request to {host} has an address or a header that HTTP does not allow"
         case UnreadableEncodingError():

@@ -24,7 +24,7 @@ from support.plain_server import (
     until_head,
     wait_until,
 )
-from support.provider import Provider
+from support.provider import KEY, Provider
 
 from cc_jupyter.client.transport import (
     TIMED_OUT,
@@ -294,6 +294,15 @@ def test_an_early_answer_to_a_body_that_is_not_read_is_seen(provider, transport)
     answer = scripted.http(413, "too large", content_type="text/plain")
     provider.play(scripted.before_reading(), *answer)
     assert exchange_bytes(transport, chat(provider, body=bytes(8 * 2**20)))[0] == 413
+
+
+@pytest.mark.parametrize("value", [f"{KEY}\nx: y", f"{KEY}\r\n", f"{KEY}\0", f"{KEY}é"])
+def test_a_header_that_http_does_not_allow_is_not_quoted(value, provider, transport):
+    call = HttpRequest("POST", f"{provider.base_url}/v1/x", {"Authorization": value}, b"{}")
+    with pytest.raises(ConnectError, match="a header that HTTP does not allow") as error:
+        exchange_bytes(transport, call)
+    assert KEY not in f"{error.value} {error.value.__cause__} {error.value.__context__}"
+    assert provider.requests == []
 
 
 # ── time
