@@ -1,9 +1,9 @@
 """Sends one request, reads its answer as events, and repeats it where that is safe.
 
 Every way a request can end becomes events or one exception. A request that was refused, or that
-failed before any part of an answer arrived, raises and may be sent again, after a pause or with one
-repair that is announced. After the first event nothing is sent again: a broken answer ends in an
-`Error` event.
+failed before a response began, raises and may be sent again, after a pause or with one repair that
+is announced. Once a 2xx head has arrived nothing is sent again, for the answer is being paid for: a
+broken one ends in an `Error` event, or raises if no part of it came.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import math
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.provider_errors import classify
+from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
 from cc_jupyter.client.transport import (
     TIMED_OUT,
@@ -142,6 +144,10 @@ class RequestStream:
         self._zdr = zdr
         self._incoming: ResponseReader | None = None
         self._interrupted = False
+        self._is_accepted = False  # a 2xx head has arrived
+        self._has_resent = False  # silently, because a reused connection died
+        self.requests_sent = 0
+        """How many requests were sent to the server, repeats of every kind included."""
         self.answer_format = request.answer_format
         """The format of the last request: a refusal may fall back to a weaker one."""
         self.body = b""
@@ -173,10 +179,11 @@ class RequestStream:
                 yield from self._attempt(request)
             except ConnectError as error:
                 failure = error
-                wait_s = None if error.code == TIMED_OUT else backoff_s(tries)
+                is_final = self._is_accepted or error.code == TIMED_OUT
+                wait_s = None if is_final else backoff_s(tries)
             except _RefusedError as refused:
                 repair = None
-                if self._limits.max_retries:
+                if self._limits.max_retries and not self._is_accepted:
                     repair = repair_request(refused.refusal, request, self._request)
                 if repair is not None:
                     request, notice = repair
@@ -184,13 +191,14 @@ class RequestStream:
                     yield Notice(notice)
                     continue
                 failure = refused.refusal.error
-                wait_s = pause_s(refused.refusal, tries)
+                wait_s = None if self._is_accepted else pause_s(refused.refusal, tries)
             else:
                 return
             if wait_s is None or tries >= self._limits.max_retries:
                 raise failure
             tries += 1
-            attempt = f"try {tries} of {self._limits.max_retries}"
+            silent = ", after one silent repeat" if self._has_resent else ""
+            attempt = f"try {tries} of {self._limits.max_retries}{silent}"
             yield Notice(f"{failure}; sent again after {wait_s:.1f} s ({attempt})")
             yield from self._pause(wait_s)
 
@@ -203,7 +211,8 @@ class RequestStream:
             if self._interrupted:  # the interrupt came before there was a reader to wake
                 incoming.wake()
             head = yield from self._response_start(incoming, sent_s)
-            if head.status != 200:  # noqa: PLR2004  the one status with an answer
+            self._is_accepted = head.status // 100 == 2  # noqa: PLR2004
+            if head.status != HTTPStatus.OK:  # the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))
             form, events = request.answer_format, self._answer(incoming)
             yield from tool_call_as_text(events) if form and form.mode == "tool" else events
@@ -211,6 +220,8 @@ class RequestStream:
         finally:
             incoming.close(drain=finished)
             self._incoming = None
+            self.requests_sent += incoming.sends
+            self._has_resent = self._has_resent or incoming.sends > 1
 
     def _response_start(
         self, incoming: ResponseReader, sent_s: float
@@ -230,8 +241,8 @@ class RequestStream:
                     raise KeyboardInterrupt
                 case ResponseEnd(error=error):
                     raise error or ConnectError("the server closed without an answer")
-                case bytes():
-                    raise AssertionError("bytes before the head")
+                case bytes() | EventBatch():
+                    raise AssertionError("a body before its head")
 
     def _refusal(
         self, head: ResponseStart, incoming: ResponseReader
@@ -266,7 +277,7 @@ class RequestStream:
         while True:
             item = incoming.receive(TICK_S)
             now_s = monotonic()
-            if isinstance(item, bytes):
+            if isinstance(item, bytes | EventBatch):
                 last_byte_s = now_s
                 if self._interrupted:
                     incoming.close()  # accept nothing more; what has arrived is still read
@@ -339,7 +350,8 @@ class RequestStream:
             headers,
             body,
             idle_timeout_s=self._limits.idle_timeout_s,
-            resend_on_dead_connection=self._limits.max_retries > 0,
+            as_events=True,
+            resend_on_dead_connection=self._limits.max_retries > 0 and not self._has_resent,
         )
 
     def _pause(self, wait_s: float) -> Iterator[StreamEvent]:

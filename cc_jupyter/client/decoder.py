@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cc_jupyter.client.parsing import as_text, parse_json, sanitize_message
 from cc_jupyter.client.provider_errors import has_error, read_envelope
-from cc_jupyter.client.sse import BOM, MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
+from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
 from cc_jupyter.core.events import Error, Notice, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.client.sse import ServerSentEvent
+    from cc_jupyter.client.sse import BodyPart, EventBatch
     from cc_jupyter.core.events import StopReason, StreamEvent
 
 
@@ -108,20 +108,17 @@ def stop_event(
 
 
 _DONE = "[DONE]"
-_BEFORE_ANY_FORM = BOM + b" \t\r\n"
 
 
 class AnswerReader:
-    """Reads one answer: `read` each chunk, then `close`.
+    """Reads one answer: `read` each part of its body, then `close`.
 
     The events given end with exactly one `Stop` or `Error`; after it nothing more is given.
     """
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._sse = SseDecoder()
         self._document: bytearray | None = None  # the body so far, if it is no stream
-        self._sniffed = False
         self._understood = False
         self._lost = 0  # events that were no JSON
         self._first_lost: str | None = None  # the first of them, as far as it is fit to show
@@ -138,16 +135,16 @@ class AnswerReader:
         """Whether only usage or the end mark can still come."""
         return self._decoder.stopped
 
-    def read(self, chunk: bytes) -> Iterator[StreamEvent]:
-        """Return the events that `chunk` completes."""
+    def read(self, part: BodyPart) -> Iterator[StreamEvent]:
+        """Return the events that a part of the body completes."""
         if self.done:
             return
-        if not self._sniffed:
-            self._sniff(chunk)
-        if self._document is None:
-            yield from self._events(self._sse.decode(chunk))
+        if not isinstance(part, bytes):
+            yield from self._batch(part)
             return
-        self._document += chunk
+        if self._document is None:
+            self._document = bytearray()
+        self._document += part
         if len(self._document) > MAX_EVENT_BYTES:
             yield from self._fail(f"the answer is one document of over {MAX_EVENT_BYTES >> 20} MB")
 
@@ -155,35 +152,21 @@ class AnswerReader:
         """Return what the end of the body completes; here a missing end shows."""
         if self.done:
             return
-        if self._document is None:
-            yield from self._events(self._sse.flush(), cut=True)
-        else:
+        if self._document is not None:
             yield from self._whole(
-                self._document.lstrip(_BEFORE_ANY_FORM).decode("utf-8", "replace")
+                self._document.lstrip(BEFORE_ANY_FORM).decode("utf-8", "replace")
             )
         if not self.done:
             yield from self._end(end_seen=False)
 
-    def _sniff(self, chunk: bytes) -> None:
-        """Decide by the first byte: no line of a stream starts with a brace or a bracket."""
-        start = chunk.lstrip(_BEFORE_ANY_FORM)[:1]
-        if start:
-            self._sniffed = True
-            if start in b"{[<":
-                self._document = bytearray()
-
-    def _events(
-        self, framed: Iterator[ServerSentEvent], *, cut: bool = False
-    ) -> Iterator[StreamEvent]:
-        """Read what was framed; `cut`: the body ended before the event did."""
-        try:
-            for name, data in framed:
-                yield from self._event(name, data, cut=cut)
-                if self._decoder.finished and not self.done:
-                    yield from self._end(end_seen=True)
-                if self.done:
-                    return
-        except EventTooLargeError:
+    def _batch(self, batch: EventBatch) -> Iterator[StreamEvent]:
+        for name, data in batch.events:
+            yield from self._event(name, data, cut=batch.is_cut)
+            if self._decoder.finished and not self.done:
+                yield from self._end(end_seen=True)
+            if self.done:
+                return
+        if batch.is_too_large:
             yield from self._fail(f"one event of the answer is over {MAX_EVENT_BYTES >> 20} MB")
 
     def _event(self, name: str, data: str, *, cut: bool) -> Iterable[StreamEvent]:

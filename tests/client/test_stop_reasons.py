@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.recordings import ENDPOINTS, events_of, outcome_of
+from support.recordings import ENDPOINTS, events_of, outcome_of, read_chunks
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
@@ -90,7 +90,7 @@ def test_the_word_error_is_an_error(wire, word):
 
 def reader_after(wire: str, *bodies: object) -> AnswerReader:
     reader = AnswerReader(WIRE_FORMATS[ENDPOINTS[wire]].decoder())
-    list(reader.read(sse(*bodies)))
+    read_chunks(reader, [sse(*bodies)])
     return reader
 
 
@@ -130,5 +130,5 @@ def test_a_reason_beside_text_does_not_mean_that_the_answer_is_over():
 )
 def test_an_answer_has_begun_when_anything_of_it_has_come(body, began):
     reader = AnswerReader(WIRE_FORMATS[ENDPOINTS["openai"]].decoder())
-    list(reader.read(body))
+    read_chunks(reader, [body])
     assert reader.began is began

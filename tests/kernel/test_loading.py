@@ -60,7 +60,17 @@ def test_loading_is_silent_and_light(fresh_kernel):
     assert run.shown == []
     assert len(modules) < 40, modules
     assert len([name for name in modules if name.startswith("cc_jupyter")]) <= 12, modules
-    heavy = {"httpx", "httpcore", "ipywidgets", "anyio", "rich", "pandas", "tomllib"}
+    heavy = {
+        "httpx",
+        "httpx_sse",
+        "httpcore",
+        "h11",
+        "ipywidgets",
+        "anyio",
+        "rich",
+        "pandas",
+        "tomllib",
+    }
     assert not heavy & set(modules)
     assert {name for name in modules if not name.startswith(("cc_jupyter", "IPython."))} == set()
     assert threads == 0
