@@ -20,8 +20,8 @@ from cc_jupyter.client.parsing import (
     with_extra,
 )
 from cc_jupyter.client.structured_output import anthropic_fields, with_instruction
-from cc_jupyter.client.token_counts import CountReader, UsageReader
-from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta, Usage
+from cc_jupyter.client.token_counts import UsageReader
+from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_TOKENS = 8_192
 LARGEST_MAX_TOKENS = 64_000
-_PROMPT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-_CACHE_AGES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 def encode(request: Request) -> dict[str, Any]:
@@ -112,7 +110,7 @@ class AnthropicDecoder:
     def __init__(self) -> None:
         self.finished = False
         self._speech = TextAssembler(think_tags=False)
-        self._figures = UsageReader(_usage, _PROMPT, "output_tokens")
+        self._figures = UsageReader()
         self._calls: list[_Call] = []
         self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind
         self._word: str | None = None
@@ -140,7 +138,8 @@ class AnthropicDecoder:
             case "message_start":
                 events = self._first_counts(member(body, "message", "usage"))
             case "message_delta":
-                events = (*self._stop(body.get("delta")), *self._figures.report(body.get("usage")))
+                counts = self._figures.report(body.get("usage"), body)
+                events = (*self._stop(body.get("delta")), *counts)
             case "message_stop":
                 self.finished = True
             case "message":
@@ -168,7 +167,7 @@ class AnthropicDecoder:
             yield from self._block(index, block)
             yield from self._close(self._open.get(as_text(index)))
         yield from self._stop(body)
-        yield from self._figures.report(body.get("usage"))
+        yield from self._figures.report(body.get("usage"), body)
         self.finished = True
 
     def _stop(self, delta: object) -> Iterator[StreamEvent]:
@@ -238,22 +237,3 @@ class AnthropicDecoder:
         if isinstance(usage, dict):
             known = {name: value for name, value in usage.items() if name != "output_tokens"}
             yield from self._figures.report(known)
-
-
-def _usage(usage: dict[str, Any], tally: CountReader) -> Usage:
-    """Count the whole prompt: on this wire `input_tokens` leaves out what the cache served."""
-    uncached = tally.count(usage.get("input_tokens"))
-    read = tally.count(usage.get("cache_read_input_tokens"))
-    written = tally.count(usage.get("cache_creation_input_tokens"))
-    if written is None:
-        by_age = [tally.count(member(usage, "cache_creation", age)) for age in _CACHE_AGES]
-        written = sum(tokens or 0 for tokens in by_age) or None
-    output = tally.count(usage.get("output_tokens"))
-    thinking = member(usage, "output_tokens_details", "thinking_tokens")
-    return Usage(
-        input_tokens=None if uncached is None else uncached + (read or 0) + (written or 0),
-        output_tokens=output,
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=tally.part(thinking, output),
-    )

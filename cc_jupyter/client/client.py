@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.provider_errors import classify
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
+from cc_jupyter.client.token_counts import with_header_cost
 from cc_jupyter.client.transport import (
     TIMED_OUT,
     HttpRequest,
@@ -148,6 +149,8 @@ class RequestStream:
         """The body of the last request sent."""
         self.body_sha256 = ""
         """The digest of `body`."""
+        self.reached_server = False
+        """Whether any part of a request has been sent."""
 
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
@@ -205,10 +208,12 @@ class RequestStream:
             head = yield from self._response_start(incoming, sent_s)
             if head.status != 200:  # noqa: PLR2004  the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))
-            form, events = request.answer_format, self._answer(incoming)
+            form = request.answer_format
+            events = with_header_cost(head.headers, self._answer(incoming))
             yield from tool_call_as_text(events) if form and form.mode == "tool" else events
             finished = True
         finally:
+            self.reached_server |= not incoming.connecting
             incoming.close(drain=finished)
             self._incoming = None
 

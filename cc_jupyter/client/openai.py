@@ -22,8 +22,8 @@ from cc_jupyter.client.parsing import (
     with_extra,
 )
 from cc_jupyter.client.structured_output import openai_fields, with_instruction
-from cc_jupyter.client.token_counts import CountReader, UsageReader
-from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta, Usage
+from cc_jupyter.client.token_counts import MESSAGE_MEMBERS, UsageReader
+from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +134,7 @@ class OpenAIDecoder:
         self.stopped = False
         self._speech = TextAssembler(think_tags=True)
         self._calls = ToolCalls()
-        self._figures = UsageReader(_usage, ("prompt_tokens",), "completion_tokens")
+        self._figures = UsageReader()
         self._index: int | None = None
         self._word: str | None = None
         self._refused = False
@@ -158,8 +158,10 @@ class OpenAIDecoder:
             # beside text it is no sign of the end: some relays write it into every chunk
             # (litellm#2195, gcli2api#403)
             self.stopped = self._word is not None and not events
-        if usage := body.get("usage") or choice.get("usage"):  # Moonshot's place (pi#2017)
-            events.extend(self._figures.report(usage))
+        # in the choice: Moonshot (pi#2017); in `x_groq`: Groq's streams
+        usage = body.get("usage") or choice.get("usage") or member(body, "x_groq", "usage")
+        if usage or not body.keys().isdisjoint(MESSAGE_MEMBERS):
+            events.extend(self._figures.report(usage, body))
         return events
 
     def rest(self) -> Iterator[StreamEvent]:
@@ -243,28 +245,3 @@ def _joined(content: object) -> str:
         pieces = [member(part, "text") for part in content]
         return "".join(piece for piece in pieces if isinstance(piece, str))
     return content if isinstance(content, str) else ""
-
-
-def _usage(usage: dict[str, Any], tally: CountReader) -> Usage:
-    """Count as documented: cached tokens are a share of the prompt, reasoning of the completion.
-
-    Where the total says otherwise, reasoning stands beside the completion: xAI counts so
-    (vercel/ai#12425).
-    """
-    prompt = tally.count(usage.get("prompt_tokens"))
-    output = tally.count(usage.get("completion_tokens"))
-    reasoning = tally.count(member(usage, "completion_tokens_details", "reasoning_tokens"))
-    if prompt and output is not None and reasoning:
-        beside = tally.count(usage.get("total_tokens")) == prompt + output + reasoning
-        output += reasoning if beside else 0
-    read = tally.part(member(usage, "prompt_tokens_details", "cached_tokens"), prompt)
-    unread = None if prompt is None else prompt - (read or 0)
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=output,
-        cache_read_tokens=read,
-        cache_write_tokens=tally.part(
-            member(usage, "prompt_tokens_details", "cache_write_tokens"), unread
-        ),
-        reasoning_tokens=tally.part(reasoning, output),
-    )

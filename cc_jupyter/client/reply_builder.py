@@ -46,8 +46,6 @@ class ReplyBuilder:
         self._names: dict[int, str] = {}
         self._stop: Stop | None = None
         self.usage = NO_USAGE
-        self.usage_is_doubtful = False
-        """Whether the provider reported token counts that cannot be true."""
         self.notices: list[str] = []
         self.error: CcError | KeyboardInterrupt | None = None
 
@@ -69,9 +67,8 @@ class ReplyBuilder:
             case ToolCallDelta(index, name, arguments):
                 self._names[index] = self._names.get(index, "") or name
                 self._calls.setdefault(index, []).append(arguments)
-            case Notice(text, is_usage_doubtful):
+            case Notice(text):
                 self.notices.append(text)
-                self.usage_is_doubtful |= is_usage_doubtful
             case Stop():
                 self._stop = event
             case Error():

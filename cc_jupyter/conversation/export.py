@@ -82,16 +82,6 @@ def about(turn: TurnRecord) -> str:
     return f"{turn.model}{served}, {turn.sent_at:%Y-%m-%d %H:%M} UTC{ended}"
 
 
-def cost_json(turn: TurnRecord) -> dict[str, str | None]:
-    """Return the cost as JSON, for the output metadata and the export."""
-    cost = turn.cost
-    return {
-        "usd": None if cost.usd is None else f"{cost.usd:f}",
-        "origin": cost.origin,
-        "price_date": cost.price_date.isoformat() if cost.price_date else None,
-    }
-
-
 def export_notebook(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
     """Return a notebook that sends the prompts again when it runs, with the recorded answers."""
     cells = [_code_cell("load", "%load_ext cc_jupyter")]
@@ -177,7 +167,7 @@ def _metadata(turn: TurnRecord) -> dict[str, Any]:
             name: {"tokens": tokens, "origin": "unknown" if tokens is None else "reported"}
             for name, tokens in usage.items()
         },
-        "cost": cost_json(turn),
+        "cost": turn.cost.to_json(),
         "timings": {"first_token_s": turn.time_to_first_token_s, "total_s": turn.duration_s},
         "thread": None if turn.thread is None else redact(turn.thread),
         "turn": None if turn.position is None else turn.position + 1,
@@ -326,7 +316,7 @@ def _turn_json(turn: TurnRecord) -> dict[str, Any]:
         "stop_reason": turn.stop_reason,
         "error": turn.error,
         "usage": {name: getattr(turn.usage, name) for name in USAGE_FIELDS},
-        "cost": cost_json(turn),
+        "cost": turn.cost.to_json(),
         "first_token_s": turn.time_to_first_token_s,
         "total_s": turn.duration_s,
     }

@@ -6,8 +6,11 @@ A stream is any number of deltas, usage reports, notices and waits, then exactly
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 StopReason: TypeAlias = Literal[
     "stop", "length", "tool_call", "content_filter", "interrupted", "error", "unknown"
@@ -57,10 +60,31 @@ class Usage:
     """The share of `input_tokens` that the provider wrote to its cache."""
     reasoning_tokens: int | None = None
     """The share of `output_tokens` spent on thinking."""
+    hour_cache_write_tokens: int | None = None
+    """The share of `cache_write_tokens` that the cache keeps for an hour, at a higher rate."""
+    longest_prompt_tokens: int | None = None
+    """The longest prompt, where `input_tokens` adds up several; `None`: there is one."""
+    unpriced: tuple[str, ...] = ()
+    """What is billed and has no listed rate, in words: `2 web search requests`, `fast mode`."""
+    provider_usd: Decimal | None = None
+    """The cost that the provider itself reports, in US dollars."""
+    is_doubtful: bool = False
+    """Whether the report contradicts itself."""
+    estimated: tuple[str, ...] = ()
+    """The counts that are our own estimates, by field name."""
+
+    @property
+    def reported(self) -> Usage:
+        """The usage without our own estimates."""
+        unknown: dict[str, Any] = dict.fromkeys(self.estimated)
+        return replace(self, estimated=(), **unknown) if unknown else self
 
 
 NO_USAGE = Usage()
-USAGE_FIELDS = tuple(field.name for field in fields(Usage))
+USAGE_FIELDS = (
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
+    "reasoning_tokens",
+)
 """The token counts by name; every table, file and sum that lists them uses this list."""
 
 
@@ -90,8 +114,6 @@ class Notice:
     """Something the user should know: a repeat, a repair, a value that was cut."""
 
     text: str
-    is_usage_doubtful: bool = False
-    """Whether it reports token counts that cannot be true."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ def _row(provenance: dict[str, Any]) -> LedgerRow:
 
 def _count(usage: object, name: str) -> int | None:
     figure = usage.get(name) if isinstance(usage, dict) else None
-    tokens = figure.get("tokens") if isinstance(figure, dict) else None
+    is_reported = isinstance(figure, dict) and figure.get("origin") != "estimated"
+    tokens = figure.get("tokens") if isinstance(figure, dict) and is_reported else None
     return tokens if type(tokens) is int and tokens >= 0 else None
 
 

@@ -135,6 +135,17 @@ CREATE TABLE part (
 CREATE INDEX turn_conversation ON turn (conversation_id);
 """
 
+_COSTS = """
+ALTER TABLE turn ADD COLUMN table_usd TEXT;
+ALTER TABLE turn ADD COLUMN unpriced TEXT NOT NULL DEFAULT '[]';
+UPDATE turn SET cost_usd = '0', cost_origin = 'reported', input_tokens = 0, output_tokens = 0
+WHERE cost_usd IS NULL AND finished AND answer = '' AND input_tokens IS NULL AND (
+    error GLOB 'AuthError: *' OR error GLOB 'PlanError: *' OR error GLOB 'CreditError: *'
+    OR error GLOB 'RateLimitError: *' OR error GLOB 'ModelError: *'
+    OR error GLOB 'StatusError: *(4[0-9][0-9])*'
+);
+"""
+
 _ZDR = "ALTER TABLE turn ADD COLUMN zdr INTEGER NOT NULL DEFAULT 0"
 
 
@@ -156,6 +167,15 @@ def m003_zdr(connection: sqlite3.Connection) -> None:
     connection.execute(_ZDR)
 
 
+def m004_costs(connection: sqlite3.Connection) -> None:
+    """Add columns for the listed price and for what has none; refused requests cost nothing.
+
+    Older releases stored the cost of every refused request as unknown.
+    """
+    for statement in _statements(_COSTS):
+        connection.execute(statement)
+
+
 def rebuild_index(connection: sqlite3.Connection) -> None:
     """Make the index of words anew, without traces of what was removed."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
@@ -170,6 +190,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_first,
     m002_chains,
     m003_zdr,
+    m004_costs,
 )
 """In order; a file knows by `user_version` how many it has had."""
 

@@ -289,6 +289,8 @@ def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]
         "cost_usd": None if cost.usd is None else f"{cost.usd:f}",
         "cost_origin": cost.origin,
         "price_date": cost.price_date.isoformat() if cost.price_date else None,
+        "table_usd": None if cost.table_usd is None else f"{cost.table_usd:f}",
+        "unpriced": json.dumps(cost.unpriced),
         "first_token_s": turn.time_to_first_token_s,
         "notices": json.dumps(notices),
         "ordered_by": turn.order,
@@ -310,13 +312,15 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
         key = TurnKey(row["key_notebook"], row["cell_id"], row["cell_number"])
     price_date = date.fromisoformat(row["price_date"]) if row["price_date"] else None
     usd = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
+    table_usd = None if row["table_usd"] is None else Decimal(row["table_usd"])
+    unpriced = tuple(json.loads(row["unpriced"]))
     return TurnRecord(
         **{name: row[name] for name in _SAME},
         key=key,
         sent_at=datetime.fromisoformat(row["sent_at"]),
         images=unfold_images(connection, row["images"]),
         usage=Usage(**{name: row[name] for name in USAGE_FIELDS}),
-        cost=Cost(usd, row["cost_origin"], price_date),
+        cost=Cost(usd, row["cost_origin"], price_date, table_usd, unpriced),
         time_to_first_token_s=row["first_token_s"],
         notices=tuple(json.loads(row["notices"])),
         order=row["ordered_by"],
