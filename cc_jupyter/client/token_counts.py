@@ -20,8 +20,9 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cc_jupyter.client.parsing import as_text, count, member, sanitize_message
+from cc_jupyter.client.parsing import count, member, sanitize_message
 from cc_jupyter.core.events import Error, Notice, Stop, Usage
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -334,8 +335,8 @@ def _amount(amount: int, name: str) -> str:
 
 def _word(value: object) -> str | None:
     """Make a foreign word fit for a message: one line, short."""
-    word = sanitize_message(as_text(value)) if isinstance(value, str) else None
-    return None if word is None else word[:_LONGEST_WORD]
+    word = sanitize_message(value) if isinstance(value, str) else None
+    return None if word is None else redact(word)[:_LONGEST_WORD]
 
 
 def _provider_usd(report: dict[str, Any]) -> Decimal | None:

@@ -15,6 +15,7 @@ from cc_jupyter.client.parsing import ThinkSplitter, replace_surrogates, sanitiz
 from cc_jupyter.client.provider_errors import parse_refusal
 from cc_jupyter.client.sse import SseDecoder
 from cc_jupyter.core.events import (
+    USAGE_FIELDS,
     Error,
     Notice,
     ReasoningDelta,
@@ -111,7 +112,7 @@ def check_the_ending(wire: str, body: bytes, at: list[int]) -> None:
         assert not isinstance(event, TextDelta | ReasoningDelta) or event.text
         assert not isinstance(event, Usage) or all(
             getattr(event, name) is None or 0 <= getattr(event, name) <= 3 * 10**12
-            for name in Usage.__slots__
+            for name in USAGE_FIELDS
         )
 
 
