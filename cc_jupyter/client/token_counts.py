@@ -117,6 +117,7 @@ _KNOWN = frozenset(
 _BILLED_NAME = re.compile(
     r"[a-z][a-z0-9_]{0,40}_(?:tokens|requests|queries|used|calls|searches|images|results)"
 )
+_PLAIN_NAME = re.compile("[a-z0-9_ ]{1,40}")
 _USUAL = {
     "service_tier": frozenset({"default", "standard", "auto", "on_demand", "none", "null"}),
     "speed": frozenset({"standard", "normal", "default"}),
@@ -155,9 +156,10 @@ class _Counts:
         """Return a count that stands in several places; 0 is what relays fill in."""
         found: int | None = None
         for path in paths:
-            value: Any = self._report
-            for name in path:
-                value = value.get(name) if isinstance(value, dict) else None
+            value = self._report.get(path[0])
+            if value is not None:
+                for name in path[1:]:
+                    value = value.get(name) if isinstance(value, dict) else None
             if value is None or (tokens := self.count(value)) is None:
                 continue
             self.impossible |= bool(found and tokens) and found != tokens
@@ -174,6 +176,18 @@ class _Counts:
 
 def read_usage(report: dict[str, Any]) -> tuple[Usage, tuple[str, ...]]:
     """Read one report, with what the user should know about it."""
+    tokens, remarks = _read_tokens(report)
+    unpriced = _unpriced(report)
+    is_doubtful = bool(remarks)
+    if iterations := report.get("iterations"):
+        remarks += _add_compactions(tokens, iterations)
+        unpriced = (*unpriced, *_other_iterations(iterations))[:_MOST_NAMED]
+    usd = _provider_usd(report)
+    return Usage(**tokens, unpriced=unpriced, provider_usd=usd, is_doubtful=is_doubtful), remarks
+
+
+def _read_tokens(report: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Read the counts by field of `Usage`, and say which of them cannot be true."""
     counts = _Counts(report)
     read, written = counts.largest(_CACHE_READ), counts.largest(_CACHE_WRITE)
     hour, five = counts.largest(_ONE_HOUR), counts.largest(_FIVE_MINUTES)
@@ -185,23 +199,15 @@ def read_usage(report: dict[str, Any]) -> tuple[Usage, tuple[str, ...]]:
     output, remarks = _whole_output(report, counts, prompt, output, reasoning)
     read = counts.part(read, prompt)
     written = counts.part(written, None if prompt is None else prompt - (read or 0))
-    usage = Usage(
-        input_tokens=prompt,
-        output_tokens=output,
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=counts.part(reasoning, output),
-        hour_cache_write_tokens=counts.part(hour, written) or None,
-        unpriced=_unpriced(report),
-        provider_usd=_provider_usd(report),
-        is_doubtful=bool(remarks) or counts.impossible,
-    )
-    if counts.impossible:
-        remarks = (*remarks, _IMPOSSIBLE)
-    if report.get("iterations"):
-        usage, remark = _with_iterations(usage, report["iterations"])
-        remarks = (*remarks, *remark)
-    return usage, remarks
+    tokens = {
+        "input_tokens": prompt,
+        "output_tokens": output,
+        "cache_read_tokens": read,
+        "cache_write_tokens": written,
+        "reasoning_tokens": counts.part(reasoning, output),
+        "hour_cache_write_tokens": counts.part(hour, written) or None,
+    }
+    return tokens, (*remarks, _IMPOSSIBLE) if counts.impossible else remarks
 
 
 def _whole_prompt(report: dict[str, Any], counts: _Counts, cached: int) -> int | None:
@@ -251,49 +257,37 @@ def _whole_output(
     return output, ()
 
 
-def _with_iterations(usage: Usage, iterations: object) -> tuple[Usage, tuple[str, ...]]:
-    """Add the compactions of the context, which the counts of the report leave out.
-
-    Iterations by another model, such as an advisor, have rates of their own and are named only.
-    """
-    entries = (
-        [entry for entry in iterations if isinstance(entry, dict)]
-        if isinstance(iterations, list)
-        else []
-    )
-    compactions = [entry for entry in entries if entry.get("type") == "compaction"]
-    others = {
-        word
-        for entry in entries
-        if entry.get("type") not in ("compaction", "message")
-        and (word := _word(entry.get("type"))) is not None
-    }
-    usage = replace(usage, unpriced=(*usage.unpriced, *sorted(others)[:_MOST_NAMED]))
+def _add_compactions(tokens: dict[str, Any], iterations: object) -> tuple[str, ...]:
+    """Add the compactions of the context, which the counts of a report leave out."""
     parts = [
-        read_usage({name: entry[name] for name in entry if name != "iterations"})[0]
-        for entry in compactions
+        _read_tokens(entry)[0]
+        for entry in _entries(iterations)
+        if entry.get("type") == "compaction"
     ]
-    if not parts or usage.input_tokens is None:
-        return usage, ()
-    prompts = [part.input_tokens or 0 for part in parts]
-    outputs = [part.output_tokens or 0 for part in parts]
-
-    def added(name: str) -> int | None:
-        values = [getattr(each, name) for each in (usage, *parts)]
-        known = [value for value in values if value is not None]
-        return sum(known) if known else None
-
-    whole = replace(
-        usage,
-        input_tokens=added("input_tokens"),
-        output_tokens=None if usage.output_tokens is None else added("output_tokens"),
-        cache_read_tokens=added("cache_read_tokens"),
-        cache_write_tokens=added("cache_write_tokens"),
-        hour_cache_write_tokens=added("hour_cache_write_tokens"),
-        longest_prompt_tokens=max(usage.input_tokens, *prompts),
-    )
+    prompt = tokens["input_tokens"]
+    if not parts or prompt is None:
+        return ()
+    prompts = [part["input_tokens"] or 0 for part in parts]
+    outputs = [part["output_tokens"] or 0 for part in parts]
+    for name, count_ in tokens.items():
+        known = [part[name] or 0 for part in parts if part[name] is not None]
+        if known and (count_ is not None or name != "output_tokens"):
+            tokens[name] = sum(known, count_ or 0)
+    tokens["longest_prompt_tokens"] = max(prompt, *prompts)
     compacted = f"{sum(prompts):,} tokens in and {sum(outputs):,} out for compacting the context"
-    return whole, (f"including {compacted}",)
+    return (f"including {compacted}",)
+
+
+def _other_iterations(iterations: object) -> list[str]:
+    """Name the iterations of other models, such as an advisor: they have rates of their own."""
+    kinds = {entry["type"] for entry in _entries(iterations)}
+    return sorted(filter(None, map(_word, kinds - {"compaction", "message"})))
+
+
+def _entries(iterations: object) -> Iterator[dict[str, Any]]:
+    for entry in iterations if isinstance(iterations, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("type"), str):
+            yield entry
 
 
 def _unpriced(report: dict[str, Any]) -> tuple[str, ...]:
@@ -325,7 +319,10 @@ def _unpriced(report: dict[str, Any]) -> tuple[str, ...]:
 
 def _amount(amount: int, name: str) -> str:
     """Write an amount with the name of its member: `2 web search requests`."""
-    words = (_word(name.casefold()) or "uses").replace("_", " ").removeprefix("num ")
+    name = name.casefold()
+    if not _PLAIN_NAME.fullmatch(name):
+        name = _word(name) or "uses"
+    words = name.replace("_", " ").removeprefix("num ")
     words = words.removeprefix("server side tool ")
     words = words if words.endswith(("s", "used")) else f"{words} requests"
     if amount == 1:
