@@ -1,12 +1,16 @@
 """Record every turn: in memory for this process and permanently on disk.
 
-An answer never waits for the history and is never lost with it: a failed write stays in memory and
-is retried, and the user sees one notice.
+An answer never waits for the history and is never lost with it: a turn whose write failed stays in
+memory and is written at the next turn, before a search, a usage report or a budget check, and when
+the process ends. Until then each cell says so.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import dataclasses
+import sys
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -19,6 +23,7 @@ from cc_jupyter.conversation.records import (
 )
 from cc_jupyter.core.errors import CcError, ConfigError
 from cc_jupyter.core.paths import data_folder
+from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +34,9 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.thread import Thread
 
 
-_RETRY_S = 30.0
-"""Pause after a failed write: each attempt may wait for a lock."""
+_PAUSE_S = 30.0
+"""After a failed write, a growing answer is not saved for so long: each attempt may wait for a
+lock. Finished turns are always tried."""
 
 
 class History:
@@ -54,7 +60,9 @@ class History:
         self._written: set[str] = set()
         """Conversations that this process has written completely."""
         self._unsaved: list[tuple[TurnRecord, Thread | None]] = []
-        self._retry_at_s = 0.0
+        self._flushes_at_exit = False
+        self._files_opened = 0
+        self._partial_at_s = 0.0
         self._shown_notices: set[str] = set()
 
     @property
@@ -100,24 +108,37 @@ class History:
                 self._records[record.id] = (
                     dataclasses.replace(record, body=None) if on_disk else record
                 )
-            if not on_disk:
-                return None
-            if record.finished:
-                self._unsaved.append((record, thread))
-            if monotonic() < self._retry_at_s:
+            if not on_disk or (not record.finished and monotonic() < self._partial_at_s):
                 return None
             try:
-                if not record.finished:
+                if record.finished:
+                    self._unsaved.append((record, thread))
+                    self._write_unsaved()
+                else:
                     self._write(record, thread)
-                while self._unsaved:
-                    self._write(*self._unsaved[0])
-                    self._unsaved.pop(0)
                 if thread is not None and stale:
                     self._write_places(thread, stale)
             except CcError as error:
-                self._retry_at_s = monotonic() + _RETRY_S
-                return self._once(f"the history could not be written: {error}")
+                self._partial_at_s = monotonic() + _PAUSE_S
+                if not record.finished:
+                    return self._once(f"the history could not be written: {error}")
+                if not self._flushes_at_exit:
+                    self._flushes_at_exit = True
+                    atexit.register(self._flush_at_exit)
+                return f"{pluralize(len(self._unsaved), 'turn')} not saved yet: {error}"
             return self._once(self.store.notice) if self.store.notice else None
+
+    def flush(self) -> list[TurnRecord]:
+        """Write the turns whose write failed; return those that still cannot be written."""
+        with self._lock:
+            with contextlib.suppress(CcError):  # the next turn reports what is wrong
+                self._write_unsaved()
+            return self.unsaved()
+
+    def unsaved(self) -> list[TurnRecord]:
+        """Return the turns whose write failed, oldest first."""
+        with self._lock:
+            return [record for record, _ in self._unsaved]
 
     def record(self, turn_id: str) -> TurnRecord | None:
         """Return a turn of this process, or of an earlier one if there is a history on disk."""
@@ -230,7 +251,22 @@ class History:
             self._store = None
             self._written.clear()
 
+    def _write_unsaved(self) -> None:
+        while self._unsaved:
+            self._write(*self._unsaved[0])
+            self._unsaved.pop(0)
+
+    def _flush_at_exit(self) -> None:
+        lost = self.flush()
+        if lost:
+            count = pluralize(len(lost), "turn")
+            sys.stderr.write(f"cc_jupyter: {count} could not be saved to the history\n")
+
     def _write(self, record: TurnRecord, thread: Thread | None) -> None:
+        files_opened = self.store.files_opened
+        if files_opened != self._files_opened:  # a new file has no conversation yet
+            self._written.clear()
+            self._files_opened = files_opened
         slots = thread.slots if thread is not None else ()
         if thread is None or record.position is None or record.position >= len(slots):
             self.store.save(record, None, None)

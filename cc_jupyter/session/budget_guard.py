@@ -1,13 +1,19 @@
-"""Keep a session within its budget: estimate requests, add up spending, cut answers off."""
+"""Keep spending within a budget: estimate a request, reserve its cost, cut its answer off.
+
+Money is reserved before a request is sent and settled after its answer: parallel requests cannot
+all spend what is left once. Budgets of days and notebooks also count the reservations of other
+kernels, which share the history file.
+"""
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, time
 from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.errors import CcError, StreamError
+from cc_jupyter.core.errors import CcError, OptionError, StoreError, StreamError
 from cc_jupyter.core.events import Usage
 from cc_jupyter.usage.budget import Budget, load_budget
 from cc_jupyter.usage.estimate import Calibration, estimate_tokens, text_bytes, usual_answer_tokens
@@ -17,12 +23,15 @@ if TYPE_CHECKING:
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.session.prepare import PreparedRequest
 
 
 _PRICING_INTERVAL_S = 0.2
 """How often a growing answer is priced."""
+_GROWTH = Decimal("1.25")
+"""By how much the reservation of an answer grows that costs more than estimated, if it fits."""
 
 
 class BudgetGuard:
@@ -38,7 +47,11 @@ class BudgetGuard:
         self, history: Callable[[], History], replies: list[Reply], now: Callable[[], datetime]
     ) -> None:
         self._history = history
-        self._replies = replies
+        self.replies = replies
+        """The replies of the session so far."""
+        self._lock = threading.Lock()
+        self._reserved: dict[str, tuple[str, Decimal]] = {}
+        """Notebook and US dollars of each request of this process in flight, by its turn's id."""
         self.now = now
         self.calibration = Calibration(self._recall)
         self.budget: Budget | None = None
@@ -72,40 +85,117 @@ class BudgetGuard:
             return Budget(settings.budget_usd)
         return saved
 
-    def check(self, prepared: PreparedRequest) -> BudgetWatcher | None:
-        """Check the estimated cost; return what watches the answer, if there is a budget.
+    def reserve(self, prepared: PreparedRequest, turn_id: str) -> BudgetWatcher | None:
+        """Reserve the estimated cost; return what watches the answer, if there is a budget.
+
+        `settle` releases the reservation.
 
         Raises
         ------
         OptionError
-            The estimated cost exceeds the budget.
+            The estimated cost exceeds what is left of the budget, or this cannot be determined.
         """
         budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
         if budget is None:
             return None
-        spent_usd = self.spent_usd(budget, prepared.settings, prepared.spec.notebook)
-        usage = self.estimate(prepared)
-        budget.check(spent_usd, prepared.cost(usage, self.now()).usd)
-        return BudgetWatcher(budget, prepared, spent_usd, usage, self)
+        watcher = BudgetWatcher(budget, prepared, turn_id, self.estimate(prepared), self)
+        try:
+            watcher.reserve()
+        except StoreError as error:
+            raise OptionError(
+                f"the budget per {budget.period} cannot be checked: {error}; nothing was sent",
+                hint="run the cell again, or %cmd budget off to send without a budget",
+            ) from error
+        return watcher
+
+    def hold(
+        self, budget: Budget, prepared: PreparedRequest, turn_id: str, usd: Decimal | None
+    ) -> Decimal:
+        """Reserve an amount for a request if the budget allows, in place of its earlier one.
+
+        Returns the US dollars spent so far in the budget's period.
+
+        Raises
+        ------
+        OptionError
+            It does not fit into the budget.
+        StoreError
+            The spending of other kernels cannot be read.
+        """
+        notebook = prepared.spec.notebook
+        spent: list[Decimal] = []
+        with self._lock:
+            own = {each: held for each, held in self._reserved.items() if each != turn_id}
+
+            def check(spent_usd: Decimal, others_usd: Decimal) -> None:
+                counted = (
+                    held_usd
+                    for held_notebook, held_usd in own.values()
+                    if budget.period != "notebook" or held_notebook == notebook
+                )
+                spent.append(spent_usd)
+                budget.check(spent_usd, sum(counted, others_usd), usd)
+
+            if budget.period == "session" or not prepared.settings.history:
+                check(self._session_usd(), Decimal(0))
+            else:
+                unsaved = self._history().flush()
+                unsaved_usd = self._unsaved_usd(budget, unsaved, notebook)
+                self._history().store.reserve(
+                    turn_id,
+                    usd or Decimal(0),
+                    lambda saved_usd, others_usd: check(saved_usd + unsaved_usd, others_usd),
+                    notebook=notebook,
+                    now=self.now(),
+                    since=self._midnight() if budget.period == "day" else None,
+                    only_notebook=budget.period == "notebook",
+                    without={*own, *(record.id for record in unsaved)},
+                )
+            self._reserved[turn_id] = (notebook, usd or Decimal(0))
+        return spent[0]
+
+    def settle(self, turn_id: str, reply: Reply) -> None:
+        """Count the cost of a reply in place of what was reserved for it."""
+        with self._lock:
+            self.replies.append(reply)
+            self._reserved.pop(turn_id, None)
 
     def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
         """Return the spending that counts against a budget; unknown costs add nothing."""
-        session_usd = sum((reply.cost.usd or Decimal(0) for reply in self._replies), Decimal(0))
         if budget.period == "session" or not settings.history:
-            return session_usd
-        midnight = datetime.combine(self.now().astimezone().date(), time()).astimezone()
-        store = self._history().store
+            return self._session_usd()
+        history = self._history()
+        unsaved = history.unsaved()
         if budget.period == "day":
-            row = store.spent(since=midnight)
+            row = history.store.spent(since=self._midnight())
         else:
-            row = store.spent(notebook=notebook)
-        return row.reported_usd + row.estimated_usd
+            row = history.store.spent(notebook=notebook)
+        return row.reported_usd + row.estimated_usd + self._unsaved_usd(budget, unsaved, notebook)
+
+    def _session_usd(self) -> Decimal:
+        return sum((reply.cost.usd or Decimal(0) for reply in self.replies), Decimal(0))
+
+    def _unsaved_usd(self, budget: Budget, unsaved: list[TurnRecord], notebook: str) -> Decimal:
+        midnight = self._midnight()
+        counted = (
+            record.cost.usd or Decimal(0)
+            for record in unsaved
+            if (
+                record.sent_at >= midnight
+                if budget.period == "day"
+                else record.notebook == notebook
+            )
+        )
+        return sum(counted, Decimal(0))
+
+    def _midnight(self) -> datetime:
+        return datetime.combine(self.now().astimezone().date(), time()).astimezone()
 
     def _answer_tokens(self, prepared: PreparedRequest) -> list[int]:
         """Return the lengths of earlier answers of the model."""
         lengths = [
             reply.usage.output_tokens
-            for reply in self._replies
+            for reply in self.replies
             if reply.model == prepared.model.id and reply.usage.output_tokens is not None
         ]
         if lengths or not prepared.settings.history:
@@ -130,18 +220,36 @@ class BudgetWatcher:
         self,
         budget: Budget,
         prepared: PreparedRequest,
-        spent_usd: Decimal,
+        turn_id: str,
         expected: Usage,
         budget_guard: BudgetGuard,
     ) -> None:
         self._budget = budget
         self._prepared = prepared
-        self._spent_usd = spent_usd
+        self._turn_id = turn_id
+        self._spent_usd = Decimal(0)
+        self._reserved_usd = Decimal(0)
         self._expected = expected
+        self._budget_guard = budget_guard
         self._calibration = budget_guard.calibration
         self._sent_at = budget_guard.now()
         self._next_pricing_s = 0.0
         self._received_bytes = 0
+
+    def reserve(self, usd: Decimal | None = None) -> None:
+        """Reserve an amount for the request; by default its estimated cost.
+
+        Raises
+        ------
+        OptionError
+            It does not fit into the budget, or the estimate is unknown.
+        StoreError
+            The spending of other kernels cannot be read.
+        """
+        if usd is None:
+            usd = self._prepared.cost(self._expected, self._sent_at).usd
+        self._spent_usd = self._budget_guard.hold(self._budget, self._prepared, self._turn_id, usd)
+        self._reserved_usd = usd or Decimal(0)
 
     def add(self, text: str, usage: Usage) -> None:
         """Add a piece of the answer and the usage reported so far.
@@ -163,13 +271,25 @@ class BudgetWatcher:
             cache_write_tokens=usage.cache_write_tokens,
         )
         usd = self._prepared.cost(running, self._sent_at).usd
-        if usd is not None and self._spent_usd + usd > self._budget.usd:
+        if usd is not None and usd > self._reserved_usd and not self._grow(usd):
             raise StreamError(
                 f"the answer was cut off: it exceeds the budget of {self._budget.usd:f} US dollars"
                 f" per {self._budget.period}",
                 hint="the text received is saved; %cmd budget AMOUNT raises the budget,"
                 " %cmd continue completes the answer",
             )
+
+    def _grow(self, usd: Decimal) -> bool:
+        """Reserve more for an answer that costs more than estimated; return whether it fits."""
+        for wanted_usd in (usd * _GROWTH, usd):
+            try:
+                self.reserve(wanted_usd)
+            except OptionError:
+                continue
+            except StoreError:  # an answer never waits for the history; it is counted when it ends
+                return True
+            return True
+        return False
 
     def note(self, reply: Reply) -> str | None:
         """Return a notice of how much of the budget is used, from 80 % on."""

@@ -15,7 +15,7 @@ from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, TextDelta
 from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
-from cc_jupyter.core.text import new_id, pluralize
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.usage.estimate import estimate_tokens
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
     from cc_jupyter.core.events import StreamEvent, Usage
+    from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.reservation import Reservation
 
@@ -42,8 +43,8 @@ class TurnRecorder:
     ----------
     stream
         Sends the request; its events are added here.
-    replies
-        The replies of the session so far; the new one is appended.
+    budget_guard
+        Counts the cost of the reply.
     """
 
     reply: Reply
@@ -55,18 +56,17 @@ class TurnRecorder:
         reservation: Reservation,
         stream: RequestStream,
         history: History,
-        replies: list[Reply],
+        budget_guard: BudgetGuard,
     ) -> None:
         self.stream = stream
         self._prepared = prepared
         self._place = reservation.place
         self._slot = reservation.slot
         self._budget_watcher = reservation.budget_watcher
-        self._calibration = reservation.calibration
         self._history = history
-        self._replies = replies
+        self._budget_guard = budget_guard
         self._sent_at = history.now()
-        self._turn_id = new_id()
+        self._turn_id = reservation.turn_id
         self._stale: list[int] = []
         self.builder = ReplyBuilder(beginning=prepared.beginning)
         self.builder.notices.extend(prepared.spec.notices)
@@ -103,7 +103,7 @@ class TurnRecorder:
         reply = dataclasses.replace(reply, notices=(*reply.notices, *filter(None, notices)))
         if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
             reply.error.reply = reply
-        self._replies.append(reply)
+        self._budget_guard.settle(self._turn_id, reply)
         self.reply = reply
 
     def _priced(self, reply: Reply) -> Reply:
@@ -130,10 +130,10 @@ class TurnRecorder:
 
         Providers report usage at the end of an answer.
         """
-        request = self._prepared.request
+        request, calibration = self._prepared.request, self._budget_guard.calibration
         counts = {
-            "input_tokens": estimate_tokens(request, self._calibration),
-            "output_tokens": self._calibration.tokens(request.model, self.builder.came_bytes),
+            "input_tokens": estimate_tokens(request, calibration),
+            "output_tokens": calibration.tokens(request.model, self.builder.came_bytes),
         }
         missing: dict[str, Any] = {
             name: count for name, count in counts.items() if getattr(usage, name) is None
@@ -239,7 +239,7 @@ class TurnRecorder:
             return
         earlier = (
             reply.usage.input_tokens
-            for reply in reversed(self._replies)
+            for reply in reversed(self._budget_guard.replies)
             if reply.provenance.thread == thread.name and reply.usage.input_tokens
         )
         last_tokens = next(earlier, None)

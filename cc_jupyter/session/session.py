@@ -190,7 +190,7 @@ class Session:
         stream = RequestStream(
             self.transport, prepared.request, prepared.target, limits, zdr=prepared.zdr
         )
-        return TurnRecorder(prepared, reservation, stream, self.history, self.replies)
+        return TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
     @contextmanager
     def _recorded(

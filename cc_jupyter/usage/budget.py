@@ -28,29 +28,35 @@ class Budget:
     usd: Decimal
     period: Period = "session"
 
-    def check(self, spent_usd: Decimal, estimate_usd: Decimal | None) -> None:
-        """Refuse a request whose estimate would pass the budget; nothing was sent.
+    def check(
+        self, spent_usd: Decimal, reserved_usd: Decimal, estimate_usd: Decimal | None
+    ) -> None:
+        """Refuse a request whose estimate would exceed the budget; nothing was sent.
 
         Parameters
         ----------
+        reserved_usd
+            What other requests in flight are expected to cost.
         estimate_usd
-            What the request is likely to cost; `None`: unknown, so no budget could hold.
+            What this request is expected to cost; `None`: unknown, so no budget could hold.
 
         Raises
         ------
         OptionError
-            It would pass, or nobody knows.
+            The estimate exceeds what is left, or is unknown.
         """
         left = f"{format_usd(spent_usd)} of {format_usd(self.usd)} per {self.period} is spent"
+        if reserved_usd:
+            left += f", {format_usd(reserved_usd)} is reserved for requests in flight"
         if estimate_usd is None:
             raise OptionError(
                 f"the price of this model is unknown, so the budget cannot hold ({left});"
                 " nothing was sent",
                 hint="choose a model with a known price, or %cmd budget off",
             )
-        if spent_usd + estimate_usd > self.usd:
+        if spent_usd + reserved_usd + estimate_usd > self.usd:
             raise OptionError(
-                f"the request is estimated at ~{format_usd(estimate_usd)} and would pass the"
+                f"the request is estimated at ~{format_usd(estimate_usd)} and would exceed the"
                 f" budget: {left}; nothing was sent",
                 hint="a smaller --max-tokens, a cheaper model, or %cmd budget AMOUNT",
             )

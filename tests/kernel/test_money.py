@@ -112,7 +112,7 @@ def test_a_budget_holds(notebook):
     notebook.forget()
     assert "$0.0001" in notebook.check("%cmd budget 0.0001").texts[-1]
     run = notebook.fail("%%cmd\nhello", "OptionError")
-    assert "would pass the budget" in run.error
+    assert "would exceed the budget" in run.error
     assert "nothing was sent" in run.error
     assert notebook.posts == []
     notebook.check("%cmd budget off")

@@ -6,6 +6,7 @@ wrong with it is a `StoreError` in words; no answer waits for it and none is los
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.records import LedgerRow
@@ -27,6 +28,7 @@ from cc_jupyter.conversation.store.queries import (
     thread_names,
     tokens_per_byte,
 )
+from cc_jupyter.conversation.store.reservations import release, replace_reservation, reserved_usd
 from cc_jupyter.conversation.store.turns import (
     instant_text,
     load_turns,
@@ -37,7 +39,7 @@ from cc_jupyter.conversation.store.turns import (
 from cc_jupyter.core.paths import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -88,6 +90,12 @@ class Store:
         """What the user should know of the opening; `None`: nothing."""
         return self._file.notice
 
+    @property
+    def files_opened(self) -> int:
+        """The number of different files opened at this path; checks whether it was replaced."""
+        with self._file.reading():
+            return self._file.files_opened
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._file.close()
@@ -106,6 +114,8 @@ class Store:
         """
         with self._file.writing() as connection:
             save_turn(connection, turn)
+            if turn.finished:
+                release(connection, turn.id)
             if conversation is not None:
                 save_header(connection, conversation)
                 if place is not None and turn.position is not None:
@@ -191,6 +201,40 @@ class Store:
         """Return the sums of all requests of a time and a notebook."""
         rows = self.ledger("all", since=since, notebook=notebook)
         return rows[0] if rows else LedgerRow("")
+
+    def reserve(  # noqa: PLR0913  a reservation and the period it is checked in
+        self,
+        turn_id: str,
+        usd: Decimal,
+        check: Callable[[Decimal, Decimal], None],
+        *,
+        notebook: str,
+        now: datetime,
+        since: datetime | None = None,
+        only_notebook: bool = False,
+        without: Collection[str] = (),
+    ) -> None:
+        """Reserve money for a request in flight, in one transaction with its check.
+
+        Two kernels can therefore not both take what is left of a budget. Saving the finished turn
+        releases the reservation; one whose kernel died expires.
+
+        Parameters
+        ----------
+        check
+            Gets the US dollars spent in the period and those reserved by others; raises if the
+            request does not fit, and nothing is reserved.
+        since, only_notebook
+            The period: from an instant on, or this notebook only.
+        without
+            Turns whose reservations are not counted, as the caller counts them itself.
+        """
+        where = notebook if only_notebook else None
+        with self._file.writing() as connection:
+            rows = load_ledger(connection, "all", since, where)
+            spent_usd = sum((row.reported_usd + row.estimated_usd for row in rows), Decimal(0))
+            check(spent_usd, reserved_usd(connection, now, where, {turn_id, *without}))
+            replace_reservation(connection, turn_id, usd, notebook, now)
 
     def output_lengths(self, model: str) -> list[int]:
         """Return the lengths in tokens of a model's last answers, newest first."""

@@ -148,6 +148,15 @@ WHERE cost_usd IS NULL AND finished AND answer = '' AND input_tokens IS NULL AND
 
 _ZDR = "ALTER TABLE turn ADD COLUMN zdr INTEGER NOT NULL DEFAULT 0"
 
+_RESERVATION = """
+CREATE TABLE reservation (
+    turn_id TEXT PRIMARY KEY,
+    notebook TEXT NOT NULL,
+    usd TEXT NOT NULL,
+    expires_at TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
 
 def m001_first(connection: sqlite3.Connection) -> None:
     """Make the tables: turns, conversations over them, contents kept once, words to search."""
@@ -167,7 +176,12 @@ def m003_zdr(connection: sqlite3.Connection) -> None:
     connection.execute(_ZDR)
 
 
-def m004_costs(connection: sqlite3.Connection) -> None:
+def m004_reservation(connection: sqlite3.Connection) -> None:
+    """Create the table of money reserved for requests in flight, shared by all kernels."""
+    connection.execute(_RESERVATION)
+
+
+def m005_costs(connection: sqlite3.Connection) -> None:
     """Add columns for the listed price and for what has none; refused requests cost nothing.
 
     Older releases stored the cost of every refused request as unknown.
@@ -190,7 +204,8 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_first,
     m002_chains,
     m003_zdr,
-    m004_costs,
+    m004_reservation,
+    m005_costs,
 )
 """In order; a file knows by `user_version` how many it has had."""
 
@@ -234,6 +249,8 @@ class Connection:
         self._lock = threading.RLock()
         self._raw: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # which file: another may get its name
+        self.files_opened = 0
+        """The number of different files opened so far: the path may come to name another one."""
         self._pid = os.getpid()
         with translate_errors(path):
             make_private(path.parent)
@@ -247,8 +264,16 @@ class Connection:
 
     def get(self) -> sqlite3.Connection:
         """Return the connection, opening the file if it is not open."""
+        if self._raw is not None and _identity(self.path) != self._opened:
+            self.close()  # writing to the removed file would fail or be lost
+            self.notice = (
+                "the history file was removed or replaced while this kernel was running; turns are"
+                " saved to the file that is there now"
+            )
         if self._raw is None:
-            self._opened = _make(self.path)
+            opened = _make(self.path)
+            self.files_opened += opened != self._opened
+            self._opened = opened
             self._raw = _open(self.path)
         return self._raw
 

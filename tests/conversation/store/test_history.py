@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
 from support import provider as scripted
 from support.plain_server import MODEL, reader_threads, wait_until
 
-from cc_jupyter.conversation import history as history_module
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.store import FILE, Store
 from cc_jupyter.core.errors import StoreError
@@ -26,6 +27,7 @@ def session(provider, monkeypatch):
     opened = Session()
     yield opened
     opened.transport.close()
+    opened.history.forget(None)  # what could not be saved is not reported at exit
     opened.history.close()
     wait_until(lambda: not reader_threads())
 
@@ -108,24 +110,93 @@ class Failing:
         return Store(data_folder() / FILE)
 
 
-def test_a_disk_that_fails_is_told_once_and_nothing_is_lost(session, monkeypatch):
+def test_turns_that_were_not_saved_are_saved_by_the_next_cell(session):
+    """Each cell says how many are waiting, and the first one that can writes them all."""
     opening = Failing()
     session.history = History(session.now, opening)
     replies = [ask(session, str(number)) for number in range(3)]
     assert all(reply.text for reply in replies)
-    told = [[each for each in reply.notices if "history" in each] for reply in replies]
-    assert told == [["the history could not be written: the disk is full"], [], []]
-    assert opening.tried == 1  # each try may wait for a lock
+    notices = [[each for each in reply.notices if "saved" in each] for reply in replies]
+    assert notices == [
+        ["1 turn not saved yet: the disk is full"],
+        ["2 turns not saved yet: the disk is full"],
+        ["3 turns not saved yet: the disk is full"],
+    ]
     opening.works = True
-    monkeypatch.setattr(session.history, "_retry_at_s", 0.0)
-    ask(session, "3")
+    assert not any("saved" in notice for notice in ask(session, "3").notices)
     assert [turn.prompt for turn in stored()] == ["0", "1", "2", "3"]
     thread = History(session.now, opening).load_thread("default", "")
     assert [slot.turn.prompt for slot in thread.slots] == ["0", "1", "2", "3"]
 
 
-def test_after_a_failure_so_long_nothing_is_tried():
-    assert 5 < history_module._RETRY_S < 120
+def test_a_growing_answer_waits_for_no_lock_twice(session, provider, monkeypatch):
+    """Each attempt may wait for a lock; the finished turn is tried in any case."""
+    monkeypatch.setattr(recorder, "PARTIAL_S", 0.01)
+    opening = Failing()
+    session.history = History(session.now, opening)
+    provider.play(*scripted.openai_stream(["a ", "b ", "c ", "d "], pause_s=0.03))
+    ask(session)
+    assert opening.tried == 2
+
+
+def test_flushing_writes_what_waits_and_returns_what_cannot_be_written(session):
+    opening = Failing()
+    session.history = History(session.now, opening)
+    ask(session, "waits")
+    assert [record.prompt for record in session.history.flush()] == ["waits"]
+    opening.works = True
+    assert session.history.flush() == []
+    assert [turn.prompt for turn in stored()] == ["waits"]
+
+
+_EXIT = """
+import sqlite3, sys, threading, time
+from cc_jupyter.conversation.store import FILE, Store, database
+from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.paths import data_folder
+from cc_jupyter.render.base import NullRenderer
+from cc_jupyter.session.session import Session
+database.BUSY_S = 0.05
+session = Session()
+ask = lambda prompt: session.run(session.prepare(PromptSpec(prompt, model=MODEL)), NullRenderer())
+ask("first")
+holder = sqlite3.connect(data_folder() / FILE, isolation_level=None, check_same_thread=False)
+holder.execute("BEGIN IMMEDIATE")
+print(ask("waits").notices[-1])
+if RELEASE:
+    holder.rollback()
+"""
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_at_exit_a_turn_that_waits_is_saved_or_its_loss_is_named(session, release):
+    code = _EXIT.replace("MODEL", repr(MODEL)).replace("RELEASE", str(release))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "1 turn not saved yet: another program" in run.stdout
+    prompts = [turn.prompt for turn in stored()]
+    assert prompts == (["first", "waits"] if release else ["first"])
+    assert ("1 turn could not be saved" in run.stderr) is not release
+
+
+@pytest.mark.parametrize("how", ["removed", "with its parts", "replaced"])
+def test_a_history_that_is_removed_or_replaced_gets_all_later_turns(session, how):
+    path = data_folder() / FILE
+    ask(session, "before")
+    if how == "replaced":
+        other = Store(path.with_name("other.db"))
+        other.close()
+        path.with_name("other.db").replace(path)
+    else:
+        path.unlink()
+    if how != "removed":
+        for part in path.parent.glob(f"{FILE}-*"):
+            part.unlink()
+    first, second = ask(session, "after"), ask(session, "later")
+    assert any("removed or replaced" in notice for notice in first.notices)
+    assert not any("removed or replaced" in notice for notice in second.notices)
+    assert [turn.prompt for turn in stored()] == ["after", "later"]
+    thread = History(session.now).load_thread("default", "")
+    assert [slot.turn.prompt for slot in thread.slots if slot.turn] == ["after", "later"]
 
 
 def test_a_rewind_while_an_answer_streams_keeps_the_answer(session, provider):

@@ -69,7 +69,7 @@ def test_an_old_file_becomes_what_a_new_one_is(tmp_path, version):
     assert shape(tmp_path / "old.db") == shape(tmp_path / "new.db")
 
 
-@pytest.mark.parametrize("version", range(1, 4))
+@pytest.mark.parametrize("version", range(1, 5))
 @pytest.mark.parametrize(
     ("error", "is_refused"),
     [

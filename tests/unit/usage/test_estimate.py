@@ -140,15 +140,15 @@ def test_what_is_no_budget_is_told(text):
 def test_the_estimate_may_reach_the_budget_and_not_pass_it(spent, estimate, passes):
     budget = Budget(Decimal("0.5"))
     if passes:
-        budget.check(Decimal(spent), Decimal(estimate))
+        budget.check(Decimal(spent), Decimal(0), Decimal(estimate))
         return
-    with pytest.raises(OptionError, match="would pass the budget"):
-        budget.check(Decimal(spent), Decimal(estimate))
+    with pytest.raises(OptionError, match="would exceed the budget"):
+        budget.check(Decimal(spent), Decimal(0), Decimal(estimate))
 
 
 def test_an_unknown_price_cannot_be_held():
     with pytest.raises(OptionError, match="price of this model is unknown"):
-        Budget(Decimal(1)).check(Decimal(0), None)
+        Budget(Decimal(1)).check(Decimal(0), Decimal(0), None)
 
 
 @pytest.mark.parametrize(("spent", "note"), [("0.39", None), ("0.40", "80 %"), ("0.6", "120 %")])

@@ -1,0 +1,47 @@
+"""Money reserved for requests in flight, by all kernels that share the history."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cc_jupyter.conversation.store.turns import instant_text
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection
+    from datetime import datetime
+
+
+LIFETIME = timedelta(minutes=15)
+"""How long a reservation counts. A kernel that dies cannot release its own."""
+
+
+def reserved_usd(
+    connection: sqlite3.Connection,
+    now: datetime,
+    notebook: str | None,
+    without: Collection[str],
+) -> Decimal:
+    """Return the US dollars reserved in a notebook, or in all; expired reservations are removed."""
+    connection.execute("DELETE FROM reservation WHERE expires_at <= ?", (instant_text(now),))
+    rows = connection.execute(
+        "SELECT turn_id, usd FROM reservation WHERE ?1 IS NULL OR notebook = ?1", (notebook,)
+    )
+    return sum((Decimal(usd) for turn_id, usd in rows if turn_id not in without), Decimal(0))
+
+
+def replace_reservation(
+    connection: sqlite3.Connection, turn_id: str, usd: Decimal, notebook: str, now: datetime
+) -> None:
+    """Reserve an amount for a turn, in place of what it had reserved."""
+    connection.execute(
+        "INSERT OR REPLACE INTO reservation VALUES (?, ?, ?, ?)",
+        (turn_id, notebook, f"{usd:f}", instant_text(now + LIFETIME)),
+    )
+
+
+def release(connection: sqlite3.Connection, turn_id: str) -> None:
+    """Remove the reservation of a turn, if it has one."""
+    connection.execute("DELETE FROM reservation WHERE turn_id = ?", (turn_id,))
