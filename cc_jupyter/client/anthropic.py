@@ -109,7 +109,7 @@ class AnthropicDecoder:
 
     def __init__(self) -> None:
         self.finished = False
-        self._speech = TextAssembler(think_tags=False)
+        self._speech = TextAssembler(has_reasoning_marks=False)
         self._figures = UsageReader()
         self._calls: list[_Call] = []
         self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind

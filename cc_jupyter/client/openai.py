@@ -132,7 +132,7 @@ class OpenAIDecoder:
 
     def __init__(self) -> None:
         self.stopped = False
-        self._speech = TextAssembler(think_tags=True)
+        self._speech = TextAssembler(has_reasoning_marks=True)
         self._calls = ToolCalls()
         self._figures = UsageReader()
         self._index: int | None = None

@@ -1,16 +1,18 @@
-"""Reads JSON that may hold anything, and text as it arrives: split surrogates, thinking tags."""
+"""Reads JSON that may hold anything, and text as it arrives: split surrogates, thinking marks."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.reasoning_marks import ReasoningSplitter
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from cc_jupyter.client.reasoning_marks import Kind
     from cc_jupyter.core.events import StreamEvent
 
 
@@ -75,12 +77,7 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
     return joined
 
 
-Kind: TypeAlias = Literal["text", "reasoning"]
-
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_OPEN, _CLOSE = "<think>", "</think>"
-_MOST_BLANKS = 64
-"""Before a first `<think>`; what begins with more is text."""
 _MARKUP = re.compile(r"<\s*(?:!doctype|\?xml|html|head|body|script)\b", re.IGNORECASE)
 _MOST_CHARACTERS = 500
 _MOST_READ = 20 * _MOST_CHARACTERS
@@ -91,14 +88,14 @@ class TextAssembler:
 
     Parameters
     ----------
-    think_tags
-        Whether a model behind this wire may write `<think>…</think>` into its text.
+    has_reasoning_marks
+        Whether a model behind this wire may mark thinking within its text.
     """
 
-    def __init__(self, *, think_tags: bool) -> None:
+    def __init__(self, *, has_reasoning_marks: bool) -> None:
         self._text = SurrogateJoiner()
         self._reasoning = SurrogateJoiner()
-        self._think = ThinkSplitter() if think_tags else None
+        self._think = ReasoningSplitter() if has_reasoning_marks else None
         self.came = False
         """Whether there was any."""
 
@@ -156,76 +153,6 @@ class SurrogateJoiner:
         return replace_surrogates(held)
 
 
-class ThinkSplitter:
-    """Tells thinking from answer where a model writes `<think>…</think>` into its text.
-
-    Only a tag that opens the answer counts; one in the middle of it is text about tags. Line ends
-    after a tag belong to the tag. Thinking that is never closed is thinking to the end.
-    """
-
-    def __init__(self) -> None:
-        self.settled = False
-        """Whether all that follows is answer."""
-        self._inside = False
-        self._after_tag = False  # line ends are dropped
-        self._held = ""
-
-    def split(self, text: str) -> Iterator[tuple[Kind, str]]:
-        """Return the pieces of `text` by kind; what may be a tag cut in two waits."""
-        if self.settled:
-            yield "text", text
-            return
-        self._held += text
-        if not self._inside and not self._after_tag and not self._opens():
-            return
-        if self._inside:
-            yield from self._thinking()
-        if not self._inside:
-            yield from self._answer()
-
-    def flush(self) -> Iterator[tuple[Kind, str]]:
-        """Return what waited for the rest of a tag."""
-        if self._held:
-            yield ("reasoning" if self._inside else "text"), self._held
-            self._held = ""
-
-    def _opens(self) -> bool:
-        """Decide whether a tag opens the answer; false while that cannot be told."""
-        start = self._held.lstrip()
-        if len(self._held) - len(start) <= _MOST_BLANKS:
-            if start.startswith(_OPEN):
-                self._inside = self._after_tag = True
-                self._held = start.removeprefix(_OPEN)
-                return True
-            if _OPEN.startswith(start):
-                return False
-        return True
-
-    def _thinking(self) -> Iterator[tuple[Kind, str]]:
-        self._drop_line_ends()
-        thinking, tag, rest = self._held.partition(_CLOSE)
-        if tag:
-            self._inside, self._after_tag = False, True
-        else:
-            keep = _overlap(thinking, _CLOSE)
-            thinking, rest = thinking[: len(thinking) - keep], thinking[len(thinking) - keep :]
-        self._held = rest
-        if thinking:
-            yield "reasoning", thinking
-
-    def _answer(self) -> Iterator[tuple[Kind, str]]:
-        self._drop_line_ends()
-        if self._held:
-            self.settled = True
-            yield "text", self._held
-            self._held = ""
-
-    def _drop_line_ends(self) -> None:
-        if self._after_tag and self._held:
-            self._held = self._held.lstrip("\r\n")
-            self._after_tag = not self._held
-
-
 def replace_surrogates(text: str) -> str:
     """Join surrogate pairs and replace halves."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -249,8 +176,3 @@ def sanitize_message(text: str) -> str | None:
 def _deltas(pieces: Iterable[tuple[Kind, str]]) -> Iterator[StreamEvent]:
     for kind, text in pieces:
         yield TextDelta(text) if kind == "text" else ReasoningDelta(text)
-
-
-def _overlap(text: str, tag: str) -> int:
-    """Count how many characters of `tag` may have begun at the end of `text`."""
-    return next((n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
+from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
     NO_USAGE,
@@ -96,9 +97,11 @@ class ReplyBuilder:
         """Return what has come so far; an answer that ended well but holds nothing is an error."""
         now_s = self._clock()
         error = self.error or self._emptiness()
+        thinking, text = split_unopened("".join(self._text[bool(self._beginning) :]))
+        reasoning = (without_channels("".join(self._reasoning)), thinking)
         return Reply(
-            text="".join(self._text),
-            reasoning="".join(self._reasoning),
+            text=self._beginning + text,
+            reasoning="\n\n".join(filter(None, reasoning)),
             model=model,
             stop_reason=self._stop_reason(error),
             usage=self.usage,

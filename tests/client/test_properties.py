@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recordings import ENDPOINTS, events_of, load_recordings, outcome_of
 
-from cc_jupyter.client.parsing import ThinkSplitter, replace_surrogates, sanitize_message
+from cc_jupyter.client.parsing import replace_surrogates, sanitize_message
 from cc_jupyter.client.provider_errors import parse_refusal
+from cc_jupyter.client.reasoning_marks import ReasoningSplitter
 from cc_jupyter.client.sse import SseDecoder
 from cc_jupyter.core.events import (
     USAGE_FIELDS,
@@ -266,7 +267,7 @@ fragments = st.sampled_from(
 def test_think_tags_are_found_wherever_they_are_cut(text, opening, at):
     text = opening + text
     edges = [0, *sorted(min(place, len(text)) for place in at), len(text)]
-    splitter = ThinkSplitter()
+    splitter = ReasoningSplitter()
     found = [
         piece
         for start, end in itertools.pairwise(edges)
@@ -282,8 +283,8 @@ def test_think_tags_are_found_wherever_they_are_cut(text, opening, at):
 @pytest.mark.parametrize("blanks", [0, 1, 64, 65, 1000])
 def test_many_blanks_before_a_tag_make_it_text(blanks):
     text = " " * blanks + "<think>Hm.</think>Hi"
-    whole_text = list(ThinkSplitter().split(text))
-    splitter = ThinkSplitter()
+    whole_text = list(ReasoningSplitter().split(text))
+    splitter = ReasoningSplitter()
     bytewise = [piece for letter in text for piece in splitter.split(letter)]
     for found in (whole_text, bytewise):
         thought = "".join(piece for kind, piece in found if kind == "reasoning")
