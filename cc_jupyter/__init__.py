@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from cc_jupyter.core.events import (
         Error,
         Notice,
+        OutputImage,
         ReasoningDelta,
+        Source,
         Stop,
         TextDelta,
         ToolCallDelta,
@@ -47,7 +49,10 @@ _HOMES = {
     "ModelPicker": "frontend.picker.widget",
     "Reply": "core.reply",
     **dict.fromkeys(
-        ("TextDelta", "ReasoningDelta", "ToolCallDelta", "Usage", "Notice", "Stop", "Error"),
+        (
+            *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source"),
+            *("Usage", "Notice", "Stop", "Error"),
+        ),
         "core.events",
     ),
     **dict.fromkeys(
@@ -81,11 +86,13 @@ __all__ = [
     "ModelPicker",
     "Notice",
     "OptionError",
+    "OutputImage",
     "PlanError",
     "ProviderError",
     "RateLimitError",
     "ReasoningDelta",
     "Reply",
+    "Source",
     "StatusError",
     "Stop",
     "StoreError",

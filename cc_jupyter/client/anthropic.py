@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.answer_parts import PartReader
 from cc_jupyter.client.decoder import stop_event, stop_word
 from cc_jupyter.client.image_limits import anthropic_image_part, message_content
 from cc_jupyter.client.parsing import (
@@ -111,14 +112,15 @@ class AnthropicDecoder:
         self.finished = False
         self._speech = TextAssembler(has_reasoning_marks=False)
         self._figures = UsageReader()
+        self._parts = PartReader()
         self._calls: list[_Call] = []
         self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind
         self._word: str | None = None
 
     @property
     def spoke(self) -> bool:
-        """Whether any text, thinking or tool call has come."""
-        return self._speech.came or bool(self._calls)
+        """Whether anything of the answer's content has come."""
+        return self._speech.came or bool(self._calls) or self._parts.came
 
     @property
     def stopped(self) -> bool:
@@ -154,6 +156,7 @@ class AnthropicDecoder:
         for call in self._calls:  # those that were cut: an empty start then says nothing
             call.given = call.given or None
             yield from self._close(call)
+        yield from self._parts.rest()
         yield from self._figures.rest()
 
     def ending(self, *, end_seen: bool) -> Stop | Error:
@@ -180,16 +183,23 @@ class AnthropicDecoder:
     def _block(self, index: object, block: object) -> Iterator[StreamEvent]:
         match member(block, "type"):
             case "text":
+                for citation in member(block, "citations") or ():
+                    self._parts.cite(citation)
                 yield from self._piece("text", member(block, "text"))
             case "thinking":
+                self._speech.block_between()
                 yield from self._piece("thinking", member(block, "thinking"))
             case "tool_use":
                 call = self._opened(index, member(block, "input"))
+                self._speech.block_between()
                 yield ToolCallDelta(
                     call.number, replace_surrogates(as_text(member(block, "name"))), ""
                 )
             case _:  # redacted thinking, server tools, and kinds that are new
                 self._open[as_text(index)] = None
+                self._speech.block_between()
+                if isinstance(block, dict):
+                    yield from self._parts.read_block(block)
 
     def _delta(self, index: object, delta: object) -> Iterable[StreamEvent]:
         match member(delta, "type"):
@@ -199,8 +209,13 @@ class AnthropicDecoder:
                 return self._piece("thinking", member(delta, "thinking"))
             case "input_json_delta":
                 return self._arguments(index, member(delta, "partial_json"))
-            case _:  # signatures, citations, and kinds that are new
-                return ()
+            case "citations_delta":
+                self._parts.cite(member(delta, "citation"))
+            case "signature_delta" | "citations_start_delta" | None:
+                pass
+            case kind:
+                self._parts.name(kind)
+        return ()
 
     def _piece(self, kind: str, piece: object) -> Iterable[StreamEvent]:
         if not piece or not isinstance(piece, str):

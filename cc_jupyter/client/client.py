@@ -319,7 +319,7 @@ class RequestStream:
                 message, code, detail = (text and redact(text, secrets) for text in texts)
                 yield Error(message or "", code, detail)
             elif isinstance(event, Notice):
-                yield Notice(redact(event.text, secrets))
+                yield dataclasses.replace(event, text=redact(event.text, secrets))
             else:
                 yield event
 

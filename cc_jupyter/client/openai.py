@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.answer_parts import PartReader
 from cc_jupyter.client.decoder import stop_event, stop_word
 from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cc_jupyter.core.messages import Request
+
+
+_USUAL_MEMBERS = frozenset(
+    {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
+)
 
 
 class _Call:
@@ -138,19 +144,28 @@ class OpenAIDecoder:
         self._index: int | None = None
         self._word: str | None = None
         self._refused = False
+        self._parts = PartReader()
+        self._transcript: list[str] = []
 
     @property
     def spoke(self) -> bool:
-        """Whether any text, thinking or tool call has come."""
-        return self._speech.came or self._calls.came
+        """Whether anything of the answer's content has come."""
+        return self._speech.came or self._calls.came or self._parts.came or bool(self._transcript)
 
     def decode(self, name: str, body: dict[str, Any]) -> list[StreamEvent]:  # noqa: ARG002  this dialect does not name its events
         """Return the events of one chunk."""
         choice = self._choice(body.get("choices"))
         delta = choice.get("delta")
+        message = choice.get("message")
         if not isinstance(delta, dict):
-            delta = self._message(choice)
+            delta = self._message(message)
         events = self._said(delta) if delta else []
+        if isinstance(message, dict) and message is not delta:  # repeats the text, not all else
+            events.extend(self._parts.read_delta(message))
+        text = None if delta else choice.get("text")  # the format before chat
+        if text and isinstance(text, str):
+            events.extend(self._speech.text(text))
+        self._parts.read_sources(body)
         if events:
             self.stopped = False
         if word := choice.get("finish_reason"):
@@ -166,8 +181,11 @@ class OpenAIDecoder:
 
     def rest(self) -> Iterator[StreamEvent]:
         """Return what was held back."""
+        if not self._speech.came and self._transcript:
+            yield from self._speech.text("".join(self._transcript))
         yield from self._speech.rest()
         yield from self._calls.rest()
+        yield from self._parts.rest()
         yield from self._figures.rest()
 
     def ending(self, *, end_seen: bool) -> Stop | Error:
@@ -177,21 +195,24 @@ class OpenAIDecoder:
         )
 
     def _choice(self, choices: object) -> dict[str, Any]:
-        """Take the choice that came first; more than one come only where the user asks for them."""
+        """Take the choice that came first, and count those beside it that carry content."""
+        first: dict[str, Any] = {}
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                index = choice.get("index")
-                if not isinstance(index, int):
-                    return choice
-                if self._index is None:
-                    self._index = index
-                if index == self._index:
-                    return choice
-        return {}
+            if not isinstance(choice, dict):
+                continue
+            index = choice.get("index")
+            if not isinstance(index, int):
+                return first or choice
+            if self._index is None:
+                self._index = index
+            if index == self._index:
+                first = first or choice
+            elif any(choice.get(name) for name in ("delta", "message", "text")):
+                self._parts.count_choice(index)
+        return first
 
-    def _message(self, choice: dict[str, Any]) -> dict[str, Any] | None:
+    def _message(self, message: object) -> dict[str, Any] | None:
         """Take a whole answer; after deltas it would only repeat them."""
-        message = choice.get("message")
         return message if isinstance(message, dict) and not self.spoke else None
 
     def _said(self, delta: dict[str, Any]) -> list[StreamEvent]:
@@ -209,7 +230,12 @@ class OpenAIDecoder:
             self._refused = True
             events.extend(self._speech.text(refusal))
         if "tool_calls" in delta or "function_call" in delta:
+            self._speech.block_between()
             events.extend(self._calls.read(delta))
+        if isinstance(said := member(delta, "audio", "transcript"), str) and said:
+            self._transcript.append(said)
+        if not delta.keys() <= _USUAL_MEMBERS or isinstance(delta.get("content"), list):
+            events.extend(self._parts.read_delta(delta))
         return events
 
 

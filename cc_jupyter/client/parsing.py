@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cc_jupyter.client.reasoning_marks import ReasoningSplitter
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
@@ -78,6 +78,7 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SENTENCE_ENDS = tuple(".!?:\u2026\u3002\uff01\uff1f\uff1a")  # the last four: Chinese, Japanese
 _MARKUP = re.compile(r"<\s*(?:!doctype|\?xml|html|head|body|script)\b", re.IGNORECASE)
 _MOST_CHARACTERS = 500
 _MOST_READ = 20 * _MOST_CHARACTERS
@@ -98,10 +99,15 @@ class TextAssembler:
         self._think = ReasoningSplitter() if has_reasoning_marks else None
         self.came = False
         """Whether there was any."""
+        self._last = ""  # the last piece of text
+        self._stood_between: Literal["block", "reasoning"] | None = None
 
     def text(self, piece: str) -> Iterable[StreamEvent]:
         """Take the next piece of text, not empty."""
         self.came = True
+        if self._stood_between:
+            piece = self._break_before(piece) + piece
+        self._last = piece
         text = self._text.mend(piece)
         if not text:
             return ()
@@ -112,8 +118,28 @@ class TextAssembler:
     def reasoning(self, piece: str) -> Iterable[StreamEvent]:
         """Take the next piece of thinking that came as such, not empty."""
         self.came = True
+        if self._last:
+            self._stood_between = self._stood_between or "reasoning"
         text = self._reasoning.mend(piece)
         return (ReasoningDelta(text),) if text else ()
+
+    def block_between(self) -> None:
+        """Note that something else, such as a tool, stands between the text so far and the next."""
+        if self._last:
+            self._stood_between = "block"
+
+    def _break_before(self, piece: str) -> str:
+        """Return the paragraph break that is missing before `piece`.
+
+        Thinking between two pieces of one sentence is no block: some relays mix the two.
+        """
+        stood_between, self._stood_between = self._stood_between, None
+        is_glued = self._last[-1:] in _SENTENCE_ENDS and not piece[:1].isspace()
+        if stood_between == "reasoning" and not is_glued:
+            return ""
+        before = len(self._last) - len(self._last.rstrip("\n"))
+        after = len(piece) - len(piece.lstrip("\n"))
+        return "\n" * max(0, 2 - before - after)
 
     def rest(self) -> Iterator[StreamEvent]:
         """Return what waited for the rest of a character or a tag."""

@@ -11,7 +11,9 @@ from cc_jupyter.core.events import (
     NO_USAGE,
     Error,
     Notice,
+    OutputImage,
     ReasoningDelta,
+    Source,
     Stop,
     StopReason,
     StreamEvent,
@@ -24,6 +26,8 @@ from cc_jupyter.core.reply import Reply, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cc_jupyter.core.messages import Image
 
 
 class ReplyBuilder:
@@ -43,6 +47,9 @@ class ReplyBuilder:
         self._beginning = beginning
         self._counted = (0, len(self._text), 0)  # pieces of reasoning and text, and their bytes
         self._reasoning: list[str] = []
+        self._images: list[Image] = []
+        self._sources: list[Source] = []
+        self._has_other_content = False
         self._calls: dict[int, list[str]] = {}
         self._names: dict[int, str] = {}
         self._stop: Stop | None = None
@@ -53,14 +60,11 @@ class ReplyBuilder:
     def add(self, event: StreamEvent) -> None:
         """Take the next event."""
         match event:
-            case TextDelta(text):
+            case TextDelta(text) | ReasoningDelta(text):
                 if self._first_s is None:
                     self._first_s = self._clock()
-                self._text.append(text)
-            case ReasoningDelta(text):
-                if self._first_s is None:
-                    self._first_s = self._clock()
-                self._reasoning.append(text)
+                pieces = self._text if isinstance(event, TextDelta) else self._reasoning
+                pieces.append(text)
             case Waiting():
                 pass
             case Usage():
@@ -68,8 +72,13 @@ class ReplyBuilder:
             case ToolCallDelta(index, name, arguments):
                 self._names[index] = self._names.get(index, "") or name
                 self._calls.setdefault(index, []).append(arguments)
-            case Notice(text):
+            case OutputImage(image):
+                self._images.append(image)
+            case Source():
+                self._sources.append(event)
+            case Notice(text, names_content):
                 self.notices.append(text)
+                self._has_other_content |= names_content
             case Stop():
                 self._stop = event
             case Error():
@@ -114,6 +123,8 @@ class ReplyBuilder:
             tool_calls=tuple(
                 ToolCall(name, "".join(self._calls[index])) for index, name in self._names.items()
             ),
+            images=tuple(self._images),
+            sources=tuple(self._sources),
             notices=tuple(self.notices),
         )
 
@@ -129,6 +140,8 @@ class ReplyBuilder:
             any(self._text[bool(self._beginning) :])
             or self._reasoning
             or self._names
+            or self._images
+            or self._has_other_content
             or self.usage.reasoning_tokens
         ):
             return None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from cc_jupyter.core.messages import Image
+
 StopReason: TypeAlias = Literal[
     "stop", "length", "tool_call", "content_filter", "interrupted", "error", "unknown"
 ]
@@ -41,6 +43,23 @@ class ToolCallDelta:
     """Its name, once; empty in later pieces."""
     arguments: str
     """The next piece of the JSON text of its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputImage:
+    """An image that the model made."""
+
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page or a document that the answer refers to."""
+
+    title: str
+    """One line; may be empty."""
+    url: str
+    """An http or https address; empty for a document of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +133,8 @@ class Notice:
     """Something the user should know: a repeat, a repair, a value that was cut."""
 
     text: str
+    names_content: bool = False
+    """Whether it names a part of the answer that cannot be shown: the answer is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +147,14 @@ class Waiting:
 
 
 StreamEvent: TypeAlias = (
-    TextDelta | ReasoningDelta | ToolCallDelta | Usage | Stop | Error | Notice | Waiting
+    TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | OutputImage
+    | Source
+    | Usage
+    | Stop
+    | Error
+    | Notice
+    | Waiting
 )

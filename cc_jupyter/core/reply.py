@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import (
     NO_USAGE,
+    Source,
     StopReason,
     Usage,
 )
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.core.errors import CcError
+    from cc_jupyter.core.messages import Image
 
 
 _FENCE = re.compile(
@@ -77,6 +79,10 @@ class Reply:
     stop_word: str | None = None
     """The provider's own word for the stop reason."""
     tool_calls: tuple[ToolCall, ...] = ()
+    images: tuple[Image, ...] = ()
+    """The images that the model made."""
+    sources: tuple[Source, ...] = ()
+    """What the answer refers to, in the order of its numbers."""
     notices: tuple[str, ...] = ()
     """What the user should know: repeats, repairs, values that were cut."""
     provenance: Provenance = field(default_factory=Provenance)

@@ -144,7 +144,8 @@ def _ending(reply: Reply) -> list[str]:
         ends = ["cut: the context window is full"]
     else:
         ends = [_ENDS[reply.stop_reason]]
-    if not reply.text and reply.error is None and (reply.reasoning or reply.usage.reasoning_tokens):
+    has_nothing_else = not reply.text and not reply.images and reply.error is None
+    if has_nothing_else and (reply.reasoning or reply.usage.reasoning_tokens):
         ends.append("reasoning only, no text")
     return ends
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.messages import TurnKey
+from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 from cc_jupyter.render.plain import printer
 from cc_jupyter.render.sanitize import safe_terminal
@@ -96,12 +97,14 @@ class ExecutionContext:
         instead
             Why the text need not be shown; a terminal prints it, since it prints `Out[n]` anyway.
         """
-        text = reply.text or f"(no text: {reply.stop_reason})"
+        images = image_bundles(reply)
+        text = shown_text(reply) or ("" if images else f"(no text: {reply.stop_reason})")
         if not self.in_kernel:
             print(safe_terminal(text) if instead is None else f"({instead})")  # noqa: T201  a terminal
         elif instead is None:
             screen = Screen(self._shell)
-            screen.new(screen.answer(text))
+            for bundle in ([screen.answer(text)] if text else []) + images:
+                screen.new(bundle)
 
     def _shows_updates(self) -> bool:
         """Return whether the front end redraws an output.
