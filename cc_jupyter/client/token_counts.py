@@ -178,12 +178,12 @@ def read_usage(report: dict[str, Any]) -> tuple[Usage, tuple[str, ...]]:
     """Read one report, with what the user should know about it."""
     tokens, remarks = _read_tokens(report)
     unpriced = _unpriced(report)
-    is_doubtful = bool(remarks)
+    doubt = "; ".join(remarks) or None
     if iterations := report.get("iterations"):
         remarks += _add_compactions(tokens, iterations)
         unpriced = (*unpriced, *_other_iterations(iterations))[:_MOST_NAMED]
     usd = _provider_usd(report)
-    return Usage(**tokens, unpriced=unpriced, provider_usd=usd, is_doubtful=is_doubtful), remarks
+    return Usage(**tokens, unpriced=unpriced or None, provider_usd=usd, doubt=doubt), remarks
 
 
 def _read_tokens(report: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -83,20 +83,20 @@ class Usage:
     """The share of `cache_write_tokens` that the cache keeps for an hour, at a higher rate."""
     longest_prompt_tokens: int | None = None
     """The longest prompt, where `input_tokens` adds up several; `None`: there is one."""
-    unpriced: tuple[str, ...] = ()
+    unpriced: tuple[str, ...] | None = None
     """What is billed and has no listed rate, in words: `2 web search requests`, `fast mode`."""
     provider_usd: Decimal | None = None
     """The cost that the provider itself reports, in US dollars."""
-    is_doubtful: bool = False
-    """Whether the report contradicts itself."""
-    estimated: tuple[str, ...] = ()
+    doubt: str | None = None
+    """How the report contradicts itself; `None`: it does not."""
+    estimated: tuple[str, ...] | None = None
     """The counts that are our own estimates, by field name."""
 
     @property
     def reported(self) -> Usage:
         """The usage without our own estimates."""
-        unknown: dict[str, Any] = dict.fromkeys(self.estimated)
-        return replace(self, estimated=(), **unknown) if unknown else self
+        unknown: dict[str, Any] = dict.fromkeys(self.estimated or ())
+        return replace(self, estimated=None, **unknown) if unknown else self
 
 
 NO_USAGE = Usage()

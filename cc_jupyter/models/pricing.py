@@ -64,7 +64,8 @@ def _by_table(
     spec: CatalogEntry | None, usage: Usage, sent_at: datetime, price_date: date | None
 ) -> Cost:
     """Return the cost by the price list."""
-    unknown = replace(UNKNOWN_COST, unpriced=usage.unpriced) if usage.unpriced else UNKNOWN_COST
+    unpriced = usage.unpriced or ()
+    unknown = replace(UNKNOWN_COST, unpriced=unpriced) if unpriced else UNKNOWN_COST
     tokens = _billed(usage)
     if spec is None or tokens is None:
         return unknown
@@ -74,17 +75,17 @@ def _by_table(
         return unknown
     usd, missing = _total(tokens, rates, _hour_rate(spec, rates))
     if missing:
-        return replace(UNKNOWN_COST, unpriced=(*usage.unpriced, *missing))
+        return replace(UNKNOWN_COST, unpriced=(*unpriced, *missing))
     is_exact = not (
         tokens.was_cut
-        or usage.is_doubtful
-        or usage.unpriced
+        or usage.doubt
+        or unpriced
         or usage.estimated
         # several prompts at the rates of the longest
         or (usage.longest_prompt_tokens is not None and len(spec.tiers) > 1)
     )
     origin: Origin = "reported" if is_exact else "estimated"
-    return Cost(usd, origin, price_date, unpriced=usage.unpriced)
+    return Cost(usd, origin, price_date, unpriced=unpriced)
 
 
 def _hour_rate(spec: CatalogEntry, rates: Rates) -> Decimal | None:

@@ -82,7 +82,7 @@ def _count(usage: Usage, name: str) -> dict[str, Any]:
     tokens = getattr(usage, name)
     if tokens is None:
         return {"tokens": None, "origin": "unknown"}
-    origin = "estimated" if name in usage.estimated else "reported"
+    origin = "estimated" if name in (usage.estimated or ()) else "reported"
     return {"tokens": tokens, "origin": origin}
 
 
@@ -104,7 +104,7 @@ def _tokens(usage: Usage, name: str) -> str:
     tokens = getattr(usage, name)
     if tokens is None:
         return "?"
-    return f"~{tokens:,}" if name in usage.estimated else f"{tokens:,}"
+    return f"~{tokens:,}" if name in (usage.estimated or ()) else f"{tokens:,}"
 
 
 def _share(tokens: int | None, name: str) -> str:

@@ -138,7 +138,7 @@ class TurnRecorder:
         missing: dict[str, Any] = {
             name: count for name, count in counts.items() if getattr(usage, name) is None
         }
-        return dataclasses.replace(usage, **missing, estimated=tuple(missing))
+        return dataclasses.replace(usage, **missing, estimated=tuple(missing) or None)
 
     def _build_reply(self) -> Reply:
         """Return the reply as received so far, with its provenance."""

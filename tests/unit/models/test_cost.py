@@ -175,7 +175,7 @@ SEARCHES = ("2 web search requests",)
     "change",
     [
         {"unpriced": SEARCHES},
-        {"is_doubtful": True},
+        {"doubt": "the provider reported impossible token counts"},
         {"estimated": ("output_tokens",)},
     ],
 )
