@@ -40,6 +40,7 @@ _SOURCE_LISTS = (
     *(("annotations",), ("citations",), ("search_results",), ("web_search",)),
     ("search_info", "search_results"),
 )
+SOURCE_MEMBERS = frozenset(path[0] for path in _SOURCE_LISTS)
 _MOST_SOURCES = 100
 _LONGEST_URL = 2_000
 _MOST_NAMED = 8
@@ -53,7 +54,7 @@ _SILENT = frozenset(
         *("signature", "thought_signature", "encrypted_content", "obfuscation", "padding"),
         *("finish_reason", "stop_reason", "matched_stop", "index", "logprobs", "token_ids", "id"),
         *("object", "created", "model", "type", "status", "audio", "weight", "channel", "usage"),
-        *(path[0] for path in _SOURCE_LISTS),
+        *SOURCE_MEMBERS,
         *IMAGE_MEMBERS,
     }
 )
@@ -85,8 +86,6 @@ class PartReader:
         for name in IMAGE_MEMBERS:
             if images := delta.get(name):
                 yield from self._read_images(images)
-        if isinstance(content := delta.get("content"), list):
-            yield from self._read_content(content)
         if not delta.keys() <= _SILENT:
             for name, value in delta.items():
                 self._read_member(name, value)
@@ -160,7 +159,8 @@ class PartReader:
             message = f"the answer also holds content that cannot be shown: {names}"
             yield Notice(message, names_content=True)
 
-    def _read_content(self, parts: Iterable[object]) -> Iterator[StreamEvent]:
+    def read_content(self, parts: Iterable[object]) -> Iterator[StreamEvent]:
+        """Read the parts of a content list that are neither text nor thinking."""
         for part in parts:
             if not isinstance(part, dict):
                 continue

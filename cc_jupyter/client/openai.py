@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.answer_parts import PartReader
+from cc_jupyter.client.answer_parts import SOURCE_MEMBERS, PartReader
 from cc_jupyter.client.decoder import stop_event, stop_word
 from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _USUAL_MEMBERS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
 )
+_BESIDE_CHOICES = frozenset({*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"})
 
 
 class _Call:
@@ -156,16 +157,9 @@ class OpenAIDecoder:
         """Return the events of one chunk."""
         choice = self._choice(body.get("choices"))
         delta = choice.get("delta")
-        message = choice.get("message")
-        if not isinstance(delta, dict):
-            delta = self._message(message)
-        events = self._said(delta) if delta else []
-        if isinstance(message, dict) and message is not delta:  # repeats the text, not all else
-            events.extend(self._parts.read_delta(message))
-        text = None if delta else choice.get("text")  # the format before chat
-        if text and isinstance(text, str):
-            events.extend(self._speech.text(text))
-        self._parts.read_sources(body)
+        events = self._said(delta) if delta and isinstance(delta, dict) else []
+        if not events:
+            events = self._said_otherwise(choice)
         if events:
             self.stopped = False
         if word := choice.get("finish_reason"):
@@ -173,9 +167,10 @@ class OpenAIDecoder:
             # beside text it is no sign of the end: some relays write it into every chunk
             # (litellm#2195, gcli2api#403)
             self.stopped = self._word is not None and not events
-        # in the choice: Moonshot (pi#2017); in `x_groq`: Groq's streams
-        usage = body.get("usage") or choice.get("usage") or member(body, "x_groq", "usage")
-        if usage or not body.keys().isdisjoint(MESSAGE_MEMBERS):
+        usage = body.get("usage") or choice.get("usage")  # Moonshot's place (pi#2017)
+        if usage or not _BESIDE_CHOICES.isdisjoint(body):
+            self._parts.read_sources(body)
+            usage = usage or member(body, "x_groq", "usage")  # Groq's place in a stream
             events.extend(self._figures.report(usage, body))
         return events
 
@@ -211,14 +206,21 @@ class OpenAIDecoder:
                 self._parts.count_choice(index)
         return first
 
-    def _message(self, message: object) -> dict[str, Any] | None:
-        """Take a whole answer; after deltas it would only repeat them."""
-        return message if isinstance(message, dict) and not self.spoke else None
+    def _said_otherwise(self, choice: dict[str, Any]) -> list[StreamEvent]:
+        """Read a choice without a delta: a whole message, or the text of the format before chat.
+
+        After deltas a message repeats their text, but may hold other parts.
+        """
+        message, text = choice.get("message"), choice.get("text")
+        if message and isinstance(message, dict):
+            return [*self._parts.read_delta(message)] if self.spoke else self._said(message)
+        return [*self._speech.text(text)] if text and isinstance(text, str) else []
 
     def _said(self, delta: dict[str, Any]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         content = delta.get("content")
         if isinstance(content, list):
+            events.extend(self._parts.read_content(content))
             thought, content = _parts(content)
             events.extend(self._speech.reasoning(thought) if thought else ())
         if reasoning := _reasoning(delta):
@@ -232,9 +234,9 @@ class OpenAIDecoder:
         if "tool_calls" in delta or "function_call" in delta:
             self._speech.block_between()
             events.extend(self._calls.read(delta))
-        if isinstance(said := member(delta, "audio", "transcript"), str) and said:
-            self._transcript.append(said)
-        if not delta.keys() <= _USUAL_MEMBERS or isinstance(delta.get("content"), list):
+        if not delta.keys() <= _USUAL_MEMBERS:
+            if isinstance(said := member(delta, "audio", "transcript"), str):
+                self._transcript.append(said)
             events.extend(self._parts.read_delta(delta))
         return events
 
