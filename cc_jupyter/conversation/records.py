@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnSlot
-from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
+from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class TurnRecord:
     """The system prompt set by this turn: empty removes it, `None` leaves it unchanged."""
     images: tuple[Image, ...] = ()
     answer: str = ""
+    answer_images: tuple[Image, ...] = ()
+    """The images that the model made."""
+    sources: tuple[Source, ...] = ()
+    """What the answer refers to."""
     reasoning: str = ""
     stop_reason: StopReason = "unknown"
     stop_word: str | None = None

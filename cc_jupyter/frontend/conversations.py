@@ -44,6 +44,8 @@ def reply_of(record: TurnRecord) -> Reply:
         time_to_first_token_s=record.time_to_first_token_s,
         duration_s=record.duration_s,
         stop_word=record.stop_word,
+        images=record.answer_images,
+        sources=record.sources,
         notices=record.notices,
         provenance=Provenance(
             endpoint=record.endpoint,

@@ -13,32 +13,30 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.events import Source
     from cc_jupyter.core.messages import Image
-    from cc_jupyter.core.reply import Reply
 
 
 _LONGEST_TITLE = 120
 _MARKUP = re.compile(r"([\\`*_\[\]<>!#|~$&])")
-_NOT_IN_A_LINK = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", "`": "%60", "|": "%7C"})
+_NOT_IN_A_LINK = str.maketrans({sign: f"%{ord(sign):02X}" for sign in "<>()\\`|*$[]{}\"' "})
+"""Signs that would end the address of a link, or mean something else in Markdown."""
 
 
-def shown_text(reply: Reply) -> str:
+def shown_text(text: str, images: Sequence[Image], sources: Sequence[Source]) -> str:
     """Return the text of an answer as it is shown: images at an address and sources follow it."""
     links = [
-        f"![{image.name}](<{image.url.translate(_NOT_IN_A_LINK)}>)"
-        for image in reply.images
-        if image.url
+        f"![{image.name}]({image.url.translate(_NOT_IN_A_LINK)})" for image in images if image.url
     ]
-    return "\n\n".join(filter(None, (reply.text, *links, _source_list(reply.sources))))
+    return "\n\n".join(filter(None, (text, *links, _source_list(sources))))
 
 
-def image_bundles(reply: Reply) -> list[dict[str, str]]:
+def image_bundles(images: Sequence[Image]) -> list[dict[str, str]]:
     """Return the images that came with the answer, each as an output."""
     return [
         {
             image.media_type: base64.b64encode(image.data).decode(),
             "text/plain": image_line(image),
         }
-        for image in reply.images
+        for image in images
         if image.data
     ]
 
@@ -58,4 +56,4 @@ def _source_list(sources: Sequence[Source]) -> str:
 
 def _link(source: Source) -> str:
     title = _MARKUP.sub(r"\\\1", excerpt(source.title or source.url, _LONGEST_TITLE))
-    return f"[{title}](<{source.url.translate(_NOT_IN_A_LINK)}>)" if source.url else title
+    return f"[{title}]({source.url.translate(_NOT_IN_A_LINK)})" if source.url else title

@@ -192,10 +192,11 @@ class NotebookRenderer:
         if self._reasoning and reply.reasoning:
             thought = reasoning_bundle(reply.reasoning, self._summary(reply))
         shown = bool(reply.text or reply.reasoning or reply.images or reply.error is None)
+        text = shown_text(reply.text, reply.images, reply.sources)
         final = _Final(
             reasoning=thought,
-            answer=self._screen.answer(text) if (text := shown_text(reply)) else None,
-            images=image_bundles(reply),
+            answer=self._screen.answer(text) if text else None,
+            images=image_bundles(reply.images),
             usage=usage_bundle(reply) if shown else None,  # nothing stays of a refused request
             about=metadata(reply),
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -69,7 +68,7 @@ class TextRenderer:
 
     def finish(self, reply: Reply) -> None:
         """Print the rest and the usage line."""
-        extras = shown_text(replace(reply, text=""))
+        extras = shown_text("", reply.images, reply.sources)
         for line in (extras, *(image_line(image) for image in reply.images if image.data)):
             if line:
                 self._line(line)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -85,7 +84,7 @@ class TerminalRenderer:
         frame = self._blocks.take()
         self._live.stop()
         self._markdown(frame.settled + frame.live)
-        self._markdown(shown_text(replace(reply, text="")))
+        self._markdown(shown_text("", reply.images, reply.sources))
         for image in reply.images:
             if image.data:
                 self._console.print(Text(image_line(image)))

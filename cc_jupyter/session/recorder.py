@@ -11,7 +11,7 @@ from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError, StatusError
-from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, TextDelta
+from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
 from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
@@ -214,6 +214,11 @@ class TurnRecorder:
             system=None if spec.system is None else redact(spec.system, secrets),
             images=spec.images,
             answer=redact(reply.text, secrets),
+            answer_images=reply.images,
+            sources=tuple(
+                Source(redact(source.title, secrets), redact(source.url, secrets))
+                for source in reply.sources
+            ),
             reasoning=redact(reply.reasoning, secrets),
             stop_reason=reply.stop_reason,
             stop_word=reply.stop_word,

@@ -135,9 +135,11 @@ CREATE TABLE part (
 CREATE INDEX turn_conversation ON turn (conversation_id);
 """
 
-_COSTS = """
+_ANSWERS = """
 ALTER TABLE turn ADD COLUMN table_usd TEXT;
 ALTER TABLE turn ADD COLUMN unpriced TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE turn ADD COLUMN answer_images TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE turn ADD COLUMN sources TEXT NOT NULL DEFAULT '[]';
 UPDATE turn SET cost_usd = '0', cost_origin = 'reported', input_tokens = 0, output_tokens = 0
 WHERE cost_usd IS NULL AND finished AND answer = '' AND input_tokens IS NULL AND (
     error GLOB 'AuthError: *' OR error GLOB 'PlanError: *' OR error GLOB 'CreditError: *'
@@ -181,12 +183,13 @@ def m004_reservation(connection: sqlite3.Connection) -> None:
     connection.execute(_RESERVATION)
 
 
-def m005_costs(connection: sqlite3.Connection) -> None:
-    """Add columns for the listed price and for what has none; refused requests cost nothing.
+def m005_answers(connection: sqlite3.Connection) -> None:
+    """Add columns for listed prices, unpriced items, output images and sources.
 
+    Refused requests cost nothing.
     Older releases stored the cost of every refused request as unknown.
     """
-    for statement in _statements(_COSTS):
+    for statement in _statements(_ANSWERS):
         connection.execute(statement)
 
 
@@ -205,7 +208,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m002_chains,
     m003_zdr,
     m004_reservation,
-    m005_costs,
+    m005_answers,
 )
 """In order; a file knows by `user_version` how many it has had."""
 

@@ -21,7 +21,7 @@ from cc_jupyter.render.terminal import TerminalRenderer
 PNG = Image("image/png", b"\x89PNG\r\n", None, "image 1")
 LINKED = Image("", None, "https://example.org/a.png", "image 2")
 SOURCES = (Source("A page", "https://example.org/a"), Source("My text", ""))
-LIST = "Sources:\n\n1. [A page](<https://example.org/a>)\n2. My text"
+LIST = "Sources:\n\n1. [A page](https://example.org/a)\n2. My text"
 PLAIN = Reply("Hi [1]", "", "m", "stop")
 WHOLE = replace(PLAIN, images=(PNG, LINKED), sources=SOURCES)
 
@@ -33,15 +33,15 @@ WHOLE = replace(PLAIN, images=(PNG, LINKED), sources=SOURCES)
         (replace(PLAIN, sources=SOURCES), f"Hi [1]\n\n{LIST}"),
         (replace(PLAIN, text="", sources=SOURCES), LIST),
         (replace(PLAIN, images=(PNG,)), "Hi [1]"),
-        (WHOLE, f"Hi [1]\n\n![image 2](<https://example.org/a.png>)\n\n{LIST}"),
+        (WHOLE, f"Hi [1]\n\n![image 2](https://example.org/a.png)\n\n{LIST}"),
         (
             replace(PLAIN, text="", sources=(Source("", "https://example.org/a_b"),)),
-            "Sources:\n\n1. [https://example.org/a\\_b](<https://example.org/a_b>)",
+            "Sources:\n\n1. [https://example.org/a\\_b](https://example.org/a_b)",
         ),
     ],
 )
 def test_sources_are_a_numbered_list_under_the_answer(reply, shown):
-    assert shown_text(reply) == shown
+    assert shown_text(reply.text, reply.images, reply.sources) == shown
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,31 @@ def test_sources_are_a_numbered_list_under_the_answer(reply, shown):
     ],
 )
 def test_a_hostile_source_stays_one_item(source):
-    shown = safe_markdown(shown_text(replace(PLAIN, text="", sources=(source,))))
+    shown = safe_markdown(shown_text("", (), (source,)))
     assert "<script" not in shown
     assert "\n#" not in shown
     assert "![" not in shown.replace("\\!\\[", "")
     assert len([line for line in shown.splitlines() if line.strip()]) == 2
 
 
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("https://example.org/a?b=1&c=2#d", "https://example.org/a?b=1&c=2#d"),
+        ("https://example.org/wiki/A_(b)", "https://example.org/wiki/A_%28b%29"),
+        ("https://example.org/~x/a_b_c", "https://example.org/~x/a_b_c"),
+        ("https://example.org/[a]*b*", "https://example.org/%5Ba%5D%2Ab%2A"),
+    ],
+)
+def test_a_source_is_a_link_that_the_page_keeps(url, link):
+    shown = safe_markdown(shown_text("", (), (Source("A [b] page", url),)))
+    assert f"](<{link}>)" in shown or f"]({link})" in shown
+
+
 def test_an_image_is_an_output_with_a_text_beside_it():
     encoded = base64.b64encode(PNG.data).decode()
     described = "[image 1 (image/png, 6 bytes)]"
-    assert image_bundles(WHOLE) == [{"image/png": encoded, "text/plain": described}]
+    assert image_bundles(WHOLE.images) == [{"image/png": encoded, "text/plain": described}]
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["whole cell", "among others"])
