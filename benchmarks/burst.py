@@ -1,4 +1,4 @@
-"""All at once: 20,000 tokens as fast as the provider can send them, and how that grows."""
+"""A burst: 20,000 tokens as fast as the provider can send them, and how the time grows."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _measure(lab: Lab, kernel: Kernel, code: str, count: int) -> Callable[[], _B
 def _figures(
     kind: str, mine: Sequence[Sequence[_Burst]], theirs: Sequence[Sequence[_Burst]]
 ) -> list[Figure]:
-    """Return the rows; `mine` and `theirs` are samples with many tokens, then with few."""
+    """Return the rows; `mine` and `theirs` have samples with many tokens, then with few."""
     text_bytes = len("".join(prose(_MANY)).encode())
     name = f"burst of 20k tokens ({kind})"
 

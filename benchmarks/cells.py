@@ -1,4 +1,4 @@
-"""One cell in a session under way: how soon it asks, how soon it shows the first text."""
+"""One cell in a running session: the time to the request and to the first text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _FIRST = "first token sent to first output"
 _TEXTS = ["Some", " words", " that", " come", " one", " by", " one", "."]
 _PAUSE_S = 0.01
-"""Between deltas, the first one included: it comes well after the empty role chunk, as in life."""
+"""Between deltas, the first one included: as in practice, it comes well after the role chunk."""
 
 
 def run(*, quick: bool) -> list[Figure]:

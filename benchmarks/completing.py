@@ -1,4 +1,4 @@
-"""Tab: from the front end's request to the kernel's reply, beside a kernel without us."""
+"""Completion: from the request to the kernel's reply, compared with a kernel without us."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _warm(what: str, text: str, ours: Kernel, bare: Kernel, rounds: int) -> Figu
 
 
 def _after_a_turn(store: Store, ours: Kernel, bare: Kernel, rounds: int) -> Figure:
-    """Measure a Tab on a thread when another one was written just before."""
+    """Measure a completion of a thread just after another one was written."""
 
     def ours_ms() -> float:
         _add(store, "essay-new")
@@ -76,7 +76,7 @@ def _elsewhere(ours: Kernel, bare: Kernel, rounds: int) -> Figure:
 
 
 def _first(lab: Lab, rounds: int) -> Figure:
-    """Measure the first Tab of a kernel, which loads what it needs."""
+    """Measure the first completion of a kernel, which loads what it needs."""
 
     def first_ms(*setup: str) -> float:
         with lab.kernel(*setup) as kernel:
@@ -99,7 +99,7 @@ def _tab_ms(kernel: Kernel, text: str) -> float:
 
 
 def _filled(kernel: Kernel) -> Store:
-    """Return the history that the kernel sees, with its threads in it."""
+    """Return the history that the kernel sees, filled with threads."""
     folder = kernel.value("__import__('cc_jupyter.core.paths').folders.data_folder()")
     store = Store(Path(folder) / FILE)
     for number in range(_THREADS):

@@ -1,4 +1,4 @@
-"""The texts of the cells that are measured: the plain cell beside ours."""
+"""The source of the measured cells: the plain cell and ours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def text_of(event):
     return body["choices"][0]["delta"].get("content") if body["choices"] else None
 
 def plain(model, prompt="Hello", every_s=0.033):
-    """Ask, and print what has come at most once in `every_s` seconds."""
+    """Send a request and print what was received, at most once in `every_s` seconds."""
     body = {"model": model, "messages": [{"role": "user", "content": prompt}], "stream": True}
     path = "/chat/completions"
     if model.startswith("claude-"):
@@ -62,5 +62,5 @@ def cmd(model: str, prompt: str = "Hello") -> str:
 
 
 def ask(model: str, prompt: str = "Hello") -> str:
-    """Return our line, in a cell that holds other outputs, too."""
+    """Return our line, in a cell that also has other outputs."""
     return f"print('before')\n_ = None\n%cmd ask --new -m {model} {prompt}"

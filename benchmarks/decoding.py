@@ -1,4 +1,4 @@
-"""Bytes of a stream to its text, without a network: ours beside what else there is."""
+"""Decode the bytes of a stream to text, without a network: ours and other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures and the table they make."""
+"""Figures and their table."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ HEAD = ("figure", "must", "aim", "measured median", "control", "ratio")
 
 @dataclass(frozen=True)
 class Figure:
-    """One row: samples of ours beside samples of the control, taken in turn in the same run."""
+    """One row: our samples and those of the control, taken in turn in the same run."""
 
     name: str
     unit: str
-    """`ms`, `s`, `us`, `x`, `%`, `` …: how the samples are shown."""
+    """The unit to display: `ms`, `s`, `us`, `x`, `%`, or empty."""
     ours: Sequence[float]
     control: Sequence[float] = ()
     must: float | None = None
@@ -26,13 +26,13 @@ class Figure:
     must_p95: float | None = None
     aim_p95: float | None = None
     least: bool = False
-    """Whether the goal is the least that will do, not the most."""
+    """Whether the goal is a minimum, not a maximum."""
     remark: str = ""
-    """What the control is, where it is not the plain cell."""
+    """What the control is, if not the plain cell."""
 
     @property
     def missed(self) -> bool:
-        """Whether the goal is not reached."""
+        """Whether the goal is missed."""
         return self._misses(self.ours)
 
     def _misses(self, samples: Sequence[float]) -> bool:
@@ -65,23 +65,23 @@ class Figure:
 
 
 def median(samples: Sequence[float]) -> float:
-    """Return the middle of the samples."""
+    """Return the median of the samples."""
     return statistics.median(samples)
 
 
 def p95(samples: Sequence[float]) -> float:
-    """Return the value that 95 of 100 samples do not pass."""
+    """Return the 95th percentile of the samples."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
 
 
 def split(samples: Sequence[tuple[float, ...]]) -> list[list[float]]:
-    """Turn rows into columns."""
+    """Transpose rows to columns."""
     return [list(column) for column in zip(*samples, strict=True)]
 
 
 def in_turn(rounds: int, *measures: Callable[[], object]) -> list[list]:
-    """Call each measure once a round, after one round that does not count."""
+    """Call each measure once a round, after a warm-up round."""
     taken: list[list] = [[] for _ in measures]
     for number in range(rounds + 1):
         for measure, samples in zip(measures, taken, strict=True):

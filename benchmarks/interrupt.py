@@ -1,4 +1,4 @@
-"""The stop button: how soon the kernel is idle, what is kept, what is said."""
+"""The stop button: the time until the kernel is idle, and the text that is saved and shown."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _COUNT = 2_000
 _MODEL = f"test/burst-{_COUNT}@5ms"
 _IN_FLIGHT_S = 0.005
-"""What was sent this shortly before the signal may not have reached the kernel."""
+"""Text sent this shortly before the signal may not have reached the kernel."""
 
 
 @dataclass(frozen=True)
 class _Stopped:
     idle_ms: float
     left_ms: float
-    """Until the provider saw the connection close."""
+    """The time until the provider saw the connection close."""
     kept_percent: float
     said_lines: int
     said_bytes: int
@@ -81,7 +81,7 @@ def _streaming(lab: Lab, kernel: Kernel, code: str) -> _Stopped:
 
 
 def _waiting(lab: Lab, kernel: Kernel, code: str) -> _Stopped:
-    """Stop a cell whose provider has read the request and says nothing."""
+    """Stop a cell whose provider has read the request and sends nothing."""
     lab.clear()
     lab.always(do="hang")
     return _stop(lab, kernel, kernel.start(code), CellRun())
@@ -102,7 +102,7 @@ def _stop(lab: Lab, kernel: Kernel, request: str, run: CellRun) -> _Stopped:
 
 
 def _kept_percent(cell: Measured, at_s: float) -> float:
-    """Compare what stands on the screen with what had surely arrived."""
+    """Compare the text on the screen with the text that had certainly arrived."""
     sent = sum(sent_s < at_s - _IN_FLIGHT_S for sent_s in cell.request["sent_s"][1:])
     if not sent:
         return 100.0

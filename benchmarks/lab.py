@@ -1,4 +1,4 @@
-"""What every measurement needs: the provider in a process of its own, kernels, one clock.
+"""What every measurement needs: the provider in a separate process, kernels, one clock.
 
 All times are `time.perf_counter`, which is CLOCK_MONOTONIC on Linux: the same in every process of
 the machine, and the same as the `time.monotonic` of the kernel harness. Three points are taken:
@@ -37,12 +37,12 @@ LISTED_CLAUDE = "claude-sonnet-5"
 _TESTS = Path(__file__).resolve().parents[1] / "tests"
 _PATIENCE_S = 5.0
 _FOREIGN = ("CMD_", "COMMAND_CODE_", "COMMANDCODE_", "PYTHONDONTWRITEBYTECODE")
-"""Whose variables the kernels do not get; users' imports are compiled once."""
+"""Variables the kernels do not inherit; a user's imports are compiled once."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One cell that was run."""
+    """One executed cell."""
 
     run: CellRun
     start_s: float
@@ -52,7 +52,7 @@ class Measured:
 
     @property
     def idle_s(self) -> float:
-        """When the front end saw the kernel idle."""
+        """When the front end saw the idle status."""
         return self.run.arrived_s[-1]
 
     @property
@@ -62,7 +62,7 @@ class Measured:
 
     @property
     def wire_to_idle_s(self) -> float:
-        """From the request at the provider to the idle kernel."""
+        """From the provider's receipt of the request to the idle kernel."""
         return self.idle_s - float(self.request["received_s"])
 
     def first_output_s(self) -> float:
@@ -77,7 +77,7 @@ class Measured:
 
 
 class Lab:
-    """A provider, and kernels that know it; enter it, leave it, and nothing stays."""
+    """A provider and kernels that use it, as a context manager that cleans up."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
@@ -102,15 +102,15 @@ class Lab:
         self._stack.close()
 
     def kernel(self, *setup: str) -> Kernel:
-        """Return a new kernel, its clock running; enter it or `keep` it."""
+        """Return a new kernel with its clock running; enter it or `keep` it."""
         return _Clocked(self._environment(), self.folder, (controls.CLOCK, *setup))
 
     def plain_kernel(self) -> Kernel:
-        """Return a kernel with the plain cell and without us, to the end of the lab."""
+        """Return a kernel with the plain cell and without us, for the life of the lab."""
         return self.keep(self.kernel(controls.plain(self.url, KEY)))
 
     def our_kernel(self) -> Kernel:
-        """Return a kernel with the extension loaded, to the end of the lab."""
+        """Return a kernel with the extension loaded, for the life of the lab."""
         return self.keep(self.kernel("%load_ext cc_jupyter"))
 
     def keep(self, kernel: Kernel) -> Kernel:
@@ -125,7 +125,7 @@ class Lab:
     def finish(
         self, kernel: Kernel, request: str, run: CellRun | None = None, *, failing: bool = False
     ) -> Measured:
-        """Take the rest of a cell that was started after `clear`; `run` is what came before."""
+        """Collect the rest of a cell that was started after `clear`; `run` is its first part."""
         run = kernel.follow(request, run, limit_s=120)
         if not failing:
             assert run.status == "ok", run.error
@@ -133,11 +133,11 @@ class Lab:
         return Measured(run, start_s, next_cpu_s - cpu_s, self._last_post())
 
     def clear(self) -> None:
-        """Let the provider forget requests and scripts; it keeps its list of models."""
+        """Clear the provider's requests and scripts, but not its list of models."""
         self._control("clear")
 
     def list_models(self, *models: str) -> None:
-        """Let the provider list more models, as a model that is known costs no question."""
+        """Let the provider list more models, since a listed model needs no request."""
         listed = self._client.get(f"{self.url}/v1/models").json()["data"]
         self._control("models", [*listed, *({"id": model} for model in models)])
 
@@ -160,7 +160,7 @@ class Lab:
         self._client.post(f"{self._root}/_control/{what}", json=content).raise_for_status()
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment of a user of the provider who has no files of ours yet."""
+        """Return the environment of a user who has none of our files yet."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         return kept | {
             "HOME": str(self.folder),
@@ -178,7 +178,7 @@ class Lab:
 
 
 class _Clocked(Kernel):
-    """A kernel that notes when each cell starts."""
+    """A kernel that records when each cell starts."""
 
     def __init__(self, env: dict[str, str], folder: Path, setup: tuple[str, ...]) -> None:
         super().__init__(base=env, cwd=folder)  # no pyproject.toml is above it

@@ -1,4 +1,4 @@
-"""What else runs on the machine: the reason for most of the noise, so it is measured, too."""
+"""Other load on the machine, which causes most of the noise and is measured too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _QUIET_CORES = 0.15
 
 
 class Neighbours:
-    """The CPU that others take, from the making of this object on.
+    """The CPU time of other processes since this object was created.
 
     Ours is what this process used and what its children did that have ended since.
     """
@@ -23,13 +23,13 @@ class Neighbours:
         self._own_s = _own_s()
 
     def cores(self) -> float:
-        """Return how many cores others kept busy."""
+        """Return the number of cores that other processes used."""
         others_s = _busy_s() - self._busy_s - (_own_s() - self._own_s)
         return max(0.0, others_s / (time.monotonic() - self._since_s))
 
 
 def wait_for_quiet(patience_s: float) -> None:
-    """Wait until others leave the machine alone, at most so long."""
+    """Wait until other processes are quiet, up to a time limit."""
     deadline_s = time.monotonic() + patience_s
     while time.monotonic() < deadline_s:
         neighbours = Neighbours()
@@ -39,7 +39,7 @@ def wait_for_quiet(patience_s: float) -> None:
 
 
 def _busy_s() -> float:
-    """Return the time all cores worked since the start of the machine, waits for disks left out."""
+    """Return the busy time of all cores since boot, without waits for disks."""
     user, nice, system, _, _, irq, softirq, *_ = map(
         int, Path("/proc/stat").read_text(encoding="ascii").split()[1:11]
     )

@@ -39,7 +39,7 @@ requestAnimationFrame(look);
 
 
 def run(*, quick: bool) -> list[Figure]:
-    """Open the same notebook in two JupyterLabs in turn, one of which has the extension off."""
+    """Open the same notebook in turn in two JupyterLabs, one with the extension disabled."""
     if CHROMIUM is None:
         return []
     rounds = 3 if quick else 12
@@ -79,7 +79,7 @@ def _lab(stack: ExitStack, *, off: bool) -> Lab:
 
 
 def _opened_s(browser: Browser, lab: Lab) -> tuple[float, float]:
-    """Return the seconds until the page is there, and those its main thread was busy."""
+    """Return the seconds until the page is ready, and those its main thread was busy."""
     page = browser.new_page(viewport=VIEWPORT)
     page.add_init_script(_WATCH)
     devtools = page.context.new_cdp_session(page)

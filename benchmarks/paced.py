@@ -1,4 +1,4 @@
-"""A model at 200 tokens a second: what it costs to keep up, and how far the screen is behind.
+"""A model at 200 tokens a second: the cost of displaying it, and the lag of the screen.
 
 The lag of a token is the time from the provider's send to the first message after which the front
 end holds as many visible characters as the answer has up to that token. Blank space is not
@@ -97,7 +97,7 @@ def _lags_ms(run: CellRun, tokens: list[str], sent_s: list[float]) -> Iterator[f
 
 
 def _shown(run: CellRun) -> Iterator[tuple[int, float]]:
-    """Return after each message how much of the answer has been on the screen, and when."""
+    """Return how much of the answer was on the screen after each message, and when."""
     replayed = CellRun()
     board = _Board(replayed)
     most = 0

@@ -1,4 +1,4 @@
-"""What an answer costs the browser: 5,000 tokens at 200/s in a real JupyterLab, beside prints."""
+"""The load on the browser: 5,000 tokens at 200/s in a real JupyterLab, compared with prints."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENDED = """i => {
 
 
 def run(*, quick: bool) -> list[Figure]:
-    """Measure one answer of ours and one of the plain cell, in pages of their own."""
+    """Measure one answer of ours and one of the plain cell, each in its own page."""
     if CHROMIUM is None:
         return []
     model = _QUICK if quick else _MODEL
@@ -74,7 +74,7 @@ def _measure(notebook: LabNotebook, cell: int) -> tuple[float, float, float]:
         "Network.webSocketFrameReceived",
         lambda event: received.append(len(event["response"]["payloadData"].encode())),
     )
-    time.sleep(2)  # what the page does of its own when it is new
+    time.sleep(2)  # until the page has finished its own start-up
     page.evaluate("window.longTasks.length = 0")
     before = _main_thread_s(devtools)
     received.clear()

@@ -1,4 +1,4 @@
-"""Measure cc_jupyter beside controls and print one table: `run.py [NAME …] [--quick] [--write]`."""
+"""Measure cc_jupyter and controls; print a table: `run.py [NAME …] [--quick] [--write]`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PACKAGES = ("ipykernel", "ipython", "httpx", "httpx-sse", "openai", "anthropic"
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Run the selected measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SUBJECTS))
     parser.add_argument("--quick", action="store_true", help="few rounds: a look, no figures")

@@ -1,4 +1,4 @@
-"""A front end that reads ten messages a second while the kernel works: what still arrives.
+"""A front end that reads ten messages a second while the kernel works: what arrives.
 
 The kernel keeps at most 1,000 messages for a reader (ZeroMQ's high-water mark) and drops the rest,
 the final `idle` included.
@@ -23,7 +23,7 @@ _COUNT = 20_000
 _MODEL = f"test/burst-{_COUNT}"
 _PAUSE_S = 0.1
 _SILENCE_S = 2.0
-"""After so long without a message there is none left."""
+"""After this long without a message, no more will come."""
 
 
 def run(*, quick: bool) -> list[Figure]:
@@ -76,7 +76,7 @@ def _read_slowly(kernel: Kernel, code: str) -> tuple[float, float]:
 
 
 def _replied(kernel: Kernel, request: str) -> bool:
-    """Say whether the cell is over; its reply comes on a channel that drops nothing."""
+    """Return whether the cell has ended; its reply comes on a channel that drops nothing."""
     try:
         reply = kernel.client.get_shell_msg(timeout=0)
     except queue.Empty:

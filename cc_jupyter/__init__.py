@@ -1,7 +1,7 @@
 """Work with language models in a notebook: `%%cmd` cells for the Command Code Provider API.
 
-Load it with `%load_ext cc_jupyter`; `ask` and `stream` do the same from Python. Importing this
-package loads nothing else: each public name is fetched when it is first used.
+Load it with `%load_ext cc_jupyter`; `ask` and `stream` are the same in Python. Importing this
+package loads nothing else: each public name is loaded on first use.
 """
 
 from __future__ import annotations
@@ -42,38 +42,22 @@ if TYPE_CHECKING:
     from cc_jupyter.core.version import __version__ as __version__
     from cc_jupyter.frontend.picker.widget import ModelPicker
 
-_HOMES = {
-    "__version__": "core.version",
-    "ask": "api",
-    "stream": "api",
-    "ModelPicker": "frontend.picker.widget",
-    "Reply": "core.reply",
-    **dict.fromkeys(
-        (
-            *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source"),
-            *("Usage", "Notice", "Stop", "Error"),
-        ),
-        "core.events",
+_MODULES = {
+    "api": ("ask", "stream"),
+    "core.errors": (
+        *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
+        *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
+        "StreamError",
     ),
-    **dict.fromkeys(
-        (
-            "CcError",
-            "OptionError",
-            "ConfigError",
-            "StoreError",
-            "ProviderError",
-            "ConnectError",
-            "StatusError",
-            "AuthError",
-            "PlanError",
-            "CreditError",
-            "RateLimitError",
-            "ModelError",
-            "StreamError",
-        ),
-        "core.errors",
+    "core.events": (
+        *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source", "Usage"),
+        *("Notice", "Stop", "Error"),
     ),
+    "core.reply": ("Reply",),
+    "core.version": ("__version__",),
+    "frontend.picker.widget": ("ModelPicker",),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AuthError",
@@ -125,12 +109,12 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take back all that loading added."""
+    """Remove everything that loading added."""
     from cc_jupyter.magics.extension import unload  # noqa: PLC0415  importing the package loads nothing
 
     unload(shell)
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
-    """Say where the built JupyterLab extension is; `jupyter labextension develop` asks."""
+    """Return the location of the built JupyterLab extension, for `jupyter labextension develop`."""
     return [{"src": "labextension", "dest": "cc-jupyter"}]

@@ -1,4 +1,4 @@
-"""The Python API: `ask` and `stream` take the same path as the magics, without a screen."""
+"""The Python API: `ask` and `stream` use the same pipeline as the magics, without a display."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
 
-_NOT_A_FIELD = ("model", "messages", "stream", "system")
+_RESERVED_FIELDS = ("model", "messages", "stream", "system")
 
 
 def ask(  # noqa: PLR0913  the options of spec.md, section 5
@@ -47,7 +47,7 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     api_key_env: str | None = None,
     max_retries: int | None = None,
 ) -> Reply:
-    """Ask a model and return its whole answer; nothing is shown.
+    """Ask a model and return its whole answer; nothing is displayed.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     param
         Other fields of the request body, as JSON values.
     thread
-        The conversation to join; without one nothing is remembered.
+        The conversation to continue; without one, no earlier turns are sent.
     new
-        Start that conversation from the beginning.
+        Start a new conversation in this thread.
     key_env, api_key_env
         The environment variable that holds the key, never the key itself; both names mean the
         same.
@@ -68,16 +68,16 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     Raises
     ------
     OptionError, ConfigError
-        Something is wrong or missing; nothing was sent.
+        An option or setting is invalid or missing; nothing was sent.
     ProviderError
-        The request was refused, or the answer broke off: `error.reply` is the part received.
+        The request was rejected, or the answer broke off; `error.reply` is the part received.
     KeyboardInterrupt
         The call was interrupted; the connection is closed.
     """
     options = {k: v for k, v in locals().items() if k != "prompt"}
     reply = _session().run(_prepare(prompt, **options), NullRenderer())
     if isinstance(reply.error, KeyboardInterrupt):
-        raise reply.error.with_traceback(None)  # the user's frames are enough
+        raise reply.error.with_traceback(None)  # show only the user's frames
     if reply.error is not None:
         raise reply.error
     return dataclasses.replace(reply, display=_display)
@@ -92,9 +92,10 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     Raises
     ------
     OptionError, ConfigError
-        Something is wrong or missing; nothing was sent. Raised by this call, not by the iterator.
+        An option or setting is invalid or missing; nothing was sent. Raised by this call, not by
+        the iterator.
     ProviderError
-        The request was refused; raised by the iterator.
+        The request was rejected; raised by the iterator.
     """
     for name in options:
         if name not in (ask.__kwdefaults__ or {}):
@@ -115,43 +116,37 @@ def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  t
     check_prompt(prompt, where_to="give it as the first argument")
     check_characters(options.get("system") or "")
     given = {name: value for name, value in options.items() if value is not None}
-    fields = {
-        name: given.pop(name)
-        for name in ("temperature", "top_p", "max_tokens", "effort")
-        if name in given
-    }
-    stop = given.pop("stop", ())
-    key_env = given.pop("key_env", None) or given.pop("api_key_env", None)
-    given.pop("api_key_env", None)
-    session = _session()
-    settings = session.settings(
-        **{name: given.pop(name) for name in ("base_url", "max_retries") if name in given}
-    )
+
+    def take(*names: str) -> dict[str, Any]:
+        return {name: given.pop(name) for name in names if name in given}
+
+    keys = take("api_key_env", "key_env")
+    session, shell = _session(), _shell()
+    settings = session.settings(**take("base_url", "max_retries"))
+    stop, extra, thread = given.pop("stop", ()), given.pop("param", {}), given.get("thread")
     parameters = Parameters(
-        **fields,
+        **take("temperature", "top_p", "max_tokens", "effort"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        extra=_extra(given.pop("param", {})),
+        extra=_extra(extra),
     )
-    thread = given.pop("thread", None)
-    shell = _shell()
+    cell = None if shell is None else execution_context(shell)
     spec = PromptSpec(
         prompt,
         parameters=parameters,
-        thread=thread,
         once=thread is None,
-        key_env=key_env,
+        key_env=keys.get("key_env") or keys.get("api_key_env"),
         # a cell that runs again replaces its turns
-        turn_key=execution_context(shell).count_request() if shell is not None else None,
-        notebook=execution_context(shell).notebook if shell is not None else "",
+        turn_key=None if cell is None else cell.count_request(),
+        notebook="" if cell is None else cell.notebook,
         **given,
     )
     return session.prepare(spec, settings)
 
 
 def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in _NOT_A_FIELD:
+    for name in _RESERVED_FIELDS:
         if name in param:
-            raise OptionError(f"`param` cannot set `{name}`", hint="it has an argument of its own")
+            raise OptionError(f"`param` cannot set `{name}`", hint="use its own argument")
     for name in param:
         if name in UNSHOWN_FIELDS:
             raise OptionError(f"`param` cannot set `{name}`", hint=UNSHOWN_FIELDS[name])
@@ -166,14 +161,14 @@ def _shell() -> InteractiveShell | None:
     """Return the running IPython, if there is one."""
     if "IPython" not in sys.modules:
         return None
-    from IPython import get_ipython  # noqa: PLC0415  a plain program does not load it
+    from IPython import get_ipython  # noqa: PLC0415  plain programs do not load it
 
     shell: InteractiveShell | None = get_ipython()
     return shell
 
 
 def _session() -> Session:
-    """Return the session of the magics, which knows `%config` and the profile."""
+    """Return the session of the magics, which has the settings of `%config` and the profile."""
     shell = _shell()
     magics = shell.magics_manager.registry.get("CmdMagics") if shell is not None else None
     if magics is None:

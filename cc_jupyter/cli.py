@@ -1,4 +1,4 @@
-"""The `cc-jupyter` program: what must work in a shell, before a notebook is open."""
+"""The `cc-jupyter` program: what must work in a shell, without a notebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cc_jupyter.core.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_LOOK_S = 0.5
+_CHECK_INTERVAL_S = 0.5
 """The interval between checks of a server in the foreground."""
 
 
@@ -53,20 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="cc-jupyter", description="Language models in a notebook: the part for the shell."
+        prog="cc-jupyter",
+        description="Language models in notebooks: the commands for a shell.",
     )
     parser.add_argument("--version", action="version", version=f"cc-jupyter {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    local = commands.add_parser("local", help="the small model on this machine, without a key")
+    local = commands.add_parser(
+        "local", help="manage the model on this machine, which needs no key"
+    )
     actions = local.add_subparsers(dest="action", metavar="ACTION")
     local.set_defaults(action="status")
-    actions.add_parser("setup", help="fetch the weights (once)")
-    start = actions.add_parser("start", help="serve in the foreground, for all kernels")
-    start.add_argument("--port", type=int, default=0, help="default: any free one")
-    actions.add_parser("stop", help="end the server that `start` runs")
-    actions.add_parser("status", help="what is there (the default)")
+    actions.add_parser("setup", help="download the weights (once)")
+    start = actions.add_parser("start", help="run the server in the foreground, for all kernels")
+    start.add_argument("--port", type=int, default=0, help="default: any free port")
+    actions.add_parser("stop", help="stop the server that `start` runs")
+    actions.add_parser("status", help="show what is installed and running (the default)")
     commands.add_parser("doctor", help="check the environment of a request and suggest fixes")
-    usage = commands.add_parser("usage", help="what saved notebooks cost, by their outputs alone")
+    usage = commands.add_parser("usage", help="show the cost of saved notebooks from their outputs")
     usage.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     return parser
 
@@ -89,9 +92,9 @@ def _usage(paths: Sequence[Path]) -> int:
         rows += [replace(row, group=f"{name}  {row.group}") for row in found]
     if rows:
         table = usage_table("notebook and model", rows, caption="answers saved in notebooks")
-        print(safe_terminal(str(table)))  # a notebook from elsewhere may name its model as it likes
+        print(safe_terminal(str(table)))  # a foreign notebook may contain any text as a model name
     elif failed < len(paths):
-        print("No answer of cc_jupyter stands in these notebooks.")
+        print("These notebooks contain no answers of cc_jupyter.")
     return int(failed > 0)
 
 
@@ -123,7 +126,7 @@ def _start(port: int) -> None:
     other = local.registered()
     if other is not None:
         raise ConfigError(
-            f"a local server already runs at {other.url}", hint="`cc-jupyter local stop` ends it"
+            f"a local server already runs at {other.url}", hint="`cc-jupyter local stop` stops it"
         )
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
@@ -133,12 +136,12 @@ def _start(port: int) -> None:
         server = local.LocalServer.start(port)
         local.register(server)
         print(f"The local model ({local.DISPLAY_NAME}) listens at {server.url}")
-        print("In a notebook, CMD_BASE_URL=local uses it. Ctrl-C ends it.", flush=True)
+        print("In a notebook, CMD_BASE_URL=local uses it. Press Ctrl-C to stop.", flush=True)
         while server.alive():
-            time.sleep(_LOOK_S)
-        raise ConfigError("the local server ended by itself", hint="start it again")
+            time.sleep(_CHECK_INTERVAL_S)
+        raise ConfigError("the local server stopped unexpectedly", hint="start it again")
     except KeyboardInterrupt:
-        print("The local model has ended.")
+        print("The local model has stopped.")
     finally:
         if server is not None:
             local.unregister()
@@ -148,16 +151,16 @@ def _start(port: int) -> None:
 def _stop() -> None:
     from cc_jupyter.client.local import model as local  # noqa: PLC0415  as above
 
-    print("The local model has ended." if local.stop() else "No local server is registered.")
+    print("The local model has stopped." if local.stop() else "No local server is running.")
 
 
 def _status() -> None:
     from cc_jupyter.client.local import model as local  # noqa: PLC0415  as above
 
-    found = local.status()
-    engine = f"xllamacpp {found.engine}" if found.engine else "not installed"
-    weights = short_path(found.weights) if found.weights else "not there (cc-jupyter local setup)"
-    server = f"{found.server.url} (pid {found.server.pid})" if found.server else "not running"
+    status = local.status()
+    engine = f"xllamacpp {status.engine}" if status.engine else "not installed"
+    weights = short_path(status.weights) if status.weights else "missing (cc-jupyter local setup)"
+    server = f"{status.server.url} (pid {status.server.pid})" if status.server else "not running"
     print(f"engine   {engine}\nweights  {weights}\nserver   {server}")
 
 

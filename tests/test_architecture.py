@@ -1,4 +1,4 @@
-"""What holds for every function and every handler of the package.
+"""Rules for every function and every handler of the package.
 
 Which package may import which, and where each library lives, is checked by import-linter
 (`make lint`; the contracts are in pyproject.toml).

@@ -1,4 +1,4 @@
-"""What is shipped: wheel and sdist hold the built JupyterLab extension, and need no node."""
+"""What is shipped: wheel and sdist have the built JupyterLab extension and need no Node.js."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_lock_holds_what_every_platform_needs():
         assert package.get("optionalDependencies", {}).keys() <= held
 
 
-def test_jupyterlab_is_told_where_the_extension_is():
+def test_jupyterlab_finds_the_extension():
     (place,) = cc_jupyter._jupyter_labextension_paths()
     assert place == {"src": "labextension", "dest": "cc-jupyter"}
     settings = json.loads((FRONT / "package.json").read_text("utf-8"))["jupyterlab"]

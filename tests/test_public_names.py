@@ -1,4 +1,4 @@
-"""The public face: exactly these names, each fetched when it is first used."""
+"""The public API: exactly these names, each loaded on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README: its tables are the program's own, and its session runs as it stands.
+"""The README: its tables match the program, and its session runs unchanged.
 
 `python tests/test_readme.py` writes the tables anew.
 """

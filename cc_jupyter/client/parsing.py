@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from cc_jupyter.client.reasoning_marks import ReasoningSplitter
-from cc_jupyter.core.events import ReasoningDelta, TextDelta
+from cc_jupyter.core.events import MAX_TOKENS, ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 _BLANKS = " \t\r\n"
-_MOST_TOKENS = 10**12
 _JSON = json.JSONDecoder(strict=False)  # control characters in strings are met in the wild
 
 
@@ -62,7 +61,7 @@ def count(value: object) -> int | None:
     """Return a reported count, or `None` for anything that cannot be one."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
         return value
     return None
 

@@ -1,4 +1,4 @@
-"""Folds the events of one answer into a `Reply`."""
+"""Builds a `Reply` from the events of one answer."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class ReplyBuilder:
-    """Folds the events of one answer, counting time from its making.
+    """Builds the reply of one answer; the clock starts when the builder is created.
 
     Parameters
     ----------
     beginning
-        What the answer begins with, where it carries an earlier one on.
+        The text of an earlier answer that this one continues.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic, *, beginning: str = "") -> None:
@@ -58,7 +58,7 @@ class ReplyBuilder:
         self.error: CcError | KeyboardInterrupt | None = None
 
     def add(self, event: StreamEvent) -> None:
-        """Take the next event."""
+        """Add the next event."""
         match event:
             case TextDelta(text) | ReasoningDelta(text):
                 if self._first_s is None:
@@ -87,25 +87,25 @@ class ReplyBuilder:
                 assert_never(event)
 
     @property
-    def came_bytes(self) -> int:
-        """The size of what the model has written so far, its thinking too; any thread may ask.
+    def received_bytes(self) -> int:
+        """The size of the answer so far, reasoning included; thread-safe.
 
-        It counts on from where it was asked last, so that long answers cost no more.
+        Each call counts only what was added since the last one, so long answers cost no more.
         """
-        reasoning_at, text_at, size_bytes = self._counted  # swapped whole
+        reasoning_at, text_at, size_bytes = self._counted  # replaced atomically
         reasoning, text = self._reasoning[reasoning_at:], self._text[text_at:]
         size_bytes += len("".join((*reasoning, *text)).encode(errors="replace"))
         self._counted = (reasoning_at + len(reasoning), text_at + len(text), size_bytes)
         return size_bytes
 
     def fail(self, error: CcError | KeyboardInterrupt) -> None:
-        """End the answer by something that is no event: a refusal or an interrupt."""
+        """End the answer with a refusal or an interrupt."""
         self.error = error
 
     def build(self, model: str) -> Reply:
-        """Return what has come so far; an answer that ended well but holds nothing is an error."""
+        """Return the reply so far; an answer that ended normally but is empty is an error."""
         now_s = self._clock()
-        error = self.error or self._emptiness()
+        error = self.error or self._empty_error()
         thinking, text = split_unopened("".join(self._text[bool(self._beginning) :]))
         reasoning = (without_channels("".join(self._reasoning)), thinking)
         return Reply(
@@ -135,7 +135,7 @@ class ReplyBuilder:
             return "error"
         return self._stop.reason
 
-    def _emptiness(self) -> StreamError | None:
+    def _empty_error(self) -> StreamError | None:
         if (
             any(self._text[bool(self._beginning) :])
             or self._reasoning
@@ -148,15 +148,15 @@ class ReplyBuilder:
         if self._stop is None or self._stop.reason not in ("stop", "unknown"):
             return None
         return StreamError(
-            "the answer is empty: neither text nor reasoning came", hint="run the cell again"
+            "the answer is empty: it has neither text nor reasoning", hint="run the cell again"
         )
 
 
 def _stream_error(event: Error) -> StreamError:
-    said = f": {event.provider_message}" if event.provider_message else ""
+    quoted = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
-        f"{event.message}{said}",
-        hint="what came is kept; run the cell again",
+        f"{event.message}{quoted}",
+        hint="the text received is saved; run the cell again",
         code=event.code,
         provider_message=event.provider_message,
     )

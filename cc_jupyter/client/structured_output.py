@@ -1,11 +1,11 @@
-"""An answer of a given form: how each wire asks for it, and what to ask when that is refused.
+"""Structured output: how each wire format requests it, and the fallback if it is rejected.
 
-What is asked for is one JSON object. The wire's own means come first; where they are refused, one
-weaker way is left, and the schema then stands in the system prompt, so that the user's prompt
-goes out to the letter. What comes back is checked by `typed`, whatever the server promised.
+The answer is one JSON object. The API's own parameters are tried first; if they are rejected, the
+fallback puts the schema into the system prompt, so that the user's prompt is sent unchanged. The
+answer is validated by `prompt.output_types`, whatever the server guarantees.
 
 Sources: OpenAI guide "Structured outputs", Claude platform page "Structured outputs" (read
-2026-11-22); wording of refusals: provider-api.md, section 14, and the threads named below.
+2026-11-22); wording of rejections: provider-api.md, section 14, and the threads named below.
 """
 
 from __future__ import annotations
@@ -39,11 +39,8 @@ _COMPLAINT = re.compile(
 )
 
 
-# ── how each wire asks
-
-
 def openai_fields(form: ResponseFormat | None) -> dict[str, Any]:
-    """Return the members of a `/chat/completions` body that ask for `form`."""
+    """Return the fields of a `/chat/completions` body that request a response format."""
     if form is None or form.mode in ("tool", "words"):
         return {}
     if form.mode == "object":
@@ -53,9 +50,9 @@ def openai_fields(form: ResponseFormat | None) -> dict[str, Any]:
 
 
 def anthropic_fields(form: ResponseFormat | None) -> dict[str, Any]:
-    """Return the members of a `/messages` body that ask for `form`.
+    """Return the fields of a `/messages` body that request a response format.
 
-    `output_config` may hold the effort too: join the two, do not overwrite.
+    `output_config` may also contain the effort: merge the two, do not overwrite.
     """
     if form is None or form.mode in ("object", "words"):
         return {}
@@ -66,9 +63,9 @@ def anthropic_fields(form: ResponseFormat | None) -> dict[str, Any]:
 
 
 def with_instruction(system: str | None, form: ResponseFormat | None) -> str | None:
-    """Add to the system prompt what the other members of the body do not say.
+    """Return the system prompt with the instruction, if the body's fields are not enough.
 
-    OpenAI's `json_object` insists on the word JSON in the messages.
+    OpenAI's `json_object` requires the word JSON in the messages.
     """
     if form is None or form.mode in ("schema", "tool"):
         return system
@@ -76,7 +73,7 @@ def with_instruction(system: str | None, form: ResponseFormat | None) -> str | N
 
 
 def tool_call_as_text(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-    """Read the arguments of the forced tool as the text of the answer; further calls are left."""
+    """Yield the arguments of the forced tool as the answer's text; further calls are ignored."""
     first: int | None = None
     for event in events:
         match event:
@@ -90,11 +87,8 @@ def tool_call_as_text(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
                 yield event
 
 
-# ── which way to ask
-
-
 def is_thinking(effort: str | None, extra: Mapping[str, Any]) -> bool:
-    """Return whether a `/messages` request asks the model to think: then no tool can be forced."""
+    """Return whether a `/messages` request enables thinking, which rules out a forced tool."""
     thinking = extra.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, dict) else thinking
     return effort is not None or kind not in (None, False, "disabled")
@@ -103,10 +97,10 @@ def is_thinking(effort: str | None, extra: Mapping[str, Any]) -> bool:
 def preferred_format(
     form: ResponseFormat, endpoint: str, *, thinking: bool = False
 ) -> ResponseFormat:
-    """Return the form in the surest mode that the endpoint takes.
+    """Return the format in the most reliable mode that the endpoint supports.
 
-    Claude takes closed schemas without recursion only, so that another one would be a certain
-    400; it has no mode for just any object.
+    Claude accepts only closed schemas without recursion and answers 400 to any other; it has no
+    mode for an arbitrary object.
     """
     if endpoint != "/messages":
         return replace(form, mode="object" if form.schema == _ANY_OBJECT else "schema")
@@ -120,7 +114,7 @@ def preferred_format(
 def fall_back(
     form: ResponseFormat, endpoint: str, error: StatusError, *, thinking: bool = False
 ) -> ResponseFormat | None:
-    """Return the form to send after this refusal; `None`: the refusal is not about the form."""
+    """Return the format to try after an error; `None` if the error is not about the format."""
     match form.mode:
         case "schema" if is_schema_refusal(error):
             if endpoint != "/messages":
@@ -135,9 +129,9 @@ def fall_back(
 
 
 class FormatMemory:
-    """Which form each model took in place of one it refused, so that it is asked for at once.
+    """The fallback that each model accepted, so that the next request uses it immediately.
 
-    A process's memory only: what a gateway's upstreams take changes.
+    It is in memory only, because the upstreams of a gateway change.
     """
 
     def __init__(self) -> None:
@@ -146,7 +140,7 @@ class FormatMemory:
     def recall(
         self, api_root: str, model: str, form: ResponseFormat | None
     ) -> ResponseFormat | None:
-        """Return the form as the model took it last."""
+        """Return the format that the model last accepted instead."""
         while form is not None and (api_root, model, form) in self._taken:
             form = self._taken[api_root, model, form]
         return form
@@ -154,27 +148,27 @@ class FormatMemory:
     def learn(
         self, api_root: str, model: str, asked: ResponseFormat | None, taken: ResponseFormat | None
     ) -> None:
-        """Note what was sent in the end in place of what was asked for first."""
+        """Record the format that was accepted instead of the requested one."""
         if asked is not None and taken is not None and asked != taken:
             self._taken[api_root, model, asked] = taken
 
 
 def is_schema_refusal(error: StatusError) -> bool:
-    """Return whether the provider says that it takes no such format or schema.
+    """Return whether the provider says that it does not accept the format or schema.
 
-    Both a word for the thing and a complaint must stand in its message: a request is not sent
-    twice on a guess.
+    The message must contain both a term for it and a complaint, so that no request is repeated on
+    a guess.
     """
     return _says(error, _ABOUT_FORM)
 
 
 def is_tool_refusal(error: StatusError) -> bool:
-    """Return whether the provider says that it takes no forced tool, as with thinking."""
+    """Return whether the provider says that it does not accept a forced tool, as with thinking."""
     return _says(error, _ABOUT_TOOL)
 
 
 def _says(error: StatusError, subject: re.Pattern[str]) -> bool:
     if isinstance(error, _UNREPAIRABLE) or error.status not in _STATUSES:
         return False
-    said = f"{error.code or ''} {error.message or ''}".casefold().replace("_", " ")
-    return bool(subject.search(said) and _COMPLAINT.search(said))
+    text = f"{error.code or ''} {error.message or ''}".casefold().replace("_", " ")
+    return bool(subject.search(text) and _COMPLAINT.search(text))

@@ -14,6 +14,7 @@ from cc_jupyter.core.display import Diff, TextOutput
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import secrets_in
 from cc_jupyter.core.reply import Reply
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.prompt.failed_cell import (
     LastError,
     corrected_cell,
@@ -39,7 +40,7 @@ def one_cell(blocks: Sequence[str]) -> str:
     return "\n".join(numbered).rstrip("\n")
 
 
-def chosen_block(blocks: Sequence[str], number: str) -> list[str]:
+def chosen_blocks(blocks: Sequence[str], number: int | None) -> list[str]:
     """Return the block with the given number (from 1), or all blocks without one.
 
     Raises
@@ -47,13 +48,13 @@ def chosen_block(blocks: Sequence[str], number: str) -> list[str]:
     OptionError
         There is no such block.
     """
-    if not number and blocks:
+    if number is None and blocks:
         return list(blocks)
-    if number.isdecimal() and 1 <= int(number) <= len(blocks):
-        return [blocks[int(number) - 1]]
-    available = f"{len(blocks)} code block{'' if len(blocks) == 1 else 's'}"
+    if number is not None and 1 <= number <= len(blocks):
+        return [blocks[number - 1]]
+    missing = "" if number is None else f", no number {number}"
     raise OptionError(
-        f"the last answer holds {available}" + (f", no number {number}" if number else ""),
+        f"the last answer has {pluralize(len(blocks), 'code block')}{missing}",
         hint="%cmd insert puts all of them into a new cell, %cmd insert 2 the second",
     )
 
@@ -73,25 +74,24 @@ class CodeCommands:
         self._ask = ask
         self._asked: BaseException | None = None
 
-    def insert(self, rest: str) -> TextOutput:
-        """Put code blocks of the last answer into one new cell below, not run."""
+    def insert(self, block: int | None = None) -> TextOutput:
+        """Put the code blocks of the last answer, or one of them, into a new cell, not run."""
         reply = self._shell.user_ns.get("_cmd")
         if not isinstance(reply, Reply):
             raise OptionError("there is no answer yet", hint="ask for some code first")
-        blocks = chosen_block(reply.code, rest)
+        blocks = chosen_blocks(reply.code, block)
         self._shell.set_next_input(one_cell(blocks))
-        many = "block is" if len(blocks) == 1 else f"{len(blocks)} blocks are"
-        return TextOutput(f"the code {many} in a new cell below, not run")
+        return TextOutput(f"added {pluralize(len(blocks), 'code block')} as a new cell, not run")
 
-    def explain(self, rest: str) -> Reply:
+    def explain(self, line: str = "") -> Reply:
         """Ask what went wrong in the cell that failed last."""
         error = self._last_error()
-        return self._ask(explain_prompt(error), rest, tuple(error.cuts))
+        return self._ask(explain_prompt(error), line, tuple(error.cuts))
 
-    def fix(self, rest: str) -> Diff:
+    def fix(self, line: str = "") -> Diff:
         """Ask for a corrected cell, show the difference and offer it as a new cell."""
         error = self._last_error()
-        reply = self._ask(fix_prompt(error), rest, tuple(error.cuts))
+        reply = self._ask(fix_prompt(error), line, tuple(error.cuts))
         fixed = corrected_cell(reply.code, error)
         diff = unified_diff(error.typed, fixed)
         if not diff:

@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from cc_jupyter.commands.parsing import local_time, place_of
+from cc_jupyter.commands.threads import (
+    ID_DIGITS,
+    ConversationCommands,
+    local_time,
+    no_turn,
+    place_of,
+    turn_number,
+)
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.conversation.records import conversation_record
 from cc_jupyter.core.display import Table, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.text import pluralize
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from cc_jupyter.conversation.thread import Thread
-    from cc_jupyter.session.execution import ExecutionContext
-    from cc_jupyter.session.session import Session
-
-
-_SHORTEST_ID = 8
-"""At this many digits a name is the beginning of an id; a shorter number is a turn."""
-
-
-class KeptCommands:
+class HistoryCommands(ConversationCommands):
     """Export, search and delete stored conversations."""
 
-    def __init__(self, session: Session, cell: ExecutionContext) -> None:
-        self._session = session
-        self._cell = cell
-        self.by_name: dict[str, Callable[[str], object]] = {
-            "export": self._export,
-            "search": self._search,
-            "forget": self._forget,
-        }
+    def export(self, path: str, *, overwrite: bool = False) -> TextOutput:
+        """Save the current thread as a file."""
+        from cc_jupyter.conversation.export import write_export  # noqa: PLC0415  rarely needed
 
-    @property
-    def _live(self) -> Thread:
-        return self._session.conversations.thread()
-
-    @property
-    def _on_disk(self) -> bool:
-        return self._session.settings().history
-
-    def _export(self, rest: str) -> TextOutput:
-        from cc_jupyter.conversation.export import write_export  # noqa: PLC0415  seldom needed
-
-        words = rest.split()
-        overwrite = "--overwrite" in words
-        path = " ".join(word for word in words if word != "--overwrite").strip("\"'")
-        if not path:
-            raise OptionError("%cmd export takes a path", hint="it may end in .md, .json or .ipynb")
-        thread = self._live
+        thread = self._thread
         record = conversation_record(thread, self._cell.notebook, self._session.started_at)
         turns = {
             turn.id: found
@@ -60,16 +35,14 @@ class KeptCommands:
             if (found := self._session.history.record(turn.id)) is not None
         }
         write_export(path, record, turns, overwrite=overwrite)
-        return TextOutput(
-            f"thread {thread.name}, {pluralize(len(thread.slots), 'turn')}, is in {path}"
-        )
+        count = pluralize(len(thread.slots), "turn")
+        return TextOutput(f"saved thread {thread.name} with {count} to {path}")
 
-    def _search(self, rest: str) -> Table:
-        if not rest:
-            raise OptionError("%cmd search takes the words to find")
+    def search(self, text: str) -> Table:
+        """Find turns of all sessions that contain these words."""
         if not self._on_disk:
             raise history_off()
-        found = self._session.history.store.search(rest)
+        found = self._session.history.store.search(text)
         rows = [
             {
                 "found": hit.snippet,
@@ -78,45 +51,46 @@ class KeptCommands:
                 "model": hit.model,
                 "sent": local_time(hit.sent_at),
                 "notebook": hit.notebook,
-                "id": hit.turn_id[:8],
+                "id": hit.turn_id[:ID_DIGITS],
             }
             for hit in found
         ]
-        return Table(rows, f"{pluralize(len(rows), 'turn')} with {rest!r}; %cmd sent ID shows one")
+        count = pluralize(len(rows), "turn")
+        return Table(rows, f"{count} with {text!r}; %cmd sent ID shows the request of a turn")
 
-    def _forget(self, rest: str) -> TextOutput:
-        what, _, name = rest.partition(" ")
-        name = name.strip()
-        match what:
-            case "turn":
+    def forget(
+        self, what: Literal["turn", "thread", "everything"], name: str | None = None
+    ) -> TextOutput:
+        """Delete a turn, a thread or the whole history from memory and disk."""
+        match what, name:
+            case "turn", str():
                 count = self._forget_turn(name)
-            case "thread" if name:
+            case "thread", str():
                 count = self._forget_thread(name)
-            case "everything" if not name:
+            case "everything", None:
                 count = self._forget_everything()
             case _:
+                given = what if name is None else f"{what} {name}"
                 raise OptionError(
-                    f"%cmd forget takes a turn, a thread or everything, not {rest!r}",
-                    hint=did_you_mean(what, ["turn", "thread", "everything"])
-                    or "%cmd forget turn 3; %cmd forget thread NAME; %cmd forget everything",
+                    f"%cmd forget takes turn N, thread NAME or everything, not {given!r}",
+                    hint="for example: %cmd forget turn 3",
                 )
         return TextOutput(
-            f"{pluralize(count, 'turn')} forgotten, here and on disk;"
-            " notebook outputs are unchanged"
+            f"deleted {pluralize(count, 'turn')} from this session and from disk;"
+            " the outputs in the notebook are unchanged"
         )
 
     def _forget_turn(self, name: str) -> int:
-        """Delete every version of a turn, given by number or by an id from a search."""
+        """Delete every version of a turn, given by its number or the start of an id."""
         history = self._session.history
-        if name.isdecimal() and len(name) < _SHORTEST_ID:
-            slot = self._live.slots[place_of(self._live, int(name))]
+        number = turn_number(name)
+        if number is not None:
+            slot = self._thread.slots[place_of(self._thread, number)]
             ids = [turn.id for turn in slot.versions]
         else:
-            found = history.store.turn(name) if self._on_disk and name else None
+            found = history.store.turn(name) if self._on_disk else None
             if found is None:
-                raise OptionError(
-                    f"there is no turn {name!r}", hint="%cmd history and %cmd search name them"
-                )
+                raise no_turn(name)
             ids = [found.id]
         conversations = self._session.conversations
         for turn_id in ids:

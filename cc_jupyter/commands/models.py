@@ -1,10 +1,10 @@
-"""The commands about models: which there are, which one to use, and short names for them."""
+"""The commands on models: list them, select one, give them short names."""
 
 from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cc_jupyter.client.endpoint import keyless_target
 from cc_jupyter.config.config_file import PROJECT_TABLE, config_path, save_setting
@@ -13,12 +13,12 @@ from cc_jupyter.core.display import Card, FigureTable, Row, Table
 from cc_jupyter.core.errors import ConnectError, OptionError, did_you_mean
 from cc_jupyter.core.paths import short_path
 from cc_jupyter.models.catalog import load_catalog
-from cc_jupyter.models.filter import ORDERS, hint_for, matching
+from cc_jupyter.models.filter import hint_for, matching
 from cc_jupyter.models.registry import LOCAL, settings_for
 from cc_jupyter.session.status import current_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from decimal import Decimal
     from pathlib import Path
 
@@ -29,31 +29,29 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-_ALIAS = re.compile(r"[\w.+-]+")
+_ALIAS = re.compile(r"[\w.+][\w.+-]*")
 
 
 class ModelCommands:
-    """What `%cmd` does with models."""
+    """List models, select one and give them short names."""
 
     def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
-        self.by_name: dict[str, Callable[[str], object]] = {
-            "models": self._models,
-            "use": self._use,
-            "alias": self._alias,
-        }
 
-    # ── which there are
-
-    def _models(self, rest: str) -> object:
-        """Return the table, or a DataFrame where it is assigned and pandas is there."""
-        words, sort, refresh = _words(rest)
+    def models(
+        self,
+        words: Sequence[str] = (),
+        *,
+        refresh: bool = False,
+        sort: Literal["name", "price", "window"] | None = None,
+    ) -> object:
+        """Return a table of models, or a DataFrame if the result is assigned and pandas exists."""
         settings = self._session.settings()
         if settings.base_url == LOCAL:
-            note = f"the local model plays whichever is named; {_prices()}"
+            note = f"the local model answers under every name; {_prices()}"
         else:
-            _, note = self.listed(settings, refresh=refresh)
+            note = self._list_note(settings, refresh=refresh)
         every = self._session.models.known(settings)
         shown = matching(every.values(), words, sort)
         if words and not shown:
@@ -65,18 +63,17 @@ class ModelCommands:
             f"{len(rows)} of {len(every)} models; {note}",
             columns=list(_figures(next(iter(every.values())))),
         )
-        return table.for_cell(shown=self._cell.ends_in_magic())
+        return table.for_cell(shown=self._cell.is_statement())
 
-    def listed(self, settings: Settings, *, refresh: bool = False) -> tuple[ModelList, str]:
-        """Return the provider's list, no older than an hour unless it cannot be had, and its age.
+    def _list_note(self, settings: Settings, *, refresh: bool) -> str:
+        """Return the age of the provider's list, fetched again if it is old or `refresh` is set.
 
         Raises
         ------
         ConnectError
-            It was asked for anew and cannot be had.
+            `refresh` is set and the list cannot be fetched.
         """
         models, root = self._session.models, settings.api_root
-        prices = _prices()
         listed = models.listed(root)
         if refresh or not listed.is_fresh:
             try:
@@ -84,49 +81,40 @@ class ModelCommands:
             except ConnectError as error:
                 if refresh:
                     raise
-                age = "no list yet" if not listed.models else f"stale list of {_when(listed)}"
-                return listed, f"{prices}; {age}: {error}"
-        return listed, f"{prices}; list of {_when(listed)}"
+                age = "no list yet" if not listed.models else f"old list of {_when(listed)}"
+                return f"{_prices()}; {age}: {error}"
+        return f"{_prices()}; list of {_when(listed)}"
 
-    # ── which one to use
+    def use(self, model: str, *, save: Literal["user", "project"] | None = None) -> Card:
+        """Select the model for this session; save it for the user or the project.
 
-    def _use(self, rest: str) -> Card:
-        words = rest.split()
-        save = "--save" in words
-        in_project = words[-2:] == ["--save", "project"]
-        names = words[:-2] if in_project else [word for word in words if word != "--save"]
-        for name in names:
-            if name.startswith("-"):
-                hint = did_you_mean(name, ("--save",)) or "it has --save and --save project"
-                raise OptionError(f"%cmd use has no option {name}", hint=hint)
-        if len(names) != 1:
-            raise OptionError(
-                f"%cmd use takes one model, not {repr(' '.join(names)) if names else 'none'}",
-                hint="an example: %cmd use local; --save keeps it, --save project for a project",
-            )
-        name = names[0]
-        _, doubt = self._check(name)
-        saved = self._save(name, in_project=in_project) if save else None
-        self._session.choices["model"] = name
-        card = Card({**current_status(self._session), **doubt})
-        if saved is not None:
-            card["saved in"] = short_path(saved)
+        Raises
+        ------
+        OptionError
+            The provider has no such model, or there is no project to save it in.
+        """
+        _, note = self._check(model)
+        path = None if save is None else self._save(model, in_project=save == "project")
+        self._session.choices["model"] = model
+        card = Card({**current_status(self._session), **note})
+        if path is not None:
+            card["saved in"] = short_path(path)
         return card
 
     def _check(self, name: str) -> tuple[str, Card]:
-        """Return the id that a name means, and a word if nobody lists it; no token is spent."""
+        """Return the id that a name means, and a note if it is in no list; no tokens are spent."""
         session = self._session
         settings = session.settings()
         model_id = settings.alias.get(name, name)
         if LOCAL in (model_id, settings.base_url):
             return model_id, Card()
-        target = keyless_target(settings_for(model_id, settings))  # lists are free for all
+        target = keyless_target(settings_for(model_id, settings))  # listing models needs no key
         session.models.find(model_id, target, settings.models)
         if model_id in session.models.known(settings):
             return model_id, Card()
         close = session.models.close_to(model_id, target, settings.models)
-        said = f"no list has it, so it is asked for as it stands{f'; {close}' if close else ''}"
-        return model_id, Card(note=said)
+        note = f"it is in no list and is sent as typed{f'; {close}' if close else ''}"
+        return model_id, Card(note=note)
 
     def _save(self, name: str, *, in_project: bool) -> Path:
         if not in_project:
@@ -134,55 +122,53 @@ class ModelCommands:
         project = nearest_project()
         if project is None:
             raise OptionError(
-                "there is no pyproject.toml here or above",
-                hint="%cmd use MODEL --save keeps the model in your own config.toml",
+                "there is no pyproject.toml in this folder or above it",
+                hint="%cmd use MODEL --save saves the model in your own config.toml",
             )
         # an alias is the user's own; others in the project would not know it
         model_id = self._session.settings().alias.get(name, name)
         return save_setting((*PROJECT_TABLE, "model"), model_id, project)
 
-    def _alias(self, rest: str) -> Table | Card:
-        words = rest.split()
-        if not words:
+    def alias(
+        self, name: str | None = None, model: str | None = None, *, remove: bool = False
+    ) -> Table | Card:
+        """List the aliases, show, define or remove one."""
+        if remove:
+            return self._remove_alias(name, model)
+        if name is None:
             aliases = self._session.settings().alias
-            rows = [{"alias": name, "model": model} for name, model in aliases.items()]
-            return Table(rows, "%cmd alias NAME MODEL makes one, --remove takes it away")
-        if len(words) == 1 and words != ["--remove"]:
-            return Card({"alias": words[0], "model": self._aliased(words[0])})
-        if "--remove" in words[:2]:
-            return self._without_alias([word for word in words if word != "--remove"])
-        if len(words) != 2:  # noqa: PLR2004  a name and a model
-            raise OptionError(
-                f"%cmd alias takes a name and a model, not {rest!r}",
-                hint="an example: %cmd alias fast deepseek/deepseek-v4-flash",
-            )
-        name, model = words
-        if not _ALIAS.fullmatch(name) or name.startswith("-") or name == LOCAL:
+            rows = [{"alias": each, "model": known} for each, known in aliases.items()]
+            return Table(rows, "%cmd alias NAME MODEL defines an alias, --remove removes it")
+        if model is None:
+            return Card({"alias": name, "model": self._aliased(name)})
+        if not _ALIAS.fullmatch(name) or name == LOCAL:
             raise OptionError(
                 f"{name!r} cannot be an alias",
-                hint="letters, digits, dots and dashes; `local` means the model on this machine",
+                hint="use letters, digits, dots and dashes; `local` is the model on this machine",
             )
         if name in self._session.models.known(self._session.settings()):
-            raise OptionError(f"{name} is a model itself", hint="choose another name")
-        model_id, doubt = self._check(model)
+            raise OptionError(f"{name} is the id of a model", hint="choose another name")
+        model_id, note = self._check(model)
         path = save_setting(("alias", name), model_id)
-        return Card({"alias": name, "model": model_id, **doubt, "saved in": short_path(path)})
+        return Card({"alias": name, "model": model_id, **note, "saved in": short_path(path)})
 
-    def _without_alias(self, names: list[str]) -> Card:
-        """Take an alias away; say so where it is what names the model in use."""
-        if len(names) != 1:
-            given = repr(" ".join(names)) if names else "none"
+    def _remove_alias(self, name: str | None, model: str | None) -> Card:
+        """Remove an alias; add a note if the current model is set by it."""
+        if name is None or model is not None:
+            given = "none" if name is None else repr(f"{name} {model}")
             raise OptionError(
-                f"%cmd alias --remove takes one name, not {given}", hint="%cmd alias lists them"
+                f"%cmd alias --remove takes one name, not {given}",
+                hint="%cmd alias lists the names",
             )
-        (name,) = names
         self._aliased(name)
         save_setting(("alias", name), None)
         card = Card({"alias": name, "removed from": short_path(config_path())})
         settings = self._session.settings()
         if settings.model == name:
             where = settings.sources.get("model", "a setting")
-            card["note"] = f"{where} still names {name} as the model; %cmd use MODEL names another"
+            card["note"] = (
+                f"{where} still names {name} as the model; %cmd use MODEL selects another"
+            )
         return card
 
     def _aliased(self, name: str) -> str:
@@ -190,33 +176,9 @@ class ModelCommands:
         if name not in aliases:
             raise OptionError(
                 f"there is no alias {name!r}",
-                hint=did_you_mean(name, aliases) or "%cmd alias NAME MODEL makes one",
+                hint=did_you_mean(name, aliases) or "%cmd alias NAME MODEL defines one",
             )
         return aliases[name]
-
-
-def _words(rest: str) -> tuple[list[str], str | None, bool]:
-    """Read `[WORDS] [--refresh] [--sort BY]`."""
-    words = rest.replace("--sort=", "--sort ").split()  # as option lines have it
-    refresh = "--refresh" in words
-    words = [word for word in words if word != "--refresh"]
-    sort = None
-    if "--sort" in words:
-        at = words.index("--sort")
-        sort = words[at + 1] if at + 1 < len(words) else ""
-        del words[at : at + 2]
-        if sort not in ORDERS:
-            raise OptionError(
-                f"%cmd models --sort cannot be {sort!r}", hint=f"it can be {', '.join(ORDERS)}"
-            )
-    for word in words:
-        if word.startswith("-"):
-            hint = did_you_mean(word, ("--refresh", "--sort")) or "it has --refresh and --sort"
-            raise OptionError(f"%cmd models has no option {word}", hint=hint)
-    return words, sort, refresh
-
-
-# ── rows
 
 
 def _row(model: ModelEntry) -> Row:
@@ -237,7 +199,7 @@ def _row(model: ModelEntry) -> Row:
 
 
 def _figures(model: ModelEntry) -> Row:
-    """Return a row to compute with: money as `Decimal`, what is unknown as `None`."""
+    """Return a row to compute with: money as `Decimal`, unknown values as `None`."""
     spec, rates = model.spec, model.rates
     return {
         "model": spec.id,

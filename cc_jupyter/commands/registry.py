@@ -1,268 +1,252 @@
-"""The `%cmd` commands: one table for the help, the README, completion and error messages.
+"""The `%cmd` commands: one table for the parser, help, README and completion.
 
-`Commands` finds the command that a line names and runs it. The modules of this package say what
-each one does; `ask` belongs to the cell runner.
+Each command is a function whose keyword parameters are the arguments declared here; the other
+modules of this package define the functions. `Commands` runs the one that a line names.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-from cc_jupyter.commands.local import local_command
-from cc_jupyter.commands.parsing import nothing
-from cc_jupyter.core.display import Card, TextOutput
+from cc_jupyter.commands.arguments import Argument, CommandSpec, parse_arguments
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.prompt.options import OPTIONS, option_help
-from cc_jupyter.session.status import current_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cc_jupyter.session.session import Session
 
-
-Kind: TypeAlias = Literal[
-    "model", "filter", "thread", "alias", "file", "topic", "options", "number", "text"
-]
-"""What a word of a command can be, where it is none of a few known ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
-    """One command: how it is called and what it gives."""
-
-    name: str
-    usage: str
-    """What may stand behind the name, as the help writes it; may be empty."""
-    summary: str
-    group: str
-    more: str = ""
-    """What `%cmd help NAME` says besides, in whole sentences; may be empty."""
-    words: tuple[str, ...] = ()
-    """The words it knows, such as `setup` and `start`."""
-    takes: tuple[Kind, ...] = ()
-    """What its other words are, by their place; the last one also for all that follow."""
-    flags: Mapping[str, tuple[str, ...] | Kind | None] = field(default_factory=dict)
-    """Its options: the values each can have, or their kind; `None`: it takes none."""
-
-
-_PERIODS = ("session", "day", "week", "month", "all")
+_OPTION_LINE = (Argument("line", "options"),)
+_ABILITIES = ("free", "cheap", "image", "reasoning", "zdr", "mine")
+_SINCE = Argument("--since", "choice", ("session", "day", "week", "month", "all"))
+_THIS_NOTEBOOK = Argument("--notebook", "switch")
 
 COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "ask",
         "[options] [--] text",
-        "the rest of the line is the prompt",
-        "asking",
-        takes=("options",),
+        "send the rest of the line as a prompt",
+        _OPTION_LINE,
     ),
     CommandSpec(
         "continue",
         "[options]",
-        "carry the last answer on, in the same turn",
-        "asking",
-        takes=("options",),
+        "continue the last answer in the same turn",
+        _OPTION_LINE,
     ),
-    CommandSpec("status", "", "where one stands: model, key, thread, spent so far", "asking"),
+    CommandSpec("status", "", "show the current model, key and thread, and the cost so far"),
     CommandSpec(
         "models",
         "[WORDS] [--refresh] [--sort BY]",
-        "the models there are, with prices; each word must fit",
-        "models",
+        "list the models and their prices; every word must match",
+        (
+            Argument("words", "filter", (*_ABILITIES, "messages", "chat", ">200k")),
+            Argument("--refresh", "switch"),
+            Argument("--sort", "choice", ("name", "price", "window")),
+        ),
         "A word is part of an id, a name or a maker, or one of: free, cheap (cheapest first),"
-        " image, reasoning, zdr, mine (of config.toml), messages, chat; or a size of the context"
-        " window such as >200k; or the most that a million tokens of the answer may cost, <$ and"
-        " the amount."
-        " The list comes from the provider, is kept for an hour, and the last good one stays when"
-        " the provider cannot be reached. Assigned to a name it is a DataFrame, or a list.",
-        words=("free", "cheap", "image", "reasoning", "zdr", "mine", "messages", "chat", ">200k"),
-        takes=("filter",),
-        flags={"--refresh": None, "--sort": ("name", "price", "window")},
+        " image, reasoning, zdr, mine (from config.toml), messages, chat; or a size of the context"
+        " window such as >200k; or <$ and an amount, the limit for a million answer tokens."
+        " The list comes from the provider and is cached for an hour; if the provider cannot be"
+        " reached, the last list is used. When you assign the result, it is a DataFrame if pandas"
+        " is installed, otherwise a list.",
+        "%cmd models cheap image --sort price",
     ),
     CommandSpec(
         "pick",
         "[WORDS]",
-        "choose a model by search, price and ability, with all that is known of each",
-        "models",
-        "Works by keyboard: type to search, arrows, Enter. cc_jupyter.ModelPicker is the same as"
-        " a Python object. Its button writes a %cmd use line into a new cell.",
-        words=("free", "cheap", "image", "reasoning", "zdr", "mine"),
-        takes=("filter",),
+        "open a searchable list of models with their prices and abilities",
+        (Argument("words", "filter", _ABILITIES),),
+        "It works with the keyboard: type to search, then use the arrow keys and Enter. A button"
+        " writes the choice as a %cmd use line into a new cell. cc_jupyter.ModelPicker is the same"
+        " picker as a Python object.",
+        "%cmd pick cheap image",
     ),
     CommandSpec(
         "use",
         "MODEL [--save [project]]",
-        "the model for this session; `local` is the one on this machine",
-        "models",
-        "--save also writes it into your config.toml, for all sessions; --save project into the"
-        " nearest pyproject.toml, for all who work there.",
-        words=("local",),
-        takes=("model",),
-        flags={"--save": ("project",)},
+        "select the model for this session; `local` is the model on this machine",
+        (
+            Argument("model", "model", ("local",), required=True),
+            Argument("--save", "choice", ("project",), bare="user"),
+        ),
+        "--save also writes it to your config.toml, for all sessions; --save project writes it to"
+        " the nearest pyproject.toml, for everyone who works on that project.",
+        "%cmd use local",
     ),
     CommandSpec(
         "alias",
         "[NAME [MODEL|--remove]]",
-        "a short name for a model, kept for all sessions; alone: those there are",
-        "models",
-        takes=("alias", "model"),
-        flags={"--remove": None},
+        "define a short name for a model in all sessions, or list these names",
+        (
+            Argument("name", "alias"),
+            Argument("model", "model"),
+            Argument("--remove", "switch"),
+        ),
+        example="%cmd alias fast deepseek/deepseek-v4-flash",
     ),
     CommandSpec(
         "local",
         "[setup|start|stop|status]",
-        "the model on this machine: how it stands, or get, start, stop it",
-        "models",
-        words=("setup", "start", "stop", "status"),
+        "set up, start or stop the model on this machine, or show its status",
+        (Argument("action", "choice", ("setup", "start", "stop", "status")),),
     ),
     CommandSpec(
-        "new", "[NAME]", "start the thread anew, or go on in a new thread NAME", "conversation"
+        "new",
+        "[NAME]",
+        "start over in this thread, or in thread NAME",
+        (Argument("name"),),
+        example="%cmd new essay",
     ),
     CommandSpec(
         "thread",
         "[NAME]",
-        "go on with a thread: of this session, of the history, or a new one",
-        "conversation",
-        takes=("thread",),
+        "switch to a thread of this session, a stored one or a new one",
+        (Argument("name", "thread"),),
+        example="%cmd thread essay",
     ),
-    CommandSpec(
-        "threads", "", "the threads there are, in this session and in the history", "conversation"
-    ),
+    CommandSpec("threads", "", "list the threads of this session and the stored ones"),
     CommandSpec(
         "history",
         "[--full]",
-        "the turns of this thread",
-        "conversation",
-        flags={"--full": None},
+        "list the turns of this thread",
+        (Argument("--full", "switch"),),
     ),
     CommandSpec(
         "rewind",
         "[N]",
-        "take the last turn back, or the last N; nothing is deleted",
-        "conversation",
-        takes=("number",),
+        "undo the last turn, or the last N; nothing is deleted",
+        (Argument("turns", "number"),),
+        example="%cmd rewind 2",
     ),
     CommandSpec(
-        "fork", "NAME", "go on in a new thread that shares everything said so far", "conversation"
+        "fork",
+        "NAME",
+        "continue in a new thread that shares the conversation so far",
+        (Argument("name", required=True),),
+        example="%cmd fork bolder",
     ),
     CommandSpec(
         "versions",
         "[N] [--use V]",
-        "all answers of the last turn, or of turn N; let version V count",
-        "conversation",
-        takes=("number",),
-        flags={"--use": "number"},
+        "list all answers of the last turn, or of turn N; activate version V",
+        (Argument("turn", "number"), Argument("--use", "number")),
+        example="%cmd versions 3 --use 1",
     ),
     CommandSpec(
         "diff",
         "[A B]",
-        "the last two answers of the last turn word by word; or A and B",
-        "conversation",
+        "compare the last two answers of the last turn word by word, or A and B",
+        (Argument("first"), Argument("second")),
+        example="%cmd diff 3.1 3.2",
     ),
     CommandSpec(
         "search",
         "TEXT",
-        "turns of all sessions that hold these words",
-        "conversation",
-        takes=("text",),
+        "find turns of all sessions that contain these words",
+        (Argument("text", "text", required=True),),
+        example="%cmd search glaciers",
     ),
     CommandSpec(
         "export",
         "PATH [--overwrite]",
-        "this thread as .md, .json or .ipynb",
-        "conversation",
-        takes=("file",),
-        flags={"--overwrite": None},
+        "save this thread as .md, .json or .ipynb",
+        (Argument("path", "file", required=True), Argument("--overwrite", "switch")),
+        example="%cmd export notes.md",
     ),
     CommandSpec(
         "forget",
         "turn N|thread NAME|everything",
-        "remove for good what was said",
-        "conversation",
-        words=("turn", "thread", "everything"),
-        takes=("text", "thread"),
+        "delete a turn, a thread or the whole history for good",
+        (
+            Argument("what", "choice", ("turn", "thread", "everything"), required=True),
+            Argument("name", "thread"),
+        ),
+        example="%cmd forget turn 3",
     ),
     CommandSpec(
         "usage",
         "[--by WHAT] [--since WHEN] [--notebook] [--plot]",
-        "what was spent, by model, thread, notebook, day or cell",
-        "money",
-        "This session, if --since does not look further back: day, week, month or all. --notebook:"
-        " this notebook alone. --plot: as a picture. Assigned to a name it is a DataFrame, or a"
-        " list.",
-        flags={
-            "--by": ("model", "thread", "notebook", "day", "cell"),
-            "--since": _PERIODS,
-            "--notebook": None,
-            "--plot": None,
-        },
+        "show tokens and costs by model, thread, notebook, day or cell",
+        (
+            Argument("--by", "choice", ("model", "thread", "notebook", "day", "cell")),
+            _SINCE,
+            _THIS_NOTEBOOK,
+            Argument("--plot", "switch"),
+        ),
+        "It covers this session unless --since names a longer period: day, week, month or all."
+        " --notebook limits it to this notebook, --plot shows a plot. When you assign the result,"
+        " it is a DataFrame if pandas is installed, otherwise a list.",
+        "%cmd usage --by thread --since week",
     ),
     CommandSpec(
         "budget",
         "[AMOUNT|off] [--per PERIOD]",
-        "the most that may be spent per session, day or notebook",
-        "money",
-        words=("off",),
-        flags={"--per": ("session", "day", "notebook")},
+        "limit the spending per session, day or notebook",
+        (
+            Argument("amount", "amount", ("off",)),
+            Argument("--per", "choice", ("session", "day", "notebook")),
+        ),
+        example="%cmd budget 0.50 --per day",
     ),
     CommandSpec(
         "receipt",
-        "[--since WHEN]",
-        "what was used and spent, as a paragraph for a paper",
-        "money",
-        flags={"--since": _PERIODS},
+        "[--since WHEN] [--notebook]",
+        "write a paragraph for a paper about what was used and spent",
+        (_SINCE, _THIS_NOTEBOOK),
+        example="%cmd receipt --since month",
     ),
     CommandSpec(
         "insert",
         "[N]",
-        "the code blocks of the last answer, or the Nth, into a new cell",
-        "code",
-        takes=("number",),
+        "put the code blocks of the last answer, or its block N, into a new cell",
+        (Argument("block", "number"),),
+        example="%cmd insert 2",
     ),
     CommandSpec(
         "explain",
         "[options]",
-        "what went wrong in the cell that failed last",
-        "code",
-        takes=("options",),
+        "explain the error of the last failed cell",
+        _OPTION_LINE,
     ),
     CommandSpec(
         "fix",
         "[options]",
-        "the failed cell corrected: what changes, and a new cell with it",
-        "code",
-        takes=("options",),
+        "correct the last failed cell: show the changes and add the new cell",
+        _OPTION_LINE,
     ),
     CommandSpec(
         "sent",
         "[N|ID] [--as FORM]",
-        "what exactly went out: json, curl or python",
-        "trust",
-        takes=("number",),
-        flags={"--as": ("json", "curl", "python")},
+        "show exactly what was sent, as json, curl or python",
+        (Argument("turn"), Argument("--as", "choice", ("json", "curl", "python"))),
+        "curl and python are scripts that send the request again; they never contain the key. There"
+        " is no form for the Command Code CLI, which has no documented call for a single request.",
+        "%cmd sent 3 --as curl",
     ),
     CommandSpec(
         "login",
         "",
-        "keep a key: asked for unseen, checked if you like, in the keyring or a private file",
-        "trust",
+        "enter a key, optionally check it, and store it in the keyring or a private file",
+        may_hold_key=True,
     ),
     CommandSpec(
-        "logout", "", "remove the key that login kept; variables and the CLI's login stay", "trust"
+        "logout",
+        "",
+        "remove the key that login stored; variables and the CLI's login are not changed",
+        may_hold_key=True,
     ),
     CommandSpec(
         "doctor",
         "",
-        "what works and what does not, each with what to do; safe to paste into an issue",
-        "trust",
+        "check the set-up and suggest fixes; safe to paste into an issue",
+        may_hold_key=True,
     ),
     CommandSpec(
         "help",
         "[options|COMMAND]",
-        "this text, the options of %%cmd and %cmd ask, or more on a command",
-        "trust",
-        takes=("topic",),
+        "show this help, the options of %%cmd and %cmd ask, or details of a command",
+        (Argument("topic", "topic"),),
     ),
 )
 """All commands, in the order of the help."""
@@ -270,13 +254,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
 BY_NAME: Mapping[str, CommandSpec] = {spec.name: spec for spec in COMMANDS}
 
 
-_HEAD = (("%%cmd [options] [-> NAME[: TYPE]]", "the text of the cell is the prompt"),)
-_WIDEST = 38
-"""Usages up to here stand beside what they mean; longer ones on a line above it."""
+_CELL_USAGE = ("%%cmd [options] [-> NAME[: TYPE]]", "send the text of the cell as a prompt")
+_USAGE_COLUMNS = 38
+"""The width of the usage column; a longer usage has its meaning on the next line."""
 
 
 def help_text(topic: str = "") -> str:
-    """Return the help: all commands a line each, the options, or more on one command.
+    """Return the help: one line per command, the options, or the details of one command.
 
     Raises
     ------
@@ -284,7 +268,7 @@ def help_text(topic: str = "") -> str:
         There is no such command.
     """
     if not topic:
-        rows = [*_HEAD, *((_usage(spec), spec.summary) for spec in COMMANDS)]
+        rows = [_CELL_USAGE, *((_usage(spec), spec.summary) for spec in COMMANDS)]
         return "\n".join(_line(usage, meaning) for usage, meaning in rows)
     if topic in ("options", "%%cmd"):
         return option_help()
@@ -293,16 +277,18 @@ def help_text(topic: str = "") -> str:
         known = [*BY_NAME, "options", *(name for each in OPTIONS for name in each.names)]
         raise OptionError(
             f"there is no help on {topic!r}",
-            hint=did_you_mean(topic, known) or "%cmd help lists what there is",
+            hint=did_you_mean(topic, known) or "%cmd help lists all commands",
         )
-    return _on_command(spec)
+    return _command_help(spec)
 
 
-def _on_command(spec: CommandSpec) -> str:
+def _command_help(spec: CommandSpec) -> str:
     parts = [_line(_usage(spec), spec.summary)]
-    if spec.more:
-        parts.append(_wrapped(spec.more))
-    if "options" in spec.takes:
+    if spec.details:
+        parts.append(_wrapped(spec.details))
+    if spec.example:
+        parts.append(f"For example: {spec.example}")
+    if spec.arguments == _OPTION_LINE:
         parts.append(option_help())
     return "\n\n".join(parts)
 
@@ -321,47 +307,37 @@ def _usage(spec: CommandSpec) -> str:
 
 
 def _line(usage: str, meaning: str) -> str:
-    if len(usage) > _WIDEST:
-        return f"{usage}\n{'':{_WIDEST}}  {meaning}"
-    return f"{usage:{_WIDEST}}  {meaning}"
+    if len(usage) > _USAGE_COLUMNS:
+        return f"{usage}\n{'':{_USAGE_COLUMNS}}  {meaning}"
+    return f"{usage:{_USAGE_COLUMNS}}  {meaning}"
 
 
 def _wrapped(text: str) -> str:
-    import textwrap  # noqa: PLC0415  a page of help is seldom asked for
+    import textwrap  # noqa: PLC0415  rarely needed
 
     return textwrap.fill(text, 88)
 
 
 class Commands:
-    """The commands, by name; each gives a value that shows itself."""
+    """The functions behind `%cmd`, by name; each returns a value that displays itself."""
 
-    def __init__(self, session: Session, others: Mapping[str, Callable[[str], object]]) -> None:
-        self._session = session
-        self.by_name: dict[str, Callable[[str], object]] = {
-            "local": local_command,
-            "status": self._status,
-            "help": lambda topic: TextOutput(help_text(topic)),
-            **others,
-        }
+    def __init__(self, by_name: Mapping[str, Callable[..., object]]) -> None:
+        self.by_name = by_name
 
-    def run(self, name: str, rest: str) -> object:
-        """Run a command.
+    def run(self, name: str, line: str) -> object:
+        """Run a command with the arguments on its line.
 
         Raises
         ------
         OptionError
-            There is no such command, or it does not take what was given.
+            There is no such command, or it does not take these arguments.
         """
         if name in ("-h", "--help"):
             name = "help"
-        command = self.by_name.get(name or "status")
-        if command is None:
+        name = name or "status"
+        if name not in self.by_name:
             raise OptionError(
                 f"unknown command {name!r}",
-                hint=did_you_mean(name, BY_NAME) or f"there are: {', '.join(BY_NAME)}",
+                hint=did_you_mean(name, BY_NAME) or f"the commands are: {', '.join(BY_NAME)}",
             )
-        return command(rest)
-
-    def _status(self, rest: str) -> Card:
-        nothing("status", rest)
-        return current_status(self._session)
+        return self.by_name[name](**parse_arguments(BY_NAME[name], line))

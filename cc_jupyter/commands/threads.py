@@ -1,25 +1,18 @@
-"""The commands about threads and turns: choose, list, rewind, fork, compare."""
+"""The commands on threads and their turns: switch, list, rewind, fork, compare."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.commands.parsing import (
-    cost_text,
-    has_flag,
-    local_time,
-    nothing,
-    number,
-    one_name,
-    place_of,
-)
 from cc_jupyter.core.display import Card, Table
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.text import excerpt, pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime
 
+    from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.conversation.thread import Thread
     from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.core.display import WordDiff
@@ -27,59 +20,60 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-class ThreadCommands:
-    """What `%cmd` does with threads."""
+ID_DIGITS = 8
+"""The digits of a shown id; a shorter number is the number of a turn."""
+
+
+class ConversationCommands:
+    """What all commands on conversations share."""
 
     def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
-        self.by_name: dict[str, Callable[[str], object]] = {
-            "new": self._new,
-            "thread": self._thread,
-            "threads": self._threads,
-            "rewind": self._rewind,
-            "fork": self._fork,
-        }
 
     @property
-    def _live(self) -> Thread:
+    def _thread(self) -> Thread:
+        """The current thread."""
         return self._session.conversations.thread()
 
     @property
     def _on_disk(self) -> bool:
+        """Whether the history may be read from disk and written to it."""
         return self._session.settings().history
 
-    # ── where one is
+    def _save(self, thread: Thread) -> None:
+        self._session.history.save_thread(thread, on_disk=self._on_disk)
 
-    def _new(self, rest: str) -> Card:
+
+class ThreadCommands(ConversationCommands):
+    """Switch, list, change and compare threads and turns."""
+
+    def new(self, name: str | None = None) -> Card:
+        """Start over in the current thread, or in the named one."""
         conversations = self._session.conversations
-        if rest:
-            conversations.current = one_name("new", rest)
+        if name is not None:
+            conversations.current = name
         thread = conversations.thread()
         thread.start_over()
-        return Card({"thread": thread.name, "holds": "nothing yet"})
+        return Card({"thread": thread.name, "contains": "no turns yet"})
 
-    def _thread(self, rest: str) -> Card:
-        if not rest:
-            return self._standing(self._live, "the current one")
-        name = one_name("thread", rest)
+    def thread(self, name: str | None = None) -> Card:
+        """Switch to a thread: of this session, else a stored one, else a new one."""
+        if name is None:
+            return _summary(self._thread, "current")
         conversations = self._session.conversations
         if name in conversations.names and conversations.thread(name).slots:
             conversations.current = name
-            return self._standing(conversations.thread(), "of this session")
+            return _summary(conversations.thread(), "current, in this session")
         if self._on_disk:
             stored = self._session.history.load_thread(name, self._cell.notebook)
             if stored is not None:
-                return self._standing(conversations.put(stored), "brought back from the history")
+                return _summary(conversations.put(stored), "current, loaded from the history")
         conversations.current = name
-        return self._standing(conversations.thread(), "new")
+        return _summary(conversations.thread(), "current, new")
 
-    def _standing(self, thread: Thread, origin: str) -> Card:
-        turns = sum(slot.turn is not None for slot in thread.slots)
-        return Card({"thread": thread.name, "holds": pluralize(turns, "turn"), "which is": origin})
-
-    def _threads(self, rest: str) -> Table:
-        nothing("threads", rest)
+    def threads(self) -> Table:
+        """List the threads of this session, then the stored ones."""
         conversations = self._session.conversations
         rows = [
             self._thread_row(conversations.thread(name))
@@ -101,7 +95,9 @@ class ThreadCommands:
                 for found in self._session.history.store.threads()
                 if found.conversation_id not in live
             ]
-        return Table(rows, "%cmd thread NAME goes on with one; the newest of a name comes back")
+        return Table(
+            rows, "%cmd thread NAME switches to a thread; of several with one name, to the newest"
+        )
 
     def _thread_row(self, thread: Thread) -> dict[str, Any]:
         turns = [slot.turn for slot in thread.slots if slot.turn is not None]
@@ -116,58 +112,49 @@ class ThreadCommands:
             "state": "current" if current else "in this session",
         }
 
-    # ── moving about
+    def rewind(self, turns: int = 1) -> Card:
+        """Remove the last turns from the current thread; delete nothing."""
+        removed = self._thread.rewind(turns)
+        self._save(self._thread)
+        card = _summary(self._thread, "current")
+        return Card({**card, "undone": f"{pluralize(removed, 'turn')}; nothing was deleted"})
 
-    def _rewind(self, rest: str) -> Card:
-        taken = self._live.rewind(number("rewind", rest or "1"))
-        self._session.history.save_thread(self._live, on_disk=self._on_disk)
-        card = self._standing(self._live, "the current one")
-        return Card({**card, "taken back": f"{pluralize(taken, 'turn')}; nothing was deleted"})
+    def fork(self, name: str, *, source: Thread | None = None, turn: int | None = None) -> Card:
+        """Switch to a new thread that shares the turns of another one.
 
-    def _fork(self, rest: str) -> Card:
-        if not rest:
-            raise OptionError("%cmd fork takes a name", hint="an example: %cmd fork bolder")
-        name = one_name("fork", rest)
-        before = self._live.name
-        forked = self._session.conversations.fork(name)
-        self._session.history.save_thread(forked, on_disk=self._on_disk)
-        return self._standing(forked, f"a fork of {before}, and the current one")
+        Parameters
+        ----------
+        source
+            The thread to fork; by default the current one.
+        turn
+            The number of the last shared turn; by default all are shared.
+        """
+        source = source or self._thread
+        place = None if turn is None else place_of(source, turn)
+        forked = self._session.conversations.fork(name, source, place)
+        self._save(forked)
+        return _summary(forked, f"current, a fork of {source.name}")
 
-
-class TurnCommands:
-    """What `%cmd` does with the turns of the current thread."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.by_name: dict[str, Callable[[str], object]] = {
-            "history": self._history,
-            "versions": self._versions,
-            "diff": self._diff,
-        }
-
-    @property
-    def _live(self) -> Thread:
-        return self._session.conversations.thread()
-
-    def _history(self, rest: str) -> Table:
-        full = has_flag("history", rest, "--full")
-        thread = self._live
+    def history(self, *, full: bool = False) -> Table:
+        """List the turns of the current thread."""
+        thread = self._thread
         rows = [self._turn_row(at, slot, full=full) for at, slot in enumerate(thread.slots, 1)]
         unnamed = sum(slot.key is None for slot in thread.slots)
         notes = [f"thread {thread.name}", pluralize(len(rows), "turn")]
         if unnamed:
             notes.append(
-                f"{pluralize(unnamed, 'turn')} by the order of execution: this front end names no"
-                " cells, so a cell run again is a new turn"
+                f"{pluralize(unnamed, 'turn')} in the order of execution: this front end sends no"
+                " cell ids, so a cell that runs again adds a turn"
             )
         if any(slot.stale for slot in thread.slots):
-            notes.append("stale: something before it changed after it was answered")
+            notes.append("stale: something before the turn changed after it was answered")
         return Table(rows, "; ".join(notes))
 
     def _turn_row(self, at: int, slot: TurnSlot, *, full: bool) -> dict[str, Any]:
         turn = slot.turn or (slot.versions[-1] if slot.versions else None)
         record = self._session.history.record(turn.id) if turn else None
         cut = str if full else excerpt
+        marks = {"new thread": slot.starts_new_thread, "stale": slot.stale}
         return {
             "turn": at,
             "prompt": cut(turn.prompt) if turn else "",
@@ -176,44 +163,51 @@ class TurnCommands:
             "ended": record.stop_reason if record else "",
             "cost": cost_text(record),
             "versions": len(slot.versions),
-            "marks": ", ".join(
-                word
-                for word, holds in (("anew", slot.starts_new_thread), ("stale", slot.stale))
-                if holds
-            ),
+            "marks": ", ".join(mark for mark, applies in marks.items() if applies),
         }
 
-    def _versions(self, rest: str) -> Table:
-        turn, use = _versions_words(rest)
-        thread = self._live
-        place = place_of(self._live, turn)
-        slot = thread.slots[place]
+    def versions(self, turn: int | None = None, *, use: int | None = None) -> Table:
+        """List all answers of a turn; make another one the active version."""
+        thread = self._thread
+        place = place_of(thread, turn)
         if use is not None:
-            if not 1 <= use <= len(slot.versions) or not slot.versions[use - 1].answer:
-                raise OptionError(
-                    f"turn {place + 1} has no version {use} with an answer",
-                    hint=f"%cmd versions {place + 1} lists what it has",
-                )
-            thread.choose(
-                place, use - 1, self._session.preparer.page(slot.key, self._session.settings())
-            )
-            on_disk = self._session.settings().history
-            self._session.history.save_thread(thread, on_disk=on_disk)
+            self.choose_version(thread, place, use)
+        slot = thread.slots[place]
         rows = [
-            self._version_row(at, turn.id, turn.answer, active=at == slot.active)
-            for at, turn in enumerate(slot.versions)
+            self._version_row(at, version.id, version.answer, active=at == slot.active)
+            for at, version in enumerate(slot.versions)
         ]
         return Table(
             rows,
             f"turn {place + 1} of thread {thread.name};"
-            f" %cmd versions {place + 1} --use V lets another one count, %cmd diff compares two",
+            f" %cmd versions {place + 1} --use V activates another version,"
+            " %cmd diff compares two",
         )
+
+    def choose_version(self, thread: Thread, place: int, version: int) -> None:
+        """Make a version, numbered from 1, the active one of its turn; later turns become stale.
+
+        Raises
+        ------
+        OptionError
+            The turn has no such version, or that version has no answer.
+        """
+        slot = thread.slots[place]
+        if not 1 <= version <= len(slot.versions) or not slot.versions[version - 1].answer:
+            raise OptionError(
+                f"turn {place + 1} has no version {version} with an answer",
+                hint=f"it has {pluralize(len(slot.versions), 'version')};"
+                f" %cmd versions {place + 1} lists them",
+            )
+        page = self._session.preparer.page(slot.key, self._session.settings())
+        thread.choose(place, version - 1, page)
+        self._save(thread)
 
     def _version_row(self, at: int, turn_id: str, answer: str, *, active: bool) -> dict[str, Any]:
         record = self._session.history.record(turn_id)
         return {
             "version": at + 1,
-            "counts": "yes" if active else "",
+            "active": "yes" if active else "",
             "answer": excerpt(answer),
             "model": record.model if record else "",
             "sent": local_time(record.sent_at) if record else "",
@@ -221,48 +215,94 @@ class TurnCommands:
             "cost": cost_text(record),
         }
 
-    def _diff(self, rest: str) -> WordDiff:
-        from cc_jupyter.core.display import word_diff  # noqa: PLC0415  difflib, seldom needed
+    def diff(self, first: str | None = None, second: str | None = None) -> WordDiff:
+        """Compare two answers word by word, each given as `VERSION` or `TURN.VERSION`."""
+        from cc_jupyter.core.display import word_diff  # noqa: PLC0415  difflib, rarely needed
 
-        words = rest.split()
-        if len(words) not in (0, 2):
-            raise OptionError(
-                f"%cmd diff compares two versions, not {rest!r}",
-                hint="%cmd diff 1 2 takes versions of the last turn, %cmd diff 3.1 3.2 of turn 3",
-            )
-        if not words:
-            slot = self._live.slots[place_of(self._live, None)]
-            if len(slot.versions) < 2:  # noqa: PLR2004  two are compared
+        if first is None:
+            count = len(self._thread.slots[place_of(self._thread, None)].versions)
+            if count < 2:  # noqa: PLR2004  two are compared
                 raise OptionError(
-                    "the last turn has one version only",
-                    hint="run its cell again, or compare those of turn 1: %cmd diff 1.1 1.2",
+                    "the last turn has only one version",
+                    hint="run its cell again, or compare versions of turn 1: %cmd diff 1.1 1.2",
                 )
-            words = [str(len(slot.versions) - 1), str(len(slot.versions))]
-        first, second = (self._answer(word) for word in words)
-        return word_diff(first, second)
+            first, second = str(count - 1), str(count)
+        if second is None:
+            raise OptionError(
+                f"%cmd diff compares two versions, not only {first!r}",
+                hint="for example: %cmd diff 1 2, or %cmd diff 3.1 3.2 for versions of turn 3",
+            )
+        return word_diff(self._answer(first), self._answer(second))
 
     def _answer(self, name: str) -> str:
         """Return the answer that `VERSION` or `TURN.VERSION` names."""
         turn, dot, version = name.rpartition(".")
         try:
-            place = place_of(self._live, int(turn) if dot else None)
-            slot, at = self._live.slots[place], int(version)
+            place = place_of(self._thread, int(turn) if dot else None)
+            slot, number = self._thread.slots[place], int(version)
         except ValueError:
             raise OptionError(
-                f"{name!r} is no version", hint="write 2 for the second one, or 3.2 for turn 3"
+                f"{name!r} is not a version",
+                hint="write 2 for the second version, or 3.2 for the second version of turn 3",
             ) from None
-        if not 1 <= at <= len(slot.versions):
+        if not 1 <= number <= len(slot.versions):
             raise OptionError(
-                f"turn {place + 1} has no version {at}",
+                f"turn {place + 1} has no version {number}",
                 hint=f"it has {pluralize(len(slot.versions), 'version')}",
             )
-        return slot.versions[at - 1].answer
+        return slot.versions[number - 1].answer
 
 
-def _versions_words(rest: str) -> tuple[int | None, int | None]:
-    """Read `[TURN] [--use VERSION]`."""
-    turn, flag, use = rest.partition("--use")
-    return (
-        number("versions", turn) if turn.strip() else None,
-        number("versions", use) if flag else None,
+def place_of(thread: Thread, turn: int | None) -> int:
+    """Return the place of a turn by its number from 1; by default of the last one with an answer.
+
+    Raises
+    ------
+    OptionError
+        There is no such turn.
+    """
+    slots = thread.slots
+    if not slots:
+        raise OptionError(
+            f"the thread {thread.name} has no turns yet",
+            hint="run a prompt first, or load a stored thread: %cmd thread NAME",
+        )
+    if turn is None:
+        last = thread.last_place()
+        return len(slots) - 1 if last is None else last
+    if not 1 <= turn <= len(slots):
+        raise OptionError(f"there is no turn {turn}", hint=f"the last turn is {len(slots)}")
+    return turn - 1
+
+
+def turn_number(name: str) -> int | None:
+    """Return the number of a turn; `None`: the name is the start of an id."""
+    return int(name) if name.isdecimal() and len(name) < ID_DIGITS else None
+
+
+def no_turn(name: str) -> OptionError:
+    """Return the error of a command that finds no turn by this name."""
+    return OptionError(
+        f"there is no turn {name!r}",
+        hint="%cmd history shows the numbers of turns, %cmd search their ids",
     )
+
+
+def cost_text(record: TurnRecord | None) -> str:
+    """Return the cost of a turn as tables show it."""
+    if record is None:
+        return ""
+    if record.cost.usd is None:
+        return "?"
+    mark = "~" if record.cost.origin == "estimated" else ""
+    return mark + format_usd(record.cost.usd)
+
+
+def local_time(instant: datetime) -> str:
+    """Return an instant in local time."""
+    return f"{instant.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _summary(thread: Thread, state: str) -> Card:
+    turns = sum(slot.turn is not None for slot in thread.slots)
+    return Card({"thread": thread.name, "contains": pluralize(turns, "turn"), "state": state})

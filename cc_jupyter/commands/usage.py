@@ -1,6 +1,6 @@
-"""The commands about money and requests: usage, budget, receipt, and what was sent.
+"""The commands on costs and requests: `usage`, `budget`, `receipt` and `sent`.
 
-`%cmd sent` shows a request as JSON or as a script; keys are never in it.
+`%cmd sent` shows a request as JSON or as a script, always without keys.
 """
 
 from __future__ import annotations
@@ -9,26 +9,41 @@ import json
 import pprint
 import shlex
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from cc_jupyter.commands.parsing import place_of
+from cc_jupyter.commands.threads import no_turn, place_of, turn_number
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.display import Card, TextOutput
-from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.registry import LOCAL
-from cc_jupyter.usage.budget import Budget, load_budget, parse_budget, save_budget
+from cc_jupyter.usage.budget import Budget, save_budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cc_jupyter.conversation.records import LedgerRow, TurnRecord
+    from cc_jupyter.conversation.store import Store
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
+    from cc_jupyter.usage.budget import Period as BudgetPeriod
 
+
+By: TypeAlias = Literal["model", "thread", "notebook", "day", "cell"]
+Since: TypeAlias = Literal["session", "day", "week", "month", "all"]
+Form: TypeAlias = Literal["json", "curl", "python"]
+
+_DAYS_BEFORE_TODAY = {"day": 0, "week": 6, "month": 29}
+"""The number of days before today on which a period begins."""
+_PERIOD_TEXTS: dict[Since, str] = {
+    "session": "this session",
+    "day": "today",
+    "week": "the last 7 days",
+    "month": "the last 30 days",
+    "all": "the whole history",
+}
 
 _END = "END_OF_BODY"
 _ZDR = "x-cmd-zdr"
@@ -36,11 +51,11 @@ _NAMED = {
     "/chat/completions": ("model", "messages", "stream", "stream_options"),
     "/messages": ("model", "max_tokens", "messages", "system", "stream"),
 }
-"""What every release of the SDKs names; all other fields go into their `extra_body`."""
+"""The parameters that every release of the SDKs has; all other fields go into `extra_body`."""
 
 
 def show_sent(
-    record: TurnRecord, body: bytes, url: str, form: str, *, zdr: bool = False
+    record: TurnRecord, body: bytes, url: str, form: Form, *, zdr: bool = False
 ) -> TextOutput:
     """Return a request as `json`, or as a script that sends it again: `curl` or `python`.
 
@@ -54,7 +69,7 @@ def show_sent(
     Raises
     ------
     OptionError
-        There is no such form of it, or what was kept is no request.
+        What was stored is not a request.
     """
     text, sent = _read(body)
     match form:
@@ -64,11 +79,6 @@ def show_sent(
             return TextOutput(_curl(record, text, url, zdr=zdr))
         case "python":
             return TextOutput(_python(record, sent, url, zdr=zdr))
-        case _:
-            raise OptionError(
-                "the Command Code CLI has no documented call for a single request",
-                hint="%cmd sent --as curl and --as python send it again",
-            )
 
 
 def _read(body: bytes) -> tuple[str, dict[str, Any]]:
@@ -154,139 +164,137 @@ def _python(record: TurnRecord, body: dict[str, Any], url: str, *, zdr: bool) ->
     )
 
 
-By = Literal["model", "thread", "notebook", "day", "cell"]
-_PERIODS = ("session", "day", "week", "month", "all")
-_FORMS = ("json", "curl", "python", "cli")
-_DAYS = {"day": 0, "week": 6, "month": 29}
-"""The number of days before today on which a period begins."""
-
-
-class LedgerCommands:
+class UsageCommands:
     """Report usage and costs, set the budget and show sent requests."""
 
     def __init__(self, session: Session, cell: ExecutionContext) -> None:
         self._session = session
         self._cell = cell
-        self.by_name: dict[str, Callable[[str], object]] = {
-            "usage": self._usage,
-            "budget": self._budget,
-            "receipt": self._receipt,
-            "sent": self._sent,
-        }
 
-    def _usage(self, rest: str) -> object:
-        """Add up requests; return a DataFrame if the value is assigned and pandas is installed."""
-        words = _Words("usage", rest, by=get_args(By), since=_PERIODS)
-        by = words.given.get("by", "model")
-        period = words.given.get("since", "session" if by != "day" else "month")
-        here = self._cell.notebook if "--notebook" in words.flags("--notebook", "--plot") else None
-        if "--plot" in words.flags("--notebook", "--plot"):
-            return self._plot(period, here)
-        from cc_jupyter.usage.report import usage_table  # noqa: PLC0415  Decimal sums, seldom needed
+    def usage(
+        self,
+        *,
+        by: By = "model",
+        since: Since | None = None,
+        notebook: bool = False,
+        plot: bool = False,
+    ) -> object:
+        """Add up requests; return a DataFrame if the result is assigned and pandas is installed.
 
-        table = usage_table(by, self._ledger(by, period, here), caption=_period_text(period))
-        return table.for_cell(shown=self._cell.ends_in_magic())
+        Parameters
+        ----------
+        since
+            By default this session, and a month when the sums are by day.
+        notebook
+            Whether only the requests of this notebook count.
+        """
+        from cc_jupyter.usage.report import plot_usage, usage_points, usage_table  # noqa: PLC0415  rarely needed
 
-    def _ledger(self, by: str, period: str, notebook: str | None) -> list[LedgerRow]:
-        """Return the sums of a period, from the history or from this session."""
-        from cc_jupyter.usage.ledger import add_up  # noqa: PLC0415  as above
+        period = since or ("month" if by == "day" else "session")
+        if plot:
+            return plot_usage(usage_points(self._records(period, notebook=notebook)))
+        rows = self._sums(by, period, notebook=notebook)
+        table = usage_table(by, rows, caption=_PERIOD_TEXTS[period])
+        return table.for_cell(shown=self._cell.is_statement())
 
-        session = self._session
-        if period == "session":
-            records = session.history.records()
-            if notebook is not None:
-                records = [each for each in records if each.notebook == notebook]
-            return add_up(records, by)
-        if not session.settings().history:
-            raise history_off()
-        since = self._since(period)
-        return session.history.store.ledger(by, since=since, notebook=notebook)
-
-    def _since(self, period: str) -> datetime | None:
-        """Return the start of a period at local midnight; `None` for all time."""
-        if period == "session":
-            return self._session.started_at
-        if period == "all":
-            return None
-        today = self._session.now().astimezone().date() - timedelta(days=_DAYS[period])
-        return datetime.combine(today, time()).astimezone()
-
-    def _records(self, period: str, notebook: str | None) -> Sequence[TurnRecord]:
-        session = self._session
-        if period == "session":
-            every = session.history.records()
-            return [each for each in every if notebook in (None, each.notebook)]
-        if not session.settings().history:
-            raise history_off()
-        return list(session.history.store.all_turns(self._since(period), notebook))
-
-    def _plot(self, period: str, notebook: str | None) -> object:
-        from cc_jupyter.usage.report import plot_usage, usage_points  # noqa: PLC0415  matplotlib
-
-        return plot_usage(usage_points(self._records(period, notebook)))
-
-    def _budget(self, rest: str) -> Card:
-        spending = self._session.budget_guard
-        if rest:
-            budget = parse_budget(rest)
-            spending.budget, spending.is_off = budget, budget is None
-            save_budget(budget, self._cell.notebook)
+    def budget(
+        self,
+        amount: Decimal | Literal["off"] | None = None,
+        *,
+        per: BudgetPeriod | None = None,
+    ) -> Card:
+        """Set the budget in US dollars, remove it, or show the one that applies."""
+        guard, notebook = self._session.budget_guard, self._cell.notebook
+        if per is not None and not isinstance(amount, Decimal):
+            raise OptionError(
+                "%cmd budget --per needs an amount in US dollars",
+                hint="for example: %cmd budget 0.50 --per day",
+            )
+        if amount is None:
+            budget = guard.effective_budget(self._session.settings(), notebook)
         else:
-            budget = spending.budget or (None if spending.is_off else self._standing_budget())
+            budget = Budget(amount, per or "session") if isinstance(amount, Decimal) else None
+            guard.budget, guard.is_off = budget, budget is None
+            save_budget(budget, notebook)
         if budget is None:
             return Card({"budget": "none", "set one": "%cmd budget 0.50 --per day"})
         return Card({"budget": format_usd(budget.usd), "per": budget.period})
 
-    def _standing_budget(self) -> Budget | None:
-        usd = self._session.settings().budget_usd
-        kept = load_budget(self._cell.notebook)
-        return Budget(usd) if kept is None and usd is not None else kept
+    def receipt(self, *, since: Since = "session", notebook: bool = False) -> object:
+        """Describe the usage of a period as a paragraph for a paper."""
+        from cc_jupyter.usage.report import receipt  # noqa: PLC0415  rarely needed
 
-    def _receipt(self, rest: str) -> object:
-        from cc_jupyter.usage.report import receipt  # noqa: PLC0415  seldom needed
-
-        words = _Words("receipt", rest, since=_PERIODS)
-        period = words.given.get("since", "session")
-        here = self._cell.notebook if "--notebook" in words.flags("--notebook") else None
-        rows = self._ledger("model", period, here)
-        threads = {row.group for row in self._ledger("thread", period, here) if row.group}
+        threads = {row.group for row in self._sums("thread", since, notebook=notebook) if row.group}
         return receipt(
-            rows,
-            self._ledger("server", period, here),
-            period=_period_text(period),
+            self._sums("model", since, notebook=notebook),
+            self._sums("server", since, notebook=notebook),
+            period=_PERIOD_TEXTS[since],
             price_date=load_catalog().price_date,
             threads=len(threads),
             now=self._session.now(),
         )
 
-    def _sent(self, rest: str) -> TextOutput:
-        """Show the request of a turn: the last one, or one given by number or id."""
-        words = _Words("sent", rest, **{"as": _FORMS})
-        record = self._turn(" ".join(words.others))
+    def sent(self, turn: str | None = None, *, as_: Form = "json") -> TextOutput:
+        """Show the request of the last turn, or of a turn given by its number or id."""
+        record = self._turn(turn)
         body = self._session.history.body(record)
         if body is None:
-            raise OptionError("no request was sent for this turn, or it was not stored")
-        form = words.given.get("as", "json")
-        return show_sent(record, body, self._url(record), form, zdr=record.zdr)
+            raise OptionError(
+                "no request was sent for this turn, or it was not stored",
+                hint="%cmd history shows the turns of this thread",
+            )
+        return show_sent(record, body, self._url(record), as_, zdr=record.zdr)
 
-    def _turn(self, name: str) -> TurnRecord:
+    def _sums(
+        self, by: By | Literal["server"], period: Since, *, notebook: bool
+    ) -> list[LedgerRow]:
+        """Return the sums of a period, from the history or from this session."""
+        from cc_jupyter.usage.ledger import add_up  # noqa: PLC0415  rarely needed
+
+        if period == "session":
+            return add_up(self._records(period, notebook=notebook), by)
+        here = self._cell.notebook if notebook else None
+        return self._store().ledger(by, since=self._start(period), notebook=here)
+
+    def _records(self, period: Since, *, notebook: bool) -> list[TurnRecord]:
+        here = self._cell.notebook if notebook else None
+        if period == "session":
+            every = self._session.history.records()
+            return [each for each in every if here in (None, each.notebook)]
+        return list(self._store().all_turns(self._start(period), here))
+
+    def _store(self) -> Store:
+        if not self._session.settings().history:
+            raise history_off()
+        return self._session.history.store
+
+    def _start(self, period: Since) -> datetime | None:
+        """Return the start of a period at local midnight; `None` for all time."""
+        if period == "all":
+            return None
+        days = timedelta(days=_DAYS_BEFORE_TODAY[period])
+        return datetime.combine(self._session.now().astimezone().date() - days, time()).astimezone()
+
+    def _turn(self, name: str | None) -> TurnRecord:
         history = self._session.history
-        if not name:
+        if name is None:
             records = history.records()
             if not records:
-                raise OptionError("nothing was sent yet in this session", hint="%cmd sent ID")
+                raise OptionError(
+                    "nothing was sent in this session yet",
+                    hint="%cmd sent ID shows a request of an earlier session",
+                )
             return records[-1]
         found: TurnRecord | None = None
-        if name.isdecimal() and len(name) < 8:  # noqa: PLR2004  so long is a short id
+        number = turn_number(name)
+        if number is not None:
             thread = self._session.conversations.thread()
-            turn = thread.slots[place_of(thread, int(name))].turn
+            turn = thread.slots[place_of(thread, number)].turn
             found = history.record(turn.id) if turn else None
         elif self._session.settings().history:
             found = history.store.turn(name)
         if found is None:
-            raise OptionError(
-                f"there is no turn {name!r}", hint="%cmd history and %cmd search name them"
-            )
+            raise no_turn(name)
         return found
 
     def _url(self, record: TurnRecord) -> str:
@@ -297,46 +305,3 @@ class LedgerCommands:
             return f"{running().url}/v1{record.endpoint}"
         root = api_root(settings.base_url, allow_http=settings.allow_http)
         return f"{root}{record.endpoint}"
-
-
-class _Words:
-    """The words of a command line: known options with values, flags and the rest."""
-
-    def __init__(self, command: str, rest: str, **choices: Sequence[str]) -> None:
-        self._command = command
-        self.given: dict[str, Any] = {}
-        self.others: list[str] = []
-        words = iter(rest.split())
-        for word in words:
-            name = word.removeprefix("--")
-            if not word.startswith("--") or name not in choices:
-                self.others.append(word)
-                continue
-            value = next(words, "")
-            if value not in choices[name]:
-                raise OptionError(
-                    f"%cmd {command} {word} cannot be {value!r}",
-                    hint=did_you_mean(value, choices[name])
-                    or f"it can be {', '.join(choices[name])}",
-                )
-            self.given[name] = value
-
-    def flags(self, *known: str) -> list[str]:
-        """Return the remaining words, which must all be known flags."""
-        for word in self.others:
-            if word not in known:
-                raise OptionError(
-                    f"%cmd {self._command} does not take {word!r}",
-                    hint=did_you_mean(word, known) or f"it takes {', '.join(known)}",
-                )
-        return self.others
-
-
-def _period_text(period: str) -> str:
-    return {
-        "session": "this session",
-        "day": "today",
-        "week": "the last 7 days",
-        "month": "the last 30 days",
-        "all": "the whole history",
-    }[period]

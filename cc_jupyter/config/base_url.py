@@ -1,6 +1,6 @@
-"""Base URLs in one normal form, so that two of them can be compared: that decides who gets a key.
+"""Normalize base URLs, so that two of them can be compared.
 
-`client.endpoint` decides which key goes where; this module only parses addresses.
+The comparison decides which host gets which key (`client.endpoint`); this module only parses.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ DEFAULT_BASE_URL = "https://api.commandcode.ai/provider/v1"
 _DEFAULT_ORIGIN = "https://api.commandcode.ai"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
-_PATH = re.compile(r"[\x21-\x5b\x5d-\x7e]*")  # no blank, no backslash: servers differ on them
+_PATH = re.compile(r"[\x21-\x5b\x5d-\x7e]*")  # no space or backslash: servers disagree on them
 
 
 def api_root(base_url: str, *, allow_http: bool = False) -> str:
-    """Return the root that endpoints are appended to: `X` and `X/v1` both lead to `X/v1`.
+    """Return the root that API paths are appended to; `X` and `X/v1` both become `X/v1`.
 
     Raises
     ------
     ConfigError
-        It is no URL, carries a password or a query, or is plain http to another machine.
+        It is not a URL, contains a password or a query, or is plain http to another machine.
     """
     try:
         parts = urlsplit(base_url.strip())
         host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
     except ValueError:
-        raise _no_address(base_url) from None
+        raise _not_an_address(base_url) from None
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigError(
-            "the base URL carries a name, a password, a query or a fragment",
-            hint="keep only scheme, host and path; the key has settings of its own",
+            "the base URL contains a user name, a password, a query or a fragment",
+            hint="use only scheme, host and path; set the key with %cmd login or CMD_API_KEY",
         )
     readable = _HOST.fullmatch(host) and _PATH.fullmatch(parts.path)
-    if parts.scheme not in _DEFAULT_PORTS or not readable or _split_by_white_space(base_url):
-        raise _no_address(base_url)
+    if parts.scheme not in _DEFAULT_PORTS or not readable or _has_white_space(base_url):
+        raise _not_an_address(base_url)
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ConfigError(
-            f"the base URL goes to {host} by plain http, where anyone on the way reads the key",
-            hint="use https; CMD_ALLOW_HTTP=1 permits it all the same",
+            f"the base URL sends the key to {host} over plain http, where others can read it",
+            hint="use https, or allow it with CMD_ALLOW_HTTP=1",
         )
     netloc = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
@@ -53,12 +53,12 @@ def api_root(base_url: str, *, allow_http: bool = False) -> str:
 
 
 def is_provider(root: str) -> bool:
-    """Return whether an API root is on the provider's own host, by https and its usual port."""
+    """Return whether an API root is on the provider's own host, over https and the default port."""
     return root.startswith(f"{_DEFAULT_ORIGIN}/")
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name, in lower case, can only mean this machine."""
+    """Return whether a lower-case host name can only mean this machine."""
     if host == "localhost":
         return True
     try:
@@ -67,14 +67,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _split_by_white_space(base_url: str) -> bool:
-    """Return whether the URL has inner white space; `urlsplit` drops it, so the host may change."""
+def _has_white_space(base_url: str) -> bool:
+    """Return whether the URL contains white space; `urlsplit` drops it, so the host may change."""
     return len(base_url.split()) > 1
 
 
-def _no_address(base_url: str) -> ConfigError:
-    shown = "that was given" if "@" in base_url else repr(redact(base_url))
+def _not_an_address(base_url: str) -> ConfigError:
+    shown = "" if "@" in base_url else f" {redact(base_url)!r}"
     return ConfigError(
-        f"the base URL {shown} is no http(s) address",
-        hint="an example: https://api.commandcode.ai/provider/v1",
+        f"the base URL{shown} is not an http(s) address",
+        hint="example: https://api.commandcode.ai/provider/v1",
     )

@@ -1,6 +1,6 @@
-"""Write settings into `config.toml` or a `pyproject.toml`; everything else in them is preserved.
+"""Write settings to `config.toml` or a `pyproject.toml`; everything else in them is preserved.
 
-Nothing is written unless a command explicitly requests it.
+Nothing is written unless a command requests it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 PROJECT_TABLE = ("tool", "cc_jupyter")
-"""Where a `pyproject.toml` holds our settings."""
+"""The table of a `pyproject.toml` that holds our settings."""
 _PUBLIC = 0o644
 
 
 def config_path() -> Path:
-    """Return the path of the user's own settings; the file may not exist."""
+    """Return the path of the user's settings file, which may not exist."""
     return config_folder() / "config.toml"
 
 
@@ -31,18 +31,18 @@ def save_setting(names: Sequence[str], value: object, path: Path | None = None) 
     Parameters
     ----------
     names
-        The tables that lead to it and its own name, such as `("alias", "fast")`.
+        The names of its tables and its own name, such as `("alias", "fast")`.
     value
-        Text, number or boolean; `None` removes the setting.
+        A string, number or boolean; `None` removes the setting.
     path
-        The file; by default the user's `config.toml`, which is made if there is none.
+        The file; by default the user's `config.toml`, which is created if it does not exist.
 
     Raises
     ------
     ConfigError
-        The file cannot be read or written, or holds something else in that place.
+        The file cannot be read or written, or something else has one of these names.
     """
-    import tomlkit  # noqa: PLC0415  settings are seldom written
+    import tomlkit  # noqa: PLC0415  settings are rarely written
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
     path = path or config_path()
@@ -51,7 +51,9 @@ def save_setting(names: Sequence[str], value: object, path: Path | None = None) 
         document = tomlkit.parse(before.replace("\r\n", "\n"))
         _set(document, names, value, tomlkit.table)
     except (OSError, ValueError, TOMLKitError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="correct it by hand") from None
+        raise ConfigError(
+            f"{path} cannot be read: {error}", hint="correct the file by hand"
+        ) from None
     after = tomlkit.dumps(document)
     _write(path, after.replace("\n", "\r\n") if "\r\n" in before else after)
     return path
@@ -66,7 +68,7 @@ def _set(document: Any, names: Sequence[str], value: object, new_table: Any) -> 
             table[name] = new_table()
         table = table[name]
         if not hasattr(table, "keys"):
-            raise ValueError(f"{name} is no table")
+            raise ValueError(f"{name} is not a table")
     if value is None:
         table.pop(names[-1], None)
     else:
@@ -74,18 +76,19 @@ def _set(document: Any, names: Sequence[str], value: object, new_table: Any) -> 
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file in one step: the user's own is private, a project's keeps its mode."""
-    is_own = path == config_path()
-    if is_own:
+    """Replace the file atomically: the user's file is private, a project file keeps its mode."""
+    is_private = path == config_path()
+    if is_private:
         make_private(path.parent)
     try:
-        target = path.resolve()  # a link to a file elsewhere stays a link
+        target = path.resolve()  # a symbolic link stays a link
         mode = target.stat().st_mode & 0o777 if target.exists() else _PUBLIC
         with replace_file(target) as file:
             file.write(text.encode())
-            if not is_own:
+            if not is_private:
                 Path(file.name).chmod(mode)
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be written: {error.strerror}", hint="the setting holds for this session"
+            f"{path} cannot be written: {error.strerror}",
+            hint="the setting applies only to this session",
         ) from None

@@ -1,11 +1,12 @@
-"""Where a key may be kept, and how it gets there and out again: environment, keyring, two files.
+"""Read, store and remove API keys: environment, keyring, key file and the CLI's login.
 
-Who gets a key is `target`'s to decide. The CLI's login file belongs to the CLI: it is read, and
-never written. Source of its form: provider-api.md, section 3 (CLI 1.64.0).
+`client.endpoint` decides which host gets a key. The CLI's login file belongs to the CLI: it is read
+and never written. Source of its format: provider-api.md, section 3 (CLI 1.64.0).
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -32,44 +33,44 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key and who gave it; only the source is ever shown."""
+    """A key and its source; only the source is ever shown."""
 
     value: str = field(repr=False)
     source: str
 
 
 def clean(value: str, source: str) -> Key | None:
-    """Trim a key; one with a space, a newline or an odd letter inside is refused, never sent.
+    """Return a key without surrounding white space; `None` if it is blank.
 
     Raises
     ------
     ConfigError
-        It holds such a character; the words do not repeat it.
+        It contains a space, a line break or a character no key has; the message does not show it.
     """
     value = value.strip()
     if not value:
         return None
     if not _VISIBLE.fullmatch(value):
-        del value  # a traceback may show what a frame holds
+        del value  # a traceback may show the variables of a frame
         raise ConfigError(
-            f"the key from {source} holds a space, a line break or a letter no key has",
-            hint="copy it again, alone and in one piece; nothing was sent",
+            f"the key from {source} contains a space, a line break or a character no key has",
+            hint="copy the whole key again, without anything around it; nothing was sent",
         )
     return Key(value, source)
 
 
 def key_in(variable: str) -> Key | None:
-    """Return the key that a variable of the environment holds."""
+    """Return the key in an environment variable; `None` if it has none."""
     return clean(os.environ.get(variable, ""), variable)
 
 
 def is_set(variable: str) -> bool:
-    """Return whether a variable of the environment holds anything."""
+    """Return whether an environment variable is set and not blank."""
     return bool(os.environ.get(variable, "").strip())
 
 
 def stored_keys() -> Iterator[Key]:
-    """Return the keys that are kept outside the environment, first the one that comes first."""
+    """Yield the keys stored outside the environment, in order of precedence."""
     places = ((KEYRING, _from_keyring), (KEY_FILE, _from_file), (CLI_LOGIN, _from_login))
     for source, read in places:
         if (key := clean(read(), source)) is not None:
@@ -77,7 +78,7 @@ def stored_keys() -> Iterator[Key]:
 
 
 def every_secret() -> list[str]:
-    """Return what stands in all these places, as it stands there: no text may show any of it."""
+    """Return the raw values from all these sources; no text may show any of them."""
     raw = [os.environ.get(name, "") for name in KEY_VARIABLES]
     raw += [_from_keyring(), _from_file(), _from_login()]
     return [value.strip() for value in raw if value.strip()]
@@ -89,33 +90,30 @@ def has_login() -> bool:
 
 
 def key_file() -> Path:
-    """Return the path of the key file, whether it is there or not."""
+    """Return the path of the key file, which may not exist."""
     return data_folder() / "key"
 
 
 def login_file() -> Path:
-    """Return the path of the CLI's login file, whether it is there or not."""
+    """Return the path of the CLI's login file, which may not exist."""
     return Path.home() / ".commandcode" / "auth.json"
 
 
-# ── the keyring
-
-
 def keyring_name() -> str | None:
-    """Name the keyring of this machine; `None`: there is none that keeps anything."""
+    """Return the name of this machine's keyring; `None` if it has none that works."""
     library = _keyring_library()
     if library is None:
         return None
     try:
         backend = library.get_keyring()
-        works = backend.priority > 0  # the ones that only stand in for a missing one have none
+        works = backend.priority > 0  # placeholders for a missing keyring have no priority
     except _keyring_failures():
         return None
     return str(backend.name) if works else None
 
 
 def save_in_keyring(key: Key) -> bool:
-    """Put a key into the keyring; tell whether it is there now."""
+    """Store a key in the keyring; return whether it is there now."""
     library = _keyring_library()
     if library is None:
         return False
@@ -127,26 +125,24 @@ def save_in_keyring(key: Key) -> bool:
 
 
 def remove_from_keyring() -> bool:
-    """Take the key out of the keyring; tell whether there was one.
+    """Remove the key from the keyring; return whether there was one.
 
     Raises
     ------
     ConfigError
-        It is there and cannot be removed.
+        The key cannot be removed.
     """
     library = _keyring_library()
     if library is None or not _from_keyring():
         return False
-    try:
+    removed = False
+    with contextlib.suppress(*_keyring_failures()):  # the error below has no context
         library.delete_password(_SERVICE, _USER)
-    except _keyring_failures():
-        refused = True
-    else:
-        refused = False
-    if refused:
+        removed = True
+    if not removed:
         raise ConfigError(
-            "the system keyring does not give the key up",
-            hint=f"remove the entry {_SERVICE} / {_USER} in the program of your keyring",
+            "the key cannot be removed from the system keyring",
+            hint=f"remove the entry {_SERVICE} / {_USER} with your keyring's own program",
         )
     return True
 
@@ -161,20 +157,20 @@ def _from_keyring() -> str:
         return ""
 
 
-def _keyring_library() -> Any | None:  # noqa: ANN401  it is an option, and need not be there
+def _keyring_library() -> Any | None:  # noqa: ANN401  an optional library
     if importlib.util.find_spec("keyring") is None:
         return None
     return importlib.import_module("keyring")
 
 
 def _keyring_failures() -> tuple[type[Exception], ...]:
-    """Return the errors a keyring raises: its own, and those of a wrong configuration."""
+    """Return the errors a keyring raises: its own, and those of a broken configuration."""
     errors = importlib.import_module("keyring.errors")
     return (errors.KeyringError, ImportError, AttributeError, RuntimeError, OSError)
 
 
 def save_in_file(key: Key) -> Path:
-    """Write the key file, which other users can never read, and return its path.
+    """Write the key file, readable by this user only, and return its path.
 
     Raises
     ------
@@ -188,7 +184,7 @@ def save_in_file(key: Key) -> Path:
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}",
-            hint="set CMD_API_KEY in the environment instead",
+            hint="set the environment variable CMD_API_KEY instead",
         ) from None
     return path
 
@@ -199,7 +195,7 @@ def remove_file() -> bool:
     Raises
     ------
     ConfigError
-        It is there and cannot be removed.
+        It cannot be removed.
     """
     path = key_file()
     try:
@@ -208,7 +204,7 @@ def remove_file() -> bool:
         return False
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be removed: {error.strerror}", hint="remove it by hand"
+            f"{path} cannot be removed: {error.strerror}", hint="remove the file by hand"
         ) from None
     return True
 
@@ -218,7 +214,7 @@ def _from_file() -> str:
 
 
 def _from_login() -> str:
-    """Read the CLI's login; a file of any other shape means "not logged in"."""
+    """Return the key of the CLI's login; a file in any other format means "not logged in"."""
     try:
         login = json.loads(_content(login_file()) or "{}")
     except (ValueError, RecursionError):
@@ -230,5 +226,5 @@ def _from_login() -> str:
 def _content(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):  # most people have none
+    except (OSError, UnicodeDecodeError):  # usually there is none
         return ""

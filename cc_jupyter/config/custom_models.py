@@ -1,7 +1,7 @@
 """The table `[models]` of a settings file: new models, corrections, prices, other gateways.
 
-An entry `[models."ID"]` is written like one of `catalog.toml`. `models.custom` joins it with the
-catalog.
+An entry `[models."ID"]` has the format of an entry in `catalog.toml`. `models.custom` merges the
+two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
 
-_FEWEST_RATES, _MOST_RATES = 2, 4
+_MIN_RATES, _MAX_RATES = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,9 @@ class CustomModel:
     """One entry of the user's table `[models]`."""
 
     fields: Mapping[str, Any]
-    """The values of the entry: `rates` in USD per million tokens, everything else named like the
-    fields of a catalog entry."""
+    """Its values by the field names of a catalog entry; `rates` are USD per million tokens."""
     base_url: str | None = None
-    """The API root that serves the model, ending in `/v1`; `None` means the usual one."""
+    """The API root that serves the model, ending in `/v1`; `None` means the default one."""
     key_env: str | None = None
     """The environment variable that holds the key for `base_url`."""
 
@@ -41,12 +40,12 @@ class CustomModel:
 
 
 def read_custom_models(value: object) -> Mapping[str, CustomModel]:
-    """Read the table `[models]` of a settings file.
+    """Return the entries of the table `[models]` by model id.
 
     Raises
     ------
     ValueError
-        The table has an unusable value; the text says what is expected instead.
+        A value is invalid; the text says what is expected.
     """
     tables = read_tables(value, 'tables like [models."maker/name"]')
     return {model_id: _entry(model_id, table) for model_id, table in tables.items()}
@@ -70,19 +69,19 @@ def _entry(model_id: str, table: Mapping[str, object]) -> CustomModel:
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
-        raise ValueError("a list of texts")
+        raise ValueError("a list of strings")
     return tuple(value)
 
 
 def _switch(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("true or false")  # noqa: TRY004  all that a file says wrong is one kind
+        raise ValueError("true or false")  # noqa: TRY004  every invalid value in a file is one kind of error
     return value
 
 
 def _day(value: object) -> date:
     if type(value) is not date:
-        raise ValueError("a day like 2026-10-08")
+        raise ValueError("a date like 2026-10-08")
     return value
 
 
@@ -98,13 +97,13 @@ def _root(value: object) -> str:
     try:
         return api_root(read_text(value))
     except ConfigError as error:
-        raise ValueError(f"a base URL that can be used ({error})") from None
+        raise ValueError(f"a valid base URL ({error})") from None
 
 
 def _rates(value: object) -> tuple[Decimal, ...]:
     """Parse `[input, output, cache read, cache write]`; missing rates at the end are unknown."""
     kind = "USD per million tokens as [input, output, cache read, cache write]"
-    if not isinstance(value, list) or not _FEWEST_RATES <= len(value) <= _MOST_RATES:
+    if not isinstance(value, list) or not _MIN_RATES <= len(value) <= _MAX_RATES:
         raise ValueError(kind)
     try:
         return tuple(read_amount(each) for each in value)
@@ -128,4 +127,4 @@ FIELDS: Mapping[str, tuple[str, Callable[[object], Any]]] = {
     "base_url": ("base_url", _root),
     "key_env": ("key_env", read_text),
 }
-"""By the name in the file: the field of a catalog entry or of `CustomModel`, and its reader."""
+"""By name in the file: the field of a catalog entry or of `CustomModel`, and its reader."""

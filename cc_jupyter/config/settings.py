@@ -1,8 +1,8 @@
 """Settings in one order of precedence: session, environment, project, user, default.
 
-(The caller applies options on the line, which come before all of these.) A `pyproject.toml` may
-come with a cloned repository, so it can never decide where the key goes: base URL, key names and
-hosts are read only from the user's own `config.toml` and the environment.
+Options on the line take precedence over all of these; the caller applies them. A `pyproject.toml`
+may come with a cloned repository, so it can never decide where the key is sent: base URL, key names
+and hosts are read only from the user's `config.toml` and the environment.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Settings:
     reasoning: bool = True
     """Whether the model's thinking is shown."""
     remote_images: bool = False
-    """Whether web images in an answer are shown; their server then learns of the reader."""
+    """Whether web images in an answer are loaded; their server then learns the reader's address."""
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
     effort: str | None = None
     large_prompt_factor: float = 5.0
-    """The usage line mentions a prompt this many times larger than the thread's last one."""
+    """A notice appears when a prompt is this many times larger than the thread's last one."""
     trim: bool = False
     """Whether the oldest turns are left out when a thread outgrows the model's window."""
     budget_usd: Decimal | None = None
@@ -70,27 +70,27 @@ class Settings:
     order: str = "execution"
     """The context of a turn: the cells run before it, or with `document` the cells above it."""
     history: bool = True
-    """Whether turns are kept on disk."""
+    """Whether turns are saved on disk."""
     allow_http: bool = False
-    """Whether plain http may go to a host that is not this machine."""
+    """Whether requests may use plain http to a host other than this machine."""
     alias: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By API root: `key_env`, the variable with the key for that host."""
+    """By API root: `key_env`, the environment variable with the key for that host."""
     models: Mapping[str, CustomModel] = field(default_factory=dict)
-    """By id: the user's additions to the lists of models and corrections of them."""
+    """By id: models the user added or corrected."""
     own_host: bool = False
-    """Whether the base URL belongs to one model: it gets only a key that was named for it."""
+    """Whether the base URL belongs to one model; only a key set for that model is sent to it."""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """By setting: where its value comes from."""
+    """By setting: the source of its value."""
 
     @property
     def api_root(self) -> str:
-        """The API root of the base URL, which must not be that of the local model."""
+        """The API root of the base URL; not defined for the local model."""
         return api_root(self.base_url, allow_http=self.allow_http)
 
 
 def _read_models(value: object) -> Mapping[str, CustomModel]:
-    from cc_jupyter.config.custom_models import read_custom_models  # noqa: PLC0415  most people have none
+    from cc_jupyter.config.custom_models import read_custom_models  # noqa: PLC0415  rarely used
 
     return read_custom_models(value)
 
@@ -103,18 +103,18 @@ class _Setting:
     """Converts the text of a variable, since a variable has no types."""
     in_project: bool = True
     in_config: bool = True
-    harm: str = "send your key elsewhere"
-    """The risk if a file that may not set it did."""
+    risk: str = "send your key elsewhere"
+    """What a cloned repository could do with it; shown if a project file sets it."""
 
 
-_SHORTEST_IDLE_S = 0.001
+_MIN_IDLE_S = 0.001
 _SETTINGS: Mapping[str, _Setting] = {
     "model": _Setting(read_text, "CMD_MODEL"),
     "base_url": _Setting(read_text, "CMD_BASE_URL", in_project=False),
     "key_env": _Setting(read_text, in_project=False),
     "max_retries": _Setting(whole_reader(0), "CMD_MAX_RETRIES", from_variable),
     "idle_timeout_s": _Setting(
-        number_reader(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", from_variable
+        number_reader(_MIN_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", from_variable
     ),
     "zdr": _Setting(read_switch, "CMD_ZDR"),
     "reasoning": _Setting(read_switch),
@@ -127,7 +127,7 @@ _SETTINGS: Mapping[str, _Setting] = {
     "trim": _Setting(read_switch),
     "budget_usd": _Setting(read_amount),
     "order": _Setting(
-        word_reader("execution", "document"), in_project=False, harm="change what is sent"
+        word_reader("execution", "document"), in_project=False, risk="change what is sent"
     ),
     "history": _Setting(read_switch, "CMD_HISTORY"),
     "allow_http": _Setting(read_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
@@ -142,21 +142,21 @@ def load_settings(
     profile: Mapping[str, Any] = _EMPTY,
     folder: Path | None = None,
 ) -> Settings:
-    """Return the settings in force, each file read again only when it has changed.
+    """Return the effective settings; a file is read again only when it has changed.
 
     Parameters
     ----------
     session
-        The values set by `%cmd use` and `%config`; they come first.
+        Values set by `%cmd use` and `%config`; they have the highest precedence.
     profile
-        The values of the IPython profile; they come last.
+        Values of the IPython profile; they have the lowest precedence.
     folder
-        Where the search for `pyproject.toml` begins; by default the working directory.
+        Where the search for `pyproject.toml` starts; by default the working directory.
 
     Raises
     ------
     ConfigError
-        A file or variable holds something unknown or unusable.
+        A file or variable has an unknown setting or an invalid value.
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
@@ -189,7 +189,7 @@ def _read(name: str, raw: object, source: str) -> object:
     try:
         return _SETTINGS[name].read(raw)
     except ValueError as error:
-        # a table is not repeated: a key may stand in it that belongs elsewhere
+        # a table is not shown: it may contain a misplaced key
         value = "" if isinstance(raw, dict) else f" = {redact(repr(raw))}"
         raise ConfigError(
             f"{source}: {name}{value} cannot be used", hint=f"it must be {error}"
@@ -197,7 +197,7 @@ def _read(name: str, raw: object, source: str) -> object:
 
 
 def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
-    """Refuse what the file may not say, so that a typing error is no silence."""
+    """Return the table; raise for names that are unknown or not allowed in this file."""
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: tool.cc_jupyter must be a table")
     permitted = [name for name, setting in _SETTINGS.items() if getattr(setting, where)]
@@ -206,18 +206,18 @@ def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
             continue
         if name in _SETTINGS:
             raise ConfigError(
-                f"{path} may not set {name}: a cloned repository could {_SETTINGS[name].harm}",
+                f"{path} may not set {name}: a cloned repository could {_SETTINGS[name].risk}",
                 hint=f"set it in the environment or in {config_folder() / 'config.toml'}",
             )
         raise ConfigError(
             f"{path}: unknown setting {name}",
-            hint=did_you_mean(name, permitted) or f"known: {', '.join(permitted)}",
+            hint=did_you_mean(name, permitted) or f"known settings: {', '.join(permitted)}",
         )
     return table
 
 
 def nearest_project(folder: Path | None = None) -> Path | None:
-    """Return the first `pyproject.toml` in a folder, by default the working one, or above it."""
+    """Return the nearest `pyproject.toml`, in a folder (by default the working one) or above it."""
     try:
         start = folder or Path.cwd()
     except FileNotFoundError:  # the working directory was deleted
@@ -229,13 +229,13 @@ def nearest_project(folder: Path | None = None) -> Path | None:
 def _toml(path: Path) -> Mapping[str, Any]:
     try:
         stat = path.stat()
-    except OSError:  # most people have none
+    except OSError:  # usually there is none
         return _EMPTY
     return _parsed(path, stat.st_mtime_ns, stat.st_size)
 
 
 @functools.lru_cache(maxsize=8)
-def _parsed(path: Path, mtime_ns: int, size: int) -> Mapping[str, Any]:  # noqa: ARG001  they tell versions apart
+def _parsed(path: Path, mtime_ns: int, size: int) -> Mapping[str, Any]:  # noqa: ARG001  they identify the version in the cache
     import tomllib  # noqa: PLC0415  loading the extension reads no file
 
     try:

@@ -1,6 +1,6 @@
-"""Readers of setting values: each takes a value from a file or variable and returns it checked.
+"""Readers of setting values: each checks a value from a file or variable and returns it.
 
-An unusable value is a `ValueError` whose text says what is expected instead.
+An invalid value raises a `ValueError` whose text says what is expected.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def read_text(value: object) -> str:
-    """Return the text without surrounding white space; it must not be blank."""
+    """Return a string without surrounding white space; it must not be blank."""
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("a text")
+        raise ValueError("a string that is not blank")
     return value.strip()
 
 
@@ -35,24 +35,26 @@ def word_reader(*words: str) -> Callable[[object], str]:
     return read
 
 
-def whole_reader(least: int) -> Callable[[object], int]:
-    """Return a reader of whole numbers that are not below `least`."""
+def whole_reader(minimum: int) -> Callable[[object], int]:
+    """Return a reader of whole numbers that are at least `minimum`."""
 
     def read(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"a whole number of at least {least}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+            raise ValueError(f"a whole number of at least {minimum}")
         return value
 
     return read
 
 
-def number_reader(least: float, most: float) -> Callable[[object], float]:
+def number_reader(minimum: float, maximum: float) -> Callable[[object], float]:
     """Return a reader of numbers in a range."""
-    kind = f"a number from {least:g} to {most:g}" if most < math.inf else "a positive number"
+    kind = "a positive number"
+    if maximum < math.inf:
+        kind = f"a number from {minimum:g} to {maximum:g}"
 
     def read(value: object) -> float:
         number = value if isinstance(value, (int, float)) else math.nan
-        if isinstance(value, bool) or not least <= number <= most or math.isinf(number):
+        if isinstance(value, bool) or not minimum <= number <= maximum or math.isinf(number):
             raise ValueError(kind)
         return float(number)
 
@@ -74,7 +76,7 @@ _SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false
 
 
 def read_switch(value: object) -> bool:
-    """Return whether the switch is on."""
+    """Return whether a switch is on."""
     word = value.strip().casefold() if isinstance(value, str) else ""
     if not isinstance(value, bool) and word not in _SWITCH:
         raise ValueError("on or off")
@@ -82,9 +84,9 @@ def read_switch(value: object) -> bool:
 
 
 def read_names(value: object) -> Mapping[str, str]:
-    """Return a table of texts."""
+    """Return a table of strings."""
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise ValueError("a table of texts")
+        raise ValueError("a table of strings")
     return value
 
 
@@ -96,7 +98,7 @@ def read_tables(value: object, expected: str) -> Mapping[str, Mapping[str, objec
 
 
 def read_hosts(value: object) -> Mapping[str, Mapping[str, str]]:
-    """Return the table with API roots as keys, the form in which addresses can be compared."""
+    """Return the table with its URLs normalized to API roots, so that they can be compared."""
     kind = 'tables like [hosts."https://…"] with key_env = "NAME"'
     hosts = {}
     for url, host in read_tables(value, kind).items():

@@ -1,4 +1,4 @@
 """Threads, their turns and the history that stores them.
 
-Only `store` uses SQL.
+SQL is used only in `store`.
 """

@@ -1,9 +1,9 @@
 """The order of cells in a notebook document, as a front end reports it.
 
 The front end sends the ids of its cells from top to bottom, and again whenever they change. With
-`order = "document"`, a cell sends the turns of the cells above it, whatever ran first. A moved cell
-keeps its id, so its turn moves with it. Turns of deleted cells, of other notebooks and without a
-cell are not sent. A copied cell has a new id, so it has no turn until it runs.
+`order = "document"`, a cell sends the turns of the cells above it, in whatever order they ran. A
+moved cell has the same id, so its turn moves with it. Turns of deleted cells, of other notebooks
+and without a cell are not sent. A copied cell has a new id, so it has no turn until it runs.
 
 If the order is unknown, or does not include the cell, execution order applies.
 """
@@ -28,21 +28,21 @@ class CellOrder:
     cells: Mapping[str, int]
     """The position of each cell, by id."""
 
-    def holds(self, key: TurnKey | None) -> bool:
+    def contains(self, key: TurnKey | None) -> bool:
         """Return whether a turn's cell is in this notebook."""
         return key is not None and key.cell_id in self.cells
 
-    def row(self, slots: Sequence[TurnSlot], notebook: str) -> list[int]:
+    def places(self, slots: Sequence[TurnSlot], notebook: str) -> list[int]:
         """Return the places of a notebook's turns in a thread, in document order."""
-        return [place for _, _, place in self._spots(slots, notebook)]
+        return [place for _, _, place in self._sorted(slots, notebook)]
 
-    def above(self, slots: Sequence[TurnSlot], key: TurnKey) -> list[int]:
-        """Return the places of the turns above a turn, which may have no place yet itself."""
+    def places_above(self, slots: Sequence[TurnSlot], key: TurnKey) -> list[int]:
+        """Return the places of the turns above a turn, which itself may not have a place yet."""
         here = (self.cells[key.cell_id], key.number)
-        spots = self._spots(slots, key.notebook)
-        return [place for cell, number, place in spots if (cell, number) < here]
+        turns = self._sorted(slots, key.notebook)
+        return [place for cell, number, place in turns if (cell, number) < here]
 
-    def _spots(self, slots: Sequence[TurnSlot], notebook: str) -> list[tuple[int, int, int]]:
+    def _sorted(self, slots: Sequence[TurnSlot], notebook: str) -> list[tuple[int, int, int]]:
         """Return cell, number and place of each turn, from top to bottom."""
         return sorted(
             (self.cells[slot.key.cell_id], slot.key.number, place)
@@ -60,8 +60,8 @@ class DocumentOrder:
         self._pages: tuple[tuple[str, CellOrder], ...] = ()  # replaced atomically, latest last
         self._lock = threading.Lock()
 
-    def tell(self, notebook: str, cells: Iterable[str]) -> None:
-        """Replace the order of a notebook's cells with these ids, from top to bottom."""
+    def update(self, notebook: str, cells: Iterable[str]) -> None:
+        """Replace the order of a notebook with these cell ids, from top to bottom."""
         places: dict[str, int] = {}
         for cell_id in cells:
             places.setdefault(cell_id, len(places))
@@ -90,7 +90,7 @@ class DocumentOrder:
         and it may have been renamed. If two notebooks have the same cell, the turn's notebook
         takes precedence, then the one reported last.
         """
-        found = [each for each in self._pages if each[1].holds(key)]
+        found = [each for each in self._pages if each[1].contains(key)]
         if key is None or not found:
             return None
         return dict(found).get(key.notebook, found[-1][1])

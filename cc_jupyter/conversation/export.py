@@ -1,7 +1,7 @@
-"""Exports a conversation: Markdown to read, JSON to compute with, a notebook to run.
+"""Export a conversation: Markdown for people, JSON for programs, a notebook to run again.
 
-Every form holds the active turns, with keys redacted. The notebook (nbformat 4.5) sends every
-prompt again when it runs; its saved outputs hold the recorded answers and their models.
+Every format contains the active turns, with keys redacted. The notebook (nbformat 4.5) sends every
+prompt again when it runs; its saved outputs contain the recorded answers and their models.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS, Source
+from cc_jupyter.core.fences import Fence, fence_after
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.usage_line import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,23 +28,17 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, TurnRecord
 
 
-_METADATA_SCHEMA = 1
-"""Version of `metadata_schema.json`, which documents the metadata of a saved output."""
 SCHEMA_VERSION = 1
-"""Version of `export_schema.json`, which documents the JSON form."""
+"""The version of `export_schema.json`, which documents the JSON format."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_OPENING = re.compile(
-    r"(?P<before>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+)(?:(?P<run>`{3,})[^`]*|(?P<wave>~{3,}).*)"
-)
-_CLOSING = re.compile(r"[ \t>]*+(?P<run>`{3,}|~{3,})[ \t]*+")
 
 
 def active_turns(
     conversation: ConversationRecord, turns: Mapping[str, TurnRecord]
 ) -> list[tuple[TurnRecord, bool]]:
-    """Return the active turns, redacted, and whether each is the first after a new start.
+    """Return the active turns, redacted, and whether each starts a new thread.
 
-    If the slot that starts the new thread has no answer, the next turn is the first.
+    If the slot that starts a new thread has no answer, the next turn starts it.
     """
     starts, active = False, []
     for place in conversation.places:
@@ -57,8 +53,8 @@ def active_turns(
 def redacted(turn: TurnRecord) -> TurnRecord:
     """Return a turn with keys redacted.
 
-    Redact before encoding: in JSON an escaped line break ends in a letter, so a key after it looks
-    like the end of a word.
+    Redact before encoding: an escaped line break in JSON ends in a letter, so a key after it would
+    look like part of a word.
     """
     return replace(
         turn,
@@ -66,6 +62,7 @@ def redacted(turn: TurnRecord) -> TurnRecord:
         answer=redact(turn.answer),
         sources=tuple(Source(redact(source.title), redact(source.url)) for source in turn.sources),
         reasoning=redact(turn.reasoning),
+        thread=None if turn.thread is None else redact(turn.thread),
         system=None if turn.system is None else redact(turn.system),
         error=None if turn.error is None else redact(turn.error),
         images=tuple(
@@ -85,7 +82,7 @@ def about(turn: TurnRecord) -> str:
 
 
 def export_notebook(conversation: ConversationRecord, turns: Mapping[str, TurnRecord]) -> str:
-    """Return a notebook that sends the prompts again when it runs, with the recorded answers."""
+    """Return a notebook with the recorded answers that sends the prompts again when it runs."""
     cells = [_code_cell("load", "%load_ext cc_jupyter")]
     for turn, starts_new_thread in active_turns(conversation, turns):
         cells += _cells(turn, starts_new_thread=starts_new_thread)
@@ -106,7 +103,7 @@ def _cells(turn: TurnRecord, *, starts_new_thread: bool) -> list[dict[str, Any]]
     cells, words = [], ["%%cmd", "-m", model, *(["--new"] if starts_new_thread else [])]
     if turn.images:
         named = "; ".join(image.described for image in turn.images)
-        note = f"The next prompt showed images that are not in this file: {named}"
+        note = f"The next prompt had images that are not in this file: {named}"
         cells.append(
             {"cell_type": "markdown", "id": f"i{turn.id[:12]}", "metadata": {}, "source": note}
         )
@@ -116,19 +113,19 @@ def _cells(turn: TurnRecord, *, starts_new_thread: bool) -> list[dict[str, Any]]
         name = f"system_{turn.id[:6]}"
         cells.append(_code_cell(f"s{turn.id[:12]}", f"{name} = {turn.system!r}"))
         words += ["-s", f'"{{{{ {name} }}}}"']
-        prompt = prompt.replace("{{", "\\{{")  # without --raw, braces would be filled in
+        prompt = prompt.replace("{{", "\\{{")  # without --raw, braces are filled in
     else:
         words += ["--raw"] if system is None else ["-s", system, "--raw"]
     if prompt.endswith("\n"):
-        prompt += "\n"  # a cell's last line break is not sent
+        prompt += "\n"  # the last line break of a cell is not sent
     source = f"{' '.join(words)}\n{prompt}"
     cells.append(_code_cell(f"t{turn.id[:12]}", source, _outputs(turn)))
     return cells
 
 
 def _quote_option(text: str) -> str | None:
-    """Quote a text for the option line; `None` if it holds both quotes or a line break."""
-    if len(f"{text}.".splitlines()) > 1:  # IPython ends the line wherever `splitlines` does
+    """Quote a text for the option line; `None` if it contains both quotes or a line break."""
+    if len(f"{text}.".splitlines()) > 1:  # IPython splits lines as `splitlines` does
         return None
     return next((f"{quote}{text}{quote}" for quote in "'\"" if quote not in text), None)
 
@@ -140,7 +137,7 @@ def _outputs(turn: TurnRecord) -> list[dict[str, Any]]:
     answer = {"text/markdown": safe_markdown(shown), "text/plain": shown}
     caption = {"text/plain": f"{about(turn)} · replayed from the history"}
     return [
-        {"output_type": "display_data", "metadata": _metadata(turn), "data": answer},
+        {"output_type": "display_data", "metadata": metadata(turn.reply), "data": answer},
         *(
             {"output_type": "display_data", "metadata": {}, "data": bundle}
             for bundle in image_bundles(turn.answer_images)
@@ -162,28 +159,6 @@ def _code_cell(
     }
 
 
-def _metadata(turn: TurnRecord) -> dict[str, Any]:
-    """Return the metadata of the original output, which names the server and model."""
-    usage = {name: getattr(turn.usage, name) for name in USAGE_FIELDS}
-    provenance = {
-        "schema": _METADATA_SCHEMA,
-        "model": turn.model,
-        "endpoint": turn.endpoint,
-        "served_by": turn.served_by,
-        "usage": {
-            name: {"tokens": tokens, "origin": "unknown" if tokens is None else "reported"}
-            for name, tokens in usage.items()
-        },
-        "cost": turn.cost.to_json(),
-        "timings": {"first_token_s": turn.time_to_first_token_s, "total_s": turn.duration_s},
-        "thread": None if turn.thread is None else redact(turn.thread),
-        "turn": None if turn.position is None else turn.position + 1,
-        "stop_reason": turn.stop_reason,
-        "request_sha256": turn.request_sha256,
-    }
-    return {"cc_jupyter": provenance}
-
-
 def write_export(
     path: str | Path,
     conversation: ConversationRecord,
@@ -191,7 +166,7 @@ def write_export(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write a conversation to a file atomically; the file extension selects the format.
+    """Write a conversation to a file atomically; the extension selects the format.
 
     Raises
     ------
@@ -207,15 +182,17 @@ def write_export(
     form = forms.get(target.suffix.lower())
     if form is None:
         raise OptionError(
-            f"{target.name} has no ending that says how to write it",
-            hint="it may end in .md, .json or .ipynb",
+            f"{target.name} does not end in a known file extension",
+            hint="use .md, .json or .ipynb",
         )
     text = re.sub("[\ud800-\udfff]", "\ufffd", form(conversation, turns))  # not in UTF-8
     try:
         if target.exists() and not overwrite:
-            raise OptionError(f"{target} exists", hint="%cmd export PATH --overwrite replaces it")
-        with replace_file(target, mode=0o666) as file:  # as readable as any file the user writes
-            file.write(text.encode())  # as bytes: no system changes its line endings
+            raise OptionError(
+                f"{target} already exists", hint="%cmd export PATH --overwrite replaces it"
+            )
+        with replace_file(target, mode=0o666) as file:  # the mode of any file the user writes
+            file.write(text.encode())  # bytes: line endings stay the same on every system
     except OSError as error:
         raise OptionError(f"{target} cannot be written: {error.strerror}") from None
 
@@ -276,29 +253,13 @@ def _quoted(text: str) -> str:
 
 def _closed(answer: str) -> str:
     """Close the fence that an answer cut off in the middle of code left open."""
-    run = prefix = ""
-    in_item = False
+    fence: Fence | None = None
     for line in _LINE_END.split(answer):
-        if run and _leaves(line, prefix, in_item=in_item):
-            run = ""
-        if run:
-            closing = _CLOSING.fullmatch(line)
-            run = "" if closing and closing["run"].startswith(run) else run
-        elif opening := _OPENING.fullmatch(line):
-            run, before = opening["run"] or opening["wave"], opening["before"]
-            prefix = re.sub(r"[^>\s]", " ", before)
-            in_item = bool(before.strip(" \t>"))
-    if not run:
+        fence = fence_after(line, fence)
+    if fence is None:
         return answer
-    return f"{answer}{'' if answer.endswith((chr(10), chr(13))) else chr(10)}{prefix}{run}"
-
-
-def _leaves(line: str, prefix: str, *, in_item: bool) -> bool:
-    """Return whether a line is outside the quote or list item that contains a fence."""
-    if ">" in prefix:
-        return not line.lstrip().startswith(">")
-    indent = len(line) - len(line.lstrip())
-    return in_item and bool(line.strip()) and indent < len(prefix)
+    line_end = "" if answer.endswith(("\n", "\r")) else "\n"
+    return f"{answer}{line_end}{fence.prefix}{fence.mark}"
 
 
 def _turn_json(turn: TurnRecord) -> dict[str, Any]:

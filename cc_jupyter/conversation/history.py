@@ -26,7 +26,7 @@ from cc_jupyter.core.paths import data_folder
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from cc_jupyter.conversation.records import TurnRecord
@@ -45,7 +45,7 @@ class History:
     Parameters
     ----------
     now
-        The clock: aware, UTC.
+        Returns the current time, aware, in UTC.
     """
 
     def __init__(
@@ -81,20 +81,20 @@ class History:
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether a history exists on disk; reading this creates none."""
+        """Whether a history exists on disk; asking does not create one."""
         from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  loading the extension opens no file
 
         return self._store is not None or (data_folder() / FILE).exists()
 
-    def keep(
+    def save(
         self,
         record: TurnRecord,
         thread: Thread | None,
         *,
         on_disk: bool,
-        stale: list[int] | None = None,
+        stale: Sequence[int] = (),
     ) -> str | None:
-        """Record a turn; return a notice for the user, each one once per process.
+        """Record a turn; return a notice for the user, if any. Each appears once per process.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class History:
             Later places of the thread that this turn made stale.
         """
         with self._lock:
-            if record.finished:  # its body is read from disk
+            if record.finished:  # the body is read from disk
                 self._records[record.id] = (
                     dataclasses.replace(record, body=None) if on_disk else record
                 )
@@ -116,8 +116,10 @@ class History:
                     self._write_unsaved()
                 else:
                     self._write(record, thread)
-                if thread is not None and stale:
-                    self._write_places(thread, stale)
+                if thread is not None:
+                    for place in stale:
+                        slot = place_record(thread.slots[place])
+                        self.store.save_place(thread.id, place, slot)
             except CcError as error:
                 self._partial_at_s = monotonic() + _PAUSE_S
                 if not record.finished:
@@ -161,7 +163,7 @@ class History:
             return self._store.body(record.id) if self._store else None
 
     def recall(self, model: str) -> tuple[int, int] | None:
-        """Return tokens and bytes of a model's last prompts, if the history is already open."""
+        """Return the tokens and bytes of a model's last prompts, if the history is already open."""
         with self._lock:
             return self._store.tokens_per_byte(model) if self._store is not None else None
 
@@ -189,8 +191,8 @@ class History:
     def load_thread(self, name: str, notebook: str) -> Thread | None:
         """Load a stored conversation, preferring this notebook's; `None` if there is none.
 
-        The result is a new conversation over the same turns, so that two kernels can continue the
-        same one.
+        The result is a new conversation that shares the turns, so two kernels can both continue the
+        stored one.
 
         Raises
         ------
@@ -208,7 +210,7 @@ class History:
         """Remove a conversation from disk: the live one, or the one that `load_thread` finds.
 
         If it was loaded from earlier sessions, its earlier parts are removed too; conversations of
-        the same name in other notebooks stay. Return the number of removed turns.
+        the same name in other notebooks are not. Return the number of removed turns.
 
         Raises
         ------
@@ -244,7 +246,7 @@ class History:
             self._written.clear()
 
     def close(self) -> None:
-        """Close the file; the next turn opens it again."""
+        """Close the file; the next access opens it again."""
         with self._lock:
             if self._store is not None:
                 self._store.close()
@@ -288,10 +290,6 @@ class History:
         if record.finished:
             self._written.add(thread.id)
 
-    def _write_places(self, thread: Thread, places: list[int]) -> None:
-        for place in places:
-            self.store.save_place(thread.id, place, place_record(thread.slots[place]))
-
     def _once(self, notice: str) -> str | None:
         if notice in self._shown_notices:
             return None
@@ -300,10 +298,10 @@ class History:
 
 
 def history_off() -> ConfigError:
-    """Return the error of a command that needs the disabled history."""
+    """Return the error of a command that needs the history while it is off."""
     return ConfigError(
         "the history is off, so nothing is on disk",
-        hint="unset CMD_HISTORY, and take history = off out of config.toml",
+        hint="to turn it on, unset CMD_HISTORY and remove `history = off` from config.toml",
     )
 
 

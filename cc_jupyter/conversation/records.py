@@ -1,9 +1,9 @@
-"""What the history stores, as values: turns, conversations and ledger rows.
+"""The records that the history stores: turns, conversations and ledger rows.
 
-A *turn* is one request and its result. It never moves: `parent_id` names the last turn sent before
-it, so all turns form trees. A *conversation* is a sequence of slots over these turns; a fork has
-its own slots over the same turns and copies no text. `store` writes the records, `history` makes
-them and turns stored conversations back into threads.
+A *turn* is one request and its result. It never changes its place: `parent_id` names the last turn
+sent before it, so all turns form trees. A *conversation* is a sequence of slots over these turns; a
+fork has its own slots over the same turns and copies no text. `store` writes the records; `history`
+creates them and converts stored conversations to threads.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnSlot
+from cc_jupyter.core.errors import StreamError
 from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
+from cc_jupyter.core.reply import Provenance, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
-    """One request and its answer, as far as it came."""
+    """One request and its answer, complete or not."""
 
     id: str
-    """Our unique id: 32 hexadecimal digits."""
+    """A unique id of 32 hexadecimal digits."""
     prompt: str
     model: str
     endpoint: str
@@ -45,9 +47,9 @@ class TurnRecord:
     parent_id: str | None = None
     """The last turn sent before it; `None` if it starts a conversation."""
     key: TurnKey | None = None
-    """Notebook, cell and number; `None` where cells have no ids."""
+    """Notebook, cell and number; `None` if cells have no ids."""
     notebook: str = ""
-    """Path of the notebook; empty where there is none."""
+    """The path of the notebook; empty if there is none."""
     system: str | None = None
     """The system prompt set by this turn: empty removes it, `None` leaves it unchanged."""
     images: tuple[Image, ...] = ()
@@ -78,6 +80,35 @@ class TurnRecord:
     """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True
     """Whether the answer is complete; `False` while it streams, or after a crash."""
+
+    @property
+    def reply(self) -> Reply:
+        """The reply, as far as the history stores it."""
+        return Reply(
+            text=self.answer,
+            reasoning=self.reasoning,
+            model=self.model,
+            stop_reason=self.stop_reason,
+            usage=self.usage,
+            cost=self.cost,
+            error=None if self.error is None else StreamError(self.error),
+            time_to_first_token_s=self.time_to_first_token_s,
+            duration_s=self.duration_s,
+            stop_word=self.stop_word,
+            images=self.answer_images,
+            sources=self.sources,
+            notices=self.notices,
+            provenance=Provenance(
+                endpoint=self.endpoint,
+                served_by=self.served_by,
+                served_model=self.served_model,
+                thread=self.thread,
+                turn=None if self.position is None else self.position + 1,
+                turn_id=self.id,
+                order=self.order,
+                request_sha256=self.request_sha256,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +175,7 @@ class LedgerRow:
     """The model, thread, notebook, day (local, ISO) or cell."""
     requests: int = 0
     failed: int = 0
-    """Refused or interrupted by an error."""
+    """Rejected requests and answers that ended in an error."""
     interrupted: int = 0
     input_tokens: int = 0
     """Reported tokens, cached ones included."""
@@ -200,10 +231,10 @@ def conversation_header(thread: Thread, notebook: str, started_at: datetime) -> 
 
 
 def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord]) -> Thread:
-    """Return a new thread over the turns of a stored conversation."""
+    """Return a new thread that shares the turns of a stored conversation."""
     slots = [_slot(place, turns) for place in stored.places]
-    live = [slot for slot in slots if slot.versions]
-    return Thread(stored.name, live, forked_from=stored.id)
+    answered = [slot for slot in slots if slot.versions]
+    return Thread(stored.name, answered, forked_from=stored.id)
 
 
 def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:

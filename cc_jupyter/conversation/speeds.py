@@ -1,6 +1,6 @@
-"""How fast each model was for this user: medians over their own last answers.
+"""How fast each model was for this user: medians over its last answers.
 
-The timings come from the store or from the memory of a session.
+The timings come from the store or from the turns of this session.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 LAST_TURNS = 20
-"""How many of a model's last answers determine its speed."""
-_FEWEST_TOKENS = 10
+"""The number of a model's last answers that determine its speed."""
+_MIN_TOKENS = 10
 """Shorter answers are too short to measure speed, as in the usage line."""
 
 
@@ -29,9 +29,9 @@ class Timing:
     model: str
     first_token_s: float
     duration_s: float
-    """From sending to the end, the wait for the first token included."""
+    """From sending the request to the end of the answer, the wait for the first token included."""
     output_tokens: int | None
-    """`None`: not reported."""
+    """`None` if not reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +41,21 @@ class Speed:
     answers: int
     first_token_s: float
     tokens_per_s: float | None
-    """`None`: no answer was long enough to say."""
+    """`None` if no answer was long enough to measure."""
 
 
 def timings_of(records: Iterable[TurnRecord]) -> list[Timing]:
-    """Return the timings of turns that ended well, newest first.
+    """Return the timings of successful turns, newest first.
 
     Parameters
     ----------
     records
         Turns, oldest first.
     """
-    good = [each for each in records if each.finished and each.error is None]
+    successful = [each for each in records if each.finished and each.error is None]
     return [
         Timing(each.model, each.time_to_first_token_s, each.duration_s, each.usage.output_tokens)
-        for each in reversed(good)
+        for each in reversed(successful)
         if each.time_to_first_token_s is not None
     ]
 
@@ -86,6 +86,6 @@ def _speed(timings: list[Timing]) -> Speed:
 def _tokens_per_s(timing: Timing) -> float | None:
     streaming_s = timing.duration_s - timing.first_token_s
     tokens = timing.output_tokens
-    if tokens is None or tokens < _FEWEST_TOKENS or streaming_s <= 0:
+    if tokens is None or tokens < _MIN_TOKENS or streaming_s <= 0:
         return None
     return tokens / streaming_s

@@ -1,9 +1,9 @@
 """Threads in memory: which turns a cell sends as context, and which turns become stale.
 
 A thread is a list of *slots*, one per cell request, in the order in which they first ran. A slot
-keeps all answers as versions, and one of them is active. Running a cell again adds a version to its
-slot, sends the turns before it, and marks the turns after it as stale. With a document order,
-before and after mean above and below in the notebook.
+holds all answers as versions, one of which is active. Running a cell again adds a version to its
+slot, sends the turns before it, and marks the turns after it as stale. In document order, before
+and after mean above and below in the notebook.
 
 A fork copies the list of slots and shares their turns; rewinding removes slots from the end.
 `history` stores threads; nothing here depends on cells, files or screens.
@@ -14,13 +14,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.turns import (
-    Context,
-    Turn,
-    TurnSlot,
-    context_digests,
-    context_of,
-)
+from cc_jupyter.conversation.turns import Context, Turn, TurnSlot, context_digests, context_of
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.text import new_id
 
@@ -48,7 +42,7 @@ class Thread:
         name: str,
         slots: list[TurnSlot] | None = None,
         *,
-        id: str | None = None,  # noqa: A002  the field's own word
+        id: str | None = None,  # noqa: A002  the usual name
         forked_from: str | None = None,
     ) -> None:
         self.name = name
@@ -66,7 +60,7 @@ class Thread:
     def snapshot(self) -> tuple[TurnSlot, ...]:
         """Return copies of all slots at one instant, for another thread to read."""
         with self._lock:
-            return self._copies()
+            return tuple(slot.copied() for slot in self._slots)
 
     def start_over(self) -> None:
         """Exclude all turns so far from the context of later turns; nothing is deleted."""
@@ -127,11 +121,9 @@ class Thread:
         """Return the context of the slot at a place."""
         with self._lock:
             slot = self._slots[place]
-            return (
-                Context()
-                if slot.starts_new_thread
-                else context_of(self._before(place, slot.key, page))
-            )
+            if slot.starts_new_thread:
+                return Context()
+            return context_of(self._before(place, slot.key, page))
 
     def last_place(self) -> int | None:
         """Return the place of the last turn with text; `None` if there is none."""
@@ -149,12 +141,14 @@ class Thread:
                 self._slots.pop()
             return removed
 
-    def fork(self, name: str) -> Thread:
-        """Return a new conversation that shares all turns so far with this one."""
+    def fork(self, name: str, last_place: int | None = None) -> Thread:
+        """Return a new conversation that shares this one's turns, up to a place or all."""
         with self._lock:
-            forked = Thread(name, list(self._copies()), forked_from=self.id)
+            forked = Thread(name, [slot.copied() for slot in self._slots], forked_from=self.id)
             forked._follows_new = self._follows_new
-            return forked
+        if last_place is not None:
+            forked.rewind(sum(slot.turn is not None for slot in forked.slots[last_place + 1 :]))
+        return forked
 
     def forget(self, turn_id: str) -> None:
         """Remove one turn from its slot; the version before it becomes active."""
@@ -166,22 +160,22 @@ class Thread:
                     answered = [at for at, turn in enumerate(remaining) if turn.answer]
                     slot.active = answered[-1] if answered else -1
 
-    def _copies(self) -> tuple[TurnSlot, ...]:
-        return tuple(slot.copied() for slot in self._slots)
-
     def _before(
         self, place: int, key: TurnKey | None, page: CellOrder | None
     ) -> Sequence[TurnSlot]:
-        if page is None or key is None or not page.holds(key):
+        if page is None or key is None or not page.contains(key):
             return self._slots[:place]
-        return [self._slots[at] for at in page.above(self._slots, key)]
+        return [self._slots[at] for at in page.places_above(self._slots, key)]
 
     def _make_stale(self, place: int, page: CellOrder | None) -> list[int]:
         """Mark turns after a place, up to the next new start, that depend on a different context.
 
         Return the places of all turns examined.
         """
-        row = _row(self._slots, place, page)
+        key = self._slots[place].key
+        row: Sequence[int] = range(len(self._slots))
+        if page is not None and key is not None and page.contains(key):
+            row = page.places(self._slots, key.notebook)
         digests = context_digests(self._slots[at] for at in row)
         changed = []
         for at, digest in list(zip(row, digests, strict=True))[row.index(place) + 1 :]:
@@ -202,13 +196,6 @@ class Thread:
         return len(self._slots)
 
 
-def _row(slots: Sequence[TurnSlot], place: int, page: CellOrder | None) -> list[int]:
-    key = slots[place].key
-    if page is None or key is None or not page.holds(key):
-        return [*range(len(slots))]
-    return page.row(slots, key.notebook)
-
-
 class Conversations:
     """All threads of this process, and the current one for cells without `--thread`."""
 
@@ -223,8 +210,17 @@ class Conversations:
         with self._lock:
             return self._threads.setdefault(name, Thread(name))
 
-    def fork(self, name: str) -> Thread:
-        """Switch to a new thread that shares the current one's turns.
+    def fork(
+        self, name: str, source: Thread | None = None, last_place: int | None = None
+    ) -> Thread:
+        """Switch to a new thread that shares the turns of another one.
+
+        Parameters
+        ----------
+        source
+            The other thread; by default the current one.
+        last_place
+            The place of the last shared turn; by default all turns are shared.
 
         Raises
         ------
@@ -236,7 +232,7 @@ class Conversations:
                 f"a thread named {name!r} already exists",
                 hint=f"%cmd thread {name} continues it; choose another name for the fork",
             )
-        return self.put(self.thread().fork(name))
+        return self.put((source or self.thread()).fork(name, last_place))
 
     def put(self, thread: Thread) -> Thread:
         """Switch to a thread, which replaces one of the same name."""

@@ -1,7 +1,8 @@
-"""The values of a thread: turns, the slots that hold them, and the context of a slot."""
+"""The values in a thread: turns, the slots that hold them, and the context of a slot."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Turn:
     images: tuple[Image, ...] = ()
     """The images of the prompt; a follow-up may ask about them."""
     id: str = field(default_factory=new_id, compare=False)
-    """Identical in every fork and in the history."""
+    """The same in every fork and in the history."""
     basis: TurnInputs | None = field(default=None, compare=False, repr=False)
     """`None` if another process sent it, or it was not recorded."""
 
@@ -70,10 +71,7 @@ class TurnSlot:
 
     def copied(self) -> TurnSlot:
         """Return a copy with a separate list of the same turns."""
-        versions = [*self.versions]
-        return TurnSlot(
-            self.key, self.follows_new, self.has_new_option, versions, self.active, self.stale
-        )
+        return dataclasses.replace(self, versions=[*self.versions])
 
 
 @dataclass(frozen=True, slots=True)

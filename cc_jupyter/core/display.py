@@ -1,7 +1,7 @@
-"""Results that display themselves: values for a program, tables and diffs for a reader.
+"""Results that display themselves: plain values to a program, tables and diffs to a reader.
 
 A table becomes a DataFrame when it is assigned, if pandas is installed. Word diffs compare two
-answers in a notebook and in a terminal.
+answers, in a notebook and in a terminal.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.fences import fenced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,27 +26,27 @@ _GAP = "  "
 
 
 class Table(list[Row]):
-    """Rows of equal keys; a list of dicts to a program."""
+    """Rows with the same keys; to a program, a list of dicts."""
 
     def __init__(self, rows: list[Row], caption: str = "") -> None:
         super().__init__(rows)
         self.caption = caption
-        """A line under the table: where the rows come from, and how old they are."""
+        """The line under the table: where the rows come from, and how old they are."""
 
     def _repr_html_(self) -> str:
         caption = f"<p><small>{html.escape(self.caption)}</small></p>" if self.caption else ""
         if not self:
             return caption
-        kinds = {name: self._like(name) for name in self[0]}
-        head = "".join(_tag("th", name, like=like) for name, like in kinds.items())
+        samples = {name: self._sample(name) for name in self[0]}
+        head = "".join(_tag("th", name, sample) for name, sample in samples.items())
         body = "".join(
-            f"<tr>{''.join(_tag('td', row[name], like=kinds[name]) for name in kinds)}</tr>"
+            f"<tr>{''.join(_tag('td', row[name], samples[name]) for name in samples)}</tr>"
             for row in self
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}"
 
-    def _like(self, name: str) -> object:
-        """Return the first value of a column that is known: an unknown one has no kind."""
+    def _sample(self, name: str) -> object:
+        """Return the first known value of a column, which decides on its alignment."""
         return next((row[name] for row in self if row[name] not in (None, "?")), None)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
@@ -54,25 +55,25 @@ class Table(list[Row]):
     def __str__(self) -> str:
         return self._text(None)
 
-    def _text(self, most: int | None) -> str:
-        """Write the table; columns that do not fit into `most` letters stand below their row."""
+    def _text(self, max_width: int | None) -> str:
+        """Format the table; the columns that do not fit go on a line below each row."""
         if not self:
             return self.caption
         names = list(self[0])
         rows = [[_cell(row[name]) for name in names] for row in self]
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-        beside = _fitting(widths, most)
-        below = [column for column in range(len(names)) if column not in beside]
-        lines = [_line(names, widths, beside)]
+        columns = _fitting_columns(widths, max_width)
+        below = [column for column in range(len(names)) if column not in columns]
+        lines = [_line(names, widths, columns)]
         for row in rows:
-            lines.append(_line(row, widths, beside))
+            lines.append(_line(row, widths, columns))
             if rest := " · ".join(f"{names[at]} {row[at]}" for at in below if row[at]):
                 lines.append(f"    {rest}")
         return "\n".join([*lines, *([self.caption] if self.caption else [])])
 
 
 class Card(dict[str, Any]):
-    """Names and values; a dict to a program."""
+    """Names and values; to a program, a dict."""
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -91,7 +92,7 @@ class Card(dict[str, Any]):
 
 
 class TextOutput(str):
-    """A text that shows itself as text, line by line, not as a quoted string."""
+    """Text that displays line by line, not as a quoted string."""
 
     __slots__ = ()
 
@@ -100,45 +101,44 @@ class TextOutput(str):
 
 
 class Diff(str):
-    """A unified diff that shows itself as one, and a line on what became of it."""
+    """A unified diff that displays as one, with a line on what was done with it."""
 
     __slots__ = ("note",)
     note: str
 
     def __new__(cls, diff: str, note: str) -> Self:
-        """Make the text of the diff, which may be empty, with its note."""
+        """Create the text of the diff, which may be empty, with its note."""
         made = super().__new__(cls, diff)
         made.note = note
         return made
 
     def _repr_markdown_(self) -> str:
-        fence = "`" * (3 + self.count("```"))
-        shown = f"{fence}diff\n{self.rstrip()}\n{fence}\n\n" if self else ""
+        shown = f"{fenced(self.rstrip(), 'diff')}\n\n" if self else ""
         return f"{shown}*{self.note}*"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(f"{self.rstrip()}\n{self.note}".lstrip())
 
 
-def _tag(tag: str, value: object, *, like: object) -> str:
-    """Write a cell: numbers to the right, where notebooks put everything, and texts to the left."""
-    style = ' style="text-align: left"' if isinstance(like, str) else ""
+def _tag(tag: str, value: object, sample: object) -> str:
+    """Format a cell: text is left-aligned; numbers stay on the right, the notebook's default."""
+    style = ' style="text-align: left"' if isinstance(sample, str) else ""
     return f"<{tag}{style}>{html.escape(_cell(value))}</{tag}>"
 
 
 def _terminal_columns() -> int | None:
-    """Return the width of the terminal; `None`: lines can be of any length."""
+    """Return the width of the terminal; `None`: lines may have any length."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _fitting(widths: Sequence[int], most: int | None) -> list[int]:
-    """Return the columns that stand beside one another: the widest give way, the first stays."""
-    beside = list(range(len(widths)))
-    while most is not None and len(beside) > 1:
-        if sum(widths[at] + len(_GAP) for at in beside) - len(_GAP) <= most:
+def _fitting_columns(widths: Sequence[int], max_width: int | None) -> list[int]:
+    """Return the columns that fit side by side: the widest are dropped, the first always stays."""
+    columns = list(range(len(widths)))
+    while max_width is not None and len(columns) > 1:
+        if sum(widths[at] + len(_GAP) for at in columns) - len(_GAP) <= max_width:
             break
-        beside.remove(max(beside[1:], key=widths.__getitem__))
-    return beside
+        columns.remove(max(columns[1:], key=widths.__getitem__))
+    return columns
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int]) -> str:
@@ -156,7 +156,7 @@ def _cell(value: object) -> str:
 
 
 class FigureTable(Table):
-    """Rows to read; `figures` are the same with money as `Decimal` and unknowns as `None`."""
+    """Rows to read; `figures` has the same rows with money as `Decimal`, unknowns as `None`."""
 
     def __init__(
         self,
@@ -168,10 +168,10 @@ class FigureTable(Table):
         super().__init__(rows, caption)
         self.figures = figures
         self._columns = columns
-        """Those of `figures`, which may be empty; `None`: as its first row has them."""
+        """The columns of `figures`, which may be empty; `None`: the keys of its first row."""
 
-    def to_dataframe(self) -> Any:  # noqa: ANN401  pandas is not always there
-        """Return a pandas DataFrame with every figure in a column of its own.
+    def to_dataframe(self) -> Any:  # noqa: ANN401  pandas is optional
+        """Return a pandas DataFrame with one column for each figure.
 
         Raises
         ------
@@ -179,32 +179,33 @@ class FigureTable(Table):
             pandas is not installed.
         """
         try:
-            import pandas as pd  # noqa: PLC0415  half a second, and only where it is wanted
+            import pandas as pd  # noqa: PLC0415  takes half a second
         except ImportError:
             raise ConfigError(
-                "a DataFrame needs pandas", hint="pip install pandas; the table itself is a list"
+                "a DataFrame needs pandas, which is not installed",
+                hint="pip install pandas; the table itself is a list of dicts",
             ) from None
         columns = None if self._columns is None else list(self._columns)
         return pd.DataFrame(self.figures, columns=columns)
 
     def for_cell(self, *, shown: bool) -> Any:  # noqa: ANN401  as above
-        """Return a command's result: the table where it is `shown`, else figures to work with."""
+        """Return a command's result: the table if it is `shown`, else a DataFrame of figures."""
         if shown or importlib.util.find_spec("pandas") is None:
             return self
         return self.to_dataframe()
 
 
 Piece: TypeAlias = tuple[str, str]
-"""`=`, `-` or `+`, and the text that stayed, went or came."""
+"""`=`, `-` or `+`, and the text that is unchanged, removed or added."""
 
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-_MOST_WORDS = 20_000
-"""Longer texts are compared line by line: words of such a length take seconds."""
+_MAX_WORDS = 20_000
+"""Longer texts are compared line by line: comparing so many words takes seconds."""
 _STYLES = {"-": "del", "+": "ins"}
 
 
 class WordDiff(str):
-    """A word diff as text, `[-gone-]{+come+}`; in a notebook it is marked in colour as well."""
+    """A word diff as text, `[-removed-]{+added+}`; a notebook shows it in colour as well."""
 
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
@@ -218,9 +219,9 @@ class WordDiff(str):
 
 
 def word_diff(before: str, after: str) -> WordDiff:
-    """Compare two texts; one of over 20,000 words by its lines."""
+    """Compare two texts word by word; above 20,000 words, line by line."""
     old, new = _WORDS.findall(before), _WORDS.findall(after)
-    if max(len(old), len(new)) > _MOST_WORDS:
+    if max(len(old), len(new)) > _MAX_WORDS:
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     pieces = tuple(_pieces(old, new))
     diff = WordDiff("".join(_plain(kind, text) for kind, text in pieces))
@@ -252,5 +253,5 @@ def _html(kind: str, text: str) -> str:
         return shown
     colour = "rgba(220, 60, 60, 0.25)" if kind == "-" else "rgba(60, 170, 80, 0.25)"
     tag = _STYLES[kind]
-    # the strike and the underline say it without the colour, in both themes
+    # strikethrough and underline carry the meaning without colour, in both themes
     return f'<{tag} style="background: {colour}">{shown}</{tag}>'

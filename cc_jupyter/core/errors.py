@@ -1,4 +1,4 @@
-"""The exception tree: every failure a user can meet, by what can be done next.
+"""The exception tree: every failure a user can meet, grouped by what to do next.
 
 CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wrong; nothing was sent
          ├─ ConfigError    a key, a model, a setting or a file is missing or unusable
@@ -7,18 +7,17 @@ CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wro
                            ├─ StatusError ─┬─ AuthError        the key is missing or wrong
                            │  (refused)    ├─ PlanError        the plan does not include this
                            │               ├─ CreditError      the credits are used up
-                           │               ├─ RateLimitError   too many, or a window is used up
-                           │               └─ ModelError       the model is unknown or out of order
-                           └─ StreamError      the answer began and then broke
+                           │               ├─ RateLimitError   too many requests in this time
+                           │               └─ ModelError       the model is unknown or unavailable
+                           └─ StreamError      the answer started and then failed
 
-A message is one sentence that says what happened and which value; the hint says what to do.
+A message is one sentence that says what happened and names the value; the hint says what to do.
 """
 
 from __future__ import annotations
 
 import difflib
 import linecache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cc_jupyter.core.reply import Reply
-
-
-_PACKAGE = str(Path(__file__).parents[1])
 
 
 class CcError(Exception):
@@ -75,19 +71,19 @@ class ProviderError(CcError):
     Parameters
     ----------
     message
-        Our own sentence: what happened.
+        What happened, in our words.
     hint
         What to do about it.
     status
-        HTTP status; `None` when there was no response.
+        HTTP status; `None` if there was no response.
     code
         The provider's own code or type, such as `unsupported_model`.
     provider_message
-        What the provider wrote, secrets removed.
+        What the provider wrote, without secrets.
     retry_after_s
-        Seconds after which another try makes sense, if the provider said so.
+        Seconds to wait before trying again, if the provider sent them.
     request_id
-        The provider's own name for the request, to quote to its support.
+        The provider's id of the request, to quote to its support.
     """
 
     def __init__(  # noqa: PLR0913  the fields are the contract of spec.md, section 5
@@ -112,7 +108,7 @@ class ProviderError(CcError):
 
 
 class ConnectError(ProviderError):
-    """No answer: the host was not found, refused, timed out, or hung up before any byte."""
+    """No answer: host not found, connection refused, timed out, or closed before any byte."""
 
 
 class StatusError(ProviderError):
@@ -136,11 +132,11 @@ class RateLimitError(StatusError):
 
 
 class ModelError(StatusError):
-    """The provider does not know the model, or not on this endpoint, or has none to serve it."""
+    """The provider does not know the model, or not on this endpoint, or has no server for it."""
 
 
 class StreamError(ProviderError):
-    """The answer began and then broke, or held neither text nor reasoning."""
+    """The answer started and then failed, or contained neither text nor reasoning."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
@@ -155,7 +151,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def _user_line(traceback: TracebackType | None) -> str | None:
-    """Return the line of the user's code that led here; `None` for a cell that is only a magic."""
+    """Return the line of the user's code that raised; `None` for a cell that is only a magic."""
     found: str | None = None
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename
@@ -171,7 +167,7 @@ def _user_line(traceback: TracebackType | None) -> str | None:
 
 
 _SMALLER_IMAGE = (
-    "make it smaller: image.thumbnail((1568, 1568)) with Pillow, a lower dpi for a figure;"
+    "make it smaller: image.thumbnail((1568, 1568)) with Pillow, or a lower dpi for a figure;"
     " models scale larger images down anyway"
 )
 
@@ -179,7 +175,7 @@ _SMALLER_IMAGE = (
 def too_large(what: str, size_bytes: int, limit_bytes: int) -> OptionError:
     """Return the error for an input over its size limit, with both sizes and a remedy."""
     return OptionError(
-        f"{what} is too large: {size_bytes / 1e6:,.1f} MB as it would be sent, the limit is"
+        f"{what} is too large: {size_bytes / 1e6:,.1f} MB as sent, the limit is"
         f" {limit_bytes / 1e6:,.1f} MB",
         hint=_SMALLER_IMAGE,
     )

@@ -1,7 +1,7 @@
-"""What arrives: one closed union between the wire and everything that reads it.
+"""Stream events: one closed union between the wire formats and everything that reads answers.
 
 A stream is any number of deltas, usage reports, notices and waits, then exactly one `Stop` or
-`Error`. What was refused before its first event raises instead.
+`Error`. A request that is refused before the first event raises instead.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """The next piece of the model's thinking, which is no part of the answer."""
+    """The next piece of the model's reasoning, which is not part of the answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """The next piece of a call the model asks for; nothing here ever runs one."""
+    """The next piece of a tool call that the model asks for; no tool is ever run."""
 
     index: int
-    """Which call of this answer, counted from 0."""
+    """The number of the call in this answer, from 0."""
     name: str
-    """Its name, once; empty in later pieces."""
+    """The tool's name in the first piece; empty in later ones."""
     arguments: str
     """The next piece of the JSON text of its arguments."""
 
@@ -64,9 +64,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of this request so far: a running total, so the last one wins.
+    """Token counts of this request so far: running totals, so the last report counts.
 
-    `None` is "not reported", never zero.
+    `None` means "not reported", never zero.
     """
 
     input_tokens: int | None = None
@@ -78,7 +78,7 @@ class Usage:
     cache_write_tokens: int | None = None
     """The share of `input_tokens` that the provider wrote to its cache."""
     reasoning_tokens: int | None = None
-    """The share of `output_tokens` spent on thinking."""
+    """The share of `output_tokens` spent on reasoning."""
     hour_cache_write_tokens: int | None = None
     """The share of `cache_write_tokens` that the cache keeps for an hour, at a higher rate."""
     longest_prompt_tokens: int | None = None
@@ -105,23 +105,25 @@ USAGE_FIELDS = (
     "reasoning_tokens",
 )
 """The token counts by name; every table, file and sum that lists them uses this list."""
+MAX_TOKENS = 10**12
+"""A larger count cannot be true. Millions of counts up to this can still be added up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The answer ended as the provider meant it to."""
+    """The answer ended normally."""
 
     reason: StopReason
     word: str | None = None
-    """The provider's own word for the reason; `None` when it gave none."""
+    """The provider's own word for the reason; `None` if it sent none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The answer broke off; what came before stays."""
+    """The answer broke off; what was received before stays."""
 
     message: str
-    """One sentence: what happened."""
+    """What happened, in one sentence."""
     code: str | None = None
     """The provider's own code or type."""
     provider_message: str | None = None
@@ -130,7 +132,7 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know: a repeat, a repair, a value that was cut."""
+    """Something the user should know: a retry, a repair, a value that was cut."""
 
     text: str
     names_content: bool = False
@@ -139,11 +141,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing new has come; the screen may use the moment."""
+    """Nothing new has arrived; the renderer may show for how long."""
 
     phase: Literal["connecting", "first text", "more text", "retry"]
     silent_s: float
-    """Seconds since the last byte, or since the request was made."""
+    """Seconds since the last byte, or since the request was sent."""
 
 
 StreamEvent: TypeAlias = (

@@ -1,4 +1,4 @@
-"""What is said: the request, whatever wire format and provider it goes to."""
+"""Prompts, messages and requests, independent of wire format and provider."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ class Image:
     """One image: its bytes, or the URL where the provider finds it."""
 
     media_type: str
-    """One of `pictures.MEDIA_TYPES`; empty for a URL."""
+    """One of `prompt.images.MEDIA_TYPES`; empty for a URL."""
     data: bytes | None = field(repr=False)
     url: str | None
     name: str
-    """What the user called it: an expression, a file's name, host and path of a URL."""
+    """The user's name for it: an expression, a file name, or host and path of a URL."""
 
     @property
     def marker(self) -> str:
-        """What stands in the text where the image is meant."""
+        """The text that marks the image's place in the prompt."""
         return f"[image: {self.name}]"
 
     @property
     def described(self) -> str:
-        """What a person is told of it."""
+        """The description that users see."""
         if self.data is None:
             return f"{self.name} (URL)"
         return f"{self.name} ({self.media_type}, {len(self.data):,} bytes)"
 
 
 Mode: TypeAlias = Literal["schema", "tool", "object", "words"]
-"""By the wire's own schema; by one forced tool; as any JSON object; in words only."""
+"""By the wire format's JSON schema; by one forced tool; as any JSON object; in words only."""
 
 _ANY_OBJECT = {"type": "object"}
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """The form an answer shall have."""
+    """The form that an answer must have."""
 
     name: str
-    """What the schema, or the tool, is called on the wire: letters, digits, `_`, `-`."""
+    """The name of the schema or tool in the request: letters, digits, `_`, `-`."""
     schema: Mapping[str, Any] = field(hash=False)
     """JSON schema; its root is an object."""
     mode: Mode = "schema"
     strict: bool = True
-    """Whether every object in it is closed, as strict decoding demands."""
+    """Whether every object in it is closed, as strict decoding requires."""
     recursive: bool = False
-    """Whether it refers to itself, which only one of the wires takes."""
+    """Whether it refers to itself, which only one of the wire formats accepts."""
 
     @property
     def instruction(self) -> str:
-        """Ask for the form in words."""
+        """The request for the form, in words."""
         alone = "and nothing else: no explanation, no code fence."
         if self.schema == _ANY_OBJECT:
             return f"Answer with one JSON object {alone}"
@@ -65,12 +65,12 @@ class ResponseFormat:
 
     @property
     def notice(self) -> str:
-        """Say, after a refusal, what the request was sent with in place of the schema."""
+        """The notice, after a refusal, of what was sent in place of the schema."""
         if self.mode == "tool":
-            return "the model takes no JSON schema; sent again with the schema as a tool to call"
+            return "the model accepts no JSON schema; sent again with the schema as a tool to call"
         if self.mode == "object":
-            return "the model takes no JSON schema; sent again for any JSON, the schema in words"
-        return "the model takes no JSON format; sent again with the format asked for in words"
+            return "the model accepts no JSON schema; sent again for any JSON, the schema in words"
+        return "the model accepts no JSON format; sent again with the format described in words"
 
 
 Role: TypeAlias = Literal["user", "assistant"]
@@ -79,7 +79,7 @@ ApiPath: TypeAlias = Literal["/chat/completions", "/messages"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn's half."""
+    """A message of one side of the conversation."""
 
     role: Role
     text: str
@@ -111,22 +111,22 @@ UNSHOWN_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What steers the answer; `None` and empty are not sent."""
+    """The parameters of an answer; `None` and empty values are not sent."""
 
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
-    """The most tokens the answer may have, reasoning included."""
+    """The token limit of the answer, reasoning included."""
     stop: tuple[str, ...] = ()
     effort: str | None = None
-    """How hard to think, in the model's own words (`low`, `high`, `max`, …)."""
+    """The reasoning effort, in the model's own words (`low`, `high`, `max`, …)."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Any other field of the body, as JSON values."""
+    """Other fields of the request body, as JSON values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything that decides the body of one request."""
+    """Everything that the body of one request depends on."""
 
     model: str
     endpoint: ApiPath
@@ -134,42 +134,42 @@ class Request:
     system: str | None = None
     parameters: Parameters = Parameters()
     answer_format: ResponseFormat | None = None
-    """The form the answer shall have; `None`: any text."""
+    """The form that the answer must have; `None`: any text."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnKey:
-    """What makes a turn the same turn when its cell runs again."""
+    """Identifies a turn, so that it is the same turn when its cell runs again."""
 
     notebook: str
     cell_id: str
     number: int
-    """Which request of the cell's execution it is, from 0."""
+    """The number of the request within the cell's execution, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSpec:
-    """What the user asks, as the options and the prompt say it."""
+    """What the user asks for: the prompt with its options."""
 
     prompt: str
-    """To the letter as it goes out."""
+    """The exact text that is sent."""
     images: tuple[Image, ...] = ()
     model: str | None = None
     system: str | None = None
-    """`None`: as the thread has it; empty: none from now on."""
+    """`None`: keep the thread's; empty: none from now on."""
     parameters: Parameters = field(default_factory=Parameters)
     thread: str | None = None
-    """`None`: the current one."""
+    """`None`: the current thread."""
     new: bool = False
     once: bool = False
     key_env: str | None = None
     zdr: bool = False
     turn_key: TurnKey | None = None
     notebook: str = ""
-    """Where it is asked; known also where cells have no ids."""
+    """The notebook's path; also known where cells have no ids."""
     answer_format: ResponseFormat | None = None
-    """The form the answer must have; `None`: any text. `session.prepare` decides how to ask."""
+    """The form that the answer must have; `None`: any text. `session.prepare` chooses the mode."""
     notices: tuple[str, ...] = ()
     """What the reader of the answer should know about the prompt (a value was cut)."""
     values: tuple[tuple[str, str], ...] = ()
-    """Expressions that can be looked up again, each with the digest of the text it gave."""
+    """Expressions that can be looked up again, each with the digest of its text."""

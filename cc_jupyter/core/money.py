@@ -1,4 +1,4 @@
-"""Money: what a request cost, how far to trust the figure, and how to write it."""
+"""Money: the cost of a request, how reliable the figure is, and how to format it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ if TYPE_CHECKING:
 
 Origin: TypeAlias = Literal["reported", "estimated", "unknown"]
 
-# A notebook may have set the thread's decimal context to anything; money does not depend on it.
-_MONEY = Context(prec=64, rounding=ROUND_HALF_UP)
-
-
+EXACT = Context(prec=64, rounding=ROUND_HALF_UP)
+"""For sums and products of money: a notebook may set the thread's decimal context to anything."""
 _SMALLEST_SHOWN = Decimal("0.0001")
 _SHOWN_AS_ONE_DOLLAR = Decimal("0.99995")  # from here four decimals would round up to 1.0000
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The price of one request and how far to trust it."""
+    """The cost of one request and how reliable the figure is."""
 
     usd: Decimal | None
-    """`None`: unknown, which is not free."""
+    """`None`: unknown, not free."""
     origin: Origin
     """`reported`: the provider's own cost, or its token counts at the listed prices."""
     price_date: date | None
-    """The day of the price list; `None`: it was not used, or its prices carry no day."""
+    """The date of the price list; `None`: it was not used, or its prices have no date."""
     table_usd: Decimal | None = None
     """The cost by the price list, beside one that the provider reported."""
     unpriced: tuple[str, ...] = ()
@@ -55,14 +53,10 @@ NOTHING_BILLED: Final = Cost(Decimal(0), "reported", None)
 
 
 def format_usd(usd: Decimal) -> str:
-    """Write an amount of 0 or more for a reader: `$0`, `<$0.0001`, `$0.0312`, `$1,234.50`."""
+    """Format an amount of 0 or more: `$0`, `<$0.0001`, `$0.0312`, `$1,234.50`."""
     if usd == 0:
         return "$0"
     if usd < _SMALLEST_SHOWN:
         return f"<${_SMALLEST_SHOWN}"
-    with localcontext(_MONEY):
+    with localcontext(EXACT):
         return f"${usd:.4f}" if usd < _SHOWN_AS_ONE_DOLLAR else f"${usd:,.2f}"
-
-
-EXACT = Context(prec=64)
-"""As in `cost`: what a notebook made of the thread's decimal context does not change a sum."""

@@ -52,11 +52,11 @@ def make_private(path: Path) -> Path:
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"the folder {path} cannot be made: {error.strerror}",
+            f"the folder {path} cannot be created: {error.strerror}",
             hint="set CMD_JUPYTER_HOME to a folder you can write to",
         ) from error
     if path.stat().st_mode & _OTHERS:
-        # some mounts (CIFS, vfat) know no modes; there the mount decides who reads
+        # some file systems (CIFS, vfat) have no modes; there the mount decides who can read
         with contextlib.suppress(OSError):
             path.chmod(0o700)
     return path
@@ -107,7 +107,7 @@ def _folder(kind: str) -> Path:
     home = os.environ.get("CMD_JUPYTER_HOME")
     if home:
         return Path(home).expanduser().absolute() / kind
-    import platformdirs  # noqa: PLC0415  loading the extension must not pay for it
+    import platformdirs  # noqa: PLC0415  keeps loading the extension fast
 
     path: Path = getattr(platformdirs, f"user_{kind}_path")(_APP, appauthor=False)
     return path
@@ -117,7 +117,7 @@ def short_path(path: Path) -> str:
     """Return the path with the home folder as `~`."""
     try:
         return str(Path("~") / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):  # elsewhere, or a user without a home
+    except (ValueError, RuntimeError):  # outside the home folder, or there is none
         return str(path)
 
 
@@ -125,12 +125,12 @@ def without_user(text: str) -> str:
     """Replace the home folder in a text by `~`, and folders named after the user by `[user]`."""
     try:
         home = str(Path.home())
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # there is no home folder
         home = ""
     if len(Path(home).parts) > 1:
         text = re.sub(rf"{re.escape(home)}(?![^\s/\\,;:)'\"])", "~", text)
     try:
         user = getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a number without a name, as in some containers
+    except (KeyError, OSError, ImportError):  # a user id without a name, as in some containers
         return text
     return re.sub(rf"(?<=[/\\]){re.escape(user)}(?![^\s/\\,;:)'\"])", "[user]", text)

@@ -2,9 +2,9 @@
 
 `redact` recognizes keys by their shape: keys seen in the wild start with `user_`, `cc_` or `sk-`.
 A key of another shape is matched literally, so callers that know the key pass it. Code and
-messages that the user did not pick line by line hold more: passwords in literals and addresses,
-keys of other services, variables with a telling name. Each becomes `[key]`; `restored` puts it
-back into a corrected cell.
+messages that the user did not choose line by line can contain more: passwords in literals and
+URLs, keys of other services, variables whose name says that they are secret. `masked` handles
+these too. Each becomes `[key]`; `restored` puts it back into a corrected cell.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 _SHAPES = re.compile(
-    # a digit, or a length no ordinary word has: `bearer token` and `user_messages` are no keys;
-    # in JSON a backslash ends a key, and the letter of an escape is no part of the word behind it
+    # requires a digit or the length of no ordinary word: `bearer token` is not a key, nor is
+    # `user_messages`; in JSON a backslash ends a key, and the letter of an escape sequence is not
+    # part of the word that follows
     r"(?i)(?P<scheme>\bbearer\s+)(?=[^\s\"',;}\]\\]*[\d_]|[^\s\"',;}\]\\]{16})[^\s\"',;}\]\\]+"
     r"|(?:\b|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))(?:user_|cc_|sk-)"
     r"(?:(?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{20,})"
@@ -31,7 +32,7 @@ _SHORTEST_SECRET = 4
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Replace each secret, and all that looks like a key, by `[key]`."""
+    """Replace each secret, and everything that looks like a key, by `[key]`."""
     for secret in secrets:
         if len(secret) < _SHORTEST_SECRET:
             continue
@@ -47,13 +48,13 @@ _STRONG = (
     r"|(?:api|access|account|private|auth|signing|encryption|master|client)[_-]?(?:key|token))"
 )
 _STRONG_NAME = re.compile(rf"(?i){_STRONG}")
-# a loop's `key` and a tokenizer's `token` are ordinary words: there the value decides too
+# a loop's `key` and a tokenizer's `token` are ordinary names: there the value decides too
 _WEAK_NAME = re.compile(r"(?i)(?:^|_)(?:key|token|auth|cookie|bearer|pwd|dsn|pat)$")
 _WEAK_VALUE = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])\S{16,}")
 _SHORTEST_VALUE = 6
-_LOOKED_AT = 1_000
+_MAX_MEMBERS = 1_000
 
-# possessive, so that no text costs more than its length
+# possessive, so that the time grows only with the length of the text
 _LITERAL = re.compile(
     r"""(?ix)
     (?P<before> (?<![\w-]) (?P<name> [\w-]{1,80}+ ) ["']? \]? [ \t]*+
@@ -63,7 +64,7 @@ _LITERAL = re.compile(
 )
 _CREDENTIAL_SHAPES = re.compile(
     r"""(?x)
-      (?P<kept> (?i: --(?:password|passwd|token|api-key|secret)[=\x20]
+      (?P<option> (?i: --(?:password|passwd|token|api-key|secret)[=\x20]
               | \bauthorization["']?\s*[:=]\s*["']?(?:basic|token)\s+ ) ) [^\s"']+
     | (?P<address> (?<![a-z0-9+.-]) [a-z][a-z0-9+.-]{0,20}://[^\s/:@"']*: ) [^\s/@"']+ (?=@)
     | \b (?: gh[pousr]_ | github_pat_ | glpat- | hf_ | xox[abprs]- | AKIA | AIza | npm_ | pypi- )
@@ -75,12 +76,16 @@ _CREDENTIAL_SHAPES = re.compile(
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
-    """Replace what is, or is named like, a secret by `[key]`."""
-    return redact(_CREDENTIAL_SHAPES.sub(_shape, _LITERAL.sub(_literal, text)), secrets)
+    """Replace everything that is a secret, or named like one, by `[key]`."""
+    text = _CREDENTIAL_SHAPES.sub(
+        lambda found: (found["option"] or found["address"] or "") + MASK,
+        _LITERAL.sub(_masked_literal, text),
+    )
+    return redact(text, secrets)
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Return whether the value of a variable must not be shown, going by its name."""
+    """Return whether the value of a variable must not be shown, judging by its name."""
     if _STRONG_NAME.search(name):
         return True
     return (
@@ -91,10 +96,10 @@ def is_secret(name: str, value: object) -> bool:
 
 
 def secrets_in(variables: Mapping[str, object]) -> list[str]:
-    """Return the secret texts among variables, longest first, to be removed by their own letters.
+    """Return the secret strings among variables, longest first, to be removed literally.
 
-    Dicts and objects are looked into, one level deep. Plain words are left out: removing
-    `password = "test"` everywhere would garble the code.
+    Dicts and objects are searched too, one level deep. Plain words are left out: removing the
+    `test` of `password = "test"` everywhere would garble the code.
     """
     found = {
         value
@@ -110,27 +115,27 @@ def secrets_in(variables: Mapping[str, object]) -> list[str]:
 def _named(variables: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, value in list(variables.items()):
         yield name, value
-        held = value if type(value) is dict else instance_dict(value)
-        for key, inner in islice(held.items(), _LOOKED_AT):
+        members = value if type(value) is dict else instance_dict(value)
+        for key, inner in islice(members.items(), _MAX_MEMBERS):
             if isinstance(key, str):
                 yield key, inner
 
 
 def instance_dict(value: object) -> dict[str, object]:
-    """Return what an object stores in itself, without asking its class; of a module nothing."""
+    """Return an object's own attributes, without running code of its class; empty for modules."""
     if isinstance(value, ModuleType | type):
         return {}
     try:
-        held = object.__getattribute__(value, "__dict__")
+        attributes = object.__getattribute__(value, "__dict__")
     except (AttributeError, TypeError):
         return {}
-    return held if type(held) is dict else {}
+    return attributes if type(attributes) is dict else {}
 
 
 def restored(text: str, original: str, secrets: Iterable[str] = ()) -> str:
-    """Put back the lines of `original` that were sent masked and came back as they were.
+    """Put back the lines of `original` that were sent masked and came back unchanged.
 
-    A mask that stays, because its line was changed or stood for several, is for the user to fill.
+    A mask stays, for the user to fill in, if its line was changed or could be one of several.
     """
     secrets = list(secrets)
     by_masked: dict[str, str | None] = {}
@@ -145,11 +150,7 @@ def restored(text: str, original: str, secrets: Iterable[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def _literal(found: re.Match[str]) -> str:
+def _masked_literal(found: re.Match[str]) -> str:
     if not is_secret(found["name"].strip("-"), found["value"]):
         return found[0]
     return f"{found['before']}{found['quote']}{MASK}{found['quote']}"
-
-
-def _shape(found: re.Match[str]) -> str:
-    return (found["kept"] or found["address"] or "") + MASK

@@ -1,17 +1,12 @@
-"""What came back: events folded into one value, and what is known about it."""
+"""The reply: all events of an answer as one value, and what is known about it."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.events import (
-    NO_USAGE,
-    Source,
-    StopReason,
-    Usage,
-)
+from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
@@ -22,58 +17,51 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Image
 
 
-_FENCE = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[^\n`]*\n"
-    r"(?P<code>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
-
-
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call the model asked for; nothing here ever runs one."""
+    """A tool call that the model asked for; no tool is ever run."""
 
     name: str
     arguments: str
-    """JSON text as it came; it may be invalid or cut."""
+    """JSON text as received; it may be invalid or cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an answer belongs and who gave it."""
+    """Where an answer belongs and which server gave it."""
 
     endpoint: str = ""
     served_by: str = "api"
     """`api`, `local`, `replay`, or the host."""
     served_model: str | None = None
-    """The model that answered, where it is not the one asked for (the local model)."""
+    """The model that answered, if it is not the requested one (the local model)."""
     thread: str | None = None
     turn: int | None = None
-    """The turn's place in its thread, from 1."""
+    """The turn's number in its thread, from 1."""
     turn_id: str = ""
-    """The turn's name in the history."""
+    """The turn's id in the history."""
     order: str = "execution"
-    """By what its conversation was ordered: `execution` or `document`."""
+    """The order of its conversation: `execution` or `document`."""
     request_sha256: str = ""
-    """Of the body as it was sent."""
+    """SHA-256 of the request body as sent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reply:
-    """One answer. `str(reply)` is its text; in a notebook it shows as Markdown."""
+    """One answer. `str(reply)` is its text; a notebook shows it as Markdown."""
 
     text: str
     reasoning: str
-    """The model's thinking, as far as it was sent; no part of `text`."""
+    """The model's reasoning, as far as it was sent; not part of `text`."""
     model: str
-    """The id asked for."""
+    """The requested model's id."""
     stop_reason: StopReason
     usage: Usage = NO_USAGE
     cost: Cost = UNKNOWN_COST
     error: CcError | KeyboardInterrupt | None = None
-    """Why the answer is not whole; `None` if it is."""
+    """Why the answer is incomplete; `None` if it is complete."""
     time_to_first_token_s: float | None = None
-    """From sending to the first text or reasoning; `None`: neither came."""
+    """From sending to the first text or reasoning; `None`: neither arrived."""
     duration_s: float = 0.0
     """From sending to the end."""
     stop_word: str | None = None
@@ -84,19 +72,19 @@ class Reply:
     sources: tuple[Source, ...] = ()
     """What the answer refers to, in the order of its numbers."""
     notices: tuple[str, ...] = ()
-    """What the user should know: repeats, repairs, values that were cut."""
+    """What the user should know: retries, repairs, values that were cut."""
     provenance: Provenance = field(default_factory=Provenance)
     display: Callable[[Reply], None] | None = field(default=None, repr=False)
-    """How it shows itself in a notebook; set by whoever made it, since the screen is above us."""
+    """Displays the reply in a notebook; set by the creator, since `core` cannot import `render`."""
 
     @property
     def code(self) -> list[str]:
         """The contents of the fenced code blocks, in order."""
-        return code_blocks(self.text)
+        return [block.code for block in fenced_blocks(self.text)]
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """What the request cost in US dollars by the price table; `None` is unknown, not free."""
+        """The cost in US dollars by the price list; `None`: unknown, not free."""
         return self.cost.usd
 
     def __str__(self) -> str:
@@ -104,19 +92,8 @@ class Reply:
 
     def _ipython_display_(self) -> None:
         if self.display is None:
-            raise NotImplementedError  # IPython's word for "use the plain text"
+            raise NotImplementedError  # makes IPython use the plain text
         self.display(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(self.text)
-
-
-def code_blocks(text: str) -> list[str]:
-    """Return the contents of the fenced code blocks of an answer, in order."""
-    return [_dedent(found["code"], found["indent"]) for found in _FENCE.finditer(text)]
-
-
-def _dedent(code: str, indent: str) -> str:
-    if not indent:
-        return code
-    return "\n".join(line.removeprefix(indent) for line in code.split("\n"))

@@ -1,4 +1,4 @@
-"""What packages below the session need of IPython, as protocols: they do not import it."""
+"""Protocols for the parts of IPython that packages below the session use without importing it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Shell(Protocol):
 
     user_ns: dict[str, Any]
     history_manager: Any
-    """IPython's history; `None` where it keeps none."""
+    """IPython's history; `None` if it is switched off."""
 
     def set_next_input(self, s: str, replace: bool = False) -> None:  # noqa: FBT001, FBT002  IPython's
         """Add a cell below the current one, or replace its text."""
 
 
 class RunningCell(Protocol):
-    """The cell that is being executed."""
+    """The cell that is currently running."""
 
     @property
     def notebook(self) -> str:

@@ -19,26 +19,26 @@ def quote_expression(expression: str) -> str:
 def excerpt(text: str, limit: int = _EXCERPT) -> str:
     """Return the start of `text` on one line, so that a message stays readable."""
     line = " ".join(text[: 4 * limit].split())
-    whole = len(line) <= limit and len(text) <= 4 * limit
-    return line if whole else f"{line[:limit]}…"
+    is_complete = len(line) <= limit and len(text) <= 4 * limit
+    return line if is_complete else f"{line[:limit]}…"
 
 
 def describe(error: BaseException) -> str:
-    """Return the class and message of somebody else's exception on one line, without secrets."""
+    """Return class and message of a foreign exception on one line, without secrets."""
     try:
         message = excerpt(redact(str(error)), 2 * _EXCERPT)
-    except Exception:  # noqa: BLE001  an exception whose own text fails still has a class
+    except Exception:  # noqa: BLE001  if the text itself raises, the class is left
         message = ""
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def pluralize(number: int, what: str) -> str:
-    """Return a number with its noun, which takes an s in the plural."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+def pluralize(number: int, noun: str) -> str:
+    """Return a number with its noun, with an s in the plural."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def top_level_module(kind: type) -> str:
-    """Return the top-level module of a class: how it is known without importing it."""
+    """Return the top-level module of a class, which identifies a library without importing it."""
     return str(kind.__module__).partition(".")[0]
 
 
@@ -46,12 +46,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_prompt(text: str, *, where_to: str) -> None:
-    """Refuse a prompt that cannot be sent; `where_to` says where an empty one should be written.
+    """Refuse a prompt that cannot be sent; `where_to` is the hint on where to write it.
 
     Raises
     ------
     OptionError
-        It is empty, or holds half a character.
+        The prompt is empty, or contains half a character.
     """
     if not text.strip():
         raise OptionError("the prompt is empty", hint=where_to)
@@ -59,19 +59,19 @@ def check_prompt(text: str, *, where_to: str) -> None:
 
 
 def check_characters(text: str) -> None:
-    """Refuse a text that UTF-8 cannot write.
+    """Refuse a text that UTF-8 cannot encode.
 
     Raises
     ------
     OptionError
-        It holds half a character; the message says where.
+        The text contains half a character; the message says where.
     """
     found = _SURROGATE.search(text)
     if found is not None:
         raise OptionError(
             f"character {found.start():,} of the prompt is half a character"
             f" (U+{ord(found[0]):04X}), which cannot be sent",
-            hint="it comes from broken text; str.encode('utf-8', 'replace') mends it",
+            hint="it comes from broken text; text.encode('utf-8', 'replace').decode() repairs it",
         )
 
 

@@ -1,4 +1,4 @@
 """The kernel's side of the page: the comm protocol, its handlers and the model picker.
 
-The JupyterLab extension is the other side.
+The browser's side is the JupyterLab extension.
 """

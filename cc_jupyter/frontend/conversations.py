@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.commands.code import one_cell
-from cc_jupyter.commands.parsing import cost_text
+from cc_jupyter.commands.threads import cost_text
 from cc_jupyter.conversation.export import redacted
 from cc_jupyter.conversation.records import thread_from_record
-from cc_jupyter.core.errors import CcError, OptionError, StreamError
+from cc_jupyter.core.errors import CcError, OptionError
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import Provenance, Reply, code_blocks
 from cc_jupyter.core.text import excerpt
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
@@ -31,50 +31,21 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-def reply_of(record: TurnRecord) -> Reply:
-    """Return a turn's reply, as far as the history stores it."""
-    return Reply(
-        text=record.answer,
-        reasoning=record.reasoning,
-        model=record.model,
-        stop_reason=record.stop_reason,
-        usage=record.usage,
-        cost=record.cost,
-        error=None if record.error is None else StreamError(record.error),
-        time_to_first_token_s=record.time_to_first_token_s,
-        duration_s=record.duration_s,
-        stop_word=record.stop_word,
-        images=record.answer_images,
-        sources=record.sources,
-        notices=record.notices,
-        provenance=Provenance(
-            endpoint=record.endpoint,
-            served_by=record.served_by,
-            served_model=record.served_model,
-            thread=record.thread,
-            turn=None if record.position is None else record.position + 1,
-            turn_id=record.id,
-            order=record.order,
-            request_sha256=record.request_sha256,
-        ),
-    )
-
-
 def saved_outputs(
     record: TurnRecord, *, reasoning: bool = True, remote_images: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the outputs that a cell has when this answer counts, as nbformat writes them.
+    """Return the outputs of a cell whose active answer this is, in nbformat.
 
     Parameters
     ----------
     reasoning, remote_images
-        As the settings have them.
+        The values of these settings.
     """
-    sheet = _RecordingPublisher()
-    screen = Screen(cast("InteractiveShell", sheet), remote_images=remote_images)
+    publisher = _RecordingPublisher()
+    screen = Screen(cast("InteractiveShell", publisher), remote_images=remote_images)
     renderer = NotebookRenderer(screen, label="", reasoning=reasoning, owns_cell=True)
-    renderer.finish(reply_of(record))
-    return sheet.outputs
+    renderer.finish(record.reply)
+    return publisher.outputs
 
 
 class _RecordingPublisher:
@@ -84,8 +55,8 @@ class _RecordingPublisher:
         self.display_pub = self
         self.outputs: list[dict[str, Any]] = []
 
-    def publish(self, *, data: dict[str, str], metadata: dict[str, Any], **_: Any) -> None:  # noqa: ANN401  where it would go
-        """Take an output."""
+    def publish(self, *, data: dict[str, str], metadata: dict[str, Any], **_: Any) -> None:  # noqa: ANN401  the target
+        """Record an output."""
         self.outputs.append({"output_type": "display_data", "data": data, "metadata": metadata})
 
 
@@ -157,7 +128,7 @@ def previews(turn: Turn, history: History) -> tuple[str, str]:
 def _record(turn: Turn, history: History) -> TurnRecord | None:
     try:
         return history.record(turn.id)
-    except CcError:  # a mark on a cell is the wrong place to report a broken disk
+    except CcError:  # a mark on a cell is not the place to report a broken disk
         return None
 
 
@@ -182,19 +153,19 @@ def version_rows(
 
 
 def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[str, Any]:
-    """Return the answer of a cell that counts, and what the cell shows of it.
+    """Return the active answer of a cell and the outputs that show it.
 
     Raises
     ------
     OptionError
-        None counts.
+        No answer is active.
     """
     turn = slot.turn
     if turn is None:
         raise OptionError("this cell has no answer with text", hint="run it again")
     found = record_of(turn, history)
     text = redact(turn.answer) if found is None else found.answer
-    blocks = code_blocks(text)
+    blocks = [block.code for block in fenced_blocks(text)]
     shown = (
         saved_outputs(found, reasoning=settings.reasoning, remote_images=settings.remote_images)
         if found
@@ -209,8 +180,8 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
     }
 
 
-_MOST_STORED = 30
-"""The number of earlier conversations shown, newest first."""
+_MAX_STORED = 30
+"""The highest number of earlier conversations shown, newest first."""
 
 
 @dataclass(slots=True)
@@ -248,7 +219,7 @@ class Tree:
         for node in self._nodes.values():
             parent = self._nodes.get(node.parent or "")
             (roots if parent is None else parent.forks).append(node)
-        threads = [self._told(node, ()) for node in roots]
+        threads = [self._thread_body(node, ()) for node in roots]
         return {"current": session.conversations.current, "threads": threads}
 
     def _add_live(self) -> None:
@@ -263,7 +234,7 @@ class Tree:
         store = self._session.history.store
         stored = [each for each in store.threads() if each.notebook == self._notebook]
         for summary in [each for each in stored if each.conversation_id not in self._nodes][
-            :_MOST_STORED
+            :_MAX_STORED
         ]:
             record = store.load_conversation(summary.conversation_id)
             if record is None or self._is_back(record.id, record.name, record.forked_from):
@@ -277,7 +248,7 @@ class Tree:
             )
 
     def _is_back(self, conversation_id: str, name: str, parent: str | None) -> bool:
-        """Return whether a conversation was brought back: the live one then stands in its place."""
+        """Return whether a conversation was loaded: the live one then replaces it in the tree."""
         back = [
             node
             for node in self._nodes.values()
@@ -287,13 +258,13 @@ class Tree:
             node.parent = parent
         return bool(back)
 
-    def _told(self, node: _Node, above: Sequence[TurnSlot]) -> dict[str, Any]:
+    def _thread_body(self, node: _Node, above: Sequence[TurnSlot]) -> dict[str, Any]:
         return {
             "name": node.name,
             "live": node.live,
             "shared": _shared(node.slots, above),
             "turns": [self._turn(at, slot) for at, slot in enumerate(node.slots, 1)],
-            "forks": [self._told(each, node.slots) for each in node.forks],
+            "forks": [self._thread_body(each, node.slots) for each in node.forks],
         }
 
     def _turn(self, at: int, slot: TurnSlot) -> dict[str, Any]:
@@ -322,7 +293,7 @@ def _shared(slots: Sequence[TurnSlot], above: Sequence[TurnSlot]) -> int:
     for mine, theirs in zip(slots, above, strict=False):
         if not mine.versions or mine.versions[:1] != theirs.versions[:1]:
             break
-        if mine.versions[0].id != theirs.versions[0].id:  # equal words are not the same turn
+        if mine.versions[0].id != theirs.versions[0].id:  # equal texts are not the same turn
             break
         shared += 1
     return shared

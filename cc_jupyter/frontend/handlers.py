@@ -1,7 +1,7 @@
-"""Answers each message of a front end, from whichever thread it comes.
+"""Answers the messages of a front end; safe to call from any thread.
 
-Fields are read with care: the front end may be newer, older or broken. Queries change nothing;
-actions use the same commands as the user, and nothing else.
+Every field is checked: the front end may be newer, older or broken. Queries change nothing. Actions
+call the functions behind the `%cmd` commands.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import threading
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cc_jupyter.commands.parsing import place_of
+from cc_jupyter.commands.models import ModelCommands
+from cc_jupyter.commands.threads import ThreadCommands
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import EXACT, format_usd
@@ -18,10 +19,10 @@ from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.frontend.conversations import Tree, answer_body, answer_of, version_rows
 from cc_jupyter.frontend.picker.rows import PickerSource
-from cc_jupyter.frontend.state import StateReader, tokens_text
+from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
-from cc_jupyter.usage.ledger import add_up, format_sum, total
+from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +40,7 @@ Answer: TypeAlias = tuple[str, Body]
 
 
 def text_in(body: Body, name: str) -> str:
-    """Read a text that must not be empty."""
+    """Return a text that must not be empty."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise _ill_typed(name, value, "a text")
@@ -47,7 +48,7 @@ def text_in(body: Body, name: str) -> str:
 
 
 def path_in(body: Body, name: str) -> str:
-    """Read the path of a notebook; a page without one sends an empty text."""
+    """Return the path of a notebook; a page without one sends an empty text."""
     value = body.get(name)
     if not isinstance(value, str):
         raise _ill_typed(name, value, "a text")
@@ -55,15 +56,15 @@ def path_in(body: Body, name: str) -> str:
 
 
 def word_in(body: Body, name: str) -> str:
-    """Read a text that becomes a word of a command: without blanks, and no option."""
+    """Return a name that a `%cmd` line can hold: one word, and not an option."""
     value = text_in(body, name)
     if value.split() != [value] or value.startswith("-"):
-        raise _ill_typed(name, value, "one word, and no option")
+        raise _ill_typed(name, value, "one word that is not an option")
     return value
 
 
 def number_in(body: Body, name: str) -> int:
-    """Read a number that counts from 1."""
+    """Return a number from 1."""
     value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _ill_typed(name, value, "a number from 1")
@@ -71,7 +72,7 @@ def number_in(body: Body, name: str) -> int:
 
 
 def texts_in(body: Body, name: str) -> list[str]:
-    """Read a list of texts."""
+    """Return a list of texts."""
     value = body.get(name)
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise _ill_typed(name, value, "a list of texts")
@@ -83,7 +84,7 @@ def _ill_typed(name: str, value: object, kind: str) -> OptionError:
 
 
 class Queries:
-    """Answers what is asked of a session."""
+    """Answers questions about a session."""
 
     def __init__(self, state: StateReader) -> None:
         self._state = state
@@ -101,8 +102,6 @@ class Queries:
             "get_refresh_plan": self._refresh_plan,
         }
 
-    # ── models
-
     def _models(self, *, refresh: bool) -> Answer:
         source = PickerSource(self._session)
         if refresh:
@@ -111,12 +110,10 @@ class Queries:
         rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
         return "models", {
             "rows": rows,
-            "current": source.standing().model,
+            "current": source.current_choice().model,
             "fresh": not source.is_stale(),
             "note": source.caption(),
         }
-
-    # ── conversations
 
     def _tree(self, _: Body) -> Answer:
         state = self._state
@@ -143,11 +140,9 @@ class Queries:
                 "sent_at": hit.sent_at.isoformat(),
             }
             for hit in hits
-            if hit.turn_id in records  # another kernel may have forgotten it meanwhile
+            if hit.turn_id in records  # another kernel may have deleted it meanwhile
         ]
         return "found", {"turns": turns}
-
-    # ── money
 
     def _usage(self, _: Body) -> Answer:
         notebook = self._state.cell.notebook
@@ -160,8 +155,6 @@ class Queries:
             "points": _points(records),
             "unknown": sum(record.cost.usd is None for record in records),
         }
-
-    # ── a cell's answers
 
     def _versions(self, body: Body) -> Answer:
         spot = self._state.spot(text_in(body, "cell_id"))
@@ -198,11 +191,12 @@ class Queries:
         state, session = self._state, self._session
         if state.is_busy:
             raise OptionError(
-                "a cell is running, which may change what is stale", hint="ask when it is done"
+                "a cell is running, which may change what is stale",
+                hint="try again when it has finished",
             )
-        told = path_in(body, "notebook")
-        known = session.document_order.cells(told) is not None
-        plan = refresh_plan(session, state.user_ns, told if known else state.cell.notebook)
+        path = path_in(body, "notebook")
+        known = session.document_order.cells(path) is not None
+        plan = refresh_plan(session, state.user_ns, path if known else state.cell.notebook)
         cells = [
             {
                 "cell_id": step.cell_id,
@@ -220,14 +214,14 @@ def _usage_row(row: LedgerRow) -> dict[str, Any]:
         "model": row.group,
         "requests": row.requests,
         "failed": row.failed,
-        "tokens_in": tokens_text(row, row.input_tokens),
-        "tokens_out": tokens_text(row, row.output_tokens),
+        "tokens_in": format_tokens(row, row.input_tokens),
+        "tokens_out": format_tokens(row, row.output_tokens),
         "cost": format_sum(row),
     }
 
 
 def _points(records: list[TurnRecord]) -> list[dict[str, Any]]:
-    """Return what was spent when each request had been sent; a plot needs no exact sum."""
+    """Return the spending after each request; a plot needs no exact sums."""
     points, usd, tokens = [], Decimal(0), 0
     with localcontext(EXACT):
         for record in records:
@@ -239,35 +233,30 @@ def _points(records: list[TurnRecord]) -> list[dict[str, Any]]:
 
 
 class Actions:
-    """Does what is asked for.
+    """Changes a session with the functions behind `%cmd use`, `thread`, `fork` and `versions`."""
 
-    Parameters
-    ----------
-    line
-        Runs a `%cmd` line, as in a cell.
-    """
-
-    def __init__(self, state: StateReader, line: Callable[[str], object]) -> None:
+    def __init__(self, state: StateReader) -> None:
         self._state = state
         self._session = state.session
-        self._line = line
+        self._models = ModelCommands(state.session, state.cell)
+        self._threads = ThreadCommands(state.session, state.cell)
         self.by_type: dict[str, Callable[[Body], Answer]] = {
-            "set_model": self._and_told(self._set_model),
-            "set_thread": self._and_told(self._set_thread),
+            "set_model": self._announced(self._set_model),
+            "set_thread": self._announced(self._set_thread),
             "set_order": self._set_order,
-            "fork": self._and_told(self._fork),
-            "choose_version": self._and_told(self._choose_version),
+            "fork": self._announced(self._fork),
+            "choose_version": self._announced(self._choose_version),
         }
 
     def stop(self, body: Body) -> Answer:
-        """Stop what a cell asked; the cell then ends in its own thread."""
+        """Stop the request of a cell; the cell then ends in its own thread."""
         return "stopped", {"stopped": self._session.in_flight.stop(text_in(body, "cell_id"))}
 
-    def _and_told(self, wish: Callable[[Body], Answer]) -> Callable[[Body], Answer]:
-        """Return a wish that other pages hear of when it has come true."""
+    def _announced(self, action: Callable[[Body], Answer]) -> Callable[[Body], Answer]:
+        """Return an action that notifies the other pages when it has succeeded."""
 
         def do(body: Body) -> Answer:
-            answer = wish(body)
+            answer = action(body)
             self._session.in_flight.changed()
             return answer
 
@@ -275,105 +264,75 @@ class Actions:
 
     def _set_model(self, body: Body) -> Answer:
         model = word_in(body, "model")
-        self._line(f"use {model}{' --save' if body.get('save') is True else ''}")
+        self._models.use(model, save="user" if body.get("save") is True else None)
         return _done(f"model {model}")
 
     def _set_thread(self, body: Body) -> Answer:
         name = word_in(body, "thread")
-        self._line(f"thread {name}")
+        self._threads.thread(name)
         return _done(f"thread {name}")
 
     def _set_order(self, body: Body) -> Answer:
         cells = texts_in(body, "cells")
-        self._session.document_order.tell(path_in(body, "notebook"), cells)
+        self._session.document_order.update(path_in(body, "notebook"), cells)
         return _done("")
 
     def _fork(self, body: Body) -> Answer:
         name, turn = word_in(body, "name"), number_in(body, "turn")
-        thread = self._live(text_in(body, "thread"))
-        conversations = self._session.conversations
-        if name in conversations.names:
-            raise OptionError(
-                f"there is a thread {name!r} already", hint="choose another name for a fork"
-            )
-        place = place_of(thread, turn)
-        forked = thread.fork(name)
-        forked.rewind(sum(slot.turn is not None for slot in forked.slots[place + 1 :]))
-        conversations.put(forked)
-        self._save(forked)
-        turns = pluralize(sum(slot.turn is not None for slot in forked.slots), "turn")
-        return _done(f"thread {name}, a fork of {thread.name} with {turns}")
+        source = self._idle_thread(text_in(body, "thread"))
+        card = self._threads.fork(name, source=source, turn=turn)
+        return _done(f"thread {name}, a fork of {source.name} with {card['contains']}")
 
     def _choose_version(self, body: Body) -> Answer:
-        spot, number = self._state.spot(text_in(body, "cell_id")), number_in(body, "version")
-        thread = self._live(spot.thread)
-        versions = spot.slot.versions
-        if number > len(versions) or not versions[number - 1].answer:
-            raise OptionError(
-                f"the cell has no version {number} with an answer",
-                hint=f"it has {pluralize(len(versions), 'version')}",
-            )
-        thread.choose(
-            spot.place,
-            number - 1,
-            self._session.preparer.page(spot.slot.key, self._session.settings()),
-        )
-        self._save(thread)
+        spot, version = self._state.spot(text_in(body, "cell_id")), number_in(body, "version")
+        thread = self._idle_thread(spot.thread)
+        self._threads.choose_version(thread, spot.place, version)
         slot = thread.snapshot()[spot.place]
         return "answer", answer_body(slot, self._session.history, self._session.settings())
 
-    def _live(self, name: str) -> Thread:
+    def _idle_thread(self, name: str) -> Thread:
         """Return a thread of this session in which no cell waits for an answer."""
         conversations = self._session.conversations
         if name not in conversations.names:
             raise OptionError(
                 f"there is no thread {name!r} in this session",
-                hint=did_you_mean(name, conversations.names) or f"%cmd thread {name} makes it",
+                hint=did_you_mean(name, conversations.names) or f"%cmd thread {name} creates it",
             )
         if any(running.thread == name for running in self._session.in_flight.now):
             raise OptionError(
-                f"a cell is running in the thread {name}", hint="wait for its answer, or stop it"
+                f"a cell is running in the thread {name}",
+                hint="wait for its answer, or stop it",
             )
         return conversations.thread(name)
 
-    def _save(self, thread: Thread) -> None:
-        on_disk = self._session.settings().history
-        self._session.history.save_thread(thread, on_disk=on_disk)
 
-
-def _done(said: str) -> Answer:
-    return "done", {"said": said}
+def _done(message: str) -> Answer:
+    return "done", {"said": message}
 
 
 class Handlers:
-    """Answers by type of message.
+    """Answers messages by their type.
 
     Parameters
     ----------
-    line
-        Runs a `%cmd` line, as in a cell.
     is_busy
-        Tells whether a cell runs.
+        Returns whether a cell is running.
     """
 
     def __init__(
-        self,
-        shell: InteractiveShell,
-        session: Session,
-        line: Callable[[str], object],
-        is_busy: Callable[[], bool],
+        self, shell: InteractiveShell, session: Session, is_busy: Callable[[], bool]
     ) -> None:
         state = StateReader(session, execution_context(shell), shell.user_ns, is_busy)
-        self._wishes = Actions(state, line)
+        self._actions = Actions(state)
         self._handlers: Mapping[str, Callable[[Body], Answer]] = {
             **Queries(state).by_type,
-            **self._wishes.by_type,
+            **self._actions.by_type,
         }
-        self._lock = threading.Lock()  # pages may ask from threads of their own
+        self._lock = threading.Lock()  # pages may send from several threads
 
     @property
     def types(self) -> set[str]:
-        """The questions that are answered."""
+        """The types of messages that are answered."""
         return {"stop", *self._handlers}
 
     def answer(self, kind: str, body: Body) -> Answer | None:
@@ -382,10 +341,10 @@ class Handlers:
         Raises
         ------
         CcError
-            What is asked for cannot be done.
+            The message cannot be answered or the action cannot be done.
         """
-        if kind == "stop":  # it waits for nobody
-            return self._wishes.stop(body)
+        if kind == "stop":  # it must not wait for the lock
+            return self._actions.stop(body)
         handler = self._handlers.get(kind)
         if handler is None:
             return None

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 PROTOCOL = 1
-"""The version of the protocol, `v` of every message."""
+"""The version of the protocol: `v` in every message."""
 
 
 class Comm(Protocol):
-    """What we use of ipykernel's comms."""
+    """The part of ipykernel's comms that we use."""
 
     comm_id: str
     handle_msg: Callable[[dict[str, Any]], None]
@@ -23,15 +23,15 @@ class Comm(Protocol):
         """Send to the front end."""
 
     def on_close(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        """Call back when the front end closes."""
+        """Register a callback for when the front end closes the comm."""
 
     def close(self) -> None:
-        """Tell the front end that nobody answers here any more."""
+        """Tell the front end that this comm is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a front end sent, of whatever version."""
+    """A message of a front end, of any version."""
 
     version: int
     type: str
@@ -39,18 +39,18 @@ class Message:
     body: dict[str, Any]
 
 
-def envelope(kind: str, asked_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def envelope(kind: str, message_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return a message of this version of the protocol."""
-    return {"v": PROTOCOL, "type": kind, "id": asked_id, "body": body}
+    return {"v": PROTOCOL, "type": kind, "id": message_id, "body": body}
 
 
 def read_message(message: dict[str, Any]) -> Message | None:
-    """Read a message of whatever version; `None`: it is none."""
+    """Parse a message of any version; `None` if it is not one."""
     data = (message.get("content") or {}).get("data")
     if not isinstance(data, dict):
         return None
-    version, kind, asked_id = data.get("v"), data.get("type"), data.get("id")
+    version, kind, message_id = data.get("v"), data.get("type"), data.get("id")
     body = data.get("body")
-    if not isinstance(version, int) or not isinstance(kind, str) or not isinstance(asked_id, str):
+    if not isinstance(version, int) or not isinstance(kind, str) or not isinstance(message_id, str):
         return None
-    return Message(version, kind, asked_id, body if isinstance(body, dict) else {})
+    return Message(version, kind, message_id, body if isinstance(body, dict) else {})

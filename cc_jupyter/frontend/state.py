@@ -1,4 +1,4 @@
-"""Where a notebook stands, read at one instant beside whatever runs."""
+"""The current state of a notebook, readable while a cell runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cc_jupyter.frontend.conversations import TurnSummaryCache
 from cc_jupyter.models.registry import chosen_model
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.staleness import UPSTREAM, Staleness, differing_cells
-from cc_jupyter.usage.ledger import add_up, format_sum, total
+from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,14 +39,14 @@ class CellTurn:
 
 
 class StateReader:
-    """Reads the state of a session; for use from one thread at a time.
+    """Reads the state of a session; use it from one thread at a time.
 
     Parameters
     ----------
     user_ns
-        The user's variables; looked at only while no cell runs.
+        The user's variables; read only while no cell runs.
     is_busy
-        Tells whether one does.
+        Returns whether a cell is running.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class StateReader:
         self._spent: tuple[tuple[object, ...], str | None] | None = None
 
     def state(self) -> dict[str, Any]:
-        """Return the state as the protocol has it."""
+        """Return the state as the body of a `state` message."""
         settings = self.session.settings()
         name = _chosen(settings)
         whole, sums_of = self.sums(settings)
@@ -76,8 +76,8 @@ class StateReader:
             "short_name": None if name is None else short_name(name),
             "model_from": None if name is None else settings.sources.get("model", "base_url"),
             "thread": self.session.conversations.current,
-            "tokens_in": tokens_text(whole, whole.input_tokens),
-            "tokens_out": tokens_text(whole, whole.output_tokens),
+            "tokens_in": format_tokens(whole, whole.input_tokens),
+            "tokens_out": format_tokens(whole, whole.output_tokens),
             "cost": format_sum(whole),
             "sums_of": sums_of,
             "budget_left": self._budget_left(settings),
@@ -108,13 +108,13 @@ class StateReader:
         Raises
         ------
         OptionError
-            This kernel knows no request of the cell.
+            This session has no turn of the cell.
         """
         found = self.spots().get(cell_id)
         if found is None:
             raise OptionError(
                 "this cell has no answer in this session",
-                hint="run it, or bring its conversation back: %cmd thread NAME",
+                hint="run it, or load its conversation: %cmd thread NAME",
             )
         return found
 
@@ -134,14 +134,14 @@ class StateReader:
         staleness = None if self.is_busy else Staleness(self.session, self.user_ns)
         return {
             cell_id: {
-                **self._told(spot, self._reasons(spot, staleness)),
+                **self._cell_body(spot, self._reasons(spot, staleness)),
                 "order_differs": cell_id in differing,
             }
             for cell_id, spot in spots.items()
         }
 
     def _reasons(self, spot: CellTurn, staleness: Staleness | None) -> tuple[str, ...]:
-        """Return why a cell is stale; while a cell runs, the last known variable changes count."""
+        """Return why a cell is stale, by the last known variables while a cell is running."""
         turn = spot.slot.turn
         if turn is None:
             return ()
@@ -153,7 +153,7 @@ class StateReader:
         self._changed[turn.id] = tuple(each for each in reasons if each != UPSTREAM)
         return reasons
 
-    def _told(self, spot: CellTurn, reasons: tuple[str, ...]) -> dict[str, Any]:
+    def _cell_body(self, spot: CellTurn, reasons: tuple[str, ...]) -> dict[str, Any]:
         slot = spot.slot
         shown = slot.turn or (slot.versions[-1] if slot.versions else None)
         known = self.facts.of(shown, self.session.history) if shown else None
@@ -187,16 +187,16 @@ class StateReader:
         key = (notebook, len(records))
         if self._sums is None or self._sums[0] != key:
             self._sums = (key, total(add_up(records, "notebook")))
-        mine = self._sums[1]
+        session = self._sums[1]
         if not settings.history or not notebook:
-            return mine, "session"
+            return session, "session"
         try:
-            return total([self._earlier(notebook), mine]), "notebook"
-        except CcError:  # the pipeline reports a broken disk
-            return mine, "session"
+            return total([self._earlier(notebook), session]), "notebook"
+        except CcError:  # the next prompt reports a broken disk
+            return session, "session"
 
     def _earlier(self, notebook: str) -> LedgerRow:
-        """Return a notebook's usage before this session; it is read once."""
+        """Return a notebook's usage before this session, which is read once."""
         if notebook not in self._before:
             history, before = self.session.history, LedgerRow(notebook)
             if history.is_on_disk:
@@ -218,24 +218,22 @@ class StateReader:
             if self._spent is None or self._spent[0] != key:
                 spent_usd = session.budget_guard.spent_usd(budget, settings, notebook)
                 left = format_usd(max(budget.usd - spent_usd, budget.usd * 0))
-                said = f"{left} of {format_usd(budget.usd)} per {budget.period}"
-                self._spent = (key, said)
+                text = f"{left} of {format_usd(budget.usd)} per {budget.period}"
+                self._spent = (key, text)
             return self._spent[1]
         except CcError:  # as above
             return None
 
 
 def running_body(session: Session) -> dict[str, Any] | None:
-    """Return the request in flight, or `None`; callable from any thread."""
-    under_way = session.in_flight.now
-    if not under_way:
+    """Return the request in flight, or `None`; safe to call from any thread."""
+    in_flight = session.in_flight.now
+    if not in_flight:
         return None
-    running = under_way[-1]
-    came_bytes = running.builder.came_bytes
-    # a model's ratio may have to be read from the disk: skip that before the first bytes
-    estimate = (
-        session.budget_guard.calibration.tokens(running.model, came_bytes) if came_bytes else 0
-    )
+    running = in_flight[-1]
+    size = running.builder.received_bytes
+    # the calibration of a model may be read from disk, so wait for the first bytes
+    estimate = session.budget_guard.calibration.tokens(running.model, size) if size else 0
     tokens = max(estimate, running.builder.usage.output_tokens or 0)
     return {
         "cell_id": running.cell_id,
@@ -244,11 +242,6 @@ def running_body(session: Session) -> dict[str, Any] | None:
         "tokens": f"~{tokens:,}",
         "elapsed_s": round(monotonic() - running.started_s, 1),
     }
-
-
-def tokens_text(row: LedgerRow, tokens: int) -> str:
-    """Format a token sum, marked if a request reported no count."""
-    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
 
 
 def _chosen(settings: Settings) -> str | None:

@@ -1,7 +1,7 @@
-"""The comm target `cc_jupyter`: where a front end's extension finds the kernel's side.
+"""The comm target `cc_jupyter`, on which a front end's extension connects to the kernel.
 
-Loading the extension registers it and no more; what answers is loaded when a comm opens. A shell
-without comms, as in a terminal, has no target.
+Loading the extension only registers it; the modules that answer are loaded when a comm opens. A
+shell without comms, as in a terminal, has no target.
 """
 
 from __future__ import annotations
@@ -22,30 +22,22 @@ if TYPE_CHECKING:
 
 
 NAME = "cc_jupyter"
-MOST_LISTENERS = 8
-"""A page may go without a word, and be told for ever; the oldest makes room for a newer one."""
+MAX_LISTENERS = 8
+"""A page may leave without closing its comm, so the oldest listener is closed for a newer one."""
 
 
 class CommTarget:
-    """The target of one shell and the comms that are open: two for each page that shows it.
+    """The target of one shell and its open comms: two for each page that shows the notebook.
 
     Parameters
     ----------
     session
-        Returns the session; called when the first comm opens, since it loads what does the work.
-    run_line
-        Runs a `%cmd` line.
+        Returns the session; called when the first comm opens, because it loads many modules.
     """
 
-    def __init__(
-        self,
-        shell: InteractiveShell,
-        session: Callable[[], Session],
-        run_line: Callable[[str], object],
-    ) -> None:
+    def __init__(self, shell: InteractiveShell, session: Callable[[], Session]) -> None:
         self._shell = shell
         self._session = session
-        self._run_line = run_line
         self._links: dict[str, CommServer] = {}
         self._listeners: dict[str, Listener] = {}  # oldest first
         self._lock = threading.Lock()
@@ -60,13 +52,13 @@ class CommTarget:
             self._shell.events.register("post_run_cell", self._cell.ends)
 
     def remove(self) -> None:
-        """Take the target back and close what is open."""
+        """Unregister the target and close all comms."""
         manager = self._manager()
         if manager is not None and manager.targets.get(NAME) == self._opened:
             manager.unregister_target(NAME, self._opened)
             self._shell.events.unregister("pre_run_cell", self._cell.begins)
             self._shell.events.unregister("post_run_cell", self._cell.ends)
-            self._cell.ends(None)  # of the one that unloads us nobody will say it
+            self._cell.ends(None)  # no event reports the end of the cell that unloads us
         with self._lock:
             links: list[CommServer | Listener] = [*self._listeners.values(), *self._links.values()]
             self._listeners.clear()
@@ -86,30 +78,28 @@ class CommTarget:
             self._listen(comm, listens)
             return
         with self._lock:
-            handlers = Handlers(
-                self._shell, self._session(), self._run_line, lambda: self._cell.runs
-            )
+            handlers = Handlers(self._shell, self._session(), lambda: self._cell.runs)
             link = CommServer(comm, handlers, self._cell, self._closed)
             self._links[comm.comm_id] = link
-        link.take(message)
+        link.receive(message)
 
     def _listen(self, comm: Comm, listen_id: str) -> None:
         from cc_jupyter.frontend.comm import Listener  # noqa: PLC0415  as above
 
-        self._cell.say_again()
+        self._cell.repeat_busy()
         session = self._session()
         with self._lock:
             self._listeners[comm.comm_id] = Listener(comm, listen_id, session, self._closed)
-            names = list(self._listeners)[:-MOST_LISTENERS]
-            gone = [self._listeners.pop(name) for name in names]
-        for listener in gone:
+            names = list(self._listeners)[:-MAX_LISTENERS]
+            oldest = [self._listeners.pop(name) for name in names]
+        for listener in oldest:
             listener.close()
 
     def _closed(self, comm_id: str) -> None:
         with self._lock:
             self._links.pop(comm_id, None)
             self._listeners.pop(comm_id, None)
-        self._cell.say_again()
+        self._cell.repeat_busy()
 
     def _manager(self) -> Any:  # noqa: ANN401  ipykernel's, where there is one
         return getattr(getattr(self._shell, "kernel", None), "comm_manager", None)

@@ -1,4 +1,4 @@
-"""Run one cell or line: from its options and prompt, through the session, to variables."""
+"""Run a cell or line: from its options and prompt, through the session, to variables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.commands.code import CodeCommands, one_cell
-from cc_jupyter.commands.history import KeptCommands
+from cc_jupyter.commands.history import HistoryCommands
+from cc_jupyter.commands.local import local
 from cc_jupyter.commands.login import LoginCommands
 from cc_jupyter.commands.models import ModelCommands
-from cc_jupyter.commands.registry import Commands
-from cc_jupyter.commands.threads import ThreadCommands, TurnCommands
-from cc_jupyter.commands.usage import LedgerCommands
+from cc_jupyter.commands.registry import Commands, help_text
+from cc_jupyter.commands.threads import ThreadCommands
+from cc_jupyter.commands.usage import UsageCommands
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import PromptSpec
@@ -25,9 +26,10 @@ from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.dry_run import DryRun, dry_run
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.session import shared_session
+from cc_jupyter.session.status import current_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -55,24 +57,45 @@ class CellRunner:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
-        code = CodeCommands(shell, self._ask_raw)
-        models = ModelCommands(self.session, self._cell).by_name
-        threads = ThreadCommands(self.session, self._cell).by_name
-        pick = PickCommand(self.session, self._cell, models["models"], threads["thread"])
-        others = {
-            **models,
-            **pick.by_name,
-            **threads,
-            **TurnCommands(self.session).by_name,
-            **KeptCommands(self.session, self._cell).by_name,
-            **LedgerCommands(self.session, self._cell).by_name,
-            **LoginCommands(self.session, self._cell).by_name,
+        self.commands = Commands(self._functions())
+
+    def _functions(self) -> dict[str, Callable[..., object]]:
+        """Return the function of each command; `ask` is run by `line`."""
+        session, cell = self.session, self._cell
+        models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
+        history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
+        code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
+        return {
+            "continue": self._continue,
+            "status": lambda: current_status(session),
+            "models": models.models,
+            "pick": PickCommand(session, cell, models, threads).pick,
+            "use": models.use,
+            "alias": models.alias,
+            "local": local,
+            "new": threads.new,
+            "thread": threads.thread,
+            "threads": threads.threads,
+            "history": threads.history,
+            "rewind": threads.rewind,
+            "fork": threads.fork,
+            "versions": threads.versions,
+            "diff": threads.diff,
+            "search": history.search,
+            "export": history.export,
+            "forget": history.forget,
+            "usage": usage.usage,
+            "budget": usage.budget,
+            "receipt": usage.receipt,
             "insert": code.insert,
             "explain": code.explain,
             "fix": code.fix,
-            "continue": self._continue,
+            "sent": usage.sent,
+            "login": login.login,
+            "logout": login.logout,
+            "doctor": login.doctor,
+            "help": lambda topic="": TextOutput(help_text(topic)),
         }
-        self._commands = Commands(self.session, others)
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
@@ -91,19 +114,19 @@ class CellRunner:
         with self._explain_failures():
             if command == "ask":
                 return self._ask(rest, local_ns)
-            return self._commands.run(command, rest.strip())
+            return self.commands.run(command, rest.strip())
 
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
         prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
             self._show(dry_run(prepared, self.session))
             return
-        # an expression may print, so its cell may hold more outputs than the answer
+        # an expression may print, so the cell may have more outputs than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
         owns_cell = not evaluated and self._cell.is_all_magic()
         value: object
         if output_type is not None:
-            first = iter((owns_cell,))  # a second request shows its answer below the first
+            first = iter((owns_cell,))  # the answer of a second request appears below the first
             reply, value = self.session.ask_typed(
                 prepared,
                 output_type,
@@ -130,21 +153,21 @@ class CellRunner:
         return reply
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
-        """Send a generated prompt unchanged, with the options and the remark of a line."""
-        options, remark = parse_ask_line(line)
-        text = f"{prompt}\n\n{remark}" if remark.strip() else prompt
+        """Send a generated prompt unchanged, with the options and the text of a line."""
+        options, text = parse_ask_line(line)
+        text = f"{prompt}\n\n{text}" if text.strip() else prompt
         options = dataclasses.replace(options, raw=True)
         spec, output_type = self._spec(options, text, {})
         spec = dataclasses.replace(spec, notices=spec.notices + notices)
         return self._run(options, self.session.prepare(spec), output_type)
 
-    def _continue(self, rest: str) -> Reply:
-        """Continue the last answer, in its own turn; the cell shows all of it."""
-        options, text = parse_ask_line(rest)
+    def _continue(self, line: str = "") -> Reply:
+        """Continue the last answer in the same turn; the cell shows the whole answer."""
+        options, text = parse_ask_line(line)
         if text.strip():
             raise OptionError(
-                f"%cmd continue takes options and no text, not {text.strip()!r}",
-                hint="to say more, ask in a new cell",
+                f"%cmd continue takes only options, not the text {text.strip()!r}",
+                hint="ask for more in a new cell",
             )
         spec = PromptSpec(
             "",
@@ -185,7 +208,7 @@ class CellRunner:
         try:
             reply = self._bind(options, self.session.run(prepared, renderer))
         except KeyboardInterrupt:
-            if len(replies) > known:  # it came when the answer was complete
+            if len(replies) > known:  # the interrupt came after the answer was complete
                 self._bind(options, replies[-1])
             raise
         if reply.error is not None:
@@ -196,8 +219,8 @@ class CellRunner:
         """Bind a reply to `_cmd`; it is not shown again in the execution that has shown it."""
         if not options.quiet:
             display = ReplyDisplay(self._cell, self._cell.token, "shown above")
-        else:  # a bare line shows nothing, a variable shows the reply
-            token = self._cell.token if self._cell.ends_in_magic() else None
+        else:  # a bare line shows nothing; a variable shows the reply
+            token = self._cell.token if self._cell.is_statement() else None
             display = ReplyDisplay(self._cell, token)
         reply = dataclasses.replace(reply, display=display)
         self._shell.user_ns["_cmd"] = reply
@@ -227,15 +250,15 @@ class CellRunner:
         Raises
         ------
         StreamError
-            It has none, and a variable was to be bound to it.
+            It has none, and it should be bound to a variable.
         """
         if not reply.text and options.name is not None:
-            only = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
-            raise StreamError(f"the answer has no text, {only}", hint="run the cell again")
+            reason = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
+            raise StreamError(f"the answer has no text, {reason}", hint="run the cell again")
         return reply.text
 
     def _insert(self, reply: Reply) -> None:
-        """Insert the code of an answer as one new cell below; do not run it."""
+        """Insert the code of an answer as one new cell below, without running it."""
         code = one_cell(reply.code)
         if code:
             self._shell.set_next_input(code)
@@ -244,7 +267,7 @@ class CellRunner:
 
     @contextmanager
     def _explain_failures(self, name: str | None = None) -> Iterator[None]:
-        """Complete the message of what fails, also with what became of the variable `name`."""
+        """Complete an error's message: what was saved, and whether the variable was bound."""
         before = self._shell.user_ns.get("_cmd")
         unbound = "" if name is None else f"{name} was not bound"
         if name in self._shell.user_ns:
@@ -255,7 +278,9 @@ class CellRunner:
             error.hint = "; ".join(filter(None, (error.hint, unbound))) or None
             raise
         except KeyboardInterrupt as interrupt:
-            saved = "" if self._shell.user_ns.get("_cmd") is before else "what came is kept"
+            saved = (
+                "" if self._shell.user_ns.get("_cmd") is before else "the text received is saved"
+            )
             notes = getattr(interrupt, "__notes__", ())
             text = "; ".join(filter(None, ("KeyboardInterrupt: stopped", saved, unbound, *notes)))
             interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]  # IPython's

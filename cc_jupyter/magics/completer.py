@@ -1,7 +1,7 @@
-"""Connect completion to IPython: the only part of it that `%load_ext` loads.
+"""Connect completion to IPython: the only part of completion that `%load_ext` loads.
 
-A Tab elsewhere only costs a search for `%cmd`; models and threads are loaded by the first Tab on a
-`%cmd` line.
+Anywhere else, a Tab costs one search for `%cmd`; models and threads are loaded by the first Tab on
+a `%cmd` line.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ class CmdCompleter:
     def __init__(
         self, shell: InteractiveShell, choices: Mapping[str, Any], profile: Mapping[str, Any]
     ) -> None:
-        self._shell = shell
-        self._choices = choices
-        self._profile = profile
+        self._sources = (shell, choices, profile)
         self._names: NameSource | None = None
 
     @context_matcher(identifier="cc_jupyter", priority=_PRIORITY)  # type: ignore[untyped-decorator]  # IPython's
@@ -56,26 +54,21 @@ class CmdCompleter:
         }
 
     def _complete(self, context: CompletionContext) -> Completions | None:
-        from cc_jupyter.core.errors import CcError  # noqa: PLC0415  as above
-        from cc_jupyter.magics.completion import complete  # noqa: PLC0415  loading is light
-        from cc_jupyter.magics.completion.names import Completions  # noqa: PLC0415  loading is light
+        # imported by the first Tab on one of our lines, so that loading the extension stays light
+        from cc_jupyter.core.errors import CcError  # noqa: PLC0415
+        from cc_jupyter.magics.completion import complete  # noqa: PLC0415
+        from cc_jupyter.magics.completion.names import Completions, NameSource  # noqa: PLC0415
 
+        self._names = self._names or NameSource(*self._sources)
         cell, line, column = context.full_text, context.cursor_line, context.cursor_position
         try:
-            return complete(cell, line, column, self._name_source())
-        except CcError:  # a broken file of settings or models: the next cell reports it
+            return complete(cell, line, column, self._names)
+        except CcError:  # a broken settings or models file: the next cell reports it
             return Completions()
-
-    def _name_source(self) -> NameSource:
-        if self._names is None:
-            from cc_jupyter.magics.completion.names import KnownNames  # noqa: PLC0415  as above
-
-            self._names = KnownNames(self._shell, self._choices, self._profile)
-        return self._names
 
     def add(self) -> None:
         """Add the matcher to the shell."""
-        self._shell.Completer.custom_matchers.append(self.matches)
+        self._sources[0].Completer.custom_matchers.append(self.matches)
 
     @staticmethod
     def remove(shell: InteractiveShell) -> None:
@@ -97,5 +90,5 @@ class _NoCompletions(Sequence[SimpleCompletion]):
     def __iter__(self) -> Iterator[SimpleCompletion]:
         return iter(())
 
-    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401  there is none, of whatever kind
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401  nothing is returned
         raise IndexError(index)

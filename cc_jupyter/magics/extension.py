@@ -1,10 +1,11 @@
-"""Define `%cmd` and `%%cmd`, which pass a line or a cell on, and load them into a shell.
+"""Define `%cmd` and `%%cmd`, which pass on a line or a cell, and load them into a shell.
 
-`%load_ext` imports only this; everything else is loaded by the first cell that needs it.
+`%load_ext` imports only this module; the first cell that needs the rest loads it.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from cc_jupyter.magics.cell_runner import CellRunner
 
 
+_HELP = re.compile(r"\s*(?:\w+\s*=\s*)?%cmd\s+ask\s.*\?\s*")
+"""A prompt on a line that IPython reads as a request for help."""
+
+
 @magics_class
 class CmdMagics(Magics):
     """Ask a language model; see `%cmd help`.
@@ -40,30 +45,30 @@ class CmdMagics(Magics):
         config=True
     )
     temperature = Float(None, allow_none=True, help="Randomness, 0 to 2.").tag(config=True)
-    top_p = Float(None, allow_none=True, help="Share of likely tokens, 0 to 1.").tag(config=True)
+    top_p = Float(None, allow_none=True, help="Nucleus sampling, 0 to 1.").tag(config=True)
     max_tokens = Int(None, allow_none=True, help="Longest answer, in tokens.").tag(config=True)
     effort = Unicode(None, allow_none=True, help="Reasoning effort.").tag(config=True)
     reasoning = Bool(None, allow_none=True, help="Show the model's thinking.").tag(config=True)
     remote_images = Bool(
-        None, allow_none=True, help="Load images from the web, which their server can see."
+        None, allow_none=True, help="Load images from the web; their servers can see it."
     ).tag(config=True)
     max_retries = Int(None, allow_none=True, help="How often to retry.").tag(config=True)
-    idle_timeout_s = Float(None, allow_none=True, help="Longest pause between two bytes.").tag(
-        config=True
-    )
+    idle_timeout_s = Float(None, allow_none=True, help="Read timeout in seconds.").tag(config=True)
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
     order = Unicode(
-        None, allow_none=True, help="What is before a cell: `execution` or `document`."
+        None,
+        allow_none=True,
+        help="The order of turns: `execution` or `document`.",
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self.choices: dict[str, Any] = {}
+        self.choices = _Choices(self)
         self._ipython = shell
         super().__init__(shell)
         self.profile = {name: value for name, value in self._values().items() if value is not None}
         self.replaced: dict[str, Any] = {}
-        """The magics replaced by ours, by kind: on Windows IPython has a `%%cmd` too."""
-        self.comm_target = CommTarget(shell, lambda: self.cells.session, self.run_line)
+        """The magics that ours replaced, by kind: on Windows IPython has a `%%cmd` too."""
+        self.comm_target = CommTarget(shell, lambda: self.cells.session)
         self._cells: CellRunner | None = None
         self._lock = threading.Lock()
 
@@ -83,15 +88,9 @@ class CmdMagics(Magics):
     ) -> object:
         """Ask a language model; the text of the cell is the prompt. See `%cmd help`."""
         if cell is None:
-            return self.run_line(line, local_ns)
+            return self.cells.line(line, local_ns or {})
         self.cells.cell(line, cell, local_ns or {})
         return None
-
-    def run_line(self, line: str, local_ns: dict[str, object] | None = None) -> object:
-        """Run a `%cmd` line and return its result."""
-        result = self.cells.line(line, local_ns or {})
-        self.model = self.choices.get("model", self.model)  # `%cmd use` may have chosen it
-        return result
 
     @property
     def cells(self) -> CellRunner:
@@ -105,6 +104,19 @@ class CmdMagics(Magics):
 
     def _values(self) -> dict[str, Any]:
         return self.trait_values(config=True)
+
+
+class _Choices(dict[str, Any]):
+    """The settings of this session; `%config CmdMagics.model` shows the selected model."""
+
+    def __init__(self, magics: CmdMagics) -> None:
+        super().__init__()
+        self._magics = magics
+
+    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401  of any setting
+        super().__setitem__(name, value)
+        if name == "model":
+            self._magics.model = value
 
 
 def _full_help() -> str:
@@ -129,6 +141,25 @@ def load(shell: InteractiveShell) -> None:
     PromptCell().add_to(manager.cleanup_transforms)
     CmdCompleter(shell, magics.choices, magics.profile).add()
     magics.comm_target.add()
+    _refuse_help(shell)
+
+
+def _refuse_help(shell: InteractiveShell) -> None:
+    """Raise if IPython has read a `%cmd ask …?` of the cell that loads the extension as help.
+
+    IPython transforms a whole cell before it runs the first line. Without an error, the prompt
+    would not be sent and the cell would succeed.
+    """
+    from IPython.core.error import UsageError  # noqa: PLC0415  loading the extension is light
+
+    history = shell.history_manager
+    typed = history.input_hist_raw[-1] if history is not None and shell.execution_count else ""
+    prompt = next((line for line in typed.splitlines() if _HELP.fullmatch(line)), None)
+    if prompt is not None:
+        raise UsageError(
+            f"`{prompt.strip():.80}` was not sent: the cell loads the extension, so IPython has"
+            " read the line as a request for help. The extension is loaded now: run the cell again"
+        )
 
 
 def unload(shell: InteractiveShell) -> None:

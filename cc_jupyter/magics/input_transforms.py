@@ -1,10 +1,10 @@
-"""Keep a prompt as typed on its way through IPython's input transforms.
+"""Protect a prompt from IPython's input transforms, so that it is sent as typed.
 
 Measured on IPython 9.18: a line that ends in `?` is treated as a request for help, and the cell
-succeeds; a cell with a `>>>` in it loses its prompts and its indentation, and every cell the blanks
-on its empty lines; a `%%cmd -h` without a body is rejected before the magic sees it. Both classes
-here use IPython's documented hooks and turn such a line or cell into the same call that IPython
-makes of all others.
+succeeds; a cell that contains `>>>` loses its prompts and its indentation, and every cell the
+spaces on its empty lines; a `%%cmd -h` without a body is rejected before the magic sees it. Both
+classes use IPython's documented hooks and make the same call that IPython makes of other lines and
+cells.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class AskLine(TokenTransformBase):
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
-        """Replace the line with the call that IPython makes of one without a `?` at its end.
+        """Replace the line with the call that IPython makes of a line without a final `?`.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class AskLine(TokenTransformBase):
         """
         last = min(find_end_of_continued_line(lines, self._line), len(lines) - 1)
         typed = [lines[self._line][self._column :], *lines[self._line + 1 : last + 1]]
-        pieces = [piece.rstrip()[:-1] for piece in typed[:-1]]  # all but the last end in `\`
+        pieces = [piece.rstrip()[:-1] for piece in typed[:-1]]  # all but the last end with `\`
         found = _ASK.fullmatch(" ".join([*pieces, typed[-1].rstrip("\r\n")]))
         if found is None:
             raise SyntaxError(lines[self._line])
@@ -87,6 +87,6 @@ class PromptCell:
         return [f"get_ipython().run_cell_magic('cmd', {found['line'] or ''!r}, {body!r})\n"]
 
     def add_to(self, transforms: list[Callable[[list[str]], list[str]]]) -> None:
-        """Insert it before the first transform that changes more than empty lines above."""
+        """Insert it before the first transform that changes more than leading empty lines."""
         place = transforms.index(leading_indent) if leading_indent in transforms else 0
         transforms.insert(place, self)

@@ -1,6 +1,6 @@
-"""Joins the user's own `[models]` entries with the catalog.
+"""Merge the user's `[models]` entries into the catalog.
 
-What an entry leaves out stays as the catalog and the provider's list have it.
+Fields that an entry leaves out come from the catalog and the provider's list.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from cc_jupyter.config.custom_models import CustomModel
 
 
-def custom_entry(model_id: str, own: Mapping[str, CustomModel]) -> CatalogEntry | None:
-    """Return the entry from catalog and user, the user's values first; `None` if there is none."""
+def custom_entry(model_id: str, custom: Mapping[str, CustomModel]) -> CatalogEntry | None:
+    """Return a model's entry, the user's values over the catalog's; `None` if neither has one."""
     known = load_catalog().models.get(model_id)
-    entry = own.get(model_id)
+    entry = custom.get(model_id)
     if entry is None:
         return known
     return dataclasses.replace(known or spec_by_id(model_id), **catalog_fields(entry))
 
 
 def catalog_fields(entry: CustomModel) -> dict[str, Any]:
-    """Return an entry's fields by the names of a catalog entry."""
+    """Return a custom entry's values by the field names of a catalog entry."""
     fields = dict(entry.fields)
     if "rates" in fields:
-        # the user's own prices: the catalog's peak rates and price date belong to other prices
+        # the catalog's peak rates and price date do not apply to the user's prices
         fields["tiers"] = (Tier(None, Rates(*fields.pop("rates"))),)
         fields.setdefault("price_date", None)
         fields["peak"] = None

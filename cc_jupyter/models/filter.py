@@ -1,4 +1,4 @@
-"""Choosing among models by words: part of a name, an ability, a window, a price."""
+"""Filter and sort models by words: part of a name, an ability, a window, a price."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from cc_jupyter.models.registry import ModelEntry
 
 
-PROMPT_SHARE = 3
-"""How many tokens of prompt stand beside one of answer where one figure is to tell the price."""
-CHEAP_USD = Decimal("0.50")
-"""What is called cheap costs less for a million tokens, mixed by `PROMPT_SHARE`."""
+_PROMPT_TOKENS = 3
+"""Prompt tokens for each answer token in a blended price."""
+_CHEAP_USD = Decimal("0.50")
+"""A model is cheap if its blended price of a million tokens is lower."""
 
 _WINDOW = re.compile(r"[<>]=?(\d+(?:\.\d+)?)([km]?)")
 _PRICE = re.compile(r"[<>]=?\$(\d+(?:\.\d+)?)")
@@ -25,25 +25,20 @@ _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 def blended_usd(model: ModelEntry) -> Decimal | None:
-    """Return the price of a million tokens of everyday use; `None` if no price is known."""
+    """Return the price of a million tokens, prompt and answer blended; `None` if unknown."""
     if model.rates is None:
         return None
-    return (PROMPT_SHARE * model.rates.input + model.rates.output) / (PROMPT_SHARE + 1)
-
-
-def is_free(model: ModelEntry) -> bool:
-    """Return whether prompt and answer are known to cost nothing."""
-    return model.spec.is_free
+    return (_PROMPT_TOKENS * model.rates.input + model.rates.output) / (_PROMPT_TOKENS + 1)
 
 
 def is_cheap(model: ModelEntry) -> bool:
     """Return whether a model is known to cost little or nothing."""
     usd = blended_usd(model)
-    return usd is not None and usd < CHEAP_USD
+    return usd is not None and usd < _CHEAP_USD
 
 
 NAMED: Mapping[str, Callable[[ModelEntry], bool]] = {
-    "free": is_free,
+    "free": lambda model: model.spec.is_free,
     "cheap": is_cheap,
     "image": lambda model: model.spec.image_input,
     "reasoning": lambda model: model.spec.reasons,
@@ -52,7 +47,7 @@ NAMED: Mapping[str, Callable[[ModelEntry], bool]] = {
     "messages": lambda model: "/messages" in model.spec.endpoints,
     "chat": lambda model: "/chat/completions" in model.spec.endpoints,
 }
-"""The words that mean an ability; all others are looked for in id, name and maker."""
+"""The words that mean an ability; any other is searched for in id, name and maker."""
 
 ORDERS: Mapping[str, Callable[[ModelEntry], tuple[object, ...]]] = {
     "name": lambda model: (model.spec.name.casefold(),),
@@ -65,20 +60,20 @@ ORDERS: Mapping[str, Callable[[ModelEntry], tuple[object, ...]]] = {
 def matching(
     models: Iterable[ModelEntry], words: Sequence[str], sort: str | None = None
 ) -> list[ModelEntry]:
-    """Return the models that fit every word.
+    """Return the models that match every word.
 
     Parameters
     ----------
     words
-        Part of an id, name or maker; a name of `NAMED`; a window such as `>200k`; a price of the
-        answer such as `<$1`.
+        Part of an id, name or maker; a name in `NAMED`; a window such as `>200k`; an answer price
+        such as `<$1`.
     sort
-        A name of `ORDERS`; `None`: as they come, but with `cheap` cheapest first.
+        A name in `ORDERS`; `None` keeps the given order, or sorts by price if a word is `cheap`.
 
     Raises
     ------
     OptionError
-        A word begins as a comparison and is none.
+        A word starts like a comparison but is not one.
     """
     tests = [_test(word) for word in words]
     found = [model for model in models if all(fits(model) for fits in tests)]
@@ -88,13 +83,13 @@ def matching(
 
 
 def hint_for(words: Sequence[str], models: Iterable[ModelEntry]) -> str:
-    """Return a hint for words that no model matches all of."""
+    """Return a hint for words that match no model together."""
     models = list(models)
-    lost = next((word for word in words if not matching(models, [word])), "")
+    unmatched = next((word for word in words if not matching(models, [word])), "")
     known = [*NAMED, *(model.id for model in models)]
-    for model in models:  # a maker or family that is mistyped is far from every whole id
+    for model in models:  # a mistyped maker or family is unlike any whole id
         known += [model.spec.maker, *re.split(r"[/:]", model.id)]
-    return did_you_mean(lost, known) or "fewer words find more"
+    return did_you_mean(unmatched, known) or "try fewer words"
 
 
 def _test(word: str) -> Callable[[ModelEntry], bool]:
@@ -112,18 +107,18 @@ def _comparison(word: str, folded: str) -> Callable[[ModelEntry], bool]:
     sign = folded[0]
     if window := _WINDOW.fullmatch(folded):
         tokens = float(window[1]) * _FACTORS[window[2]]
-        return lambda model: _lies(sign, model.spec.context_tokens, tokens)
+        return lambda model: _is_within(sign, model.spec.context_tokens, tokens)
     if price := _PRICE.fullmatch(folded):
         usd = Decimal(price[1])
-        return lambda model: _lies(sign, model.rates.output if model.rates else None, usd)
+        return lambda model: _is_within(sign, model.rates.output if model.rates else None, usd)
     raise OptionError(
-        f"{word!r} compares nothing that models have",
+        f"{word!r} is not a comparison that models can be filtered by",
         hint=">200k is a context window, <$ and an amount the price of a million answer tokens",
     )
 
 
-def _lies(sign: str, value: Decimal | float | None, limit: Decimal | float) -> bool:
-    """Compare, limit included; an unknown value never matches."""
+def _is_within(sign: str, value: Decimal | float | None, limit: Decimal | float) -> bool:
+    """Return whether a value is within a limit (inclusive); an unknown one never is."""
     if value is None:
         return False
     return value >= limit if sign == ">" else value <= limit

@@ -1,8 +1,8 @@
-"""The provider's own list of models, `GET /models`: free, without a key, and without prices.
+"""The provider's list of models, `GET /models`: free, without a key, and without prices.
 
-Source: provider-api.md, section 4. The last good list is kept on disk for each base URL, so that
-asking again is rare and being offline is no error. What cannot be used is left out here, entry by
-entry, so that no odd list reaches a table, a prompt line or a terminal.
+Source: provider-api.md, section 4. The last good list is cached on disk for each base URL, so that
+requests are rare and being offline is not an error. Unusable entries are dropped one by one, so
+that no malformed list reaches a table, an option line or a terminal.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 10.0
 _FRESH_S = 3600.0
-_MOST_BYTES = 16 * 2**20
-_LONGEST_ID = 300
-_LONGEST_NAME = 80
-_MOST_DIGITS = 18
-_LAST_S = 32_000_000_000
-"""About the year 3000: instants beyond it cannot be shown everywhere."""
+_MAX_BYTES = 16 * 2**20
+_MAX_ID_CHARS = 300
+_MAX_NAME_CHARS = 80
+_MAX_DIGITS = 18
+_MAX_TIME_S = 32_000_000_000
+"""About the year 3000; not every platform can show later times."""
 _ENDPOINTS: tuple[ApiPath, ...] = get_args(ApiPath)
 
 
@@ -46,9 +46,9 @@ class ListedModel:
     id: str
     name: str
     context_tokens: int | None
-    """`None` if not given."""
+    """`None` if the list does not have it."""
     endpoints: tuple[ApiPath, ...]
-    """Those this package supports; empty if the list does not say."""
+    """Those this package supports; empty if the list has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,44 +57,44 @@ class ModelList:
 
     models: dict[str, ListedModel]
     fetched_at_s: float
-    """When the provider gave it, in seconds since 1970; 0: never."""
+    """When it was fetched, in seconds since 1970; 0 if never."""
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it need not be asked for again before models are shown."""
+        """Whether it is recent enough to show without fetching it again."""
         return 0 <= time.time() - self.fetched_at_s <= _FRESH_S
 
 
 def cached_models(api_root: str) -> ModelList:
-    """Return the last good list of `api_root` without asking anybody; it may be empty."""
+    """Return the last good list of an API root from disk, without a request; it may be empty."""
     try:
-        kept = _parsed(_path(api_root).read_bytes())
-        fetched_at_s = kept["fetched_at_s"]
-        if not 0 <= fetched_at_s <= _LAST_S:  # `nan` is in no range
+        saved = _parsed(_path(api_root).read_bytes())
+        fetched_at_s = saved["fetched_at_s"]
+        if not 0 <= fetched_at_s <= _MAX_TIME_S:  # `nan` is in no range
             return ModelList({}, 0.0)
-        return ModelList(_read(kept["data"]), float(fetched_at_s))
+        return ModelList(_read(saved["data"]), float(fetched_at_s))
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours
         return ModelList({}, 0.0)
 
 
 def fetch_models(transport: Transport, api_root: str) -> ModelList:
-    """Ask the provider, and keep its list.
+    """Fetch the provider's list and cache it on disk.
 
     Raises
     ------
     ConnectError
-        It did not answer, or not with a list of models.
+        The provider did not answer, or not with a list of models.
     """
-    # completion reads cached lists and must not load the network
+    # completion reads cached lists and must not load the transport
     from cc_jupyter.client.transport import HttpRequest, fetch  # noqa: PLC0415
 
     headers = {"User-Agent": f"cc_jupyter/{__version__}", "Accept": "application/json"}
     call = HttpRequest("GET", f"{api_root}/models", headers, idle_timeout_s=_TIMEOUT_S)
-    status, raw = fetch(transport, call, timeout_s=_TIMEOUT_S, most_bytes=_MOST_BYTES)
+    status, raw = fetch(transport, call, timeout_s=_TIMEOUT_S, most_bytes=_MAX_BYTES)
     models = _read(_data(raw)) if status == HTTPStatus.OK else {}
-    if not models:  # an empty list is no reason to forget a good one
+    if not models:  # an empty list must not replace a good one
         raise ConnectError(
-            f"{api_root}/models gave no list of models ({status})",
+            f"{api_root}/models returned no list of models ({status})",
             hint="check the base URL (CMD_BASE_URL)",
             status=status,
         )
@@ -104,7 +104,7 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
 
 
 def _data(raw: bytes) -> object:
-    """Return the entries, which some hosts send without anything around them."""
+    """Return the entries; some hosts send them as a bare list."""
     try:
         document = _parsed(raw)
     except ValueError:
@@ -112,13 +112,13 @@ def _data(raw: bytes) -> object:
     return document.get("data") if isinstance(document, dict) else document
 
 
-def _parsed(raw: bytes) -> Any:  # noqa: ANN401  JSON of a stranger
-    """Read JSON whose texts may hold broken characters, and whose numbers any number of digits.
+def _parsed(raw: bytes) -> Any:  # noqa: ANN401  any JSON
+    """Parse JSON that may have invalid characters in strings and any number of digits in numbers.
 
     Raises
     ------
     ValueError
-        It is none, or nested too deeply to be read.
+        It is not JSON, or nested too deeply.
     """
     text = raw.decode(json.detect_encoding(raw), "replace")
     try:
@@ -128,12 +128,12 @@ def _parsed(raw: bytes) -> Any:  # noqa: ANN401  JSON of a stranger
 
 
 def _whole(digits: str) -> int | None:
-    """Return a number; Python reads no longer ones than some thousand digits."""
-    return int(digits) if len(digits) <= _MOST_DIGITS else None
+    """Return an integer, or `None` if it is too long; Python refuses some thousand digits."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else None
 
 
 def _read(data: object) -> dict[str, ListedModel]:
-    """Return the usable entries: first of duplicates, each with an id and a supported endpoint."""
+    """Return the usable entries by id; of duplicates, the first."""
     models: dict[str, ListedModel] = {}
     for entry in data if isinstance(data, list) else []:
         model_id = entry.get("id") if isinstance(entry, dict) else None
@@ -153,38 +153,38 @@ def _read(data: object) -> dict[str, ListedModel]:
 
 
 def _is_usable(model_id: str) -> bool:
-    """Return whether it can be typed and seen: no control characters, no marks, nothing broken."""
+    """Return whether an id can be typed and displayed: printable, and no replacement character."""
     return (
         bool(model_id.strip())
-        and len(model_id) <= _LONGEST_ID
+        and len(model_id) <= _MAX_ID_CHARS
         and model_id.isprintable()
         and "\ufffd" not in model_id
     )
 
 
 def _name(given: object) -> str:
-    """Return a one-line name without characters that control terminals or text direction."""
+    """Return a name on one line, without control characters for terminals or text direction."""
     if not isinstance(given, str):
         return ""
-    name = "".join(filter(str.isprintable, " ".join(given[: 10 * _LONGEST_NAME].split())))
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
+    name = "".join(filter(str.isprintable, " ".join(given[: 10 * _MAX_NAME_CHARS].split())))
+    return name if len(name) <= _MAX_NAME_CHARS else f"{name[: _MAX_NAME_CHARS - 1].rstrip()}…"
 
 
 def _paths(given: object) -> list[str]:
-    """Return the paths an entry names; anything but text is ignored."""
+    """Return the paths an entry names; anything but strings is ignored."""
     named = given if isinstance(given, list) else [given]
     return [path.strip().rstrip("/") for path in named if isinstance(path, str) and path.strip()]
 
 
 def _known(paths: list[str]) -> Iterable[ApiPath]:
-    """Parse paths; a `/v1` before them and full URLs are accepted too."""
+    """Yield the supported paths; a preceding `/v1` and full URLs are accepted too."""
     for endpoint in _ENDPOINTS:
         if any(path.endswith(endpoint) for path in paths):
             yield endpoint
 
 
 def _entry(model: ListedModel) -> dict[str, object]:
-    """Return a model in the form the provider lists it, without unused fields."""
+    """Return a model in the provider's format, without unused fields."""
     return {
         "id": model.id,
         "name": None if model.name == model.id else model.name,
@@ -199,7 +199,7 @@ def _path(api_root: str) -> Path:
 
 
 def _save(path: Path, content: object) -> None:
-    """Replace the file in one step; if that fails, the list is only fetched again next time."""
+    """Replace the file atomically; if that fails, the list is fetched again next time."""
     with contextlib.suppress(OSError, ConfigError):
         make_private(path.parent)
         write_private(path, json.dumps(content))

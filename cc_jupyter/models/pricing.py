@@ -1,8 +1,8 @@
 """What a request cost: the provider's own figure, or tokens times rates, exactly, or unknown.
 
-Without a cost from the provider this is the price list applied to the tokens it reported. Tokens
-without a rate make the whole figure unknown, because a sum without one of its parts looks like a
-price and is none. What is billed apart from tokens (searches, tiers) is named beside an estimate.
+Without a cost from the provider this applies the price list to the tokens that it reported. If a
+kind of token has no rate, the cost is unknown: a sum without one of its parts would look like a
+price. What is billed apart from tokens (searches, tiers) is named beside an estimate.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.money import _MONEY, UNKNOWN_COST, Cost
+from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from cc_jupyter.models.catalog import CatalogEntry, Rates
 
 
-# A notebook may have set the thread's decimal context to anything; money does not depend on it.
-_PER_MILLION = -6
+_MILLIONTH = -6  # as a power of ten
 
 
 def price(
@@ -39,18 +38,18 @@ def price(
     Parameters
     ----------
     spec
-        The model; `None`: not in the catalogue, so the cost is unknown.
+        The model; `None` if it is not in the catalog, so the cost is unknown.
     usage
-        Its last usage report. Cache counts that were not reported count as none. A count that
-        contradicts the others (negative, or larger than the prompt it is part of) is cut to what
-        is possible, and the cost is then estimated, as it is if the report is doubtful or names
+        The last usage report. Cache counts that were not reported count as zero. A count that
+        contradicts the others (negative, or larger than the prompt it is part of) is clamped, and
+        the cost is then estimated. It is also estimated if the report contradicts itself or names
         something that has no listed rate.
     sent_at
-        The aware instant of sending, which decides on peak rates.
+        When the request was sent (aware), which decides whether peak rates apply.
     price_date
-        The day its prices were read; `None`: unknown.
+        The day the prices were read; `None` if unknown.
     estimated
-        Set when the listed rates may not be those billed (zero data retention).
+        Whether the listed rates may not be those billed (zero data retention).
     """
     by_table = _by_table(spec, usage, sent_at, price_date)
     if usage.provider_usd is not None:
@@ -77,7 +76,7 @@ def _by_table(
     if missing:
         return replace(UNKNOWN_COST, unpriced=(*unpriced, *missing))
     is_exact = not (
-        tokens.was_cut
+        tokens.was_clamped
         or usage.doubt
         or unpriced
         or usage.estimated
@@ -99,14 +98,14 @@ def _hour_rate(spec: CatalogEntry, rates: Rates) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class _Billed:
-    """The tokens of one request, each counted once."""
+    """The tokens of one request by rate, each counted once."""
 
     uncached: int
     cache_read: int
     cache_write: int
     hour_cache_write: int
     output: int
-    was_cut: bool
+    was_clamped: bool
 
     @property
     def prompt(self) -> int:
@@ -114,14 +113,14 @@ class _Billed:
 
 
 def _billed(usage: Usage) -> _Billed | None:
-    """Split the prompt tokens by rate; `None` when a total was not reported."""
+    """Split the prompt tokens by rate; `None` if a total was not reported."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
     prompt = max(usage.input_tokens, 0)
-    billed_read = _within(read, prompt)
-    billed_write = _within(write, prompt - billed_read)
-    hour = _within(usage.hour_cache_write_tokens or 0, billed_write)
+    billed_read = _clamp(read, prompt)
+    billed_write = _clamp(write, prompt - billed_read)
+    hour = _clamp(usage.hour_cache_write_tokens or 0, billed_write)
     output = max(usage.output_tokens, 0)
     return _Billed(
         uncached=prompt - billed_read - billed_write,
@@ -129,19 +128,19 @@ def _billed(usage: Usage) -> _Billed | None:
         cache_write=billed_write - hour,
         hour_cache_write=hour,
         output=output,
-        was_cut=(prompt, billed_read, billed_write, output)
+        was_clamped=(prompt, billed_read, billed_write, output)
         != (usage.input_tokens, read, write, usage.output_tokens),
     )
 
 
-def _within(count: int, most: int) -> int:
-    return max(0, min(count, most))
+def _clamp(count: int, maximum: int) -> int:
+    return max(0, min(count, maximum))
 
 
 def _total(
     tokens: _Billed, rates: Rates, hour_rate: Decimal | None
 ) -> tuple[Decimal, tuple[str, ...]]:
-    """Sum up in USD, and name the kinds of tokens without a rate."""
+    """Return the sum in USD, and the kinds of tokens without a rate."""
     parts = (
         ("input token", tokens.uncached, rates.input),
         ("cache-read token", tokens.cache_read, rates.cache_read),
@@ -150,9 +149,9 @@ def _total(
         ("output token", tokens.output, rates.output),
     )
     millionths, missing = Decimal(0), []
-    with localcontext(_MONEY):
+    with localcontext(EXACT):
         for kind, count, rate in parts:
             if count and rate is None:
                 missing.append(pluralize(count, kind))
             millionths += count * (rate or 0)
-        return millionths.scaleb(_PER_MILLION), tuple(missing)
+        return millionths.scaleb(_MILLIONTH), tuple(missing)

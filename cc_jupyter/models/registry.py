@@ -1,11 +1,9 @@
 """All models in one registry: the provider's list, the catalog and the user's own entries.
 
-Each says what it knows best: the provider which models it serves, with which window and endpoints;
-the catalogue prices, limits and abilities; the user whatever they have set right.
+The provider's list decides which models are served, with which window and endpoints; the catalog
+has prices, limits and abilities; the user's entries take precedence over both.
 
-Which model is meant, on which endpoint it is served, and what is known about it.
-
-A known id costs no question; only one that no list knows is looked up, once, in `/models`.
+A known id needs no request; an unknown one is looked up in `/models`, once.
 """
 
 from __future__ import annotations
@@ -13,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError, did_you_mean
 from cc_jupyter.core.messages import ApiPath
@@ -36,37 +35,24 @@ if TYPE_CHECKING:
     from cc_jupyter.client.transport import Transport
     from cc_jupyter.config.custom_models import CustomModel
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.models.listing import ListedModel
+
+LOCAL = "local"
+"""The name of the local model, and its base URL."""
+_NO_CUSTOM_MODELS: Mapping[str, CustomModel] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model and who knows it."""
+    """One row of the list of models."""
 
     spec: CatalogEntry
-    """All that is known, put together."""
+    """Everything known about it, merged."""
     is_listed: bool | None
-    """Whether the provider lists it; `None` while there is no list."""
+    """Whether the provider lists it; `None` if no list has been fetched."""
     is_own: bool
-    """Whether the user's `config.toml` has an entry of it."""
+    """Whether the user's `config.toml` has an entry for it."""
     base_url: str | None = None
-    """The API root that serves it, where it is not the one that serves the others."""
-
-    @classmethod
-    def on_this_machine(cls, model_id: str, name: str) -> Self:
-        """Return the local model, which costs nothing and speaks every wire format."""
-        every: tuple[ApiPath, ...] = get_args(ApiPath)
-        free = Tier(None, Rates(Decimal(0), Decimal(0), Decimal(0), Decimal(0)))
-        spec = CatalogEntry(
-            model_id,
-            name,
-            "on this machine",
-            every,
-            LOCAL_CONTEXT_TOKENS,
-            tiers=(free,),
-            note="without a key; %cmd local setup gets it",
-        )
-        return cls(spec, is_listed=None, is_own=False)
+    """The API root that serves it; `None` means the default one."""
 
     @property
     def id(self) -> str:
@@ -75,57 +61,61 @@ class ModelEntry:
 
     @property
     def rates(self) -> Rates | None:
-        """The rates of a short prompt off-peak, which lists show; `None`: no price is known."""
+        """The off-peak rates of a short prompt, for lists; `None` if no price is known."""
         return self.spec.tiers[0].rates if self.spec.tiers else None
 
     @property
     def notes(self) -> list[str]:
         """Remarks about the model, most important first."""
-        found = []
+        notes = []
         if self.is_listed is False and self.base_url is None:
-            found.append("not listed by the provider")
+            notes.append("not listed by the provider")
         if not self.spec.tiers:
-            found.append("price unknown")
+            notes.append("price unknown")
         if self.base_url is not None:
-            found.append(f"served by {self.base_url.partition('://')[2].partition('/')[0]}")
+            notes.append(f"served by {self.base_url.partition('://')[2].partition('/')[0]}")
         if self.is_own:
-            found.append("config.toml")
+            notes.append("config.toml")
         if self.spec.note:
-            found.append(self.spec.note)
+            notes.append(self.spec.note)
         if len(self.spec.tiers) > 1:
-            found.append("long prompts cost more")
+            notes.append("long prompts cost more")
         if self.spec.peak is not None:
-            found.append("costs more in peak hours")
+            notes.append("costs more in peak hours")
         if not self.spec.zdr:
-            found.append("no ZDR")
-        return found
+            notes.append("no ZDR")
+        return notes
 
 
-def known_models(own: Mapping[str, CustomModel], listed: ModelList) -> dict[str, ModelEntry]:
+def known_models(custom: Mapping[str, CustomModel], listed: ModelList) -> dict[str, ModelEntry]:
     """Return all models by id: the user's own gateways, the provider's list, then all others.
 
     Parameters
     ----------
-    own
+    custom
         The entries of `config.toml`.
     listed
         The provider's list; it may be empty.
     """
-    ids = dict.fromkeys(name for name, entry in own.items() if entry.base_url is not None)
+    ids = dict.fromkeys(name for name, entry in custom.items() if entry.base_url is not None)
     ids |= dict.fromkeys(listed.models)
     ids |= dict.fromkeys(load_catalog().models)
-    ids |= dict.fromkeys(own)
-    return {name: _known(name, own, listed) for name in ids}
+    ids |= dict.fromkeys(custom)
+    return {name: _known(name, custom, listed) for name in ids}
 
 
-def _known(name: str, own: Mapping[str, CustomModel], listed: ModelList) -> ModelEntry:
-    entry = own.get(name)
+def _known(name: str, custom: Mapping[str, CustomModel], listed: ModelList) -> ModelEntry:
+    entry = custom.get(name)
     served = listed.models.get(name)
-    spec = custom_entry(name, own) or spec_by_id(name)
+    spec = custom_entry(name, custom) or spec_by_id(name)
     if served is not None:
-        told = _told(served, spec)
+        facts: dict[str, Any] = {
+            "name": served.name if served.name != served.id else spec.name,
+            "context_tokens": served.context_tokens or spec.context_tokens,
+            "endpoints": served.endpoints or spec.endpoints,
+        }
         corrected = catalog_fields(entry) if entry else {}
-        spec = dataclasses.replace(spec, **{k: v for k, v in told.items() if k not in corrected})
+        spec = dataclasses.replace(spec, **{k: v for k, v in facts.items() if k not in corrected})
     return ModelEntry(
         spec,
         is_listed=(served is not None) if listed.models else None,
@@ -134,71 +124,61 @@ def _known(name: str, own: Mapping[str, CustomModel], listed: ModelList) -> Mode
     )
 
 
-def _told(served: ListedModel, spec: CatalogEntry) -> dict[str, Any]:
-    """Return the provider's facts about a model, as fields of its catalog entry."""
-    return {
-        "name": served.name if served.name != served.id else spec.name,
-        "context_tokens": served.context_tokens or spec.context_tokens,
-        "endpoints": served.endpoints or spec.endpoints,
-    }
-
-
-LOCAL = "local"
-"""The name that means the local model, as a model and as a base URL."""
-_NONE: Mapping[str, CustomModel] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model as it will be asked."""
+    """The model that a request is sent to."""
 
     id: str
     endpoint: ApiPath
     spec: CatalogEntry | None
-    """`None`: neither price table nor user has it, so its cost is unknown."""
+    """`None` if neither catalog nor user has an entry, so the cost is unknown."""
 
 
 class Models:
-    """The models of each base URL, remembered for the life of the process."""
+    """The models of each API root, cached for the life of the process."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lists: dict[str, ModelList] = {}
-        self._looked_up: set[tuple[str, str]] = set()  # API root and id, whatever came of it
+        self._looked_up: set[tuple[str, str]] = set()  # API root and id, found or not
 
     def find(
-        self, name: str, target: Endpoint, own: Mapping[str, CustomModel] = _NONE
+        self, name: str, target: Endpoint, custom: Mapping[str, CustomModel] = _NO_CUSTOM_MODELS
     ) -> ResolvedModel:
-        """Return the model with an id, asking `/models` once if no list knows it.
+        """Return the model with an id; if no list has it, `/models` is fetched once.
 
-        A host other than the provider's own may serve what it does not list, or have no list.
+        A host other than the provider's may serve models that it does not list, or have no list.
 
         Parameters
         ----------
-        own
-            What the user's `config.toml` says of models.
+        custom
+            The entries of the user's `config.toml`.
 
         Raises
         ------
         OptionError
-            The provider has no such model; nothing was sent to any.
+            The provider has no such model; nothing was sent to a model.
         ConnectError
-            It had to be asked and did not answer.
+            The list had to be fetched, and the provider did not answer.
         """
         if target.served_by == LOCAL:
             return ResolvedModel(name, endpoint_by_name(name), None)
-        spec = custom_entry(name, own)
+        spec = custom_entry(name, custom)
         listed = self.listed(target.api_root).models.get(name)
         if spec is None and listed is None:
             listed = self._look_up(name, target)
         if spec is None and listed is None and target.is_default_host:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",
-                hint=self.close_to(name, target, own) or "%cmd models lists them",
+                hint=self.close_to(name, target, custom) or "%cmd models lists all models",
             )
-        by_user = own[name].fields.get("endpoints", ()) if name in own else ()
-        endpoints = by_user or (listed.endpoints if listed else ())
-        return ResolvedModel(name, _endpoint(name, endpoints, spec), spec)
+        by_user = custom[name].fields.get("endpoints", ()) if name in custom else ()
+        listed_endpoints = listed.endpoints if listed else ()
+        endpoint = endpoint_by_name(name)
+        endpoints = by_user or listed_endpoints or (spec.endpoints if spec else ())
+        if endpoints and endpoint not in endpoints:
+            endpoint = endpoints[0]
+        return ResolvedModel(name, endpoint, spec)
 
     def _look_up(self, name: str, target: Endpoint) -> ListedModel | None:
         if (target.api_root, name) in self._looked_up:
@@ -213,16 +193,16 @@ class Models:
         return listed
 
     def close_to(
-        self, name: str, target: Endpoint, own: Mapping[str, CustomModel] = _NONE
+        self, name: str, target: Endpoint, custom: Mapping[str, CustomModel] = _NO_CUSTOM_MODELS
     ) -> str | None:
-        """Return a hint that names models like `name`; `None` when there are none."""
-        known = known_models(own, self.listed(target.api_root)).keys() - {name}
+        """Return a hint that names similar models; `None` if there are none."""
+        known = known_models(custom, self.listed(target.api_root)).keys() - {name}
         return did_you_mean(name, sorted(known))
 
     def known(self, settings: Settings) -> dict[str, ModelEntry]:
-        """Return every model by id, as far as is known without asking anybody.
+        """Return every model by id, without a request.
 
-        Where the local model answers, it comes first; it plays all the others.
+        If the local model serves all requests, it comes first; it answers for all others.
         """
         if settings.base_url != LOCAL:
             return known_models(settings.models, self.listed(settings.api_root))
@@ -235,24 +215,24 @@ class Models:
         return self._lists[api_root]
 
     def refresh(self, api_root: str) -> ModelList:
-        """Ask the provider for its list.
+        """Fetch the provider's list again.
 
         Raises
         ------
         ConnectError
-            It did not answer, or not with a list.
+            The provider did not answer, or not with a list.
         """
         self._lists[api_root] = fetch_models(self._transport, api_root)
         return self._lists[api_root]
 
 
 def chosen_model(option: str | None, settings: Settings) -> str:
-    """Return the model's id: the option's, else the setting's, with aliases resolved.
+    """Return the id of the chosen model, from the option or the settings, aliases resolved.
 
     Raises
     ------
     ConfigError
-        No model is chosen anywhere.
+        No model is chosen.
     """
     name = option or settings.model
     if name is None and settings.base_url == LOCAL:
@@ -260,20 +240,28 @@ def chosen_model(option: str | None, settings: Settings) -> str:
     if name is None:
         cheap = ", ".join(_cheapest(3))
         raise ConfigError(
-            "no model is chosen", hint=f"%cmd use MODEL, or -m MODEL; cheap ones: {cheap}"
+            "no model is chosen",
+            hint=f"choose one with %cmd use MODEL or -m MODEL; cheap ones: {cheap}",
         )
     return settings.alias.get(name, name)
 
 
 def local_model() -> ModelEntry:
-    """Return the model on this machine as lists show it."""
-    from cc_jupyter.client.local.model import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
-
-    return ModelEntry.on_this_machine(LOCAL, DISPLAY_NAME)
+    """Return the local model, which costs nothing and supports every wire format."""
+    spec = CatalogEntry(
+        LOCAL,
+        DISPLAY_NAME,
+        "on this machine",
+        get_args(ApiPath),
+        LOCAL_CONTEXT_TOKENS,
+        tiers=(Tier(None, Rates(*[Decimal(0)] * 4)),),
+        note="needs no key; %cmd local setup downloads it",
+    )
+    return ModelEntry(spec, is_listed=None, is_own=False)
 
 
 def settings_for(name: str, settings: Settings) -> Settings:
-    """Return the settings under which a model is asked: it may have a base URL of its own."""
+    """Return the settings for a request to a model, which may have its own base URL."""
     if name == LOCAL:
         return dataclasses.replace(settings, base_url=LOCAL)
     own = settings.models.get(name)
@@ -282,16 +270,8 @@ def settings_for(name: str, settings: Settings) -> Settings:
     return dataclasses.replace(settings, base_url=own.base_url, key_env=own.key_env, own_host=True)
 
 
-def _endpoint(name: str, listed: tuple[ApiPath, ...], spec: CatalogEntry | None) -> ApiPath:
-    by_name = endpoint_by_name(name)
-    for endpoints in (listed, spec.endpoints if spec else ()):
-        if endpoints:
-            return by_name if by_name in endpoints else endpoints[0]
-    return by_name
-
-
 def _cheapest(number: int) -> list[str]:
-    """Name the models with the lowest price for an answer, free ones with their caps left out."""
+    """Return the ids of the models with the cheapest answers, without the free ones (capped)."""
     priced = [spec for spec in load_catalog().models.values() if spec.tiers and not spec.is_free]
     priced.sort(key=lambda spec: spec.tiers[0].rates.output)
     return [spec.id for spec in priced[:number]]

@@ -1,4 +1,4 @@
-"""Builds the prompt specification from a cell: its options, values, images and output type."""
+"""Build the prompt specification from a cell: its options, values, images and output type."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from cc_jupyter.prompt.type_parser import parse_type
 from cc_jupyter.prompt.values import to_text
 
 if TYPE_CHECKING:
-    from cc_jupyter.core.messages import Image
     from cc_jupyter.core.shell import RunningCell, Shell
     from cc_jupyter.prompt.options import CellOptions
 
 
 class PromptBuilder:
-    """Reads the user's namespace for one request; nothing is sent.
+    """Builds the prompt of one request from the user's namespace; sends nothing.
 
     Parameters
     ----------
@@ -48,18 +47,19 @@ class PromptBuilder:
         Raises
         ------
         OptionError
-            A name, a value, an image or a type cannot be used, or there is no prompt.
+            A name, a value or an image cannot be used.
         """
         prompt = self._fill(text, raw=options.raw)
         system = self._fill(options.system or "", raw=options.raw)
         if system.images:
             raise OptionError(
-                f"a system prompt holds no image, and {system.images[0].described} is in it",
-                hint="put it into the prompt, or give it with -i",
+                f"a system prompt cannot contain an image: {system.images[0].described}",
+                hint="put it in the prompt, or pass it with -i",
             )
         return PromptSpec(
             prompt=prompt.text,
-            images=self._option_images(options) + prompt.images,
+            images=tuple(load_image(each, self._value, Path.cwd()) for each in options.image)
+            + prompt.images,
             model=options.model,
             system=None if options.system is None else system.text,
             parameters=options.parameters,
@@ -76,7 +76,7 @@ class PromptBuilder:
         )
 
     def _fill(self, text: str, *, raw: bool) -> RenderedPrompt:
-        """Put the values into a text, which then can be sent."""
+        """Fill in the values and check that the text can be sent."""
         rendered = RenderedPrompt(text) if raw else render(text, self._value, to_text)
         check_characters(rendered.text)
         return rendered
@@ -84,9 +84,9 @@ class PromptBuilder:
     def _reusable_values(
         self, values: tuple[tuple[str, str], ...], bound: str | None
     ) -> tuple[tuple[str, str], ...]:
-        """Return the values that can be looked up again: plain ones of the user's own namespace.
+        """Return the values that can be looked up again: plain ones of the user's namespace.
 
-        What the cell itself binds is left out: it would be another one as soon as it ends.
+        The variable that the cell itself binds is left out: it changes when the cell ends.
         """
         return tuple(
             (expression, digest)
@@ -97,21 +97,18 @@ class PromptBuilder:
             and name not in self._local_ns
         )
 
-    def _option_images(self, options: CellOptions) -> tuple[Image, ...]:
-        return tuple(load_image(source, self._value, Path.cwd()) for source in options.image)
-
     def output_type(self, options: CellOptions) -> OutputType | None:
         """Return the type of the answer; `None`: plain text.
 
         Raises
         ------
         OptionError
-            The type is unknown, cannot be written as JSON, or does not go with the format.
+            The type is unknown, has no JSON form, or contradicts the format.
         """
         if options.type is not None:
             if options.format == "code":
                 raise OptionError(
-                    f"`-f code` gives code, not {options.type}", hint="keep one of the two"
+                    f"`-f code` returns code, not {options.type}", hint="keep one of the two"
                 )
             annotation = parse_type(options.type, self._user_ns, self._local_ns)
             return output_type_for(annotation, options.type)

@@ -1,8 +1,8 @@
-"""Describes the kernel's last exception to a model, for `%cmd explain` and `%cmd fix`.
+"""Describe the kernel's last exception to a model, for `%cmd explain` and `%cmd fix`.
 
-The prompt holds the exception, the user's own frames with the lines around them, and the type and
-size of the variables these lines name. It leaves out libraries, the values of long objects and
-secrets. Everything is converted to text on reading; no frame or object stays referenced.
+The prompt contains the exception, the user's own frames with the lines around them, and the type
+and size of the variables used in these lines. It leaves out libraries, the values of long objects
+and secrets. Everything is converted to text at once; no frame or object stays referenced.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import builtins
 import difflib
 import linecache
-import re
 import sys
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, OptionError, StreamError, did_you_mean
+from cc_jupyter.core.fences import fenced
 from cc_jupyter.core.redaction import is_secret, masked, restored, secrets_in
 from cc_jupyter.core.text import describe
 from cc_jupyter.prompt.tracebacks import (
@@ -38,27 +38,16 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.tracebacks import UserFrame
 
 
-__all__ = [
-    "LastError",
-    "corrected_cell",
-    "explain_prompt",
-    "failing_cell",
-    "fix_prompt",
-    "last_exception",
-    "read_error",
-    "unified_diff",
-]
-
 _EXPLAIN = (
     "A cell of a Jupyter notebook failed. Explain briefly and in plain words what went wrong,"
-    " which line is to blame and why, then how to mend it. Show code only where it helps."
+    " which line caused it and why, then how to fix it. Show code only where it helps."
 )
 _FIX = (
-    "A cell of a Jupyter notebook failed. Correct it with as few changes as possible and keep"
-    " everything else as it is, comments and layout included. Answer with the whole corrected"
-    " cell in exactly one fenced code block, with one or two sentences before it on what was"
-    " wrong. If the cause lies outside this cell, say so, and change the cell only as far as that"
-    " helps. Copy `[key]` exactly: it replaces a secret that was removed."
+    "A cell of a Jupyter notebook failed. Correct it with as few changes as possible and leave"
+    " everything else unchanged, including comments and layout. Answer with the whole corrected"
+    " cell in exactly one fenced code block, preceded by one or two sentences on what was wrong."
+    " If the cause is outside this cell, say so, and change the cell only as far as that helps."
+    " Copy `[key]` exactly: it replaces a secret that was removed."
 )
 
 
@@ -68,14 +57,14 @@ def last_exception(holder: object = sys, before: BaseException | None = None) ->
     Parameters
     ----------
     holder
-        What has `last_value`, as `sys` does.
+        The object with the attribute `last_value`, normally `sys`.
     before
-        What was asked about before, to be asked about again if only our own errors came since.
+        The exception asked about before, returned again if only our own errors followed it.
 
     Raises
     ------
     OptionError
-        There is none, or it is one of ours, which says itself what to do.
+        There is none, or it is one of ours, whose own message says what to do.
     """
     found = getattr(holder, "last_value", None) or getattr(holder, "last_exc", None)
     if not isinstance(found, BaseException):
@@ -99,16 +88,16 @@ def failing_cell(error: BaseException, executed: Sequence[str], typed: Sequence[
     Parameters
     ----------
     error
-        What it raised.
+        The exception.
     executed
-        The cells of this kernel as they ran, IPython's `input_hist_parsed`.
+        The cells of this kernel as executed: IPython's `input_hist_parsed`.
     typed
-        The same as typed, its `input_hist_raw`.
+        The same cells as typed: IPython's `input_hist_raw`.
 
     Returns
     -------
     str
-        Empty: what raised was no cell.
+        Empty if the exception did not come from a cell.
     """
     filename = cell_name(error)
     if filename is None:
@@ -121,7 +110,7 @@ def failing_cell(error: BaseException, executed: Sequence[str], typed: Sequence[
 
 
 def _is_own(error: BaseException) -> bool:
-    """Return whether it is ours: our class, or an interrupt of a request."""
+    """Return whether an exception is ours: one of our classes, or an interrupted request."""
     if isinstance(error, CcError):
         return True
     frames = traceback.walk_tb(error.__traceback__)
@@ -131,12 +120,12 @@ def _is_own(error: BaseException) -> bool:
 
 
 def explain_prompt(error: LastError) -> str:
-    """Ask what went wrong and how to mend it."""
+    """Return the prompt that asks what went wrong and how to fix it."""
     return _prompt(_EXPLAIN, error)
 
 
 def fix_prompt(error: LastError) -> str:
-    """Ask for the whole corrected cell in one fenced block.
+    """Return the prompt that asks for the whole corrected cell in one fenced block.
 
     Raises
     ------
@@ -145,13 +134,14 @@ def fix_prompt(error: LastError) -> str:
     """
     if not error.cell.strip():
         raise OptionError(
-            "the last exception did not come from a cell, so there is none to correct",
-            hint="%cmd explain tells what went wrong",
+            "the last exception did not come from a cell, so there is no cell to correct",
+            hint="%cmd explain says what went wrong",
         )
     if len(error.typed) > CELL_LIMIT:
         raise OptionError(
-            f"the cell that failed is longer than the {CELL_LIMIT:,} characters that are corrected",
-            hint="split the cell; %cmd explain tells what went wrong",
+            f"the failed cell has {len(error.typed):,} characters; at most {CELL_LIMIT:,} can be"
+            " corrected",
+            hint="split the cell; %cmd explain says what went wrong",
         )
     return _prompt(_FIX, error)
 
@@ -159,7 +149,7 @@ def fix_prompt(error: LastError) -> str:
 def corrected_cell(blocks: Sequence[str], error: LastError) -> str:
     """Return the corrected cell from an answer's code blocks, with its secrets put back.
 
-    Of several blocks the one most like the old cell is the cell; the others illustrate.
+    Of several blocks, the one most similar to the old cell is chosen; the others are examples.
 
     Raises
     ------
@@ -168,15 +158,15 @@ def corrected_cell(blocks: Sequence[str], error: LastError) -> str:
     """
     if not blocks:
         raise StreamError(
-            "the answer has no code block, so there is no corrected cell to offer",
-            hint="its text says why; run %cmd fix again, or with another model",
+            "the answer has no code block, so there is no corrected cell",
+            hint="read the answer for the reason; run %cmd fix again, or use another model",
         )
     old = error.cell.split("\n")
 
-    def likeness(block: str) -> float:
+    def similarity(block: str) -> float:
         return difflib.SequenceMatcher(None, old, block.split("\n"), autojunk=False).ratio()
 
-    return restored(max(blocks, key=likeness).strip("\n"), error.typed, error.secrets)
+    return restored(max(blocks, key=similarity).strip("\n"), error.typed, error.secrets)
 
 
 def unified_diff(old_cell: str, new_cell: str) -> str:
@@ -189,34 +179,27 @@ def unified_diff(old_cell: str, new_cell: str) -> str:
 def _prompt(task: str, error: LastError) -> str:
     parts = [task]
     if error.cell:
-        parts += ["The cell:", _fenced(error.cell.rstrip("\n"), "python")]
-    parts += ["The exception:", _fenced(error.message, "text")]
+        parts += ["The cell:", fenced(error.cell.rstrip("\n"), "python")]
+    parts += ["The exception:", fenced(error.message, "text")]
     if error.close_names:
-        parts.append(f"Names like it that exist: {error.close_names}.")
+        parts.append(f"Similar names that exist: {error.close_names}.")
     if error.frames:
-        parts.append("Where it happened, outermost first; of the variables only types and sizes:")
+        parts.append("Where it happened, outermost frame first; variables only by type and size:")
     for frame in error.frames:
         lines = [f"{name}: {summary}" for name, summary in frame.variables]
         parts.append(f"{frame.place}:")
-        parts += [_fenced(text, "text") for text in (frame.source, "\n".join(lines)) if text]
+        parts += [fenced(text, "text") for text in (frame.source, "\n".join(lines)) if text]
     if error.cuts:
         parts.append(f"Left out: {'; '.join(error.cuts)}.")
     return "\n\n".join(parts)
 
 
-def _fenced(text: str, language: str) -> str:
-    """Put a text between fences longer than any it holds."""
-    longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
 CONTEXT_LINES = 4
 """Lines of source before and after the one that failed."""
 VARIABLE_LIMIT = 20
-"""The most variables of one frame."""
+"""Maximum number of variables of one frame."""
 CELL_LIMIT = 60_000
-"""The most characters of the cell."""
+"""Maximum number of characters of the cell."""
 _LINE_LIMIT = 300
 
 
@@ -225,37 +208,37 @@ class ErrorFrame:
     """One of the user's own frames."""
 
     place: str
-    """Where it is, in words, with the line."""
+    """The place in words, with the line number."""
     source: str
-    """The lines around, numbered, the failing one marked; empty: not known."""
+    """The surrounding lines, numbered, with the failing one marked; empty: unknown."""
     variables: tuple[tuple[str, str], ...] = ()
-    """Names, and types and sizes in words."""
+    """Each name, with its type and size in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """The description of an exception that is sent, with secrets removed."""
+    """The description of an exception to send, with secrets removed."""
 
     message: str
-    """Class, text and notes of the exception, then one line for each exception behind it."""
+    """Class, text and notes of the exception, then one line for each of its causes."""
     cell: str
-    """The cell that failed, as typed; empty: it was no cell."""
+    """The cell that failed, as typed; empty: it was not a cell."""
     frames: tuple[ErrorFrame, ...] = ()
     """Outermost first."""
     close_names: str | None = None
-    """Names that exist and are like one that does not."""
+    """Existing names that are similar to the unknown one."""
     cuts: tuple[str, ...] = ()
     """What was left out, for a notice to the user."""
     typed: str = field(default="", repr=False)
-    """The cell as it is, secrets and all; it is never sent."""
+    """The cell including its secrets; it is never sent."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """The texts that were taken out by their letters."""
+    """The strings that were removed literally."""
 
 
 def read_error(
     error: BaseException, cell: str, namespace: Mapping[str, object], secrets: Sequence[str] = ()
 ) -> LastError:
-    """Describe an exception; nothing is run but the `repr` of short plain values.
+    """Describe an exception; the only user code run is the `repr` of short plain values.
 
     Parameters
     ----------
@@ -266,7 +249,7 @@ def read_error(
     namespace
         The user's variables.
     secrets
-        Texts to be taken out by their letters, such as the key.
+        Strings to remove literally, such as the key.
     """
     frames = user_frames(error.__traceback__)
     scopes = [namespace, *(each.frame.f_locals for each in frames)]
@@ -292,7 +275,7 @@ def read_error(
 
 
 def cell_name(error: BaseException) -> str | None:
-    """Return the name under which the outermost cell of a traceback was compiled."""
+    """Return the file name under which the outermost cell of a traceback was compiled."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if is_cell(frame.f_code.co_filename):
             return frame.f_code.co_filename
@@ -303,17 +286,18 @@ def cell_name(error: BaseException) -> str | None:
 
 def _message(error: BaseException) -> list[str]:
     where = _raised_in(error)
-    inside = [] if where is None else [f"(raised inside {where})"]
-    return [message_text(error), *inside, *cause_lines(error)]
+    library = [] if where is None else [f"(raised inside {where})"]
+    return [message_text(error), *library, *cause_lines(error)]
 
 
 def _raised_in(error: BaseException) -> str | None:
-    """Name the library's function that raised; `None`: it was the user's own line."""
-    every = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    frames = user_frames(error.__traceback__)
-    if not every or isinstance(error, SyntaxError) or (frames and frames[-1].frame is every[-1]):
+    """Return the library function that raised; `None`: it was the user's own line."""
+    all_frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if not all_frames or isinstance(error, SyntaxError):
         return None
-    last = every[-1]
+    frames, last = user_frames(error.__traceback__), all_frames[-1]
+    if frames and frames[-1].frame is last:
+        return None
     return f"{last.f_globals.get('__name__', '?')}.{last.f_code.co_qualname}"
 
 
@@ -327,7 +311,7 @@ def _close_names(error: BaseException, namespace: Mapping[str, object]) -> str |
 
 
 class _Reader:
-    """Turns frames into text, secrets taken out."""
+    """Converts frames to text, with secrets removed."""
 
     def __init__(
         self,
@@ -346,18 +330,19 @@ class _Reader:
         place = frame.place
         if is_cell(frame.filename):
             place = f"{'the failing' if failing else 'an earlier'} {place}"
-        every = self._every_line(frame.filename, failing=failing)
-        context = _around(every, frame.line, 1 if failing else CONTEXT_LINES)
-        return ErrorFrame(place, self._numbered(context, frame.line), self._variables(frame, every))
+        source = self._source_lines(frame.filename, failing=failing)
+        context = _context(source, frame.line, 1 if failing else CONTEXT_LINES)
+        variables = self._variables(frame, source)
+        return ErrorFrame(place, self._numbered(context, frame.line), variables)
 
     def unparsed(self, error: SyntaxError) -> list[ErrorFrame]:
-        """Return the place where Python stopped reading, which no frame of the traceback holds."""
+        """Return the place where Python stopped parsing, which is not a frame of the traceback."""
         filename, line = error.filename or "", error.lineno
         if line is None or not is_user_file(filename):
             return []
         failing = self._is_failing_cell(filename, "<module>")
         place = "the failing cell" if failing else short_path(filename)
-        context = _around(self._every_line(filename, failing=failing), line, CONTEXT_LINES)
+        context = _context(self._source_lines(filename, failing=failing), line, CONTEXT_LINES)
         return [ErrorFrame(f"{place}, line {line}", self._numbered(context, line))]
 
     def _is_failing_cell(self, filename: str, function: str) -> bool:
@@ -368,7 +353,7 @@ class _Reader:
         defined = f"def {function.rpartition('.')[2]}"
         return function.startswith("<") or defined in self._cell
 
-    def _every_line(self, filename: str, *, failing: bool) -> list[str]:
+    def _source_lines(self, filename: str, *, failing: bool) -> list[str]:
         if failing and is_timed(filename):
             return self._cell.split("\n")
         linecache.checkcache(filename)
@@ -382,34 +367,32 @@ class _Reader:
             for number, text in lines.items()
         )
 
-    def _variables(self, frame: UserFrame, every: list[str]) -> tuple[tuple[str, str], ...]:
-        local, everywhere = frame.frame.f_locals, frame.frame.f_globals
-        lines = _around(every, frame.line, CONTEXT_LINES)
-        inside = frame.function != "<module>"
-        if inside:  # the neighbours of a function are not its business
+    def _variables(self, frame: UserFrame, source: list[str]) -> tuple[tuple[str, str], ...]:
+        local_ns, global_ns = frame.frame.f_locals, frame.frame.f_globals
+        lines = _context(source, frame.line, CONTEXT_LINES)
+        in_function = frame.function != "<module>"
+        if in_function:  # leave out lines that do not belong to the function
             code = frame.frame.f_code
             own = {line for _, _, line in code.co_lines()} - {code.co_firstlineno} | {frame.line}
             lines = {number: text for number, text in lines.items() if number in own}
-        found = dict(used_variables(lines, frame.line, (local, everywhere, self._namespace)))
-        if inside:
+        found = dict(used_variables(lines, frame.line, (local_ns, global_ns, self._namespace)))
+        if in_function:
             found |= {
                 name: value
-                for name, value in local.items()
+                for name, value in local_ns.items()
                 if name not in found and is_of_user(name, value)
             }
         summaries = [(name, self._summary(name, value)) for name, value in found.items()]
-        more = (
-            [("…", f"{len(summaries) - VARIABLE_LIMIT} more")]
-            if len(summaries) > VARIABLE_LIMIT
-            else []
-        )
-        return (*summaries[:VARIABLE_LIMIT], *more)
+        if len(summaries) > VARIABLE_LIMIT:
+            summaries[VARIABLE_LIMIT:] = [("…", f"{len(summaries) - VARIABLE_LIMIT} more")]
+        return tuple(summaries)
 
     def _summary(self, name: str, value: object) -> str:
         hidden = is_secret(name.rpartition(".")[2], value)
         return masked(summarize(value, hidden=hidden), self._secrets)
 
 
-def _around(every: list[str], line: int, context: int) -> dict[int, str]:
-    first, last = max(1, line - context), min(len(every), line + context)
-    return {number: every[number - 1] for number in range(first, last + 1)}
+def _context(source: list[str], line: int, margin: int) -> dict[int, str]:
+    """Return the lines around a line, by number."""
+    first, last = max(1, line - margin), min(len(source), line + margin)
+    return {number: source[number - 1] for number in range(first, last + 1)}

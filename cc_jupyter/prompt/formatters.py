@@ -1,8 +1,8 @@
-"""Formats containers, arrays and data frames as text for a prompt.
+"""Format containers, arrays and data frames as text for a prompt.
 
-Dicts, lists, tuples, sets and dataclasses: what fits goes on one line, otherwise each item has its
+Dicts, lists, tuples, sets and dataclasses go on one line if they fit, otherwise each item has its
 own line. Strings are never broken, which rules out the standard library's `pprint`. The character
-budget also bounds the work: of ten million items only those shown are read.
+budget also limits the work: of ten million items only those shown are read.
 
 Arrays show their shape, type and values as numpy prints them; data frames and series of pandas and
 polars become Markdown tables. Libraries are recognized by class name, so none is imported here.
@@ -30,41 +30,41 @@ _WIDTH = 100
 _INDENT = 2
 _DEPTH_LIMIT = 20
 _SHORT_ITEM = 20
-"""Items up to this length share lines when the whole does not fit on one."""
+"""Items up to this length share a line if the container does not fit on one."""
 
 _Items: TypeAlias = "Iterator[tuple[str, object]]"
 
 
 def structure_text(value: object, limit: int) -> tuple[str, list[str]] | None:
-    """Write a container in about `limit` characters; name what is cut.
+    """Format a container in about `limit` characters, and list what is cut.
 
-    `None`: it is no container, or it has a text of its own.
+    `None`: it is not a container, or its class defines its own text.
     """
-    if _opened(value) is None:
+    if _brackets(value) is None:
         return None
-    writer = _Writer(limit - limit // 20)  # margins and marks need the rest
+    writer = _Writer(limit - limit // 20)  # the rest is for indentation and "… more" marks
     return writer.write(value, 0), writer.cuts()
 
 
 class _Writer:
-    """Writes one value; every character written comes off the budget."""
+    """Formats one value within a budget of characters."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit
         self._open: set[int] = set()
-        self._items = [0, 0]  # those shown, and all, of the containers that were cut
+        self._items = [0, 0]  # shown and total items of the containers that were cut
         self._characters = [0, 0]
 
     def cuts(self) -> list[str]:
-        """Name what was left out."""
-        found = ((self._items, "items"), (self._characters, "characters"))
-        return [f"{shown:,} of {every:,} {what}" for (shown, every), what in found if every]
+        """Return what was left out."""
+        counts = ((self._items, "items"), (self._characters, "characters"))
+        return [f"{shown:,} of {total:,} {noun}" for (shown, total), noun in counts if total]
 
     def write(self, value: object, depth: int) -> str:
-        opened = _opened(value)
-        if opened is None:
+        brackets = _brackets(value)
+        if brackets is None:
             return self._leaf(value)
-        opening, closing = opened
+        opening, closing = brackets
         if id(value) in self._open:
             return f"{opening}...{closing}"
         self._open.add(id(value))
@@ -72,7 +72,7 @@ class _Writer:
         self._open.remove(id(value))
         if type(value) is tuple and len(pieces) == 1:
             closing = ",)"
-        return _laid_out(opening, pieces, closing, depth)
+        return _layout(opening, pieces, closing, depth)
 
     def _pieces(self, value: object, depth: int) -> list[str]:
         length, items = _items(value)
@@ -83,7 +83,7 @@ class _Writer:
                     break
                 self._left -= len(label) + 2
                 pieces.append(label + self.write(item, depth + 1))
-                if len(pieces[-1]) > _SHORT_ITEM:  # it will have a line of its own
+                if len(pieces[-1]) > _SHORT_ITEM:  # goes on a separate line
                     self._left -= _INDENT * (depth + 1)
         if len(pieces) < length:
             self._items[0] += len(pieces)
@@ -94,7 +94,7 @@ class _Writer:
     def _leaf(self, value: object) -> str:
         room = max(self._left, _SHORT_ITEM)
         if isinstance(value, str | bytes) and len(value) > room:
-            text = repr(value[:room])  # of a long text only what is shown is escaped
+            text = repr(value[:room])  # of a long text, only the part shown is escaped
             length = len(value)
         else:
             text = repr(value)
@@ -107,18 +107,18 @@ class _Writer:
         return f"{text[: room + 2]}… {length - room:,} more characters"
 
 
-def _laid_out(opening: str, pieces: list[str], closing: str, depth: int) -> str:
+def _layout(opening: str, pieces: list[str], closing: str, depth: int) -> str:
     one_line = f"{opening}{', '.join(pieces)}{closing}"
     margin = " " * (_INDENT * (depth + 1))
     if not pieces or ("\n" not in one_line and len(one_line) + len(margin) <= _WIDTH):
         return one_line
     if all(len(piece) <= _SHORT_ITEM for piece in pieces[:-1]):
-        pieces = _filled(pieces, _WIDTH - len(margin))
+        pieces = _wrap(pieces, _WIDTH - len(margin))
     body = f",\n{margin}".join(pieces)
     return f"{opening}\n{margin}{body}\n{margin[_INDENT:]}{closing}"
 
 
-def _filled(pieces: list[str], width: int) -> list[str]:
+def _wrap(pieces: list[str], width: int) -> list[str]:
     lines: list[str] = []
     for piece in pieces:
         if lines and len(lines[-1]) + len(piece) + 2 <= width:
@@ -128,7 +128,7 @@ def _filled(pieces: list[str], width: int) -> list[str]:
     return lines
 
 
-def _opened(value: object) -> tuple[str, str] | None:
+def _brackets(value: object) -> tuple[str, str] | None:
     """Return the brackets around the items; `None`: the value is not expanded."""
     kind = type(value)
     if kind.__str__ is not object.__str__:
@@ -147,7 +147,7 @@ def _opened(value: object) -> tuple[str, str] | None:
 
 
 def _items(value: object) -> tuple[int, _Items]:
-    """Return the number of items, and each item with its prefix."""
+    """Return the number of items, and each item with its label."""
     if isinstance(value, dict):
         return len(value), ((f"{_key(key)}: ", item) for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset | deque):
@@ -164,19 +164,19 @@ def _key(key: object) -> str:
 
 
 def _is_plain_dataclass(kind: type) -> bool:
-    """Return whether its text is the one `dataclass` wrote, so that ours says the same."""
+    """Return whether `dataclass` generated the class's `repr`, so that ours says the same."""
     if not dataclasses.is_dataclass(kind):
         return False
-    written = getattr(kind.__repr__, "__wrapped__", None)
-    return getattr(getattr(written, "__code__", None), "co_filename", "") == "<string>"
+    generated = getattr(kind.__repr__, "__wrapped__", None)
+    return getattr(getattr(generated, "__code__", None), "co_filename", "") == "<string>"
 
 
 VALUE_LIMIT = 1_000
-"""The most values of an array; of a larger one the first and last along each axis are sent."""
+"""Maximum number of values of an array; of a larger one, both ends of each axis are sent."""
 
 
 def is_array(value: object) -> bool:
-    """Return whether it is a numpy array, or of a subclass, without importing numpy."""
+    """Return whether a value is a numpy array or of a subclass, without importing numpy."""
     return any(
         kind.__name__ == "ndarray" and top_level_module(kind) == "numpy"
         for kind in type(value).__mro__
@@ -184,7 +184,7 @@ def is_array(value: object) -> bool:
 
 
 def array_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
-    """Write an array, rounded as numpy prints it; `None`: it is none."""
+    """Format an array, rounded as numpy prints it; `None`: it is not an array."""
     if not is_array(value):
         return None
     array = cast("Any", value)
@@ -200,7 +200,7 @@ def array_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
 
 
 ROW_LIMIT = 100
-"""The first rows of a data frame: one run, which cannot be misread; `df.tail()` is at hand."""
+"""Only first rows are sent: a gap could be misread, and users can send `df.tail()`."""
 COLUMN_LIMIT = 50
 
 Row: TypeAlias = "tuple[object, ...]"
@@ -210,9 +210,9 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def table_text(value: object, limit: int) -> tuple[str, list[str]] | None:
-    """Write the shape and as many whole rows as fit, the first in any case; name what is cut.
+    """Format the shape and as many whole rows as fit, at least one, and list what is cut.
 
-    `None`: it is no data frame and no series.
+    `None`: it is neither a data frame nor a series.
     """
     table = _table(value)
     if table is None:
@@ -239,7 +239,7 @@ def table_text(value: object, limit: int) -> tuple[str, list[str]] | None:
 
 
 def frame_kind(value: object) -> tuple[str, str] | None:
-    """Return library and kind, `("pandas", "Series")`; `None` for anything else."""
+    """Return library and class, such as `("pandas", "Series")`; `None` for other values."""
     for kind in type(value).__mro__:
         library = top_level_module(kind)
         if library in {"pandas", "polars"} and kind.__name__ in {"DataFrame", "Series"}:
@@ -256,7 +256,7 @@ def shape_text(row_count: int, column_count: int) -> str:
 class _Table:
     header: list[str]
     rows: Iterable[Row]
-    """At most `ROW_LIMIT` of `COLUMN_LIMIT` cells, those of the index not counted."""
+    """At most `ROW_LIMIT` rows of `COLUMN_LIMIT` cells, without those of the index."""
     row_count: int
     column_count: int
 
@@ -280,8 +280,9 @@ def _table(value: object) -> _Table | None:
     if known is None:
         return None
     library, kind = known
-    found = cast("Any", value)
-    frame = found.to_frame() if kind == "Series" else found
+    frame = cast("Any", value)
+    if kind == "Series":
+        frame = frame.to_frame()
     if library == "polars":
         shown = frame[:ROW_LIMIT, :COLUMN_LIMIT]
         return _Table(list(shown.columns), shown.rows(), *frame.shape)
@@ -300,7 +301,7 @@ def _pandas_table(shown: _PandasFrame, shape: tuple[int, int]) -> _Table:
 
 
 def _is_default(index: _PandasIndex) -> bool:
-    """Return whether the index only counts the rows from 0, which says nothing."""
+    """Return whether the index only numbers the rows from 0, which adds no information."""
     if type(index).__name__ != "RangeIndex" or index.name is not None:
         return False
     counting = cast("range", index)

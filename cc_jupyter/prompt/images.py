@@ -1,4 +1,4 @@
-"""Turns URLs, files and values of expressions into images to send.
+"""Convert URLs, files and values of expressions to images that can be sent.
 
 matplotlib, Pillow and numpy are recognized by class name; none is imported unless a conversion
 needs it. The media type comes from the bytes, never from a file's suffix. A URL is passed on and
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
-"""What every model with image input takes. Source: provider-api.md, section 12."""
+"""Formats that every model with image input accepts. Source: provider-api.md, section 12."""
 LOSSLESS_LIMIT_BYTES = 3_900_000
-"""A Pillow image or array whose PNG would be larger is written as JPEG, which any wire takes."""
+"""A Pillow image or array whose PNG is larger becomes a JPEG, which every wire format accepts."""
 
-_Written = TypeVar("_Written")
+_Result = TypeVar("_Result")
 
 _CONVERTED = {"BMP", "TIFF", "ICO", "AVIF"}
-"""What Pillow reads and models do not take."""
+"""Formats that Pillow reads and models do not accept."""
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
 _OTHER_MODES = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
 _JPEG_QUALITY = 90
@@ -41,7 +41,7 @@ _SAVE_AS_PNG = "save it as PNG or JPEG first"
 
 
 def media_type_of(data: bytes) -> str | None:
-    """Return the media type of an image by its first bytes; `None`: no model takes it."""
+    """Return the media type of an image by its first bytes; `None`: no model accepts it."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if data.startswith(b"\xff\xd8\xff"):
@@ -54,20 +54,20 @@ def media_type_of(data: bytes) -> str | None:
 
 
 def sendable(data: bytes, name: str) -> bytes:
-    """Return the image as it can be sent: as it is, else converted to PNG by Pillow.
+    """Return an image in a format that can be sent, converted to PNG by Pillow if necessary.
 
     Raises
     ------
     OptionError
-        It is no image, or of a kind that cannot be sent.
+        The data is not an image, or not of a format that can be sent.
     ConfigError
-        Pillow is needed and missing.
+        Pillow is needed and not installed.
     """
     if media_type_of(data) is not None:
         return data
     kind = _other_kind(data)
     if kind in _CONVERTED:
-        pillow = _pillow(name, f"is a {kind} image, which models do not take")
+        pillow = _pillow(name, f"is a {kind} image, which models do not accept")
         try:
             with pillow.open(io.BytesIO(data), formats=[kind]) as image:
                 return _encoded(image)
@@ -83,27 +83,29 @@ def sendable(data: bytes, name: str) -> bytes:
 def shown_picture(value: object, name: str) -> bytes | None:
     """Return the image of a figure, of its axes, of a Pillow image or of an image's bytes.
 
-    `None`: it is none of these. Numbers and pieces of text are never taken for pictures here.
+    `None`: the value is none of these. Numbers and text are never treated as images here.
 
     Raises
     ------
     CcError
-        It is one and cannot be written.
+        The value is an image but cannot be converted.
     """
     if isinstance(value, bytes | bytearray):
         return bytes(value) if media_type_of(bytes(value[:16])) else None
     if (figure := _figure_of(value)) is not None:
-        return _guarded(_figure_png, figure, name)
-    if _is_pillow(value):
-        return _guarded(_encoded, value, name)
+        return _convert(_figure_png, figure, name)
+    if any(
+        top_level_module(kind) == "PIL" and kind.__name__ == "Image" for kind in type(value).__mro__
+    ):
+        return _convert(_encoded, value, name)
     return None
 
 
 def any_picture(value: object, name: str) -> bytes | None:
-    """Return the image of anything that can be meant as one; `None`: it cannot.
+    """Return the image of any value that can be meant as one; `None`: it cannot.
 
-    Beside what `shown_picture` takes: any bytes, arrays of pixels or of axes, and objects that
-    give a notebook a PNG or JPEG.
+    In addition to what `shown_picture` accepts: any bytes, arrays of pixels or of axes, and objects
+    that a notebook shows as PNG or JPEG.
     """
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
@@ -116,7 +118,7 @@ def any_picture(value: object, name: str) -> bytes | None:
         if pixels.dtype == object and pixels.size and _figure_of(pixels.flat[0]) is not None:
             return shown_picture(pixels.flat[0], name)
         return _array_image(pixels, name)
-    return _guarded(_own_picture, value, name)
+    return _convert(_notebook_image, value, name)
 
 
 def _figure_of(value: object) -> object | None:
@@ -127,8 +129,8 @@ def _figure_of(value: object) -> object | None:
         return None
     figure: object | None = value
     while figure is not None and not hasattr(figure, "savefig"):
-        above = getattr(figure, "figure", None)
-        figure = None if above is figure else above
+        parent = getattr(figure, "figure", None)
+        figure = None if parent is figure else parent
     return figure
 
 
@@ -138,15 +140,9 @@ def _figure_png(figure: object) -> bytes:
     return buffer.getvalue()
 
 
-def _is_pillow(value: object) -> bool:
-    return any(
-        top_level_module(kind) == "PIL" and kind.__name__ == "Image" for kind in type(value).__mro__
-    )
-
-
 def _encoded(value: object) -> bytes:
-    """Write a Pillow image upright as PNG; a large one without transparency as JPEG."""
-    from PIL import ImageOps  # noqa: PLC0415  the value is of Pillow
+    """Encode a Pillow image upright as PNG; a large one without transparency as JPEG."""
+    from PIL import ImageOps  # noqa: PLC0415  the value is a Pillow image
 
     image = cast("Any", value)
     if image.getexif():
@@ -162,12 +158,12 @@ def _encoded(value: object) -> bytes:
     return buffer.getvalue()
 
 
-def _own_picture(value: object) -> bytes | None:
-    """Ask an object for the picture it shows in a notebook."""
-    for method in ("_repr_png_", "_repr_jpeg_"):
-        give = None if isinstance(value, type) else getattr(value, method, None)
-        given = give() if callable(give) else None
-        data = given[0] if isinstance(given, tuple) else given  # metadata may come with it
+def _notebook_image(value: object) -> bytes | None:
+    """Return the image that an object shows in a notebook."""
+    for name in ("_repr_png_", "_repr_jpeg_"):
+        method = None if isinstance(value, type) else getattr(value, name, None)
+        result = method() if callable(method) else None
+        data = result[0] if isinstance(result, tuple) else result  # metadata may come with it
         if isinstance(data, str):
             return base64.b64decode(data)
         if isinstance(data, bytes):
@@ -175,50 +171,50 @@ def _own_picture(value: object) -> bytes | None:
     return None
 
 
-def _guarded(write: Callable[[object], _Written], value: object, name: str) -> _Written:
+def _convert(encode: Callable[[object], _Result], value: object, name: str) -> _Result:
     """Convert an object of another library; its failures become our errors."""
     try:
-        return write(value)
+        return encode(value)
     except Exception as error:
         raise OptionError(
-            f"{name}, a {type(value).__name__}, cannot be written as an image: {describe(error)}",
-            hint="nothing was sent; show it in a cell of its own to see why",
+            f"{name}, a {type(value).__name__}, cannot be converted to an image: {describe(error)}",
+            hint="nothing was sent; show it in a separate cell to see why",
         ) from error
 
 
 def _array_image(pixels: Any, name: str) -> bytes:  # noqa: ANN401  numpy is not imported here
-    """Write height x width values, or x 3 or 4 channels; whole numbers 0..255 or floats 0..1."""
+    """Encode height x width values, or x 3 or 4 channels; integers 0..255 or floats 0..1."""
     shape: tuple[int, ...] = pixels.shape
-    shaped = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))  # noqa: PLR2004
-    if not shaped or not pixels.size:
+    is_image_shape = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))  # noqa: PLR2004
+    if not is_image_shape or not pixels.size:
         raise OptionError(
-            f"{name} is an array of shape {shape}, which is no image",
-            hint="an image is (height, width), or with 3 or 4 channels last:"
+            f"{name} is an array of shape {shape}, which is not an image",
+            hint="an image has the shape (height, width), or 3 or 4 channels last:"
             " np.moveaxis(a, 0, -1) moves them there",
         )
     if shape[-1] == 1 and len(shape) == 3:  # noqa: PLR2004
         pixels = pixels[..., 0]
-    pillow = _pillow(name, "is an array, which must become an image first")
+    pillow = _pillow(name, "is an array, which must be converted to an image")
     return _encoded(pillow.fromarray(_as_bytes(pixels, name)))
 
 
 def _as_bytes(pixels: Any, name: str) -> Any:  # noqa: ANN401
-    """Return the same pixels as whole numbers of one byte each."""
+    """Return the pixels as integers of one byte each."""
     kind = pixels.dtype.kind
     if kind == "b":
         return pixels.astype("uint8") * 255
     if kind not in "uif":
         raise OptionError(
-            f"{name} is an array of {pixels.dtype}, which is no image",
-            hint="an image is of uint8, or of floats from 0 to 1",
+            f"{name} is an array of {pixels.dtype}, which is not an image",
+            hint="an image has values of uint8, or floats from 0 to 1",
         )
-    most = 1 if kind == "f" else 255
+    limit = 1 if kind == "f" else 255
     low, high = pixels.min(), pixels.max()
-    if not (low >= 0 and high <= most):  # so that NaN fails too
+    if not (low >= 0 and high <= limit):  # NaN fails too
         raise OptionError(
-            f"the values of {name} go from {low} to {high}; those of an image of"
-            f" {pixels.dtype} go from 0 to {most}",
-            hint="scale it: (a - a.min()) / (a.max() - a.min())",
+            f"the values of {name} range from {low} to {high}; an image of {pixels.dtype} has"
+            f" values from 0 to {limit}",
+            hint="scale them: (a - a.min()) / (a.max() - a.min())",
         )
     return (pixels * 255).round().astype("uint8") if kind == "f" else pixels.astype("uint8")
 
@@ -247,12 +243,12 @@ _MAGIC = {
 }
 
 
-def _pillow(name: str, why: str) -> Any:  # noqa: ANN401  Pillow's module, if it is there
+def _pillow(name: str, why: str) -> Any:  # noqa: ANN401  Pillow's module, if installed
     try:
-        from PIL import Image  # noqa: PLC0415  only for what must be converted
+        from PIL import Image  # noqa: PLC0415  only needed for conversions
     except ImportError as error:
         raise ConfigError(
-            f"{name} {why}; that needs Pillow, which is not installed",
+            f"{name} {why}; this needs Pillow, which is not installed",
             hint=f"pip install pillow, or {_SAVE_AS_PNG}",
         ) from error
     module: ModuleType = Image
@@ -260,12 +256,12 @@ def _pillow(name: str, why: str) -> Any:  # noqa: ANN401  Pillow's module, if it
 
 
 def quoted(name: str) -> str:
-    """Return the name of a picture as messages quote it."""
+    """Return the name of an image as messages quote it."""
     return f"`{excerpt(name)}`"
 
 
-_FILE_BYTES = 200 * 1024 * 1024
-"""The largest file that is read at all: a photograph in TIFF may shrink to what can be sent."""
+_MAX_FILE_BYTES = 200 * 1024 * 1024
+"""Larger files are not read. The limit is high because a TIFF photograph shrinks a lot as PNG."""
 
 _SCHEME = re.compile(r"(?i)([a-z][a-z0-9+.-]*)://")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg", ".pdf")
@@ -273,23 +269,23 @@ _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
 def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> Image:
-    """Return the image that an https URL, else an existing file, else an expression names.
+    """Return the image at an https URL, in an existing file, or in the value of an expression.
 
     Parameters
     ----------
     source
-        As `-i` was given it, quotes removed.
+        The value of `-i`, without quotes.
     evaluate
-        Gives the value of an expression; called only for what is neither URL nor file.
+        Returns the value of an expression; called only if `source` is neither URL nor file.
     folder
-        What a relative path is relative to.
+        The folder that relative paths start at.
 
     Raises
     ------
     OptionError
-        There is no such image, it is none, or it cannot be sent.
+        There is no such image, it is not an image, or it cannot be sent.
     ConfigError
-        It must be converted and Pillow is missing.
+        It must be converted and Pillow is not installed.
     """
     if (image := _located(source, folder)) is not None:
         return image
@@ -301,14 +297,14 @@ def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> 
 
 
 def to_image(value: object, name: str, folder: Path) -> Image:
-    """Return the image that a value holds, shows or locates; a text is never evaluated.
+    """Return the image that a value contains, shows or locates; a string is never evaluated.
 
     Raises
     ------
     OptionError
-        It is no image, or cannot be sent.
+        It is not an image, or cannot be sent.
     ConfigError
-        It must be converted and Pillow is missing.
+        It must be converted and Pillow is not installed.
     """
     if isinstance(value, str | PurePath):
         located = _located(str(value), folder)
@@ -324,15 +320,15 @@ def to_image(value: object, name: str, folder: Path) -> Image:
     if data is None:
         raise OptionError(
             f"{quoted(name)} is a {type(value).__name__}, not an image",
-            hint="a figure, a Pillow image, an array of pixels, bytes, a file or an https URL",
+            hint="use a figure, a Pillow image, an array of pixels, bytes, a file or an https URL",
         )
     return _image(data, name)
 
 
 def image_in(value: object, name: str) -> Image | None:
-    """Return the image of a value that shows as one, as `{{ }}` needs it; `None`: it is text.
+    """Return the image of a value in `{{ }}` that is shown as one; `None`: the value is text.
 
-    Figures and their axes, Pillow images, IPython's `Image`, and bytes that are an image.
+    These are figures and their axes, Pillow images, IPython's `Image`, and bytes of an image.
     """
     if (image := _displayed(value, name, Path())) is not None:
         return image
@@ -346,14 +342,14 @@ def image_file(path: Path, name: str | None = None) -> Image:
     Raises
     ------
     OptionError
-        It cannot be read, is none, or cannot be sent.
+        The file cannot be read, is not an image, or cannot be sent.
     ConfigError
-        It must be converted and Pillow is missing.
+        It must be converted and Pillow is not installed.
     """
     try:
         size_bytes = path.stat().st_size
-        if size_bytes > _FILE_BYTES:
-            raise too_large(f"the file {quoted(path.name)}", size_bytes, _FILE_BYTES)
+        if size_bytes > _MAX_FILE_BYTES:
+            raise too_large(f"the file {quoted(path.name)}", size_bytes, _MAX_FILE_BYTES)
         data = path.read_bytes()
     except OSError as error:
         raise OptionError(
@@ -369,13 +365,13 @@ def _image(data: bytes, name: str) -> Image:
 
 
 def _located(source: str, folder: Path) -> Image | None:
-    """Return the image at a URL or in an existing file; `None`: the text is neither."""
+    """Return the image at a URL or in an existing file; `None`: the source is neither."""
     if (scheme := _SCHEME.match(source)) is not None:
         return _linked(source, scheme[1])
     try:
         path = folder / Path(source).expanduser()
         found = path.is_file()
-    except (OSError, ValueError, RuntimeError):  # too long or odd for a path, or no home
+    except (OSError, ValueError, RuntimeError):  # not a valid path, or no home folder
         return None
     return image_file(path) if found else None
 
@@ -388,24 +384,24 @@ def _linked(url: str, scheme: str) -> Image:
         host = None
     if scheme.lower() != "https" or not host or re.search(r"[\s\x00-\x1f]", url):
         raise OptionError(
-            f"the image {quoted(url)} cannot be sent: only whole https URLs can",
-            hint="the provider fetches it, we do not; save it and give its path",
+            f"the image {quoted(url)} cannot be sent: only complete https URLs can",
+            hint="the URL is fetched by the provider; save the image and pass its path instead",
         )
     # the query after `?` may contain a signature
     return Image("", None, url, excerpt(f"{host}{parts.path}"))
 
 
 def _displayed(value: object, name: str, folder: Path) -> Image | None:
-    """Return the image of IPython's own `Image`, which holds bytes or a URL."""
+    """Return the image of IPython's own `Image`, which contains bytes or a URL."""
     kind = type(value)
     if kind.__name__ != "Image" or top_level_module(kind) != "IPython":
         return None
-    held = cast("Any", value)
-    if isinstance(held.data, bytes):
-        return _image(held.data, name)
-    located = _located(str(held.url or held.filename or ""), folder)
+    displayed = cast("Any", value)
+    if isinstance(displayed.data, bytes):
+        return _image(displayed.data, name)
+    located = _located(str(displayed.url or displayed.filename or ""), folder)
     if located is None:
-        raise OptionError(f"{quoted(name)} holds no image", hint="Image(data=...) holds bytes")
+        raise OptionError(f"{quoted(name)} contains no image", hint="use Image(data=...) for bytes")
     return located
 
 
@@ -413,18 +409,18 @@ def _not_found(source: str, folder: Path, error: OptionError) -> OptionError:
     path = Path(source)
     if source.lower().endswith(_SUFFIXES) or source.startswith(_PATH_STARTS):
         if (folder / path).is_dir():
-            return OptionError(f"{quoted(source)} is a folder", hint="name an image in it")
-        near = (folder / path).parent
-        files = [each.name for each in near.iterdir()] if near.is_dir() else []
+            return OptionError(f"{quoted(source)} is a folder", hint="name an image file in it")
+        parent = (folder / path).parent
+        files = [each.name for each in parent.iterdir()] if parent.is_dir() else []
         hint = did_you_mean(path.name, [name for name in files if name.endswith(_SUFFIXES)])
         return OptionError(
             f"there is no file {quoted(source)}", hint=hint or f"relative paths start at {folder}"
         )
     why = describe(error.__cause__) if error.__cause__ is not None else str(error)
-    close = (error.hint or "").partition("?")[0]
+    suggestion, mark, _ = (error.hint or "").partition("?")
+    if not suggestion.startswith("did you mean"):
+        suggestion, mark = "-i takes an https URL, a path, or an expression for an image", ""
     return OptionError(
-        f"{quoted(source)} is no file, and as an expression it fails: {why}",
-        hint=f"{close}?"
-        if close.startswith("did you mean")
-        else "-i takes an https URL, a path, or an expression that gives an image",
+        f"{quoted(source)} is not a file, and as an expression it fails: {why}",
+        hint=suggestion + mark,
     )

@@ -1,9 +1,9 @@
-"""Makes a JSON schema one that strict decoding takes on both wires.
+"""Convert a JSON schema to one that strict decoding accepts in both wire formats.
 
-Both want every object closed and know few keywords; what they do not know goes into the
-description, where the model reads it, and is checked afterwards anyway. OpenAI also wants every
-property required, so one that may be left out becomes one that may be null, and `drop_unset` takes
-these nulls out of the answer: then the default applies, as if the member were missing.
+Both require every object to be closed and support few keywords. Other keywords go into the
+description, where the model reads them; the answer is checked against them in any case. OpenAI also
+requires every property, so an optional property becomes one that can be null, and `drop_unset`
+removes these nulls from the answer: then the default applies, as if the property were missing.
 
 Sources: OpenAI guide "Structured outputs", section "Supported schemas"; Claude platform page
 "Structured outputs", section "JSON Schema limitations" (read 2026-11-22).
@@ -30,13 +30,13 @@ _NOTED = (
     "examples",
 )
 _NULL = {"type": "null"}
-_MOST_COPIES = 100  # of definitions put in place of the references to them
-_LONGEST_DEFAULT = 80
+_MAX_COPIES = 100  # of definitions that replace references to them
+_MAX_DEFAULT_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedSchema:
-    """A schema ready to be sent."""
+    """A schema ready to send."""
 
     schema: dict[str, Any]
     strict: bool
@@ -48,12 +48,12 @@ class ClosedSchema:
 def close(schema: Mapping[str, Any]) -> ClosedSchema:
     """Close a schema whose root is an object.
 
-    References are replaced by what they name, since some upstreams do not know them; only in a
-    recursive schema, or one that would grow too large, they stay.
+    References are replaced by their definitions, since some upstream providers do not support them.
+    They stay only in a recursive schema, or in one that would grow too large.
     """
     defs = schema.get("$defs", {})
     copies = _copies(schema, defs)
-    closing = _Closing(defs, inline=copies <= _MOST_COPIES)
+    closing = _Closing(defs, inline=copies <= _MAX_COPIES)
     closed = closing.node(_resolved(schema, defs))
     if not closing.inline:
         closed["$defs"] = {name: closing.node(each) for name, each in defs.items()}
@@ -66,16 +66,16 @@ def is_object(schema: Mapping[str, Any]) -> bool:
 
 
 def wrap(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what a schema describes into the one member, `value`, of an object."""
+    """Return the schema of an object whose only property, `value`, has the given schema."""
     inner = {name: rule for name, rule in schema.items() if name != "$defs"}
     outer = {"type": "object", "properties": {"value": inner}, "required": ["value"]}
     return outer | ({"$defs": schema["$defs"]} if "$defs" in schema else {})
 
 
 def drop_unset(value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON
-    """Leave out each null that only says that a member is not given.
+    """Remove each null that only means that a property was left out.
 
-    `schema` is the one before it was closed: a null that it knows is a value and stays.
+    `schema` is the original one, before it was closed: a null that it allows is a value and stays.
     """
     return _without_unset(value, schema, schema.get("$defs", {}))
 
@@ -107,7 +107,7 @@ def _without_unset(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any
 
 
 class _Closing:
-    """Closes the parts of one schema, and notes whether all could be."""
+    """Closes the parts of one schema, and records whether all of them could be closed."""
 
     def __init__(self, defs: Mapping[str, Any], *, inline: bool) -> None:
         self._defs = defs
@@ -140,7 +140,7 @@ class _Closing:
         return _described(closed, notes)
 
     def _close_array(self, schema: Mapping[str, Any], closed: dict[str, Any]) -> list[str]:
-        """Close the items; a tuple's become any of its kinds, and their order a note."""
+        """Close the items; those of a tuple may have any of its types, and a note has the order."""
         prefix = schema.get("prefixItems", ())
         if not prefix:
             closed["items"] = self.node(schema.get("items", {}))
@@ -167,7 +167,7 @@ class _Closing:
         closed["additionalProperties"] = self.node(others) if isinstance(others, dict) else others
 
     def _optional(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Close an optional property: null means that it is left out."""
+        """Close an optional property: null means that it was left out."""
         closed = self.node(schema)
         default = _default(_resolved(schema, self._defs))
         if _takes_null(schema, self._defs):
@@ -178,8 +178,8 @@ class _Closing:
         nullable: dict[str, Any] = {"anyOf": [*branches, _NULL]}
         if description is not None:
             nullable["description"] = description
-        takes = "null if it is not known" if default is None else f"null for the default, {default}"
-        return _described(nullable, [takes])
+        note = "null if it is not known" if default is None else f"null for the default, {default}"
+        return _described(nullable, [note])
 
 
 def _described(closed: dict[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _default(schema: Mapping[str, Any]) -> str | None:
     if "default" not in schema:
         return None
     default = json.dumps(schema["default"], ensure_ascii=False)
-    return default if len(default) <= _LONGEST_DEFAULT else None
+    return default if len(default) <= _MAX_DEFAULT_CHARS else None
 
 
 def _branches(schema: Mapping[str, Any]) -> list[Any]:
@@ -214,7 +214,7 @@ def _takes_null(schema: Any, defs: Mapping[str, Any]) -> bool:  # noqa: ANN401  
 
 
 def _resolved(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401  any JSON
-    """Replace a reference by its target; keywords next to the reference win."""
+    """Replace a reference by its target; keywords next to the reference take precedence."""
     if not isinstance(schema, dict):
         return {}
     rest = {name: rule for name, rule in schema.items() if name not in ("$ref", "allOf", "$defs")}
@@ -226,12 +226,12 @@ def _resolved(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:  # noqa: 
 
 
 def _copies(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> float:
-    """Count the definitions to be put in if no reference stays; infinite if one is in itself."""
+    """Count the copies of definitions if no reference stays; infinite if one contains itself."""
     known: dict[str, float] = {}
 
     def weight(name: str) -> float:
         if name not in known:
-            known[name] = math.inf  # as long as it is being weighed
+            known[name] = math.inf  # if it is reached again before it is counted
             known[name] = 1 + sum(map(weight, _references(defs.get(name))))
         return known[name]
 

@@ -3,7 +3,7 @@ r"""Defines and parses the option line of `%%cmd` and `%cmd ask`.
 One table, `OPTIONS`, is shared by parsing, help, completion and the README. A quote opens at the
 start of a word, right after `=` or inside brackets, so `don't` is a word. A backslash is an
 ordinary character (`"C:\"` is complete), except inside brackets, where it escapes a quote as in
-Python code. Filling in `{{ }}` is the job of `template`.
+Python code. `template` fills in `{{ }}`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Word:
 
     text: str
     start: int
-    """Its place in the line: `line[start:end] == text`."""
+    """Its position in the line: `line[start:end] == text`."""
     end: int
 
     @property
     def value(self) -> str:
-        """The word without the quotes that enclose all of it."""
+        """The word without enclosing quotes."""
         return unquoted(self.text)
 
 
@@ -54,14 +54,14 @@ def next_word(line: str, position: int, *, arrow: bool = True) -> Word | None:
     line
         The option line.
     position
-        Where to start; in the middle of blanks or at the start of a word.
+        Where to start: among blanks or at the start of a word.
     arrow
-        Whether `->` outside quotes is a word of its own, even inside `a->b`.
+        Whether `->` outside quotes is a separate word, even inside `a->b`.
 
     Raises
     ------
     OptionError
-        A quote or bracket of this word is not closed.
+        A quote or bracket in this word is not closed.
     """
     start = skip_blanks(line, position)
     if start == len(line):
@@ -73,38 +73,33 @@ def next_word(line: str, position: int, *, arrow: bool = True) -> Word | None:
 
 
 def skip_blanks(line: str, position: int) -> int:
-    """Return the place of the first letter at or after `position` that is no white space."""
+    """Return the position of the first character at or after `position` that is not a blank."""
     while position < len(line) and line[position].isspace():
         position += 1
     return position
 
 
 def unquoted(text: str) -> str:
-    """Remove the quotes that enclose all of `text`; `"a"b`, `df["a"]` and `don't` stay."""
-    if is_quoted(text):
-        return text[1:-1]
-    return text
+    """Return `text` without enclosing quotes; `"a"b`, `df["a"]` and `don't` are unchanged."""
+    return text[1:-1] if is_quoted(text) else text
 
 
 def is_quoted(text: str) -> bool:
-    """Return whether the quote that opens `text` closes at its very end."""
+    """Return whether `text` starts with a quote that closes at its end."""
     return len(text) > 1 and text[0] in _QUOTES and text.find(text[0], 1) == len(text) - 1
 
 
 def shown(text: str) -> str:
-    """Return a word as messages quote it: short, on one line, without anything like a key."""
+    """Return a word as messages quote it: short, on one line, with keys redacted."""
     return f"`{excerpt(redact(text))}`"
-
-
-def read_any_text(_option: str, text: str) -> str:
-    """Return the text, which may be empty."""
-    return text
 
 
 def read_text(option: str, text: str) -> str:
     """Return the text, which must not be empty."""
     if not text:
-        raise OptionError(f"the value of `{option}` is empty", hint="name one, or drop the option")
+        raise OptionError(
+            f"the value of `{option}` is empty", hint="add a value, or remove the option"
+        )
     return text
 
 
@@ -140,27 +135,23 @@ def read_count(option: str, text: str) -> int:
     )
 
 
-def choice_reader(choices: tuple[str, ...]) -> Callable[[str, str], str]:
-    """Return a reader of exactly these words."""
-
-    def read_choice(option: str, text: str) -> str:
-        if text in choices:
-            return text
-        raise OptionError(
-            f"`{option}` cannot be {shown(text)}", hint=f"one of {', '.join(choices)}"
-        )
-
-    return read_choice
+def read_format(option: str, text: str) -> str:
+    """Return one of the formats of `-f`."""
+    if text in _FORMATS:
+        return text
+    raise OptionError(
+        f"`{option}` cannot be {shown(text)}", hint=f"use one of {', '.join(_FORMATS)}"
+    )
 
 
 def read_variable(option: str, text: str) -> str:
-    """Return the name of an environment variable; an error does not repeat what may be a key."""
+    """Return the name of an environment variable; the error does not repeat a possible key."""
     looks_like_a_key = redact(text) != text and not text.isupper()
     if re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not looks_like_a_key:
         return text
     raise OptionError(
-        f"what `{option}` was given is not the name of an environment variable",
-        hint=f"name the variable that holds the key, never the key itself: {option} MY_KEY",
+        f"the value of `{option}` is not the name of an environment variable",
+        hint=f"name the variable that contains the key, never the key itself: {option} MY_KEY",
     )
 
 
@@ -193,31 +184,32 @@ def _refuse(text: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """One option: what parsing, help, README and completion know about it."""
+    """One option, as parsing, help, README and completion use it."""
 
     names: tuple[str, ...]
-    """As typed, the long one last."""
+    """The names as typed, the long one last."""
     help: str
     metavar: str | None = None
     """The placeholder for the value in the help; `None` for a flag."""
     read: Callable[[str, str], object] = read_text
-    """Gives the value from the option as typed and the text; raises `OptionError`."""
+    """Returns the value for the option's name as typed and the text; raises `OptionError`."""
     repeatable: bool = False
     choices: tuple[str, ...] = ()
 
     @property
     def field(self) -> str:
-        """Where the value goes, in `CellOptions` or its `Parameters`."""
+        """The field of `CellOptions`, or of its `Parameters`, for the value."""
         return self.names[-1].removeprefix("--").replace("-", "_")
 
     @property
     def usage(self) -> str:
-        """The names and the value, as the help shows them."""
+        """The names and the placeholder, as the help shows them."""
         names = ", ".join(self.names)
         return names if self.metavar is None else f"{names} {self.metavar}"
 
 
 def _word_end(line: str, start: int, *, arrow: bool) -> int:
+    """Return the end of the word that starts at `start`."""
     brackets: list[int] = []
     at = start
     while at < len(line) and not (arrow and line.startswith(ARROW, at)):
@@ -237,7 +229,7 @@ def _word_end(line: str, start: int, *, arrow: bool) -> int:
 
 
 def _closing_quote(line: str, opening: int, *, code: bool) -> int:
-    """Return the place of the quote that closes the one at `opening`."""
+    """Return the position of the quote that closes the one at `opening`."""
     at = opening + 1
     while at < len(line):
         if line[at] == line[opening]:
@@ -249,7 +241,7 @@ def _closing_quote(line: str, opening: int, *, code: bool) -> int:
 def _unclosed(what: str, rest: str) -> OptionError:
     return OptionError(
         f"the {what} {rest[0]} in {shown(rest)} is not closed",
-        hint=f'close it; a {what} that is meant as a letter goes into quotes: -s "it\'s (so)"',
+        hint=f'close it; to use a {what} as plain text, quote the value: -s "it\'s (so)"',
     )
 
 
@@ -260,12 +252,12 @@ def _parse_binding(text: str) -> tuple[str, str | None]:
         raise OptionError("`->` needs the name of a variable", hint="for example -> answer")
     if not name.isidentifier() or iskeyword(name):
         raise OptionError(
-            f"{shown(name)} behind `->` is not the name of a variable",
-            hint="one name, such as -> answer; options go before the `->`",
+            f"{shown(name)} after `->` is not the name of a variable",
+            hint="use one name, such as -> answer; options go before the `->`",
         )
     if colon and not kind:
         raise OptionError(f"`-> {name}:` needs a type", hint=f"for example -> {name}: int")
-    # as Python reads names; what the type is, `typed_expression` reads in the user's namespace
+    # normalized as Python normalizes names; `type_parser` evaluates the type
     return unicodedata.normalize("NFKC", name), kind if colon else None
 
 
@@ -274,12 +266,12 @@ Format: TypeAlias = Literal["md", "text", "code", "json"]
 
 @dataclass(frozen=True, slots=True)
 class CellOptions:
-    """What the option line says; `None` and `False` are not given."""
+    """The values of an option line; `None` and `False`: not given."""
 
     model: str | None = None
     """An id or an alias."""
     system: str | None = None
-    """The system prompt, `{{ }}` not yet filled; empty: remove the thread's."""
+    """The system prompt, with `{{ }}` not yet filled in; empty: remove the thread's."""
     parameters: Parameters = field(default_factory=Parameters)
     thread: str | None = None
     new: bool = False
@@ -289,11 +281,11 @@ class CellOptions:
     dry_run: bool = False
     quiet: bool = False
     key_env: str | None = None
-    """The environment variable that holds the key."""
+    """The environment variable that contains the key."""
     zdr: bool = False
     help: bool = False
     name: str | None = None
-    """The variable that `-> NAME` binds."""
+    """The variable of `-> NAME`."""
     type: str | None = None
     """The TYPE of `-> NAME: TYPE`, as written."""
     image: tuple[str, ...] = ()
@@ -301,9 +293,9 @@ class CellOptions:
 
 
 _NOT_A_FIELD = {
-    "model": "-m names the model",
+    "model": "-m sets the model",
     "system": "-s sets the system prompt",
-    "messages": "the prompt and --thread say what is sent",
+    "messages": "the prompt and --thread decide what is sent",
     "stream": "answers are always streamed",
     "temperature": "--temperature sets it",
     "top_p": "--top-p sets it",
@@ -315,11 +307,12 @@ _NOT_A_FIELD = {
     **UNSHOWN_FIELDS,
 }
 _FORMATS = ("md", "text", "code", "json")
-_FORMAT = "text: no Markdown; code: its code blocks into a new cell; json: an object"
-_IMAGE = "an image: https URL, file, or expression; repeatable"
-_SYSTEM = "system prompt of the thread from this turn on; '' removes it; {{ }} works in it"
-_TOP_P = "choose among this share of the likeliest words, 0 to 1"
-_KEY_ENV = "the environment variable that holds the key"
+_FORMAT = "text: without Markdown; code: put its code blocks in a new cell; json: an object"
+_IMAGE = "send an image: https URL, file, or expression; repeatable"
+_SYSTEM = "set the thread's system prompt from this turn on; '' removes it; {{ }} is filled in"
+_TEMPERATURE = "randomness of the answer, 0 to 2"
+_TOP_P = "sample only from the most likely tokens up to this share, 0 to 1"
+_KEY_ENV = "read the key from this environment variable"
 
 
 def _read_model(option: str, text: str) -> str:
@@ -337,35 +330,37 @@ def _read_param(option: str, text: str) -> tuple[str, Any]:
 
 
 OPTIONS: tuple[OptionSpec, ...] = (
-    OptionSpec(("-m", "--model"), "one model, by its id or alias", "ID", _read_model),
-    OptionSpec(("-s", "--system"), _SYSTEM, "TEXT", read_any_text),
-    OptionSpec(
-        ("-t", "--temperature"), "how freely to choose words, 0 to 2", "X", number_reader(2)
-    ),
+    OptionSpec(("-m", "--model"), "use this model, by id or alias", "ID", _read_model),
+    OptionSpec(("-s", "--system"), _SYSTEM, "TEXT", lambda _, text: text),
+    OptionSpec(("-t", "--temperature"), _TEMPERATURE, "X", number_reader(2)),
     OptionSpec(("--top-p",), _TOP_P, "X", number_reader(1)),
-    OptionSpec(("--max-tokens",), "the most tokens the answer may have", "N", read_count),
+    OptionSpec(("--max-tokens",), "limit the tokens of the answer", "N", read_count),
     OptionSpec(("--stop",), "end the answer before this text; repeatable", "S", repeatable=True),
-    OptionSpec(("--effort",), "how hard to think, in the model's own words", "LEVEL"),
+    OptionSpec(("--effort",), "reasoning effort, in the model's own words", "LEVEL"),
     OptionSpec(
-        ("--param",), "any other field; repeatable", "KEY=JSON", _read_param, repeatable=True
+        ("--param",),
+        "set any other field of the request; repeatable",
+        "KEY=JSON",
+        _read_param,
+        repeatable=True,
     ),
-    OptionSpec(("--thread",), "the conversation to continue", "NAME"),
+    OptionSpec(("--thread",), "continue this conversation", "NAME"),
     OptionSpec(("--new",), "start the conversation over"),
-    OptionSpec(("--once",), "send without history and leave none"),
+    OptionSpec(("--once",), "send without the conversation and do not add to it"),
     OptionSpec(
         ("-f", "--format"),
         _FORMAT,
         "|".join(_FORMATS),
-        choice_reader(_FORMATS),
+        read_format,
         choices=_FORMATS,
     ),
     OptionSpec(("-i", "--image"), _IMAGE, "X", repeatable=True),
     OptionSpec(("--raw",), "send the prompt exactly as typed; {{ }} is not filled in"),
-    OptionSpec(("--dry-run",), "show what would be sent; send nothing"),
-    OptionSpec(("--quiet",), "show nothing but errors"),
+    OptionSpec(("--dry-run",), "show what would be sent, without sending it"),
+    OptionSpec(("--quiet",), "show only errors"),
     OptionSpec(("--key-env",), _KEY_ENV, "NAME", read_variable),
     OptionSpec(("--zdr",), "ask for zero data retention"),
-    OptionSpec(("-h", "--help"), "show this help; send nothing"),
+    OptionSpec(("-h", "--help"), "show this help, without sending anything"),
 )
 """All options, in the order of the help."""
 
@@ -376,15 +371,15 @@ _OPTION_LIKE = re.compile(r"--?[^\W\d_]")
 def option_help() -> str:
     """Return the text that `-h` shows."""
     rows = [(spec.usage, spec.help) for spec in OPTIONS]
-    rows.append(("-> NAME", "bind the text of the answer to a variable"))
-    rows.append(("-> NAME: TYPE", "ask for a value of that type, check it, bind it"))
+    rows.append(("-> NAME", "store the text of the answer in a variable"))
+    rows.append(("-> NAME: TYPE", "ask for a value of that type, check it and store it"))
     width = max(len(usage) for usage, _ in rows)
     return "\n".join(
         [
             "%%cmd [options] [-> NAME[: TYPE]]",
-            "the prompt, in which {{ expression }} becomes its value",
+            "the prompt; {{ expression }} is replaced by its value",
             "",
-            "%cmd ask [options] [--] the prompt, up to the end of the line",
+            "%cmd ask [options] [--] the prompt, to the end of the line",
             "",
             *(f"  {usage:{width}}  {meaning}" for usage, meaning in rows),
         ]
@@ -406,7 +401,7 @@ def parse_cell_line(line: str) -> CellOptions:
     Raises
     ------
     OptionError
-        The line is wrong; the message names the word.
+        The line is invalid; the message names the word.
     """
     given: dict[str, Any] = {}
     position = 0
@@ -422,7 +417,7 @@ def parse_cell_line(line: str) -> CellOptions:
 def parse_ask_line(line: str) -> tuple[CellOptions, str]:
     """Parse the text after `%cmd ask`: the options, then the prompt exactly as typed.
 
-    The prompt begins with the first word that is no option, or one blank after `--`, and runs to
+    The prompt starts at the first word that is not an option, or one blank after `--`, and goes to
     the end of the line; `->`, quotes and braces are part of it.
     """
     given: dict[str, Any] = {}
@@ -436,14 +431,14 @@ def parse_ask_line(line: str) -> tuple[CellOptions, str]:
 
 
 def _take(line: str, word: Word, given: dict[str, Any], *, arrow: bool) -> int:
-    """Put one option with its value into `given`; give the place behind it."""
+    """Add one option with its value to `given`, and return the position after it."""
     name, equals, text = word.text.partition("=")
     spec = _BY_NAME.get(name)
     if spec is None:
         raise _unknown(word, arrow=arrow)
     if spec.metavar is None:
         if equals:
-            raise OptionError(f"`{name}` takes no value, not even {shown(text)}", hint=spec.help)
+            raise OptionError(f"`{name}` takes no value, but has {shown(text)}", hint=spec.help)
         _add(given, spec, value=True)
         return word.end
     value = None if equals else next_word(line, word.end, arrow=arrow)
@@ -478,15 +473,13 @@ def _build(given: dict[str, Any], name: str | None = None, kind: str | None = No
         extra[key] = value
     for repeated in ("stop", "image"):
         given[repeated] = tuple(given.get(repeated, ()))
-    steering = {
-        each.name: given.pop(each.name) for each in fields(Parameters) if each.name in given
-    }
-    parameters = Parameters(**steering, extra=extra)
+    names = [each.name for each in fields(Parameters) if each.name in given]
+    parameters = Parameters(**{name: given.pop(name) for name in names}, extra=extra)
     options = CellOptions(**given, parameters=parameters, name=name, type=kind)
     if options.once and (options.new or options.thread is not None):
         other = "--new" if options.new else f"--thread {options.thread}"
         raise OptionError(
-            f"`--once` sends without a thread, so {shown(other)} has nothing to act on",
+            f"`--once` uses no thread, so it cannot be combined with {shown(other)}",
             hint="keep one of them",
         )
     return options
@@ -495,7 +488,7 @@ def _build(given: dict[str, Any], name: str | None = None, kind: str | None = No
 def _two_models(first: str, second: str) -> OptionError:
     return OptionError(
         f"two models are given, {shown(first)} and {shown(second)}",
-        hint="one model per cell; a grid cell that asks several comes later",
+        hint="use one model per cell; asking several at once is not supported yet",
     )
 
 
@@ -506,7 +499,7 @@ def _unknown(word: Word, *, arrow: bool) -> OptionError:
     if hint is None and short is not None and short.metavar is not None:
         hint = f"put a blank between {name[:2]} and its value."
     if not arrow:
-        hint = f"{hint or ''} A prompt that starts with a dash goes behind `--`".strip()
+        hint = f"{hint or ''} Put a prompt that starts with a dash after `--`".strip()
     hint = hint or "%%cmd -h lists the options"
     return OptionError(f"{shown(name)} is not an option", hint=hint)
 
@@ -514,6 +507,6 @@ def _unknown(word: Word, *, arrow: bool) -> OptionError:
 def _stray(word: Word) -> OptionError:
     return OptionError(
         f"{shown(word.text)} is not an option",
-        hint="the prompt goes below the %%cmd line (`%cmd ask …` takes it on the line),"
-        " a value with blanks into quotes",
+        hint="write the prompt below the %%cmd line (`%cmd ask …` takes it on the same line), and"
+        " put a value with blanks in quotes",
     )

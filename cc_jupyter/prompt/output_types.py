@@ -1,13 +1,13 @@
-"""Asks for typed answers, `-> x: TYPE` and `-f json`, and turns an answer into a value.
+"""Ask for typed answers, `-> x: TYPE` and `-f json`, and convert an answer to a value.
 
 Finding the JSON is lenient: it may be alone, in a code fence or surrounded by text. Nothing is
-repaired: truncated or broken JSON is rejected, and a part is never taken for the whole.
+repaired: truncated or broken JSON is rejected, and a part never counts as the whole.
 
-Checking is strict, so that a type can be relied on: `"yes"` is not a bool and `"3"` is not an int.
-Only conversions that JSON makes necessary are allowed: it has no dates, no tuples and one kind of
-number. pydantic does the checking; it is an optional extra, imported when the first type is used.
+Validation is strict, so that a type can be relied on: `"yes"` is not a bool and `"3"` is not an
+int. Only conversions that JSON makes necessary are allowed: it has no dates, no tuples and one kind
+of number. pydantic validates; it is an optional extra, imported when the first type is used.
 
-An answer that does not fit is sent back once with the error; the session does the sending.
+An answer that does not fit is sent back once with the error; the session sends it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
+from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.messages import Message, ResponseFormat
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe, excerpt
 from cc_jupyter.prompt.json_schema import close, drop_unset, is_object, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pydantic import TypeAdapter, ValidationError
 
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
 
 _DECODER = json.JSONDecoder(strict=False)  # models write line breaks into strings
-_TICKS = 3
-# an object begins anywhere, an array only a line: `[1]` in a sentence is a footnote; what cannot
-# go on as JSON is text about braces
+# an object starts anywhere, an array only at the start of a line, since `[1]` in a sentence is a
+# footnote; the lookahead rules out text about braces
 _START = re.compile(
     r'\{(?=\s*["}])|^[ \t]*\[(?=\s*(?:["\[{\]\d-]|true\b|false\b|null\b))', re.MULTILINE
 )
@@ -45,29 +45,30 @@ _START = re.compile(
 def find_json(answer: str) -> list[Any]:
     """Return the JSON values of an answer: all of it, else those in fences, else those in the text.
 
-    In running text only objects and arrays count.
+    In the text only objects and arrays count.
     """
     text = answer.strip().removeprefix("\ufeff")
     found = _decoded(text)
-    if not found and "```" in text:
-        found = [value for body in dict.fromkeys(_fenced(text)) for value in _decoded(body)]
-    return found or _inside(text)
+    if not found:
+        fenced = dict.fromkeys(block.code for block in fenced_blocks(text) if block.is_closed)
+        found = [value for code in fenced for value in _decoded(code.strip())]
+    return found or _embedded(text)
 
 
-def complaint(answer: str) -> str:
-    """Say why an answer in which nothing was found is no JSON."""
-    begin = re.search(r"[{\[]", answer)
-    if begin is None:
-        return "there is no JSON in it"
+def _json_problem(answer: str) -> str:
+    """Return why no JSON was found in an answer."""
+    start = re.search(r"[{\[]", answer)
+    if start is None:
+        return "it contains no JSON"
     try:
-        _DECODER.raw_decode(answer, begin.start())
+        _DECODER.raw_decode(answer, start.start())
     except json.JSONDecodeError as error:
         if error.pos >= len(answer.rstrip()) or error.msg.startswith("Unterminated"):
-            return "the JSON breaks off"
+            return "the JSON is cut off"
         return f"not JSON: {error.msg} at character {error.pos + 1:,}"
     except (ValueError, RecursionError):
-        return "the JSON cannot be read"
-    return "the JSON cannot be told from the text around it"
+        return "the JSON cannot be parsed"
+    return "the JSON cannot be separated from the text around it"
 
 
 def _decoded(text: str) -> list[Any]:
@@ -77,68 +78,53 @@ def _decoded(text: str) -> list[Any]:
         return []
 
 
-def _fenced(text: str) -> Iterator[str]:
-    """Return the contents of the closed code fences; by lines, so that no text is read twice."""
-    fence, body = 0, list[str]()
-    for line in text.split("\n"):
-        bare = line.strip()
-        ticks = len(bare) - len(bare.lstrip("`"))
-        if fence and ticks >= fence and ticks == len(bare):
-            yield "\n".join(body).strip()
-            fence = 0
-        elif fence:
-            body.append(line)
-        elif ticks >= _TICKS:
-            fence, body = ticks, []
-
-
-def _inside(text: str) -> list[Any]:
+def _embedded(text: str) -> list[Any]:
     found: dict[str, Any] = {}
     position = 0
     while start := _START.search(text, position):
-        place = start.end() - 1
+        begin = start.end() - 1
         try:
-            value, position = _DECODER.raw_decode(text, place)
+            value, position = _DECODER.raw_decode(text, begin)
         except (ValueError, RecursionError):
-            return []  # broken or cut: what is whole inside it is only a part
-        found[text[place:position]] = value
+            return []  # broken or cut: a complete value inside it is only a part
+        found[text[begin:position]] = value
     return list(found.values())
 
 
-MOST_DETAILS = 5
-_KINDS = (
-    "int, float, str, bool, list[…], dict[str, …], Literal[…], Optional[…], dates, dataclasses,"
-    " TypedDict, Enum and pydantic models can be asked for"
+MAX_DETAILS = 5
+_SUPPORTED_TYPES = (
+    "use int, float, str, bool, list[…], dict[str, …], Literal[…], Optional[…], dates, dataclasses,"
+    " TypedDict, Enum or pydantic models"
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _PROBLEM_CHARS = 160
 
 
-class ValidationProblem(Exception):  # noqa: N818  not yet an error: the model is asked once more
-    """An answer that is not of the type; `str(problem)` is one line."""
+class ValidationProblem(Exception):  # noqa: N818  not an error yet: the model is asked once more
+    """An answer that does not match the type; `str(problem)` is one line."""
 
     def __init__(self, *details: str) -> None:
-        shown = "; ".join(details[:MOST_DETAILS])
-        more = len(details) - MOST_DETAILS
+        shown = "; ".join(details[:MAX_DETAILS])
+        more = len(details) - MAX_DETAILS
         super().__init__(f"{shown}; {more} more" if more > 0 else shown)
         self.details = details
-        """One line for each thing that is wrong, with its place."""
+        """One line for each problem, with its place in the answer."""
 
 
-class Reader:
-    """Checks parsed JSON against one type."""
+class Validator:
+    """Validates parsed JSON against one type."""
 
     def __init__(
-        self, adapter: TypeAdapter[Any], schema: dict[str, Any], misfit: type[ValidationError]
+        self, adapter: TypeAdapter[Any], schema: dict[str, Any], error: type[ValidationError]
     ) -> None:
         self._adapter = adapter
-        self._misfit = misfit
+        self._error = error
         self.schema = schema
         self.wrapped = not is_object(schema)
 
     def read(self, value: Any) -> object:  # noqa: ANN401  any JSON
-        """Return the value; a wrapped type may come bare."""
-        if not (self.wrapped and is_wrapped(value)):
+        """Return the value; a wrapped type may come without its wrapping."""
+        if not (self.wrapped and _is_wrapped(value)):
             return self._fit(value)
         try:
             return self._fit(value["value"])
@@ -160,25 +146,25 @@ class Reader:
     def _check(self, text: str) -> object:
         try:
             return self._adapter.validate_json(text, strict=True)
-        except self._misfit as misfit:
-            errors: list[Any] = misfit.errors(include_url=False, include_context=False)
+        except self._error as error:
+            errors: list[Any] = error.errors(include_url=False, include_context=False)
         if all(map(_is_forgivable, errors)):
             try:
                 return self._adapter.validate_json(text)
-            except self._misfit as misfit:
-                errors = misfit.errors(include_url=False, include_context=False)
+            except self._error as error:
+                errors = error.errors(include_url=False, include_context=False)
         raise ValidationProblem(*map(_detail, errors))
 
 
-def reader_for(annotation: Any, label: str) -> Reader:  # noqa: ANN401  types have no common type
-    """Return the reader of a type; `label` names it in messages.
+def validator_for(annotation: Any, label: str) -> Validator:  # noqa: ANN401  any type
+    """Return the validator of a type; `label` names it in messages.
 
     Raises
     ------
     ConfigError
         pydantic is not installed.
     OptionError
-        No JSON can hold such a value.
+        JSON cannot represent the type.
     """
     try:
         from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  an extra
@@ -188,68 +174,68 @@ def reader_for(annotation: Any, label: str) -> Reader:  # noqa: ANN401  types ha
             hint="pip install 'cc-jupyter[typed]', then restart the kernel",
         ) from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a default that is no JSON is not sent, that is all
+        warnings.simplefilter("ignore")  # about a default without a JSON form, which is not sent
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-            return Reader(adapter, adapter.json_schema(), ValidationError)
+            return Validator(adapter, adapter.json_schema(), ValidationError)
         except Exception as error:
             raise OptionError(
-                f"no JSON can hold `{label}`: {_reason(error)}", hint=_KINDS
+                f"JSON cannot represent `{label}`: {_reason(error)}", hint=_SUPPORTED_TYPES
             ) from error
 
 
 def _reason(error: Exception) -> str:
-    """Say which part of a type pydantic does not know, or what else it says."""
+    """Return which part of a type pydantic does not support, or its message."""
     found = re.search(r"pydantic-core schema for (.+?)\. Set ", str(error), re.DOTALL)
     if found is not None:
-        return f"nothing is known of {excerpt(found[1])}"
+        return f"{excerpt(found[1])} is not supported"
     return describe(error).partition(" For further information")[0]
 
 
 def _is_forgivable(error: dict[str, Any]) -> bool:
-    """Tell what only strictness refuses: `3.0` as an int, a day as a time or the other way."""
-    given = error["input"]
-    if error["type"] in ("int_type", "string_type"):  # both, where the type is `int | str`
-        return isinstance(given, float) and given.is_integer()
+    """Return whether only strictness refuses a value: `3.0` as an int, a date as a datetime."""
+    value = error["input"]
+    if error["type"] in ("int_type", "string_type"):  # both, if the type is `int | str`
+        return isinstance(value, float) and value.is_integer()
     if error["type"] in ("date_parsing", "datetime_parsing"):
-        return isinstance(given, str) and _DATE.match(given) is not None
+        return isinstance(value, str) and _DATE.match(value) is not None
     return False
 
 
 def _detail(error: dict[str, Any]) -> str:
-    """Say in one line what is wrong, and where."""
+    """Return in one line what is wrong, and where."""
     place = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in error["loc"])
-    said = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
-    given = error["input"]
-    plain = not isinstance(given, (dict, list))
+    message = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
+    value = error["input"]
+    plain = not isinstance(value, (dict, list))
     if error["type"] != "missing" and (plain or error["type"].endswith("_type")):
-        shown = json.dumps(given, ensure_ascii=False, default=str) if plain else kind_of(given)
-        said = f"{said}, not {excerpt(redact(shown))}"
-    said = excerpt(said, _PROBLEM_CHARS)
-    return f"{excerpt(place.removeprefix('.'))}: {said}" if place else said
+        shown = json.dumps(value, ensure_ascii=False, default=str) if plain else _json_type(value)
+        message = f"{message}, not {excerpt(redact(shown))}"
+    message = excerpt(message, _PROBLEM_CHARS)
+    return f"{excerpt(place.removeprefix('.'))}: {message}" if place else message
 
 
-def kind_of(value: object) -> str:
-    """Name the kind of a JSON value."""
+def _json_type(value: object) -> str:
+    """Return the type of a JSON value, with its article."""
     match value:
         case dict():
             return "an object"
         case list():
             return "a list"
         case str():
-            return "a text"
+            return "a string"
         case bool() | None:
             return json.dumps(value)
         case _:
             return "a number"
 
 
-def is_wrapped(value: object) -> bool:
-    """Return whether a value comes in the member `value` of an object, as it was asked for."""
+def _is_wrapped(value: object) -> bool:
+    """Return whether a value is the only property, `value`, of an object, as requested."""
     return isinstance(value, dict) and value.keys() == {"value"}
 
 
-_LONGEST_NAME = 64
+_MAX_NAME_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,27 +243,12 @@ class OutputType:
     """The type and schema that an answer must match."""
 
     label: str
-    """The type, as messages name it."""
+    """The name of the type in messages."""
     form: ResponseFormat
     read: Callable[[Any], object]
-    """Gives the value of parsed JSON, or raises `ValidationProblem`."""
+    """Returns the value of parsed JSON, or raises `ValidationProblem`."""
     wrapped: bool = False
-    """Whether the member `value` of an object is requested; a bare value is accepted too."""
-
-    @property
-    def name(self) -> str:
-        """What the schema is called on the wire."""
-        return self.form.name
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The JSON schema sent with the request; its root is an object."""
-        return dict(self.form.schema)
-
-    @property
-    def instruction(self) -> str:
-        """Ask in words, for servers that take no schema."""
-        return self.form.instruction
+    """Whether the request is for an object with the property `value`; the bare value also fits."""
 
     def validate(self, answer: str) -> object:
         """Return the value of an answer.
@@ -285,7 +256,7 @@ class OutputType:
         Raises
         ------
         ValidationProblem
-            It holds no JSON, none that fits, or several that do.
+            The answer contains no JSON, none that fits, or several values that do.
         """
         if not answer.strip():
             raise ValidationProblem("the answer is empty")
@@ -294,54 +265,54 @@ class OutputType:
         for found in find_json(answer):
             try:
                 fitting.append(self.read(found))
-            except ValidationProblem as misfit:
-                problem = problem or misfit
+            except ValidationProblem as error:
+                problem = problem or error
         if len(fitting) > 1:
-            raise ValidationProblem(f"{len(fitting)} values that fit stand in it, not one")
+            raise ValidationProblem(f"it contains {len(fitting)} values that fit, not one")
         if fitting:
             return fitting[0]
         bare = answer.strip()
-        if self.wrapped and bare[0] not in '{["`':  # a word or a date without its quotes
+        if self.wrapped and bare[0] not in '{["`':  # a word or a date without quotes
             try:
                 return self.read(bare)
-            except ValidationProblem as misfit:
-                problem = problem or misfit
-        raise problem or ValidationProblem(complaint(answer))
+            except ValidationProblem as error:
+                problem = problem or error
+        raise problem or ValidationProblem(_json_problem(answer))
 
     def repair_prompt(self, problem: ValidationProblem) -> str:
-        """Ask for a corrected answer."""
-        wrong = "\n".join(f"- {detail}" for detail in problem.details[:MOST_DETAILS])
-        return f"That answer does not fit:\n{wrong}\nCorrect it. {self.instruction}"
+        """Return the prompt that asks for a corrected answer."""
+        details = "\n".join(f"- {detail}" for detail in problem.details[:MAX_DETAILS])
+        return f"That answer does not fit:\n{details}\nCorrect it. {self.form.instruction}"
 
     def repair_notice(self, problem: ValidationProblem) -> str:
-        """Return the notice that the request is repeated once."""
+        """Return the notice that the request was repeated once."""
         reason = excerpt(str(problem), _PROBLEM_CHARS)
         return f"the answer was not {self.label} ({reason}); asked once more"
 
     def repaired(self, request: Request, reply: Reply, problem: ValidationProblem) -> Request:
-        """Return the request that asks for the correction of a reply to `request`."""
-        said = Message("assistant", reply.text)
-        asked = Message("user", self.repair_prompt(problem))
-        return replace(request, messages=(*request.messages, said, asked))
+        """Return the request that asks for a correction of the reply to `request`."""
+        answer = Message("assistant", reply.text)
+        repair = Message("user", self.repair_prompt(problem))
+        return replace(request, messages=(*request.messages, answer, repair))
 
     def error(self, problem: ValidationProblem, reply: Reply) -> StreamError:
-        """Return the error of a cell whose answer does not fit; it holds the reply."""
+        """Return the error for an answer that does not fit; it contains the reply."""
         hint = "the raw text is in _cmd.text"
         if reply.stop_reason == "length":
-            hint = f"it was cut at its limit, see --max-tokens; {hint}"
+            hint = f"it was cut at its token limit, see --max-tokens; {hint}"
         elif reply.stop_reason == "content_filter":
             hint = f"the model refused or was filtered; {hint}"
-        said = excerpt(str(problem), _PROBLEM_CHARS)
-        error = StreamError(f"the answer is not {self.label}: {said}", hint=hint)
+        reason = excerpt(str(problem), _PROBLEM_CHARS)
+        error = StreamError(f"the answer is not {self.label}: {reason}", hint=hint)
         error.reply = reply
         return error
 
     def shown(self, answer: str) -> str:
-        """Return the JSON of an answer indented, without its wrapping; else the answer as it is."""
+        """Return the JSON of an answer, indented and unwrapped; other answers are unchanged."""
         found = find_json(answer)
         if len(found) != 1:
             return answer
-        value = found[0]["value"] if self.wrapped and is_wrapped(found[0]) else found[0]
+        value = found[0]["value"] if self.wrapped and _is_wrapped(found[0]) else found[0]
         try:
             return json.dumps(value, ensure_ascii=False, indent=2)
         except RecursionError:
@@ -349,30 +320,30 @@ class OutputType:
 
 
 def may_repair(reply: Reply, max_retries: int) -> bool:
-    """Return whether asking once more is allowed, and can help: not if it was cut or refused."""
+    """Return whether asking again is allowed and can help: not after a cut or refused answer."""
     ended = reply.stop_reason in ("stop", "unknown")
     return max_retries > 0 and ended and bool(reply.text.strip())
 
 
 def json_output_type() -> OutputType:
-    """Ask for any JSON object: `-f json`."""
+    """Return the output type of `-f json`: any JSON object."""
 
     def read(value: Any) -> object:  # noqa: ANN401  any JSON
         if isinstance(value, dict):
             return value
-        raise ValidationProblem(f"it is JSON, but {kind_of(value)} and not an object")
+        raise ValidationProblem(f"it is JSON, but {_json_type(value)} and not an object")
 
     form = ResponseFormat("answer", {"type": "object"}, mode="object", strict=False)
     return OutputType("a JSON object", form, read)
 
 
 def output_type_for(annotation: object, label: str | None = None) -> OutputType:
-    """Ask for a value of a type.
+    """Return the output type for a Python type.
 
     Parameters
     ----------
     annotation
-        As `parse_type` gives it.
+        The result of `parse_type`.
     label
         The type as the user wrote it.
 
@@ -381,15 +352,15 @@ def output_type_for(annotation: object, label: str | None = None) -> OutputType:
     ConfigError
         pydantic is not installed.
     OptionError
-        No JSON can hold such a value.
+        JSON cannot represent the type.
     """
     label = excerpt(label) if label else _label(annotation)
-    reader = reader_for(annotation, label)
-    closed = close(wrap(reader.schema) if reader.wrapped else reader.schema)
+    validator = validator_for(annotation, label)
+    closed = close(wrap(validator.schema) if validator.wrapped else validator.schema)
     form = ResponseFormat(
         _name(annotation), closed.schema, strict=closed.strict, recursive=closed.recursive
     )
-    return OutputType(label, form, reader.read, wrapped=reader.wrapped)
+    return OutputType(label, form, validator.read, wrapped=validator.wrapped)
 
 
 def _label(annotation: object) -> str:
@@ -399,7 +370,7 @@ def _label(annotation: object) -> str:
 
 
 def _name(annotation: object) -> str:
-    """Return the class's own name where it tells the model something."""
+    """Return the class name, if it is informative to the model."""
     own = isinstance(annotation, type) and annotation.__module__ != "builtins"
     name = getattr(annotation, "__name__", "") if own else ""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:_LONGEST_NAME].strip("_-") or "answer"
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:_MAX_NAME_CHARS].strip("_-") or "answer"

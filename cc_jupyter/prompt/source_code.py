@@ -1,8 +1,8 @@
-"""The source of functions and classes, wherever they were written: a file or a cell.
+"""Find the source of functions and classes, whether they were written in a file or in a cell.
 
-A class of a notebook has no file that `inspect` finds (ipython/ipython#11249), so it is looked for
-in the cells that ran, whose lines `linecache` has. Neither is a class found that gives itself out
-as another module's, as those of pandas do.
+`inspect` finds no file for a class defined in a notebook (ipython/ipython#11249), so it is searched
+for in the executed cells, whose lines are in `linecache`. `inspect` does not find classes whose
+`__module__` names another module either, such as those of pandas.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 def source_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
     """Return the source of a function, method or class, else its signature and documentation.
 
-    `None`: it is nothing of the kind.
+    `None`: the value is none of these.
     """
     if not (inspect.isclass(value) or inspect.isroutine(value)):
         return None
     if inspect.isclass(value) and value.__module__ == "__main__":
-        source = _class_source(value) or _by_inspect(value)  # the latter may find a namesake
+        # `inspect` comes last: it may find another class of the same name
+        source = _class_source(value) or _by_inspect(value)
     else:
         source = _by_inspect(value) or (_class_source(value) if inspect.isclass(value) else None)
     return _outline(value) if source is None else textwrap.dedent(source).rstrip("\n"), []
@@ -37,7 +38,7 @@ def source_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
 def _by_inspect(value: object) -> str | None:
     try:
         return inspect.getsource(cast("Any", value))
-    except (OSError, TypeError):  # built in, written in C, or made by exec
+    except (OSError, TypeError):  # built in, written in C, or created by exec
         return None
 
 
@@ -55,13 +56,13 @@ def _outline(value: object) -> str:
 
 
 def _class_source(kind: type) -> str | None:
-    """Find a class in the file or cell that its methods lead to, else by name in the cells."""
+    """Find a class in the file or cell that defines its methods, else by name in the cells."""
     methods = {
         code.co_filename: code.co_firstlineno
         for code in _codes(kind)
         if code.co_qualname.startswith(f"{kind.__qualname__}.")
     }
-    cells = filter(is_cell, reversed(list(linecache.cache)))  # the newest first
+    cells = filter(is_cell, reversed(list(linecache.cache)))  # newest first
     for filename in chain(methods, cells if kind.__module__ == "__main__" else ()):
         lines = linecache.getlines(filename)
         if (found := _class_lines("".join(lines), kind, methods.get(filename))) is not None:
@@ -79,7 +80,7 @@ def _codes(kind: type) -> Iterator[Any]:
 
 
 def _class_lines(source: str, kind: type, inside: int | None) -> slice | None:
-    """Return the lines of a class, decorators included; `inside`: a line it is known to hold."""
+    """Return the lines of a class with its decorators; `inside`: a line known to be part of it."""
     if f"class {kind.__name__}" not in source:
         return None
     try:
@@ -94,12 +95,12 @@ def _class_lines(source: str, kind: type, inside: int | None) -> slice | None:
         if first_known not in {None, start, node.lineno}:
             continue
         if inside is None or start <= inside <= end:
-            found = slice(start - 1, end)  # the last definition of a cell is the one that stays
+            found = slice(start - 1, end)  # the last definition in a cell is the valid one
     return found
 
 
 def _named(tree: ast.AST, path: list[str]) -> Iterator[ast.ClassDef]:
-    """Return the classes of this qualified name, however deep."""
+    """Yield the classes with this qualified name, at any depth."""
     for node in ast.iter_child_nodes(tree):
         named = getattr(node, "name", None) == path[0] if path else False
         if named and len(path) == 1 and isinstance(node, ast.ClassDef):

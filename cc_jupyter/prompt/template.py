@@ -1,12 +1,12 @@
 r"""Fills in the `{{ expression }}` parts of a prompt, once; inserted text is never expanded again.
 
 An expression ends at the first `}}` before which it compiles. `_closing` finds that position in one
-pass, so a prompt full of braces costs no more than its length. Single braces are text, and `\{{`
-stands for `{{`. `values` formats the results.
+pass, so the cost grows only with the prompt's length, however many braces it has. Single braces are
+text, and `\{{` is a literal `{{`. `values` formats the results.
 
 Values can also be looked up later without running user code, if the expression is plain: a name,
-its attributes, items by a constant. Only what an object stores in itself and what a plain container
-holds is read; properties, methods and custom attribute lookups are never called.
+its attributes, items by a constant. Only instance attributes and items of plain containers are
+read; properties, methods and custom attribute lookups are never called.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from itertools import islice
+from traceback import walk_tb
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
@@ -25,26 +26,49 @@ from cc_jupyter.core.redaction import instance_dict
 from cc_jupyter.core.text import describe, excerpt, quote_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from types import CodeType
 
     from cc_jupyter.core.messages import Image
     from cc_jupyter.prompt.values import Rendered
 
 
-class _Missing:
-    """Why there is no value."""
+class _NoValue:
+    """The reason why a look-up has no value."""
 
 
-GONE: Final = _Missing()
-"""The name, or the item, is no longer there."""
-UNTOLD: Final = _Missing()
-"""Only code of the user's could tell."""
+MISSING: Final = _NoValue()
+"""The name or the item no longer exists."""
+UNKNOWN: Final = _NoValue()
+"""Finding the value would need to run user code."""
 
-_OF_IPYTHON = {"In", "Out"}
-_LONGEST = 1_000
+_IPYTHON_NAMES = {"In", "Out"}
+_MAX_PLAIN_CHARS = 1_000  # no one writes a longer plain expression
 _CONTAINERS = (dict, list, tuple)
-_USUAL_WAYS = (object.__getattribute__, SimpleNamespace.__getattribute__)
+_DEFAULT_LOOKUPS = (object.__getattribute__, SimpleNamespace.__getattribute__)
+
+_FILE = "<prompt>"
+_ESCAPE_HINT = r"to send the braces themselves write `\{{`, or use `--raw` for the whole prompt"
+_TOKEN = re.compile(
+    r"""
+      (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
+                | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
+                | "     (?: [^"\\\n] | \\. )*+ "
+                | '     (?: [^'\\\n] | \\. )*+ ' )
+    | (?P<unclosed_string> ["'] )
+    | (?P<comment> \#[^\n]*+ )
+    | (?P<open>    [(\[{] )
+    | (?P<close>   [)\]}] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CLOSING_BRACES = re.compile(r"(?=\}\})")
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+
+# Since Python 3.12 an f-string may contain its own quotes, which `_closing` does not follow: then
+# the first few `}}` are tried one by one.
+_TRIES = 200
+_TRIED_CHARACTERS = 10_000
 
 
 def digest_of(text: str) -> str:
@@ -53,58 +77,58 @@ def digest_of(text: str) -> str:
 
 
 def plain_name(expression: str) -> str | None:
-    """Return the name that a plain expression begins with; `None`: it is no plain one.
+    """Return the name that a plain expression begins with; `None`: the expression is not plain.
 
-    Names of IPython's own, which change with each cell, count as none.
+    IPython's own names do not count: their values change with each cell.
     """
     node = _parsed(expression)
     while not isinstance(node, ast.Name):
         if not isinstance(node, ast.Attribute) and not (
-            isinstance(node, ast.Subscript) and _constant(node.slice) is not UNTOLD
+            isinstance(node, ast.Subscript) and _constant(node.slice) is not UNKNOWN
         ):
             return None
         node = node.value
     name = node.id
-    return None if name.startswith("_") or name in _OF_IPYTHON else name
+    return None if name.startswith("_") or name in _IPYTHON_NAMES else name
 
 
 def look_up(expression: str, user_ns: Mapping[str, object]) -> object:
-    """Return the value that a plain expression names now, `GONE` or `UNTOLD`."""
+    """Return the present value of a plain expression, or `MISSING`, or `UNKNOWN`."""
     return _value(_parsed(expression), user_ns)
 
 
 def _value(node: ast.expr | None, user_ns: Mapping[str, object]) -> object:
     match node:
         case ast.Name(id=name):
-            return user_ns.get(name, GONE)
+            return user_ns.get(name, MISSING)
         case ast.Attribute(value=inner, attr=name):
             return _attribute(_value(inner, user_ns), name)
         case ast.Subscript(value=inner, slice=at):
             return _item(_value(inner, user_ns), _constant(at))
         case _:
-            return UNTOLD
+            return UNKNOWN
 
 
 def _attribute(value: object, name: str) -> object:
-    """Return what an object stores in itself, where its class has no say in it."""
-    if isinstance(value, _Missing):
+    """Return an instance attribute, unless the class defines the name or its own look-up."""
+    if isinstance(value, _NoValue):
         return value
     kind = type(value)
-    says = any(name in vars(each) for each in kind.__mro__)
-    if says or kind.__getattribute__ not in _USUAL_WAYS:
-        return UNTOLD
-    return instance_dict(value).get(name, UNTOLD)
+    is_in_class = any(name in vars(each) for each in kind.__mro__)
+    if is_in_class or kind.__getattribute__ not in _DEFAULT_LOOKUPS:
+        return UNKNOWN
+    return instance_dict(value).get(name, UNKNOWN)
 
 
 def _item(value: object, at: object) -> object:
-    if isinstance(value, _Missing):
+    if isinstance(value, _NoValue):
         return value
-    if type(value) not in _CONTAINERS or isinstance(at, _Missing):
-        return UNTOLD
+    if type(value) not in _CONTAINERS or isinstance(at, _NoValue):
+        return UNKNOWN
     try:
-        return value[at]  # type: ignore[index]  # one of three kinds, which take what they take
+        return value[at]  # type: ignore[index]  # a key of the wrong type raises
     except (LookupError, TypeError):
-        return GONE
+        return MISSING
 
 
 def _constant(node: ast.expr) -> object:
@@ -114,40 +138,16 @@ def _constant(node: ast.expr) -> object:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))):
             return -number
         case _:
-            return UNTOLD
+            return UNKNOWN
 
 
 def _parsed(expression: str) -> ast.expr | None:
-    if len(expression) > _LONGEST:  # nobody writes a plain one so long
+    if len(expression) > _MAX_PLAIN_CHARS:
         return None
     try:
         return ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-
-
-_FILE = "<prompt>"
-_AS_TEXT = r"to send the braces themselves write `\{{`, or `--raw` for the whole prompt"
-
-_TOKEN = re.compile(
-    r"""
-      (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
-                | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
-                | "     (?: [^"\\\n] | \\. )*+ "
-                | '     (?: [^'\\\n] | \\. )*+ ' )
-    | (?P<endless> ["'] )
-    | (?P<comment> \#[^\n]*+ )
-    | (?P<open>    [(\[{] )
-    | (?P<close>   [)\]}] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_PAIRS = {"(": ")", "[": "]", "{": "}"}
-
-# Since Python 3.12 an f-string may hold its own quotes, which `_closing` does not follow: then
-# the first few `}}` are tried one by one.
-_TRIES = 200
-_TRIED_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +169,13 @@ Part: TypeAlias = Literal | Expression
 
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
-    """The prompt as it is sent."""
+    """The prompt as sent."""
 
     text: str
     notices: tuple[str, ...] = ()
-    """What to tell the user: values that were cut."""
+    """Notices for the user: which values were cut."""
     images: tuple[Image, ...] = ()
-    """Images among the values; the text has a marker in the place of each."""
+    """Images among the values; the text has a marker in place of each."""
     values: tuple[tuple[str, str], ...] = ()
     """Each expression with the digest of its text; images are left out."""
 
@@ -186,9 +186,23 @@ def parse_template(text: str) -> tuple[Part, ...]:
     Raises
     ------
     OptionError
-        A `{{` is not closed, or what it opens is not an expression; nothing was evaluated.
+        A `{{` is not closed, or its content is not an expression; nothing was evaluated.
     """
-    return tuple(_parts(text))
+    parts: list[Part] = []
+    position = 0
+    while (opening := text.find("{{", position)) >= 0:
+        if opening > position and text[opening - 1] == "\\":
+            parts.append(Literal(text[position : opening - 1] + "{{"))
+            position = opening + 2
+            continue
+        if opening > position:
+            parts.append(Literal(text[position:opening]))
+        end = _end(text, opening + 2)
+        parts.append(Expression(text[opening + 2 : end].strip()))
+        position = end + 2
+    if position < len(text):
+        parts.append(Literal(text[position:]))
+    return tuple(parts)
 
 
 def render(
@@ -196,16 +210,16 @@ def render(
     evaluate: Callable[[str], object],
     to_text: Callable[[object, str], Rendered],
 ) -> RenderedPrompt:
-    """Fill the expressions of a prompt, each once, in their order.
+    """Fill in the expressions of a prompt, each once, in order.
 
     Parameters
     ----------
     text
         The prompt as typed.
     evaluate
-        Gives the value of an expression.
+        Returns the value of an expression.
     to_text
-        Writes a value, given with its expression, as text.
+        Formats a value, passed with its expression, as text.
     """
     pieces: list[str] = []
     notices: list[str] = []
@@ -232,9 +246,9 @@ def render(
 def evaluate(
     expression: str, user_ns: Mapping[str, object], local_ns: Mapping[str, object]
 ) -> object:
-    """Return the value of an expression that `parse_template` found; `local_ns` is seen first.
+    """Return the value of an expression that `parse_template` found; `local_ns` comes first.
 
-    Both namespaces are copied: a `:=` leaves no name behind.
+    Both namespaces are copied, so a `:=` leaves no name behind.
 
     Raises
     ------
@@ -244,70 +258,68 @@ def evaluate(
     namespace = {**user_ns, **local_ns}
     try:
         return eval(_compiled(expression), namespace)  # noqa: S307  the user's own code
-    except NameError as error:
-        if error.name and _raised_in_prompt(error):
-            raise _unknown(expression, error.name, namespace) from error
-        raise _failed(expression, error) from error
     except Exception as error:
-        raise _failed(expression, error) from error
+        if isinstance(error, NameError) and error.name and _raised_in_prompt(error):
+            raise _unknown(expression, error.name, namespace) from error
+        raise OptionError(
+            f"{quote_expression(expression)} failed: {describe(error)}",
+            hint="nothing was sent; try the expression in a separate cell",
+        ) from error
 
 
-def _parts(text: str) -> Iterator[Part]:
-    position = 0
-    while (opening := text.find("{{", position)) >= 0:
-        if opening > position and text[opening - 1] == "\\":
-            yield Literal(text[position : opening - 1] + "{{")
-            position = opening + 2
-            continue
-        if opening > position:
-            yield Literal(text[position:opening])
-        end = _end(text, opening)
-        yield Expression(text[opening + 2 : end].strip())
-        position = end + 2
-    if position < len(text):
-        yield Literal(text[position:])
-
-
-def _end(text: str, opening: int) -> int:
-    """Return the place of the `}}` that ends the expression opened at `opening`."""
-    start = opening + 2
-    closing = _closing(text, start)
+def _end(text: str, start: int) -> int:
+    """Return the position of the `}}` that ends the expression whose code begins at `start`."""
+    closing, _ = _closing(text, start)
     if closing is not None and _compiles(text[start:closing]):
         return closing
-    for place in islice(_closings(text, start, start + _TRIED_CHARACTERS), _TRIES):
-        if _compiles(text[start:place]):
-            return place
-    raise _not_an_expression(text, opening, closing)
+    for found in islice(_CLOSING_BRACES.finditer(text, start, start + _TRIED_CHARACTERS), _TRIES):
+        if _compiles(text[start : found.start()]):
+            return found.start()
+    raise _not_an_expression(text, start, closing)
 
 
-def _closing(text: str, start: int) -> int | None:
-    """Find the only `}}` before which the code from `start` can compile, if there is one.
+def _closing(text: str, start: int) -> tuple[int | None, int]:
+    """Return the only `}}` before which the code can compile, and where reading stopped.
 
-    Before it a string or bracket is open; after it a `}` closes nothing.
+    Before it a string or bracket is open; after it a `}` closes nothing. `None`: there is none,
+    because the code is invalid where reading stopped or because the text ends.
     """
     brackets: list[str] = []
     for token in _TOKEN.finditer(text, start):
+        place = token.start()
         match token.lastgroup:
             case "open":
                 brackets.append(_PAIRS[token[0]])
-            case "close" if not brackets:
-                return token.start() if text.startswith("}}", token.start()) else None
-            case "close" if brackets.pop() != token[0]:
-                return None
-            case "endless":
-                return None
+            case "close" if not brackets and text.startswith("}}", place):
+                return place, place
+            case "close" if not brackets or brackets.pop() != token[0]:
+                return None, place
+            case "unclosed_string":
+                return None, place
             case "comment" if not brackets and (inside := token[0].find("}}")) >= 0:
-                return token.start() + inside
+                return place + inside, place
             case _:
                 pass
+    return None, len(text)
+
+
+def open_expression(text: str) -> str | None:
+    r"""Return the text after a `{{` that is not closed yet; `None`: the text ends outside braces.
+
+    `\{{` opens nothing. An invalid expression ends at the next `}}`.
+    """
+    position = 0
+    while (opening := text.find("{{", position)) >= 0:
+        position = opening + 2
+        if opening > 0 and text[opening - 1] == "\\":
+            continue
+        closing, stopped = _closing(text, position)
+        if closing is None:
+            closing = text.find("}}", stopped)
+        if closing < 0:
+            return text[position:]
+        position = closing + 2
     return None
-
-
-def _closings(text: str, start: int, stop: int) -> Iterator[int]:
-    place = text.find("}}", start, stop)
-    while place >= 0:
-        yield place
-        place = text.find("}}", place + 1, stop)
 
 
 def _compiles(source: str) -> bool:
@@ -327,38 +339,33 @@ def _complaint(source: str) -> str | None:
 
 def _compiled(source: str) -> CodeType:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an invalid escape in a prompt is no program's fault
+        warnings.simplefilter("ignore")  # about an invalid escape, which is fine in a prompt
         code: CodeType = compile(source.strip(), _FILE, "eval", dont_inherit=True)
     return code
 
 
-def _not_an_expression(text: str, opening: int, closing: int | None) -> OptionError:
-    start = opening + 2
-    line = text.count("\n", 0, opening) + 1
+def _not_an_expression(text: str, start: int, closing: int | None) -> OptionError:
+    line = text.count("\n", 0, start) + 1
     end = text.find("}}", start) if closing is None else closing
     source = text[start : end if end >= 0 else None]
     if end < 0 or "{{" in source:
         shown = excerpt(source.partition("{{")[0].strip().partition("\n")[0], 40)
         return OptionError(
             f"the `{{{{ {shown}` on line {line} of the prompt is never closed",
-            hint="close it with `}}`; " + _AS_TEXT,
+            hint="close it with `}}`; " + _ESCAPE_HINT,
         )
-    complaint = "nothing stands in it" if not source.strip() else _complaint(source)
+    complaint = _complaint(source) if source.strip() else "it is empty"
     return OptionError(
         f"{quote_expression(source)} on line {line} of the prompt is not a Python expression:"
         f" {complaint}",
-        hint=_AS_TEXT,
+        hint=_ESCAPE_HINT,
     )
 
 
 def _raised_in_prompt(error: NameError) -> bool:
-    """Tell a name unknown to the expression from one unknown to a function that it calls."""
-    last = None
-    traceback = error.__traceback__
-    while traceback is not None:
-        last = traceback.tb_frame.f_code.co_filename
-        traceback = traceback.tb_next
-    return last == _FILE
+    """Return whether the expression itself, not a function it calls, uses the unknown name."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_code.co_filename == _FILE
 
 
 def _unknown(expression: str, name: str, namespace: Mapping[str, object]) -> OptionError:
@@ -367,12 +374,5 @@ def _unknown(expression: str, name: str, namespace: Mapping[str, object]) -> Opt
     hint = did_you_mean(name, known) or "run the cell that defines it first."
     return OptionError(
         f"the name `{excerpt(name)}` in {quote_expression(expression)} is unknown",
-        hint=f"{hint} {_AS_TEXT.capitalize()}",
-    )
-
-
-def _failed(expression: str, error: Exception) -> OptionError:
-    return OptionError(
-        f"{quote_expression(expression)} failed: {describe(error)}",
-        hint="nothing was sent; try the expression in a cell of its own",
+        hint=f"{hint} {_ESCAPE_HINT.capitalize()}",
     )

@@ -1,4 +1,4 @@
-"""The part of a traceback that is the user's own: cells and files, no library, nothing of ours."""
+"""The user's own part of a traceback: frames in cells and files, not in libraries or our code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core import paths
 from cc_jupyter.core.redaction import masked
 
 if TYPE_CHECKING:
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
 
 FRAME_LIMIT = 12
-"""The most frames of one exception: the first two and the last ones, as recursion makes many."""
+"""Maximum number of frames of one exception: the first two and the last ones (recursion)."""
 CAUSE_LIMIT = 3
-"""The most chained exceptions that are described."""
+"""Maximum number of chained exceptions."""
 MESSAGE_LIMIT = 2_000
-"""The most characters of an exception's own text."""
+"""Maximum number of characters of an exception's own text."""
 _FIRST_FRAMES = 2
 
 _CELL = re.compile(
-    r"^<(?:ipython-input-|timed (?:exec|eval)>)"  # the second: under %%time
+    r"^<(?:ipython-input-|timed (?:exec|eval)>)"  # `timed`: under %%time
     r"|[/\\](?:ipykernel_\d+|xpython_\d+)[/\\]|[/\\]ipython-input-"
 )
 _PACKAGE = str(Path(__file__).parents[1])
@@ -39,64 +40,61 @@ class UserFrame:
     filename: str
     line: int
     function: str
-    """Qualified; `<module>` is the cell or file itself."""
+    """The qualified name; `<module>` is the cell or file itself."""
     frame: FrameType = field(repr=False)
 
     @property
     def place(self) -> str:
-        """Where it is, in words."""
+        """The place in words."""
         name = "cell" if is_cell(self.filename) else short_path(self.filename)
         inside = "" if self.function == "<module>" else f", in {self.function}"
         return f"{name}, line {self.line}{inside}"
 
     @property
     def source(self) -> str:
-        """The line, stripped; empty: not known."""
+        """The line, stripped; empty: unknown."""
         linecache.checkcache(self.filename)
         return linecache.getline(self.filename, self.line).strip()
 
 
 def is_cell(filename: str) -> bool:
-    """Return whether code of this name was typed into a cell."""
+    """Return whether code with this file name was typed into a cell."""
     return _CELL.search(filename) is not None
 
 
 def is_timed(filename: str) -> bool:
-    """Return whether code of this name ran under `%%time`: all such cells share one name."""
+    """Return whether code with this file name ran under `%%time`: all such cells share one name."""
     return filename.startswith("<timed ")
 
 
 def is_user_file(filename: str) -> bool:
-    """Return whether code of this name is a cell or a file of the user's own."""
+    """Return whether code with this file name is a cell or one of the user's files."""
     if is_cell(filename):
         return True
     path = PurePath(filename)
     if not path.is_absolute() or {"site-packages", "dist-packages"} & set(path.parts):
-        return False  # what is compiled by Cython or made by exec has no absolute name
+        return False  # code compiled by Cython or created by exec has no absolute name
     return not any(path.is_relative_to(library) for library in _LIBRARIES)
 
 
 def is_own_frame(filename: str) -> bool:
-    """Return whether code of this name is of this package."""
+    """Return whether code with this file name belongs to this package."""
     return PurePath(filename).is_relative_to(_PACKAGE)
 
 
 def short_path(filename: str) -> str:
-    """Return a path relative to the working or home folder, which names no user."""
-    path = Path(filename)
-    for find, shown in ((Path.cwd, Path()), (Path.home, Path("~"))):
-        try:
-            return str(shown / path.relative_to(find()))
-        except (ValueError, OSError, RuntimeError):  # elsewhere, or no such folder is known
-            continue
-    return filename
+    """Return a path relative to the working or home folder, so that it does not name the user."""
+    try:
+        return str(Path(filename).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # outside the working folder, or it was deleted
+        return paths.short_path(Path(filename))
 
 
 def user_frames(trace: TracebackType | None) -> list[UserFrame]:
     """Return the user's frames of a traceback, outermost first.
 
-    The line that IPython makes of a magic is not the user's. Lines below `%%time` are counted
-    with it, as the user sees them.
+    The line that IPython generates for a magic is left out. Below `%%time`, line numbers include
+    its line, as the user sees them.
     """
     frames = [
         UserFrame(
@@ -112,7 +110,7 @@ def user_frames(trace: TracebackType | None) -> list[UserFrame]:
 
 
 def limited(frames: list[UserFrame]) -> tuple[list[UserFrame], int]:
-    """Return the frames to describe, and how many in the middle are left out."""
+    """Return the frames to describe, and the number left out in the middle."""
     left_out = max(0, len(frames) - FRAME_LIMIT)
     if not left_out:
         return frames, 0
@@ -120,7 +118,7 @@ def limited(frames: list[UserFrame]) -> tuple[list[UserFrame], int]:
 
 
 def causes(error: BaseException) -> list[tuple[str, BaseException]]:
-    """Return the exceptions behind this one, nearest first, with how each led to the next."""
+    """Return the causes of an exception, nearest first, each with its relation to the next."""
     found: list[tuple[str, BaseException]] = []
     seen = {id(error)}
     current: BaseException | None = error
@@ -133,13 +131,13 @@ def causes(error: BaseException) -> list[tuple[str, BaseException]]:
         seen.add(id(current))
         found.append((word, current))
     if isinstance(error, BaseExceptionGroup):
-        found += [("holds", each) for each in error.exceptions[:CAUSE_LIMIT]]
+        found += [("contains", each) for each in error.exceptions[:CAUSE_LIMIT]]
     return found
 
 
 def cause_lines(error: BaseException) -> list[str]:
-    """Return a line for each exception behind this one that says something new."""
-    said = {message_text(error)}
+    """Return a line for each cause of an exception that says something new."""
+    seen = {message_text(error)}
     lines = []
     for word, cause in causes(error):
         message = message_text(cause)
@@ -147,23 +145,23 @@ def cause_lines(error: BaseException) -> list[str]:
             f" (at {frame.place}: {frame.source})"
             for frame in user_frames(cause.__traceback__)[-1:]
         )
-        if message not in said:
+        if message not in seen:
             lines.append(f"{word} {message}{place}")
-        said.add(message)
+        seen.add(message)
     return lines
 
 
 def message_text(error: BaseException) -> str:
-    """Return class, message and notes of an exception, cut where they are long."""
+    """Return class, message and notes of an exception, cut if they are long."""
     kind = type(error)
     name = kind.__qualname__
     if kind.__module__ not in {"builtins", "__main__"}:
         name = f"{kind.__module__}.{name}"
     try:
-        # that of a SyntaxError repeats the name of its file, which for a cell says nothing
+        # the text of a SyntaxError repeats its file name, which is meaningless for a cell
         message = error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception:  # noqa: BLE001  an exception whose own text fails still has a class
-        message = "(its text cannot be written)"
+    except Exception:  # noqa: BLE001  if the text itself raises, the class is left
+        message = "(its text cannot be shown)"
     text = "\n".join([message, *map(str, getattr(error, "__notes__", ()))])
     if len(text) > MESSAGE_LIMIT:
         text = f"{text[:MESSAGE_LIMIT]}… [cut: {MESSAGE_LIMIT:,} of {len(text):,} characters]"
@@ -171,9 +169,9 @@ def message_text(error: BaseException) -> str:
 
 
 def error_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
-    """Write an exception with the user's own frames, its causes behind it; `None`: it is none.
+    """Format an exception with the user's own frames and its causes; `None`: it is not one.
 
-    Nobody chose these lines one by one, so secrets are taken out.
+    The user did not choose these lines one by one, so secrets are removed.
     """
     if not isinstance(value, BaseException):
         return None

@@ -1,6 +1,6 @@
-"""The TYPE of `-> NAME: TYPE`: a Python expression of the user's, read as a type.
+"""Parse the TYPE of `-> NAME: TYPE`: a Python expression in the user's namespace.
 
-Whether JSON can hold such a type is left to `typed`.
+`output_types` decides whether JSON can represent the type.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def parse_type(
     Raises
     ------
     OptionError
-        A name is unknown, the expression failed, or what it gives is no type.
+        A name is unknown, the expression failed, or its value is not a type.
     """
     if not source.strip():
-        raise OptionError("no type stands behind the `:`", hint=_EXAMPLE)
+        raise OptionError("there is no type after the `:`", hint=_EXAMPLE)
     names = {**_TYPING, **user_ns, **local_ns}
     try:
         return _evaluated(source.strip(), names)
@@ -65,26 +65,26 @@ def parse_type(
     except RecursionError as error:
         raise OptionError(
             f"the type `{excerpt(source)}` refers to itself",
-            hint="take TypedDict from typing_extensions, or make it a dataclass",
+            hint="use TypedDict from typing_extensions, or a dataclass",
         ) from error
     except NameError as error:
         raise _unknown(source.strip(), error.name or "", names) from error
     except Exception as error:
         raise OptionError(
             f"the type `{excerpt(source)}` failed: {describe(error)}",
-            hint="nothing was sent; try it in a cell of its own",
+            hint="nothing was sent; try it in a separate cell",
         ) from error
 
 
 def _evaluated(source: str, names: Mapping[str, object]) -> object:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about invalid escapes: the source is no program's
+        warnings.simplefilter("ignore")  # about invalid escapes
         tree = ast.parse(source, "<type>", "eval")
         code = compile(source, "<type>", "eval", dont_inherit=True)
-    if _chooses(tree.body):
+    if _uses_or(tree.body):
         raise OptionError(
-            f"the type `{excerpt(source)}` is one of its parts only: Python's `or` chooses",
-            hint="write int | str for either",
+            f"the type `{excerpt(source)}` uses `or`, which selects only one of the types",
+            hint="write int | str to allow both",
         )
     kind = _with_names(eval(code, dict(names)), names)  # noqa: S307  the user's own code
     if not _is_type(kind):
@@ -92,17 +92,17 @@ def _evaluated(source: str, names: Mapping[str, object]) -> object:
     return _for_pydantic(kind, names)
 
 
-def _chooses(node: ast.AST) -> bool:
-    """Return whether `or` joins types: Python would evaluate it to one of them only."""
+def _uses_or(node: ast.AST) -> bool:
+    """Return whether `or` joins types: Python would evaluate it to only one of them."""
     match node:
         case ast.BoolOp():
             return True
         case ast.Subscript(slice=inside):
-            return _chooses(inside)
+            return _uses_or(inside)
         case ast.BinOp(left, _, right):
-            return _chooses(left) or _chooses(right)
+            return _uses_or(left) or _uses_or(right)
         case ast.Tuple(parts) | ast.List(parts):
-            return any(map(_chooses, parts))
+            return any(map(_uses_or, parts))
         case _:
             return False
 
@@ -129,8 +129,8 @@ def _is_type(kind: object) -> bool:
     )
 
 
-def _for_pydantic(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401  types have no common type
-    """Rebuild a type around what pydantic refuses; most come back as they are.
+def _for_pydantic(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401  any type
+    """Replace the parts of a type that pydantic refuses; most types are returned unchanged.
 
     On Python 3.11 it refuses the `TypedDict` of `typing`.
     """
@@ -152,7 +152,7 @@ def _for_pydantic(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN40
 
 
 def _extended(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401
-    """Make the same `TypedDict` with the constructor that pydantic takes."""
+    """Return the same `TypedDict`, made by the constructor that pydantic accepts."""
     try:
         import typing_extensions  # noqa: PLC0415  comes with pydantic
     except ImportError:
@@ -173,12 +173,12 @@ def _extended(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401
 
 
 def _check_literal(choices: Iterable[object]) -> None:
-    """Refuse what no JSON can be: a member of an Enum that is not its own value."""
+    """Refuse a choice that JSON cannot represent: an Enum member that is not its own value."""
     for choice in choices:
         if isinstance(choice, enum.Enum) and choice != choice.value:
             raise OptionError(
-                f"no JSON value is {choice}, which Literal names",
-                hint=f"Literal[{choice.value!r}], or all of {type(choice).__name__}",
+                f"JSON cannot represent {choice} in Literal",
+                hint=f"use Literal[{choice.value!r}], or the whole type {type(choice).__name__}",
             )
 
 
@@ -197,12 +197,12 @@ def _unknown(source: str, name: str, names: Mapping[str, object]) -> OptionError
 def _no_type(source: str, value: object, names: Mapping[str, object]) -> OptionError:
     shown = excerpt(source)
     kind = type(value).__name__
-    hint = f"-> x: {kind} asks for one like it" if kind in names else _EXAMPLE
+    hint = f"for a value of its type, write -> x: {kind}" if kind in names else _EXAMPLE
     match value:
         case None:
-            hint = "leave out the type to bind the text of the answer"
+            hint = "leave out the type to store the text of the answer"
         case list() | tuple() | dict():
-            hint = f"-> x: {kind}[…] asks for one"
+            hint = f"for a {kind}, write -> x: {kind}[…]"
         case types.ModuleType():
             twin = source.rpartition(".")[2]  # datetime.datetime
             hint = f"did you mean {shown}.{twin}?" if hasattr(value, twin) else _EXAMPLE

@@ -1,4 +1,4 @@
-"""Formats the value of a `{{ expression }}` as text, or as an image sent with the text.
+"""Format the value of a `{{ expression }}` as text, or as an image sent with the text.
 
 Each kind of value has a formatter; this module selects one and limits how much is sent.
 Libraries are recognized by class name, so none is imported. A value that is too long is cut, and
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 
 STR_LIMIT = 400_000
-"""The most characters of a `str`: text that was made to be sent."""
+"""Maximum number of characters of a `str`, which is sent on purpose."""
 FILE_LIMIT = 100_000
-"""The most characters of a file that a `Path` names."""
+"""Maximum number of characters of a file that a `Path` names."""
 OTHER_LIMIT = 20_000
-"""The most characters of any other value, whose text is generated."""
+"""Maximum number of characters of any other value, whose text is generated."""
 
-_WRITERS: tuple[Callable[[object, int], tuple[str, list[str]] | None], ...] = (
+_FORMATTERS: tuple[Callable[[object, int], tuple[str, list[str]] | None], ...] = (
     table_text,
     array_text,
     error_text,
     source_text,
     structure_text,
 )
-"""Each gives the text and what it left out, or `None` for a value that is not its own."""
+"""Each returns the text and what it left out, or `None` for a value of another kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,44 +49,44 @@ class Rendered:
     text: str
     """For an image, the marker that shows its place in the text."""
     notice: str | None = None
-    """What to tell the user: that, and how much, was cut; `None` when all is there."""
+    """The notice to the user of how much was cut; `None`: nothing was."""
     image: Image | None = None
     """The image sent with the text."""
 
 
 def to_text(value: object, expression: str) -> Rendered:
-    """Write `value`, which `expression` gave, as text.
+    """Format `value`, the result of `expression`, as text.
 
     Raises
     ------
     OptionError
-        The value cannot be written; the error names the expression.
+        The value cannot be formatted; the error names the expression.
     ConfigError
-        It is an image that must be converted, and Pillow is missing.
+        The value is an image that must be converted, and Pillow is not installed.
     """
     if type(value) is str:
         return _limited(value, STR_LIMIT, [], expression)
     try:
-        return _written(value, expression)
+        return _formatted(value, expression)
     except CcError:
         raise
     except Exception as error:
         raise OptionError(
             f"the value of {quote_expression(expression)}, a {type(value).__name__}, cannot be"
-            f" written as text: {describe(error)}",
-            hint="nothing was sent; make a str of it inside the braces",
+            f" converted to text: {describe(error)}",
+            hint="nothing was sent; convert it to a str inside the braces",
         ) from error
 
 
-def _written(value: object, expression: str) -> Rendered:
+def _formatted(value: object, expression: str) -> Rendered:
     if (image := image_in(value, expression)) is not None:
         return Rendered(image.marker, image=image)
     if isinstance(value, Path):
         return _file(value, expression)
-    for write in _WRITERS:
-        if (written := write(value, OTHER_LIMIT)) is not None:
-            return _limited(written[0], OTHER_LIMIT, written[1], expression)
-    # a subclass of str may lie about its length and slices: take the characters
+    for formatter in _FORMATTERS:
+        if (formatted := formatter(value, OTHER_LIMIT)) is not None:
+            return _limited(formatted[0], OTHER_LIMIT, formatted[1], expression)
+    # a subclass of str may redefine its length and slices: use the plain characters
     text = str.__str__(str(value))
     return _limited(text, STR_LIMIT if isinstance(value, str) else OTHER_LIMIT, [], expression)
 
@@ -104,12 +104,12 @@ def _limited(text: str, limit: int, cuts: list[str], expression: str) -> Rendere
 
 
 def _file(path: Path, expression: str) -> Rendered:
-    """Return the text of the file, or the image in it; of a large one only the start is read."""
+    """Return the text or the image in a file; of a large file only the start is read."""
     try:
         path = path.expanduser()
         size_bytes = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(4 * FILE_LIMIT + 4)  # no character has more bytes in UTF-8
+            start = file.read(4 * FILE_LIMIT + 4)  # UTF-8 has at most 4 bytes per character
     except (OSError, ValueError, RuntimeError) as error:
         raise _unreadable(path, expression, describe(error)) from error
     if media_type_of(start) is not None:
@@ -119,7 +119,7 @@ def _file(path: Path, expression: str) -> Rendered:
     try:
         text = decoder.decode(start, final=len(start) >= size_bytes)
     except UnicodeDecodeError as error:
-        raise _unreadable(path, expression, "it is not text in UTF-8") from error
+        raise _unreadable(path, expression, "it is not UTF-8 text") from error
     if "\0" in text:
         raise _unreadable(path, expression, "it is not text")
     if len(text) <= FILE_LIMIT and len(start) >= size_bytes:
@@ -131,5 +131,5 @@ def _file(path: Path, expression: str) -> Rendered:
 def _unreadable(path: Path, expression: str, why: str) -> OptionError:
     return OptionError(
         f"the file `{excerpt(str(path))}` of {quote_expression(expression)} cannot be sent: {why}",
-        hint="a Path stands for what is in its file; str(path) sends the name alone",
+        hint="a Path is replaced by the contents of its file; str(path) sends only the name",
     )

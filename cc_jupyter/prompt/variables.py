@@ -1,7 +1,7 @@
-"""Variables by type and size: what a model needs to know of them, and no more.
+"""Summarize variables by type and size: what a model needs to know about them, and no more.
 
-The text of an object of somebody else's class is never asked for, since that may be long, slow or
-private. Short plain values are written out; the caller decides which ones to hide.
+Objects of other classes are never converted to text, which may be long, slow or private. Short
+plain values are written out; the caller decides which ones to hide.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 VALUE_LIMIT = 80
-"""The most characters of a value that is written out."""
+"""Maximum number of characters of a value that is written out."""
 SCHEMA_LIMIT = 30
-"""The most columns of a data frame that are named."""
+"""Maximum number of columns of a data frame that are named."""
 _NAME_LIMIT = 40
-_LOOKED_AT = 100
+_SAMPLE_SIZE = 100
 _KINDS_LIMIT = 4
 
 _PLAIN = {"NoneType", "bool", "int", "float", "complex"}
 _PLAIN_MODULES = {"datetime", "decimal", "fractions", "uuid", "pathlib", "pathlib._local"}
 _SHAPED = {"numpy", "torch", "jax", "jaxlib", "tensorflow", "xarray", "scipy", "cupy"}
 _USED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.[^\W\d]\w*)*")
-_OF_IPYTHON = {"In", "Out", "get_ipython", "exit", "quit", "open", "display"}
+_IPYTHON_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open", "display"}
 
 
 def summarize(value: object, *, hidden: bool = False) -> str:
-    """Return a value's type and size, and a short plain value itself unless it is `hidden`."""
+    """Return the type and size of a value, and a short plain value itself unless `hidden`."""
     name = _type_name(type(value))
     if hidden:
         return f"{name}, value hidden"
@@ -49,19 +49,19 @@ def summarize(value: object, *, hidden: bool = False) -> str:
 def used_variables(
     lines: Mapping[int, str], line: int, scopes: tuple[Mapping[str, object], ...]
 ) -> Iterator[tuple[str, object]]:
-    """Return the variables that these lines name, nearest to `line` first, each once.
+    """Yield the variables used in these lines, nearest to `line` first, each once.
 
-    An attribute is given where it is stored in the object itself; nothing is computed. Modules
-    and what IPython put there are left out.
+    Attributes are included if they are stored in the object itself; nothing is computed. Modules
+    and IPython's own names are left out.
 
     Parameters
     ----------
     lines
-        Lines of source by their number.
+        Lines of source by number.
     line
-        The number of the one that failed.
+        The number of the line that failed.
     scopes
-        Where names are looked up, innermost first.
+        The namespaces to search, innermost first.
     """
     seen: set[str] = set()
     for number in sorted(lines, key=lambda each: abs(each - line)):
@@ -73,8 +73,10 @@ def used_variables(
 
 
 def is_of_user(name: str, value: object) -> bool:
-    """Return whether a variable can say something: no module, nothing hidden or of IPython."""
-    return not (isinstance(value, ModuleType) or name.startswith(("_", ".")) or name in _OF_IPYTHON)
+    """Return whether a variable is the user's: not a module, not hidden, not IPython's."""
+    return not (
+        isinstance(value, ModuleType) or name.startswith(("_", ".")) or name in _IPYTHON_NAMES
+    )
 
 
 def _resolved(
@@ -86,10 +88,10 @@ def _resolved(
     value = scope[path[0]]
     yield path[0], value
     for count, attribute in enumerate(path[1:], start=2):
-        held = instance_dict(value)
-        if attribute not in held:
+        attributes = instance_dict(value)
+        if attribute not in attributes:
             return
-        value = held[attribute]
+        value = attributes[attribute]
         yield ".".join(path[:count]), value
 
 
@@ -138,15 +140,15 @@ def _container(value: object) -> str | None:
     kind = type(value)
     if kind not in (list, tuple, set, frozenset, dict):
         return None
-    held = cast("Collection[object]", value)
-    kinds = _kinds(held)
-    if isinstance(held, dict) and held:
-        kinds = f"{kinds}: {_kinds(held.values())}"
-    return f"{kind.__name__} of {pluralize(len(held), 'item')}" + (f" ({kinds})" if held else "")
+    items = cast("Collection[object]", value)
+    kinds = _kinds(items)
+    if isinstance(items, dict) and items:
+        kinds = f"{kinds}: {_kinds(items.values())}"
+    return f"{kind.__name__} of {pluralize(len(items), 'item')}" + (f" ({kinds})" if items else "")
 
 
 def _kinds(values: Iterable[object]) -> str:
-    kinds = list(dict.fromkeys(_type_name(type(value)) for value in islice(values, _LOOKED_AT)))
+    kinds = list(dict.fromkeys(_type_name(type(value)) for value in islice(values, _SAMPLE_SIZE)))
     return ", ".join([*kinds[:_KINDS_LIMIT], *(["…"] if len(kinds) > _KINDS_LIMIT else [])])
 
 
@@ -159,17 +161,17 @@ def _callable(value: object) -> str | None:
 
 
 def _shaped(value: object) -> str | None:
-    """Return the shape where reading it costs nothing."""
+    """Return the shape of a kind of array whose shape is cheap to read."""
     kind = type(value)
     if not (is_array(value) or top_level_module(kind) in _SHAPED):
         return None
-    held = cast("Any", value)
-    shape = getattr(held, "shape", None)
+    array = cast("Any", value)
+    shape = getattr(array, "shape", None)
     if not isinstance(shape, tuple):
         return None
     if not shape and top_level_module(kind) == "numpy" and not is_array(value):
-        return f"{_type_name(kind)} {held!s:.{VALUE_LIMIT}}"
-    return f"{_type_name(kind)}, shape {tuple(shape)}, dtype {getattr(held, 'dtype', '?')}"
+        return f"{_type_name(kind)} {array!s:.{VALUE_LIMIT}}"
+    return f"{_type_name(kind)}, shape {tuple(shape)}, dtype {getattr(array, 'dtype', '?')}"
 
 
 def _type_name(kind: type) -> str:

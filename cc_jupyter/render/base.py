@@ -1,6 +1,6 @@
-"""The renderer protocol, with one renderer for each kind of front end.
+"""The renderer protocol, renderers without a screen, and the texts shown while a cell waits.
 
-`Waiting` events say what a cell waits for while nothing arrives, from whom, and for how long.
+Each kind of front end has a module with its renderer.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ if TYPE_CHECKING:
 
 
 class Renderer(Protocol):
-    """Shows one answer: every event as it comes, then the reply they made."""
+    """Shows one answer: each event as it arrives, then the complete reply."""
 
     def show(self, event: StreamEvent) -> None:
-        """Take the next event; draw if it is time to."""
+        """Take the next event, and draw if a frame is due."""
 
     def finish(self, reply: Reply) -> None:
-        """Draw what stays."""
+        """Draw the final output."""
 
 
 class NullRenderer:
-    """Shows nothing: `--quiet` and the Python face."""
+    """Shows nothing: for `--quiet` and the Python functions."""
 
     def show(self, event: StreamEvent) -> None:
-        """Take an event and leave it."""
+        """Ignore an event."""
 
     def finish(self, reply: Reply) -> None:
-        """Leave the screen as it is."""
+        """Draw nothing."""
 
 
 class PrettyJsonRenderer:
-    """Shows an answer that is JSON as another screen does, in the end indented."""
+    """Shows an answer in JSON with another renderer; the final output is indented."""
 
-    def __init__(self, screen: Renderer, indent: Callable[[str], str]) -> None:
-        self._screen = screen
+    def __init__(self, renderer: Renderer, indent: Callable[[str], str]) -> None:
+        self._renderer = renderer
         self._indent = indent
 
     def show(self, event: StreamEvent) -> None:
         """Pass an event on."""
-        self._screen.show(event)
+        self._renderer.show(event)
 
     def finish(self, reply: Reply) -> None:
-        """Draw what stays, indented."""
-        self._screen.finish(dataclasses.replace(reply, text=self._indent(reply.text)))
+        """Draw the final output, indented."""
+        self._renderer.finish(dataclasses.replace(reply, text=self._indent(reply.text)))
 
 
 QUIET_S = 0.3
-"""An answer that begins within this needs no word."""
+"""Nothing is shown if the answer starts within this time."""
 STALLED_S = 10.0
-"""A silence in the middle of an answer that deserves a word."""
-_FOR = {
+"""A pause in the middle of an answer is mentioned after this time."""
+_PHASES = {
     "connecting": "connecting",
     "first text": "waiting for the first text",
     "more text": "waiting for more text",
@@ -65,15 +65,15 @@ _FOR = {
 
 
 def waiting_line(label: str, elapsed_s: float, phase: str) -> str:
-    """Return a line that changes once a second; empty while no word is needed.
+    """Return a line that changes once a second; empty at first.
 
-    `phase` is that of a `Waiting`, or `thinking` while the model reasons.
+    `phase` is the phase of a `Waiting` event, or `thinking` while the model reasons.
     """
     if elapsed_s < QUIET_S:
         return ""
-    return f"{label} · {elapsed_s:.0f} s · {_FOR[phase]}"
+    return f"{label} · {elapsed_s:.0f} s · {_PHASES[phase]}"
 
 
 def stalled_line(waiting: Waiting) -> str:
-    """Return a line for a silence amid an answer; empty while it is short."""
+    """Return a line for a pause in the middle of an answer; empty while the pause is short."""
     return f"no data for {waiting.silent_s:.0f} s" if waiting.silent_s >= STALLED_S else ""

@@ -1,13 +1,13 @@
-"""Draws an answer in a notebook: it grows, then stays as at most three outputs.
+"""Draw an answer in a notebook: it grows, and ends as at most three outputs.
 
 Sending the whole text again with each token is quadratic (a gigabyte for 97 kB, measured
-2026-11-22). So finished Markdown blocks are *settled*: sent once and left alone; only the
-unfinished block is sent again, at most once in a frame. The two layouts differ in whether the cell
-is theirs to clear at the end. Every bundle has `text/plain`, since a front end without Markdown
-would show nothing.
+2026-11-22). Therefore finished Markdown blocks are *settled*: sent once and never again; only the
+unfinished block is sent again, at most once per frame. The two layouts differ in whether the cell
+can be cleared at the end. Every bundle has `text/plain`, since a front end without Markdown would
+show nothing.
 
-The frame rate falls with time and size, not with what the front end keeps up with, which a kernel
-cannot know: its IOPub thread hands each message to ZeroMQ at once (at most one was ever waiting,
+The frame rate falls with time and size. It cannot follow the speed of the front end, which a kernel
+does not know: its IOPub thread passes each message to ZeroMQ at once (at most one was ever waiting,
 with no reader), and that socket never blocks and silently drops messages above 1,000.
 """
 
@@ -39,14 +39,14 @@ Bundle = dict[str, str]
 
 
 class Screen:
-    """Displays, updates and clears the outputs of the cell that runs.
+    """Displays, updates and clears the outputs of the running cell.
 
     Parameters
     ----------
     markdown
-        Whether answers are shown as Markdown, not only as the text they are.
+        Whether answers are shown as Markdown; otherwise only as plain text.
     remote_images
-        Whether images from the web stay images; else they are links.
+        Whether images from the web stay images; otherwise they become links.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class Screen:
         self._made = 0
         self._prefix = f"cc-{os.urandom(6).hex()}"
         self.sent_bytes = 0
-        """How much was sent so far, to pace what follows."""
+        """The number of bytes sent so far, which sets the pace."""
 
     def new(self, bundle: Bundle, metadata: Mapping[str, Any] | None = None) -> str:
-        """Show a new output and give its display id."""
+        """Show a new output and return its display id."""
         self._made += 1
         display_id = f"{self._prefix}-{self._made}"
         self._send(display_id, bundle, metadata, update=False)
@@ -70,11 +70,11 @@ class Screen:
     def update(
         self, display_id: str, bundle: Bundle, metadata: Mapping[str, Any] | None = None
     ) -> None:
-        """Put another content into an output."""
+        """Replace the content of an output."""
         self._send(display_id, bundle, metadata, update=True)
 
     def answer(self, text: str) -> Bundle:
-        """Return the bundle of an answer: the text itself, and Markdown that can do no harm."""
+        """Return the bundle of an answer: the plain text, and sanitized Markdown."""
         plain = {"text/plain": safe_terminal(text)}
         if not self._markdown:
             return plain
@@ -82,7 +82,7 @@ class Screen:
         return {"text/markdown": shown, **plain}
 
     def clear(self, *, wait: bool) -> None:
-        """Remove all outputs of the cell, at once or when the next one comes."""
+        """Remove all outputs of the cell, at once or with the next output (`wait`)."""
         self._publisher.clear_output(wait=wait)  # type: ignore[no-untyped-call]  # IPython's own
 
     def _send(
@@ -98,7 +98,7 @@ class Screen:
 
 
 def reasoning_bundle(text: str, summary: str, *, unfolded: bool = False) -> Bundle:
-    """Return a folded part, its text escaped; `summary` is what stays to be seen."""
+    """Return a folded section with escaped text; `summary` stays visible."""
     opened = " open" if unfolded else ""
     body = html.escape(safe_terminal(text))
     return {
@@ -112,23 +112,23 @@ def reasoning_bundle(text: str, summary: str, *, unfolded: bool = False) -> Bund
 
 FRAME_S = 0.033
 _LONG_S = 10.0
-"""From then on an answer is read, not watched, and is drawn less often."""
+"""After this time an answer is drawn less often: people read it rather than watch it."""
 _LONG_FRAME_S = 0.1
-_MOST_BYTES_A_SECOND = 150_000.0
-_REASONING_TAIL = 2_000  # characters of thinking shown while it grows
-_SMALL = 1_600  # an answer of up to so many characters is sent whole each frame
+_MAX_BYTES_PER_S = 150_000.0
+_REASONING_TAIL_CHARS = 2_000  # of reasoning shown while it grows
+_SMALL_CHARS = 1_600  # an answer of up to this length is sent whole in each frame
 
 
 @dataclass(frozen=True, slots=True)
 class _Final:
-    """The outputs that stay; `None` for those there are none of."""
+    """The final outputs; `None`: there is no such output."""
 
     reasoning: Bundle | None
     answer: Bundle | None
     images: list[Bundle]
     usage: Bundle | None
-    about: Mapping[str, Any]
-    """Metadata of the answer, or of the usage line when there is no text."""
+    metadata: Mapping[str, Any]
+    """Metadata of the answer, or of the usage line if there is no text."""
 
 
 class NotebookRenderer:
@@ -139,11 +139,11 @@ class NotebookRenderer:
     screen
         The cell's outputs.
     label
-        Whom one waits for, in a word.
+        The model's name while the cell waits.
     reasoning
-        Whether to show the model's thinking.
+        Whether to show the model's reasoning.
     owns_cell
-        Whether nothing but this answer is written to the cell, so that it may be cleared.
+        Whether the cell has no other outputs than this answer, so that it can be cleared.
     """
 
     def __init__(
@@ -154,18 +154,18 @@ class NotebookRenderer:
         self._reasoning = reasoning
         self._layout = _OwnedCellLayout(screen) if owns_cell else _SharedCellLayout(screen)
         self._blocks = Blocks()
-        self._live = ""  # the unfinished block as it was drawn last
+        self._live = ""  # the unfinished block as last drawn
         self._thoughts: list[str] = []
-        self._thought_s: float | None = None  # how long the model thought before it wrote
+        self._thought_s: float | None = None  # time of reasoning before the first text
         self._status = ""
-        self._begun = False  # whether text has come
+        self._begun = False  # whether text has arrived
         self._dirty = False
         self._started_s = monotonic()
-        self._first_s = 0.0  # when something of the answer was first drawn
+        self._first_s = 0.0  # when the answer was first drawn
         self._due_s = 0.0
 
     def show(self, event: StreamEvent) -> None:
-        """Take the next event; draw at once for the first text, then once in a frame."""
+        """Take the next event; draw the first text at once, then at most once per frame."""
         match event:
             case TextDelta(text):
                 self._blocks.add(text)
@@ -175,10 +175,10 @@ class NotebookRenderer:
             case ReasoningDelta(text) if self._reasoning and not self._begun:
                 self._thoughts.append(text)
                 self._dirty = True
-            case ReasoningDelta() if not self._begun:  # not to be shown, but not to be kept quiet
-                self._say(self._waiting_for("thinking"))
+            case ReasoningDelta() if not self._begun:  # not shown, but mentioned
+                self._show_status(self._waiting_for("thinking"))
             case Notice(text) if not self._begun:
-                self._say(text)
+                self._show_status(text)
             case Waiting():
                 self._wait(event)
             case _:
@@ -197,19 +197,19 @@ class NotebookRenderer:
             reasoning=thought,
             answer=self._screen.answer(text) if text else None,
             images=image_bundles(reply.images),
-            usage=usage_bundle(reply) if shown else None,  # nothing stays of a refused request
-            about=metadata(reply),
+            usage=usage_bundle(reply) if shown else None,  # a refused request has no usage
+            metadata=metadata(reply),
         )
         self._layout.end(final)
 
     def _begin(self) -> None:
-        """Take the first text: it is drawn at once."""
+        """Prepare for the first text, which is drawn at once."""
         self._begun, self._due_s = True, 0.0
         if self._thoughts:
             self._thought_s = monotonic() - self._started_s
 
     def _wait(self, waiting: Waiting) -> None:
-        """Say what one waits for, when that takes long; never more than once a second."""
+        """Show what the cell waits for if that takes long, at most once a second."""
         stalled = stalled_line(waiting)
         if self._begun:
             if stalled and stalled != self._status:
@@ -218,22 +218,22 @@ class NotebookRenderer:
         elif self._thoughts:
             self._think(stalled)
         else:
-            self._say(self._waiting_for(waiting.phase))
+            self._show_status(self._waiting_for(waiting.phase))
 
     def _waiting_for(self, phase: str) -> str:
         return waiting_line(self._label, monotonic() - self._started_s, phase)
 
-    def _say(self, status: str) -> None:
+    def _show_status(self, status: str) -> None:
         if status and status != self._status:
             self._status = status
             self._layout.put("status", self._screen.answer(f"*{status}*"))
 
     def _think(self, stalled: str = "") -> None:
-        """Show the end of the thinking so far, if that or how long it takes has changed."""
+        """Show the end of the reasoning so far, if it or its duration has changed."""
         summary = " · ".join(filter(None, [self._waiting_for("thinking") or "Thinking …", stalled]))
         if self._dirty or summary != self._status:
             self._dirty, self._status = False, summary
-            tail = "".join(self._thoughts[-_REASONING_TAIL:])[-_REASONING_TAIL:]
+            tail = "".join(self._thoughts[-_REASONING_TAIL_CHARS:])[-_REASONING_TAIL_CHARS:]
             self._layout.put("reasoning", reasoning_bundle(tail, summary, unfolded=True))
 
     def _summary(self, reply: Reply) -> str:
@@ -253,48 +253,51 @@ class NotebookRenderer:
             self._dirty = self._layout.grow(frame.settled, frame.live)
         else:
             self._think()
-        pause_s = (self._screen.sent_bytes - before) / _MOST_BYTES_A_SECOND
+        pause_s = (self._screen.sent_bytes - before) / _MAX_BYTES_PER_S
         now_s = monotonic()
         frame_s = FRAME_S if now_s - self._first_s < _LONG_S else _LONG_FRAME_S
         self._due_s = now_s + max(frame_s, pause_s)
 
 
 class _Layout:
-    """Named places in the cell, each one output."""
+    """Named places in the cell, with one output each."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._ids: dict[str, str] = {}
 
-    def put(self, place: str, bundle: Bundle, about: Mapping[str, Any] | None = None) -> None:
-        """Show something in a place, made at the end of the cell when it is new."""
+    def put(self, place: str, bundle: Bundle, metadata: Mapping[str, Any] | None = None) -> None:
+        """Show a bundle in a place; a new place is at the end of the cell."""
         if place not in self._ids and "status" in self._ids:
-            self._ids[place] = self._ids.pop("status")  # what was waited for takes its place
+            self._ids[place] = self._ids.pop("status")  # replaces the status
         if place in self._ids:
-            self._screen.update(self._ids[place], bundle, about)
+            self._screen.update(self._ids[place], bundle, metadata)
         else:
-            self._ids[place] = self._screen.new(bundle, about)
+            self._ids[place] = self._screen.new(bundle, metadata)
 
     def grow(self, settled: str, live: str) -> bool:
         """Draw a frame: `settled` will not change any more, `live` may.
 
-        Gives whether `live` is left for the next frame.
+        Returns
+        -------
+        bool
+            Whether `live` is left for the next frame.
         """
         raise NotImplementedError
 
     def end(self, final: _Final) -> None:
-        """Draw what stays."""
+        """Draw the final outputs."""
         raise NotImplementedError
 
 
 class _OwnedCellLayout(_Layout):
-    """The cell holds nothing else: each settled piece is an output, and the end replaces all."""
+    """The cell has no other outputs: each settled piece is an output, the end replaces them all."""
 
     def grow(self, settled: str, live: str) -> bool:
         if settled:
             self.put("live", self._screen.answer(settled))
-            del self._ids["live"]  # it stands; what follows is an output of its own
-            return bool(live)  # one message a frame: a front end draws each of them
+            del self._ids["live"]  # it is final; the next piece is a new output
+            return bool(live)  # one message per frame, since a front end draws each of them
         if live:
             self.put("live", self._screen.answer(live))
         return False
@@ -306,14 +309,15 @@ class _OwnedCellLayout(_Layout):
             self._screen.clear(wait=bool(outputs))
         owner = final.answer or final.usage
         for bundle in outputs:
-            self._screen.new(bundle, final.about if bundle is owner else None)
+            self._screen.new(bundle, final.metadata if bundle is owner else None)
 
 
 class _SharedCellLayout(_Layout):
-    """Other outputs stand in the cell and stay: two outputs of our own, updated in place.
+    """The cell has other outputs, which stay: the answer has two outputs, updated in place.
 
-    The first holds what is settled and is sent again only when it has grown by an eighth, the
-    second what has come since; in the end the first is the whole answer, the second its usage.
+    The first contains the settled text and is sent again only when it has grown by an eighth; the
+    second contains the text since then. At the end the first is the whole answer, the second its
+    usage.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -326,10 +330,10 @@ class _SharedCellLayout(_Layout):
     def grow(self, settled: str, live: str) -> bool:
         self._since.append(settled)
         self._since_length += len(settled)
-        if self._main_length + self._since_length + len(live) <= _SMALL:
+        if self._main_length + self._since_length + len(live) <= _SMALL_CHARS:
             self.put("main", self._screen.answer("".join((*self._main, *self._since, live))))
             return False
-        if self._since_length > max(_SMALL // 2, self._main_length // 8):
+        if self._since_length > max(_SMALL_CHARS // 2, self._main_length // 8):
             self._main += self._since
             self._main_length += self._since_length
             self._since, self._since_length = [], 0
@@ -341,10 +345,10 @@ class _SharedCellLayout(_Layout):
         if final.reasoning:
             self.put("reasoning", final.reasoning)
         if final.answer:
-            self.put("main", final.answer, final.about)
+            self.put("main", final.answer, final.metadata)
         for number, image in enumerate(final.images):
             self.put(f"image {number}", image)
         if final.usage:
-            self.put("tail", final.usage, None if final.answer else final.about)
-        elif "status" in self._ids:  # it was refused: what was waited for did not come
+            self.put("tail", final.usage, None if final.answer else final.metadata)
+        elif "status" in self._ids:  # the request was refused
             self.put("status", self._screen.answer("*no answer*"))

@@ -1,4 +1,4 @@
-"""The screen of a terminal or a pipe: text as it comes, nothing ever drawn twice."""
+"""Print an answer in a terminal or a pipe: text as it arrives, never drawn twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FRAME_S = 0.036
 
 
 def printer(out: TextIO, label: str, *, reasoning: bool, markdown: bool) -> Renderer:
-    """Return the screen of a terminal: drawn where it is a real one and `rich` is there."""
+    """Return the renderer for a stream: Markdown in a real terminal with `rich`, else text."""
     real = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if not (real and markdown and importlib.util.find_spec("rich")):
         return TextRenderer(out, reasoning=reasoning)
@@ -34,14 +34,14 @@ def printer(out: TextIO, label: str, *, reasoning: bool, markdown: bool) -> Rend
 
 
 class TextRenderer:
-    """Prints the deltas of an answer, at most once in a frame.
+    """Prints the deltas of an answer, at most once per frame.
 
     Parameters
     ----------
     out
         Where to print.
     reasoning
-        Whether to print the model's thinking, under a heading of its own.
+        Whether to print the model's reasoning, under a separate heading.
     """
 
     def __init__(self, out: TextIO, *, reasoning: bool = True) -> None:
@@ -53,7 +53,7 @@ class TextRenderer:
         self._drawn_s = 0.0
 
     def show(self, event: StreamEvent) -> None:
-        """Print what has come when it is time to."""
+        """Take the next event, and print what has arrived if a frame is due."""
         match event:
             case TextDelta(text):
                 self._add("answer" if self._section else "", text)
@@ -92,6 +92,6 @@ class TextRenderer:
         self._drawn_s = monotonic()
         text, self._pending = "".join(self._pending), []
         encoding = getattr(self._out, "encoding", None) or "utf-8"
-        # a terminal that cannot show a letter must not cost the answer
+        # a character that the terminal cannot show must not lose the answer
         self._out.write(safe_terminal(text).encode(encoding, "replace").decode(encoding))
         self._out.flush()

@@ -1,6 +1,6 @@
-"""The screen of a real terminal: finished blocks as rendered Markdown, the growing one as text.
+"""Draw an answer in a real terminal: finished blocks as Markdown, the growing one as text.
 
-`rich` draws; it is an extra, and without it a terminal gets the plain deltas of `text`.
+This uses the optional package `rich`; without it, a terminal gets the plain text of `plain`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class TerminalRenderer:
     Parameters
     ----------
     label
-        Whom one waits for, in a word.
+        The model's name while the cell waits.
     reasoning
-        Whether to show the model's thinking, dimmed.
+        Whether to show the model's reasoning, dimmed.
     """
 
     def __init__(self, out: TextIO, *, label: str, reasoning: bool = True) -> None:
@@ -50,13 +50,13 @@ class TerminalRenderer:
         self._thoughts: list[str] = []
         self._begun = False
         self._dirty = False
-        self._unfinished = Text()  # what was drawn last of what is not finished
-        self._said = ""  # the same of what one waits for
+        self._unfinished = Text()  # the unfinished text as last drawn
+        self._status = ""  # the status line as last drawn
         self._started_s = monotonic()
         self._drawn_s = 0.0
 
     def show(self, event: StreamEvent) -> None:
-        """Take the next event; draw when it is time to."""
+        """Take the next event, and draw if a frame is due."""
         match event:
             case TextDelta(text):
                 self._begin()
@@ -72,7 +72,7 @@ class TerminalRenderer:
             case Waiting(phase) if not self._begun and not self._thoughts:
                 self._wait(phase)
             case Waiting() if line := stalled_line(event):
-                self._say(line)
+                self._show_status(line)
             case _:
                 pass
         if self._dirty and monotonic() - self._drawn_s >= _FRAME_S:
@@ -92,17 +92,17 @@ class TerminalRenderer:
             self._console.print(Text(usage_line(reply), style="dim"))
 
     def _wait(self, phase: str) -> None:
-        self._say(waiting_line(self._label, monotonic() - self._started_s, phase))
+        self._show_status(waiting_line(self._label, monotonic() - self._started_s, phase))
 
-    def _say(self, line: str) -> None:
-        """Say what one waits for, below what is not finished."""
-        if line and line != self._said:
-            self._said = line
-            between = "\n" if self._unfinished else ""
-            self._draw(Text.assemble(self._unfinished, between, (line, "dim")))
+    def _show_status(self, line: str) -> None:
+        """Show what the cell waits for, below the unfinished text."""
+        if line and line != self._status:
+            self._status = line
+            separator = "\n" if self._unfinished else ""
+            self._draw(Text.assemble(self._unfinished, separator, (line, "dim")))
 
     def _begin(self) -> None:
-        """Put the whole thinking above the answer once it is over."""
+        """Print all the reasoning above the answer when the answer starts."""
         if self._begun:
             return
         self._begun = True
@@ -134,6 +134,6 @@ class TerminalRenderer:
             self._console.print()
 
     def _tail(self, text: str) -> str:
-        """Return the last lines that fit: what is taller than the terminal cannot be redrawn."""
-        most = max(2, self._console.height - 3)
-        return "\n".join(safe_terminal(text).splitlines()[-most:])
+        """Return the last lines that fit: text taller than the terminal cannot be redrawn."""
+        max_lines = max(2, self._console.height - 3)
+        return "\n".join(safe_terminal(text).splitlines()[-max_lines:])

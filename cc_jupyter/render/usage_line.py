@@ -1,7 +1,7 @@
-"""The line under an answer, and the same figures as JSON in the output's metadata.
+"""The usage line under an answer, and the same figures as JSON in the output's metadata.
 
-Each figure is reported, estimated (`~`) or unknown; an unknown count or cost shows as `?`, since
-a missing one would read as nothing. Contract: spec.md, section 3.
+Each figure is reported, estimated (`~`) or unknown; an unknown count or cost is shown as `?`, since
+a missing one would look like zero. Contract: spec.md, section 3.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 SCHEMA_VERSION = 1
-_FEWEST_FOR_SPEED_TOKENS = 10
-_ENDS = {
+_MIN_TOKENS_FOR_SPEED = 10
+_ENDINGS = {
     "length": "cut at max_tokens, %cmd continue goes on",
     "content_filter": "refused by the model or a filter",
     "interrupted": "interrupted",
@@ -28,10 +28,10 @@ _ENDS = {
 
 
 def usage_line(reply: Reply) -> str:
-    """Return the line as plain text, one line whatever is in it."""
+    """Return the usage line as plain text, always on one line."""
     usage = reply.usage
     figures = [
-        _who(reply),
+        _model(reply),
         f"in {_tokens(usage, 'input_tokens')}{_share(usage.cache_read_tokens, 'cached')}",
         f"out {_tokens(usage, 'output_tokens')}{_share(usage.reasoning_tokens, 'reasoning')}",
         _cost(reply),
@@ -44,7 +44,7 @@ def usage_line(reply: Reply) -> str:
 
 
 def usage_bundle(reply: Reply) -> dict[str, str]:
-    """Return the line as an output; no meaning hangs on colour, and a screen reader reads it."""
+    """Return the line as an output; colour carries no meaning, and screen readers read it."""
     line = usage_line(reply)
     style = "color: var(--jp-ui-font-color2, inherit)"
     return {
@@ -54,7 +54,7 @@ def usage_bundle(reply: Reply) -> dict[str, str]:
 
 
 def metadata(reply: Reply) -> dict[str, Any]:
-    """Return what the saved notebook keeps of a reply beside its text."""
+    """Return what a saved notebook stores about a reply in addition to its text."""
     provenance = reply.provenance
     return {
         "cc_jupyter": {
@@ -72,7 +72,7 @@ def metadata(reply: Reply) -> dict[str, Any]:
             "turn": provenance.turn,
             "stop_reason": reply.stop_reason,
             "request_sha256": provenance.request_sha256,
-            # told where it is not the usual one
+            # only if it is not the default
             **({"order": "document"} if provenance.order == "document" else {}),
         }
     }
@@ -87,11 +87,11 @@ def _count(usage: Usage, name: str) -> dict[str, Any]:
 
 
 def short_name(model: str) -> str:
-    """Return a model's id without its maker."""
+    """Return a model's id without the vendor's prefix."""
     return model.rpartition("/")[2]
 
 
-def _who(reply: Reply) -> str:
+def _model(reply: Reply) -> str:
     served = reply.provenance.served_model
     if served is None:
         return short_name(reply.model)
@@ -126,7 +126,7 @@ def _timing(reply: Reply) -> list[str]:
         return []
     shown = [f"{seconds(first_s)} to first token"]
     streaming_s = reply.duration_s - first_s
-    if tokens is not None and tokens >= _FEWEST_FOR_SPEED_TOKENS and streaming_s > 0:
+    if tokens is not None and tokens >= _MIN_TOKENS_FOR_SPEED and streaming_s > 0:
         shown.append(f"{tokens / streaming_s:,.0f} tok/s")
     return shown
 
@@ -143,7 +143,7 @@ def _ending(reply: Reply) -> list[str]:
     elif reply.stop_word == "model_context_window_exceeded":
         ends = ["cut: the context window is full"]
     else:
-        ends = [_ENDS[reply.stop_reason]]
+        ends = [_ENDINGS[reply.stop_reason]]
     has_nothing_else = not reply.text and not reply.images and reply.error is None
     if has_nothing_else and (reply.reasoning or reply.usage.reasoning_tokens):
         ends.append("reasoning only, no text")
@@ -151,7 +151,7 @@ def _ending(reply: Reply) -> list[str]:
 
 
 def seconds(value_s: float) -> str:
-    """Return a time as people say it."""
+    """Return a duration for reading: `250 ms`, `1.2 s`."""
     return f"{value_s * 1000:.0f} ms" if value_s < 0.1 else f"{value_s:.1f} s"  # noqa: PLR2004
 
 

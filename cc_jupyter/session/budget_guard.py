@@ -8,6 +8,7 @@ kernels, which share the history file.
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from time import monotonic
@@ -77,7 +78,7 @@ class BudgetGuard:
             )
 
     def effective_budget(self, settings: Settings, notebook: str) -> Budget | None:
-        """Return the budget that applies in a notebook; `None`: there is none."""
+        """Return the budget that applies in a notebook; `None` if there is none."""
         if self.budget is not None or self.is_off:
             return self.budget
         saved = load_budget(notebook)
@@ -98,7 +99,9 @@ class BudgetGuard:
         budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
         if budget is None:
             return None
-        watcher = BudgetWatcher(budget, prepared, turn_id, self.estimate(prepared), self)
+        watcher = BudgetWatcher(
+            budget, prepared, turn_id, self.estimate(prepared), self, self.now()
+        )
         try:
             watcher.reserve()
         except StoreError as error:
@@ -209,32 +212,25 @@ class BudgetGuard:
         return self._history().recall(model)
 
 
+@dataclass(slots=True)
 class BudgetWatcher:
     """Watches one answer and cuts it off when its cost so far exceeds the budget.
 
-    The text received is priced five times a second: what arrives in between may exceed the budget.
-    Tokens are an estimate until the provider reports them.
+    The text received is priced five times a second, so it may exceed the budget slightly. Tokens
+    are estimated until the provider reports them.
     """
 
-    def __init__(
-        self,
-        budget: Budget,
-        prepared: PreparedRequest,
-        turn_id: str,
-        expected: Usage,
-        budget_guard: BudgetGuard,
-    ) -> None:
-        self._budget = budget
-        self._prepared = prepared
-        self._turn_id = turn_id
-        self._spent_usd = Decimal(0)
-        self._reserved_usd = Decimal(0)
-        self._expected = expected
-        self._budget_guard = budget_guard
-        self._calibration = budget_guard.calibration
-        self._sent_at = budget_guard.now()
-        self._next_pricing_s = 0.0
-        self._received_bytes = 0
+    budget: Budget
+    prepared: PreparedRequest
+    turn_id: str
+    expected: Usage
+    budget_guard: BudgetGuard
+    sent_at: datetime
+    spent_usd: Decimal = Decimal(0)
+    """The spending before this request."""
+    _reserved_usd: Decimal = Decimal(0)
+    _next_pricing_s: float = 0.0
+    _received_bytes: int = 0
 
     def reserve(self, usd: Decimal | None = None) -> None:
         """Reserve an amount for the request; by default its estimated cost.
@@ -247,8 +243,8 @@ class BudgetWatcher:
             The spending of other kernels cannot be read.
         """
         if usd is None:
-            usd = self._prepared.cost(self._expected, self._sent_at).usd
-        self._spent_usd = self._budget_guard.hold(self._budget, self._prepared, self._turn_id, usd)
+            usd = self.prepared.cost(self.expected, self.sent_at).usd
+        self.spent_usd = self.budget_guard.hold(self.budget, self.prepared, self.turn_id, usd)
         self._reserved_usd = usd or Decimal(0)
 
     def add(self, text: str, usage: Usage) -> None:
@@ -263,18 +259,18 @@ class BudgetWatcher:
         if monotonic() < self._next_pricing_s:
             return
         self._next_pricing_s = monotonic() + _PRICING_INTERVAL_S
-        output = self._calibration.tokens(self._prepared.model.id, self._received_bytes)
+        output = self.budget_guard.calibration.tokens(self.prepared.model.id, self._received_bytes)
         running = Usage(
-            input_tokens=usage.input_tokens or self._expected.input_tokens,
+            input_tokens=usage.input_tokens or self.expected.input_tokens,
             output_tokens=max(output, usage.output_tokens or 0),
             cache_read_tokens=usage.cache_read_tokens,
             cache_write_tokens=usage.cache_write_tokens,
         )
-        usd = self._prepared.cost(running, self._sent_at).usd
+        usd = self.prepared.cost(running, self.sent_at).usd
         if usd is not None and usd > self._reserved_usd and not self._grow(usd):
             raise StreamError(
-                f"the answer was cut off: it exceeds the budget of {self._budget.usd:f} US dollars"
-                f" per {self._budget.period}",
+                f"the answer was cut off: it exceeds the budget of {self.budget.usd:f} US dollars"
+                f" per {self.budget.period}",
                 hint="the text received is saved; %cmd budget AMOUNT raises the budget,"
                 " %cmd continue completes the answer",
             )
@@ -293,4 +289,4 @@ class BudgetWatcher:
 
     def note(self, reply: Reply) -> str | None:
         """Return a notice of how much of the budget is used, from 80 % on."""
-        return self._budget.note(self._spent_usd + (reply.cost.usd or Decimal(0)))
+        return self.budget.note(self.spent_usd + (reply.cost.usd or Decimal(0)))

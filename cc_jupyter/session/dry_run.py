@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from cc_jupyter.session.session import Session
 
 
-_LONG_DATA = 1_000
+_LONG_DATA_CHARS = 1_000
 _BASE64 = re.compile(r"(?:data:image/[a-z]+;base64,)?[A-Za-z0-9+/]{200}")
 _SHOWN_CHARS = 20_000
-"""Characters of the body on the screen: a saved notebook stays small."""
+"""Characters of the body to display, so that a saved notebook stays small."""
 
 
 class DryRun(dict[str, Any]):
@@ -41,7 +41,7 @@ class DryRun(dict[str, Any]):
 
     @property
     def _note(self) -> str:
-        return ", images by a rule of thumb" if any(m["images"] for m in self["messages"]) else ""
+        return ", images estimated" if any(m["images"] for m in self["messages"]) else ""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(str(self))
@@ -51,7 +51,7 @@ class DryRun(dict[str, Any]):
 
 
 def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
-    """Describe a prepared request, secrets removed, with estimated tokens and cost."""
+    """Return a prepared request with estimated tokens and cost, secrets removed."""
     request = prepared.request
     raw = encode_body(request)
     calibration = session.budget_guard.calibration
@@ -68,14 +68,14 @@ def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
     cost = prepared.cost(usage, session.now())
     return DryRun(
         method="POST",
-        url=f"{prepared.target.api_root}{request.endpoint}",
+        url=f"{prepared.endpoint.api_root}{request.endpoint}",
         model=request.model,
         messages=parts,
         body_bytes=len(raw),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost="$?" if cost.usd is None else f"~{format_usd(cost.usd)}",
-        body=_redacted(json.loads(raw), prepared.target.key.value),
+        body=_redacted(json.loads(raw), prepared.endpoint.key.value),
     )
 
 
@@ -87,14 +87,14 @@ def _message_line(message: dict[str, Any]) -> str:
 def _cut(text: str) -> str:
     if len(text) <= _SHOWN_CHARS:
         return text
-    cut = f"cut: {_SHOWN_CHARS:,} of {len(text):,} characters; the rest is in the value's 'body'"
-    return f"{text[:_SHOWN_CHARS]}\n… [{cut}]"
+    note = f"cut: {_SHOWN_CHARS:,} of {len(text):,} characters; the value's 'body' has the rest"
+    return f"{text[:_SHOWN_CHARS]}\n… [{note}]"
 
 
 def _redacted(value: Any, key: str) -> Any:  # noqa: ANN401  any JSON
     if isinstance(value, str):
         text = redact(value, (key,))
-        if len(text) < _LONG_DATA or not _BASE64.match(text):
+        if len(text) < _LONG_DATA_CHARS or not _BASE64.match(text):
             return text
         return f"{text[:40]}… [{len(text):,} characters]"
     if isinstance(value, list):

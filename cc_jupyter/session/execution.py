@@ -1,7 +1,8 @@
-"""What IPython knows about the running cell: its id, its notebook, its screen."""
+"""What IPython knows about the running cell: its id, its notebook, its display."""
 
 from __future__ import annotations
 
+import ast
 import functools
 import os
 import sys
@@ -17,6 +18,8 @@ from cc_jupyter.render.plain import printer
 from cc_jupyter.render.sanitize import safe_terminal
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.config.settings import Settings
@@ -25,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class ExecutionContext:
-    """The running execution; in a terminal each one is new and its cell has no id."""
+    """The running execution; in a terminal, cells have no ids."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._lock = threading.Lock()
         self._requests: Counter[object] = Counter()
-        """How many each execution has sent; a thread may still send for an earlier one."""
+        """The requests sent by each execution; a thread may still send for an earlier one."""
 
     @property
     def in_kernel(self) -> bool:
@@ -51,12 +54,12 @@ class ExecutionContext:
         return path if isinstance(path, str) else ""
 
     def turn_key(self) -> TurnKey | None:
-        """Return the key of the next request of this execution; `None`: cells have no ids."""
+        """Return the key of the next request of this execution; `None` if cells have no ids."""
         with self._lock:
             return self._turn_key()
 
     def count_request(self) -> TurnKey | None:
-        """Return the key of a request that is about to be sent; the next one gets another."""
+        """Count a request that is about to be sent, and return its key."""
         with self._lock:
             key = self._turn_key()
             self._requests[self.token] += 1
@@ -69,15 +72,22 @@ class ExecutionContext:
         return TurnKey(self.notebook, cell_id, self._requests[self.token])
 
     def is_all_magic(self) -> bool:
-        """Return whether the cell is one `%%cmd` and nothing else, so all its outputs are ours."""
+        """Return whether the cell is one `%%cmd` and nothing else: all outputs are ours."""
         code = (self._parent().get("content") or {}).get("code")
         return isinstance(code, str) and code.split(None, 1)[:1] == ["%%cmd"]
 
-    def ends_in_magic(self) -> bool:
-        """Return whether the last line is a bare `%cmd …`, whose value IPython displays."""
-        history = self._shell.history_manager
-        typed = history.input_hist_raw[-1] if history is not None else ""
-        return typed.rstrip().rpartition("\n")[2].split(None, 1)[:1] == ["%cmd"]
+    def is_statement(self) -> bool:
+        """Return whether the magic that runs is a statement by itself, not a value that is used.
+
+        IPython displays the value of such a statement; it compiles `x = %cmd …` to an assignment.
+        """
+        from executing import Source  # noqa: PLC0415  only commands need it
+
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001  the only way to the caller
+        while frame is not None and frame.f_globals is not self._shell.user_ns:
+            frame = frame.f_back
+        node = None if frame is None else Source.executing(frame).node
+        return node is None or isinstance(getattr(node, "parent", None), ast.Expr)
 
     def renderer(
         self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
@@ -95,7 +105,7 @@ class ExecutionContext:
         Parameters
         ----------
         instead
-            Why the text need not be shown; a terminal prints it, since it prints `Out[n]` anyway.
+            Why the text is not shown; a terminal prints this, since it prints `Out[n]` anyway.
         """
         images = image_bundles(reply.images)
         text = shown_text(reply.text, reply.images, reply.sources)
@@ -114,8 +124,8 @@ class ExecutionContext:
         """Return whether the front end redraws an output.
 
         `jupyter console` and qtconsole run in a kernel and show only the first state of a
-        display. They name no cell and can be asked for input; nbclient, which names none
-        either, cannot (seen on jupyter_console 6.6, nbclient 0.11).
+        display. They send no cell id and accept input requests; nbclient sends none either,
+        but accepts none (seen on jupyter_console 6.6, nbclient 0.11).
         """
         parent = self._parent()
         named = bool((parent.get("metadata") or {}).get("cellId"))
@@ -135,11 +145,11 @@ def execution_context(shell: InteractiveShell) -> ExecutionContext:
 
 @dataclass(frozen=True)
 class ReplyDisplay:
-    """How a reply displays itself: not again in the execution that has shown it."""
+    """Displays a reply, but not again in the execution that has shown it."""
 
     cell: ExecutionContext
     execution: object
-    """The execution in which it is not shown again; `None`: it always is."""
+    """The execution that has shown it; `None` shows it always."""
     why: str = "--quiet"
 
     def __call__(self, reply: Reply) -> None:
@@ -148,8 +158,8 @@ class ReplyDisplay:
         self.cell.show_again(reply, instead=self.why if here else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _no_display, ()  # a pickled reply no longer belongs to a cell
+        return _no_display, ()  # an unpickled reply belongs to no cell
 
 
 def _no_display() -> None:
-    """Replace the display of a reply that was pickled."""
+    """Stand in for the display of an unpickled reply."""

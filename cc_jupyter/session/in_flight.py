@@ -1,10 +1,9 @@
 """The requests in flight, and how to stop them.
 
-`KeyboardInterrupt` may come between any two instructions, also while an answer is saved or drawn.
-While a request is in flight, Ctrl-C and the notebook's stop button only wake the waiting thread,
-which then stops at a safe point; nothing is left half done. A front end reads the requests from
-another thread and asks them to stop in the same way, or listens and is called from the cell's
-thread.
+`KeyboardInterrupt` may be raised between any two instructions, even while an answer is saved or
+drawn. While a request is in flight, Ctrl-C and the notebook's stop button only wake the waiting
+thread, which then stops at a safe point, so nothing is left half done. A front end reads and stops
+the requests from another thread, or listens and is called in the cell's thread.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
 
 _MAX_INTERRUPTS = 3
-"""This many interrupts in one request break through, whatever it is doing."""
+"""This many interrupts in one request raise `KeyboardInterrupt` immediately."""
 _ECHO_S = 0.5
-"""How long a second interrupt is taken for an echo of the first."""
+"""How long a second interrupt counts as an echo of the first."""
 NOTIFY_INTERVAL_S = 0.5
 """How often listeners are notified of the progress of an answer."""
 _ignored_until_s = 0.0
@@ -35,8 +34,8 @@ _ignored_until_s = 0.0
 class InterruptGuard:
     """Calls `wake` on an interrupt, as a context manager.
 
-    It replaces only Python's own handler, in the main thread: a program that handles the signal
-    itself still does. However the block is left, Python's handler is restored.
+    It replaces only Python's own handler, in the main thread; a program's own handler stays in
+    place. However the block is left, Python's handler is restored.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -61,7 +60,7 @@ class InterruptGuard:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt(self) -> None:
-        """Do the same as an interrupt, from any thread; it never breaks through."""
+        """Interrupt from any thread; unlike a signal, this never raises `KeyboardInterrupt`."""
         self.count += 1
         self._wake()
 
@@ -75,11 +74,11 @@ class InterruptGuard:
 
 
 def ignore_echo() -> None:
-    """Ignore an interrupt that follows at once; after half a second they count again.
+    """Ignore interrupts for half a second.
 
-    Only for kernels, which set their handler again before each execution. There a second
-    interrupt hits the kernel while it reports the first, and its reply gets lost: the cell
-    looks busy forever (every third time, 0.3 to 3 ms apart; measured 2026-11-23, ipykernel 7.4).
+    Only for kernels, which set their handler again before each execution. Without this, a second
+    interrupt hits the kernel while it reports the first, and its reply is lost: the cell looks busy
+    forever (every third time, 0.3 to 3 ms apart; measured 2026-11-23, ipykernel 7.4).
     """
     global _ignored_until_s  # noqa: PLW0603  a process has one handler
     if _default_handler_installed():
@@ -94,7 +93,7 @@ def _on_late_interrupt(number: int, frame: Any) -> None:  # noqa: ANN401  a fram
 
 
 def _default_handler_installed() -> bool:
-    """Return whether this thread gets interrupts from Python's own handler."""
+    """Return whether this is the main thread and Python's own handler is installed."""
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
     return main and handler in (signal.default_int_handler, _on_late_interrupt)
@@ -105,9 +104,9 @@ class InFlightRequest:
     """A request in flight."""
 
     cell_id: str | None
-    """`None`: the cell that sent it is unknown."""
+    """`None` if the cell that sent it is unknown."""
     thread: str | None
-    """The conversation's name; `None`: it belongs to none."""
+    """The name of its conversation; `None` if it belongs to none."""
     model: str
     builder: ReplyBuilder
     """The answer so far; other threads only read it."""
@@ -156,8 +155,8 @@ class InFlightRequests:
     def listen(self, listener: Callable[[bool], None]) -> None:
         """Call a listener when requests begin and end, and at intervals while answers arrive.
 
-        It is called from the threads that wait for the answers, without a lock. Its argument is
-        whether something else about the session has changed.
+        It is called without a lock, in the threads that wait for answers. Its argument is whether
+        something else in the session has changed.
         """
         with self._lock:
             self._listeners = (*self._listeners, listener)
@@ -168,7 +167,7 @@ class InFlightRequests:
             self._listeners = tuple(each for each in self._listeners if each != listener)
 
     def beat(self) -> None:
-        """Notify the listeners of progress if the interval has passed; call it at each event."""
+        """Notify the listeners of progress if the interval has passed; called at each event."""
         if self._listeners and monotonic() >= self._due_s:
             self._notify()
 
@@ -193,7 +192,7 @@ class InFlightRequests:
     def stop(self, cell_id: str) -> bool:
         """Stop the requests of a cell; return whether there were any.
 
-        A request without a cell is counted as the cell's: a kernel runs one cell at a time.
+        A request without a cell counts as this cell's, because a kernel runs one cell at a time.
         """
         with self._lock:  # a request in the tuple is still in flight and notices the interrupt
             found = [each for each in self._requests if each.cell_id in (cell_id, None)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.endpoint import find_endpoint
 from cc_jupyter.client.image_limits import check_images
+from cc_jupyter.client.local import MODEL_ID
 from cc_jupyter.client.structured_output import is_thinking, preferred_format
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
@@ -45,8 +46,8 @@ _CONTINUE_PROMPT = (
     "Your last message was cut off. Go on exactly where it ends, in the middle of a word if that is"
     " where it ends. Repeat nothing and say nothing about it."
 )
-"""Asks for the rest of an answer. Models refuse or ignore an answer of their own as the last
-message, so both wire formats ask for the rest in words."""
+"""Asks for the rest of an answer. Models refuse or ignore their own answer as the last message, so
+both wire formats ask in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +57,22 @@ class PreparedRequest:
     spec: PromptSpec
     request: Request
     model: ResolvedModel
-    target: Endpoint
+    endpoint: Endpoint
     settings: Settings
     thread: Thread | None
     """`None`: the turn belongs to no conversation."""
     context: Context = field(default_factory=Context)
     """The earlier turns that are sent along."""
     page: CellOrder | None = None
-    """The page whose order decided on the context; `None`: the order of execution did."""
+    """The document order that determined the context; `None` for execution order."""
     place: int | None = None
     """The turn's place in its thread, if it has one already."""
     beginning: str = ""
-    """The text so far of an answer that was cut off and is continued."""
+    """The text so far of the answer to continue; empty for a new one."""
 
     @property
     def order(self) -> str:
-        """What orders the conversation: `execution` or `document`."""
+        """The order of the conversation: `execution` or `document`."""
         return "execution" if self.page is None else "document"
 
     @property
@@ -81,7 +82,7 @@ class PreparedRequest:
 
     def cost(self, usage: Usage, sent_at: datetime) -> Cost:
         """Price a usage. The local model is free."""
-        if self.target.served_by == LOCAL:
+        if self.endpoint.served_by == LOCAL:
             return NOTHING_BILLED
         entry = self.model.spec
         return price(
@@ -108,7 +109,7 @@ class Preparer:
     """Estimates tokens, to keep a request within the model's context window."""
 
     def page(self, key: TurnKey | None, settings: Settings) -> CellOrder | None:
-        """Return the page that orders a turn's thread; `None`: the order of execution does."""
+        """Return the document order for a turn's thread; `None` for execution order."""
         return self.document_order.page(key) if settings.order == "document" else None
 
     def prepare(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
@@ -144,7 +145,7 @@ class Preparer:
         turn = None if place is None else thread.slots[place].turn
         if place is None or turn is None:
             raise OptionError(
-                f"the thread {thread.name} holds no answer yet", hint="there is nothing to continue"
+                f"the thread {thread.name} has no answer to continue", hint="ask in a cell first"
             )
         record = self.history.record(turn.id)
         if record is not None and record.stop_reason in ("stop", "content_filter", "tool_call"):
@@ -178,9 +179,9 @@ class Preparer:
         reply: Reply,
         problem: ValidationProblem,
     ) -> PreparedRequest:
-        """Prepare to ask once more, in the same turn, for an answer that fits its type."""
+        """Prepare to ask again, in the same turn, for an answer that fits its type."""
         request = output_type.repaired(prepared.request, reply, problem)
-        request = self._with_known_format(request, prepared.target)
+        request = self._with_known_format(request, prepared.endpoint)
         notices = (*prepared.spec.notices, output_type.repair_notice(problem))
         spec = dataclasses.replace(prepared.spec, notices=notices)
         turn = reply.provenance.turn
@@ -193,22 +194,26 @@ class Preparer:
         name = chosen_model(spec.model, settings)
         settings = settings_for(name, settings)
         if name == LOCAL:
-            name = _local_model_id()
-        target = find_endpoint(settings, spec.key_env)
-        model = self.models.find(name, target, settings.models)
+            name = MODEL_ID
+        endpoint = find_endpoint(settings, spec.key_env)
+        model = self.models.find(name, endpoint, settings.models)
         request = build_request(spec, settings, model, context)
         window = model.spec.context_tokens if model.spec else None
         request, notice = trim_to_window(request, window, self.calibration, trim=settings.trim)
         if notice is not None:
             spec = dataclasses.replace(spec, notices=(*spec.notices, notice))
-        check_image_support(request, target, model)
-        request = self._with_known_format(request, target)
-        return PreparedRequest(spec, request, model, target, settings, thread, context or Context())
+        check_image_support(request, endpoint, model)
+        request = self._with_known_format(request, endpoint)
+        return PreparedRequest(
+            spec, request, model, endpoint, settings, thread, context or Context()
+        )
 
-    def _with_known_format(self, request: Request, target: Endpoint) -> Request:
-        """Ask for the answer in the format that this model is known to accept."""
-        form = self.formats.recall(target.api_root, request.model, request.answer_format)
-        return dataclasses.replace(request, answer_format=form)
+    def _with_known_format(self, request: Request, endpoint: Endpoint) -> Request:
+        """Return the request with the response format that the model is known to accept."""
+        response_format = self.formats.recall(
+            endpoint.api_root, request.model, request.answer_format
+        )
+        return dataclasses.replace(request, answer_format=response_format)
 
 
 def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:
@@ -221,7 +226,7 @@ def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:
 def build_request(
     spec: PromptSpec, settings: Settings, model: ResolvedModel, context: Context | None
 ) -> Request:
-    """Append the prompt to the context of its thread."""
+    """Return the request: the context of the thread, then the prompt."""
     before = context.messages if context else ()
     system = spec.system
     if system is None and context is not None:
@@ -241,16 +246,16 @@ def build_request(
     )
 
 
-def check_image_support(request: Request, target: Endpoint, model: ResolvedModel) -> None:
+def check_image_support(request: Request, endpoint: Endpoint, model: ResolvedModel) -> None:
     """Raise an error for images that the model cannot read or that no request can carry."""
     images = [image for message in request.messages for image in message.images]
     if not images:
         return
     is_text_only = model.spec is not None and not model.spec.image_input
-    if is_text_only or target.served_by == LOCAL:
+    if is_text_only or endpoint.served_by == LOCAL:
         raise OptionError(
-            f"{model.id} takes no images, and {images[0].described} would go with this request",
-            hint="choose a model that sees: %cmd models image; --new leaves earlier images out",
+            f"{model.id} does not accept images, and this request contains {images[0].described}",
+            hint="choose a model from %cmd models image; --new leaves earlier images out",
         )
     check_images(images, request.endpoint)
 
@@ -268,9 +273,3 @@ def _parameters(given: Parameters, settings: Settings, model: ResolvedModel) -> 
         limit = min(ceiling, LARGEST_MAX_TOKENS) if ceiling else DEFAULT_MAX_TOKENS
         parameters = dataclasses.replace(parameters, max_tokens=limit)
     return parameters
-
-
-def _local_model_id() -> str:
-    from cc_jupyter.client.local.model import MODEL_ID  # noqa: PLC0415  most sessions use no local model
-
-    return MODEL_ID

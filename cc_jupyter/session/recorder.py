@@ -7,6 +7,7 @@ import hashlib
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.conversation.turns import Turn, TurnInputs
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 
 PARTIAL_S = 1.5
-"""How often a growing answer is saved: a crash costs at most two seconds of it."""
+"""How often a growing answer is saved, so that a crash loses at most two seconds of it."""
 _LARGE_TOKENS = 2_000
-"""A prompt below this costs too little for a notice, however much it grew."""
+"""A smaller prompt costs too little for a notice, however much it grew."""
 _MAY_BE_BILLED = frozenset({504, 524})
 """A gateway gave up waiting for an upstream that may have done its work."""
 
@@ -48,7 +49,7 @@ class TurnRecorder:
     """
 
     reply: Reply
-    """Set by `save`."""
+    """The recorded reply; set by `save`."""
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class TurnRecorder:
             usage = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
             return dataclasses.replace(reply, usage=usage, cost=NOTHING_BILLED)
         was_cut_off = isinstance(reply.error, KeyboardInterrupt) or (
-            reply.error is not None and bool(self.builder.came_bytes)
+            reply.error is not None and bool(self.builder.received_bytes)
         )
         if was_cut_off:
             reply = dataclasses.replace(reply, usage=self._with_estimates(reply.usage))
@@ -133,7 +134,7 @@ class TurnRecorder:
         request, calibration = self._prepared.request, self._budget_guard.calibration
         counts = {
             "input_tokens": estimate_tokens(request, calibration),
-            "output_tokens": calibration.tokens(request.model, self.builder.came_bytes),
+            "output_tokens": calibration.tokens(request.model, self.builder.received_bytes),
         }
         missing: dict[str, Any] = {
             name: count for name, count in counts.items() if getattr(usage, name) is None
@@ -143,13 +144,13 @@ class TurnRecorder:
     def _build_reply(self) -> Reply:
         """Return the reply as received so far, with its provenance."""
         prepared = self._prepared
-        local = prepared.target.served_by == LOCAL
+        local = prepared.endpoint.served_by == LOCAL
         return dataclasses.replace(
             self.builder.build(prepared.model.id),
             provenance=Provenance(
                 endpoint=prepared.request.endpoint,
-                served_by=prepared.target.served_by,
-                served_model=_local_model_name() if local else None,
+                served_by=prepared.endpoint.served_by,
+                served_model=DISPLAY_NAME if local else None,
                 thread=prepared.thread.name if prepared.thread else None,
                 turn=None if self._place is None else self._place + 1,
                 turn_id=self._turn_id,
@@ -172,7 +173,7 @@ class TurnRecorder:
                 TurnInputs(prepared.context.digest, spec),
             )
             self._stale = prepared.thread.record(self._place, turn, prepared.page)
-        return self._history.keep(
+        return self._history.save(
             self._record(reply, finished=finished),
             prepared.thread,
             on_disk=prepared.settings.history,
@@ -180,23 +181,23 @@ class TurnRecorder:
         )
 
     def _cache_notice(self) -> str | None:
-        """Return a notice if later turns lose their prompt cache, which ends at an edit."""
+        """Return a notice if later turns lose the prompt cache, which ends at a change."""
         if not self._stale or self._prepared.request.endpoint != "/messages":
             return None
         return (
-            f"the text before {pluralize(len(self._stale), 'later turn')} changed: the next prompt"
-            " pays for them in full, not at the cache price"
+            f"the context of {pluralize(len(self._stale), 'later turn')} changed: the next prompt"
+            " pays the full price for them, not the cache price"
         )
 
     @property
     def _has_place(self) -> bool:
-        """Whether the turn still has its place: a rewind may have removed it meanwhile."""
+        """Whether the turn still has its place, which a rewind may have removed."""
         slots, place = self._prepared.thread.slots if self._prepared.thread else (), self._place
         return place is not None and place < len(slots) and slots[place] is self._slot
 
     def _record(self, reply: Reply, *, finished: bool) -> TurnRecord:
         prepared, spec = self._prepared, self._prepared.spec
-        secrets = (prepared.target.key.value,)
+        secrets = (prepared.endpoint.key.value,)
         body = redact(self.stream.body.decode(), secrets).encode()
         thread, error = prepared.thread, reply.error
         return TurnRecord(
@@ -251,9 +252,3 @@ class TurnRecorder:
         if last_tokens and now_tokens >= last_tokens * self._prepared.settings.large_prompt_factor:
             times = now_tokens / last_tokens
             self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
-
-
-def _local_model_name() -> str:
-    from cc_jupyter.client.local.model import DISPLAY_NAME  # noqa: PLC0415  most sessions use no local model
-
-    return DISPLAY_NAME

@@ -1,4 +1,4 @@
-"""What a request reserves right before it is sent: its cost and its slot in the thread."""
+"""Reserve what a request needs right before it is sent: budget and slot in the thread."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Reservation:
 
     turn_id: str
     budget_watcher: BudgetWatcher | None
-    """`None`: no budget applies."""
+    """`None` if no budget applies."""
     place: int | None
-    """The place of the turn in its thread; `None`: it belongs to no thread."""
+    """The place of the turn in its thread; `None` if it belongs to no thread."""
     slot: TurnSlot | None
     """The slot in that place."""
 

@@ -1,6 +1,6 @@
 """The pipeline: prepare a request, reserve what it needs, stream its answer, save the turn.
 
-Nothing here parses options or knows cells; the packages below know nothing of a session.
+This module neither parses options nor knows about cells.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Everything that lives as long as the process: connections, conversations, choices."""
+    """The state of the process: connections, conversations, choices."""
 
     def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.transport = Transport()
@@ -56,24 +56,21 @@ class Session:
         self.replies: list[Reply] = []
         """The replies to all requests of the session, from which its cost is added up."""
         self._formats = FormatMemory()
-        self._now = now
+        self.now = now
+        """Returns the current time, aware, in UTC."""
         self.started_at = now()
         """When the session began; aware, UTC."""
         self.history = History(now)
         self.budget_guard = BudgetGuard(lambda: self.history, self.replies, now)
 
-    def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
-        return self._now()
-
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
-        """Return the settings in force; `options` that are not `None` take precedence."""
+        """Return the effective settings; `options` that are not `None` take precedence."""
         given = {name: value for name, value in options.items() if value is not None}
         return load_settings({**self.choices, **given}, self.profile)
 
     @property
     def preparer(self) -> Preparer:
-        """Prepares requests with the session's present parts."""
+        """Prepares requests with the current parts of the session."""
         return Preparer(
             conversations=self.conversations,
             document_order=self.document_order,
@@ -89,7 +86,7 @@ class Session:
         Parameters
         ----------
         settings
-            Those the caller has read; by default those in force.
+            The settings the caller has read; by default the effective ones.
 
         Raises
         ------
@@ -129,7 +126,7 @@ class Session:
             if reply.error is None:
                 self.budget_guard.learn(prepared, reply.usage)
             sent, accepted = prepared.request.answer_format, recorder.stream.answer_format
-            self._formats.learn(prepared.target.api_root, prepared.model.id, sent, accepted)
+            self._formats.learn(prepared.endpoint.api_root, prepared.model.id, sent, accepted)
             renderer.finish(reply)
         if interrupts.count and reply.error is None:
             raise KeyboardInterrupt
@@ -188,7 +185,7 @@ class Session:
         reservation = reserve(prepared, self.budget_guard)
         limits = Limits(prepared.settings.max_retries, prepared.settings.idle_timeout_s)
         stream = RequestStream(
-            self.transport, prepared.request, prepared.target, limits, zdr=prepared.zdr
+            self.transport, prepared.request, prepared.endpoint, limits, zdr=prepared.zdr
         )
         return TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
@@ -229,7 +226,7 @@ class Session:
         """Name close matches if the provider does not know the model."""
         if isinstance(error, ModelError) and error.code == "unsupported_model":
             custom = prepared.settings.models
-            close = self.models.close_to(prepared.model.id, prepared.target, custom)
+            close = self.models.close_to(prepared.model.id, prepared.endpoint, custom)
             error.hint = close or error.hint
 
     def _tracked(

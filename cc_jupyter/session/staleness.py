@@ -1,10 +1,10 @@
 """Find stale answers, and the cells that have to run again to refresh them.
 
-An answer is stale when a turn before it changed, or a variable that was filled into its prompt.
-Turns are compared by what this process noted when they were sent, variables by a digest of their
-text; neither is on disk, so for an answer of an earlier session only its stored mark is known.
-Figures and images are not compared, since drawing one takes long. Values are read as they are, so
-ask only while no cell runs.
+An answer is stale if a turn before it changed, or a variable that was inserted into its prompt.
+Turns are compared by the digest of their context, variables by a digest of their text. Neither is
+stored, so for an answer of an earlier session only the saved mark is known. Figures and images are
+not compared, because drawing one takes long. Variables are read directly, so call this only while
+no cell runs.
 
 Nothing here runs a cell or sends anything: the front end asks for the plan and runs the cells.
 """
@@ -22,7 +22,7 @@ from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
-from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
+from cc_jupyter.prompt.template import MISSING, UNKNOWN, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
 from cc_jupyter.usage.ledger import total
 
@@ -43,15 +43,14 @@ AGAIN = "an earlier cell runs again"
 def differing_cells(threads: Iterable[Thread], page: CellOrder) -> frozenset[str]:
     """Return the cells whose earlier turns on the page differ from those in order of execution.
 
-    They are marked whatever the setting: run again, they send something else in the one order than
-    in the other.
+    They are marked with either setting, because what they would send depends on the order.
     """
     differing: set[str] = set()
     for thread in threads:
         slots = thread.snapshot()
         ran = list(context_digests(slots))
         for notebook in {slot.key.notebook for slot in slots if slot.key is not None}:
-            row = page.row(slots, notebook)
+            row = page.places(slots, notebook)
             for place, digest in zip(row, context_digests(slots[at] for at in row), strict=True):
                 key = slots[place].key
                 if key is not None and digest != ran[place]:
@@ -64,7 +63,7 @@ class SlotOrder:
     """Places of a thread in order."""
 
     page: CellOrder | None
-    """The page whose order it is; `None`: the order of execution."""
+    """The document order; `None` for execution order."""
     places: list[int]
     own: frozenset[int]
     """The places to which this order applies; the others only lie between them."""
@@ -86,7 +85,7 @@ class Staleness:
         self._digests: dict[str, dict[int, bytes]] = {}
 
     def reasons(self, thread: Thread, place: int) -> tuple[str, ...]:
-        """Return why the answer in a place is stale; empty: it is not, or there is none."""
+        """Return why the answer in a place is stale; empty if it is not, or there is none."""
         slots = thread.slots
         turn = slots[place].turn if place < len(slots) else None
         if turn is None:
@@ -102,7 +101,7 @@ class Staleness:
         for place, slot in enumerate(slots):
             page = self._session.preparer.page(slot.key, self.settings)
             if page is not None and slot.key is not None and place in left:
-                places = page.row(slots, slot.key.notebook)
+                places = page.places(slots, slot.key.notebook)
                 left.difference_update(places)
                 yield SlotOrder(page, places, frozenset(places))
         if left:
@@ -133,9 +132,9 @@ class _Values:
         for expression, digest in dict(turn.basis.question.values if turn.basis else ()).items():
             value = look_up(expression, self._user_ns)
             name = plain_name(expression)
-            if value is GONE:
+            if value is MISSING:
                 yield f"`{expression if name in self._user_ns else name}` is gone"
-            elif value is not UNTOLD and self._digest(expression, value) != digest:
+            elif value is not UNKNOWN and self._digest(expression, value) != digest:
                 yield f"`{expression}` changed"
 
     def _digest(self, expression: str, value: object) -> str:
@@ -155,11 +154,11 @@ class RefreshStep:
 
     cell_id: str
     thread: str
-    """The thread of its stale answer; the first, if there are several."""
+    """The thread of its first stale answer."""
     reasons: tuple[str, ...]
-    """Why it is stale, for people to read."""
+    """Why it is stale, in readable form."""
     expected: LedgerRow
-    """The expected cost of all its requests, by the estimate that budgets use."""
+    """The expected cost of all its requests, estimated as for budgets."""
 
     @property
     def cost(self) -> Cost:
@@ -177,9 +176,9 @@ class RefreshPlan:
 
     @property
     def total(self) -> LedgerRow:
-        """The expected cost of all; unknown ones are counted. `format_sum` formats it.
+        """The expected cost of all steps; unknown costs are counted. `format_sum` formats it.
 
-        The cost of a cell that reads what an earlier one binds is known only after that has run.
+        The cost of a cell that reads what an earlier cell binds is known only after that has run.
         """
         return total((step.expected for step in self.steps), "refresh")
 
@@ -187,9 +186,9 @@ class RefreshPlan:
 def refresh_plan(session: Session, user_ns: Mapping[str, object], notebook: str) -> RefreshPlan:
     """Return the stale cells of a notebook in the order in which they have to run.
 
-    That is the order of their threads: top to bottom with `order = "document"`, else as they first
-    ran. What follows a stale answer in its thread has to run as well. Cells that are no longer on
-    the page are left out.
+    That is the order of their threads: top to bottom with `order = "document"`, else the order in
+    which they first ran. Turns after a stale answer in its thread have to run as well. Cells that
+    are no longer on the page are left out.
 
     Parameters
     ----------
@@ -200,7 +199,7 @@ def refresh_plan(session: Session, user_ns: Mapping[str, object], notebook: str)
 
 
 class _Refresh:
-    """Builds one plan."""
+    """Builds one refresh plan."""
 
     def __init__(self, session: Session, staleness: Staleness, notebook: str) -> None:
         self._session = session
@@ -274,7 +273,7 @@ class _Refresh:
         )
 
     def _spec(self, thread: Thread, slot: TurnSlot, turn: Turn) -> PromptSpec:
-        """Return the prompt of a turn; for one of another process, as far as its record has it."""
+        """Return the prompt of a turn; for one of another process, what its record has."""
         if turn.basis is not None:
             spec = turn.basis.question
         else:
@@ -295,17 +294,17 @@ class _Refresh:
         try:
             model = chosen_model(spec.model, self._settings)
             settings = settings_for(model, self._settings)
-            if settings.base_url == LOCAL:  # preparing would start it
+            if settings.base_url == LOCAL:  # preparing a request would start the server
                 return Cost(Decimal(0), "estimated", None)
             if not self._is_known(model, settings):
                 return UNKNOWN_COST
             prepared = session.prepare(spec, self._settings)
-        except CcError:  # it could not be sent; running it will say why
+        except CcError:  # running the cell shows the error
             return UNKNOWN_COST
         return prepared.cost(session.budget_guard.estimate(prepared), session.now())
 
     def _is_known(self, model: str, settings: Settings) -> bool:
-        """Return whether a list knows a model; any other would cost a query to the provider."""
+        """Return whether a list has a model; for any other, the provider would be queried."""
         if model not in self._known:
             self._known[model] = model in self._session.models.known(settings)
         return self._known[model]

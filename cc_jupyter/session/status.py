@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def current_status(session: Session) -> Card:
-    """Return the current status; what is missing becomes a line of it, not an error."""
+    """Return the current status; a missing model or key is a line in it, not an error."""
     settings = session.settings()
     card = Card(model="", endpoint="", key="", thread=session.conversations.current, spent="")
     try:
@@ -27,10 +27,10 @@ def current_status(session: Session) -> Card:
         if LOCAL in (name, settings.base_url):
             card["endpoint"], card["key"] = "the local model", "none needed"
         else:
-            target = find_endpoint(settings_for(name, settings))
-            model = session.models.find(name, target, settings.models)
-            card["endpoint"] = f"{target.api_root}{model.endpoint}"
-            card["key"] = f"from {target.key.source}"
+            endpoint = find_endpoint(settings_for(name, settings))
+            model = session.models.find(name, endpoint, settings.models)
+            card["endpoint"] = f"{endpoint.api_root}{model.endpoint}"
+            card["key"] = f"from {endpoint.key.source}"
     except CcError as error:
         card["missing"] = f"{error} ({error.hint})"
     card["spent"] = spent_text(session)
@@ -38,7 +38,7 @@ def current_status(session: Session) -> Card:
 
 
 def spent_text(session: Session) -> str:
-    """Return what the session cost; requests of unknown cost are counted."""
+    """Return the cost of the session as text; requests of unknown cost are counted."""
     known = [reply.cost.usd for reply in session.replies if reply.cost.usd is not None]
     unknown = len(session.replies) - len(known)
     with localcontext(EXACT):

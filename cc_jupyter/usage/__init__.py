@@ -1,4 +1,4 @@
 """What requests cost: sums, budgets, estimates and reports.
 
-It reads what the history recorded and never sends a request.
+The package reads recorded turns and never sends a request.
 """

@@ -1,8 +1,8 @@
-"""Estimates a request's tokens before it is sent (always marked `~`), and fits the window.
+"""Estimate a request's tokens before it is sent, and trim it to the context window.
 
-Tokens per byte differ by model and by text, so the ratio that a model reported last decides; until
-it has reported one, four bytes count as a token. A prompt that cannot fit the context window is
-refused before sending, or trimmed.
+Estimates are always marked `~`. Tokens per byte differ by model and by text, so an estimate uses
+the ratio that the model last reported; until then, four bytes count as a token. A prompt that is
+too long for the context window is rejected before it is sent, or trimmed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 
 _RULE_OF_THUMB = Fraction(1, 4)
-"""Tokens in a byte of English or code."""
+"""Tokens per byte of English or code."""
 _IMAGE_TOKENS = 1_500
-"""For an image: what the larger of the usual sizes takes, so a guess on the safe side."""
+"""Tokens of a large image of the usual sizes, to estimate on the safe side."""
 _USUAL_ANSWER_TOKENS = 500
-_FEWEST, _MOST = Fraction(1, 16), Fraction(2)
-"""A ratio beyond is no ratio: the provider counted something else."""
-_SHORTEST_BYTES = 1_000
-"""What stands around a short prompt weighs more than the prompt."""
+_TURN = 2  # messages: a prompt and its answer
+_MIN_RATIO, _MAX_RATIO = Fraction(1, 16), Fraction(2)
+"""A ratio outside this range means that the provider counted something else."""
+_MIN_BYTES = 1_000
+"""In a shorter prompt the tokens added around it count for too much."""
 _WINDOW_BYTES = 200_000
-"""Older reports fade once so many bytes were reported."""
+"""Older reports lose weight once this many bytes were reported."""
 
 
 @dataclass(slots=True)
@@ -42,12 +43,12 @@ class _Seen:
 
 
 class Calibration:
-    """Tokens per byte by model, as the models themselves reported them; for use from any thread.
+    """Tokens per byte of each model, from the reported usage; thread-safe.
 
     Parameters
     ----------
     recall
-        Gives tokens and bytes that earlier sessions saw of a model; asked once for each.
+        Returns the tokens and bytes of a model's prompts in earlier sessions; called once for each.
     """
 
     def __init__(self, recall: Callable[[str], tuple[int, int] | None] = lambda _: None) -> None:
@@ -56,11 +57,11 @@ class Calibration:
         self._lock = threading.Lock()
 
     def learn(self, model: str, tokens: int | None, size_bytes: int) -> None:
-        """Take what a model reported for a prompt of a size; what cannot be is left out."""
+        """Add the tokens reported for a prompt of a size, unless the ratio is implausible."""
         if (
             not tokens
-            or size_bytes < _SHORTEST_BYTES
-            or not _FEWEST <= Fraction(tokens, size_bytes) <= _MOST
+            or size_bytes < _MIN_BYTES
+            or not _MIN_RATIO <= Fraction(tokens, size_bytes) <= _MAX_RATIO
         ):
             return
         seen = self._of(model)
@@ -81,15 +82,15 @@ class Calibration:
             if model not in self._seen:
                 self._seen[model] = seen = _Seen()
                 known = self._recall(model)
-                if known and known[1] and _FEWEST <= Fraction(*known) <= _MOST:
+                if known and known[1] and _MIN_RATIO <= Fraction(*known) <= _MAX_RATIO:
                     seen.tokens, seen.size = Fraction(known[0]), Fraction(known[1])
             return self._seen[model]
 
 
 def text_bytes(request: Request) -> int:
-    """Return the bytes of all that is said in a request, images left out."""
-    said = [message.text for message in request.messages]
-    return sum(len(text.encode()) for text in (request.system or "", *said))
+    """Return the bytes of all texts of a request, without images."""
+    texts = [message.text for message in request.messages]
+    return sum(len(text.encode()) for text in (request.system or "", *texts))
 
 
 def estimate_tokens(request: Request, calibration: Calibration) -> int:
@@ -99,31 +100,28 @@ def estimate_tokens(request: Request, calibration: Calibration) -> int:
 
 
 def usual_answer_tokens(past_tokens: Sequence[int]) -> int:
-    """Guess the length of an answer: the median of a model's past ones, else 500 tokens."""
-    from statistics import median  # noqa: PLC0415  5 ms that the first cell must not cost
+    """Return the expected answer length: the median of a model's past answers, else 500 tokens."""
+    from statistics import median  # noqa: PLC0415  takes 5 ms, too much for the first cell
 
     return round(median(past_tokens)) if past_tokens else _USUAL_ANSWER_TOKENS
-
-
-_TURN = 2  # messages: what was asked and what was answered
 
 
 def trim_to_window(
     request: Request, window_tokens: int | None, calibration: Calibration, *, trim: bool
 ) -> tuple[Request, str | None]:
-    """Return the request that fits the window, and what the user should know of it.
+    """Return the request trimmed to the window, and a notice if turns were left out.
 
     Parameters
     ----------
     window_tokens
-        The model's context window; `None`: not known, and nothing is refused.
+        The model's context window; `None` if unknown, so no prompt is too long.
     trim
         Whether the oldest turns may be left out.
 
     Raises
     ------
     OptionError
-        The prompt is estimated to be longer than the window.
+        The prompt is estimated to be too long for the window.
     """
     if window_tokens is None:
         return request, None
@@ -141,8 +139,8 @@ def trim_to_window(
             f"the prompt is ~{tokens - window_tokens:,} tokens too long for {request.model}:"
             f" ~{tokens:,} of {window_tokens:,}; nothing was sent",
             hint=(
-                "--new or %cmd rewind leaves the past out, trim = true in config.toml the oldest"
-                " turns"
+                "leave earlier turns out with --new or %cmd rewind, or the oldest ones with"
+                " trim = true in config.toml"
                 if turns
                 else "shorten the prompt, or choose a model with a larger window: %cmd models"
             ),

@@ -1,6 +1,6 @@
-"""Sums of a session's requests; reported, estimated and unknown figures are never mixed.
+"""Sums over requests; reported, estimated and unknown costs are never mixed.
 
-These sums come from memory; the store adds up what is on disk.
+This module sums turns in memory; the store sums turns on disk.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.core.events import Usage
+    from cc_jupyter.core.money import Cost
 
 
 def format_sum(row: LedgerRow) -> str:
@@ -33,24 +35,49 @@ def format_sum(row: LedgerRow) -> str:
     return " + ".join(parts)
 
 
+def format_tokens(row: LedgerRow, tokens: int) -> str:
+    """Format a sum of tokens; `+ ?` means that some requests reported none."""
+    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
+
+
 def total(rows: Iterable[LedgerRow], group: str = "all") -> LedgerRow:
     """Return the sum of rows."""
-    sums = LedgerRow(group)
-    names = [field.name for field in dataclasses.fields(LedgerRow) if field.name != "group"]
+    every = [LedgerRow(group), *rows]
+    _, *names = (field.name for field in dataclasses.fields(LedgerRow))
     with localcontext(EXACT):
-        for row in rows:
-            added = {name: getattr(sums, name) + getattr(row, name) for name in names}
-            sums = dataclasses.replace(sums, **added)
-    return sums
+        return LedgerRow(group, *(sum(getattr(row, name) for row in every) for name in names))
+
+
+def request_row(
+    group: str, usage: Usage, cost: Cost, *, failed: bool, interrupted: bool
+) -> LedgerRow:
+    """Return the row of one request."""
+    usd = cost.usd or Decimal(0)
+    is_estimated = cost.origin == "estimated"
+    return LedgerRow(
+        group=group,
+        requests=1,
+        failed=int(failed),
+        interrupted=int(interrupted),
+        unknown_tokens=int(usage.input_tokens is None or usage.output_tokens is None),
+        reported_usd=Decimal(0) if is_estimated else usd,
+        estimated_usd=usd if is_estimated else Decimal(0),
+        unknown_cost=int(cost.usd is None),
+        **{name: getattr(usage, name) or 0 for name in USAGE_FIELDS},
+    )
 
 
 def add_up(records: Iterable[TurnRecord], by: str) -> list[LedgerRow]:
     """Return sums by model, thread, notebook, day, cell or server, most requests first."""
-    groups: defaultdict[str, list[TurnRecord]] = defaultdict(list)
+    groups: defaultdict[str, list[LedgerRow]] = defaultdict(list)
     for record in records:
-        groups[_group(record, by)].append(record)
-    rows = [_row(group, members) for group, members in groups.items()]
-    return sorted(rows, key=lambda row: -row.requests)
+        interrupted = record.stop_reason == "interrupted"
+        failed = record.error is not None and not interrupted
+        group = _group(record, by)
+        row = request_row(group, record.usage, record.cost, failed=failed, interrupted=interrupted)
+        groups[group].append(row)
+    sums = [total(rows, group) for group, rows in groups.items()]
+    return sorted(sums, key=lambda row: -row.requests)
 
 
 def _group(record: TurnRecord, by: str) -> str:
@@ -69,30 +96,3 @@ def _group(record: TurnRecord, by: str) -> str:
             return record.served_by
         case _:
             raise ValueError(by)
-
-
-def _row(group: str, records: Sequence[TurnRecord]) -> LedgerRow:
-    def usd(origin: str) -> Decimal:
-        costs = (record.cost for record in records)
-        known = (cost.usd for cost in costs if cost.usd and cost.origin == origin)
-        with localcontext(EXACT):
-            return sum(known, Decimal(0))
-
-    interrupted = sum(record.stop_reason == "interrupted" for record in records)
-    return LedgerRow(
-        group=group,
-        requests=len(records),
-        failed=sum(record.error is not None for record in records) - interrupted,
-        interrupted=interrupted,
-        unknown_tokens=sum(
-            record.usage.input_tokens is None or record.usage.output_tokens is None
-            for record in records
-        ),
-        reported_usd=usd("reported"),
-        estimated_usd=usd("estimated"),
-        unknown_cost=sum(record.cost.usd is None for record in records),
-        **{
-            name: sum(getattr(record.usage, name) or 0 for record in records)
-            for name in USAGE_FIELDS
-        },
-    )

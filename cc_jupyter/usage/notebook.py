@@ -8,24 +8,26 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.events import USAGE_FIELDS
-from cc_jupyter.usage.ledger import total
+from cc_jupyter.core.events import USAGE_FIELDS, Usage
+from cc_jupyter.core.money import Cost
+from cc_jupyter.usage.ledger import request_row, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cc_jupyter.conversation.records import LedgerRow
+
 
 _USD = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,40})?")
-"""The pattern of `metadata_schema.json`, limited to plausible lengths."""
+"""The pattern in `metadata_schema.json`, limited to plausible lengths."""
 
 
 def notebook_usage(path: Path) -> list[LedgerRow]:
-    """Return the sums for each model that answered in a notebook, from its output metadata.
+    """Return the sums for each model that answered in a notebook.
 
-    Only answers still in the notebook count; earlier versions are unknown.
+    Only answers that are still in the notebook count; earlier versions are unknown.
 
     Raises
     ------
@@ -37,7 +39,9 @@ def notebook_usage(path: Path) -> list[LedgerRow]:
     except (OSError, ValueError, RecursionError) as error:
         raise OptionError(f"{path} cannot be read as a notebook: {error}") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise OptionError(f"{path} is not a notebook of format 4", hint="open and save it once")
+        raise OptionError(
+            f"{path} is not a notebook of format 4", hint="open and save it in Jupyter"
+        )
     answers: defaultdict[str, list[LedgerRow]] = defaultdict(list)
     for provenance in _provenances(notebook["cells"]):
         answer = _row(provenance)
@@ -57,20 +61,14 @@ def _provenances(cells: list[Any]) -> Iterator[dict[str, Any]]:
 
 def _row(provenance: dict[str, Any]) -> LedgerRow:
     usage, cost, model = provenance.get("usage"), provenance.get("cost"), provenance.get("model")
-    counts = {name: _count(usage, name) for name in USAGE_FIELDS}
-    usd = _usd(cost)
-    known = Decimal(0) if usd is None else usd
+    counts: dict[str, Any] = {name: _count(usage, name) for name in USAGE_FIELDS}
     estimated = isinstance(cost, dict) and cost.get("origin") == "estimated"
-    return LedgerRow(
-        group=model if isinstance(model, str) and model else "?",
-        requests=1,
-        failed=int(provenance.get("stop_reason") == "error"),
-        interrupted=int(provenance.get("stop_reason") == "interrupted"),
-        unknown_tokens=int(counts["input_tokens"] is None or counts["output_tokens"] is None),
-        reported_usd=Decimal(0) if estimated else known,
-        estimated_usd=known if estimated else Decimal(0),
-        unknown_cost=int(usd is None),
-        **{name: count or 0 for name, count in counts.items()},
+    return request_row(
+        model if isinstance(model, str) and model else "?",
+        Usage(**counts),
+        Cost(_usd(cost), "estimated" if estimated else "reported", None),
+        failed=provenance.get("stop_reason") == "error",
+        interrupted=provenance.get("stop_reason") == "interrupted",
     )
 
 
@@ -82,6 +80,6 @@ def _count(usage: object, name: str) -> int | None:
 
 
 def _usd(cost: object) -> Decimal | None:
-    """Return an amount; one that we did not write in this form is unknown, not a guess."""
+    """Return an amount; in any other format than ours it is unknown."""
     text = cost.get("usd") if isinstance(cost, dict) else None
     return Decimal(text) if isinstance(text, str) and _USD.fullmatch(text) else None

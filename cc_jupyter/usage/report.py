@@ -14,7 +14,7 @@ from cc_jupyter.core.display import FigureTable, TextOutput
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
-from cc_jupyter.usage.ledger import format_sum, total
+from cc_jupyter.usage.ledger import format_sum, format_tokens, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,20 +24,24 @@ if TYPE_CHECKING:
     from cc_jupyter.core.display import Row
 
 
-_FIGURES = (
+_COLUMNS = (
+    *("requests", "failed", "interrupted", "input_tokens", "cache_read_tokens", "output_tokens"),
     *("reported_usd", "estimated_usd", "unknown_cost", "unknown_tokens"),
     *("cache_write_tokens", "reasoning_tokens"),
 )
+"""The columns of the data frame, which come after the group."""
+_MAX_LABELS = 5
+_COLORS = 10
+"""The size of the default palette; more parts need a longer one, or two look the same."""
 
 
 def usage_table(by: str, rows: Sequence[LedgerRow], *, caption: str) -> FigureTable:
-    """Return a row for each group and the sum of all under them."""
+    """Return a row for each group, and a last one with the sum of all."""
     whole = total(rows)
     every = [*rows, *([whole] if len(rows) != 1 else [])]
     shown = [_shown(by, row) for row in every]
-    return FigureTable(
-        shown, [_figures(by, row) for row in rows], f"{caption}: {format_sum(whole)}"
-    )
+    data = [{by: row.group, **{name: getattr(row, name) for name in _COLUMNS}} for row in rows]
+    return FigureTable(shown, data, f"{caption}: {format_sum(whole)}")
 
 
 def _shown(by: str, row: LedgerRow) -> Row:
@@ -46,33 +50,15 @@ def _shown(by: str, row: LedgerRow) -> Row:
         "requests": row.requests,
         "failed": row.failed,
         "interrupted": row.interrupted,
-        "in": _tokens(row, row.input_tokens),
+        "in": format_tokens(row, row.input_tokens),
         "cached": row.cache_read_tokens,
-        "out": _tokens(row, row.output_tokens),
+        "out": format_tokens(row, row.output_tokens),
         "reasoning": row.reasoning_tokens,
         "cost": format_sum(row),
     }
 
 
-def _tokens(row: LedgerRow, tokens: int) -> str:
-    """Return a sum of tokens; some are missing where a request reported none."""
-    return f"{tokens:,} + ?" if row.unknown_tokens else f"{tokens:,}"
-
-
-def _figures(by: str, row: LedgerRow) -> Row:
-    return {
-        by: row.group,
-        "requests": row.requests,
-        "failed": row.failed,
-        "interrupted": row.interrupted,
-        "input_tokens": row.input_tokens,
-        "cache_read_tokens": row.cache_read_tokens,
-        "output_tokens": row.output_tokens,
-        **{name: getattr(row, name) for name in _FIGURES},
-    }
-
-
-def receipt(  # noqa: PLR0913  what a methods paragraph names
+def receipt(  # noqa: PLR0913  the facts of a methods paragraph
     rows: Sequence[LedgerRow],
     servers: Sequence[LedgerRow],
     *,
@@ -81,18 +67,18 @@ def receipt(  # noqa: PLR0913  what a methods paragraph names
     threads: int,
     now: datetime,
 ) -> TextOutput:
-    """Write the paragraph.
+    """Return a methods paragraph about the requests.
 
     Parameters
     ----------
     rows
         One for each model.
     servers
-        One for each that answered: `api`, `local`, or a host.
+        One for each server that answered: `api`, `local`, or a host.
     period
-        What the rows add up, in words.
+        The period of the rows, in words.
     threads
-        How many conversations the requests belonged to.
+        The number of conversations.
     """
     whole = total(rows)
     if not whole.requests:
@@ -100,16 +86,16 @@ def receipt(  # noqa: PLR0913  what a methods paragraph names
     models = "; ".join(_model(row) for row in rows)
     unknown = ""
     if whole.unknown_tokens:
-        unknown = f" (of {pluralize(whole.unknown_tokens, 'request')} the tokens are unknown)"
+        unknown = f" (the tokens of {pluralize(whole.unknown_tokens, 'request')} are unknown)"
     return TextOutput(
-        f"Language models were asked with cc_jupyter {__version__} ({period}; written"
+        f"Language models were queried with cc_jupyter {__version__} ({period}; written"
         f" {now:%Y-%m-%d}), served by {', '.join(map(_server, servers))}:"
         f" {pluralize(whole.requests, 'request')} in {pluralize(threads, 'conversation')},"
         f" of which {whole.failed:,} failed and {whole.interrupted:,} were interrupted."
         f" Models: {models}."
-        f" Together {whole.input_tokens:,} prompt tokens ({whole.cache_read_tokens:,} read from"
+        f" Total: {whole.input_tokens:,} prompt tokens ({whole.cache_read_tokens:,} read from"
         f" a cache) and {whole.output_tokens:,} completion tokens{unknown}, as the providers"
-        f" reported them. Cost by the price list of {price_date}: {format_sum(whole)}."
+        f" reported them. Cost at the prices of {price_date}: {format_sum(whole)}."
     )
 
 
@@ -125,11 +111,6 @@ def _model(row: LedgerRow) -> str:
     )
 
 
-_MOST_LABELS = 5
-_COLOURS = 10
-"""More parts than these need a longer palette, or two of them look the same."""
-
-
 @dataclass(frozen=True, slots=True)
 class UsagePoint:
     """One model on one day."""
@@ -137,7 +118,7 @@ class UsagePoint:
     day: date
     model: str
     usd: float
-    """Known costs; a plot needs no exact sum."""
+    """The known costs; a plot needs no exact sum."""
     unknown_cost: int
     input_tokens: int
     """Without those read from a cache."""
@@ -146,11 +127,11 @@ class UsagePoint:
 
 
 class UsagePlot:
-    """A plot that shows itself as a picture; `figure` is matplotlib's, to change or save."""
+    """A plot that displays itself as an image; `figure` is matplotlib's, to change or save."""
 
-    def __init__(self, figure: Any, said: str) -> None:  # noqa: ANN401  matplotlib may be missing
+    def __init__(self, figure: Any, description: str) -> None:  # noqa: ANN401  matplotlib may be missing
         self.figure = figure
-        self._said = said
+        self._description = description
 
     def _repr_png_(self) -> bytes:
         written = io.BytesIO()
@@ -158,11 +139,11 @@ class UsagePlot:
         return written.getvalue()
 
     def __repr__(self) -> str:
-        return self._said
+        return self._description
 
 
 def usage_points(records: Iterable[TurnRecord]) -> list[UsagePoint]:
-    """Add turns up by day and model, oldest first."""
+    """Return the sums of turns by day and model, oldest first."""
     groups: defaultdict[tuple[date, str], list[TurnRecord]] = defaultdict(list)
     for record in records:
         groups[record.sent_at.astimezone().date(), record.model].append(record)
@@ -190,24 +171,24 @@ def plot_usage(points: Sequence[UsagePoint]) -> UsagePlot:
     ConfigError
         matplotlib is not installed.
     OptionError
-        There is nothing to draw.
+        There is nothing to plot.
     """
     if not points:
-        raise OptionError("nothing was sent in this time", hint="%cmd usage --plot --since all")
+        raise OptionError("nothing was sent in this period", hint="%cmd usage --plot --since all")
     try:
-        from matplotlib import style  # noqa: PLC0415  heavy, and not always there
-        from matplotlib.figure import Figure  # noqa: PLC0415  the same
+        from matplotlib import style  # noqa: PLC0415  heavy and optional
+        from matplotlib.figure import Figure  # noqa: PLC0415  as above
     except ImportError:
         raise ConfigError(
             "a plot needs matplotlib", hint="pip install matplotlib, or %cmd usage --by day"
         ) from None
-    with style.context("default"):  # the user's own style may write white on our white
+    with style.context("default"):  # the user's own style may draw white on white
         figure = Figure(figsize=(8, 5), layout="constrained")
         return UsagePlot(figure, _draw(figure, points))
 
 
 def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  as above
-    """Draw into a figure; give what it shows, in words."""
+    """Draw into a figure; return a text that describes it."""
     days = sorted({point.day for point in points})
     place = {day: at for at, day in enumerate(days)}
     by_model: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(days))
@@ -232,8 +213,8 @@ def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  as
 
 
 def _labelled(days: Sequence[date]) -> list[date]:
-    """Return the days whose labels have room, however the days are spread."""
-    room = (days[-1] - days[0]) / (_MOST_LABELS - 1)
+    """Return the days to label, at most five and far enough apart."""
+    room = (days[-1] - days[0]) / (_MAX_LABELS - 1)
     shown = [days[0]]
     for day in days[1:]:
         if day - shown[-1] >= room:
@@ -242,10 +223,10 @@ def _labelled(days: Sequence[date]) -> list[date]:
 
 
 def _stack(axes: Any, days: list[date], parts: dict[str, list[float]], unit: str) -> None:  # noqa: ANN401  as above
-    """Stack bars at their days, so that a day without requests is a gap."""
+    """Draw stacked bars at their dates, so that a day without requests is a gap."""
     from matplotlib import colormaps  # noqa: PLC0415  as above
 
-    if len(parts) > _COLOURS:
+    if len(parts) > _COLORS:
         axes.set_prop_cycle(color=[colormaps["tab20"](at % 20) for at in range(len(parts))])
     places, bottom = [day.toordinal() for day in days], [0.0] * len(days)
     for name, heights in parts.items():

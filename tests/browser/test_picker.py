@@ -260,7 +260,7 @@ def test_refresh_brings_new_models_and_being_offline_keeps_the_old(opened, page,
         expect(options(page)).to_contain_text("price ?")
         provider.play_models(error(503))
         refresh.click()
-        expect(status).to_contain_text("shown is what was known: the provider's list of 20")
+        expect(status).to_contain_text("the last known models are shown: the provider's list of 20")
         expect(options(page)).to_have_count(1)
     finally:
         provider.models[:] = known

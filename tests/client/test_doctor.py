@@ -54,4 +54,4 @@ def test_a_company_certificate_is_named_by_its_variable(transport, certificate, 
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     told = rows(transport)
     assert told["TLS"]["state"] == told["base URL"]["state"] == "ok"
-    assert told["TLS"]["found"] == "the server's certificate is good, with SSL_CERT_FILE"
+    assert told["TLS"]["found"] == "the server's certificate is valid, with SSL_CERT_FILE"

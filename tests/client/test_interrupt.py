@@ -1,4 +1,4 @@
-"""Real interrupts of the main thread, at any moment: what came is kept, and all goes on."""
+"""Real interrupts of the main thread at any moment: the text received is saved."""
 
 from __future__ import annotations
 

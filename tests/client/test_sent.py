@@ -146,13 +146,6 @@ def test_the_word_bearer_in_a_prompt_is_no_reason_to_fail():
     assert content.endswith('" here')
 
 
-def test_there_is_no_documented_command_of_the_cli():
-    body = body_of("/chat/completions", messages=(Message("user", "a"),))
-    with pytest.raises(OptionError, match="no documented call") as caught:
-        shown("/chat/completions", body, "cli")
-    assert "--as curl" in caught.value.hint
-
-
 @pytest.mark.parametrize("body", [b"", b'{"a', b"\xff", b"[]"])
 def test_what_is_no_request_is_told(body):
     with pytest.raises(OptionError, match="is not JSON"):

@@ -89,7 +89,7 @@ def test_help_stays_help(notebook, code):
     run = notebook.check(code)
     (page,) = run.reply["payload"]
     # two marks show the source, as everywhere
-    said = "Ask a language model" if "??" in code else "the text of the cell is the prompt"
+    said = "Ask a language model" if "??" in code else "send the text of the cell as a prompt"
     assert said in page["data"]["text/plain"]
     assert not notebook.posts
 
@@ -228,3 +228,22 @@ def test_a_failure_in_a_loop_can_be_caught(notebook):
         "        caught.append(type(error).__name__)"
     )
     assert notebook.value("caught") == ["OptionError"]
+
+
+@pytest.mark.parametrize("line", ["%cmd ask why?", "r = %cmd ask -t 1 why?  ", "  %cmd ask why?"])
+def test_a_question_in_the_cell_that_loads_the_extension_is_not_lost(notebook, line):
+    """IPython reads the whole cell before it loads: it takes the line for a request for help."""
+    notebook.check("%unload_ext cc_jupyter")
+    code = f"if True:\n  %load_ext cc_jupyter\n{line if line[0] == ' ' else f'  {line}'}"
+    run = notebook.fail(code, "UsageError")
+    assert "was not sent" in run.streams
+    assert "run the cell again" in run.streams
+    assert notebook.posts == []
+    notebook.check(code)
+    assert len(notebook.posts) == 1
+
+
+@pytest.mark.parametrize("line", ["%cmd ask why", "x = 'why?'", "%cmd status"])
+def test_other_cells_that_load_the_extension_run(notebook, line):
+    notebook.check("%unload_ext cc_jupyter")
+    notebook.check(f"%load_ext cc_jupyter\n{line}")

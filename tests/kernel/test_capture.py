@@ -117,10 +117,10 @@ def test_the_namespace_holds_nothing_but_the_last_reply_and_the_name(notebook):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("-> 2x", "`2x` behind `->` is not the name of a variable"),
+        ("-> 2x", "`2x` after `->` is not the name of a variable"),
         ("->", "`->` needs the name of a variable"),
-        ("-> a b", "`a b` behind `->` is not the name of a variable"),
-        ("-> class", "`class` behind `->` is not the name of a variable"),
+        ("-> a b", "`a b` after `->` is not the name of a variable"),
+        ("-> class", "`class` after `->` is not the name of a variable"),
     ],
 )
 def test_what_is_no_name_is_refused_before_anything_is_sent(notebook, line, said):

@@ -86,7 +86,11 @@ def test_what_nobody_understands_is_ignored(comm):
     ("kind", "body", "said"),
     [
         ("set_model", {}, "`model` must be a text, not None"),
-        ("set_model", {"model": "a b"}, "`model` must be one word, and no option, not 'a b'"),
+        (
+            "set_model",
+            {"model": "a b"},
+            "`model` must be one word that is not an option, not 'a b'",
+        ),
         ("set_model", {"model": "--save"}, "`model` must be one word"),
         ("set_thread", {"thread": ""}, "`thread` must be a text"),
         ("set_order", {"notebook": "n", "cells": "c1"}, "`cells` must be a list of texts"),
@@ -313,7 +317,10 @@ def test_a_fork_shares_everything_up_to_its_turn(notebook, comm):
     [
         ({"thread": "defualt", "turn": 1, "name": "x"}, "no thread 'defualt' in this session"),
         ({"thread": "default", "turn": 9, "name": "x"}, "there is no turn 9"),
-        ({"thread": "default", "turn": 1, "name": "default"}, "a thread 'default' already"),
+        (
+            {"thread": "default", "turn": 1, "name": "default"},
+            "a thread named 'default' already exists",
+        ),
     ],
 )
 def test_a_fork_that_cannot_be_is_refused(notebook, comm, body, said):
@@ -504,7 +511,7 @@ def test_stop_ends_a_cell_exactly_as_an_interrupt(notebook, busy_page, running):
     assert busy_page.ask("stop", cell_id="c2") == {"stopped": True}
     notebook.kernel.follow(request, run, limit_s=10)
     assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
-    assert run.error_lines == ["KeyboardInterrupt: stopped; what came is kept"]
+    assert run.error_lines == ["KeyboardInterrupt: stopped; the text received is saved"]
     assert run.texts[0] == "half an answer"
     assert "interrupted" in run.texts[1]
     record = notebook.posts[-1]
@@ -523,7 +530,7 @@ def test_stop_finds_a_cell_that_asks_once(notebook, busy_page):
     run = notebook.kernel.follow(request, until=lambda run: "half an answer" in run.texts)
     assert busy_page.ask("stop", cell_id="c1") == {"stopped": True}
     notebook.kernel.follow(request, run, limit_s=10)
-    assert run.error_lines == ["KeyboardInterrupt: stopped; what came is kept"]
+    assert run.error_lines == ["KeyboardInterrupt: stopped; the text received is saved"]
 
 
 def test_stop_ends_a_python_stream(notebook, busy_page):

@@ -116,11 +116,11 @@ def test_use_chooses_the_model_of_the_session(notebook):
     [
         ("%cmd modles", "unknown command 'modles'", "did you mean models"),
         ("%cmd aks hello", "unknown command 'aks'", "did you mean ask"),
-        ("%cmd xyzzy", "unknown command 'xyzzy'", "there are: ask, "),
-        ("%cmd use", "%cmd use takes one model", "%cmd use local"),
-        ("%cmd use a b", "%cmd use takes one model", "%cmd use local"),
-        ("%cmd new a b", "a thread has one name, not 'a b'", ""),
-        ("%cmd status x", "%cmd status takes nothing, not 'x'", ""),
+        ("%cmd xyzzy", "unknown command 'xyzzy'", "the commands are: ask, "),
+        ("%cmd use", "%cmd use needs a model", "%cmd use local"),
+        ("%cmd use a b", "%cmd use takes MODEL [--save [project]], not 'a b'", "%cmd use local"),
+        ("%cmd new a b", "%cmd new takes [NAME], not 'a b'", ""),
+        ("%cmd status x", "%cmd status takes no arguments, not 'x'", ""),
         ("%cmd models --fresh", "%cmd models has no option --fresh", "--refresh"),
         ("%cmd help modls", "there is no help on 'modls'", "did you mean models"),
     ],
@@ -143,7 +143,7 @@ def test_help_is_text(notebook, topic):
 def test_a_failed_listing_costs_nothing_and_is_told(notebook):
     notebook.provider.play_models(error(500))
     run = notebook.fail("%cmd models --refresh", "ConnectError")
-    assert "gave no list of models (500)" in run.error_lines[0]
+    assert "returned no list of models (500)" in run.error_lines[0]
 
 
 def test_no_request_the_user_did_not_ask_for(notebook):
@@ -195,5 +195,5 @@ def test_help_on_a_command_says_more_than_its_line(notebook):
 def test_every_command_there_is_has_its_help_and_every_help_its_command(notebook):
     notebook.check("import cc_jupyter.commands.registry as _specs")
     notebook.check("_magics = get_ipython().magics_manager.registry['CmdMagics']")
-    there = set(notebook.value("[*_magics.cells._commands.by_name, 'ask']"))
+    there = set(notebook.value("[*_magics.cells.commands.by_name, 'ask']"))
     assert there == set(notebook.value("list(_specs.BY_NAME)"))

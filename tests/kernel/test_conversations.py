@@ -89,7 +89,7 @@ def test_an_empty_answer_is_never_sent_as_history(notebook):
     assert say(notebook, "three", "3", "c") == ["three"]
 
 
-def test_each_request_of_an_execution_has_a_turn_of_its_own(notebook):
+def test_each_request_of_an_execution_has_its_own_turn(notebook):
     loop = "for n in range(2):\n    %cmd ask number {{ n }}{{ mark }}"
     notebook.check("mark = '?'")
     notebook.check(loop, "a")

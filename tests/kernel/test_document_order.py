@@ -14,7 +14,7 @@ DOCUMENT = "%config CmdMagics.order = 'document'"
 
 def tell(notebook, cells, name="n.ipynb"):
     """Tell the page; the cell that does so has no id and is no cell of it."""
-    notebook.check(f"{SESSION}.document_order.tell({name!r}, {list(cells)!r})")
+    notebook.check(f"{SESSION}.document_order.update({name!r}, {list(cells)!r})")
 
 
 def say(notebook, prompt, text, cell_id=None, line=""):

@@ -27,7 +27,7 @@ def stop(notebook, request, run):
     return notebook.kernel.follow(request, run, limit_s=10), at_s
 
 
-def assert_stopped(run, said="KeyboardInterrupt: stopped; what came is kept"):
+def assert_stopped(run, said="KeyboardInterrupt: stopped; the text received is saved"):
     assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
     assert run.error_lines == [said]
 
@@ -166,7 +166,9 @@ def test_interrupt_under_a_name_keeps_the_old_value_and_says_so(notebook):
     request = notebook.kernel.start("%%cmd -> kept\nhello")
     run = notebook.kernel.follow(request, until=lambda run: "half an answer" in run.texts)
     run, _ = stop(notebook, request, run)
-    assert_stopped(run, "KeyboardInterrupt: stopped; what came is kept; kept keeps its old value")
+    assert_stopped(
+        run, "KeyboardInterrupt: stopped; the text received is saved; kept keeps its old value"
+    )
     assert notebook.value("kept") == "old"
 
 

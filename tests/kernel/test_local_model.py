@@ -213,7 +213,7 @@ def test_missing_weights_name_the_command_that_fetches_them():
     local.weights_path().unlink()
     with pytest.raises(ConfigError, match="weights of SmolLM2-135M-Instruct") as caught:
         local.running()
-    assert caught.value.hint == "run `cc-jupyter local setup`"
+    assert caught.value.hint == "run `cc-jupyter local setup` to download them"
 
 
 def test_a_child_that_dies_at_the_start_says_why():
@@ -248,7 +248,7 @@ def test_a_killed_server_is_replaced_and_the_user_told():
     second = local.running(notices.append)
     assert "hello" in text_of(chat(second)).lower()
     assert second.pid != first.pid
-    assert notices == ["the local model had stopped; it was started again"]
+    assert notices == ["the local model had stopped and was restarted"]
 
 
 def test_stop_ends_it_at_once():
@@ -347,7 +347,7 @@ def test_start_serves_all_processes_until_control_c():
         assert "hello" in text_of(chat(server)).lower()
         assert f"server   {url} (pid {program.pid})" in status_of_the_program()
         os.killpg(program.pid, signal.SIGINT)
-        assert program.communicate() == ("The local model has ended.\n", "")
+        assert program.communicate() == ("The local model has stopped.\n", "")
         assert program.returncode == 0
     assert not (folders.data_folder() / "local-server.json").exists()
     assert "server   not running" in status_of_the_program()
@@ -363,7 +363,7 @@ def test_a_kernel_starts_its_own_when_the_shared_one_has_ended():
         program.communicate()
     own = local.running(notices.append)
     assert own.url != shared.url
-    assert notices == ["the local model had stopped; it was started again"]
+    assert notices == ["the local model had stopped and was restarted"]
 
 
 @posix
@@ -371,7 +371,7 @@ def test_stop_ends_a_server_started_elsewhere():
     with python(CLI, "local", "start") as program:
         program.stdout.readline()
         with python(CLI, "local", "stop") as stopper:
-            assert stopper.communicate() == ("The local model has ended.\n", "")
+            assert stopper.communicate() == ("The local model has stopped.\n", "")
         program.communicate()
         assert program.returncode == 0
 
@@ -384,7 +384,7 @@ def test_a_second_start_names_the_first():
             _out, said = second.communicate()
         assert said == (
             f"cc-jupyter: a local server already runs at {url}\n"
-            "Hint: `cc-jupyter local stop` ends it\n"
+            "Hint: `cc-jupyter local stop` stops it\n"
         )
         assert second.returncode == 1
 
@@ -403,5 +403,5 @@ def test_start_on_a_taken_port_fails_without_a_traceback():
 def test_setup_with_the_weights_in_place_downloads_nothing():
     with python(CLI, "local", "setup") as program:
         out, said = program.communicate()
-    assert out == f"{local.weights_path()} is there, and its sum is right\n"
+    assert out == f"{local.weights_path()} exists, and its checksum is correct\n"
     assert (said, program.returncode) == ("", 0)

@@ -91,8 +91,8 @@ def test_login_asks_unseen_checks_with_one_free_request_and_stores_in_a_private_
     assert [each["password"] for each in asked] == [True, False, False]
     assert "Command Code Studio" in asked[0]["prompt"]
     assert "ling-3.1-flash:free at 127.0.0.1" in asked[1]["prompt"]
-    assert "free by the price table of 2" in asked[1]["prompt"]
-    assert "There is no system keyring. Keep the key in a file that" in asked[2]["prompt"]
+    assert "free according to the price table of 2" in asked[1]["prompt"]
+    assert "There is no system keyring. Store the key in a file that" in asked[2]["prompt"]
     (post,) = notebook.posts
     assert post.headers["authorization"] == f"Bearer {KEY}"
     assert post.json["model"] == "inclusionai/ling-3.1-flash:free"
@@ -154,7 +154,7 @@ def test_a_wrong_key_is_stored_nowhere_and_nothing_more_is_asked(notebook):
 def test_nothing_is_sent_unless_it_is_agreed_to(notebook):
     run, _ = talk(notebook, "%cmd login", KEY, "", "y")
     assert notebook.provider.requests == []
-    assert "not made" in run.texts[0]
+    assert "skipped" in run.texts[0]
     assert key_file(notebook).exists()
 
 
@@ -171,10 +171,10 @@ def test_nothing_is_sent_unless_it_is_agreed_to(notebook):
 def test_a_check_that_says_nothing_is_told_and_made_once(notebook, script, said, keep):
     notebook.provider.play(*script)
     run, asked = talk(notebook, "%cmd login", KEY, "y", *(["y", "y"] if keep else ["n"]))
-    assert "The check said nothing about the key" in asked[2]["prompt"]
+    assert "The check did not test the key" in asked[2]["prompt"]
     assert said in asked[2]["prompt"]
     assert key_file(notebook).exists() is keep
-    assert ("not possible" if keep else "nothing was stored") in run.texts[0]
+    assert ("failed: " if keep else "nothing was stored") in run.texts[0]
     assert len(notebook.posts) == 1
 
 
@@ -210,7 +210,7 @@ def test_an_interrupt_during_the_check_stores_nothing_and_says_so(notebook):
 
 def test_who_declines_the_file_is_told_the_other_way(notebook):
     run, _ = talk(notebook, "%cmd login", KEY, "n", "n")
-    assert run.texts == ["nothing was stored; CMD_API_KEY in the environment is the other way"]
+    assert run.texts == ["nothing was stored; you can set CMD_API_KEY in the environment instead"]
     assert not key_file(notebook).exists()
 
 
@@ -223,7 +223,7 @@ def test_a_keyring_is_taken_without_asking_and_an_older_file_goes(notebook):
     assert not key_file(notebook).exists()
     notebook.check("%%cmd\nhello")
     assert notebook.posts[-1].headers["authorization"] == f"Bearer {KEY}"
-    assert "its key is removed" in notebook.check("%cmd logout").texts[0]
+    assert "key removed" in notebook.check("%cmd logout").texts[0]
     assert notebook.value("list(Memory.entries)") == []
     notebook.fail("%%cmd\nhello", "ConfigError")
 
@@ -238,21 +238,21 @@ def test_a_keyring_that_refuses_leads_to_the_file(notebook):
 def test_a_variable_that_comes_first_is_named(notebook):
     notebook.check("import os; os.environ['COMMANDCODE_API_KEY'] = 'user_env_0123456789'")
     run, _ = talk(notebook, "%cmd login", KEY, "n", "y")
-    assert "the key from COMMANDCODE_API_KEY comes first" in run.texts[0]
+    assert "the key from COMMANDCODE_API_KEY takes precedence" in run.texts[0]
 
 
 def test_another_host_is_told_apart_and_gets_no_request(notebook):
     notebook.check("cc_jupyter.config.base_url._DEFAULT_ORIGIN = 'https://api.commandcode.ai'")
     run, asked = talk(notebook, "%cmd login", KEY, "n", "y")
-    assert "at api.commandcode.ai, free" in asked[1]["prompt"]
-    assert "it goes to api.commandcode.ai only; the base URL is 127.0.0.1" in run.texts[0]
+    assert "at api.commandcode.ai (free" in asked[1]["prompt"]
+    assert "it is sent only to api.commandcode.ai; the base URL is 127.0.0.1" in run.texts[0]
     assert notebook.provider.requests == []
     notebook.fail("%%cmd\nhello", "ConfigError")
 
 
 def test_where_nobody_can_be_asked_the_error_names_the_other_way(notebook):
     run = notebook.fail("%cmd login", "ConfigError")
-    assert "cannot be asked for here" in run.error_lines[0]
+    assert "no key can be entered here" in run.error_lines[0]
     assert "set CMD_API_KEY" in run.error_lines[1]
     assert len(run.error_lines) == 2
 
@@ -260,8 +260,8 @@ def test_where_nobody_can_be_asked_the_error_names_the_other_way(notebook):
 @pytest.mark.parametrize("command", ["login", "logout", "doctor"])
 def test_a_key_on_the_line_is_refused_and_not_repeated(notebook, command):
     run = notebook.fail(f"%cmd {command} odd-letters-of-a-key", "OptionError")
-    assert "takes nothing on its line" in run.error_lines[0]
-    assert "make a new one" in run.error_lines[1]
+    assert "takes no arguments on its line" in run.error_lines[0]
+    assert "create a new one" in run.error_lines[1]
     assert "odd-letters" not in said_in(run)
 
 
@@ -279,8 +279,8 @@ def test_logout_removes_what_login_stored_and_says_what_is_left(notebook):
         card = notebook.check("%cmd logout").texts[0]
         assert not key_file(notebook).exists()
         assert "removed" in card
-        assert "COMMAND_CODE_API_KEY, the CLI's login, which %cmd logout leaves alone" in card
-        assert "there was none" in notebook.check("%cmd logout").texts[0]
+        assert "COMMAND_CODE_API_KEY, the CLI's login, which %cmd logout never removes" in card
+        assert "did not exist" in notebook.check("%cmd logout").texts[0]
         notebook.check("%cmd doctor")
         assert login.read_bytes() == LOGIN.encode()
         assert login.stat().st_mtime_ns == stat_before.st_mtime_ns
@@ -341,7 +341,7 @@ def test_in_a_terminal_the_key_is_not_echoed(tmp_path):
         )
         child.expect(prompt)
         child.sendline("%cmd login")
-        child.expect("is not shown\\): ")
+        child.expect("is not shown as you type\\): ")
         child.waitnoecho()
         child.sendline(KEY)
         shown = ""
@@ -352,7 +352,7 @@ def test_in_a_terminal_the_key_is_not_echoed(tmp_path):
         child.expect(prompt)
         shown += child.before
         child.sendline("%cmd login")
-        child.expect("is not shown\\): ")
+        child.expect("is not shown as you type\\): ")
         child.waitnoecho()
         child.sendintr()
         child.expect(prompt)

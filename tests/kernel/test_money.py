@@ -78,7 +78,7 @@ def test_usage_looks_further_back_than_a_restart(notebook):
         ("usage --since yesterday", "session, day"),
         ("usage now", "--notebook"),
         ("budget much", "an amount in US dollars"),
-        ("budget 1 --per week", "an amount in US dollars"),
+        ("budget 1 --per week", "session, day or notebook"),
         ("sent 7", "there is no turn"),
         ("sent --as pdf", "json, curl"),
     ],
@@ -99,7 +99,7 @@ def test_a_receipt_is_a_paragraph_for_a_paper(notebook):
     ask(notebook)
     ask(notebook, usage=None)
     text = notebook.check("%cmd receipt").texts[-1]
-    for word in (MODEL, "2 requests in 1 conversation", "price list of 20", "of unknown cost"):
+    for word in (MODEL, "2 requests in 1 conversation", "at the prices of 20", "of unknown cost"):
         assert word in text
 
 

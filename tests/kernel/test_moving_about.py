@@ -35,11 +35,11 @@ def test_history_lists_what_was_said(notebook):
 
 def test_history_says_where_cells_have_no_ids(notebook):
     say(notebook, "one", "1")
-    assert "by the order of execution" in notebook.check("%cmd history").texts[-1]
+    assert "in the order of execution" in notebook.check("%cmd history").texts[-1]
     notebook.check("%cmd new")
     say(notebook, "one", "1", "a", "--thread other")
     notebook.check("%cmd thread other")
-    assert "by the order of execution" not in notebook.check("%cmd history").texts[-1]
+    assert "in the order of execution" not in notebook.check("%cmd history").texts[-1]
 
 
 def test_rewind_takes_turns_back_and_deletes_nothing(notebook):
@@ -82,7 +82,7 @@ def test_versions_and_their_words_compared(notebook):
     say(notebook, "one", "the red fox", "a")
     say(notebook, "one", "the blue fox", "a")
     shown = rows(notebook, "versions")
-    assert [(row["version"], row["answer"], row["counts"]) for row in shown] == [
+    assert [(row["version"], row["answer"], row["active"]) for row in shown] == [
         (1, "the red fox", ""),
         (2, "the blue fox", "yes"),
     ]
@@ -120,7 +120,7 @@ def test_continue_carries_a_cut_answer_on_in_the_same_turn(notebook, model):
 
 
 def test_continue_says_when_there_is_nothing_to_go_on_with(notebook):
-    assert "holds no answer" in notebook.fail("%cmd continue", "OptionError").error
+    assert "has no answer to continue" in notebook.fail("%cmd continue", "OptionError").error
     say(notebook, "one", "1", "a")
     assert "is complete" in notebook.fail("%cmd continue", "OptionError").error
 
@@ -132,7 +132,7 @@ def test_a_restart_begins_empty_and_a_stored_thread_comes_back(notebook):
     assert say(notebook, "fresh", "x", "c", "--thread prose") == ["fresh"]
     card = notebook.check("%cmd thread poem").texts[-1]
     assert "2 turns" in card
-    assert "brought back" in card
+    assert "loaded from the history" in card
     assert say(notebook, "three", "3", "d") == ["one", "1", "two", "2", "three"]
 
 
@@ -183,7 +183,7 @@ def test_forget_really_removes(notebook):
     for path in data.iterdir():
         assert b"zanzibar" not in path.read_bytes(), path
     assert rows(notebook, "search zanzibar") == []
-    assert "forgotten" in notebook.check("%cmd forget everything").texts[-1]
+    assert "deleted 2 turns" in notebook.check("%cmd forget everything").texts[-1]
     assert say(notebook, "four", "4", "d") == ["four"]
 
 

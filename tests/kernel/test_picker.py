@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.comm_page import Page
 from support.kernel_notebook import CLAUDE, MODEL, Notebook
 from support.provider import Tokens, answer, error
 
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+_SPY = """
+from cc_jupyter.commands.models import ModelCommands
+from cc_jupyter.commands.threads import ThreadCommands
+called, originals = [], (ModelCommands.use, ThreadCommands.thread)
+
+def use(self, model, *, save=None):
+    called.append(["use", model, save])
+    return originals[0](self, model, save=save)
+
+def thread(self, name=None):
+    called.append(["thread", name])
+    return originals[1](self, name)
+
+ModelCommands.use, ThreadCommands.thread = use, thread
+"""
 
 
 @pytest.fixture
@@ -162,7 +178,7 @@ def test_the_code_is_offered_to_the_front_end_as_cells(notebook):
     custom = [each["content"]["data"] for each in said if each["msg_type"] == "comm_msg"]
     (cells,) = [each["content"]["cells"] for each in custom if each["method"] == "custom"]
     assert cells == [f"%cmd use {CLAUDE}", '%%cmd -s "Be brief."\n']
-    assert "the system prompt holds from its %%cmd line on" in kept(said)["text/plain"]
+    assert "the system prompt applies from its %%cmd line on" in kept(said)["text/plain"]
     notebook.check(cells[0])
     notebook.check(f"{cells[1]}hello")
     assert notebook.body["system"] == "Be brief."
@@ -217,6 +233,31 @@ def test_without_a_history_speeds_are_those_of_the_session(notebook):
     assert not list(notebook.folder.glob("cc_jupyter/data/history.db"))
 
 
+def test_the_line_the_page_and_the_picker_call_the_same_functions(notebook):
+    notebook.check(_SPY)
+    notebook.check("%reload_ext cc_jupyter")  # the commands are looked up once
+    notebook.check(f"%cmd use {MODEL} --save")
+    notebook.check("%cmd thread lines")
+    page = Page(notebook.kernel)
+    page.open()
+    page.ask("set_model", model=CLAUDE, save=True)
+    page.ask("set_thread", thread="page")
+    opened(notebook)
+    choice = {"value": MODEL, "thread": "picker"}
+    tell(notebook, "picker", {"type": "default", "choice": choice})
+    assert notebook.value("called") == [
+        ["use", MODEL, "user"],
+        ["thread", "lines"],
+        ["use", CLAUDE, "user"],
+        ["thread", "page"],
+        ["use", MODEL, "user"],
+        ["thread", "picker"],
+    ]
+    assert notebook.value("get_ipython().magics_manager.registry['CmdMagics'].model") == MODEL
+    notebook.check("ModelCommands.use, ThreadCommands.thread = originals")
+    notebook.check("%reload_ext cc_jupyter")
+
+
 # ── the list of models
 
 
@@ -224,7 +265,7 @@ def test_refreshing_says_so_first_and_then_brings_the_list(notebook):
     opened(notebook)
     news = boards(tell(notebook, "picker", {"type": "refresh"}))
     assert [(each["busy"], each["said"]) for each in news] == [
-        (True, "asking the provider for its list …"),
+        (True, "fetching the provider's list …"),
         (False, "the list is up to date"),
     ]
     assert "the provider's list of 20" in news[-1]["caption"]
@@ -238,10 +279,8 @@ def test_without_a_network_the_old_list_stays_and_says_how_old_it_is(notebook):
     notebook.provider.play_models(error(503))
     last = boards(tell(notebook, "picker", {"type": "refresh"}))[-1]
     assert not last["busy"]
-    assert (
-        "gave no list of models (503); shown is what was known: the provider's list of 20"
-        in (last["said"])
-    )
+    assert "returned no list of models (503); the last known models are shown" in last["said"]
+    assert "the provider's list of 20" in last["said"]
     assert rows_of(notebook) == before
 
 
@@ -249,7 +288,7 @@ def test_without_a_network_and_a_list_the_models_known_are_shown(notebook):
     notebook.check("import os; os.environ['CMD_BASE_URL'] = 'http://127.0.0.1:9'")
     opened(notebook)
     said = boards(tell(notebook, "picker", {"type": "ready"}))[-1]["said"]
-    assert "shown is what was known: no list of the provider's yet" in said
+    assert "the last known models are shown: no list of the provider yet" in said
     assert MODEL in {row["id"] for row in rows_of(notebook)}
 
 
@@ -302,7 +341,7 @@ def test_without_a_cell_that_could_show_it_there_is_the_table_and_the_command(no
     (shown,) = run.outputs
     assert WIDGET not in shown.data
     assert "claude-haiku-5-5" in shown.text
-    assert f"%cmd use MODEL chooses one (now: {MODEL})" in shown.text
+    assert f"%cmd use MODEL selects a model (now: {MODEL})" in shown.text
 
 
 def test_nothing_but_the_picker_loads_widgets(notebook):
@@ -344,7 +383,7 @@ def test_an_alias_means_its_model(notebook):
         (f"value={MODEL!r}, effort='hihg'", "did you mean high"),
         (f"value={CLAUDE!r}, temperature=1.5", "it goes from 0 to 1"),
         (f"value={CLAUDE!r}, max_tokens=10**9", "it goes from 1 to "),
-        ("thread='two words'", "without blanks"),
+        ("thread='two words'", "has no blanks"),
         ("filtr='cheap'", "has no 'filtr'; did you mean filter"),
     ],
 )

@@ -136,7 +136,7 @@ def test_a_page_is_stopped_through_its_other_comm(notebook):
     run = notebook.kernel.follow(request, until=lambda run: len(ear.heard(run.messages)) >= 3)
     assert page.ask("stop", cell_id="c1") == {"stopped": True}
     notebook.kernel.follow(request, run, limit_s=10)
-    assert run.error_lines == ["KeyboardInterrupt: stopped; what came is kept"]
+    assert run.error_lines == ["KeyboardInterrupt: stopped; the text received is saved"]
     assert ear.heard(run.messages)[-1] is None
 
 

@@ -164,7 +164,7 @@ def test_ctrl_c_keeps_the_text(terminal):
     terminal.provider.play(before, hang())
     terminal.child.sendline("%cmd ask why?")
     shown = terminal.stop("an answer")
-    assert "KeyboardInterrupt: stopped; what came is kept" in shown
+    assert "KeyboardInterrupt: stopped; the text received is saved" in shown
     assert "interrupted" in shown
     assert "Traceback" not in shown
     terminal.provider.posts[0].wait_until_over()
@@ -298,3 +298,22 @@ def test_a_script_runs_and_a_failure_is_its_exit_status(provider, tmp_path):
     done = run_ipython(provider, tmp_path, "script.ipy")
     assert "OptionError: `--nope` is not an option" in done.stdout + done.stderr
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("%cmd usage", None),
+        ("%cmd ask why?\n%cmd usage", None),
+        ("get_ipython().run_line_magic('cmd', 'usage')", None),
+        ("x = %cmd usage\nprint(type(x).__name__)", "DataFrame"),
+        ("if True:\n    x = %cmd usage\nprint(type(x).__name__)", "DataFrame"),
+        ("print(type(get_ipython().run_line_magic('cmd', 'usage')).__name__)", "DataFrame"),
+    ],
+)
+def test_a_table_is_a_dataframe_only_where_its_value_is_used(provider, tmp_path, code, kind):
+    """`ipython -c` keeps no history of what was typed."""
+    done = run_ipython(provider, tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert ("this session: " in done.stdout) is (kind is None)
+    assert kind is None or done.stdout.strip() == kind

@@ -96,7 +96,7 @@ def test_a_refused_schema_is_asked_for_in_words_once_visibly_and_remembered(note
     assert notebook.value("n") == 3
     assert notebook.body["response_format"] == {"type": "json_object"}
     assert "fits the schema below" in notebook.body["messages"][0]["content"]
-    assert "takes no JSON schema" in "".join(run.texts)
+    assert "accepts no JSON schema" in "".join(run.texts)
     notebook.provider.play(answer('{"value": 4}'))
     notebook.check("%%cmd -> n: int\nhow many?")
     assert len(notebook.posts) == 3
@@ -139,6 +139,6 @@ def test_json_shows_an_object_indented_and_binds_it(notebook):
 def test_a_cut_answer_is_not_sent_back(notebook):
     notebook.provider.play(answer('{"value": [1, 2', finish="length"))
     run = notebook.fail("%%cmd -> n: list[int]\nhow many?", "StreamError")
-    assert "the JSON breaks off" in run.error
+    assert "the JSON is cut off" in run.error
     assert "--max-tokens" in run.error
     assert len(notebook.posts) == 1

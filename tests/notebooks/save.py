@@ -1,4 +1,4 @@
-"""Runs notebooks on the local model and saves their outputs: `make notebooks`, then read them."""
+"""Run notebooks on the local model and save their outputs: `make notebooks`, then read them."""
 
 from __future__ import annotations
 

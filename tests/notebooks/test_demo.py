@@ -1,4 +1,4 @@
-"""`make demo` without make: a notebook in the terminal, its answers as they come."""
+"""`make demo` without make: a notebook in the terminal, with its answers as they arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A price table updates the catalogue: shown first, written completely or not at all."""
+"""A price table updates the catalog: shown first, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEADINGS = "Model id | In | Out | Cache read | Cache write"
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Path:
-    """Return a copy of the catalogue that comes with the package."""
+    """Return a copy of the catalog that comes with the package."""
     folder = tmp_path / "package"
     folder.mkdir()
     return Path(shutil.copy(CATALOG, folder / "catalog.toml"))
@@ -79,10 +79,10 @@ def entry(path: Path, model_id: str) -> dict[str, object]:
     return found
 
 
-# ── the table of the shipped catalogue
+# ── the table of the shipped catalog
 
 
-def test_the_table_of_the_shipped_catalogue_makes_no_difference(run, catalog):
+def test_the_table_of_the_shipped_catalog_makes_no_difference(run, catalog):
     status, lines, errors = run(TABLE)
     assert (status, errors) == (0, [])
     assert lines[0] == "87 models: 0 new, 0 removed, 0 changed, 87 unchanged"
@@ -263,7 +263,7 @@ def test_what_no_column_says_stays_and_is_named(run, catalog):
     assert entry(catalog, "gpt-6-sol") == entry(CATALOG, "gpt-6-sol")
 
 
-def test_many_kept_models_are_counted(run):
+def test_many_preserved_models_are_counted(run):
     rows = [
         f"{name} | {' | '.join([*found['rates'], '—', '—'][:4])}"
         for maker in tomllib.loads(CATALOG.read_text(encoding="utf-8"))["makers"]
@@ -449,7 +449,7 @@ def test_a_new_model_with_tiers_needs_the_table_of_tiers(run):
 # ── writing
 
 
-def test_what_is_written_is_read_as_the_catalogue(run, catalog, monkeypatch):
+def test_what_is_written_is_read_as_the_catalog(run, catalog, monkeypatch):
     before = row("gpt-5.4")
     after = before.replace("gpt-5.4", "newmaker/x-1").replace("GPT-5.4", 'X "1" \\ü')
     status, lines, _ = run(
@@ -496,7 +496,7 @@ def test_only_the_changed_lines_of_the_file_change(run, catalog):
     assert catalog.read_bytes() == CATALOG.read_bytes()
 
 
-def test_a_changed_catalogue_is_written_only_with_a_date(run, catalog):
+def test_a_changed_catalog_is_written_only_with_a_date(run, catalog):
     before = row("gpt-5.4-mini")
     status, _, errors = run(changed((before, before.replace("0.75", "0.7"))), "--write")
     assert status == 1
@@ -621,6 +621,6 @@ BLOCK = '[[makers]]\nname = "a"\nendpoints = []\n[makers.models]\n'
         (HEAD + f'{BLOCK}"b" = {{}}\n' * 2, "a model appears twice"),
     ],
 )
-def test_a_catalogue_that_cannot_be_edited_is_an_error(text, reason):
-    with pytest.raises(ConfigError, match=f"the present catalogue cannot be read: {reason}"):
+def test_a_catalog_that_cannot_be_edited_is_an_error(text, reason):
+    with pytest.raises(ConfigError, match=f"the current catalog cannot be read: {reason}"):
         parse_catalog(text)

@@ -1,1 +1,1 @@
-"""Bring `catalog.toml` up to date from a price table in Markdown; `make prices` runs it."""
+"""Update `catalog.toml` from a price table in Markdown; `make prices` runs it."""

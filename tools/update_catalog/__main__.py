@@ -1,4 +1,4 @@
-"""Show what a price table would change in `catalog.toml`, model by model; `--write` changes it."""
+"""Show what a price table would change in `catalog.toml`; `--write` applies the changes."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from tools.update_catalog.catalog_text import Entry
 
 _MAX_NAMES = 5
-"""How many models a line names before it only counts them."""
+"""The maximum number of models named in a line; more are only counted."""
 
 
 def main(arguments: Sequence[str] | None = None, *, catalog: Path = CATALOG) -> int:
-    """Show the differences, write them if asked to, and return the exit status."""
+    """Show the differences, write them if requested, and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         for line in _run(options, catalog):
@@ -49,10 +49,10 @@ def main(arguments: Sequence[str] | None = None, *, catalog: Path = CATALOG) -> 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.update_catalog",
-        description="Show what a price table would change in the catalogue of models.",
+        description="Show what a price table would change in the catalog of models.",
     )
     parser.add_argument("table", type=Path, metavar="TABLE.md", help="a price table in Markdown")
-    parser.add_argument("--write", action="store_true", help="change the catalogue")
+    parser.add_argument("--write", action="store_true", help="change the catalog")
     parser.add_argument(
         "--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the date of the prices"
     )
@@ -103,9 +103,9 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str, models: Mapping[str, Entry]) -> str:
-    """Replace the file in one step, once the new text is known to say what was meant."""
+    """Replace the file atomically, after checking that the new text has the intended models."""
     if models_of(parse_catalog(text)) != models:
-        raise RuntimeError("the new catalogue would not hold the models that were shown")
+        raise RuntimeError("the new catalog would not have the models that were shown")
     temporary = path.with_suffix(".tmp")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -114,9 +114,6 @@ def _write(path: Path, text: str, models: Mapping[str, Entry]) -> str:
     finally:
         temporary.unlink(missing_ok=True)
     return f"{path.name} is updated"
-
-
-# ── what is shown
 
 
 def _differences(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> Iterator[str]:

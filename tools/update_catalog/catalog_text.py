@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
     Entry = dict[str, Any]
-    """All that is known about one model, by the names in `KEYS`."""
+    """Everything known about one model, by the names in `KEYS`."""
 
 CATALOG = Path(catalog.__file__).with_name("catalog.toml")
 
@@ -33,7 +33,7 @@ KEYS = (
 
 
 def parse_catalog(text: str) -> TOMLDocument:
-    """Parse the catalogue.
+    """Parse the catalog.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def parse_catalog(text: str) -> TOMLDocument:
             raise ValueError("two blocks have the same maker and endpoints")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"the present catalogue cannot be read: {error}",
+            f"the current catalog cannot be read: {error}",
             hint="restore the last good version from git",
         ) from None
     return document
@@ -80,7 +80,7 @@ def comments_of(document: TOMLDocument) -> dict[str, str]:
 def replace_models(
     document: TOMLDocument, models: Mapping[str, Entry], comments: Mapping[str, str]
 ) -> None:
-    """Make the document hold these models and no others, with these comments after them.
+    """Replace the models of the document, with these comments after them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Merge a price table into the models of the catalogue.
+"""Merge a price table into the models of the catalog.
 
 What the table does not say stays unchanged and is reported. A figure that would be out of date next
 to the new ones, such as the upper tiers of a model whose rates have changed, is an error: nothing
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The catalogue that a price table leads to."""
+    """The catalog that results from a price table."""
 
     models: dict[str, Entry]
     comments: dict[str, str]
     """The comments that remain, by model."""
     kept: dict[str, list[str]]
-    """Models by the key that only the present catalogue has a value for."""
+    """Models by the key that only the current catalog has a value for."""
 
 
 def build_update(
     present: Mapping[str, Entry], comments: Mapping[str, str], table: PriceTable
 ) -> Update:
-    """Return the catalogue with the models of the table, and no others.
+    """Return the catalog with the models of the table, and no others.
 
     Raises
     ------
@@ -59,14 +59,14 @@ def build_update(
 
 
 def _check_prices(row: PriceRow, old: Entry) -> None:
-    """Let old tiers and peak rates survive only while the rates stay the same."""
+    """Preserve old tiers and peak rates only if the rates are the same."""
     old_rates = old["tiers"][0]["rates"] if "tiers" in old else old.get("rates")
     for key, title in (("tiers", "tiers"), ("peak", "peak rates")):
         if key not in row.values and (key in old or key in row.marks):
             if key not in old:
                 hint = "add the table of tiers, or the line `Peak in/out/read: ...`"
             elif old_rates != row.values["rates"]:
-                hint = "those in the present catalogue belong to other rates"
+                hint = "those in the current catalog belong to other rates"
             else:
                 continue
             problem = f"{row.place} has {title}, but the file does not list them"
@@ -81,14 +81,14 @@ def _check_prices(row: PriceRow, old: Entry) -> None:
 
 
 def _merge(model_id: str, row: PriceRow, old: Entry) -> tuple[Entry, list[str]]:
-    """Join the row with the old values that it does not replace; also name the latter's keys."""
+    """Merge the row with the old values that it does not replace; also return their keys."""
     new = {"name": model_id, "image": False} | old | row.values
     kept = [key for key in old if key not in row.values and key not in ("maker", "endpoint")]
     if new["name"] is None:
         new["name"] = old.get("name", model_id)
     note = row.values.get("note")
     if note is not None and str(old.get("note", "")).startswith(f"{note}, "):
-        new["note"] = old["note"]  # it says the same as the table, and more
+        new["note"] = old["note"]  # it has the same content as the table, and more
         kept.append("note")
     if new.get("tiers"):
         del new["rates"]
@@ -106,5 +106,5 @@ def _home(model_id: str, row: PriceRow, like: Entry | None) -> Entry:
 
 
 def _prefix(model_id: str) -> str:
-    """Return what names the maker in an id: the part before the slash, or before the first dash."""
+    """Return the maker's part of an id, before the slash or the first dash."""
     return model_id.partition("/" if "/" in model_id else "-")[0]

@@ -1,4 +1,4 @@
-"""Read a price table in Markdown: what it says about each model, and what it leaves open.
+"""Read a price table in Markdown: the facts about each model, and what is missing.
 
 Columns are found by their headings, in any order; what a missing column would say stays open.
 Besides the models, a file may hold a table of tiers (one with a column `Up to`) and a line with the
@@ -36,7 +36,7 @@ _OTHER_HEADINGS = {
     "image": "img",
     "note": "notes",
 }
-_UNKNOWN = {"", "?", "-", "—", "\u2013"}  # the last is the shorter dash
+_UNKNOWN = {"", "?", "-", "—", "\u2013"}  # the last is an en dash
 _WIRES = {"M": "/messages", "C": "/chat/completions"}
 _MAX_TOKENS = 10**9
 
@@ -69,19 +69,19 @@ _FORMS = {
         "write `model` 0.3 / 1.2 / 0.006, for example",
     ),
 }
-"""What a cell, or a part of one, may be: its pattern, and a hint where it does not match."""
+"""The format of a cell or a part of one: its pattern, and a hint if it does not match."""
 
 
 @dataclass(slots=True)
 class PriceRow:
-    """What the file says about one model."""
+    """The facts about one model."""
 
     place: str
     """Its line and id, for error messages."""
     values: dict[str, Any]
     """By the keys of `catalog.toml`; `None` is unknown, a missing key is not mentioned."""
     marks: set[str] = field(default_factory=set)
-    """Which of `tiers` and `peak` its notes promise."""
+    """Which of `tiers` and `peak` its notes mention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,13 @@ class PriceTable:
 
     rows: dict[str, PriceRow] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
-    """Headings without a meaning here."""
+    """Headings that are ignored."""
     unpriced: list[str] = field(default_factory=list)
     """Models without a price; they have no row."""
 
 
 def read_price_table(text: str) -> PriceTable:
-    """Read what a Markdown file says about models.
+    """Read the models of a Markdown file.
 
     Raises
     ------
@@ -122,9 +122,6 @@ def read_price_table(text: str) -> PriceTable:
         if peaks := _PEAK_LINE.search(line):
             _read_peaks(table, _Cell(f"line {number}, peak rates", peaks[1].strip(" .\r")))
     return table
-
-
-# ── Markdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +156,7 @@ class _MarkdownTable:
     """The line of its heading, counted from 1."""
     headings: list[str]
     columns: dict[str, int]
-    """The index of each column that has a meaning here."""
+    """The index of each column that is read."""
     rows: list[dict[str, _Cell]]
     """The cells of these columns."""
 
@@ -226,9 +223,6 @@ def _row(
     }
 
 
-# ── models
-
-
 def _read_models(table: PriceTable, found: _MarkdownTable) -> None:
     for column in _PRICES:
         found.require(column, "the price table", "add it, with `—` where nothing is known")
@@ -266,7 +260,7 @@ def _read_values(row: PriceRow, cells: dict[str, _Cell]) -> None:
                 levels = re.findall("[a-z]+", found[0]) if found else []
                 row.values["efforts"] = [level for level in levels if level != "auto"] or None
                 row.values["reasons"] = True if levels == ["auto"] else None
-            case "wire" if not cell.is_unknown:  # `R` is no endpoint that we use
+            case "wire" if not cell.is_unknown:  # `R` is not an endpoint that we use
                 letters = cell.match("wire format")[0]
                 used = (_WIRES[letter] for letter in letters if letter in _WIRES)
                 row.values["endpoint"] = next(used, None)
@@ -277,7 +271,7 @@ def _read_values(row: PriceRow, cells: dict[str, _Cell]) -> None:
 
 
 def _read_notes(row: PriceRow, cell: _Cell) -> None:
-    """Take out the words that have their own key; the others are the note."""
+    """Remove the words that have their own key; the others are the note."""
     words = [] if cell.is_unknown else [word.strip() for word in cell.text.split(";")]
     by_folded = {word.casefold(): word for word in words}
     for mark in ("tiers", "peak"):
@@ -301,7 +295,7 @@ def _read_count(cell: _Cell) -> int | None:
 
 
 def _read_rates(cells: list[_Cell]) -> list[str] | None:
-    """Return input, output, cache read, cache write; those missing at the end are unknown.
+    """Return input, output, cache read, cache write; missing rates at the end are unknown.
 
     `None`: input or output is unknown, so there is no price.
     """
@@ -312,20 +306,17 @@ def _read_rates(cells: list[_Cell]) -> list[str] | None:
         return None
     if None in rates:
         raise cells[rates.index(None)].error(
-            "is unknown, but the rate after it is known", "the catalogue cannot express this"
+            "is unknown, but the rate after it is known", "the catalog cannot express this"
         )
     return [f"{Decimal(price[1]).normalize():f}" for price in rates if price]
 
 
 def _read_rate_list(cell: _Cell) -> list[str]:
-    """Read rates that share a cell, separated by slashes."""
+    """Read rates in one cell, separated by slashes."""
     rates = _read_rates([cell.part(text) for text in cell.text.split("/")])
     if rates is None:
         raise cell.error("is not a list of rates", "write 0.15 / 0.6 / 0.003 / —, for example")
     return rates
-
-
-# ── tiers and peak rates
 
 
 def _read_tiers(table: PriceTable, cells: dict[str, _Cell]) -> None:

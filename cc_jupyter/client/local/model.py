@@ -1,7 +1,7 @@
-"""The embedded default: a small model on this machine, for a first cell without a key.
+"""The local model: a small model on this machine, for a first cell without a key.
 
-This module decides which server is in use, and starts, finds and ends it. What is said to it is
-left to the transport, since it speaks the Provider API; its weights are `weights`.
+This module decides which server is used, and starts, finds and stops it. Requests go through the
+same transport as all others, since the server speaks the Provider API. `weights` has its weights.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cc_jupyter.client.local import DISPLAY_NAME, MODEL_ID
 from cc_jupyter.client.local.process import Child, start_child
 from cc_jupyter.client.local.weights import SETUP, SMOLLM2, setup, weights_path
 from cc_jupyter.core.errors import ConfigError
@@ -46,40 +47,37 @@ __all__ = [
     "weights_path",
 ]
 
-MODEL_ID = "smollm2-135m-instruct"
-DISPLAY_NAME = "SmolLM2-135M-Instruct"
-
 _ENGINE = "xllamacpp"
 _ANSWER_LIMIT_S = 5.0
-"""An idle server answers in a millisecond; on busy cores it may have to wait for one."""
+"""An idle server answers in a millisecond; on busy cores it may have to wait."""
 _STOP_LIMIT_S = 5.0
 
 
 @dataclass(eq=False)
 class LocalServer:
-    """A running server: one of our own, or one that `cc-jupyter local start` registered."""
+    """A running server: our own child, or one that `cc-jupyter local start` registered."""
 
     url: str
     """The base URL, such as `http://127.0.0.1:39307/provider`."""
     key: str = field(repr=False)
     pid: int
-    """The process to end: our child, or the program that registered it."""
+    """The process to stop: our child, or the program that registered the server."""
     _child: Child | None = field(default=None, repr=False)
     _owner: int = field(default_factory=os.getpid, repr=False)
 
     @classmethod
     def start(cls, port: int = 0) -> LocalServer:
-        """Start a server as a child of this process; it listens when this returns.
+        """Start a server as a child of this process and wait until it listens.
 
         Parameters
         ----------
         port
-            0 takes any free one.
+            The port; 0 selects a free one.
 
         Raises
         ------
         ConfigError
-            The engine or the weights are missing, the port is taken, or the child died.
+            The engine or the weights are missing, the port is in use, or the child died.
         """
         _check_ready(port)
         key = secrets.token_urlsafe(32)
@@ -90,19 +88,19 @@ class LocalServer:
         return server
 
     def alive(self) -> bool:
-        """Say whether it takes requests."""
+        """Return whether the server accepts requests."""
         if self._child is None:
             return _answers(self.url, self.key)
-        # a fork cannot wait for its parent's child, but the port tells as much
+        # a fork cannot wait for its parent's child, so check the port
         if self._owner == os.getpid() and self._child.ended():
             return False
         return _listens(self.url)
 
     def stop(self) -> None:
-        """End it, if it is ours or registered; a fork leaves its parent's alone."""
+        """Stop the server, if it is ours or registered; a fork does not stop its parent's."""
         if self._child is None:
-            if self.alive():  # else the pid may be another program's by now
-                with contextlib.suppress(ProcessLookupError):  # it may end at this very moment
+            if self.alive():  # otherwise the pid may belong to another program
+                with contextlib.suppress(ProcessLookupError):  # it may end at this moment
                     os.kill(self.pid, signal.SIGTERM)
                 _wait_until(lambda: not _listens(self.url))
             unregister()
@@ -113,63 +111,63 @@ class LocalServer:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What of the local model is there."""
+    """The parts of the local model that are installed or running."""
 
     engine: str | None
-    """The engine's version; `None`: not installed."""
+    """The version of the engine; `None` if not installed."""
     weights: Path | None
-    """`None`: not there, or not whole."""
+    """`None` if missing or incomplete."""
     server: LocalServer | None
-    """The one this process uses, else a registered one; `None`: none answers."""
+    """The server this process uses, else a registered one; `None` if none answers."""
 
 
-class _Kept:
-    """The one server this process uses, and the lock that keeps it one."""
+class _Current:
+    """The one server that this process uses, and its lock."""
 
     def __init__(self) -> None:
         self.server: LocalServer | None = None
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        """After a fork, the thread that may have held the lock is not in this process."""
+        """Replace the lock after a fork: the thread that held it is not in the new process."""
         self.lock = threading.Lock()
 
 
-_kept = _Kept()
+_current = _Current()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_kept.renew_lock)
+    os.register_at_fork(after_in_child=_current.renew_lock)
 
 
 def running(notify: Callable[[str], None] = lambda _text: None) -> LocalServer:
-    """Return the server of this process: the one in use, a registered one, or a new one.
+    """Return a server: the one in use, a registered one, or a new one.
 
     Parameters
     ----------
     notify
-        Takes a sentence when the server in use had died and another takes its place.
+        Receives a notice if the server in use had died and was replaced.
 
     Raises
     ------
     ConfigError
-        As `LocalServer.start`.
+        The server cannot be started; see `LocalServer.start`.
     """
-    with _kept.lock:
-        old = _kept.server
+    with _current.lock:
+        old = _current.server
         if old is not None and old.alive():
             return old
         if old is not None:
             old.stop()
         new = registered() or LocalServer.start()
-        _kept.server = new
+        _current.server = new
         if old is not None:
-            notify("the local model had stopped; it was started again")
+            notify("the local model had stopped and was restarted")
         return new
 
 
 def stop() -> bool:
-    """End the server this process uses, else a registered one; say whether there was one."""
-    with _kept.lock:
-        server, _kept.server = _kept.server or registered(), None
+    """Stop the server this process uses, else a registered one; return whether one was running."""
+    with _current.lock:
+        server, _current.server = _current.server or registered(), None
         if server is None:
             return False
         was_alive = server.alive()
@@ -178,15 +176,15 @@ def stop() -> bool:
 
 
 def status() -> Status:
-    """Look what is there; nothing is started."""
-    server = _kept.server
+    """Return the current status without starting anything."""
+    server = _current.server
     if server is None or not server.alive():
         server = registered()
     return Status(_engine_version(), SMOLLM2.path if SMOLLM2.present else None, server)
 
 
 def register(server: LocalServer) -> None:
-    """Let other processes of this user find `server`, which ends with this process.
+    """Let other processes of this user find a server, until this process ends.
 
     Raises
     ------
@@ -205,7 +203,7 @@ def register(server: LocalServer) -> None:
 
 
 def unregister() -> None:
-    """Take the registered server's entry away."""
+    """Remove the entry of the registered server."""
     _state_path().unlink(missing_ok=True)
 
 
@@ -215,7 +213,7 @@ def registered() -> LocalServer | None:
         state = json.loads(_state_path().read_text(encoding="utf-8"))
         server = LocalServer(str(state["url"]), str(state["key"]), int(state["pid"]))
     except (OSError, ValueError, TypeError, KeyError):
-        return None  # none, or not what this version writes
+        return None  # no file, or not in this version's format
     return server if server.alive() else None
 
 
@@ -231,7 +229,7 @@ def _engine_version() -> str | None:
 
 
 def _check_ready(port: int) -> None:
-    """Raise for what can be known before a process is started."""
+    """Raise errors that can be found before a process is started."""
     if _engine_version() is None:
         raise ConfigError(
             f"the local model needs {_ENGINE}, which is not installed",
@@ -239,7 +237,8 @@ def _check_ready(port: int) -> None:
         )
     if not SMOLLM2.present:
         raise ConfigError(
-            f"the weights of {DISPLAY_NAME} are not in {SMOLLM2.path.parent}", hint=f"run `{SETUP}`"
+            f"the weights of {DISPLAY_NAME} are not in {SMOLLM2.path.parent}",
+            hint=f"run `{SETUP}` to download them",
         )
     if port != 0:
         _check_free(port)
@@ -247,19 +246,19 @@ def _check_ready(port: int) -> None:
 
 def _check_free(port: int) -> None:
     with socket.socket() as probe:
-        if os.name == "posix":  # elsewhere this option would share a port that is taken
+        if os.name == "posix":  # elsewhere this option would share a port that is in use
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
             probe.listen()
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or "ports go from 0 to 65535"
-            hint = "name another port, or none to take any free one"
+            hint = "choose another port, or omit it to use a free one"
             raise ConfigError(f"port {port} cannot be used: {reason}", hint=hint) from error
 
 
 def _listens(url: str) -> bool:
-    """Say whether anything takes connections there; the system answers, even on busy cores."""
+    """Return whether the port accepts connections; the system answers, even on busy cores."""
     at = urlsplit(url)
     try:
         with socket.create_connection((at.hostname or "", at.port or 0), _ANSWER_LIMIT_S):
@@ -271,7 +270,7 @@ def _listens(url: str) -> bool:
 
 
 def _answers(url: str, key: str) -> bool:
-    """Say whether the server at `url` is on this machine and knows `key`."""
+    """Return whether the server at `url` is on this machine and accepts `key`."""
     at = urlsplit(url)
     if at.scheme != "http" or at.hostname != "127.0.0.1":
         return False

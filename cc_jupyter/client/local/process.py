@@ -1,7 +1,7 @@
-"""The parent's end of the local model's process: how it is started, told what to do, and ended.
+"""Start, configure and stop the child process of the local model.
 
-A module of its own, because pipes, process groups and a dead child's last words have nothing to do
-with which server is in use (`local`), and the child itself imports nothing of this package.
+This module handles pipes, process groups and the log of a dead child. `model` decides which server
+is used; the child itself (`server.py`) imports nothing from this package.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ _REASON_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A child that listens. It ends by itself when this process does, however that happens."""
+    """A listening child. It ends when this process ends, for whatever reason."""
 
     url: str
     process: subprocess.Popen[bytes]
 
     def ended(self) -> bool:
-        """Say whether it is gone."""
+        """Return whether the process has ended."""
         return self.process.poll() is not None
 
     def end(self) -> None:
-        """End it; what does not go by itself is killed."""
+        """Stop the process; kill it if it does not end in time."""
         _end(self.process)
 
 
-def start_child(orders: Mapping[str, str | int]) -> Child:
-    """Start the program with `orders`, the fields that `local_server` reads.
+def start_child(options: Mapping[str, str | int]) -> Child:
+    """Start the server program with its options, and wait until it listens.
 
     Raises
     ------
     ConfigError
-        It died before it listened.
+        The process died before it listened.
     """
     with tempfile.TemporaryFile() as log:
         process = _launch(log)
         try:
-            return Child(_hand_over(process, orders, log), process)
+            return Child(_send_options(process, options, log), process)
         except BaseException:
             _end(process)
             raise
@@ -64,7 +64,7 @@ def _launch(log: IO[bytes]) -> subprocess.Popen[bytes]:
     flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     flags |= getattr(subprocess, "CREATE_NO_WINDOW", 0)
     return subprocess.Popen(  # noqa: S603  our own program, no shell
-        # by its path: `-m` would look into the user's working directory first
+        # by path: `-m` would look in the user's working directory first
         [sys.executable, "-P", str(_PROGRAM)],
         bufsize=0,
         stdin=subprocess.PIPE,
@@ -76,12 +76,12 @@ def _launch(log: IO[bytes]) -> subprocess.Popen[bytes]:
     )
 
 
-def _hand_over(
-    process: subprocess.Popen[bytes], orders: Mapping[str, str | int], log: IO[bytes]
+def _send_options(
+    process: subprocess.Popen[bytes], options: Mapping[str, str | int], log: IO[bytes]
 ) -> str:
-    """Return the child its orders, so that the key is on no command line, and get its URL."""
-    with contextlib.suppress(OSError):  # it is dead already; then there is no answer
-        cast("IO[bytes]", process.stdin).write(json.dumps(dict(orders)).encode() + b"\n")
+    """Send the options by pipe, so that no command line shows the key; return the server's URL."""
+    with contextlib.suppress(OSError):  # it is already dead, so there is no answer
+        cast("IO[bytes]", process.stdin).write(json.dumps(dict(options)).encode() + b"\n")
     with cast("IO[bytes]", process.stdout) as answers:
         answer = answers.readline()
     if answer.endswith(b"\n"):
@@ -96,9 +96,9 @@ def _hand_over(
 
 
 def _reason(log: str) -> str:
-    """Find the line of a child's log that says most."""
+    """Return the most informative line of a child's log."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    # llama.cpp marks its errors with a lone E, and the first is the cause of the others
+    # llama.cpp marks errors with a single E; the first one causes the others
     causes = [line.partition(" E ")[2].strip() for line in lines if " E " in line]
     return ([*causes[:1], *reversed(lines)] or [""])[0][:_REASON_LIMIT]
 

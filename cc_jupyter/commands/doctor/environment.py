@@ -42,34 +42,34 @@ def front_end(*, in_kernel: bool | None) -> Finding:
     if not in_kernel:
         return Finding("front end", "ok", "IPython in a terminal")
     names = (name for variable, name in _FRONT_ENDS if os.environ.get(variable))
-    return Finding("front end", "ok", f"a kernel; {next(names, 'its front end has no name')}")
+    return Finding("front end", "ok", f"a kernel; {next(names, 'its front end is unknown')}")
 
 
 def _versions() -> Finding:
     found = {name: _version(name) for name in _SHOWN}
-    said = [f"cc_jupyter {__version__}", f"Python {platform.python_version()}"]
-    said += [f"{name} {number}" for name, number in found.items() if number]
-    said.append(f"on {platform.system()} {platform.machine()}")
+    parts = [f"cc_jupyter {__version__}", f"Python {platform.python_version()}"]
+    parts += [f"{name} {number}" for name, number in found.items() if number]
+    parts.append(f"on {platform.system()} {platform.machine()}")
+    versions = " · ".join(parts)
     missing = [name for name in _NEEDED if not found[name]]
     if missing:
         to_do = f"pip install {' '.join(missing)}"
-        return Finding(
-            "versions", "fail", f"{', '.join(missing)} missing; {' · '.join(said)}", to_do
-        )
-    return Finding("versions", "ok", " · ".join(said))
+        return Finding("versions", "fail", f"{', '.join(missing)} missing; {versions}", to_do)
+    return Finding("versions", "ok", versions)
 
 
 def _widgets() -> Finding:
     found = {name: _version(name) for name in _WIDGETS}
     missing = [name for name in _WIDGETS if not found[name]]
-    said = ", ".join(f"{name} {number or 'missing'}" for name, number in found.items())
+    versions = ", ".join(f"{name} {number or 'missing'}" for name, number in found.items())
     if missing:
-        return Finding("picker", "look", said, f"for %cmd pick: pip install {' '.join(missing)}")
-    return Finding("picker", "ok", said)
+        to_do = f"for %cmd pick: pip install {' '.join(missing)}"
+        return Finding("picker", "look", versions, to_do)
+    return Finding("picker", "ok", versions)
 
 
 def _labextension() -> Finding:
-    """Search JupyterLab's folders; it may run elsewhere, which cannot be seen from here."""
+    """Search JupyterLab's folders; JupyterLab may also run elsewhere, out of our sight."""
     for folder in _jupyter_folders():
         place = folder / "labextensions" / _LABEXTENSION
         if (place / "package.json").is_file():
@@ -78,7 +78,7 @@ def _labextension() -> Finding:
         "JupyterLab extension",
         "look",
         "not found here; everything works without it",
-        "for its conveniences: pip install cc-jupyter where JupyterLab itself is installed",
+        "for its extra features: pip install cc-jupyter where JupyterLab itself is installed",
     )
 
 
@@ -111,7 +111,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-_OTHERS = 0o077
+_OTHER_USERS = 0o077
 _SQLITE = b"SQLite format 3\0"
 _MOVE = "set CMD_JUPYTER_HOME to a folder you can write to"
 
@@ -121,24 +121,24 @@ def examine_folders(*, history: bool) -> list[Finding]:
     folders = {"data": data_folder(), "config": config_folder(), "cache": cache_folder()}
     findings = [_folder(f"{name} folder", path) for name, path in folders.items()]
     if key_file().exists():
-        findings.append(_private("key file", key_file(), "there"))
-    return [*findings, _history(folders["data"] / FILE, kept=history)]
+        findings.append(_private("key file", key_file(), "exists"))
+    return [*findings, _history(folders["data"] / FILE, enabled=history)]
 
 
 def _folder(check: str, path: Path) -> Finding:
     there = next(each for each in (path, *path.parents) if _exists(each))
     if not there.is_dir():
-        return Finding(check, "fail", f"{there} is no folder", f"move it away, or {_MOVE}")
+        return Finding(check, "fail", f"{there} is not a folder", f"move it away, or {_MOVE}")
     if not os.access(there, os.W_OK | os.X_OK):
         return Finding(check, "fail", f"{there} cannot be written to", _MOVE)
     if there != path:
-        return Finding(check, "ok", f"{path}, made when it is needed")
+        return Finding(check, "ok", f"{path}, created when it is needed")
     return _private(check, path, str(path))
 
 
-def _history(path: Path, *, kept: bool) -> Finding:
+def _history(path: Path, *, enabled: bool) -> Finding:
     """Check the history without opening it, which would repair or quarantine it."""
-    if not kept:
+    if not enabled:
         return Finding("history", "ok", "off; nothing is stored on disk")
     try:
         size = path.stat().st_size
@@ -151,14 +151,14 @@ def _history(path: Path, *, kept: bool) -> Finding:
         return Finding("history", "fail", f"{path} cannot be read: {error.strerror}", to_do)
     if start not in (b"", _SQLITE):
         to_do = "the next answer renames it and starts a new one"
-        return Finding("history", "look", f"{path} is no history file", to_do)
+        return Finding("history", "look", f"{path} is not a history file", to_do)
     return _private("history", path, f"{size / 2**20:.1f} MB")
 
 
 def _private(check: str, path: Path, found: str) -> Finding:
     """Check that only the user can read it; on Windows the folder's permissions decide."""
     mode = stat.S_IMODE(path.stat().st_mode)
-    if os.name != "posix" or not mode & _OTHERS:
+    if os.name != "posix" or not mode & _OTHER_USERS:
         return Finding(check, "ok", found)
     right = "700" if path.is_dir() else "600"
     found = f"{found}; other users of this machine can read it ({mode:04o})"
@@ -168,5 +168,5 @@ def _private(check: str, path: Path, found: str) -> Finding:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a folder above it is closed to us
+    except OSError:  # a folder above it cannot be read
         return False

@@ -1,4 +1,4 @@
-"""The way to the provider, seen by the one question that is free: the list of models."""
+"""Checks the connection to the provider with the one free request: the list of models."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 
 _TIMEOUT_S = 2.5
-"""For all of the answer: whoever is offline waits no longer."""
-_MOST_BYTES = 16 * 2**20
-_CLOCK_S = 60.0
+"""The time limit of the whole answer, so that offline users do not wait."""
+_MAX_BYTES = 16 * 2**20
+_CLOCK_TOLERANCE_S = 60.0
 _PERIODS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What came of the question."""
+    """The answer to the request, as far as it came."""
 
     head: ResponseStart | None
     at: datetime
-    """When the head came, by this machine's clock."""
+    """When the head arrived, by this machine's clock."""
     body: bytes = b""
     error: CcError | None = None
 
@@ -52,14 +52,14 @@ class _Answer:
 def examine_network(
     settings: Settings, transport: Transport, now: Callable[[], datetime]
 ) -> list[Finding]:
-    """Ask for the list of models once, and say what the answer tells."""
+    """Request the list of models once and report what the answer shows."""
     if settings.base_url == LOCAL:
         return [_local()]
     try:
         root = api_root(settings.base_url, allow_http=settings.allow_http)
     except CcError as error:
         return [Finding.failed("base URL", error)]
-    answer = _ask(transport, root, now)
+    answer = _request(transport, root, now)
     return [
         _reached(root, answer),
         _models(root, answer, now),
@@ -69,7 +69,7 @@ def examine_network(
     ]
 
 
-def _ask(transport: Transport, root: str, now: Callable[[], datetime]) -> _Answer:
+def _request(transport: Transport, root: str, now: Callable[[], datetime]) -> _Answer:
     headers = {"User-Agent": f"cc_jupyter/{__version__}", "Accept": "application/json"}
     call = HttpRequest("GET", f"{root}/models", headers, idle_timeout_s=_TIMEOUT_S)
     deadline_s = monotonic() + _TIMEOUT_S
@@ -79,7 +79,7 @@ def _ask(transport: Transport, root: str, now: Callable[[], datetime]) -> _Answe
     except CcError as unusable:  # the proxy is
         return _Answer(None, at, error=unusable)
     try:
-        while len(body) <= _MOST_BYTES:
+        while len(body) <= _MAX_BYTES:
             item = incoming.receive(max(0.0, deadline_s - monotonic()))
             match item:
                 case ResponseStart():
@@ -106,25 +106,25 @@ def _ask(transport: Transport, root: str, now: Callable[[], datetime]) -> _Answe
 
 def _reached(root: str, answer: _Answer) -> Finding:
     if answer.head is None:
-        error = answer.error or ConnectError(f"{root} gave no answer")
+        error = answer.error or ConnectError(f"{root} did not answer")
         return Finding.failed("base URL", error)
     status = answer.head.status
     if status == HTTPStatus.OK:
         return Finding("base URL", "ok", f"{root} answers")
     found = f"{root} answers with {status}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Finding("base URL", "look", found, "the server has trouble; try again in a while")
+        return Finding("base URL", "look", found, "the server has a problem; try again later")
     if is_provider(root):
         return Finding("base URL", "fail", found, "check the base URL (CMD_BASE_URL)")
-    to_do = "models are then taken as they are named; if answers fail, too, check CMD_BASE_URL"
+    to_do = "model names are sent unchecked; if prompts fail too, check the base URL (CMD_BASE_URL)"
     return Finding("base URL", "look", found, to_do)
 
 
 def _models(root: str, answer: _Answer, now: Callable[[], datetime]) -> Finding:
     fetched_s = cached_models(root).fetched_at_s
-    age = "no list is kept yet"
+    age = "no list is cached yet"
     if fetched_s:
-        age = f"the list that is kept is {_period(now().timestamp() - fetched_s)} old"
+        age = f"the cached list is {_period(now().timestamp() - fetched_s)} old"
     number = _listed(answer)
     if number:
         return Finding("models", "ok", f"{pluralize(number, 'model')} listed; {age}")
@@ -142,20 +142,20 @@ def _listed(answer: _Answer) -> int:
 
 
 def _clock(answer: _Answer) -> Finding:
-    """Compare the clocks: prices of peak hours and resets of windows go by this machine's."""
+    """Compare the clocks: peak prices and the resets of rate limits use this machine's clock."""
     if answer.head is None:
-        return Finding("clock", "skipped", "no answer to compare it with")
-    told = answer.head.headers.get("date", "")
+        return Finding("clock", "skipped", "no answer to compare the clock with")
     try:
-        theirs = email.utils.parsedate_to_datetime(told)
+        server = email.utils.parsedate_to_datetime(answer.head.headers.get("date", ""))
     except ValueError:
         return Finding("clock", "skipped", "the server does not send its time")
-    theirs = theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC)
-    off_s = (answer.at - theirs).total_seconds()
-    if abs(off_s) <= _CLOCK_S:
-        return Finding("clock", "ok", "agrees with the server's to the minute")
-    found = f"{_period(abs(off_s))} {'ahead of' if off_s > 0 else 'behind'} the server's"
-    to_do = "set this machine's clock: prices by the hour and waiting times go by it"
+    server = server if server.tzinfo is not None else server.replace(tzinfo=UTC)
+    offset_s = (answer.at - server).total_seconds()
+    if abs(offset_s) <= _CLOCK_TOLERANCE_S:
+        return Finding("clock", "ok", "agrees with the server's clock to the minute")
+    direction = "ahead of" if offset_s > 0 else "behind"
+    found = f"{_period(abs(offset_s))} {direction} the server's clock"
+    to_do = "set this machine's clock: peak prices and waiting times depend on it"
     return Finding("clock", "look", found, to_do)
 
 
@@ -167,22 +167,19 @@ def _period(seconds: float) -> str:
     return "less than a second"
 
 
-# ── proxy and certificates
-
-
 def _proxy(root: str) -> Finding:
-    from cc_jupyter.client.proxy import find_proxy  # noqa: PLC0415  with it comes httpcore
+    from cc_jupyter.client.proxy import find_proxy  # noqa: PLC0415  it imports httpcore
 
     if not root.startswith("https://"):
-        return Finding("proxy", "ok", "none: plain http never goes through one")
+        return Finding("proxy", "ok", "none: plain http never uses a proxy")
     proxy = find_proxy(root)
     if proxy is None:
-        named = "the environment names one, but not for this host" if _named() else "none"
-        return Finding("proxy", "ok", named)
+        found = "the environment sets one, but not for this host" if _named() else "none"
+        return Finding("proxy", "ok", found)
     address = _address(proxy)
     if address is None:
-        to_do = "set https_proxy to http://host:port, or NO_PROXY to go without"
-        return Finding("proxy", "fail", "the one in the environment cannot be read", to_do)
+        to_do = "set https_proxy to http://host:port, or NO_PROXY to use no proxy"
+        return Finding("proxy", "fail", "the proxy in the environment cannot be parsed", to_do)
     return Finding("proxy", "ok", f"{address}, from the environment")
 
 
@@ -196,7 +193,7 @@ def _split(proxy: str) -> SplitResult:
 
 
 def _address(proxy: str) -> str | None:
-    """Return scheme, host and port; `None` where a password cannot be told from the rest."""
+    """Return scheme, host and port; `None` if a password cannot be told apart from the rest."""
     try:
         parts = _split(proxy)
         host, port = parts.hostname, parts.port
@@ -204,8 +201,8 @@ def _address(proxy: str) -> str | None:
         return None
     if not host or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         return None
-    with_name = " with a name and a password" if parts.username is not None else ""
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{with_name}"
+    login = " with a name and a password" if parts.username is not None else ""
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{login}"
 
 
 def proxy_secrets() -> Iterator[str]:
@@ -220,17 +217,17 @@ def _tls(root: str, answer: _Answer) -> Finding:
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         place = os.environ.get(name)
         if place and not _readable(Path(place), folder=name == "SSL_CERT_DIR"):
-            to_do = f"let {name} name the certificates of your proxy, or unset it"
+            to_do = f"set {name} to the certificates of your proxy, or unset it"
             return Finding("TLS", "fail", f"{name} is {place}, which cannot be read", to_do)
     certificates = _certificates()
     own = f", with {certificates}" if certificates else ""
     if not root.startswith("https://"):
         return Finding("TLS", "ok", "none: the base URL is plain http")
     if answer.head is not None:
-        return Finding("TLS", "ok", f"the server's certificate is good{own}")
+        return Finding("TLS", "ok", f"the server's certificate is valid{own}")
     if answer.error is not None and "certificate" in str(answer.error):
         return Finding.failed("TLS", answer.error)
-    return Finding("TLS", "skipped", f"no connection to see it by{own}")
+    return Finding("TLS", "skipped", f"no connection to check it with{own}")
 
 
 def _certificates() -> str | None:
@@ -248,9 +245,9 @@ def _local() -> Finding:
     status = local.status()
     if not status.engine:
         to_do = "pip install 'cc-jupyter[local]'"
-        return Finding("base URL", "fail", "the local model, whose engine is not installed", to_do)
+        return Finding("base URL", "fail", "the local model; its engine is not installed", to_do)
     if not status.weights:
-        found = "the local model, whose weights are not there"
+        found = "the local model; its weights are not downloaded"
         return Finding("base URL", "look", found, "%cmd local setup")
-    where = f"it runs at {status.server.url}" if status.server else "it starts when it is asked"
-    return Finding("base URL", "ok", f"the local model; {where}")
+    state = f"runs at {status.server.url}" if status.server else "starts with the first request"
+    return Finding("base URL", "ok", f"the local model {state}")

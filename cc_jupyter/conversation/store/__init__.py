@@ -1,7 +1,7 @@
-"""The history on disk: the one package that knows SQL.
+"""The history on disk: the only package that uses SQL.
 
-One file holds every turn, the conversations over them, and each long text once. Whatever goes
-wrong with it is a `StoreError` in words; no answer waits for it and none is lost with it.
+One file contains all turns, the conversations over them, and each long text once. Every failure is
+a `StoreError` with a readable message.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "Store", "open_store", "thread_names"]
 
 FILE = "history.db"
-_SHORTEST_PREFIX = 4
+_MIN_PREFIX_CHARS = 4
 
 
 def open_store(folder: Path | None = None) -> Store:
@@ -71,14 +71,14 @@ def open_store(folder: Path | None = None) -> Store:
 
 
 class Store:
-    """One history file, for use from any thread; several processes may have it open.
+    """One history file; thread-safe, and several processes may have it open.
 
-    Every method raises `StoreError` when the file cannot be read or written.
+    Every method raises `StoreError` if the file cannot be read or written.
 
     Parameters
     ----------
     path
-        Made when it is not there; a broken one is kept under another name.
+        The file, which is created if it does not exist; a broken one is renamed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +87,7 @@ class Store:
 
     @property
     def notice(self) -> str | None:
-        """What the user should know of the opening; `None`: nothing."""
+        """A notice for the user if the file was broken; `None` if it was not."""
         return self._file.notice
 
     @property
@@ -100,17 +100,15 @@ class Store:
         """Close the file; the next use opens it again."""
         self._file.close()
 
-    # ── writing
-
     def save(
         self,
         turn: TurnRecord,
         conversation: ConversationRecord | None,
         place: SlotRecord | None,
     ) -> None:
-        """Write a turn, in place of what is there of it, and its place, in one transaction.
+        """Insert or update a turn and its place, in one transaction.
 
-        Of the conversation only its header is written.
+        Only the header of the conversation is written.
         """
         with self._file.writing() as connection:
             save_turn(connection, turn)
@@ -122,18 +120,16 @@ class Store:
                     save_place(connection, conversation.id, turn.position, place)
 
     def save_conversation(self, record: ConversationRecord) -> None:
-        """Write a conversation with all its places; of its turns those that are there."""
+        """Write a conversation with all its places; versions without a stored turn are skipped."""
         with self._file.writing() as connection:
             save_header(connection, record)
             save_places(connection, record)
 
     def save_place(self, conversation_id: str, position: int, place: SlotRecord) -> None:
-        """Write one place of a conversation; of one that another kernel forgot, nothing."""
+        """Write one place of a conversation, unless another kernel has removed the conversation."""
         with self._file.writing() as connection:
             if has_conversation(connection, conversation_id):
                 save_place(connection, conversation_id, position, place)
-
-    # ── reading
 
     def turns(self, ids: Sequence[str]) -> dict[str, TurnRecord]:
         """Return turns by id, without their bodies."""
@@ -141,8 +137,8 @@ class Store:
             return load_turns(connection, ids)
 
     def turn(self, name: str) -> TurnRecord | None:
-        """Return a turn by its id or the beginning of one; `None`: there is none, or several."""
-        if len(name) < _SHORTEST_PREFIX:
+        """Return a turn by its id or the beginning of one; `None` if none or several match."""
+        if len(name) < _MIN_PREFIX_CHARS:
             return None
         with self._file.reading() as connection:
             beginning = name.replace("%", "").replace("_", "")
@@ -152,7 +148,7 @@ class Store:
     def all_turns(
         self, since: datetime | None = None, notebook: str | None = None
     ) -> list[TurnRecord]:
-        """Return all turns of a time and a notebook, oldest first, without their bodies."""
+        """Return all turns of a period and a notebook, oldest first, without their bodies."""
         start = None if since is None else instant_text(since)
         with self._file.reading() as connection:
             found = select(
@@ -164,7 +160,7 @@ class Store:
             return list(found)
 
     def body(self, turn_id: str) -> bytes | None:
-        """Return the body of a request as it was sent; `None`: it was not kept."""
+        """Return the body of a request as it was sent; `None` if it is not stored."""
         with self._file.reading() as connection:
             row = connection.execute(
                 "SELECT body, request_sha256 FROM turn WHERE id = ?", (turn_id,)
@@ -174,21 +170,19 @@ class Store:
             return unfold_body(connection, *row)
 
     def load_conversation(self, conversation_id: str) -> ConversationRecord | None:
-        """Return a conversation as it stands; `None`: there is none."""
+        """Return the current state of a conversation; `None` if there is none."""
         with self._file.reading() as connection:
             return load_conversation(connection, conversation_id)
 
     def threads(self, name: str | None = None) -> list[ThreadSummary]:
-        """Return the conversations that hold an answer, newest first."""
+        """Return the conversations that have an answer, newest first."""
         with self._file.reading() as connection:
             return load_threads(connection, name)
 
     def search(self, text: str, limit: int = 20) -> list[SearchHit]:
-        """Return the turns whose prompt or answer holds a text, best first."""
+        """Return the turns whose prompt or answer contains a text, best match first."""
         with self._file.reading() as connection:
             return find(connection, text, limit)
-
-    # ── sums
 
     def ledger(
         self, by: str, *, since: datetime | None = None, notebook: str | None = None
@@ -198,7 +192,7 @@ class Store:
             return load_ledger(connection, by, since, notebook)
 
     def spent(self, *, since: datetime | None = None, notebook: str | None = None) -> LedgerRow:
-        """Return the sums of all requests of a time and a notebook."""
+        """Return the sums of all requests in a period and a notebook."""
         rows = self.ledger("all", since=since, notebook=notebook)
         return rows[0] if rows else LedgerRow("")
 
@@ -242,7 +236,7 @@ class Store:
             return output_lengths(connection, model)
 
     def tokens_per_byte(self, model: str) -> tuple[int, int] | None:
-        """Return a model's reported prompt tokens and the bytes they were reported for."""
+        """Return a model's reported prompt tokens, and the bytes of those prompts."""
         with self._file.reading() as connection:
             return tokens_per_byte(connection, model)
 
@@ -251,20 +245,18 @@ class Store:
         with self._file.reading() as connection:
             return load_timings(connection)
 
-    # ── forgetting
-
     def forget_turn(self, turn_id: str) -> int:
-        """Remove a turn from the disk and from every conversation; give how many were removed."""
+        """Remove a turn from disk and every conversation; return the number of removed turns."""
         return self._forget("id = ?", turn_id)
 
     def forget_conversation(self, conversation_id: str) -> int:
-        """Remove a conversation and all turns said in it; give how many were removed."""
+        """Remove a conversation and all its turns; return the number of removed turns."""
         return self._forget("conversation_id = ?", conversation_id)
 
     def forget_everything(self) -> int:
-        """Remove all turns and conversations; give how many turns were removed.
+        """Remove all turns and conversations; return the number of removed turns.
 
-        Broken files that were put aside go too: nobody can count what is in them.
+        Quarantined broken files are removed too, but their turns cannot be counted.
         """
         removed = self._forget("1 OR ? IS NULL", None)
         self._file.remove_broken()

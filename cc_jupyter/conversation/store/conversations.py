@@ -1,4 +1,4 @@
-"""Conversations as rows: a header, its places, and the versions in each."""
+"""Conversations as rows: a header, its places, and the versions in each place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 
-_BEGINNING = 200  # characters of a first prompt
+_EXCERPT_CHARS = 200  # of a first prompt
 
 
 def save_header(connection: sqlite3.Connection, record: ConversationRecord) -> None:
@@ -33,13 +33,13 @@ def save_header(connection: sqlite3.Connection, record: ConversationRecord) -> N
 
 
 def has_conversation(connection: sqlite3.Connection, conversation_id: str) -> bool:
-    """Return whether a conversation is there."""
+    """Return whether a conversation is stored."""
     found = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation_id,))
     return found.fetchone() is not None
 
 
 def save_places(connection: sqlite3.Connection, record: ConversationRecord) -> None:
-    """Write all places of a conversation, in place of those that are there."""
+    """Replace all places of a conversation."""
     connection.execute(
         "DELETE FROM place WHERE conversation_id = ? AND position >= ?",
         (record.id, len(record.places)),
@@ -51,10 +51,10 @@ def save_places(connection: sqlite3.Connection, record: ConversationRecord) -> N
 def save_place(
     connection: sqlite3.Connection, conversation_id: str, position: int, place: SlotRecord
 ) -> None:
-    """Write one place and the versions in it.
+    """Write one place and its versions.
 
-    Versions that are not there are left out: another kernel forgot them, and what this one says
-    next is kept all the same.
+    Versions whose turn is not stored are skipped: another kernel has removed them, and the next
+    turns of this kernel must be saved all the same.
     """
     key = place.key
     active = place.versions[place.active] if place.active >= 0 else None
@@ -87,7 +87,7 @@ def save_place(
 def load_conversation(
     connection: sqlite3.Connection, conversation_id: str
 ) -> ConversationRecord | None:
-    """Return a conversation with its places; `None`: there is none."""
+    """Return a conversation with its places; `None` if there is none."""
     header = connection.execute(
         "SELECT name, notebook, started_at, forked_from FROM conversation WHERE id = ?",
         (conversation_id,),
@@ -114,7 +114,7 @@ def load_conversation(
 
 
 def load_threads(connection: sqlite3.Connection, name: str | None = None) -> list[ThreadSummary]:
-    """Return the conversations that hold an answer, newest first."""
+    """Return the conversations that have an answer, newest first."""
     rows = connection.execute(
         "SELECT c.id, c.name, c.notebook, COUNT(p.active), MAX(t.sent_at), MIN(p.position)"
         " FROM conversation c JOIN place p ON p.conversation_id = c.id"
@@ -135,7 +135,7 @@ def _prompt(connection: sqlite3.Connection, conversation_id: str, position: int)
     (prompt,) = connection.execute(
         "SELECT substr(t.prompt, 1, ?) FROM place p JOIN turn t ON t.id = p.active"
         " WHERE p.conversation_id = ? AND p.position = ?",
-        (_BEGINNING, conversation_id, position),
+        (_EXCERPT_CHARS, conversation_id, position),
     ).fetchone()
     return str(prompt)
 

@@ -1,10 +1,10 @@
-"""The history file: opening, migrating, keeping it private, setting a broken one aside.
+"""The history file: open it, migrate it, protect its mode, quarantine a broken one.
 
 Migrations are numbered steps; each runs once, in one transaction.
 
-WAL with `synchronous=NORMAL`: several kernels write at once, and a process that dies at any moment
-loses nothing that was committed. Only a power failure may lose the last moments, never the file;
-FULL would cost each cell an fsync, some 5 to 20 ms on a laptop's disk.
+WAL with `synchronous=NORMAL`: several kernels write at the same time, and a process that dies loses
+nothing that was committed. Only a power failure may lose the last moments, never the file; FULL
+would cost each cell an fsync, some 5 to 20 ms on a laptop's disk.
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+
+BUSY_S = 5.0
+"""How long to wait for another writer."""
+_BROKEN = ".broken-"
+_OTHERS = 0o077  # permissions of group and others
+_PRIMARY = 0xFF  # the part of an SQLite error code that names the kind of error
+_PARTS = ("", "-wal", "-shm")  # suffixes of the files of a database
 
 _FIRST = """
 CREATE TABLE content (
@@ -83,7 +90,7 @@ CREATE TABLE turn (
     finished INTEGER NOT NULL
 );
 CREATE INDEX turn_parent ON turn (parent_id);
--- all that sums need, so that they read no prompt and no answer
+-- every column that sums need, so that they read no prompt and no answer
 CREATE INDEX turn_figures ON turn (
     sent_at, model, thread, notebook, cell_id, stop_reason, error, cost_usd, cost_origin,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens
@@ -161,20 +168,20 @@ CREATE TABLE reservation (
 
 
 def m001_first(connection: sqlite3.Connection) -> None:
-    """Make the tables: turns, conversations over them, contents kept once, words to search."""
+    """Create the tables: turns, conversations, deduplicated contents and the search index."""
     for statement in _statements(_FIRST):
         connection.execute(statement)
 
 
 def m002_chains(connection: sqlite3.Connection) -> None:
-    """Make the table of what a content needs: a thread's messages are kept once, not each time."""
+    """Create the table of references between contents: a thread's messages are stored once."""
     for statement in _statements(_CHAINS):
         connection.execute(statement)
-    rebuild_index(connection)  # forgetting used to put unfinished turns into the index
+    rebuild_index(connection)  # removing turns used to add unfinished turns to the index
 
 
 def m003_zdr(connection: sqlite3.Connection) -> None:
-    """Make the column of zero data retention; what older releases asked for, nobody noted."""
+    """Add the column of zero data retention; older releases did not record it."""
     connection.execute(_ZDR)
 
 
@@ -194,9 +201,9 @@ def m005_answers(connection: sqlite3.Connection) -> None:
 
 
 def rebuild_index(connection: sqlite3.Connection) -> None:
-    """Make the index of words anew, without traces of what was removed."""
+    """Rebuild the search index, without traces of removed turns."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
-    # a turn gets into the index when it is finished, and would else be there twice
+    # a turn is indexed when it is finished; without this it would be indexed twice
     connection.execute(
         "INSERT INTO words (words, rowid, prompt, answer)"
         " SELECT 'delete', number, prompt, answer FROM turn WHERE NOT finished"
@@ -210,34 +217,25 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m004_reservation,
     m005_answers,
 )
-"""In order; a file knows by `user_version` how many it has had."""
+"""In order; the file's `user_version` is the number of migrations it has had."""
 
 
 def _statements(script: str) -> list[str]:
-    """Split a script, since `executescript` would end the transaction."""
-    from sqlite3 import complete_statement  # noqa: PLC0415  loaded by now
-
+    """Split a script into statements, because `executescript` would end the transaction."""
     statements, begun = [], ""
     for line in script.splitlines():
         begun += f"{line}\n"
-        if complete_statement(begun):
+        if sqlite3.complete_statement(begun):
             statements.append(begun)
             begun = ""
     return statements
 
 
-BUSY_S = 5.0
-"""How long to wait for another writer."""
-_ASIDE = ".broken-"
-_OTHERS = 0o077
-_PRIMARY = 0xFF  # the part of SQLite's code that names the kind of error
-
-
 class Connection:
-    """The connection to one file, for one thread at a time; a forked process gets its own.
+    """The connection to one file, used by one thread at a time; a forked process gets its own.
 
-    One is enough: what is done with it takes milliseconds, and one for each thread would leave
-    open files behind those that end.
+    One is enough: each use takes milliseconds, and a connection per thread would leave files open
+    when threads end.
 
     Raises
     ------
@@ -248,7 +246,7 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notice: str | None = None
-        """What the user should know: a broken file was put aside."""
+        """A notice for the user if a broken file was quarantined."""
         self._lock = threading.RLock()
         self._raw: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # which file: another may get its name
@@ -274,7 +272,7 @@ class Connection:
                 " saved to the file that is there now"
             )
         if self._raw is None:
-            opened = _make(self.path)
+            opened = _create(self.path)
             self.files_opened += opened != self._opened
             self._opened = opened
             self._raw = _open(self.path)
@@ -282,7 +280,7 @@ class Connection:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Return the connection within one transaction: all of it or nothing."""
+        """Provide the connection within one transaction."""
         with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -294,12 +292,12 @@ class Connection:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Return the connection, to this thread alone."""
+        """Provide the connection to one thread at a time."""
         with translate_errors(self.path), self._mine():
             try:
                 yield self.get()
             except sqlite3.DatabaseError as error:
-                if _is_broken(error):  # the next use begins a new one
+                if _is_broken(error):  # the next use creates a new file
                     self._quarantine()
                 raise
 
@@ -311,50 +309,49 @@ class Connection:
             self._raw = None
 
     def remove_broken(self) -> None:
-        """Remove the broken files that were put aside, whenever that was."""
+        """Remove all broken files that were ever quarantined."""
         with translate_errors(self.path):
-            for part in self.path.parent.glob(f"{self.path.name}{_ASIDE}*"):
+            for part in self.path.parent.glob(f"{self.path.name}{_BROKEN}*"):
                 part.unlink(missing_ok=True)
 
     def _mine(self) -> AbstractContextManager[bool]:
-        if self._pid != os.getpid():  # a fork: connection and lock are its parent's
+        if self._pid != os.getpid():  # a fork: connection and lock belong to the parent
             self._pid, self._raw, self._lock = os.getpid(), None, threading.RLock()
         return self._lock
 
     def _quarantine(self) -> None:
-        """Keep a broken file under another name, with all that belongs to it."""
+        """Rename a broken file and its companions."""
         self.close()
         if _identity(self.path) != self._opened:
             return  # another process was faster
-        aside = free = f"{self.path.name}{_ASIDE}{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        name = stem = f"{self.path.name}{_BROKEN}{datetime.now(UTC):%Y%m%d-%H%M%S}"
         number = 1
-        while self.path.with_name(free).exists():
+        while self.path.with_name(name).exists():
             number += 1
-            free = f"{aside}-{number}"
-        aside = free
-        for ending in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + ending)
+            name = f"{stem}-{number}"
+        for suffix in _PARTS:
+            part = self.path.with_name(self.path.name + suffix)
             if part.exists():
-                part.rename(self.path.with_name(aside + ending))
+                part.rename(self.path.with_name(name + suffix))
         self.notice = (
-            f"the history file was broken; it is kept as {aside}, and a new history has begun"
+            f"the history file was broken and was renamed to {name}; a new history was started"
         )
 
 
 @contextlib.contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite says into our own words."""
+    """Turn errors of SQLite and of the system into a `StoreError`."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        hint = f"the file is {path}; CMD_HISTORY=off works without it"
+        hint = f"the file is {path}; CMD_HISTORY=off turns the history off"
         raise StoreError(_sentence(error), hint=hint) from error
 
 
 def _sentence(error: sqlite3.Error | OSError) -> str:
     match _kind(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return f"another program holds the history for more than {BUSY_S:.0f} s"
+            return f"another program has locked the history for more than {BUSY_S:.0f} s"
         case sqlite3.SQLITE_FULL:
             return "the disk is full"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | None:
@@ -364,20 +361,20 @@ def _sentence(error: sqlite3.Error | OSError) -> str:
 
 
 def _kind(error: sqlite3.Error | OSError) -> int | None:
-    """Return the kind of an error by SQLite's number; `None`: it is the system's.
+    """Return SQLite's code for the kind of an error; `None` if it is another system error.
 
-    What it says may hold a path, and a path any word.
+    The text of an error is no guide: it may contain a path, and a path any word.
     """
     if isinstance(error, OSError):
         return sqlite3.SQLITE_FULL if error.errno == errno.ENOSPC else None
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
 
 
-def _make(path: Path) -> tuple[int, int] | None:
-    """Make the file if it is not there, and say which it is; nobody else may ever read it."""
+def _create(path: Path) -> tuple[int, int] | None:
+    """Create the file if it does not exist, readable by this user only; return its identity."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    for ending in ("", "-wal", "-shm"):  # copied back from elsewhere it may be open to others
-        part = path.with_name(path.name + ending)
+    for suffix in _PARTS:  # a restored copy may be readable by others
+        part = path.with_name(path.name + suffix)
         with contextlib.suppress(OSError):
             if part.stat().st_mode & _OTHERS:
                 part.chmod(0o600)
@@ -401,23 +398,23 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
-        _bring_up_to_date(connection)
+        _migrate(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+def _migrate(connection: sqlite3.Connection) -> None:
     done = _version(connection)
     if done == len(MIGRATIONS):
         return
     if done > len(MIGRATIONS):
         raise StoreError(
-            "a newer release of cc_jupyter wrote the history; this one leaves it alone",
-            hint="pip install -U cc-jupyter, or CMD_JUPYTER_HOME for another folder",
+            "the history was written by a newer release of cc_jupyter and cannot be used",
+            hint="pip install -U cc-jupyter, or set CMD_JUPYTER_HOME to another folder",
         )
-    connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
+    connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at the same time
     try:
         for migrate in MIGRATIONS[_version(connection) :]:
             migrate(connection)
@@ -436,5 +433,5 @@ def _version(connection: sqlite3.Connection) -> int:
 def _is_broken(error: sqlite3.DatabaseError) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_CORRUPT_VTAB:
-        return False  # only the index of words is, and it can be made anew
+        return False  # only the search index, which can be rebuilt
     return code is not None and code & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

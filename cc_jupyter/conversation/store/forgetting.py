@@ -1,4 +1,4 @@
-"""Forgetting, really: from the rows, the index, the requests that carried it on, and the file."""
+"""Remove turns completely: from rows, index, the requests that sent them along, and the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 
-_CARRIED_ON = """
+_AFFECTED = """
     WITH RECURSIVE forgotten (id, conversation_id, number) AS (
         SELECT id, conversation_id, number FROM turn WHERE {which}
     ),
@@ -22,17 +22,17 @@ _CARRIED_ON = """
         UNION SELECT conversation.id FROM conversation JOIN family
             ON conversation.forked_from = family.id
     ),
-    carried (id) AS (
+    affected (id) AS (
         SELECT id FROM forgotten
         UNION SELECT turn.id FROM turn JOIN family ON turn.conversation_id = family.id
             WHERE turn.number > (SELECT MIN(number) FROM forgotten)
-        UNION SELECT turn.id FROM turn JOIN carried ON turn.parent_id = carried.id
+        UNION SELECT turn.id FROM turn JOIN affected ON turn.parent_id = affected.id
     )
 """
-"""The turns that are forgotten and all whose requests may have sent them along.
+"""The turns to remove, and all turns whose requests may have sent them as context.
 
-`parent_id` alone does not tell: a turn run again leaves those after it with the version before it
-as their parent. So these are all later turns of the conversations it stood in, and of their forks.
+`parent_id` alone is not enough: when a turn runs again, the parent of those after it is still the
+earlier version. So these are all later turns of its conversations and of their forks.
 """
 _LIVE = """
     WITH RECURSIVE live (sha256) AS (
@@ -40,31 +40,31 @@ _LIVE = """
         UNION SELECT part.needs FROM part JOIN live ON part.sha256 = live.sha256
     )
 """
-_STANDING = """
-    WITH RECURSIVE standing (id) AS (
+_IN_USE = """
+    WITH RECURSIVE in_use (id) AS (
         SELECT conversation_id FROM version
-        UNION SELECT conversation.forked_from FROM conversation JOIN standing
-            ON conversation.id = standing.id WHERE conversation.forked_from IS NOT NULL
+        UNION SELECT conversation.forked_from FROM conversation JOIN in_use
+            ON conversation.id = in_use.id WHERE conversation.forked_from IS NOT NULL
     )
 """
-"""Conversations that hold a turn, and those they were forked from, which lead to their forks."""
+"""Conversations that have a turn, and those they were forked from, which lead to their forks."""
 
 
 def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int:
-    """Remove the turns that a condition of ours picks; give how many there were.
+    """Remove the turns that match one of our own conditions; return how many there were.
 
-    The requests of later turns hold what was said before them: they are no longer kept either,
-    while their prompts and answers stay.
+    The request bodies of later turns contain the removed turns, so they are removed too; the
+    prompts and answers of later turns are not.
     """
-    carried = _CARRIED_ON.format(which=which)
+    affected = _AFFECTED.format(which=which)
     connection.execute(
-        f"{carried} DELETE FROM uses WHERE turn_id IN (SELECT id FROM carried)"  # noqa: S608  our own words
+        f"{affected} DELETE FROM uses WHERE turn_id IN (SELECT id FROM affected)"  # noqa: S608  our own words
         " AND instr("
         "(SELECT images || answer_images FROM turn WHERE id = uses.turn_id), sha256) = 0",
         (value,),
     )
     connection.execute(
-        f"{carried} UPDATE turn SET body = NULL WHERE id IN (SELECT id FROM carried)",  # noqa: S608  as above
+        f"{affected} UPDATE turn SET body = NULL WHERE id IN (SELECT id FROM affected)",  # noqa: S608  as above
         (value,),
     )
     removed = connection.execute(f"DELETE FROM turn WHERE {which}", (value,)).rowcount  # noqa: S608  our own words
@@ -77,25 +77,25 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
         " WHERE active NOT IN (SELECT id FROM turn)"
     )
     connection.execute(
-        f"{_STANDING} DELETE FROM conversation WHERE id NOT IN standing"  # noqa: S608  as above
+        f"{_IN_USE} DELETE FROM conversation WHERE id NOT IN in_use"  # noqa: S608  as above
     )
     rebuild_index(connection)
     return removed
 
 
 def wipe(connection: sqlite3.Connection) -> None:
-    """Leave no trace of what was deleted in free pages or in the log.
+    """Erase deleted data from free pages and from the log.
 
     Raises
     ------
     StoreError
-        Another program reads the file, so that its log cannot be emptied.
+        Another program is reading the file, so its log cannot be emptied.
     """
     connection.execute("VACUUM")
     (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         raise StoreError(
-            "it is forgotten, but another program reads the history, so traces may be left in its"
-            " log until that one ends",
+            "the turns are removed, but another program is reading the history: its log may contain"
+            " traces of them until that program ends",
             hint="run the command again later",
         )

@@ -1,8 +1,8 @@
 """Read-only queries: sums over requests, full-text search, speeds, thread names.
 
-Money is added up as `Decimal`, which SQL does not have. In a search, the user's text is words,
-never syntax. Thread names are read for Tab, which must not create, migrate, set aside or wait for
-the file: that query uses its own connection and closes it at once.
+Money is summed as `Decimal`, which SQL does not have. The user's search text is a list of words,
+never query syntax. Thread names are read for completion, which must not create, migrate, quarantine
+or wait for the file, so that query opens its own connection and closes it at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _GROUPS = {
-    "model": "+model",  # the plus keeps to the index that holds all figures
+    "model": "+model",  # the plus makes SQLite use the index that covers all sums
     "thread": "ifnull(thread, '')",
     "notebook": "notebook",
     "day": "date(sent_at, 'localtime')",
@@ -42,9 +42,9 @@ _COUNTS = {
     "unknown_tokens": "COUNT(*) FILTER (WHERE input_tokens IS NULL OR output_tokens IS NULL)",
     **{name: f"ifnull(SUM({name}), 0)" for name in USAGE_FIELDS},
 }
-"""How SQL counts each field of a ledger row."""
+"""The SQL of each field of a ledger row."""
 _LAST = 50
-"""So many of a model's last replies say what it usually does."""
+"""How many of a model's last replies estimates are based on."""
 
 
 def load_ledger(
@@ -56,7 +56,7 @@ def load_ledger(
     values = (None if since is None else instant_text(since), notebook)
     sums: defaultdict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     unknown: defaultdict[str, int] = defaultdict(int)
-    # the same price occurs again and again, the more so where it is nothing
+    # many turns have the same cost, above all if it is zero
     for name, usd, origin, times in connection.execute(
         f"SELECT {group}, cost_usd, cost_origin, COUNT(*) FROM turn {where} GROUP BY 1, 2, 3",  # noqa: S608  our own names
         values,
@@ -94,7 +94,7 @@ def output_lengths(connection: sqlite3.Connection, model: str) -> list[int]:
 
 
 def tokens_per_byte(connection: sqlite3.Connection, model: str) -> tuple[int, int] | None:
-    """Return a model's reported prompt tokens and the bytes of their bodies; `None`: none known."""
+    """Return a model's reported prompt tokens and the bytes of their bodies; `None` if unknown."""
     tokens, size = connection.execute(
         "SELECT SUM(input_tokens), SUM(body_bytes) FROM (SELECT input_tokens, body_bytes FROM turn"
         " WHERE model = ? AND input_tokens > 0 AND body_bytes > 1000 AND images = '[]'"
@@ -105,19 +105,19 @@ def tokens_per_byte(connection: sqlite3.Connection, model: str) -> tuple[int, in
 
 
 _WORD = re.compile(r"\w+")
-_AROUND = 60  # characters shown on each side of a text found letter by letter
+_CONTEXT_CHARS = 60  # on each side of a substring match
 _COLUMNS = "t.id, t.thread, t.position, t.notebook, t.cell_id, t.model, t.sent_at"
 
 
 def find(connection: sqlite3.Connection, text: str, limit: int) -> list[SearchHit]:
-    """Return the turns that hold all words of a text, best first; newest first among equals.
+    """Return the turns that contain all words of a text, best first, then newest first.
 
-    What no words find is looked for letter by letter: scripts without blanks, parts of words,
-    signs, and answers that a crash cut off.
+    If no turn matches by words, it is searched for as a substring: scripts without spaces, parts
+    of words, symbols, and answers cut off by a crash.
     """
     words = _WORD.findall(text)
     found = _by_words(connection, words, limit) if words else []
-    return found or _by_letters(connection, text.strip(), limit)
+    return found or _by_substring(connection, text.strip(), limit)
 
 
 def _by_words(connection: sqlite3.Connection, words: list[str], limit: int) -> list[SearchHit]:
@@ -131,7 +131,7 @@ def _by_words(connection: sqlite3.Connection, words: list[str], limit: int) -> l
     return [_found(row, " ".join(row[-1].split())) for row in rows]
 
 
-def _by_letters(connection: sqlite3.Connection, text: str, limit: int) -> list[SearchHit]:
+def _by_substring(connection: sqlite3.Connection, text: str, limit: int) -> list[SearchHit]:
     if not text:
         return []
     rows = connection.execute(
@@ -145,7 +145,8 @@ def _by_letters(connection: sqlite3.Connection, text: str, limit: int) -> list[S
 
 def _excerpt(whole: str, text: str) -> str:
     at = whole.index(text)
-    before, after = whole[max(0, at - _AROUND) : at], whole[at + len(text) :][:_AROUND]
+    before = whole[max(0, at - _CONTEXT_CHARS) : at]
+    after = whole[at + len(text) :][:_CONTEXT_CHARS]
     return " ".join(f"{before}**{text}**{after}".split())
 
 
@@ -173,11 +174,11 @@ SELECT model, first_token_s, duration_s, output_tokens FROM (
 
 
 def load_timings(connection: sqlite3.Connection) -> list[Timing]:
-    """Return the last answers of each model that ended well, newest first."""
+    """Return the timings of each model's last successful answers, newest first."""
     return [Timing(*row) for row in connection.execute(_SELECT, (LAST_TURNS,))]
 
 
-_MOST = 5_000
+_MAX_NAMES = 5_000
 _NAMES = """
     SELECT name FROM conversation c
     WHERE EXISTS (
@@ -188,17 +189,17 @@ _NAMES = """
 
 
 def thread_names(path: Path) -> tuple[str, ...]:
-    """Return the names of the threads that hold an answer, those last begun first.
+    """Return the names of the threads that have an answer, the last started first.
 
     Parameters
     ----------
     path
-        A history file that is there.
+        An existing history file.
 
     Raises
     ------
     StoreError
-        It cannot be read at once.
+        The file cannot be read immediately.
     """
     with (
         translate_errors(path),
@@ -207,4 +208,4 @@ def thread_names(path: Path) -> tuple[str, ...]:
         ) as connection,
     ):
         connection.execute("PRAGMA query_only = ON")
-        return tuple(str(name) for (name,) in connection.execute(_NAMES, (_MOST,)))
+        return tuple(str(name) for (name,) in connection.execute(_NAMES, (_MAX_NAMES,)))

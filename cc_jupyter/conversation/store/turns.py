@@ -1,6 +1,6 @@
-"""Turns as rows, and rows as turns.
+"""Convert turns to rows and rows to turns.
 
-Long texts and images are stored once, by their hash: a thread sends its context again and again.
+Long texts and images are stored once, by hash, because a thread sends its context with every turn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.events import USAGE_FIELDS, Source, Usage
+from cc_jupyter.core.events import MAX_TOKENS, USAGE_FIELDS, Source, Usage
 from cc_jupyter.core.messages import Image, TurnKey
 from cc_jupyter.core.money import Cost
 
@@ -23,32 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-_LONG = 200  # characters of a text that is kept by its hash
+_LONG_CHARS = 200  # longer texts are stored by hash
 _MARK = "\x00sha256:"
 _CHAIN = "\x00messages:"
-"""Begin references; a text of the body's own that begins so is kept by hash too."""
+"""Prefixes of references; a text that happens to start with one is stored by hash too."""
 
 
 @dataclass(slots=True)
 class Link:
-    """A message, with those before it by the hash of the last of them."""
+    """A message, linked by hash to the one before it."""
 
     sha256: str
     data: bytes
     parts: dict[str, bytes]
     """Its long texts, by hash."""
     before: str | None
+    """The hash of the link before it."""
 
 
 @dataclass(slots=True)
 class Folded:
-    """A body with references in place of what is kept once."""
+    """A body with references to the texts that are stored once."""
 
     text: str = ""
     parts: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Its long texts outside of messages, by hash."""
     chain: list[Link] = field(default_factory=list[Link])
-    """Its messages: each body sends the messages of the last one again, and this names them all."""
+    """Its messages; the body refers to the last link, which leads to all others."""
 
 
 def fold_body(body: bytes) -> Folded:
@@ -57,11 +58,11 @@ def fold_body(body: bytes) -> Folded:
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         folded.chain = _chain(value["messages"])
         if folded.chain:
-            value["messages"] = []  # its place among the members stays
-    kept = _fold(value, folded.parts)
+            value["messages"] = []  # so that the order of the members is preserved
+    value = _fold(value, folded.parts)
     if folded.chain:
-        kept["messages"] = _CHAIN + folded.chain[-1].sha256
-    folded.text = _json(kept)
+        value["messages"] = _CHAIN + folded.chain[-1].sha256
+    folded.text = _json(value)
     return folded
 
 
@@ -71,7 +72,7 @@ def unfold_body(connection: sqlite3.Connection, folded: str, sha256: str) -> byt
     Raises
     ------
     StoreError
-        It is not what was sent: the file was changed.
+        It is not the body that was sent: the file was changed.
     """
     value = json.loads(folded)
     messages = value.get("messages") if isinstance(value, dict) else None
@@ -79,12 +80,12 @@ def unfold_body(connection: sqlite3.Connection, folded: str, sha256: str) -> byt
         value["messages"] = _messages(connection, messages.removeprefix(_CHAIN))
     body = _json(_unfold(connection, value)).encode()
     if sha256 and hashlib.sha256(body).hexdigest() != sha256:
-        raise StoreError("the request that is kept is not the one that was sent")
+        raise StoreError("the stored request is not the one that was sent")
     return body
 
 
 def fold_images(images: tuple[Image, ...]) -> tuple[str, dict[str, bytes]]:
-    """Return images as JSON without their bytes, and those by hash."""
+    """Return images as JSON without their bytes, and the bytes by hash."""
     parts = {hashlib.sha256(each.data).hexdigest(): each.data for each in images if each.data}
     rows = [
         {
@@ -111,29 +112,29 @@ def unfold_images(connection: sqlite3.Connection, folded: str) -> tuple[Image, .
     )
 
 
-def keep(
+def save_contents(
     connection: sqlite3.Connection, turn_id: str, folded: Folded | None, images: dict[str, bytes]
 ) -> None:
-    """Keep contents, and that a turn uses them."""
+    """Store contents and the references of a turn to them."""
     used = dict(images)
     if folded is not None:
         used |= folded.parts
-        _keep_chain(connection, folded.chain)
+        _save_chain(connection, folded.chain)
         if folded.chain:
             used[folded.chain[-1].sha256] = folded.chain[-1].data
-    _keep_parts(connection, used)
+    _save_parts(connection, used)
     connection.executemany(
         "INSERT INTO uses (turn_id, sha256) VALUES (?, ?) ON CONFLICT DO NOTHING",
         [(turn_id, sha256) for sha256 in used],
     )
 
 
-def _keep_chain(connection: sqlite3.Connection, chain: list[Link]) -> None:
+def _save_chain(connection: sqlite3.Connection, chain: list[Link]) -> None:
     for link in reversed(chain):
         known = "SELECT 1 FROM content WHERE sha256 = ?"
         if connection.execute(known, (link.sha256,)).fetchone():
-            return  # and so are all before it
-        _keep_parts(connection, link.parts | {link.sha256: link.data})
+            return  # then all before it are stored too
+        _save_parts(connection, link.parts | {link.sha256: link.data})
         needed = [*link.parts, *([link.before] if link.before else [])]
         connection.executemany(
             "INSERT INTO part (sha256, needs) VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -141,7 +142,7 @@ def _keep_chain(connection: sqlite3.Connection, chain: list[Link]) -> None:
         )
 
 
-def _keep_parts(connection: sqlite3.Connection, parts: dict[str, bytes]) -> None:
+def _save_parts(connection: sqlite3.Connection, parts: dict[str, bytes]) -> None:
     connection.executemany(
         "INSERT INTO content (sha256, data) VALUES (?, ?) ON CONFLICT DO NOTHING", parts.items()
     )
@@ -167,7 +168,7 @@ def _messages(connection: sqlite3.Connection, sha256: str | None) -> list[Any]:
 
 
 def _fold(value: Any, parts: dict[str, bytes]) -> Any:  # noqa: ANN401  any JSON
-    if isinstance(value, str) and (len(value) > _LONG or value.startswith((_MARK, _CHAIN))):
+    if isinstance(value, str) and (len(value) > _LONG_CHARS or value.startswith((_MARK, _CHAIN))):
         data = value.encode()
         sha256 = hashlib.sha256(data).hexdigest()
         parts[sha256] = data
@@ -206,20 +207,18 @@ _SAME = (
     *("endpoint", "system", "prompt", "answer", "reasoning", "stop_reason", "stop_word", "error"),
     *("duration_s", "served_by", "served_model", "request_sha256"),
 )
-"""Columns that are fields of a turn by the same name."""
-_MOST_TOKENS = 10**12
-"""More than any request has, and so few that a ledger of millions of them can be added up."""
-_TOO_MANY = "a token count was too large to be true and is kept as unknown"
-_MOST_AT_ONCE = 500  # SQLite takes so many values at the least
+"""Columns with the names of a turn's fields."""
+_TOO_MANY = "a token count was implausibly large and is stored as unknown"
+_BATCH = 500  # every build of SQLite accepts this many values
 
 
 def instant_text(instant: datetime) -> str:
-    """Write an aware instant so that texts sort as instants do."""
+    """Return an aware instant as text that sorts in order of time."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
-    """Write a turn, in place of what is there of it."""
+    """Insert or update a turn."""
     images, parts = fold_images(turn.images)
     answer_images, answer_parts = fold_images(turn.answer_images)
     folded = None if turn.body is None else fold_body(turn.body)
@@ -246,19 +245,19 @@ def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
             f"UPDATE turn SET {changes} WHERE number = ?",  # noqa: S608  as above
             [*row.values(), number],
         )
-    if turn.finished:  # a growing answer is not indexed anew each time
+    if turn.finished:  # a growing answer is not indexed each time it is saved
         connection.execute(
             "INSERT INTO words (rowid, prompt, answer) VALUES (?, ?, ?)",
             (number, turn.prompt, turn.answer),
         )
-    keep(connection, turn.id, folded, parts | answer_parts)
+    save_contents(connection, turn.id, folded, parts | answer_parts)
 
 
 def load_turns(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, TurnRecord]:
-    """Return turns by id; those that are not there are left out."""
+    """Return turns by id; missing ones are left out."""
     found: dict[str, TurnRecord] = {}
-    for start in range(0, len(ids), _MOST_AT_ONCE):
-        some = ids[start : start + _MOST_AT_ONCE]
+    for start in range(0, len(ids), _BATCH):
+        some = ids[start : start + _BATCH]
         marks = ", ".join("?" * len(some))
         for turn in select(connection, f"WHERE id IN ({marks})", some):
             found[turn.id] = turn
@@ -268,7 +267,7 @@ def load_turns(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, 
 def select(
     connection: sqlite3.Connection, condition: str, values: Sequence[object] = ()
 ) -> Iterator[TurnRecord]:
-    """Return the turns that a condition of ours picks."""
+    """Yield the turns that match one of our own conditions."""
     cursor = connection.execute(f"SELECT * FROM turn {condition}", list(values))  # noqa: S608  never a user's text
     names = [column[0] for column in cursor.description]
     for values_ in cursor.fetchall():
@@ -279,8 +278,10 @@ def _row(turn: TurnRecord, folded: Folded | None) -> dict[str, Any]:
     cost = turn.cost
     row = {name: getattr(turn, name) for name in _SAME}
     tokens = {name: getattr(turn.usage, name) for name in USAGE_FIELDS}
-    row |= {name: count if _can_be(count) else None for name, count in tokens.items()}
-    notices = turn.notices if all(map(_can_be, tokens.values())) else (*turn.notices, _TOO_MANY)
+    row |= {name: count if _is_plausible(count) else None for name, count in tokens.items()}
+    notices = (
+        turn.notices if all(map(_is_plausible, tokens.values())) else (*turn.notices, _TOO_MANY)
+    )
     row |= {
         "key_notebook": turn.key.notebook if turn.key else None,
         "cell_id": turn.key.cell_id if turn.key else None,
@@ -303,8 +304,8 @@ def _row(turn: TurnRecord, folded: Folded | None) -> dict[str, Any]:
     return row
 
 
-def _can_be(tokens: int | None) -> bool:
-    return tokens is None or abs(tokens) <= _MOST_TOKENS
+def _is_plausible(tokens: int | None) -> bool:
+    return tokens is None or abs(tokens) <= MAX_TOKENS
 
 
 def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:

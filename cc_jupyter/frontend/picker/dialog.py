@@ -1,72 +1,68 @@
-"""The picker that `%cmd pick` shows: its buttons apply the choice, then it turns into plain text.
+"""The picker of `%cmd pick`: its buttons apply the choice, then plain text replaces it.
 
-One of its buttons, Enter or Esc closes it. The saved notebook keeps the plain text that replaces
-it: the chosen model and the code that makes the same choice.
+A button, Enter or Esc closes it. The saved notebook contains the plain text: the chosen model and
+the code that makes the same choice.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from traitlets import TraitError
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.paths import short_path
 from cc_jupyter.frontend.picker.rows import code_cells, plain_form
 from cc_jupyter.frontend.picker.widget import ModelPicker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from cc_jupyter.commands.models import ModelCommands
+    from cc_jupyter.commands.threads import ThreadCommands
     from cc_jupyter.frontend.picker.rows import PickerSource
 
 
-_AGAIN = "run the cell to choose another"
+_REOPEN = "run the cell to choose another"
 
 
 class PickerDialog(ModelPicker):
-    """A picker with buttons.
+    """A picker with buttons, which apply the choice with `%cmd use` and `%cmd thread`.
 
     Parameters
     ----------
     source
-        What it chooses from, and what is done with the choice.
-    go_on_in
-        Goes on in a thread by its name, as `%cmd thread` does.
+        The models to choose from.
     cell_id
-        The cell that shows it, below which code is written; empty: not known.
+        The cell that shows it, below which code is added; empty if unknown.
     """
 
     def __init__(
-        self, source: PickerSource, go_on_in: Callable[[str], object], cell_id: str
+        self, source: PickerSource, models: ModelCommands, threads: ThreadCommands, cell_id: str
     ) -> None:
         super().__init__(_source=source)
-        self._go_on_in = go_on_in
-        standing = asdict(source.standing())
-        standing["value"] = standing.pop("model")
-        for name, value in standing.items():
-            with suppress(TraitError):  # it was set elsewhere, and this model does not take it
+        self._models = models
+        self._threads = threads
+        current = asdict(source.current_choice())
+        current["value"] = current.pop("model")
+        for name, value in current.items():
+            with suppress(TraitError):  # it was set elsewhere, and this model does not accept it
                 setattr(self, name, value)
-        self._say(dialog=True, cell_id=cell_id, id=self.model_id)
+        self._change_board(dialog=True, cell_id=cell_id, id=self.model_id)
 
     def _act(self, content: dict[str, Any]) -> None:
         match content.get("type"):
             case "use":
                 self._take_choice(content)
-                self._use(f"Model of this notebook: {self.value}", "chosen with %cmd pick")
+                self._apply("chosen with %cmd pick")
             case "write":
                 self._take_choice(content)
                 self.send({"type": "write", "cells": code_cells(self.choice)})
-                self._use(f"Model of this notebook: {self.value}", "chosen with %cmd pick")
+                self._apply("chosen with %cmd pick")
             case "default":
                 self._take_choice(content)
-                where = short_path(self._source.save(self.choice))
-                headline = f"Model of this notebook, and the default of new ones: {self.value}"
-                self._use(headline, f"chosen with %cmd pick; saved in {where}")
+                self._apply("chosen with %cmd pick", save="user")
             case "cancel":
-                current = self._source.standing().model or "none"
+                current = self._source.current_choice().model or "none"
                 self._end(f"Model of this notebook: {current}", "nothing was chosen")
             case _:
                 super()._act(content)
@@ -80,25 +76,31 @@ class PickerDialog(ModelPicker):
         if self.value is None:
             raise OptionError("no model is chosen", hint="choose one in the list")
 
-    def _use(self, headline: str, remark: str) -> None:
+    def _apply(self, remark: str, *, save: Literal["user"] | None = None) -> None:
+        """Apply the choice to the session, save the model if asked to, and close the picker."""
         choice = self.choice
-        self._source.apply(choice)
+        card = self._models.use(choice.model or "", save=save)
+        self._source.set_parameters(choice)
         self._source.note_use(choice)
-        if choice.thread and choice.thread != self._source.standing().thread:
-            self._go_on_in(choice.thread)
-        self._source.tell()
+        if choice.thread and choice.thread != self._source.current_choice().thread:
+            self._threads.thread(choice.thread)
+        self._source.announce()
+        headline = f"Model of this notebook: {choice.model}"
+        if save is not None:
+            headline = f"Model of this notebook and default of new ones: {choice.model}"
+            remark = f"{remark}; saved in {card['saved in']}"
         if choice.system:
-            remark = f"{remark}; the system prompt holds from its %%cmd line on"
-        self._end(headline, f"{remark}; {_AGAIN}", chosen=True)
+            remark = f"{remark}; the system prompt applies from its %%cmd line on"
+        self._end(headline, f"{remark}; {_REOPEN}", chosen=True)
 
     def _end(self, headline: str, remark: str, *, chosen: bool = False) -> None:
-        """Replace the widget with its plain form, in the file and on every screen."""
-        choice = self.choice if chosen else self._source.standing()
+        """Replace the widget with its plain form, in the saved notebook and on every screen."""
+        choice = self.choice if chosen else self._source.current_choice()
         cells = code_cells(choice)
         self._table = {}
         bundle = plain_form(headline, choice, remark)
         outcome = {"headline": headline, "remark": remark, "bundle": bundle}
-        self._say(outcome=outcome, cells=cells, busy=False)
+        self._change_board(outcome=outcome, cells=cells, busy=False)
         self._settle(bundle)
 
     def _bundle(self) -> dict[str, Any]:
@@ -109,9 +111,9 @@ class PickerDialog(ModelPicker):
         outcome = self._board.get("outcome")
         if outcome:
             return dict(outcome["bundle"])
-        current = self._source.standing().model or "none"
+        current = self._source.current_choice().model or "none"
         return plain_form(
             f"Model of this notebook: {current}",
-            self._source.standing(),
+            self._source.current_choice(),
             "the picker was open and nothing was chosen; run the cell to choose",
         )

@@ -1,4 +1,4 @@
-"""The models a user has marked, and those used last: one small file in the data folder."""
+"""The user's favourite and recently used models, in one small file in the data folder."""
 
 from __future__ import annotations
 
@@ -13,64 +13,64 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_MOST_RECENT = 8
+_RECENT_MODELS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Favourites:
-    """Ids of models."""
+    """The ids of favourite and recently used models."""
 
     marked: tuple[str, ...] = ()
-    """In the order in which they were marked."""
+    """The favourites, oldest first."""
     recent: tuple[str, ...] = ()
-    """The last one first."""
+    """The models used last, newest first."""
 
 
 def load_favourites() -> Favourites:
-    """Return the saved favourites; empty if nothing was ever marked.
+    """Return the saved favourites; empty if there are none.
 
     Raises
     ------
     ConfigError
-        The file cannot be read; it is left as it is.
+        The file cannot be read; it is not changed.
     """
     path = _path()
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return Favourites(_ids(kept["marked"]), _ids(kept["recent"]))
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return Favourites(_ids(saved["marked"]), _ids(saved["recent"]))
     except FileNotFoundError:
         return Favourites()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"{path} cannot be read: {type(error).__name__}: {error}",
-            hint="remove it to begin without favourites",
+            hint="delete the file to start without favourites",
         ) from None
 
 
 def mark(model_id: str, *, on: bool) -> Favourites:
-    """Make a model a favourite, or no longer; give what is kept then.
+    """Add a model to the favourites or remove it; return the new favourites.
 
     Raises
     ------
     ConfigError
         The file cannot be read or written.
     """
-    kept = load_favourites()
-    others = tuple(each for each in kept.marked if each != model_id)
-    return _keep(Favourites((*others, model_id) if on else others, kept.recent))
+    saved = load_favourites()
+    others = tuple(each for each in saved.marked if each != model_id)
+    return _save(Favourites((*others, model_id) if on else others, saved.recent))
 
 
 def note_use(model_id: str) -> Favourites:
-    """Put a model first among those used last; give what is kept then.
+    """Move a model to the front of the recent ones; return the new favourites.
 
     Raises
     ------
     ConfigError
         The file cannot be read or written.
     """
-    kept = load_favourites()
-    others = tuple(each for each in kept.recent if each != model_id)
-    return _keep(Favourites(kept.marked, (model_id, *others)[:_MOST_RECENT]))
+    saved = load_favourites()
+    others = tuple(each for each in saved.recent if each != model_id)
+    return _save(Favourites(saved.marked, (model_id, *others)[:_RECENT_MODELS]))
 
 
 def _path() -> Path:
@@ -79,16 +79,16 @@ def _path() -> Path:
 
 def _ids(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise TypeError("no list of model ids")
+        raise TypeError("not a list of model ids")
     return tuple(value)
 
 
-def _keep(kept: Favourites) -> Favourites:
-    """Write the file in one step, for this user alone."""
+def _save(favourites: Favourites) -> Favourites:
+    """Write the file in one step, readable only by this user."""
     path = _path()
     make_private(path.parent)
     try:
-        write_private(path, json.dumps({"marked": kept.marked, "recent": kept.recent}))
+        write_private(path, json.dumps({"marked": favourites.marked, "recent": favourites.recent}))
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    return kept
+    return favourites

@@ -1,8 +1,8 @@
-"""What the model picker shows and chooses from: plain rows, small enough to be sent once.
+"""The rows of the model picker, small enough to be sent once, and the code of a choice.
 
-Every figure has its mark: `~` for what is computed from the user's last prompt, `?` for what is not
-published. Nothing here knows widgets; the browser shows these texts as text. A choice becomes code,
-so that a re-run needs no clicks, made of the commands a user types.
+Figures have marks: `~` for an estimate from the user's last prompt, `?` for an unpublished value.
+Nothing here depends on widgets; the browser shows the texts as they are. A choice becomes code, the
+commands that a user would type, so that running the notebook again needs no clicks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.config.config_file import save_setting
 from cc_jupyter.conversation.speeds import speeds, timings_of
 from cc_jupyter.conversation.thread import DEFAULT_THREAD
 from cc_jupyter.core.errors import CcError, did_you_mean
@@ -28,9 +27,8 @@ from cc_jupyter.models.registry import LOCAL, local_model
 from cc_jupyter.render.usage_line import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from cc_jupyter.conversation.speeds import Speed
     from cc_jupyter.models.catalog import Rates
@@ -42,13 +40,13 @@ COLUMNS = (
     *("id", "name", "maker", "input", "output", "cost", "band", "window", "ceiling"),
     *("hottest", "endpoint", "efforts", "image", "reasons", "notes", "last", "speed", "words"),
 )
-"""What each row holds, in this order; `picker.js` reads them by these names."""
+"""The values of each row, in this order; `widget.js` reads them by these names."""
 
 BANDS = ((Decimal(0), "free"), (Decimal(1), "low"), (Decimal(5), "middle"))
-"""Up to which price of a million tokens of the answer, in USD, a band reaches."""
+"""The highest price of each band, in USD for a million tokens of the answer."""
 
-_HOTTEST = {"/messages": 1, "/chat/completions": 2}
-"""The highest temperature of each wire format.
+_MAX_TEMPERATURES = {"/messages": 1, "/chat/completions": 2}
+"""The highest temperature that each wire format accepts.
 
 Source: OpenAI, API reference, "Create chat completion" (between 0 and 2); Anthropic, API
 reference, "Messages" (from 0 to 1).
@@ -57,12 +55,12 @@ reference, "Messages" (from 0 to 1).
 
 @dataclass(frozen=True, slots=True)
 class UserStats:
-    """What is the user's own beside the models: their last prompt and what they measured."""
+    """The user's own figures: the usage of the last prompt and measured speeds."""
 
     now: datetime
-    """When the next prompt would be sent, which decides on peak rates."""
+    """When the next prompt would be sent, which decides whether peak rates apply."""
     last: Usage | None = None
-    """What was last reported for a prompt and its answer; `None`: nothing yet."""
+    """The last reported usage; `None`: nothing yet."""
     speeds: Mapping[str, Speed] = field(default_factory=dict)
     """By model id."""
 
@@ -73,20 +71,20 @@ def picker_rows(models: Iterable[ModelEntry], figures: UserStats) -> list[list[A
 
 
 def ceiling_of(model: ModelEntry) -> int | None:
-    """Return the most tokens an answer of a model can have; `None`: not known."""
+    """Return the longest possible answer of a model in tokens; `None`: unknown."""
     most, window = model.spec.max_output_tokens, model.spec.context_tokens
     return most if most is None or window is None else min(most, window)
 
 
 def most_tokens_of(model: ModelEntry) -> int | None:
-    """Return the most tokens that can be asked for: the ceiling, else the whole window."""
+    """Return the highest `max_tokens`: the ceiling, else the whole window."""
     ceiling = ceiling_of(model)
     return model.spec.context_tokens if ceiling is None else ceiling
 
 
 def max_temperature(model: ModelEntry) -> int:
-    """Return the highest temperature a model takes."""
-    return max((_HOTTEST[endpoint] for endpoint in model.spec.endpoints[:1]), default=2)
+    """Return the highest temperature that a model accepts."""
+    return max((_MAX_TEMPERATURES[endpoint] for endpoint in model.spec.endpoints[:1]), default=2)
 
 
 def _row(model: ModelEntry, figures: UserStats) -> dict[str, Any]:
@@ -118,7 +116,7 @@ def _rate(rate: Decimal | None) -> str:
 
 
 def _band(rates: Rates | None) -> str:
-    """Return the price band by the answer's rate; a prompt that costs is never free."""
+    """Return the price band by the answer's rate; a model with a paid prompt is never free."""
     if rates is None:
         return "?"
     free = not rates.input and not rates.output
@@ -127,7 +125,7 @@ def _band(rates: Rates | None) -> str:
 
 
 def _last(model: ModelEntry, figures: UserStats) -> str:
-    """Return what the last prompt and its answer would cost here, all of it without cache."""
+    """Return the cost of the last prompt and answer with this model, without a cache."""
     if figures.last is None:
         return ""
     usage = Usage(figures.last.input_tokens, figures.last.output_tokens)
@@ -149,7 +147,7 @@ _PLAIN_ID = re.compile(r"[\w./:@+-]+")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model and what goes with it; `None` and empty leave a thing as it is."""
+    """A model and its parameters; `None` and empty values change nothing."""
 
     model: str | None = None
     temperature: float | None = None
@@ -162,13 +160,13 @@ class Choice:
 def code_cells(choice: Choice) -> list[str]:
     """Return the cells that make the same choice; none without a model.
 
-    A system prompt belongs to a turn of its thread, so it comes in a `%%cmd` cell of its own, whose
-    prompt is left to the user.
+    A system prompt belongs to a turn of its thread, so it gets a separate `%%cmd` cell, in which
+    the user writes the prompt.
     """
     if choice.model is None:
         return []
     lines = [f"%cmd use {choice.model}"]
-    if not _PLAIN_ID.fullmatch(choice.model):  # a list may hold anything, and this is code
+    if not _PLAIN_ID.fullmatch(choice.model):  # a list may contain any text, and this is code
         lines = [f"%config CmdMagics.model = {choice.model!r}"]
     for name in ("temperature", "max_tokens", "effort"):
         value = getattr(choice, name)
@@ -179,14 +177,14 @@ def code_cells(choice: Choice) -> list[str]:
     if not choice.system:
         return ["\n".join(lines)]
     quoted = _quoted(choice.system)
-    if quoted is None:  # an option line is one line, and takes `{{ }}` for an expression
+    if quoted is None:  # an option line is a single line, in which `{{ }}` is an expression
         lines.append(f"{_VARIABLE} = {choice.system!r}")
         quoted = f'"{{{{ {_VARIABLE} }}}}"'
     return ["\n".join(lines), f"%%cmd -s {quoted}\n"]
 
 
 def plain_form(headline: str, choice: Choice, remark: str) -> dict[str, str]:
-    """Return what a saved notebook shows: no script, no widget, nothing that could be missing."""
+    """Return what a saved notebook shows, without scripts and widgets, which could be missing."""
     code = "\n\n".join(code_cells(choice))
     shown = f"<pre><code>{html.escape(code)}</code></pre>" if code else ""
     return {
@@ -197,7 +195,7 @@ def plain_form(headline: str, choice: Choice, remark: str) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str | None:
-    """Return a text as a word of the option line; `None`: it cannot be one."""
+    """Return a text quoted for the option line; `None`: it cannot be quoted."""
     if "{{" in text or any(ord(char) < ord(" ") or char in "\x7f\x85\u2028\u2029" for char in text):
         return None
     return next((f"{quote}{text}{quote}" for quote in "\"'" if quote not in text), None)
@@ -207,88 +205,84 @@ _PARAMETERS = ("temperature", "max_tokens", "effort")
 
 
 class PickerSource:
-    """The models of a session, or those of them that fit some words.
+    """The models of a session that match some words, and the current choice.
 
     Parameters
     ----------
     words
-        As `%cmd models` takes them; none: all models.
+        The words of `%cmd models`; without any, all models.
     """
 
-    def __init__(self, session: Session, words: str = "") -> None:
+    def __init__(self, session: Session, words: Sequence[str] = ()) -> None:
         self._session = session
-        self._words = words.split()
+        self._words = words
         self.models: dict[str, ModelEntry] = {}
-        """All models by id, those that do not fit the words included."""
-        self.trouble = ""
-        """What could not be read, in words; empty: nothing."""
+        """All models by id, including those that do not match the words."""
+        self.problem = ""
+        """What could not be read; empty if there was no problem."""
         self.load()
 
     def load(self) -> list[ModelEntry]:
-        """Take the models as they are known now; give those that fit, in their order."""
+        """Load the models known now; return the matching ones, in order."""
         settings = self._session.settings()
         known = self._session.models.known(settings)
         self.models = known if LOCAL in known else {**known, LOCAL: local_model()}
         return matching(self.models.values(), self._words)
 
     def table(self) -> dict[str, Any]:
-        """Return the rows for the browser, and their names."""
+        """Return the rows for the browser and the names of their columns."""
         figures = UserStats(self._session.now(), self._last_usage(), self._speeds())
         return {"columns": list(COLUMNS), "rows": picker_rows(self.load(), figures)}
 
     def caption(self) -> str:
-        """Say how many models there are, of which day their prices are, and how old the list is."""
+        """Return the number of models, the date of the prices and the age of the list."""
         number = len(self.models)
         shown = f"{len(self.load())} of {number}" if self._words else f"{number}"
         words = f" for “{' '.join(self._words)}”" if self._words else ""
         prices = f"prices of {load_catalog().price_date} in USD per million tokens"
         return f"{shown} models{words}; {prices}; {self.age()}"
 
-    # ── the provider's list
-
     def age(self) -> str:
-        """Say how old the provider's list is."""
+        """Return the age of the provider's list."""
         settings = self._session.settings()
         if settings.base_url == LOCAL:
             return "the local model answers"
         listed = self._session.models.listed(settings.api_root)
         if not listed.models:
-            return "no list of the provider's yet"
+            return "no list of the provider yet"
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(listed.fetched_at_s))
         return f"the provider's list of {when}"
 
     def is_stale(self) -> bool:
-        """Return whether the list should be asked for again before models are shown."""
+        """Return whether the list should be fetched again before models are shown."""
         settings = self._session.settings()
         if settings.base_url == LOCAL:
             return False
         return not self._session.models.listed(settings.api_root).is_fresh
 
     def refresh(self) -> None:
-        """Ask the provider for its list.
+        """Fetch the provider's list.
 
         Raises
         ------
         ConnectError
-            It cannot be had; the old list stays.
+            It cannot be fetched; the old list stays.
         """
         settings = self._session.settings()
         if settings.base_url != LOCAL:
             self._session.models.refresh(settings.api_root)
 
     def named(self, name: str) -> str | None:
-        """Return the id that an id or alias means; `None`: there is no such model."""
+        """Return the id for an id or alias; `None`: there is no such model."""
         model_id = self._session.settings().alias.get(name, name)
         return model_id if model_id in self.models else None
 
     def close_to(self, name: str) -> str:
-        """Return a hint that names models like one that does not exist."""
-        return did_you_mean(name, self.models) or "%cmd models lists them"
+        """Return a hint with models whose names are similar."""
+        return did_you_mean(name, self.models) or "%cmd models lists all models"
 
-    # ── the choice
-
-    def standing(self) -> Choice:
-        """Return what holds in the session now."""
+    def current_choice(self) -> Choice:
+        """Return what currently applies in the session."""
         session = self._session
         settings = session.settings()
         chosen: dict[str, Any] = {name: session.choices.get(name) for name in _PARAMETERS}
@@ -299,10 +293,9 @@ class PickerSource:
         """Return the threads of this session."""
         return list(self._session.conversations.names)
 
-    def apply(self, choice: Choice) -> None:
-        """Let a choice hold for the session, as `%cmd use` and `%config` do."""
+    def set_parameters(self, choice: Choice) -> None:
+        """Set the parameters of a choice for the session, as `%config` does."""
         choices = self._session.choices
-        choices["model"] = choice.model
         for name in _PARAMETERS:
             value = getattr(choice, name)
             if value is None:
@@ -310,41 +303,29 @@ class PickerSource:
             else:
                 choices[name] = value
 
-    def tell(self) -> None:
-        """Let the front end know that something was chosen beside its cells."""
+    def announce(self) -> None:
+        """Notify the front end of a choice that was not made in a cell."""
         self._session.in_flight.changed()
 
-    def save(self, choice: Choice) -> Path:
-        """Make the model the default of all sessions; give the file that says so.
-
-        Raises
-        ------
-        ConfigError
-            The file cannot be written.
-        """
-        return save_setting(("model",), choice.model)
-
     def note_use(self, choice: Choice) -> None:
-        """Remember the model among those used last; a disk that refuses costs no choice."""
+        """Add the model to the recent ones; a file problem does not undo the choice."""
         try:
             note_use(choice.model or "")
         except CcError as error:
-            self.trouble = str(error)
-
-    # ── the user's own figures
+            self.problem = str(error)
 
     def _last_usage(self) -> Usage | None:
-        """Return what was last reported of this session."""
+        """Return the last complete usage of this session."""
         usages = (record.usage for record in reversed(self._session.history.records()))
-        full = (each for each in usages if None not in (each.input_tokens, each.output_tokens))
-        return next(full, None)
+        complete = (each for each in usages if None not in (each.input_tokens, each.output_tokens))
+        return next(complete, None)
 
     def _speeds(self) -> dict[str, Speed]:
-        """Return what was measured, from the history if there is one."""
+        """Return the measured speeds, from the history if it is enabled."""
         history = self._session.history
         try:
             if self._session.settings().history:
                 return speeds(history.store.timings())
         except CcError as error:
-            self.trouble = str(error)
+            self.problem = str(error)
         return speeds(timings_of(history.records()))

@@ -1,11 +1,11 @@
-"""The model picker: a widget to search all models and choose one, with what goes with it.
+"""The model picker: a widget to search all models and choose one with its parameters.
 
-`%cmd pick` shows it with buttons that make the choice hold; `cc_jupyter.ModelPicker` is the same as
-a Python object whose traits can be observed. The browser's half is `widget.js`; rows and
-choices are in `rows`.
+`%cmd pick` shows it with buttons that apply the choice; `cc_jupyter.ModelPicker` is the same as a
+Python object whose traits can be observed. The browser's half is `widget.js`; rows and choices are
+in `rows`.
 
-A saved notebook keeps no widget, so every display of a picker has a plain form, and takes it for
-good when the choice is made.
+A saved notebook contains no widget, so every display of a picker also has a plain form, which
+replaces the widget when the choice is made.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ class ModelPicker(AnyWidget):
     Parameters
     ----------
     filter
-        Which models to choose from, in the words of `%cmd models`: `"cheap image"`, `">200k"`.
+        The models to choose from, in the words of `%cmd models`: `"cheap image"`, `">200k"`.
     value
-        The model to begin with: an id or an alias; `None`: none.
+        The initial model: an id or an alias; `None`: none.
     **traits
-        `temperature`, `max_tokens`, `effort`, `system` and `thread` to begin with.
+        The initial `temperature`, `max_tokens`, `effort`, `system` and `thread`.
 
     Raises
     ------
     TraitError
-        There is no such model or trait, or the model does not take such a value.
+        There is no such model or trait, or the model does not accept such a value.
     """
 
     _esm = _HERE / "widget.js"
@@ -66,16 +66,16 @@ class ModelPicker(AnyWidget):
 
     value = Unicode(None, allow_none=True, help="The chosen model's id.").tag(sync=True)
     temperature = Float(None, allow_none=True, help="Randomness.").tag(sync=True)
-    max_tokens = Int(None, allow_none=True, help="The most tokens of an answer.").tag(sync=True)
-    effort = Unicode(None, allow_none=True, help="How hard to think.").tag(sync=True)
+    max_tokens = Int(None, allow_none=True, help="Longest answer, in tokens.").tag(sync=True)
+    effort = Unicode(None, allow_none=True, help="Reasoning effort.").tag(sync=True)
     system = Unicode("", help="The system prompt; empty: none.").tag(sync=True)
-    thread = Unicode("", help="The conversation; empty: the current one.").tag(sync=True)
+    thread = Unicode("", help="The thread; empty: the current one.").tag(sync=True)
     _table = Dict(help="All rows, sent when they change.").tag(sync=True)
-    _board = Dict(help="What else is shown: small, sent often.").tag(sync=True)
+    _board = Dict(help="Everything else that is shown: small, sent often.").tag(sync=True)
 
     def __init__(
         self,
-        filter: str = "",  # noqa: A002  the public name of it
+        filter: str = "",  # noqa: A002  its public name
         value: str | None = None,
         *,
         _source: PickerSource | None = None,
@@ -85,7 +85,7 @@ class ModelPicker(AnyWidget):
             known = ("filter", *self.class_trait_names(sync=True))
             hint = did_you_mean(name, known) or f"it has filter, {', '.join(_CHOICE)}"
             raise TraitError(f"a ModelPicker has no {name!r}; {hint}")
-        self._source = _source or PickerSource(shared_session(), filter)
+        self._source = _source or PickerSource(shared_session(), filter.split())
         self._displays: list[Any] = []
         self._was_refreshed = False
         super().__init__(value=value, **traits)
@@ -93,19 +93,19 @@ class ModelPicker(AnyWidget):
         self._board = {
             "caption": self._source.caption(),
             "busy": False,
-            "said": self._source.trouble,
-            "current": self._source.standing().model,
+            "said": self._source.problem,
+            "current": self._source.current_choice().model,
             "threads": self._source.threads(),
             "outcome": None,
             "cells": code_cells(self.choice),
             "dialog": False,
             **_marks(self._favourites()),
         }
-        self.on_msg(self._take)
+        self.on_msg(self._receive)
 
     @property
     def choice(self) -> Choice:
-        """All that is chosen, as one value."""
+        """The whole choice as one value."""
         return Choice(*(getattr(self, name) for name in _CHOICE))
 
     @validate("value")
@@ -123,8 +123,8 @@ class ModelPicker(AnyWidget):
         effort, model = proposal["value"], self._model
         if effort is None or model is None or effort in model.spec.efforts:
             return cast("str | None", effort)
-        known = ", ".join(model.spec.efforts) or "none that is known"
-        hint = did_you_mean(effort, model.spec.efforts) or f"it takes {known}"
+        known = ", ".join(model.spec.efforts) or "no known effort"
+        hint = did_you_mean(effort, model.spec.efforts) or f"it accepts {known}"
         raise TraitError(f"{model.id} has no effort {effort!r}; {hint}")
 
     @validate("temperature")
@@ -132,7 +132,7 @@ class ModelPicker(AnyWidget):
         value, model = proposal["value"], self._model
         most = 2 if model is None else max_temperature(model)
         if value is not None and not 0 <= value <= most:
-            raise TraitError(f"temperature = {value!r} cannot be used; it goes from 0 to {most}")
+            raise TraitError(f"temperature = {value!r} is out of range; it goes from 0 to {most}")
         return cast("float | None", value)
 
     @validate("max_tokens")
@@ -140,15 +140,15 @@ class ModelPicker(AnyWidget):
         value, model = proposal["value"], self._model
         most = None if model is None else most_tokens_of(model)
         if value is not None and (value < 1 or (most is not None and value > most)):
-            limit = "from 1 on" if most is None else f"from 1 to {most:,}"
-            raise TraitError(f"max_tokens = {value!r} cannot be used; it goes {limit}")
+            limit = "from 1 up" if most is None else f"from 1 to {most:,}"
+            raise TraitError(f"max_tokens = {value!r} is out of range; it goes {limit}")
         return cast("int | None", value)
 
     @validate("thread")
     def _check_thread(self, proposal: Mapping[str, Any]) -> str:
         name = cast("str", proposal["value"]).strip()
         if len(name.split()) > 1:
-            raise TraitError(f"a thread has one name without blanks, not {name!r}")
+            raise TraitError(f"the name of a thread has no blanks, not {name!r}")
         return name
 
     @property
@@ -157,7 +157,7 @@ class ModelPicker(AnyWidget):
 
     @observe("value")
     def _fit(self, _change: object) -> None:
-        """Drop what the newly chosen model does not take."""
+        """Drop values that the newly chosen model does not accept."""
         model = self._model
         if model is None:
             return
@@ -172,24 +172,24 @@ class ModelPicker(AnyWidget):
     @observe(*_CHOICE)
     def _show_code(self, _change: object) -> None:
         if self._board:
-            self._say(cells=code_cells(self.choice))
+            self._change_board(cells=code_cells(self.choice))
 
     def _ipython_display_(self) -> None:
-        """Show the widget; where there are none, and in a saved notebook, its plain form."""
+        """Show the widget, and its plain form for saved notebooks and other front ends."""
         bundle = self._bundle()
         handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None:  # a plain Python has no displays
+        if handle is not None:  # Python without IPython has no displays
             self._displays.append(handle)
 
     def _repr_mimebundle_(self, **_options: object) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._bundle(), {}
 
     def __repr__(self) -> str:
-        """Say which model is chosen: a notebook without the widget shows this."""
+        """Return the chosen model, for notebooks that cannot show the widget."""
         return f"ModelPicker(value={self.value!r})"
 
     def _bundle(self) -> dict[str, Any]:
-        """Return the widget and its plain form; the plain form alone once the widget is gone."""
+        """Return the widget and its plain form, or only the plain form once it is closed."""
         if self.comm is None:
             return dict(self._plain())
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
@@ -200,26 +200,26 @@ class ModelPicker(AnyWidget):
         return plain_form(headline, self.choice, "a model picker; run the cell to open it")
 
     def close(self) -> None:
-        """Take the widget off the screen; its displays say what was chosen, for good."""
+        """Remove the widget from the screen; its displays then show the choice as text."""
         if self._displays and not sys.is_finalizing():
             self._settle(self._plain())
         super().close()
 
     def _settle(self, bundle: dict[str, str]) -> None:
-        """Put the plain form in the place of the widget wherever it is shown."""
+        """Replace the widget with its plain form wherever it is shown."""
         displays, self._displays = self._displays, []
         for handle in displays:
             handle.update(bundle, raw=True)
 
-    def _take(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+    def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         """Handle a message from the browser; show errors in the widget."""
         try:
             self._act(content)
         except (CcError, TraitError) as error:
             hint = getattr(error, "hint", None)
-            self._say(busy=False, said=f"{error}" + (f" ({hint})" if hint else ""))
+            self._change_board(busy=False, said=f"{error}" + (f" ({hint})" if hint else ""))
         except Exception as error:  # a bug: shown here, its traceback goes to the kernel's log
-            self._say(busy=False, said=describe(error))
+            self._change_board(busy=False, said=describe(error))
             raise
 
     def _act(self, content: dict[str, Any]) -> None:
@@ -230,30 +230,32 @@ class ModelPicker(AnyWidget):
                 if not self._was_refreshed and self._source.is_stale():
                     self._refresh()
             case "favourite":
-                self._say(**_marks(mark(str(content["id"]), on=bool(content["on"]))))
-            case _:  # a later version's word
+                self._change_board(**_marks(mark(str(content["id"]), on=bool(content["on"]))))
+            case _:  # a message of a later version
                 pass
 
     def _refresh(self) -> None:
         """Fetch the provider's list and show progress and result."""
         self._was_refreshed = True
-        self._say(busy=True, said="asking the provider for its list …")
+        self._change_board(busy=True, said="fetching the provider's list …")
         try:
             self._source.refresh()
         except CcError as error:
             age = self._source.age()
-            raise OptionError(f"{error}; shown is what was known: {age}") from error
+            raise OptionError(f"{error}; the last known models are shown: {age}") from error
         self._table = self._source.table()
-        self._say(busy=False, said="the list is up to date", caption=self._source.caption())
+        self._change_board(
+            busy=False, said="the list is up to date", caption=self._source.caption()
+        )
 
-    def _say(self, **news: object) -> None:
+    def _change_board(self, **news: object) -> None:
         self._board = {**self._board, **news}
 
     def _favourites(self) -> Favourites:
-        with contextlib.suppress(CcError):  # marking one says what is wrong with the file
+        with contextlib.suppress(CcError):  # adding a favourite reports what is wrong with the file
             return load_favourites()
         return Favourites()
 
 
-def _marks(kept: Favourites) -> dict[str, list[str]]:
-    return {"marked": list(kept.marked), "recent": list(kept.recent)}
+def _marks(favourites: Favourites) -> dict[str, list[str]]:
+    return {"marked": list(favourites.marked), "recent": list(favourites.recent)}

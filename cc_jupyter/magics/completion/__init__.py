@@ -1,8 +1,8 @@
 """Complete `%cmd` lines and `%%cmd` cells from the cell and the cursor alone.
 
 The grammar is that of `prompt.options`; the words are its options and the commands of
-`commands.registry`. Names of models, threads, files and variables come from a `NameSource`. In a
-prompt outside `{{ }}` there is nothing to complete: it is prose.
+`commands.registry`. Names of models, threads, files and variables come from a `NameSource`. Outside
+`{{ }}` a prompt is prose and has no completions.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from cc_jupyter.magics.completion.names import (
     ranked,
 )
 from cc_jupyter.prompt.options import ARROW, OPTIONS, is_quoted, next_word, skip_blanks, unquoted
+from cc_jupyter.prompt.template import open_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.commands.registry import CommandSpec
+    from cc_jupyter.commands.arguments import Argument, CommandSpec
     from cc_jupyter.prompt.options import OptionSpec, Word
 
 
@@ -35,19 +36,7 @@ _OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
 _EXPORT_SUFFIXES = (".md", ".json", ".ipynb")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
 _MAX_EXPRESSION_CHARS = 10_000
-"""An expression that begins further back than this is not found."""
-_TOKEN = re.compile(
-    r"""
-      (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
-                | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
-                | "     (?: [^"\\\n] | \\. )*+ "
-                | '     (?: [^'\\\n] | \\. )*+ ' )
-    | (?P<endless> ["'] )
-    | (?P<open>    [(\[{] )
-    | (?P<close>   [)\]}] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""An expression that starts further back is not found."""
 
 
 def complete(cell: str, line: int, column: int, names: NameSource) -> Completions | None:
@@ -70,7 +59,7 @@ def complete(cell: str, line: int, column: int, names: NameSource) -> Completion
         before = "\n".join([*lines[first + 1 : line], text[:column]])
         return in_prompt(before, text[column:], names)
     if head is not None and line == first and head[0][-1].isspace() and column >= head.end():
-        return OptionLine(text[head.end() :], column - head.end(), names).offer()
+        return OptionLine(text[head.end() :], column - head.end(), names).complete()
     found = _LINE.match(text)
     if head is not None or found is None or column < found.end():
         return None
@@ -86,11 +75,13 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
     if spec is None:
         return Completions()
     start = column - len(before)
-    if spec.takes == ("options",):
-        filled = command == "ask"  # the others take the text as typed
-        return OptionLine(line[start:], len(before), names, ask=True, filled=filled).offer()
-    if "file" in spec.takes:
-        path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may hold blanks
+    kinds = [argument.kind for argument in spec.arguments]
+    if "options" in kinds:
+        is_template = command == "ask"  # the other commands take the text as typed
+        rest = line[start:]
+        return OptionLine(rest, len(before), names, ask=True, is_template=is_template).complete()
+    if "file" in kinds:
+        path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may contain blanks
         if not path.startswith("-"):
             return _on_path(path, names)
     return _on_words(spec, before, names)
@@ -109,52 +100,50 @@ def _on_path(path: str, names: NameSource) -> Completions:
 
 
 def _on_words(spec: CommandSpec, before: str, names: NameSource) -> Completions:
-    """Complete a word of a command that splits its line at blanks and has no quotes."""
+    """Complete a word of a command whose line is split at blanks, without quotes."""
     words = before.split()
     fragment = words.pop() if before[-1:].strip() else ""
+    options = [name for name in spec.options if name not in words]
     if fragment.startswith("-"):
-        return Completions(fragment, prefixed(fragment, _flags(spec, words), "option"))
-    values = spec.flags.get(words[-1]) if words else None
-    if values is not None:
-        found = (
-            _of_kind(values, fragment, names)
-            if isinstance(values, str)
-            else prefixed(fragment, values, "value")
-        )
-        return Completions(fragment, found)
-    plain = [word for at, word in enumerate(words) if not _is_flag(spec, words, at)]
-    found = [*_positional(spec, plain, fragment, names)]
-    if not fragment:
-        found += prefixed(fragment, _flags(spec, words), "option")
-    # a word with a blank could not be read back
+        return Completions(fragment, prefixed(fragment, options, "option"))
+    pending = spec.options.get(words[-1]) if words else None
+    if pending is not None and pending.kind != "switch":
+        found = _candidates(pending, fragment, names)
+    else:
+        found = _positional(spec, words, fragment, names)
+        if not fragment:
+            found += prefixed(fragment, options, "option")
+    # a word with a blank would be parsed as two words
     return Completions(fragment, [each for each in found if not re.search(r"\s", each.text)])
-
-
-def _flags(spec: CommandSpec, given: list[str]) -> list[str]:
-    return [flag for flag in spec.flags if flag not in given]
-
-
-def _is_flag(spec: CommandSpec, words: list[str], at: int) -> bool:
-    """Return whether a word is a flag or the value of one."""
-    return words[at] in spec.flags or (at > 0 and spec.flags.get(words[at - 1]) is not None)
 
 
 def _positional(
     spec: CommandSpec, words: list[str], fragment: str, names: NameSource
-) -> Iterator[Candidate]:
-    place = len(words)
-    kind = spec.takes[min(place, len(spec.takes) - 1)] if spec.takes else None
-    repeats = kind == "filter"
-    if place == 0 or repeats:
-        new = (word for word in spec.words if word not in words)
-        yield from prefixed(fragment, new, "value")
-    if kind is None or (place >= len(spec.takes) and not repeats):
-        return
-    if not repeats and place > 0 and words[0] in spec.words and words[0] != kind:
-        return  # `forget turn` takes no thread
-    for each in _of_kind(kind, fragment, names):
-        if each.text not in spec.words:
-            yield each
+) -> list[Candidate]:
+    given = [word for at, word in enumerate(words) if not _is_option(spec, words, at)]
+    expected = spec.positional
+    if expected and expected[-1].kind == "filter":
+        found = _candidates(expected[-1], fragment, names)
+        return [each for each in found if each.text not in given]
+    if len(given) >= len(expected):
+        return []
+    argument = expected[len(given)]
+    if given and expected[0].kind == "choice" and given[0] != argument.kind:
+        return []  # `forget turn` takes no thread
+    return _candidates(argument, fragment, names)
+
+
+def _is_option(spec: CommandSpec, words: list[str], at: int) -> bool:
+    """Return whether a word is an option or the value of one."""
+    before = spec.options.get(words[at - 1]) if at > 0 else None
+    return words[at] in spec.options or (before is not None and before.kind != "switch")
+
+
+def _candidates(argument: Argument, fragment: str, names: NameSource) -> list[Candidate]:
+    """Return the words that an argument knows, then the names of its kind."""
+    known = prefixed(fragment, argument.words, "value")
+    named = _of_kind(argument.kind, fragment, names)
+    return [*known, *(each for each in named if each.text not in argument.words)]
 
 
 def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
@@ -174,7 +163,7 @@ def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
 
 
 class OptionLine:
-    """Completes the options before a prompt.
+    """Complete the options before a prompt.
 
     Parameters
     ----------
@@ -182,21 +171,27 @@ class OptionLine:
         The text after `%%cmd` or the command, and the cursor in it.
     ask
         Whether the prompt follows on the same line, and `->` is part of it.
-    filled
-        Whether that prompt may hold `{{ }}`.
+    is_template
+        Whether `{{ }}` in that prompt is filled in.
     """
 
     def __init__(
-        self, line: str, column: int, names: NameSource, *, ask: bool = False, filled: bool = True
+        self,
+        line: str,
+        column: int,
+        names: NameSource,
+        *,
+        ask: bool = False,
+        is_template: bool = True,
     ) -> None:
         self._line = line
         self._before, self._after = line[:column], line[column:]
         self._names = names
         self._ask = ask
-        self._filled = filled
+        self._is_template = is_template
         self._given: set[str] = set()
 
-    def offer(self) -> Completions:
+    def complete(self) -> Completions:
         """Return the completions at the cursor."""
         words, start = split_words(self._before, arrow=not self._ask)
         pending: OptionSpec | None = None
@@ -226,13 +221,13 @@ class OptionLine:
         return Completions(fragment, found)
 
     def _options(self, fragment: str) -> list[str]:
-        """Return the options that may still be given: short ones too, once a dash is typed."""
+        """Return the options that can still be used; short ones only after a dash."""
         free = [each for each in OPTIONS if each.repeatable or each.field not in self._given]
         names = [name for each in free for name in (each.names if fragment else each.names[-1:])]
         return names if self._ask else [*names, ARROW]
 
     def _prompt(self, text: str) -> Completions:
-        if not self._filled or "raw" in self._given:
+        if not self._is_template or "raw" in self._given:
             return Completions()
         return in_prompt(text, self._after, self._names)
 
@@ -276,7 +271,7 @@ class OptionLine:
         return self._names.python(typed, self._after)
 
     def _quoted(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        """Quote values with blanks; skip those that cannot be quoted."""
+        """Yield the candidates, quoted where needed; skip those that no quote can hold."""
         for each in candidates:
             for quote in ("", '"', "'"):
                 text = f"{quote}{each.text}{quote}"
@@ -285,8 +280,8 @@ class OptionLine:
                     break
 
     def _model(self) -> str | None:
-        """Return the model that the line names, before or after the cursor."""
-        words = [*split_words(f"{self._line} ", arrow=not self._ask)[0]]
+        """Return the model given in the line, before or after the cursor."""
+        words, _ = split_words(f"{self._line} ", arrow=not self._ask)
         for word, following in zip(words, [*words[1:], None], strict=True):
             name, equals, value = word.text.partition("=")
             if name in ("-m", "--model"):
@@ -297,7 +292,7 @@ class OptionLine:
 
 
 def split_words(text: str, *, arrow: bool = True) -> tuple[list[Word], int]:
-    """Return the complete words, and the start of the word in which the text ends."""
+    """Return the complete words, and the start of the unfinished word at the end of the text."""
     words: list[Word] = []
     position = 0
     while True:
@@ -334,41 +329,3 @@ def in_prompt(before: str, after: str, names: NameSource) -> Completions:
     if expression is None:
         return Completions()
     return names.python(expression.lstrip(), after.partition("}}")[0])
-
-
-def open_expression(text: str) -> str | None:
-    r"""Return the text after a `{{` that is not closed yet; `None`: the text ends in prose.
-
-    `\{{` opens nothing. An invalid expression ends at the next `}}`.
-    """
-    position = 0
-    while (opening := text.find("{{", position)) >= 0:
-        position = opening + 2
-        if opening > 0 and text[opening - 1] == "\\":
-            continue
-        end = _end(text, position)
-        if end is None:
-            return text[position:]
-        position = end
-    return None
-
-
-def _end(text: str, start: int) -> int | None:
-    """Return the position after the `}}` that ends an expression; `None`: it is open."""
-    depth = 0
-    broken = len(text)
-    for token in _TOKEN.finditer(text, start):
-        match token.lastgroup:
-            case "open":
-                depth += 1
-            case "close" if depth == 0 and text.startswith("}}", token.start()):
-                return token.start() + 2
-            case "close" if depth > 0:
-                depth -= 1
-            case "string":
-                pass
-            case _:
-                broken = token.start()
-                break
-    place = text.find("}}", broken)
-    return None if place < 0 else place + 2

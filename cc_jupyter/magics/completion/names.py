@@ -10,13 +10,12 @@ one looks at live objects only.
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import os
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_completions
 
@@ -57,47 +56,16 @@ class Candidate:
 
     text: str
     kind: str
-    """Its kind, as the menu of a front end shows it."""
+    """The kind that the front end's menu shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completions:
-    """The texts that may replace what was typed."""
+    """The candidates at the cursor."""
 
     fragment: str = ""
-    """The end of the text before the cursor that each candidate replaces."""
+    """The text just before the cursor that each candidate replaces."""
     candidates: Sequence[Candidate] = ()
-
-
-class NameSource(Protocol):
-    """Knows the names that exist. No method may query a provider."""
-
-    def models(self) -> Sequence[tuple[str, str]]:
-        """Return the id and the display name of each model."""
-
-    def efforts(self, model: str | None) -> Sequence[str]:
-        """Return the efforts that a model accepts; `None`: the current model."""
-
-    def aliases(self) -> Sequence[str]:
-        """Return the user's short names of models."""
-
-    def threads(self) -> Sequence[str]:
-        """Return the threads of this session, then those in the history, newest first."""
-
-    def variables(self) -> Sequence[str]:
-        """Return the names of the user's variables."""
-
-    def types(self) -> Sequence[str]:
-        """Return the names of types that an answer may have."""
-
-    def key_variables(self) -> Sequence[str]:
-        """Return the environment variables whose names suggest a key."""
-
-    def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
-        """Return folders, and files with these suffixes, whose path has this beginning."""
-
-    def python(self, before: str, after: str) -> Completions:
-        """Return IPython's own completions for an expression around the cursor."""
 
 
 def prefixed(fragment: str, texts: Iterable[str], kind: str) -> list[Candidate]:
@@ -131,8 +99,8 @@ def _rank(wanted: str, text: str) -> int:
     return 1 if re.search(rf"(?<![^\W_]){re.escape(wanted)}", text) else 2
 
 
-class KnownNames:
-    """The names that one shell offers.
+class NameSource:
+    """The names that one shell offers. No provider is queried.
 
     Parameters
     ----------
@@ -146,9 +114,9 @@ class KnownNames:
         self._shell = shell
         self._choices = choices
         self._profile = profile
-        self._expressions = Expressions(shell)
+        self._completer: IPCompleter | None = None
         self._stored: tuple[object, tuple[str, ...]] = (None, ())
-        """The state of the history file, and the names of the threads read from it."""
+        """The state of the history file when it was last read, and its thread names."""
 
     def models(self) -> Sequence[tuple[str, str]]:
         """Return the id and the display name of each model."""
@@ -183,7 +151,7 @@ class KnownNames:
         return list(dict.fromkeys((*live, *stored)))
 
     def _stored_threads(self) -> tuple[str, ...]:
-        """Return the names of stored threads; read again only after a change."""
+        """Return the names of stored threads; the file is read again only after a change."""
         from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  seldom needed
         from cc_jupyter.conversation.store.queries import thread_names  # noqa: PLC0415  seldom needed
 
@@ -197,30 +165,66 @@ class KnownNames:
         return self._stored[1]
 
     def variables(self) -> Sequence[str]:
-        """Return the names of the user's variables."""
-        return list(self._expressions.own_names())
+        """Return the names of the user's variables, without those that IPython defined."""
+        hidden = self._shell.user_ns_hidden
+        names = list(self._shell.user_ns)
+        return [name for name in names if not name.startswith("_") and name not in hidden]
 
     def types(self) -> Sequence[str]:
         """Return the names of types that an answer may have, the user's classes first."""
         namespace = self._shell.user_ns
         own = [name for name in self.variables() if isinstance(namespace.get(name), type)]
-        return [*own, *(name for name in _TYPES if name == "None" or hasattr(builtins, name))]
+        return [*own, *_TYPES]
 
     def key_variables(self) -> Sequence[str]:
         """Return the environment variables whose names suggest a key."""
         return sorted(name for name in os.environ if _KEY_VARIABLE.search(name))
 
-    def files(self, beginning: str, endings: tuple[str, ...]) -> Sequence[str]:
-        """Return folders, and files with these suffixes, whose path has this beginning."""
-        folder, name = os.path.split(beginning)
-        before = beginning[: len(beginning) - len(name)]
-        place = os.path.expanduser(folder or ".")  # noqa: PTH111  an unknown `~user` is no error
-        found = sorted(_entries(place, name, endings))
-        return [before + each for each in found[:_MAX_FILES]]
+    def files(self, prefix: str, suffixes: tuple[str, ...]) -> Sequence[str]:
+        """Return folders, and files with these suffixes, whose path has this prefix."""
+        folder, name = os.path.split(prefix)
+        typed_folder = prefix.removesuffix(name)
+        folder = os.path.expanduser(folder or ".")  # noqa: PTH111  an unknown `~user` is no error
+        found = sorted(_entries(folder, name, suffixes))
+        return [typed_folder + each for each in found[:_MAX_FILES]]
 
     def python(self, before: str, after: str) -> Completions:
-        """Return IPython's own completions for an expression around the cursor."""
-        return self._expressions.offer(before, after)
+        """Return attributes, keys or names for an expression; the user's variables come first.
+
+        Parameters
+        ----------
+        before, after
+            The expression on both sides of the cursor.
+        """
+        if before.rfind("[") <= before.rfind("]"):
+            after = ""  # only an open `[` needs the text after the cursor; IPython 8 fails on it
+        with provisionalcompleter():
+            found = self._ready_completer().completions(before + after, len(before))
+            fitting: list[Completion] = list(rectify_completions(before + after, found))
+        if not fitting:
+            return Completions()
+        fragment = before[fitting[0].start :]
+        dotted = fragment.startswith(".") and all(each.text.startswith(".") for each in fitting)
+        own = set(self.variables())
+        fitting.sort(key=lambda each: each.text not in own)
+        return Completions(
+            fragment[dotted:],
+            [Candidate(each.text[dotted:], _kind(each)) for each in fitting],
+        )
+
+    def _ready_completer(self) -> IPCompleter:
+        shell_completer = self._shell.Completer
+        if self._completer is None:
+            self._completer = IPCompleter(  # type: ignore[no-untyped-call]  # IPython's
+                shell=self._shell,
+                parent=self._shell,
+                use_jedi=False,
+                backslash_combining_completions=False,
+            )
+            self._completer.disable_matchers += _DISABLED_MATCHERS
+        self._completer.namespace = shell_completer.namespace
+        self._completer.global_namespace = shell_completer.global_namespace
+        return self._completer
 
 
 def _listed(settings: Settings) -> ModelList:
@@ -245,79 +249,26 @@ def _session() -> Session | None:
 
 
 def _state(path: Path) -> object:
-    """Return a value that changes whenever the history does; `None`: there is none."""
+    """Return a value that changes whenever the history does; `None`: there is no history file."""
     found = []
     for part in (path, path.with_name(f"{path.name}-wal")):
-        with contextlib.suppress(OSError):  # it need not be there
+        with contextlib.suppress(OSError):  # the file may not exist
             stat = part.stat()
             found.append((part.name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
     return tuple(found) or None
 
 
-def _entries(folder: str, beginning: str, endings: tuple[str, ...]) -> Iterator[str]:
+def _entries(folder: str, prefix: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     # a folder that does not or cannot exist has no files
     with contextlib.suppress(OSError, ValueError), os.scandir(folder) as entries:
         for entry in entries:
-            hidden = entry.name.startswith(".") and not beginning.startswith(".")
-            if hidden or not entry.name.startswith(beginning):
+            hidden = entry.name.startswith(".") and not prefix.startswith(".")
+            if hidden or not entry.name.startswith(prefix):
                 continue
             if entry.is_dir():
                 yield f"{entry.name}/"
-            elif entry.name.lower().endswith(endings):
+            elif entry.name.lower().endswith(suffixes):
                 yield entry.name
-
-
-class Expressions:
-    """Completes expressions over the user's namespace."""
-
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
-        self._completer: IPCompleter | None = None
-
-    def offer(self, before: str, after: str) -> Completions:
-        """Return attributes, keys or names; the user's variables come first.
-
-        Parameters
-        ----------
-        before, after
-            The expression on both sides of the cursor.
-        """
-        if before.rfind("[") <= before.rfind("]"):
-            after = ""  # only a closed key needs it; IPython 8 fails on it
-        with provisionalcompleter():
-            found = self._ready_completer().completions(before + after, len(before))
-            fitting: list[Completion] = list(rectify_completions(before + after, found))
-        if not fitting:
-            return Completions()
-        fragment = before[fitting[0].start :]
-        dotted = fragment.startswith(".") and all(each.text.startswith(".") for each in fitting)
-        own = set(self.own_names())
-        fitting.sort(key=lambda each: each.text not in own)
-        return Completions(
-            fragment[dotted:],
-            [Candidate(each.text[dotted:], _kind(each)) for each in fitting],
-        )
-
-    def own_names(self) -> Iterator[str]:
-        """Yield the names of the user's variables, without those that IPython defined."""
-        namespace, hidden = self._shell.user_ns, self._shell.user_ns_hidden
-        for name in list(namespace):
-            if not name.startswith("_") and name not in hidden:
-                yield name
-
-    def _ready_completer(self) -> IPCompleter:
-        shell_completer = self._shell.Completer
-        if self._completer is None:
-            self._completer = IPCompleter(  # type: ignore[no-untyped-call]  # IPython's
-                shell=self._shell,
-                parent=self._shell,
-                use_jedi=False,
-                backslash_combining_completions=False,
-            )
-            self._completer.disable_matchers += _DISABLED_MATCHERS
-        self._completer.namespace = shell_completer.namespace
-        self._completer.global_namespace = shell_completer.global_namespace
-        return self._completer
 
 
 def _kind(completion: Completion) -> str:

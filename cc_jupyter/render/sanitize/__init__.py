@@ -1,9 +1,9 @@
-"""What the model wrote, made harmless for those who run what they are shown.
+"""Sanitize a model's Markdown for front ends that run what they show.
 
-An output of one's own cell is trusted: JupyterLab puts raw HTML of its Markdown into the page and
-runs the scripts in it. So whatever could start a tag becomes text, links lead to the web, images
-from the web become links, and code stays to the letter. How a paragraph is read is told in
-`inline`, which lines are code in `fences`.
+The output of a user's own cell is trusted: JupyterLab inserts raw HTML of its Markdown into the
+page and runs the scripts in it. Therefore anything that could start a tag becomes text, links lead
+only to the web, images from the web become links, and code stays unchanged. `inline` reads
+paragraphs; `fences` decides which lines are code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BLANKS = re.compile(r"[ \t]++")
 
 
 def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
-    """Return Markdown that shows the same and can do no harm, wherever it is rendered.
+    """Return Markdown that looks the same and is harmless in every renderer.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
 
 
 def safe_terminal(text: str) -> str:
-    """Return text that moves no cursor: control characters are shown, not obeyed.
+    """Return text that moves no cursor: control characters are shown, not executed.
 
-    Newlines and tabs stay, CRLF becomes a newline. Marks that turn the writing direction are
-    shown as well, lone surrogates become U+FFFD.
+    Newlines and tabs stay, CRLF becomes a newline. Marks that change the writing direction are
+    shown as well; lone surrogates become U+FFFD.
     """
     return text.replace("\r\n", "\n").translate(_VISIBLE)
 
@@ -59,7 +59,7 @@ _VISIBLE: dict[int, str] = {
 
 
 class _Writer:
-    """Puts the items of a text together again, each made harmless."""
+    """Joins the items of a text again, each made harmless."""
 
     def __init__(self, text: str, *, images: bool) -> None:
         self._text = text
@@ -67,7 +67,7 @@ class _Writer:
         self._out: list[str] = []
         self._read = 0
         self._kind = "blank"
-        self._last: dict[str, int] = {}  # where an end of formulas stands last
+        self._last: dict[str, int] = {}  # the last position of each end of formulas
         self._ends = True  # whether the paragraph surely ends with these lines
         self._hanging = False  # whether marked may go on with it after a blank line
         self._lost = False  # some renderer may be anywhere: nothing counts as code any more
@@ -134,7 +134,7 @@ class _Writer:
         if self._lost:
             lines = harmless(lines, trust=False, images=self._images).text
         elif self._diagram:
-            lines = without_tags(lines)  # nbconvert puts a diagram into the page as it stands
+            lines = without_tags(lines)  # nbconvert inserts a diagram into the page unchanged
         self._out.append(lines)
 
     def _write_doubt(self, lines: str) -> None:
@@ -160,7 +160,7 @@ class _Writer:
             self._joint = None
 
     def _part(self, place: int) -> None:
-        """Put an empty line into what was written, so that nothing reaches over that place."""
+        """Insert an empty line into the output, so that nothing extends across that position."""
         self._out.insert(place, "\r" if self._ends_in_cr(place) else "\n")
 
     def _ends_in_cr(self, place: int) -> bool:
@@ -168,7 +168,7 @@ class _Writer:
 
 
 def _clean_info(line: str) -> str:
-    """Leave of a fence's info string what JupyterLab may put into an attribute as it stands."""
+    """Reduce a fence's info string to what JupyterLab can safely insert into an attribute."""
     found = MARK.match(line)
     if not found or not Mark.of(found):
         return line

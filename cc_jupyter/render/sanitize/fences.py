@@ -1,8 +1,8 @@
-"""Which lines of a Markdown text are code in every renderer, and which only in some.
+"""Find the lines of a Markdown text that are code in every renderer, or only in some.
 
 marked (JupyterLab), markdown-it (VS Code) and mistune (nbconvert) agree on most fences but not all:
-they differ over lists, half-closed items, tabs and odd closing lines. So the state is a set of
-possible readings, kept as bounds; a line counts as code only if it is code in all of them.
+they differ on lists, half-closed items, tabs and unusual closing lines. Therefore the state is a
+set of possible readings, stored as bounds; a line counts as code only if it is code in all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MARK = re.compile(
     + ")"
 )
 DEEPEST = 40
-"""No list is taken to be deeper than so many columns."""
+"""No list counts as deeper than this number of columns."""
 
 _HIDES = re.compile(r"\$|\\\\|\\(?:begin|end)\b")
 
@@ -86,7 +86,7 @@ _MOST_ITEMS = 4
 class Items:
     """The list item that a line at some column belongs to, as far as that is sure.
 
-    Text is only kept until a question comes, which few answers ever ask.
+    Text is only stored until `base` is called, which few answers need.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Items:
         self._unread.append(text)
 
     def lose(self) -> None:
-        """Return up until a line at the margin follows a blank one."""
+        """Be unsure until a line at the margin follows a blank one."""
         self._unread.clear()
         self._sure = False
 
@@ -113,7 +113,7 @@ class Items:
         self._sure, self._deep = True, False
 
     def base(self, mark: Mark) -> int | None:
-        """Return the content column of the item that a fence stands in, if it is sure."""
+        """Return the content column of the item that contains a fence, if it is certain."""
         column = mark.column
         if column is None:
             column = len(mark.prefix)
@@ -180,7 +180,7 @@ Item: TypeAlias = "tuple[Kind, str]"
 """A kind and the lines it holds.
 
 `text` and `doubt` are no code for sure; `doubt` may yet be code in some renderer. `open` is the
-first line of a fence and `close` its last, `code` what stands between, in every renderer.
+first line of a fence and `close` its last, `code` the lines between them, in every renderer.
 """
 
 _BLANK = LINE_START + r"(?:[ \t]*+(?:\r\n|\r|\n))++|" + LINE_START + r"[ \t]++\Z"
@@ -189,7 +189,7 @@ _INDENT = re.compile(r" *+(?!\t)")
 
 
 class _Readings:
-    """All that the renderers may think at a line: outside fences, inside one, or either."""
+    """All possible readings of a line: outside fences, inside one, or either."""
 
     def __init__(self) -> None:
         self.closed = True
@@ -204,7 +204,7 @@ class _Readings:
         return bool(self._runs)
 
     def close(self) -> None:
-        """Take it that no fence is open."""
+        """Assume that no fence is open."""
         self.closed = True
         self._runs.clear()
 
@@ -308,7 +308,7 @@ class _Scanner:
             self._lists.lose()
 
     def _leave_item(self) -> None:
-        """After a blank line: a fence in a list has ended if the next line stands before it."""
+        """After a blank line: a fence in a list has ended if the next line is indented less."""
         following = _INDENT.match(self._text, self._at)
         if self._readings.open and following and len(following[0]) < self._readings.low:
             self._readings.close()

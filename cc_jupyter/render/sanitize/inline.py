@@ -1,9 +1,9 @@
-"""Makes one paragraph of a model's Markdown harmless.
+"""Make one paragraph of a model's Markdown harmless.
 
-Whatever could start a tag, an image or a link to a script is shown as text. The paragraph is read
-as marked, markdown-it and mistune would read it, and with JupyterLab's habit in mind: it cuts
-formulas out before anything else and puts them back into the finished HTML, attributes included.
-Characters are replaced by entities, since no renderer takes an entity for markup.
+Anything that could start a tag, an image or a link to a script is shown as text. The paragraph is
+read as marked, markdown-it and mistune would read it. JupyterLab also removes formulas first and
+inserts them into the finished HTML, attributes included. Characters are replaced by entities, since
+no renderer treats an entity as markup.
 
 Inline code is code only where every renderer agrees. They pair a run of backticks with the next of
 the same length unless something else comes first: a formula that holds one of them (JupyterLab, VS
@@ -97,7 +97,7 @@ class CodeSpans:
             self._end = runs[index][1]
             self.found.append((start, self._end, self._sure and whole))
             index += 1
-        if not whole and "[" in self._seen:  # a cell may end amid code: see _doubt_brackets
+        if not whole and "[" in self._seen:  # a cell may end inside code: see _doubt_brackets
             self.found[first:] = [(start, end, False) for start, end, _ in self.found[first:]]
         return True
 
@@ -140,7 +140,7 @@ def _bracketed(code: str) -> bool:
 
 _SPECIAL = re.compile(r"[<\[\]$\\]|@@|://|www\.|" + LINE_START + r"[ \t>]*+:[ \t]", re.IGNORECASE)
 _ACTIVE = re.compile(r"[<\[\]$\\]|@@")
-_LEAD = r"[^\S\r\n]*+(?:[>*+.):|\d-][^\S\r\n]*+)*+"  # what may stand before a line's own text
+_LEAD = r"[^\S\r\n]*+(?:[>*+.):|\d-][^\S\r\n]*+)*+"  # what may precede a line's own text
 
 # characters of a destination that no renderer takes for anything else
 _PLAIN = r"-\w.~/?#!*+,;=%&:"
@@ -217,8 +217,8 @@ def harmless(text: str, *, trust: bool, images: bool, ends: bool = True) -> Para
     Parameters
     ----------
     trust
-        Whether inline code may be left alone and formulas may be put in order; without it the
-        text may stand anywhere, in code too.
+        Whether inline code may stay unchanged and formulas may be corrected; without it the text
+        may be anywhere, also inside code.
     images
         Whether images from the web stay images.
     ends
@@ -242,7 +242,7 @@ def harmless(text: str, *, trust: bool, images: bool, ends: bool = True) -> Para
 
 
 def needs_nothing(text: str) -> bool:
-    """Return whether the text holds nothing that might have to give way, fences aside."""
+    """Return whether the text contains nothing to sanitize, apart from fences."""
     return _SPECIAL.search(text) is None
 
 
@@ -347,13 +347,13 @@ def _no_bracket(found: re.Match[str], *, keep: bool) -> str:
 
 
 def _apart(found: re.Match[str]) -> str:
-    """Part two characters by a blank, which means nothing in a formula."""
+    """Separate two characters by a blank, which has no meaning in a formula."""
     whole = found[0]
     return whole if whole[0] == "]" and found["tail"] else f"{whole[0]} {whole[1:]}"
 
 
 def _without_label(found: re.Match[str]) -> str:
-    """Unmake a definition of a link, unless it is one line that all renderers read alike."""
+    """Disable a link definition, unless it is one line that all renderers read alike."""
     whole, lead, bang, stop = found[0], found["lead"], found["bang"], found["stop"]
     if stop == "]:" and not bang and _DEFINITION.match(found.string, found.start()):
         return whole
@@ -363,7 +363,7 @@ def _without_label(found: re.Match[str]) -> str:
 
 
 def _without_display(found: re.Match[str]) -> str:
-    """Let a formula stand in its line where VS Code might follow it to the end of the text."""
+    """Limit a formula to its line where VS Code might extend it to the end of the text."""
     whole, lead = found[0], found["lead"]
     lines = re.split(r"\r\n|\r|\n", found["good"] or "")
     if found["good"] and all(line.startswith(" " * len(lead)) for line in lines[1:]):
@@ -389,7 +389,7 @@ def _without_math(found: re.Match[str]) -> str:
 
 
 def _no_placeholder(found: re.Match[str]) -> str:
-    """Unmake `@@0@@`, by which JupyterLab keeps the place of a formula."""
+    """Disable `@@0@@`, JupyterLab's placeholder of a formula."""
     slashes = found[1]
     if slashes is None:
         return "@&#64;"

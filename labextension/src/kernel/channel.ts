@@ -85,7 +85,7 @@ export class Channel {
   private send(type: keyof IRequests, data: JSONObject): void {
     try {
       const future = type === 'hello' ? this.comm.open(data) : this.comm.send(data);
-      // JupyterLab may give a comm the subshell that it is just ending for an earlier comm
+      // JupyterLab may assign a comm a subshell that it is just ending for an earlier comm
       future.onReply = ({ content }) => {
         if ((content as Partial<KernelMessage.IReplyErrorContent>).status === 'error') {
           this.fail(this.events.onSubshellLost);

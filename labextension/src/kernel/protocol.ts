@@ -5,131 +5,131 @@
 
 export const PROTOCOL = 1;
 
-/** The first message each way. */
+/** The first message in each direction. */
 export interface IHello {
-  /** The version of the package that speaks. */
+  /** The package version of the sender. */
   readonly version: string;
 }
 
-/** Ask where the notebook stands: when a cell has ended. */
+/** Request the state of the notebook, when a cell has ended. */
 export interface IGetState {
   readonly notebook: string;
 }
 
-/** Where the notebook stands, at one instant. */
+/** The state of the notebook at one moment. */
 export interface IState {
-  /** The id of the model that a cell without `-m` asks; `null`: none is chosen. */
+  /** The id of the model for cells without `-m`; `null` if none is chosen. */
   readonly model: string | null;
-  /** The same without its maker. */
+  /** The id without the maker. */
   readonly short_name: string | null;
-  /** Which setting chose it. */
+  /** The setting that chose it. */
   readonly model_from: string | null;
-  /** The conversation that a cell without `--thread` goes on with. */
+  /** The conversation that a cell without `--thread` continues. */
   readonly thread: string;
-  /** Tokens of the prompts, cached ones included, like `1,204`, or `1,204 + ?` where some were not reported. */
+  /** The tokens of the prompts, cached ones included, like `1,204`, or `1,204 + ?` if some were not reported. */
   readonly tokens_in: string;
-  /** Tokens of the answers, written in the same way. */
+  /** The tokens of the answers, in the same format. */
   readonly tokens_out: string;
-  /** What they cost, like `$1.23 + ~$0.0400 + 2 requests of unknown cost`. */
+  /** Their cost, like `$1.23 + ~$0.0400 + 2 requests of unknown cost`. */
   readonly cost: string;
-  /** What the three sums are of: all that the history knows of this notebook, or this kernel's requests in it. */
+  /** What the three sums cover: all requests of this notebook in the history, or only those of this kernel. */
   readonly sums_of: 'notebook' | 'session';
-  /** What is left of the budget and of which one, like `$0.41 of $0.50 per day`; `null`: there is none. */
+  /** The remaining budget, like `$0.41 of $0.50 per day`; `null` if there is none. */
   readonly budget_left: string | null;
-  /** The request under way; `null`: none is. */
+  /** The request in flight; `null` if there is none. */
   readonly running: IRunning | null;
-  /** By cell id: the turn that stands for the cell. */
+  /** The turn of each cell, by cell id. */
   readonly cells: Readonly<Record<string, ICell>>;
 }
 
-/** A request under way. */
+/** A request in flight. */
 export interface IRunning {
-  /** The cell that asked; `null` where it is not known (`--once`). */
+  /** The cell that sent it; `null` if unknown (`--once`). */
   readonly cell_id: string | null;
-  /** The conversation; `null`: it stands in none. */
+  /** The conversation; `null` if it belongs to none. */
   readonly thread: string | null;
   readonly model: string;
-  /** Tokens of the answer so far, an estimate, like `~210`. */
+  /** The estimated tokens of the answer so far, like `~210`. */
   readonly tokens: string;
   /** Seconds since it was sent. */
   readonly elapsed_s: number;
 }
 
-/** How far the answer under way is: told when it is sent for, then twice a second at most, and when it has ended; the rest of the state changes only then. */
+/** The progress of the answer: sent when its request starts, then at most twice a second, and when it ends; the rest of the state changes only then. */
 export interface IProgress {
-  /** `null`: none is under way. */
+  /** `null` if no request is in flight. */
   readonly running: IRunning | null;
-  /** Whether a model, a thread or a version was chosen beside the cells, so that the state is to be asked for. */
+  /** Whether a model, a thread or a version was chosen outside the cells, so that the state must be requested. */
   readonly changed?: boolean;
 }
 
-/** What a cell's last request left in a conversation. */
+/** The turn of a cell's last request. */
 export interface ICell {
   readonly thread: string;
-  /** Its number in the conversation, as `%cmd history` counts. */
+  /** Its number in the conversation, as in `%cmd history`. */
   readonly turn: number;
-  /** Who answered; `null` where nobody knows any more. */
+  /** The model that answered; `null` if it is no longer known. */
   readonly model: string | null;
-  /** Of the version that counts, like `~$0.0003`, or `?`. */
+  /** The cost of the active version, like `~$0.0003`, or `?`. */
   readonly cost: string;
-  /** How many answers there are, failed ones included. */
+  /** The number of answers, failed ones included. */
   readonly versions: number;
-  /** Which of them counts, from 1; `null`: none has text. */
+  /** The number of the active version, from 1; `null` if none has text. */
   readonly active: number | null;
-  /** Whether something that the answer stood on has changed. */
+  /** Whether something that the answer depends on has changed. */
   readonly stale: boolean;
-  /** What has changed, in words; variables are looked at while no cell runs. */
+  /** What has changed, as text; variables are compared while no cell runs. */
   readonly reasons: readonly string[];
-  /** Whether other turns stand above the cell in the document than stood before it when it ran. */
+  /** Whether the turns above the cell in the document differ from those before it when it ran. */
   readonly order_differs: boolean;
-  /** Whether the answer was cut: by a limit, an interrupt or a lost connection. */
+  /** Whether the answer was cut off by a limit, an interrupt or a lost connection. */
   readonly cut: boolean;
-  /** Whether it is the last turn of its conversation, which `%cmd continue` carries on. */
+  /** Whether it is the last turn of its conversation, which `%cmd continue` continues. */
   readonly last: boolean;
 }
 
 /** All models. */
 export interface IModels {
   readonly rows: readonly IModel[];
-  /** The id that is chosen now. */
+  /** The id of the chosen model. */
   readonly current: string | null;
   /** Whether the provider's list is less than an hour old. */
   readonly fresh: boolean;
-  /** How old list and prices are. */
+  /** The age of the list and of the prices. */
   readonly note: string;
 }
 
-/** A model, with texts that are ready to be shown. */
+/** A model, with texts ready to display. */
 export interface IModel {
   readonly id: string;
   readonly name: string;
   readonly maker: string;
-  /** Price of a million tokens of the prompt, like `$0.14`, or `?`. */
+  /** The price of a million prompt tokens, like `$0.14`, or `?`. */
   readonly input: string;
-  /** Price of a million tokens of the answer. */
+  /** The price of a million answer tokens. */
   readonly output: string;
-  /** Both prices in one number, to sort by; `null`: unknown. */
+  /** Both prices as one number, to sort by; `null` if unknown. */
   readonly cost: number | null;
   /** `free`, `low`, `middle`, `high` or `?`. */
   readonly band: string;
   /** The context window in tokens. */
   readonly window: number | null;
-  /** The most tokens of an answer. */
+  /** The maximum tokens of an answer. */
   readonly ceiling: number | null;
-  /** The highest temperature it takes. */
+  /** The highest temperature it accepts. */
   readonly hottest: number;
   readonly endpoint: string;
   readonly efforts: readonly string[];
-  /** Whether it sees images. */
+  /** Whether it accepts images. */
   readonly image: boolean;
-  /** Whether it thinks before it answers. */
+  /** Whether it reasons before it answers. */
   readonly reasons: boolean;
   readonly notes: readonly string[];
-  /** What the last prompt would cost here; may be empty. */
+  /** What the last prompt would cost with this model; may be empty. */
   readonly last: string;
   /** How fast it was for this user; may be empty. */
   readonly speed: string;
-  /** The words of `%cmd models` that fit it. */
+  /** The words of `%cmd models` that match it. */
   readonly words?: readonly string[];
 }
 
@@ -137,46 +137,46 @@ export interface IModel {
 export interface ISetModel {
   /** An id or an alias. */
   readonly model: string;
-  /** Whether it is kept in the user's settings. */
+  /** Whether it is saved in the user's settings. */
   readonly save?: boolean;
 }
 
-/** Go on with a conversation, as `%cmd thread` does: of this session, of the history, or a new one. */
+/** Continue a conversation, as `%cmd thread` does: one of this session, one of the history, or a new one. */
 export interface ISetThread {
   readonly thread: string;
 }
 
-/** Tell in which order the cells stand in the document; whenever it changes. */
+/** Report the order of the cells in the document, whenever it changes. */
 export interface ISetOrder {
   readonly notebook: string;
   /** The ids of all cells, from top to bottom. */
   readonly cells: readonly string[];
 }
 
-/** Go on in a new conversation that shares everything up to a turn. */
+/** Continue in a new conversation that shares everything up to a turn. */
 export interface IFork {
-  /** Where it branches off; one of this session. */
+  /** The conversation of this session to fork. */
   readonly thread: string;
-  /** The last turn that is shared. */
+  /** The last shared turn. */
   readonly turn: number;
-  /** What the new one is called. */
+  /** The name of the new one. */
   readonly name: string;
 }
 
-/** What was asked for is done. */
+/** The request was carried out. */
 export interface IDone {
-  /** What is so now, in a few words; may be empty. */
+  /** The new state in a few words; may be empty. */
   readonly said: string;
 }
 
-/** Ask for the conversations of a notebook. */
+/** Request the conversations of a notebook. */
 export interface IGetTree {
   readonly notebook: string;
 }
 
-/** The conversations of a notebook, each fork under what it was forked from. */
+/** The conversations of a notebook, each fork under its origin. */
 export interface ITree {
-  /** The conversation that goes on. */
+  /** The current conversation. */
   readonly current: string;
   readonly threads: readonly IThread[];
 }
@@ -184,22 +184,22 @@ export interface ITree {
 /** A conversation and its forks. */
 export interface IThread {
   readonly name: string;
-  /** Whether it is of this session; others are in the history, and `set_thread` brings them back. */
+  /** Whether it belongs to this session; others are in the history, and `set_thread` loads them. */
   readonly live: boolean;
-  /** How many of its first turns are those of the conversation it stands under. */
+  /** The number of first turns that it shares with its parent. */
   readonly shared: number;
   readonly turns: readonly ITurn[];
   readonly forks: readonly IThread[];
 }
 
-/** A turn, as a line of the tree. */
+/** A turn as a line of the tree. */
 export interface ITurn {
   readonly turn: number;
-  /** The cell that asked; `null` where cells have no ids. */
+  /** The cell that sent it; `null` if cells have no ids. */
   readonly cell_id: string | null;
-  /** Its beginning, on one line. */
+  /** The beginning of the prompt, on one line. */
   readonly prompt: string;
-  /** The beginning of the answer; empty: there is none. */
+  /** The beginning of the answer; empty if there is none. */
   readonly answer: string;
   readonly model: string | null;
   readonly cost: string;
@@ -208,11 +208,11 @@ export interface ITurn {
   readonly versions: number;
   readonly active: number | null;
   readonly stale: boolean;
-  /** Whether nothing before it is sent. */
+  /** Whether it starts a new thread: nothing before it is sent. */
   readonly anew: boolean;
 }
 
-/** Ask what a notebook spent in this session. */
+/** Request what a notebook spent in this session. */
 export interface IGetUsage {
   readonly notebook: string;
 }
@@ -224,7 +224,7 @@ export interface IUsage {
   readonly total: IUsageRow;
   /** For a plot, oldest first. */
   readonly points: readonly IUsagePoint[];
-  /** Requests of unknown cost, which the points leave out of their sums. */
+  /** The number of requests of unknown cost, which the points do not include. */
   readonly unknown: number;
 }
 
@@ -233,14 +233,14 @@ export interface IUsageRow {
   /** `all` in the total. */
   readonly model: string;
   readonly requests: number;
-  /** Of them: refused or broken off. */
+  /** The requests that were rejected or broken off. */
   readonly failed: number;
   readonly tokens_in: string;
   readonly tokens_out: string;
   readonly cost: string;
 }
 
-/** How much was spent when a request had ended. */
+/** The spending after a request. */
 export interface IUsagePoint {
   /** ISO 8601, UTC. */
   readonly sent_at: string;
@@ -250,26 +250,26 @@ export interface IUsagePoint {
   readonly tokens: number;
 }
 
-/** Look for words in the prompts and answers of all notebooks. */
+/** Search the prompts and answers of all notebooks for words. */
 export interface ISearch {
   readonly text: string;
 }
 
-/** The turns that hold the words, best first. */
+/** The turns that contain the words, best match first. */
 export interface IFound {
   readonly turns: readonly IFoundTurn[];
 }
 
 /** A turn that was found. */
 export interface IFoundTurn {
-  /** Its id in the history, which `%cmd sent` takes. */
+  /** Its id in the history, which `%cmd sent` accepts. */
   readonly id: string;
-  /** The place that was found, the words between `**`. */
+  /** The matching excerpt, with the words between `**`. */
   readonly snippet: string;
-  /** The whole prompt, to be put into a cell. */
+  /** The whole prompt, to insert into a cell. */
   readonly prompt: string;
   readonly thread: string | null;
-  /** Path of its notebook; may be empty. */
+  /** The path of its notebook; may be empty. */
   readonly notebook: string;
   readonly cell_id: string | null;
   readonly model: string;
@@ -277,17 +277,17 @@ export interface IFoundTurn {
   readonly sent_at: string;
 }
 
-/** Ask for all answers that a cell got. */
+/** Request all answers of a cell. */
 export interface IGetVersions {
   readonly notebook: string;
   readonly cell_id: string;
 }
 
-/** All answers that a cell got, oldest first. */
+/** All answers of a cell, oldest first. */
 export interface IVersions {
   readonly thread: string;
   readonly turn: number;
-  /** Which of them counts; `null`: none. */
+  /** The number of the active version; `null` if there is none. */
   readonly active: number | null;
   readonly versions: readonly IVersion[];
 }
@@ -295,7 +295,7 @@ export interface IVersions {
 /** An answer. */
 export interface IVersion {
   readonly version: number;
-  /** As far as it came; may be empty. */
+  /** The text received; may be empty. */
   readonly answer: string;
   readonly model: string | null;
   /** ISO 8601, UTC. */
@@ -321,34 +321,34 @@ export interface IDiff {
 
 /** A piece of a comparison. */
 export interface IPiece {
-  /** It stayed, went or came. */
+  /** Whether it is unchanged, removed or added. */
   readonly kind: '=' | '-' | '+';
   readonly text: string;
 }
 
-/** Let another answer of a cell count; later turns become stale. */
+/** Activate another answer of a cell; later turns become stale. */
 export interface IChooseVersion {
   readonly notebook: string;
   readonly cell_id: string;
   readonly version: number;
 }
 
-/** Ask for the answer of a cell that counts. */
+/** Request the active answer of a cell. */
 export interface IGetAnswer {
   readonly notebook: string;
   readonly cell_id: string;
 }
 
-/** The answer of a cell that counts. */
+/** The active answer of a cell. */
 export interface IAnswer {
   readonly version: number;
-  /** As the model wrote it. */
+  /** The text as the model wrote it. */
   readonly markdown: string;
   /** The contents of its code blocks, in order. */
   readonly code: readonly string[];
-  /** The code blocks as the text of one new cell; empty: there are none. */
+  /** The code blocks as the source of one new cell; empty if there are none. */
   readonly one_cell: string;
-  /** What the cell shows when this answer counts: nbformat's outputs, with the reasoning if the settings show it. */
+  /** The outputs of the cell for this answer, in nbformat, with the reasoning if the settings show it. */
   readonly outputs: readonly IOutput[];
 }
 
@@ -357,11 +357,11 @@ export interface IOutput {
   readonly output_type: 'display_data';
   /** By MIME type. */
   readonly data: Readonly<Record<string, string>>;
-  /** As `metadata_schema.json` has it, under `cc_jupyter`. */
+  /** The metadata of `metadata_schema.json`, under `cc_jupyter`. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Ask which cells are stale, and what running them again would cost. */
+/** Request the stale cells, and what running them again would cost. */
 export interface IGetRefreshPlan {
   readonly notebook: string;
 }
@@ -369,7 +369,7 @@ export interface IGetRefreshPlan {
 /** The stale cells in the order in which they have to run. */
 export interface IRefreshPlan {
   readonly cells: readonly IRefreshCell[];
-  /** What all of them would cost, as sums are written; mostly an estimate. */
+  /** The cost of all of them as a sum, mostly estimated. */
   readonly cost: string;
 }
 
@@ -382,17 +382,17 @@ export interface IRefreshCell {
   readonly cost: string;
 }
 
-/** End what a cell waits for, exactly as an interrupt of the kernel does. */
+/** Stop the requests of a cell, exactly as an interrupt of the kernel does. */
 export interface IStop {
   readonly cell_id: string;
 }
 
-/** Whether there was a request to end; if not, the kernel is to be interrupted. */
+/** Whether there was a request to stop; if not, the kernel must be interrupted. */
 export interface IStopped {
   readonly stopped: boolean;
 }
 
-/** What was asked for could not be done. */
+/** The request failed. */
 export interface IError {
   /** One sentence: what happened. */
   readonly message: string;

@@ -57,7 +57,7 @@ function createDialog(
   if (anchor) {
     placeAbove(dialog, anchor.getBoundingClientRect());
   }
-  // a click beside the dialog hits its backdrop, which has the dialog as its target
+  // a click outside the dialog hits its backdrop, which has the dialog as its target
   dialog.addEventListener('mousedown', event => {
     if (event.target === dialog && !isWithin(event, dialog.getBoundingClientRect())) {
       dialog.close();

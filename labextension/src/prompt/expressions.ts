@@ -3,7 +3,7 @@
  *
  * The kernel (cc_jupyter/prompt/template.py) ends an expression at the first `}}` before which the
  * text compiles as Python. There is no Python here, so strings and brackets are matched instead,
- * which finds the same end for everything that compiles; test/cases.json holds both sides to it.
+ * which finds the same end for everything that compiles; test/cases.json tests both sides.
  */
 
 /** A range counted from the start of the text, braces included. */

@@ -1,4 +1,4 @@
-"""A history file of the test's own, and turns to put into it."""
+"""A separate history file for each test, and turns to store in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broken file is kept aside whenever it is noticed, and nothing that was kept is overwritten."""
+"""A broken file is quarantined whenever it is noticed, and nothing saved is overwritten."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def broken_inside(path):
     return bytes(data)
 
 
-def test_a_file_that_is_broken_inside_is_kept_aside_when_it_is_used(tmp_path):
+def test_a_file_that_is_broken_inside_is_quarantined_on_use(tmp_path):
     path = tmp_path / "history.db"
     data = broken_inside(path)
     store = Store(path)
@@ -55,7 +55,7 @@ def test_of_two_kernels_that_find_a_file_broken_one_puts_it_aside(tmp_path):
     second.close()
 
 
-def test_two_files_that_break_in_one_second_are_both_kept(tmp_path):
+def test_two_files_that_break_in_one_second_are_both_quarantined(tmp_path):
     path = tmp_path / "history.db"
     contents = {b"precious %d" % number * 500 for number in range(3)}
     for data in contents:

@@ -1,4 +1,4 @@
-"""What is forgotten is gone, whatever was run again, forked or is under way; the rest stays."""
+"""Removed turns leave no trace, whatever was run again, forked or in flight; the rest stays."""
 
 from __future__ import annotations
 

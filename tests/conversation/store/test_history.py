@@ -1,4 +1,4 @@
-"""The history beside a session: written while it streams, patient with a disk that fails."""
+"""The history of a session: written while an answer streams, patient with a failing disk."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_partial_answers_are_written_within_two_seconds():
     assert recorder.PARTIAL_S < 2
 
 
-def test_refused_and_broken_requests_are_kept_too(session, provider):
+def test_rejected_and_broken_requests_are_saved_too(session, provider):
     provider.play(scripted.error(401))
     provider.play(*scripted.openai_stream(["half"])[:-3])
     ask(session)
@@ -214,7 +214,7 @@ def test_a_rewind_while_an_answer_streams_keeps_the_answer(session, provider):
     assert [(turn.answer, turn.position) for turn in stored()] == [("half there", None)]
 
 
-def test_a_disk_that_fails_while_an_answer_streams_is_told_under_it(session, provider, monkeypatch):
+def test_a_disk_that_fails_during_an_answer_gives_a_notice_under_it(session, provider, monkeypatch):
     monkeypatch.setattr(recorder, "PARTIAL_S", 0.01)
     session.history = History(session.now, Failing())
     provider.play(*scripted.openai_stream(["a ", "b ", "c "], pause_s=0.03))

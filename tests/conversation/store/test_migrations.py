@@ -1,4 +1,4 @@
-"""A history file of every version there ever was opens with all that is in it.
+"""A history file of every earlier version opens with all its content.
 
 `dump.py` writes the file of a version, once, when its migration is new; it is never edited.
 """

@@ -1,4 +1,4 @@
-"""The names of stored threads, as a Tab reads them: nothing is made, moved or waited for."""
+"""The names of stored threads, as completion reads them: nothing is created, moved or awaited."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_writer_does_not_keep_it_waiting_and_a_lock_is_an_error_at_once(store)
     store.close()
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StoreError, match="another program holds"):
+    with pytest.raises(StoreError, match="another program has locked"):
         thread_names(store.path)
     other.close()
 

@@ -73,7 +73,7 @@ def test_a_newer_file_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["no database", "cut", "scribbled"])
-def test_a_broken_file_is_kept_aside_and_a_new_one_begun(tmp_path, damage):
+def test_a_broken_file_is_quarantined_and_a_new_one_started(tmp_path, damage):
     path = tmp_path / "history.db"
     store = Store(path)
     for _ in range(50):
@@ -87,7 +87,7 @@ def test_a_broken_file_is_kept_aside_and_a_new_one_begun(tmp_path, damage):
     }[damage]
     path.write_bytes(broken)
     store = Store(path)
-    assert "it is kept as history.db.broken-" in store.notice
+    assert "was renamed to history.db.broken-" in store.notice
     (aside,) = tmp_path.glob("history.db.broken-*")
     assert aside.read_bytes() == broken
     record = turn()
@@ -97,25 +97,25 @@ def test_a_broken_file_is_kept_aside_and_a_new_one_begun(tmp_path, damage):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "data").mkdir(mode=0o500)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store(tmp_path / "data" / "history.db")
 
 
-def test_a_path_that_cannot_be_made_is_told(tmp_path):
+def test_a_path_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "history.db").mkdir()
     with pytest.raises(StoreError, match="cannot be opened or written"):
         Store(tmp_path / "data" / "history.db")
 
 
-def test_a_lock_that_stays_is_told(tmp_path, monkeypatch):
+def test_a_lock_that_stays_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(connection, "BUSY_S", 0.1)
     store = Store(tmp_path / "history.db")
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="another program holds the history"):
+    with pytest.raises(StoreError, match="another program has locked the history"):
         store.save(turn(), None, None)
     other.rollback()
     store.save(turn(), None, None)
@@ -123,7 +123,7 @@ def test_a_lock_that_stays_is_told(tmp_path, monkeypatch):
     store.close()
 
 
-def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path):
+def test_a_full_disk_is_an_error_and_the_old_turns_stay(tmp_path):
     store = Store(tmp_path / "history.db")
     kept = turn("kept")
     store.save(kept, None, None)
@@ -136,7 +136,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path):
     store.close()
 
 
-def test_a_fork_of_the_process_opens_the_file_anew(tmp_path):
+def test_a_forked_process_opens_the_file_again(tmp_path):
     store = Store(tmp_path / "history.db")
     store.save(turn("parent"), None, None)
     child = os.fork()

@@ -1,4 +1,4 @@
-"""How long a model's answers took, as the history tells it."""
+"""How long a model's answers took, according to the history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored comes back as it was: turns, bodies, images, conversations."""
+"""What is stored is restored unchanged: turns, bodies, images, conversations."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_text_that_looks_like_a_reference_comes_back_too(store):
     assert store.body(record.id) == body
 
 
-def test_a_history_sent_again_and_again_is_kept_once(store):
+def test_a_history_sent_repeatedly_is_stored_once(store):
     said = [f"{number} " + "word " * 2_000 for number in range(30)]
     for number in range(30):
         body = json.dumps({"messages": said[: number + 1]}, separators=(",", ":")).encode()
@@ -119,7 +119,7 @@ def test_a_body_that_was_changed_is_not_shown_as_sent(store):
         store.body(record.id)
 
 
-def test_images_come_back_and_are_kept_once(store):
+def test_images_are_restored_and_stored_once(store):
     image = Image("image/png", b"\x89PNG" * 10_000, None, "fig")
     linked = Image("", None, "https://example.org/a.png", "a.png")
     records = [turn(images=(image, linked)) for _ in range(20)]
@@ -223,14 +223,14 @@ def test_sums_do_not_depend_on_the_decimal_context_of_the_notebook(store):
 
 
 @pytest.mark.parametrize("tokens", [2**63, 10**30, -(2**70)])
-def test_a_count_that_cannot_be_true_is_kept_as_unknown_and_said_in_words(store, tokens):
+def test_an_implausible_count_is_stored_as_unknown_with_a_notice(store, tokens):
     record = turn(usage=Usage(tokens, 20, 5), notices=("before",))
     store.save(record, None, None)
     (kept,) = store.all_turns()
     assert kept.usage == Usage(None, 20, 5)
     assert kept.notices == (
         "before",
-        "a token count was too large to be true and is kept as unknown",
+        "a token count was implausibly large and is stored as unknown",
     )
     assert store.spent().unknown_tokens == 1
 

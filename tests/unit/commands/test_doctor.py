@@ -109,7 +109,7 @@ def test_nothing_is_written(transport, tmp_path):
 def test_in_a_terminal_it_reads_as_lines(transport):
     text = str(report(transport))
     assert f"ok       versions              cc_jupyter {__version__} · Python 3." in text
-    assert "  -> for its conveniences: pip install cc-jupyter" in text
+    assert "  -> for its extra features: pip install cc-jupyter" in text
     assert "safe to paste into an issue" in text.splitlines()[-1]
 
 
@@ -152,14 +152,14 @@ def test_no_key_and_no_user_name_is_in_the_report(transport, monkeypatch, tmp_pa
 
 
 def test_the_password_of_a_proxy_is_left_out(transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.commands.doctor.network._ask", nobody)
+    monkeypatch.setattr("cc_jupyter.commands.doctor.network._request", nobody)
     monkeypatch.setenv("CMD_BASE_URL", "https://api.example/v1")
     for proxy, state, shown in (
         ("http://anna:pa55@proxy.example:8080", "ok", "http://proxy.example:8080 with a name"),
         ("proxy.example:8080", "ok", "http://proxy.example:8080, from the environment"),
-        ("http://anna:pa/ss55@proxy.example:1", "fail", "cannot be read"),
-        ("http://anna:55/pa55@proxy.example:1", "fail", "cannot be read"),
-        ("http://proxy.example:pa55", "fail", "cannot be read"),
+        ("http://anna:pa/ss55@proxy.example:1", "fail", "cannot be parsed"),
+        ("http://anna:55/pa55@proxy.example:1", "fail", "cannot be parsed"),
+        ("http://proxy.example:pa55", "fail", "cannot be parsed"),
     ):
         monkeypatch.setenv("https_proxy", proxy)
         told = line(transport, "proxy")
@@ -191,7 +191,7 @@ def test_what_moves_a_cursor_is_left_out(transport, monkeypatch):
         (True, "VSCODE_PID", "VS Code"),
         (True, "COLAB_RELEASE_TAG", "Colab"),
         (True, "JPY_SESSION_NAME", "JupyterLab, Notebook"),
-        (True, "OTHER", "its front end has no name"),
+        (True, "OTHER", "its front end is unknown"),
         (False, "VSCODE_PID", "IPython in a terminal"),
         (None, "VSCODE_PID", "a shell, without IPython"),
     ],
@@ -209,10 +209,10 @@ def test_a_missing_key_is_a_failure_and_its_source_is_told(transport, monkeypatc
     save_in_file(Key("user_stored_1", "the prompt"))
     state, found, to_do = line(transport, "key")
     assert state == "fail"
-    assert "that from the key file goes to api.commandcode.ai only" in found
+    assert "the key from the key file is sent only to api.commandcode.ai" in found
     assert "set CMD_API_KEY" in to_do
     monkeypatch.setenv("CMD_BASE_URL", "https://api.commandcode.ai/provider")
-    monkeypatch.setattr("cc_jupyter.commands.doctor.network._ask", nobody)
+    monkeypatch.setattr("cc_jupyter.commands.doctor.network._request", nobody)
     assert line(transport, "key") == ("ok", "from the key file", "")
     (data_folder() / "key").unlink()
     assert line(transport, "key")[0] == "fail"
@@ -235,7 +235,7 @@ def test_a_base_url_that_is_none_is_told_once(transport, monkeypatch):
     monkeypatch.setenv("CMD_BASE_URL", "ftp://x.example")
     told = lines(transport)
     assert told["base URL"]["state"] == "fail"
-    assert "is no http(s) address" in told["base URL"]["found"]
+    assert "is not an http(s) address" in told["base URL"]["found"]
     assert told["key"]["state"] == "skipped"
 
 
@@ -256,7 +256,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(transport, provider, monke
 
 @pytest.mark.parametrize(
     ("status", "state", "to_do"),
-    [(503, "look", "try again"), (404, "look", "check CMD_BASE_URL"), (302, "look", "CMD_BASE")],
+    [(503, "look", "try again"), (404, "look", "check the base URL"), (302, "look", "CMD_BASE")],
 )
 def test_an_answer_of_another_status_is_told(status, state, to_do, transport, provider):
     provider.play_models(scripted.http(status, "no"))
@@ -267,17 +267,17 @@ def test_an_answer_of_another_status_is_told(status, state, to_do, transport, pr
 
 
 def test_the_age_of_the_list_that_is_kept_is_told(transport, provider):
-    assert line(transport, "models")[1] == f"{len(MODELS)} models listed; no list is kept yet"
+    assert line(transport, "models")[1] == f"{len(MODELS)} models listed; no list is cached yet"
     fetch_models(transport, f"{provider.base_url}/v1")
     (path,) = cache_folder().iterdir()
     kept = json.loads(path.read_text(encoding="utf-8"))
     kept["fetched_at_s"] = (NOON - timedelta(hours=3, minutes=5)).timestamp()
     path.write_text(json.dumps(kept), encoding="utf-8")
-    assert line(transport, "models")[1].endswith("the list that is kept is 3 hours old")
+    assert line(transport, "models")[1].endswith("the cached list is 3 hours old")
     provider.play_models(scripted.http(200, "no list"))
     state, found, to_do = line(transport, "models")
     assert (state, to_do) == ("look", "see base URL")
-    assert found == "no list of models received; the list that is kept is 3 hours old"
+    assert found == "no list of models received; the cached list is 3 hours old"
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_a_file_in_the_place_of_a_folder_is_a_failure(transport):
     cache_folder().write_text("in the way", encoding="utf-8")
     state, found, to_do = line(transport, "cache folder")
     assert state == "fail"
-    assert "is no folder" in found
+    assert "is not a folder" in found
     assert "CMD_JUPYTER_HOME" in to_do
 
 
@@ -351,7 +351,7 @@ def test_a_history_that_is_none_is_told_and_left_as_it_is(transport, monkeypatch
     path.write_bytes(b"this is no database")
     state, found, to_do = line(transport, "history")
     assert state == "look"
-    assert "is no history file" in found
+    assert "is not a history file" in found
     assert "renames it" in to_do
     assert path.read_bytes() == b"this is no database"
     monkeypatch.setenv("CMD_HISTORY", "off")
@@ -371,7 +371,7 @@ def test_the_extension_of_jupyterlab_is_found_where_jupyterlab_looks(transport, 
 def test_the_local_model_needs_neither_key_nor_network(transport, monkeypatch, provider):
     monkeypatch.setenv("CMD_BASE_URL", "local")
     told = lines(transport)
-    assert told["key"]["found"] == "the local model needs none"
+    assert told["key"]["found"] == "the local model needs no key"
     assert "local model" in told["base URL"]["found"]
     assert provider.requests == []
 

@@ -1,4 +1,4 @@
-"""Settings are written on request only, and everything else in the file stays as it was."""
+"""Settings are written only on request, and everything else in the file is preserved."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_named_and_left_alone(text):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_a_link_to_a_file_kept_elsewhere_stays_a_link(tmp_path):
+def test_a_link_to_a_file_elsewhere_stays_a_link(tmp_path):
     real = tmp_path / "dotfiles.toml"
     real.write_text(HAND_WRITTEN, encoding="utf-8")
     make_private(config_path().parent)

@@ -1,4 +1,4 @@
-"""Where keys are kept: the keyring and a private file, and the CLI's login, which is only read."""
+"""Where keys are stored: the keyring and a private file; the CLI's login is only read."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_working_keyring_has_a_name(memory):
 
 
 @pytest.mark.parametrize("backend", [null.Keyring, fail.Keyring])
-def test_what_stands_in_for_a_missing_keyring_is_none(backend):
+def test_a_placeholder_for_a_missing_keyring_does_not_count(backend):
     with using(backend()):
         assert credentials.keyring_name() is None
         assert not credentials.save_in_keyring(KEY)
@@ -123,7 +123,10 @@ def test_a_keyring_that_does_not_keep_the_key_is_not_believed(backend):
 def test_a_keyring_that_keeps_the_key_for_good_is_an_error_that_says_what_to_do():
     backend = Locked()
     backend.entries["cc-jupyter", "api-key"] = SECRET
-    with using(backend), pytest.raises(ConfigError, match="does not give the key up") as error:
+    with (
+        using(backend),
+        pytest.raises(ConfigError, match="cannot be removed from the system keyring") as error,
+    ):
         credentials.remove_from_keyring()
     assert "cc-jupyter / api-key" in str(error.value.hint)
     assert SECRET not in "".join(traceback.format_exception(error.value))
@@ -231,7 +234,7 @@ def test_the_login_of_the_cli_is_read_and_its_unknown_members_are_left_alone():
 
 
 def test_a_key_that_is_refused_is_in_no_traceback():
-    with pytest.raises(ConfigError, match="holds a space") as error:
+    with pytest.raises(ConfigError, match="contains a space") as error:
         credentials.clean(f"{SECRET} {SECRET}", "the prompt")
     told = traceback.TracebackException.from_exception(error.value, capture_locals=True)
     frames = [frame for frame in told.stack if frame.filename == credentials.__file__]

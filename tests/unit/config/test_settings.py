@@ -1,4 +1,4 @@
-"""Settings: who may set what, who comes first, and what is refused. One row of spec.md a test."""
+"""Settings: who may set them, which source wins, what is rejected; a test per row of spec.md."""
 
 from __future__ import annotations
 
@@ -223,13 +223,13 @@ def test_an_unknown_key_without_a_close_match_names_the_known_ones(config, tmp_p
     config('qqqq = "x"')
     with pytest.raises(ConfigError) as error:
         load_settings(folder=tmp_path)
-    assert "known: model, base_url, key_env, max_retries" in message(error)
+    assert "known settings: model, base_url, key_env, max_retries" in message(error)
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("model = 3", "model = 3 cannot be used | it must be a text"),
+        ("model = 3", "model = 3 cannot be used | it must be a string that is not blank"),
         ('model = " "', "model = ' ' cannot be used"),
         ("budget_usd = -1", "budget_usd = -1 cannot be used | it must be an amount"),
         (
@@ -253,7 +253,7 @@ def test_an_unknown_key_without_a_close_match_names_the_known_ones(config, tmp_p
     ],
 )
 @pytest.mark.parametrize("place", ["project", "config"])
-def test_an_ill_typed_key_names_file_key_and_kind(line, said, place, project, config):
+def test_an_ill_typed_setting_names_file_setting_and_type(line, said, place, project, config):
     folder = project(f"[tool.cc_jupyter]\n{line}" if place == "project" else "")
     path = folder / "pyproject.toml" if place == "project" else config(line)
     with pytest.raises(ConfigError) as error:
@@ -265,12 +265,15 @@ def test_an_ill_typed_key_names_file_key_and_kind(line, said, place, project, co
     ("lines", "said"),
     [
         ("alias = 3", "alias = 3 cannot be used"),
-        ("[alias]\nfast = 3", "alias cannot be used | it must be a table of texts"),
+        ("[alias]\nfast = 3", "alias cannot be used | it must be a table of strings"),
         ('hosts = "x"', "hosts = 'x' cannot be used"),
         ('[hosts]\n"https://x" = "K"', "hosts cannot be used"),
         ('[hosts."https://x"]\nkeyenv = "K"', 'key_env = "NAME", not keyenv'),
         ('[hosts."https://x"]\nkey_env = 3', "hosts cannot be used"),
-        ('[hosts."no address"]\nkey_env = "K"', "the base URL 'no address' is no http(s) address"),
+        (
+            '[hosts."no address"]\nkey_env = "K"',
+            "the base URL 'no address' is not an http(s) address",
+        ),
     ],
 )
 def test_an_ill_typed_table_of_the_users_file_is_named(lines, said, config, tmp_path):

@@ -1,4 +1,4 @@
-"""Conversations: what is sent before a prompt, whatever ran before, again, or at the same time."""
+"""Conversations: what is sent before a prompt, in whatever order and however often cells run."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_without_a_cell_id_every_execution_appends():
     assert len(thread.slots) == 3
 
 
-def test_each_request_of_an_execution_has_a_turn_of_its_own():
+def test_each_request_of_an_execution_has_its_own_turn():
     thread = Thread("t")
     for number in (0, 1, 0, 1):
         place = thread.open_slot(key("loop", number))
@@ -127,7 +127,7 @@ def test_the_same_cell_id_in_two_notebooks_is_two_turns():
     assert len(thread.slots) == 2
 
 
-def test_new_starts_the_conversation_anew_from_its_cell_on():
+def test_new_starts_a_new_conversation_from_its_cell_on():
     thread = Thread("t")
     for cell in "ab":
         run(thread, cell)

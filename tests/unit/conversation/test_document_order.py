@@ -1,4 +1,4 @@
-"""The order of the page: what a cell sends, whatever ran first, was moved, deleted or copied."""
+"""Document order: what a cell sends after cells ran, moved, were deleted or copied."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Notebook:
         return self.order.page(key) if self.by_page else None
 
     def tell(self, cells: str, notebook: str = "n.ipynb") -> None:
-        self.order.tell(notebook, list(cells))
+        self.order.update(notebook, list(cells))
 
     def run(self, cell: str, *, new: bool = False, **said: str) -> str:
         """Run a cell; give the cells whose turns it sent, in order."""
@@ -136,7 +136,7 @@ def test_a_system_prompt_holds_for_what_is_below_it():
     assert notebook.thread.context(notebook.key("c"), page=page).system is None
 
 
-def test_a_thread_that_was_started_anew_begins_with_the_cell_that_ran_next():
+def test_a_thread_that_was_started_over_begins_with_the_next_cell_that_runs():
     notebook = Notebook()
     notebook.tell("abcd")
     notebook.run("a")
@@ -164,7 +164,7 @@ def test_what_is_below_becomes_stale_not_what_ran_later():
     assert notebook.stale == "c"
 
 
-def test_what_stands_below_a_new_start_does_not_become_stale():
+def test_turns_below_a_new_start_do_not_become_stale():
     notebook = Notebook()
     notebook.tell("abcd")
     for cell in "abcd":
@@ -202,7 +202,7 @@ def test_an_earlier_answer_that_counts_again_makes_stale_what_rests_on_another()
         ("abc", "xyz", ""),
     ],
 )
-def test_cells_with_something_else_before_them_are_named_whatever_the_setting(ran, told, differing):
+def test_cells_with_other_turns_before_them_are_named_with_either_setting(ran, told, differing):
     for by_page in (False, True):
         notebook = Notebook(by_page=by_page)
         for cell in ran:
@@ -231,12 +231,12 @@ def test_a_new_start_hides_the_difference_before_it():
 # ── what is told
 
 
-def test_what_was_told_is_replaced_and_forgotten_as_a_whole():
+def test_a_reported_order_is_replaced_and_dropped_as_a_whole():
     order = DocumentOrder()
     assert order.cells("n") is None
-    order.tell("n", ["a", "b"])
-    order.tell("m", [])
-    order.tell("n", ["b"])
+    order.update("n", ["a", "b"])
+    order.update("m", [])
+    order.update("n", ["b"])
     assert (order.cells("n"), order.cells("m")) == (("b",), ())
     assert order.page(TurnKey("n", "a", 0)) is None
     order.forget("n")
@@ -246,17 +246,17 @@ def test_what_was_told_is_replaced_and_forgotten_as_a_whole():
     assert order.page(None) is None
 
 
-def test_of_two_pages_with_one_cell_the_notebooks_own_counts_else_the_last_told():
+def test_of_two_pages_with_one_cell_the_notebooks_own_counts_else_the_last_reported():
     order = DocumentOrder()
-    order.tell("here", ["a", "b"])
-    order.tell("there", ["b", "a"])
+    order.update("here", ["a", "b"])
+    order.update("there", ["b", "a"])
     assert list(order.page(TurnKey("here", "a", 0)).cells) == ["a", "b"]
     assert list(order.page(TurnKey("renamed", "a", 0)).cells) == ["b", "a"]
-    order.tell("here", ["a", "b"])
+    order.update("here", ["a", "b"])
     assert list(order.page(TurnKey("renamed", "a", 0)).cells) == ["a", "b"]
 
 
-def test_the_page_may_be_told_while_cells_run():
+def test_the_order_may_be_reported_while_cells_run():
     notebook, over = Notebook(), threading.Event()
 
     def tell():

@@ -194,7 +194,7 @@ def test_an_export_is_whole_and_overwrites_nothing(tmp_path):
     with pytest.raises(OptionError, match="exists"):
         write_export(path, RECORD, BY_ID)
     write_export(path, RECORD, BY_ID, overwrite=True)
-    with pytest.raises(OptionError, match="no ending") as caught:
+    with pytest.raises(OptionError, match="does not end in a known file extension") as caught:
         write_export(tmp_path / "thread.docx", RECORD, BY_ID)
     assert ".md, .json or .ipynb" in caught.value.hint
     with pytest.raises(OptionError, match="cannot be written"):

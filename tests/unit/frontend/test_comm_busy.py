@@ -49,22 +49,22 @@ def handled(kernel, *steps):
 def test_it_is_said_once_after_the_message_and_for_the_cell(kernel):
     cell = RunningCell(kernel)
     cell.begins(None)
-    assert handled(kernel, cell.say_again) == 0
+    assert handled(kernel, cell.repeat_busy) == 0
     said = {"execution_state": "busy"}
     assert kernel.sent == [("iopub", "status", said, {"request": "of the cell"})]
 
 
 def test_between_cells_nothing_is_said(kernel):
     cell = RunningCell(kernel)
-    handled(kernel, cell.say_again)
+    handled(kernel, cell.repeat_busy)
     cell.begins(None)
     cell.ends(None)
-    handled(kernel, cell.say_again)
+    handled(kernel, cell.repeat_busy)
     assert (kernel.sent, cell.runs) == ([], False)
 
 
 def test_a_cell_that_ends_meanwhile_stays_ended(kernel):
     cell = RunningCell(kernel)
     cell.begins(None)
-    handled(kernel, cell.say_again, lambda: cell.ends(None))
+    handled(kernel, cell.repeat_busy, lambda: cell.ends(None))
     assert kernel.sent == []

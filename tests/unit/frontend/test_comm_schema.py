@@ -84,7 +84,7 @@ def test_the_kernel_answers_every_question_there_is():
     class Shell:
         user_ns: dict[str, object] = {}  # noqa: RUF012  a stand-in
 
-    handlers = Handlers(Shell(), None, lambda _: None, lambda: False)
+    handlers = Handlers(Shell(), None, lambda: False)
     assert handlers.types == set(REPLIES) - {"hello"}
 
 

@@ -8,9 +8,10 @@ from support.store.samples import conversation, turn
 from cc_jupyter.commands.registry import COMMANDS
 from cc_jupyter.conversation.store import open_store
 from cc_jupyter.conversation.store.queries import thread_names
-from cc_jupyter.magics.completion import complete, open_expression
-from cc_jupyter.magics.completion.names import Candidate, Completions, KnownNames
+from cc_jupyter.magics.completion import complete
+from cc_jupyter.magics.completion.names import Candidate, Completions, NameSource
 from cc_jupyter.prompt.options import OPTIONS, parse_ask_line, parse_cell_line
+from cc_jupyter.prompt.template import open_expression
 
 FLASH = "deepseek/deepseek-v4-flash"
 KIMI = "moonshotai/Kimi-K2.5"
@@ -282,11 +283,11 @@ def test_words_and_flags_of_commands(text, expected):
 def test_every_command_can_be_completed_to_its_last_word(spec):
     assert spec.name in offered(f"%cmd {spec.name[:1]}|")[1]
     first = offered(f"%cmd {spec.name} |")[1]
-    assert set(spec.words) <= set(first)
-    assert set(offered(f"%cmd {spec.name} --|")[1]) >= set(spec.flags)
-    for flag, values in spec.flags.items():
-        if isinstance(values, tuple):
-            assert offered(f"%cmd {spec.name} {flag} |")[1] == list(values)
+    assert {word for argument in spec.positional[:1] for word in argument.words} <= set(first)
+    assert set(offered(f"%cmd {spec.name} --|")[1]) >= set(spec.options)
+    for name, option in spec.options.items():
+        if option.kind == "choice":
+            assert offered(f"%cmd {spec.name} {name} |")[1] == list(option.words)
 
 
 # ── prompts
@@ -302,6 +303,8 @@ def test_every_command_can_be_completed_to_its_last_word(spec):
         ('%%cmd\n{{ d["pe|', ('d["pe', "")),
         ("%%cmd\n{{ f(\n  pe|", ("f(\n  pe", "")),
         ("%%cmd\n{{ {'a': {'b': 1}}[pe|", ("{'a': {'b': 1}}[pe", "")),
+        ("%%cmd\n{{ f(  # don't\n  pe|", ("f(  # don't\n  pe", "")),
+        ("%%cmd\n{{ x  # don't }} and {{ pe|", ("pe", "")),
         ("%%cmd\n{{ broken' }} and {{ pe|", ("pe", "")),
         ("%%cmd\n{{ broken) }} {{ pe|", ("pe", "")),
         ("%%cmd\n\\{{ {{ pe|", ("pe", "")),
@@ -390,10 +393,10 @@ class Shell:
 
 
 def known(choices=None, **names):
-    return KnownNames(Shell(**names), choices or {}, {})
+    return NameSource(Shell(**names), choices or {}, {})
 
 
-def test_models_of_the_catalogue_are_known_without_a_list_or_settings():
+def test_models_of_the_catalog_are_known_without_a_list_or_settings():
     ids = [each for each, _ in known().models()]
     assert FLASH in ids
     assert known({"model": FLASH}).efforts(None) == known().efforts(FLASH) != ()

@@ -1,4 +1,4 @@
-"""The catalogue says what the price list of its date says, and nothing that the list leaves out."""
+"""The catalog matches the price list of its date, and has nothing that the list leaves out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_catalog_is_read_once():
     assert load_catalog() is load_catalog()
 
 
-def test_nobody_can_change_the_shared_catalog():
+def test_the_shared_catalog_cannot_be_changed():
     with pytest.raises(TypeError):
         MODELS["new"] = MODELS["gpt-5.5"]  # type: ignore[index]
     with pytest.raises(dataclasses.FrozenInstanceError):

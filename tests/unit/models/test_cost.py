@@ -1,4 +1,4 @@
-"""Costs, worked out by hand from the rates in the catalogue (USD per million tokens)."""
+"""Costs, calculated by hand from the rates in the catalog (USD per million tokens)."""
 
 from __future__ import annotations
 

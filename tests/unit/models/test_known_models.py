@@ -1,4 +1,4 @@
-"""The provider's list, the catalogue and the user's own entries become one."""
+"""The provider's list, the catalog and the user's own entries are merged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listed(*models: ListedModel) -> ModelList:
 # ── who knows what
 
 
-def test_without_a_list_all_of_the_catalogue_is_there_and_nothing_is_said_of_it():
+def test_without_a_list_the_whole_catalog_is_known_and_nothing_is_marked():
     models = known_models({}, NO_LIST)
     assert set(models) == set(load_catalog().models)
     assert all(model.is_listed is None for model in models.values())
@@ -47,7 +47,7 @@ def test_a_model_that_the_provider_does_not_list_says_so():
     assert models[FLASH].is_listed is True
 
 
-def test_the_provider_tells_window_name_and_endpoints_and_the_catalogue_the_rest():
+def test_the_provider_tells_window_name_and_endpoints_and_the_catalog_the_rest():
     served = ListedModel(FLASH, "Flash (latest)", 777, ("/messages",))
     spec = known_models({}, listed(served))[FLASH].spec
     assert (spec.name, spec.context_tokens, spec.endpoints) == (
@@ -58,7 +58,7 @@ def test_the_provider_tells_window_name_and_endpoints_and_the_catalogue_the_rest
     assert spec.efforts == load_catalog().models[FLASH].efforts
 
 
-def test_what_the_provider_leaves_out_is_as_the_catalogue_has_it():
+def test_what_the_provider_leaves_out_is_as_the_catalog_has_it():
     spec = known_models({}, listed(ListedModel(FLASH, FLASH, None, ())))[FLASH].spec
     known = load_catalog().models[FLASH]
     assert (spec.name, spec.context_tokens, spec.endpoints) == (
@@ -79,7 +79,7 @@ def test_what_the_provider_leaves_out_is_as_the_catalogue_has_it():
         ("oddity", "oddity"),
     ],
 )
-def test_the_maker_is_told_by_how_the_id_begins(model_id, maker):
+def test_the_beginning_of_the_id_names_the_maker(model_id, maker):
     assert maker_by_id(model_id) == maker
 
 
@@ -134,14 +134,14 @@ def test_the_user_adds_a_model_of_another_gateway_which_comes_first():
         ({"a": {"context": True}}, "a whole number of at least 1"),
         ({"a": {"endpoint": "/responses"}}, "one of /chat/completions, /messages"),
         ({"a": {"image": "yes"}}, "true or false"),
-        ({"a": {"efforts": "low"}}, "a list of texts"),
-        ({"a": {"price_date": "2026-10-08"}}, "a day like"),
-        ({"a": {"base_url": "ftp://x"}}, "no http(s) address"),
-        ({"a": {"base_url": "http://example.com"}}, "a base URL that can be used (the base URL"),
-        ({"a": {"name": " "}}, "a text"),
+        ({"a": {"efforts": "low"}}, "a list of strings"),
+        ({"a": {"price_date": "2026-10-08"}}, "a date like"),
+        ({"a": {"base_url": "ftp://x"}}, "not an http(s) address"),
+        ({"a": {"base_url": "http://example.com"}}, "a valid base URL (the base URL"),
+        ({"a": {"name": " "}}, "a string that is not blank"),
     ],
 )
-def test_what_an_entry_may_not_say_is_named(table, said):
+def test_an_invalid_entry_is_named(table, said):
     with pytest.raises(ValueError, match=r".") as caught:
         read_custom_models(table)
     assert said in str(caught.value)
@@ -154,7 +154,7 @@ def entry(**table: str) -> Settings:
     return Settings(models=read_custom_models({"my/llama": table}))
 
 
-def test_a_gateway_of_its_own_gets_the_key_that_is_named_for_it(monkeypatch):
+def test_a_separate_gateway_gets_the_key_set_for_it(monkeypatch):
     monkeypatch.setenv("CMD_API_KEY", "user_provider_key_1")
     monkeypatch.setenv("GATE_KEY", "gate-key-2")
     settings = entry(base_url="https://gate.example", key_env="GATE_KEY")
@@ -163,7 +163,7 @@ def test_a_gateway_of_its_own_gets_the_key_that_is_named_for_it(monkeypatch):
     assert find_endpoint(settings_for(FLASH, settings)).key.value == "user_provider_key_1"
 
 
-def test_the_providers_key_never_goes_to_a_gateway_of_its_own(monkeypatch):
+def test_the_providers_key_is_never_sent_to_a_separate_gateway(monkeypatch):
     monkeypatch.setenv("CMD_API_KEY", "user_provider_key_1")
     settings = settings_for("my/llama", entry(base_url="https://gate.example"))
     with pytest.raises(ConfigError, match=r"no key for gate\.example") as caught:

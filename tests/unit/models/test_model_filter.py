@@ -1,4 +1,4 @@
-"""Words choose models: part of a name, an ability, a window, a price."""
+"""Words filter models: part of a name, an ability, a window, a price."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_sorting_loses_nothing_and_puts_the_unknown_last(sort):
 
 @pytest.mark.parametrize("word", [">", "<x", ">200q", "<$", ">$1k"])
 def test_what_compares_nothing_is_an_error(word):
-    with pytest.raises(OptionError, match=r"compares nothing") as caught:
+    with pytest.raises(OptionError, match=r"is not a comparison") as caught:
         ids(word)
     assert ">200k" in caught.value.hint
 

@@ -1,4 +1,4 @@
-"""The provider's list of models: read whatever it holds, kept on disk, never lost to a failure."""
+"""The provider's list of models: read in any form, saved on disk, never lost to a failure."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_an_unusable_entry_is_left_out_and_the_others_stay(unusable, provider, t
     assert list(found) == ["c/d"]
 
 
-def test_ids_are_kept_to_the_letter(provider, transport):
+def test_ids_are_preserved_exactly(provider, transport):
     ids = ["Qwen/Qwen3.8-Flash", "qwen/qwen3.8-flash", "a/b:free", "ü/模型", " a/b "]
     assert list(fetch(provider, transport, [entry(id=name) for name in ids])) == ids
 
@@ -177,7 +177,7 @@ def test_what_is_no_list_is_an_error_and_the_last_good_list_stays(what, provider
 
 
 def test_a_huge_answer_is_not_read_to_its_end(provider, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.models.listing._MOST_BYTES", 2**20)
+    monkeypatch.setattr("cc_jupyter.models.listing._MAX_BYTES", 2**20)
     steps = [scripted.body(b" " * 2**18)] * 64
     provider.play_models(scripted.head(content_type="application/json"), *steps, scripted.hang())
     with pytest.raises(ConnectError, match="sent more than 1 MB"):
@@ -197,7 +197,7 @@ def test_a_list_that_trickles_is_given_up(provider, transport, monkeypatch):
 # ── the file
 
 
-def test_the_list_is_kept_in_a_private_file_for_each_base_url(provider, transport):
+def test_the_list_is_saved_in_a_private_file_for_each_base_url(provider, transport):
     fetched = fetch_models(transport, root(provider))
     (path,) = cache_folder().iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

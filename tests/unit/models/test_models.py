@@ -1,4 +1,4 @@
-"""Which model is meant and where it is served; a question to the provider only if nobody knows."""
+"""Which model is meant and where it is served; the provider is queried only if no list has it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_an_unknown_model_on_the_default_host_costs_nothing_and_names_close_ones
 def test_an_unknown_model_without_a_close_one_says_where_to_look(models, default_host):
     with pytest.raises(OptionError) as error:
         models.find("qqqqqqqq", default_host)
-    assert error.value.hint == "%cmd models lists them"
+    assert error.value.hint == "%cmd models lists all models"
 
 
 def test_ids_are_never_normalised(models, default_host):
@@ -94,7 +94,7 @@ def test_ids_are_never_normalised(models, default_host):
     ("name", "endpoint"),
     [("my-own", "/chat/completions"), ("claude-my-own", "/messages")],
 )
-def test_on_another_host_an_unlisted_model_is_sent_as_it_stands(
+def test_on_another_host_an_unlisted_model_is_sent_unchanged(
     name, endpoint, provider, models, host
 ):
     for _ in range(3):
@@ -112,7 +112,7 @@ def test_another_host_needs_no_list_of_models(answer, provider, models, host):
 
 def test_the_default_host_must_be_able_to_say_what_it_serves(provider, models, default_host):
     provider.play_models(scripted.error(503))
-    with pytest.raises(ConnectError, match="gave no list of models"):
+    with pytest.raises(ConnectError, match="returned no list of models"):
         models.find("new/model", default_host)
     provider.models.append(entry("new/model", "New", 1, ("/chat/completions",)))
     assert models.find("new/model", default_host).id == "new/model"  # the failure is not kept
@@ -141,7 +141,7 @@ def test_a_list_comes_before_the_price_table(provider, models, default_host):
     assert models.find(KNOWN, default_host).endpoint == "/messages"
 
 
-def test_each_base_url_has_a_list_of_its_own(provider, models, host):
+def test_each_base_url_has_its_own_list(provider, models, host):
     with Provider(models=[entry("only/here", "x", 1, ("/messages",))]) as other:
         there = Endpoint(f"{other.base_url}/v1", Key(KEY, "test"), "localhost:2")
         assert models.find("only/here", there).endpoint == "/messages"

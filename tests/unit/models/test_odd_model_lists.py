@@ -1,4 +1,4 @@
-"""Odd lists of models, each a file in `model_lists/`: none breaks anything, wherever it is read."""
+"""Malformed lists of models, each a file in `model_lists/`: none breaks anything."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ def test_an_odd_list_gives_what_can_be_used_of_it(odd, provider, transport):
         assert listed.models == odd.models
         assert list(listed.models) == list(odd.models)
     else:
-        with pytest.raises(ConnectError, match=r"gave no list of models \(200\)"):
+        with pytest.raises(ConnectError, match=r"returned no list of models \(200\)"):
             fetch_models(transport, root(provider))
 
 
 @every_list
-def test_what_was_fetched_is_kept_and_read_again(odd, provider, transport, cache_file):
+def test_a_fetched_list_is_saved_and_read_again(odd, provider, transport, cache_file):
     before = cached_models(root(provider))
     play(provider, odd)
     if odd.models:

@@ -519,7 +519,7 @@ def test_a_cell_with_fences_is_put_between_longer_ones():
 def test_fix_needs_a_cell_that_can_be_sent_whole():
     with pytest.raises(OptionError, match="did not come from a cell"):
         fix_prompt(dataclasses.replace(told("1/0"), cell=""))
-    with pytest.raises(OptionError, match="longer than the 60,000 characters"):
+    with pytest.raises(OptionError, match="at most 60,000 can be corrected"):
         fix_prompt(told(f"1/0\n#{'a' * CELL_LIMIT}"))
 
 

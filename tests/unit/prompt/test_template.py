@@ -202,8 +202,8 @@ def test_an_unclosed_expression_names_its_line(text, line, names):
     [
         ("{{ x y }}", "`{{ x y }}`"),
         ("a\n{{ x + }} b }}", "`{{ x + }}` on line 2"),
-        ("{{ }}", "nothing stands in it"),
-        ("{{}}", "nothing stands in it"),
+        ("{{ }}", "it is empty"),
+        ("{{}}", "it is empty"),
         ("{{ don't }}", "`{{ don't }}`"),
         ('{{ """a }}', "unterminated"),
         ('{{ {"a": {"b" 1}} }}', '`{{ {"a": {"b" 1}} }}`'),

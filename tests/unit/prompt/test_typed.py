@@ -173,11 +173,11 @@ def test_evaluating_a_type_leaves_nothing_in_the_users_namespace():
         ("list[Persn]", "the name `Persn` in the type `list[Persn]` is unknown", "Person?"),
         ('list["Persn"]', "`Persn`", "Person?"),
         ("pd.DataFrame", "the name `pd`", "run the cell"),
-        ("", "no type stands behind the `:`", "for example"),
+        ("", "there is no type after the `:`", "for example"),
         ("list of int", "not a Python expression: invalid syntax", "options go before the `->`"),
         ("int -m gpt", "not a Python expression", "options go before the `->`"),
-        ("int or str", "is one of its parts only", "int | str"),
-        ("list[int or None]", "is one of its parts only", "int | str"),
+        ("int or str", "selects only one of the types", "int | str"),
+        ("list[int or None]", "selects only one of the types", "int | str"),
         ("list(int)", "failed: TypeError", "nothing was sent"),
         ("42", "`42` is an int, not a type", "for example"),
         ("math.pi", "`math.pi` is a float, not a type", "for example"),
@@ -190,11 +190,15 @@ def test_evaluating_a_type_leaves_nothing_in_the_users_namespace():
         ("lambda: int", "is a function, not a type", "for example"),
         ("Person('Ada')", "is a Person, not a type", "-> x: Person"),
         ("Literal", "not a type", "for example"),
-        ("Literal[Colour.RED]", "no JSON value is Colour.RED", "Literal['red'], or all of Colour"),
-        ("Plain", "no JSON can hold `Plain`: nothing is known of", "dataclasses"),
-        ("list[42]", "no JSON can hold `list[42]`: nothing is known of 42", "dataclasses"),
-        ("Box", "nothing is known of", "dataclasses"),
-        ("type", "no JSON can hold `type`", "dataclasses"),
+        (
+            "Literal[Colour.RED]",
+            "JSON cannot represent Colour.RED",
+            "Literal['red'], or the whole type Colour",
+        ),
+        ("Plain", "JSON cannot represent `Plain`: <class", "dataclasses"),
+        ("list[42]", "JSON cannot represent `list[42]`: 42 is not supported", "dataclasses"),
+        ("Box", "is not supported", "dataclasses"),
+        ("type", "JSON cannot represent `type`", "dataclasses"),
     ],
 )
 def test_what_is_no_type_is_refused_before_anything_is_sent(source, message, hint):
@@ -284,19 +288,19 @@ PERSON = {
 )
 def test_what_is_no_object_is_asked_for_in_the_value_of_one(source, value):
     asked = capture(source)
-    assert asked.schema == {**VALUE_OF, "properties": {"value": value}}
+    assert asked.form.schema == {**VALUE_OF, "properties": {"value": value}}
     assert asked.form.strict
     assert asked.wrapped
 
 
 def test_a_dataclass_is_asked_for_with_all_fields_and_null_for_what_has_a_default():
     asked = capture("Person")
-    assert asked.schema == PERSON
-    assert asked.name == "Person"
+    assert asked.form.schema == PERSON
+    assert asked.form.name == "Person"
 
 
 def test_a_pydantic_model_keeps_descriptions_and_its_limits_become_words():
-    assert capture("Order").schema == {
+    assert capture("Order").form.schema == {
         "type": "object",
         "description": "An order.",
         "properties": {
@@ -327,9 +331,9 @@ def test_a_typed_dict_of_typing_works_on_every_python_also_inside_other_types():
     }
     films = {"type": "array", "items": film}
     nullable = {"anyOf": [films, {"type": "null"}], "description": "null if it is not known"}
-    assert capture("Film").schema == film
-    assert capture("list[Film]").schema["properties"]["value"] == films
-    assert capture("Shelf").schema["properties"]["films"] == nullable
+    assert capture("Film").form.schema == film
+    assert capture("list[Film]").form.schema["properties"]["value"] == films
+    assert capture("Shelf").form.schema["properties"]["films"] == nullable
 
 
 def test_a_recursive_model_keeps_its_references_and_says_that_it_is_recursive():
@@ -349,7 +353,7 @@ def test_a_recursive_model_keeps_its_references_and_says_that_it_is_recursive():
         "additionalProperties": False,
     }
     asked = capture("Node")
-    assert asked.schema == {**node, "$defs": {"Node": node}}
+    assert asked.form.schema == {**node, "$defs": {"Node": node}}
     assert asked.form.recursive
     assert not asked.wrapped
 
@@ -359,7 +363,7 @@ def test_a_recursive_model_keeps_its_references_and_says_that_it_is_recursive():
 )
 def test_what_has_no_fixed_keys_or_types_is_asked_for_without_strictness(source):
     asked = capture(source)
-    assert asked.schema["type"] == "object"
+    assert asked.form.schema["type"] == "object"
     assert not asked.form.strict
 
 
@@ -369,7 +373,7 @@ def test_many_references_stay_references_so_that_the_schema_does_not_explode():
         below = kinds[-1]
         kinds.append(pydantic.create_model(f"M{level}", a=(below, ...), b=(below, ...)))
     asked = output_type_for(kinds[-1])
-    assert len(json.dumps(asked.schema)) < 10_000
+    assert len(json.dumps(asked.form.schema)) < 10_000
     assert not asked.form.recursive
 
 
@@ -390,9 +394,9 @@ KNOWN_WORDS = {
 @pytest.mark.parametrize("source", TYPES)
 def test_every_schema_keeps_to_what_strict_decoding_takes_on_both_wires(source):
     asked = capture(source)
-    Draft202012Validator.check_schema(asked.schema)
-    assert asked.schema["type"] == "object"
-    for part in _parts(asked.schema):
+    Draft202012Validator.check_schema(asked.form.schema)
+    assert asked.form.schema["type"] == "object"
+    for part in _parts(asked.form.schema):
         assert set(part) <= KNOWN_WORDS
         if part.get("type") == "object":
             assert part["required"] == list(part["properties"])
@@ -414,7 +418,7 @@ def _parts(schema: dict[str, Any]) -> list[dict[str, Any]]:
 def test_what_a_server_makes_by_the_schema_fits_the_type(source):
     text = "6" if source == "dict[int, str]" else "some text"
     asked = capture(source)
-    answer = sample(asked.schema, text)
+    answer = sample(asked.form.schema, text)
     if source in ("dict[int, str]", "dict"):
         answer = {"6": "six"}  # the sampler knows no keys
     if source == "Order":
@@ -520,7 +524,7 @@ def test_an_answer_that_fits_becomes_the_value(source, answer, value):
         ("float", '"3"', "valid number"),
         ("str", '{"value": 3}', "valid string, not 3"),
         ("str", '{"text": "hello"}', "valid string"),
-        ("str", '{"value": "hel', "the JSON breaks off"),
+        ("str", '{"value": "hel', "the JSON is cut off"),
         ('Literal["yes", "no"]', "maybe", "'yes' or 'no'"),
         ("Colour", "green", "'red' or 'blue'"),
         ("datetime.date", "1700000000", "valid date"),
@@ -529,9 +533,9 @@ def test_an_answer_that_fits_becomes_the_value(source, answer, value):
         ("list[int]", "[1, 2.5]", "[1]: "),
         ("list[int]", "[1, null]", "[1]: input should be a valid integer, not null"),
         ("list[str]", "a, b", 'valid array, not "a, b"'),
-        ("list[str]", '["a", "b"', "the JSON breaks off"),
-        ("list[Person]", '[{"name": "A"}, {"name": "B"}', "the JSON breaks off"),
-        ("Person", '{"person": {"name": "Ada"}, "x": ', "the JSON breaks off"),
+        ("list[str]", '["a", "b"', "the JSON is cut off"),
+        ("list[Person]", '[{"name": "A"}, {"name": "B"}', "the JSON is cut off"),
+        ("Person", '{"person": {"name": "Ada"}, "x": ', "the JSON is cut off"),
         ("Person", '```json\n{"name": "Ada",\n```', "not JSON"),
         ("Person", "{'name': 'Ada'}", "not JSON: Expecting property name"),
         ("Person", '{"age": 3}', "name: field required"),
@@ -542,9 +546,9 @@ def test_an_answer_that_fits_becomes_the_value(source, answer, value):
             'age: input should be a valid integer, not "ten"',
         ),
         ("list[Person]", '[{"name": "A", "tags": [1]}]', "[0].tags[0]: "),
-        ("Person", "Ada, 36", "there is no JSON in it"),
+        ("Person", "Ada, 36", "it contains no JSON"),
         ("Person", "42", "not 42"),
-        ("Person", '{"name": "A"} or {"name": "B"}', "2 values that fit stand in it"),
+        ("Person", '{"name": "A"} or {"name": "B"}', "it contains 2 values that fit"),
         ("dict[str, int]", '{"a": null}', "a: input should be a valid integer, not null"),
         ("Order", '{"amount": 3}', "amount: value error, must be even, not 3"),
         ("Order", '{"amount": 0}', "amount: input should be greater than or equal to 1, not 0"),
@@ -556,7 +560,7 @@ def test_an_answer_that_fits_becomes_the_value(source, answer, value):
         ("Film", '{"year": 1931}', "title: field required"),
         ("int", "", "the answer is empty"),
         ("int", " \n", "the answer is empty"),
-        ("list[list[int]]", "[" * 100_000, "the JSON cannot be read"),
+        ("list[list[int]]", "[" * 100_000, "the JSON cannot be parsed"),
     ],
 )
 def test_an_answer_that_does_not_fit_is_a_problem_with_its_place(source, answer, said):
@@ -605,7 +609,7 @@ def test_the_repair_sends_the_answer_back_with_what_is_wrong_and_the_schema():
     asking = repaired.messages[2].text
     assert "- name: field required" in asking
     assert '- age: input should be a valid integer, not "ten"' in asking
-    assert json.dumps(asked.schema) in asking
+    assert json.dumps(asked.form.schema) in asking
     assert repaired.system == "Be brief."
 
 
@@ -637,7 +641,7 @@ def test_an_answer_is_sent_back_only_where_repeats_are_allowed_and_can_help(
     ("stop_reason", "hint"),
     [
         ("stop", "the raw text is in _cmd.text"),
-        ("length", "it was cut at its limit, see --max-tokens; the raw text is in _cmd.text"),
+        ("length", "it was cut at its token limit, see --max-tokens; the raw text is in _cmd.text"),
         ("content_filter", "the model refused or was filtered; the raw text is in _cmd.text"),
     ],
 )
@@ -688,10 +692,10 @@ def test_json_takes_any_object(answer, value):
     [
         ("[1]", "a list and not an object"),
         ("42", "a number and not an object"),
-        ('"a"', "a text and not an object"),
+        ('"a"', "a string and not an object"),
         ("null", "null and not an object"),
-        ("words", "there is no JSON in it"),
-        ('{"a": 1', "the JSON breaks off"),
+        ("words", "it contains no JSON"),
+        ('{"a": 1', "the JSON is cut off"),
         ('{"a": 1} {"b": 2}', "2 values that fit"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Who hears of requests under way, when, and what that costs the others."""
+"""Which listeners are notified of requests in flight, when, and at what cost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def listener_of(in_flight):
     return heard
 
 
-def test_the_beginning_and_the_end_are_told_at_once(in_flight, clock):
+def test_listeners_are_notified_of_start_and_end_immediately(in_flight, clock):
     heard = listener_of(in_flight)
     for _ in range(2):
         with under_way(in_flight):
@@ -52,7 +52,7 @@ def test_the_beginning_and_the_end_are_told_at_once(in_flight, clock):
     assert heard == [["c1"], [], ["c1"], []]
 
 
-def test_events_are_told_twice_a_second_at_most(in_flight, clock):
+def test_listeners_are_notified_of_events_at_most_twice_a_second(in_flight, clock):
     heard = listener_of(in_flight)
     with under_way(in_flight):
         for _ in range(1000):
@@ -62,7 +62,7 @@ def test_events_are_told_twice_a_second_at_most(in_flight, clock):
     assert 1 + 9 <= len(heard) - 1 <= 1 + 10
 
 
-def test_many_requests_at_once_are_told_no_more_often(in_flight, clock):
+def test_many_requests_at_once_notify_no_more_often(in_flight, clock):
     heard = listener_of(in_flight)
     with under_way(in_flight, "first"):
         for number in range(50):
@@ -99,7 +99,7 @@ def test_who_has_left_hears_nothing(in_flight, clock):
     assert heard == []
 
 
-def test_what_is_chosen_beside_the_cells_is_told_at_once(in_flight, clock):
+def test_a_choice_outside_the_cells_notifies_immediately(in_flight, clock):
     heard = []
     in_flight.listen(heard.append)
     in_flight.changed()
@@ -108,7 +108,7 @@ def test_what_is_chosen_beside_the_cells_is_told_at_once(in_flight, clock):
     assert heard == [True, False, True, False]
 
 
-def test_a_listener_that_fails_is_called_no_more_and_costs_nobody_anything(in_flight, clock):
+def test_a_failing_listener_is_dropped_and_harms_no_other(in_flight, clock):
     called = []
 
     def broken(_changed) -> None:
@@ -123,7 +123,7 @@ def test_a_listener_that_fails_is_called_no_more_and_costs_nobody_anything(in_fl
     assert called == [1]
 
 
-def test_a_slow_listener_holds_up_nobody_who_wants_to_stop(in_flight, clock):
+def test_a_slow_listener_does_not_delay_a_stop(in_flight, clock):
     stopped = []
 
     def slow(_changed) -> None:
@@ -138,11 +138,11 @@ def test_a_slow_listener_holds_up_nobody_who_wants_to_stop(in_flight, clock):
 
 def test_the_size_of_what_came_is_counted_on_and_leaves_out_how_it_began():
     builder = ReplyBuilder(beginning="what was there")
-    assert builder.came_bytes == 0
+    assert builder.received_bytes == 0
     said = [ReasoningDelta("hm"), TextDelta("é"), TextDelta("\ud800"), ReasoningDelta("so")]
     sizes = []
     for event in said:
         builder.add(event)
-        sizes.append(builder.came_bytes)
+        sizes.append(builder.received_bytes)
     assert sizes == [2, 4, 5, 7]
-    assert builder.came_bytes == 7
+    assert builder.received_bytes == 7

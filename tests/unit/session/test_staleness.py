@@ -1,4 +1,4 @@
-"""Stale answers: what changed under them, what has to run again, at what likely cost."""
+"""Stale answers: what changed, what has to run again, and the estimated cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.messages import Parameters, PromptSpec, TurnKey
-from cc_jupyter.prompt.template import GONE, UNTOLD, digest_of, look_up, plain_name
+from cc_jupyter.prompt.template import MISSING, UNKNOWN, digest_of, look_up, plain_name
 from cc_jupyter.prompt.values import to_text
 from cc_jupyter.session.session import Session
 from cc_jupyter.session.staleness import AGAIN, UPSTREAM, Staleness, refresh_plan
@@ -177,8 +177,8 @@ def test_no_property_and_no_code_of_a_class_runs_for_a_look(expression):
     hidden = Loud()
     hidden.__dict__["asked"] = "what the property hides"
     user_ns = {"loud": Loud(), "hidden": hidden, "df": FRAME, "text": "abc"}
-    assert look_up(expression, user_ns) is UNTOLD
-    assert look_up(expression, {}) is GONE
+    assert look_up(expression, user_ns) is UNKNOWN
+    assert look_up(expression, {}) is MISSING
 
 
 # ── what was said before
@@ -206,11 +206,11 @@ def test_a_turn_that_was_forgotten_makes_those_after_it_stale(session):
 
 def test_with_the_order_of_the_page_a_cell_that_moved_or_went_makes_stale(session):
     session.choices["order"] = "document"
-    session.document_order.tell(NOTEBOOK, "abc")
+    session.document_order.update(NOTEBOOK, "abc")
     for cell in "abc":
         run(session, cell)
     for told, stale in [("abc", ""), ("acb", "bc"), ("ac", "c"), ("abxc", ""), ("bca", "abc")]:
-        session.document_order.tell(NOTEBOOK, told)
+        session.document_order.update(NOTEBOOK, told)
         found = dict(zip("abc", reasons(session), strict=True))
         if told == "ac":  # what is deleted goes by the order of execution
             assert found.pop("b") == ()
@@ -220,7 +220,7 @@ def test_with_the_order_of_the_page_a_cell_that_moved_or_went_makes_stale(sessio
 def test_by_the_order_of_execution_moving_changes_nothing(session):
     for cell in "abc":
         run(session, cell)
-    session.document_order.tell(NOTEBOOK, "cba")
+    session.document_order.update(NOTEBOOK, "cba")
     assert reasons(session) == [(), (), ()]
 
 
@@ -265,7 +265,7 @@ def test_what_comes_after_a_stale_cell_runs_again_too_in_order(session):
 
 def test_by_the_page_they_run_from_top_to_bottom(session):
     session.choices["order"] = "document"
-    session.document_order.tell(NOTEBOOK, "abcd")
+    session.document_order.update(NOTEBOOK, "abcd")
     user_ns = {"x": 1}
     for cell in "dcba":
         run(session, cell, values=put_in(user_ns, "x") if cell == "c" else ())
@@ -274,7 +274,7 @@ def test_by_the_page_they_run_from_top_to_bottom(session):
         run(session, cell, values=put_in(user_ns, "x") if cell == "c" else ())
     assert steps(session, {"x": 1}) == []
     assert [cell for cell, *_ in steps(session, {"x": 2})] == ["c", "d"]
-    session.document_order.tell(NOTEBOOK, "abd")
+    session.document_order.update(NOTEBOOK, "abd")
     assert steps(session, {"x": 2}) == [("d", "default", (UPSTREAM,))]
 
 
@@ -295,7 +295,7 @@ def test_threads_are_refreshed_each_by_itself(session):
 
 def test_by_the_page_threads_are_refreshed_in_one_order(session):
     session.choices["order"] = "document"
-    session.document_order.tell(NOTEBOOK, "abcd")
+    session.document_order.update(NOTEBOOK, "abcd")
     user_ns = {"x": 1}
     for cell, thread in [("d", None), ("c", "side"), ("b", None), ("a", "side")]:
         run(session, cell, thread=thread, values=put_in(user_ns, "x"))
@@ -305,7 +305,7 @@ def test_by_the_page_threads_are_refreshed_in_one_order(session):
 def test_cells_of_another_notebook_are_left_alone(session):
     run(session, "a", values=put_in({"x": 1}, "x"))
     assert refresh_plan(session, {"x": 2}, "other.ipynb").steps == ()
-    session.document_order.tell("told.ipynb", "ab")
+    session.document_order.update("told.ipynb", "ab")
     assert [step.cell_id for step in refresh_plan(session, {"x": 2}, "told.ipynb").steps] == ["a"]
 
 
@@ -335,7 +335,7 @@ def test_all_requests_of_a_cell_are_counted(session):
     assert step.expected.requests == 3
 
 
-def test_a_model_that_no_list_knows_is_of_unknown_cost_and_nobody_is_asked(session):
+def test_an_unlisted_model_has_an_unknown_cost_and_no_request_is_sent(session):
     user_ns = {"x": 1}
     for cell in "ab":
         run(session, cell, values=put_in(user_ns, "x"))

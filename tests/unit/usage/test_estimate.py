@@ -1,4 +1,4 @@
-"""Estimates: what a prompt will take, whether it fits, and what it may cost."""
+"""Estimates: the tokens of a prompt, whether it fits, and what it may cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.messages import Image, Message, Request
 from cc_jupyter.core.paths import data_folder
-from cc_jupyter.usage.budget import Budget, load_budget, parse_budget, save_budget
+from cc_jupyter.usage.budget import Budget, load_budget, save_budget
 from cc_jupyter.usage.estimate import (
     Calibration,
     estimate_tokens,
@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_an_error_that_says_by_how_much():
 
 
 @pytest.mark.parametrize(("window", "left", "said"), [(500, 3, "1 oldest turn"), (110, 1, "2 old")])
-def test_trimming_leaves_the_oldest_turns_out_and_says_so(window, left, said):
+def test_trimming_leaves_the_oldest_turns_out_with_a_notice(window, left, said):
     trimmed, notice = trim_to_window(LONG, window, Calibration(), trim=True)
     assert trimmed.messages == LONG.messages[-left:]
     assert trimmed.system == LONG.system
@@ -109,28 +109,6 @@ def test_a_single_prompt_that_is_too_long_cannot_be_trimmed():
 
 
 # ── budgets
-
-
-@pytest.mark.parametrize(
-    ("text", "budget"),
-    [
-        ("off", None),
-        ("0.50", Budget(Decimal("0.50"))),
-        ("$2", Budget(Decimal(2))),
-        ("0.1 --per day", Budget(Decimal("0.1"), "day")),
-        ("1e-3 --per notebook", Budget(Decimal("0.001"), "notebook")),
-    ],
-)
-def test_a_budget_is_an_amount_and_a_period(text, budget):
-    assert parse_budget(text) == budget
-
-
-@pytest.mark.parametrize(
-    "text", ["", "much", "-1", "nan", "inf", "1 2", "1 --per week", "1 --per", "1 per day", "1,5"]
-)
-def test_what_is_no_budget_is_told(text):
-    with pytest.raises(OptionError, match="an amount in US dollars or off"):
-        parse_budget(text)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +136,7 @@ def test_from_80_percent_on_it_says_how_much_is_used(spent, note):
     assert note is None or note in said
 
 
-def test_budgets_of_days_and_notebooks_are_kept_and_removed():
+def test_budgets_of_days_and_notebooks_are_saved_and_removed():
     assert load_budget("a") is None
     save_budget(Budget(Decimal(1), "day"), "a")
     assert load_budget("b") == Budget(Decimal(1), "day")

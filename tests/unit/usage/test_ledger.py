@@ -1,4 +1,4 @@
-"""The ledger of a session: sums are exact, whatever the notebook made of its decimal context."""
+"""The ledger of a session: sums are exact, whatever the thread's decimal context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What saved notebooks cost, by their outputs alone."""
+"""The cost of saved notebooks, from their outputs alone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def test_a_sum_is_exact_whatever_the_context_of_decimals(tmp_path):
         (None, "cannot be read as a notebook"),
     ],
 )
-def test_what_is_no_notebook_is_told_and_the_others_still_count(tmp_path, capsys, content, said):
+def test_a_file_that_is_no_notebook_is_an_error_and_the_others_count(
+    tmp_path, capsys, content, said
+):
     good, bad = save(tmp_path, output(cost=cost("0.5"))), tmp_path / "bad.ipynb"
     if content is not None:
         bad.write_bytes(content)
@@ -108,7 +110,7 @@ def test_what_is_no_notebook_is_told_and_the_others_still_count(tmp_path, capsys
     assert "$0.5000" in shown.out
 
 
-def test_notebooks_and_models_each_have_a_line_and_a_sum_stands_below(tmp_path, capsys):
+def test_notebooks_and_models_each_have_a_line_with_a_sum_below(tmp_path, capsys):
     first = save(tmp_path, output(cost=cost("0.5")), output(model="other", cost=cost("1")))
     second = save(tmp_path, output(cost=cost(None)), name="second.ipynb")
     assert main(["usage", str(first), str(second)]) == 0
@@ -124,7 +126,7 @@ def test_notebooks_and_models_each_have_a_line_and_a_sum_stands_below(tmp_path, 
 
 def test_a_notebook_without_answers_is_no_table_of_zeros(tmp_path, capsys):
     assert main(["usage", str(save(tmp_path))]) == 0
-    assert capsys.readouterr().out == "No answer of cc_jupyter stands in these notebooks.\n"
+    assert capsys.readouterr().out == "These notebooks contain no answers of cc_jupyter.\n"
 
 
 def test_a_notebook_from_elsewhere_moves_no_cursor(tmp_path, capsys):

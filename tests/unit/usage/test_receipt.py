@@ -1,4 +1,4 @@
-"""Sums of money in words, and the paragraph for a paper."""
+"""Sums of money as text, and the paragraph for a paper."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNKNOWN = replace(KNOWN, group="n", failed=1, interrupted=2, unknown_tokens=1, u
         (LedgerRow("m", unknown_cost=1), "1 request of unknown cost"),
     ],
 )
-def test_a_sum_keeps_reported_estimated_and_unknown_apart(row, said):
+def test_a_sum_lists_reported_estimated_and_unknown_separately(row, said):
     assert format_sum(row) == said
 
 
@@ -70,7 +70,7 @@ def test_a_receipt_names_everything_a_paper_needs():
         f"cc_jupyter {__version__} (this session; written 2026-11-27)",
         *("6 requests in 2 conversations", "1 failed and 2 were interrupted"),
         *("m (3 requests, 30 tokens in, 3 out, $1.23)", "60 prompt tokens"),
-        *("of 1 request the tokens are unknown", "price list of 2026-11-20"),
+        *("the tokens of 1 request are unknown", "prices of 2026-11-20"),
         "$2.46 + 1 request of unknown cost",
         "served by the Command Code Provider API (3 requests), a local model (3 requests)",
     ):

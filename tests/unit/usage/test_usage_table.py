@@ -1,4 +1,4 @@
-"""The ledger as a table, as a DataFrame, and as a picture."""
+"""The ledger as a table, as a DataFrame, and as a plot."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_dataframe_has_money_as_decimals_and_no_row_for_the_sum():
     assert frame["reported_usd"].sum() == Decimal("2.46")
 
 
-def test_without_pandas_it_is_said_what_is_missing(monkeypatch):
+def test_without_pandas_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ConfigError, match="needs pandas") as caught:
         usage_table("model", ROWS, caption="x").to_dataframe()
@@ -116,7 +116,7 @@ def test_no_two_models_have_the_same_colour():
     assert len(colours) == 15
 
 
-def test_what_is_unknown_is_said_in_the_picture():
+def test_the_plot_mentions_unknown_costs():
     costs, _ = plot_usage([point(unknown_cost=2)]).figure.axes
     assert costs.get_title(loc="right") == "without 2 requests of unknown cost"
 
@@ -138,7 +138,7 @@ def test_a_plot_leaves_no_trace_in_pyplot():
     assert matplotlib.rcParams["axes.prop_cycle"] == colours
 
 
-def test_nothing_to_draw_and_nothing_to_draw_with_are_told(monkeypatch):
+def test_nothing_to_plot_and_a_missing_matplotlib_are_errors(monkeypatch):
     with pytest.raises(OptionError, match="nothing was sent"):
         plot_usage([])
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

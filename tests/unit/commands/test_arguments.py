@@ -1,0 +1,187 @@
+"""The arguments of a `%cmd` line: one parser, and functions that take what it returns."""
+
+from __future__ import annotations
+
+import inspect
+from decimal import Decimal
+
+import pytest
+
+from cc_jupyter.commands.arguments import parse_arguments
+from cc_jupyter.commands.code import CodeCommands
+from cc_jupyter.commands.history import HistoryCommands
+from cc_jupyter.commands.local import local
+from cc_jupyter.commands.login import LoginCommands
+from cc_jupyter.commands.models import ModelCommands
+from cc_jupyter.commands.registry import BY_NAME, COMMANDS, Commands, help_text
+from cc_jupyter.commands.threads import ThreadCommands
+from cc_jupyter.commands.usage import UsageCommands
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.frontend.picker.command import PickCommand
+from cc_jupyter.magics.cell_runner import CellRunner
+
+ELSEWHERE = {
+    "ask": lambda line="": line,  # the cell runner needs the caller's variables, too
+    "status": lambda: None,
+    "help": lambda topic="": topic,
+    "local": local,
+    "continue": CellRunner._continue,
+}
+CLASSES = (
+    *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
+    *(ThreadCommands, UsageCommands),
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("status", {}),
+        ("models", {}),
+        ("models free >=200k", {"words": ("free", ">=200k")}),
+        ("models --sort price kimi", {"words": ("kimi",), "sort": "price"}),
+        ("models --sort=window --refresh", {"sort": "window", "refresh": True}),
+        ("use kimi", {"model": "kimi"}),
+        ("use kimi --save", {"model": "kimi", "save": "user"}),
+        ("use --save kimi", {"model": "kimi", "save": "user"}),
+        ("use kimi --save project", {"model": "kimi", "save": "project"}),
+        ("use kimi --save=project", {"model": "kimi", "save": "project"}),
+        ("alias", {}),
+        ("alias fast kimi", {"name": "fast", "model": "kimi"}),
+        ("alias --remove fast", {"name": "fast", "remove": True}),
+        ("local", {}),
+        ("local start", {"action": "start"}),
+        ("thread my-essay", {"name": "my-essay"}),
+        ("history --full", {"full": True}),
+        ("rewind", {}),
+        ("rewind 2", {"turns": 2}),
+        ("versions --use 1", {"use": 1}),
+        ("versions 3 --use 1", {"turn": 3, "use": 1}),
+        ("diff 3.1 3.2", {"first": "3.1", "second": "3.2"}),
+        ("search two  words --with 'a dash'", {"text": "two  words --with 'a dash'"}),
+        ("export my notes.md", {"path": "my notes.md"}),
+        ("export 'my notes.md' --overwrite", {"path": "my notes.md", "overwrite": True}),
+        ("export a=b.md", {"path": "a=b.md"}),
+        ("forget everything", {"what": "everything"}),
+        ("forget turn 3", {"what": "turn", "name": "3"}),
+        ("usage --by day --since all --plot", {"by": "day", "since": "all", "plot": True}),
+        ("usage --by day --by cell", {"by": "cell"}),
+        ("budget off", {"amount": "off"}),
+        ("budget 0.50", {"amount": Decimal("0.50")}),
+        ("budget $2", {"amount": Decimal(2)}),
+        ("budget 0.1 --per day", {"amount": Decimal("0.1"), "per": "day"}),
+        ("budget 1e-3 --per notebook", {"amount": Decimal("0.001"), "per": "notebook"}),
+        ("receipt --since week --notebook", {"since": "week", "notebook": True}),
+        ("sent 3 --as curl", {"turn": "3", "as_": "curl"}),
+        ("help -m", {"topic": "-m"}),
+        ("explain -m kimi  why? ", {"line": "-m kimi  why? "}),
+    ],
+)
+def test_a_good_line(line, expected):
+    name, _, rest = line.partition(" ")
+    assert parse_arguments(BY_NAME[name], rest) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("status x", "%cmd status takes no arguments, not 'x'", "%cmd help status explains it"),
+        ("status --full", "%cmd status has no option --full", "it has no options"),
+        ("use", "%cmd use needs a model", "for example: %cmd use local"),
+        ("use --save", "%cmd use needs a model", "for example: %cmd use local"),
+        ("use a b", "%cmd use takes MODEL [--save [project]], not 'a b'", "%cmd use local"),
+        ("use a --save projct", "%cmd use takes MODEL [--save [project]], not 'a --save", ""),
+        ("use --sve a", "%cmd use has no option --sve", "did you mean --save?"),
+        ("use --xyz a", "%cmd use has no option --xyz", "its options: --save"),
+        ("use --save=x a", "%cmd use --save takes project, not 'x'", "%cmd use local"),
+        (
+            "models --sort",
+            "%cmd models --sort needs a value: name, price or window",
+            "--sort price",
+        ),
+        ("models --sort prise", "--sort takes name, price or window, not 'prise'", "price?"),
+        ("models --refresh=no", "%cmd models --refresh takes no value", ""),
+        ("alias -m kimi", "%cmd alias has no option -m", "its options: --remove"),
+        (
+            "local strat",
+            "%cmd local takes setup, start, stop or status, not 'strat'",
+            "did you mean start",
+        ),
+        ("new a b", "%cmd new takes [NAME], not 'a b'", "for example: %cmd new essay"),
+        ("fork", "%cmd fork needs a name", "for example: %cmd fork bolder"),
+        ("rewind x", "%cmd rewind takes a number from 1, not 'x'", "%cmd rewind 2"),
+        ("rewind 0", "%cmd rewind takes a number from 1, not '0'", "%cmd rewind 2"),
+        ("rewind -1", "%cmd rewind takes a number from 1, not '-1'", "%cmd rewind 2"),
+        ("versions --use", "%cmd versions --use needs a value: a number from 1", "%cmd versions 3"),
+        ("search", "%cmd search needs a text", "%cmd search glaciers"),
+        ("export", "%cmd export needs a path", "%cmd export notes.md"),
+        ("export ''", "%cmd export needs a path", "%cmd export notes.md"),
+        ("export a.md --overwite", "no option --overwite", "did you mean --overwrite?"),
+        ("forget trun 3", "takes turn, thread or everything, not 'trun'", "did you mean turn"),
+        ("usage --by moon", "takes model, thread, notebook, day or cell, not 'moon'", ""),
+        ("usage --plt", "%cmd usage has no option --plt", "did you mean --plot?"),
+        ("budget much", "takes an amount in US dollars or off, not 'much'", "0.50 --per day"),
+        ("budget -1", "takes an amount in US dollars or off, not '-1'", "0.50 --per day"),
+        ("budget nan", "takes an amount in US dollars or off, not 'nan'", "0.50 --per day"),
+        ("budget inf", "takes an amount in US dollars or off, not 'inf'", "0.50 --per day"),
+        ("budget 1,5", "takes an amount in US dollars or off, not '1,5'", "0.50 --per day"),
+        ("budget 1 2", "%cmd budget takes [AMOUNT|off] [--per PERIOD], not '1 2'", ""),
+        ("budget 1 --per week", "--per takes session, day or notebook, not 'week'", ""),
+        ("budget 1 --per", "--per needs a value: session, day or notebook", ""),
+        ("budget 1 per day", "%cmd budget takes [AMOUNT|off] [--per PERIOD], not '1 per day'", ""),
+        ("sent --as cli", "%cmd sent --as takes json, curl or python, not 'cli'", ""),
+        ("insert 1 2", "%cmd insert takes [N], not '1 2'", "%cmd insert 2"),
+    ],
+)
+def test_a_bad_line_names_the_value_and_what_to_write(line, message, hint):
+    name, _, rest = line.partition(" ")
+    with pytest.raises(OptionError) as caught:
+        parse_arguments(BY_NAME[name], rest)
+    assert message in str(caught.value)
+    assert hint in (caught.value.hint or "")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["login", "logout", "doctor"])
+def test_a_key_that_was_typed_on_the_line_is_not_repeated(name):
+    with pytest.raises(OptionError) as caught:
+        parse_arguments(BY_NAME[name], "--key odd-letters")
+    assert "odd-letters" not in f"{caught.value}{caught.value.hint}"
+    assert "create a new one" in (caught.value.hint or "")
+
+
+def test_a_key_in_an_error_is_masked():
+    with pytest.raises(OptionError) as caught:
+        parse_arguments(BY_NAME["use"], "kimi user_0123456789abcdef")
+    assert "0123456789" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", COMMANDS, ids=lambda spec: spec.name)
+def test_a_command_is_a_function_with_the_declared_arguments(spec):
+    function = ELSEWHERE.get(spec.name)
+    if function is None:
+        (owner,) = [each for each in CLASSES if spec.name in vars(each)]
+        function = getattr(owner, spec.name)
+    parameters = inspect.signature(function).parameters
+    assert {each.parameter for each in spec.arguments} <= set(parameters)
+    for argument in spec.arguments:
+        is_optional = parameters[argument.parameter].default is not inspect.Parameter.empty
+        assert is_optional or argument.required, argument.name
+    others = set(parameters) - {each.parameter for each in spec.arguments} - {"self"}
+    assert all(parameters[name].default is not inspect.Parameter.empty for name in others)
+
+
+@pytest.mark.parametrize(
+    "spec", [spec for spec in COMMANDS if spec.example], ids=lambda spec: spec.name
+)
+def test_the_example_of_a_command_is_a_good_line(spec):
+    assert parse_arguments(spec, spec.example.removeprefix(f"%cmd {spec.name} "))
+    assert spec.example in help_text(spec.name)
+
+
+def test_the_function_gets_the_arguments_of_the_line():
+    commands = Commands({"use": lambda **arguments: arguments, "status": lambda: "the status"})
+    assert commands.run("use", "kimi --save") == {"model": "kimi", "save": "user"}
+    assert commands.run("", "") == "the status"
+    with pytest.raises(OptionError, match="unknown command 'usse'"):
+        commands.run("usse", "kimi")
