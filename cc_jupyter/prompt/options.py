@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 ARROW = "->"
+_RESERVED = ("In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_ih", "_oh", "_dh")
+"""Names that IPython keeps in the user's namespace, and that sessions break without."""
 
 _QUOTES = "\"'"
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -254,6 +256,10 @@ def _parse_binding(text: str) -> tuple[str, str | None]:
         raise OptionError(
             f"{shown(name)} after `->` is not the name of a variable",
             hint="use one name, such as -> answer; options go before the `->`",
+        )
+    if name in _RESERVED:
+        raise OptionError(
+            f"`{name}` after `->` is a name that IPython uses itself", hint="choose another name"
         )
     if colon and not kind:
         raise OptionError(f"`-> {name}:` needs a type", hint=f"for example -> {name}: int")

@@ -162,6 +162,8 @@ BAD = [
     ("--param a=[1", ["bracket", "`[1`"], "close it"),
     # the arrow
     ("->", ["`->` needs the name"], "-> answer"),
+    ("-> In", ["`In` after `->`", "IPython uses"], "choose another name"),
+    ("-> _: int", ["`_` after `->`", "IPython uses"], "choose another name"),
     ("-> ", ["`->` needs the name"], "-> answer"),
     ("-> : int", ["`->` needs the name"], "-> answer"),
     ("-> 2x", ["`2x`", "not the name of a variable"], "-> answer"),
