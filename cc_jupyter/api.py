@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
-from cc_jupyter.core.messages import Parameters, PromptSpec
+from cc_jupyter.core.messages import UNSHOWN_FIELDS, Parameters, PromptSpec
 from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.execution import execution_context
@@ -147,6 +147,9 @@ def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in _RESERVED_FIELDS:
         if name in param:
             raise OptionError(f"`param` cannot set `{name}`", hint="use its own argument")
+    for name in param:
+        if name in UNSHOWN_FIELDS:
+            raise OptionError(f"`param` cannot set `{name}`", hint=UNSHOWN_FIELDS[name])
     try:
         json.dumps(dict(param), allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -23,6 +23,7 @@ from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.provider_errors import classify
 from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
+from cc_jupyter.client.token_counts import with_header_cost
 from cc_jupyter.client.transport import (
     TIMED_OUT,
     HttpRequest,
@@ -154,6 +155,8 @@ class RequestStream:
         """The body of the last request sent."""
         self.body_sha256 = ""
         """The digest of `body`."""
+        self.reached_server = False
+        """Whether any part of a request has been sent."""
 
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
@@ -214,10 +217,12 @@ class RequestStream:
             self._is_accepted = head.status // 100 == 2  # noqa: PLR2004
             if head.status != HTTPStatus.OK:  # the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))
-            form, events = request.answer_format, self._answer(incoming)
+            form = request.answer_format
+            events = with_header_cost(head.headers, self._answer(incoming))
             yield from tool_call_as_text(events) if form and form.mode == "tool" else events
             finished = True
         finally:
+            self.reached_server |= not incoming.connecting
             incoming.close(drain=finished)
             self._incoming = None
             self.requests_sent += incoming.sends
@@ -325,7 +330,7 @@ class RequestStream:
                 message, code, detail = (text and redact(text, secrets) for text in texts)
                 yield Error(message or "", code, detail)
             elif isinstance(event, Notice):
-                yield Notice(redact(event.text, secrets))
+                yield dataclasses.replace(event, text=redact(event.text, secrets))
             else:
                 yield event
 

@@ -17,7 +17,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.core.messages import Parameters
+from cc_jupyter.core.messages import UNSHOWN_FIELDS, Parameters
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt
 
@@ -310,6 +310,7 @@ _NOT_A_FIELD = {
     "stop_sequences": "--stop sets it",
     "effort": "--effort sets it",
     "reasoning_effort": "--effort sets it",
+    **UNSHOWN_FIELDS,
 }
 _FORMATS = ("md", "text", "code", "json")
 _FORMAT = "text: without Markdown; code: put its code blocks in a new cell; json: an object"

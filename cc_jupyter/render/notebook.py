@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown_stream import Blocks
 from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
@@ -124,6 +125,7 @@ class _Final:
 
     reasoning: Bundle | None
     answer: Bundle | None
+    images: list[Bundle]
     usage: Bundle | None
     metadata: Mapping[str, Any]
     """Metadata of the answer, or of the usage line if there is no text."""
@@ -189,10 +191,12 @@ class NotebookRenderer:
         thought = None
         if self._reasoning and reply.reasoning:
             thought = reasoning_bundle(reply.reasoning, self._summary(reply))
-        shown = bool(reply.text or reply.reasoning or reply.error is None)
+        shown = bool(reply.text or reply.reasoning or reply.images or reply.error is None)
+        text = shown_text(reply.text, reply.images, reply.sources)
         final = _Final(
             reasoning=thought,
-            answer=self._screen.answer(reply.text) if reply.text else None,
+            answer=self._screen.answer(text) if text else None,
+            images=image_bundles(reply.images),
             usage=usage_bundle(reply) if shown else None,  # a refused request has no usage
             metadata=metadata(reply),
         )
@@ -299,7 +303,8 @@ class _OwnedCellLayout(_Layout):
         return False
 
     def end(self, final: _Final) -> None:
-        outputs = [part for part in (final.reasoning, final.answer, final.usage) if part]
+        parts = (final.reasoning, final.answer, *final.images, final.usage)
+        outputs = [part for part in parts if part]
         if self._screen.sent_bytes:
             self._screen.clear(wait=bool(outputs))
         owner = final.answer or final.usage
@@ -341,6 +346,8 @@ class _SharedCellLayout(_Layout):
             self.put("reasoning", final.reasoning)
         if final.answer:
             self.put("main", final.answer, final.metadata)
+        for number, image in enumerate(final.images):
+            self.put(f"image {number}", image)
         if final.usage:
             self.put("tail", final.usage, None if final.answer else final.metadata)
         elif "status" in self._ids:  # the request was refused

@@ -14,6 +14,7 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.render.answer_extras import image_line, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown_stream import Blocks
 from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
@@ -83,7 +84,11 @@ class TerminalRenderer:
         frame = self._blocks.take()
         self._live.stop()
         self._markdown(frame.settled + frame.live)
-        if reply.text or reply.reasoning or reply.error is None:
+        self._markdown(shown_text("", reply.images, reply.sources))
+        for image in reply.images:
+            if image.data:
+                self._console.print(Text(image_line(image)))
+        if reply.text or reply.reasoning or reply.images or reply.error is None:
             self._console.print(Text(usage_line(reply), style="dim"))
 
     def _wait(self, phase: str) -> None:

@@ -13,6 +13,7 @@ from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
 
 if TYPE_CHECKING:
+    from cc_jupyter.core.events import Usage
     from cc_jupyter.core.reply import Reply
 
 
@@ -31,8 +32,8 @@ def usage_line(reply: Reply) -> str:
     usage = reply.usage
     figures = [
         _model(reply),
-        f"in {_tokens(usage.input_tokens)}{_share(usage.cache_read_tokens, 'cached')}",
-        f"out {_tokens(usage.output_tokens)}{_share(usage.reasoning_tokens, 'reasoning')}",
+        f"in {_tokens(usage, 'input_tokens')}{_share(usage.cache_read_tokens, 'cached')}",
+        f"out {_tokens(usage, 'output_tokens')}{_share(usage.reasoning_tokens, 'reasoning')}",
         _cost(reply),
         *_timing(reply),
         *_ending(reply),
@@ -54,23 +55,15 @@ def usage_bundle(reply: Reply) -> dict[str, str]:
 
 def metadata(reply: Reply) -> dict[str, Any]:
     """Return what a saved notebook stores about a reply in addition to its text."""
-    provenance, cost = reply.provenance, reply.cost
-    usage = {name: getattr(reply.usage, name) for name in USAGE_FIELDS}
+    provenance = reply.provenance
     return {
         "cc_jupyter": {
             "schema": SCHEMA_VERSION,
             "model": reply.model,
             "endpoint": provenance.endpoint,
             "served_by": provenance.served_by,
-            "usage": {
-                name: {"tokens": tokens, "origin": "unknown" if tokens is None else "reported"}
-                for name, tokens in usage.items()
-            },
-            "cost": {
-                "usd": None if cost.usd is None else f"{cost.usd:f}",
-                "origin": cost.origin,
-                "price_date": cost.price_date.isoformat() if cost.price_date else None,
-            },
+            "usage": {name: _count(reply.usage, name) for name in USAGE_FIELDS},
+            "cost": reply.cost.to_json(),
             "timings": {
                 "first_token_s": _rounded(reply.time_to_first_token_s),
                 "total_s": _rounded(reply.duration_s),
@@ -83,6 +76,14 @@ def metadata(reply: Reply) -> dict[str, Any]:
             **({"order": "document"} if provenance.order == "document" else {}),
         }
     }
+
+
+def _count(usage: Usage, name: str) -> dict[str, Any]:
+    tokens = getattr(usage, name)
+    if tokens is None:
+        return {"tokens": None, "origin": "unknown"}
+    origin = "estimated" if name in (usage.estimated or ()) else "reported"
+    return {"tokens": tokens, "origin": origin}
 
 
 def short_name(model: str) -> str:
@@ -99,8 +100,11 @@ def _model(reply: Reply) -> str:
     return f"{short_name(reply.model)} played by {served}"
 
 
-def _tokens(tokens: int | None) -> str:
-    return "?" if tokens is None else f"{tokens:,}"
+def _tokens(usage: Usage, name: str) -> str:
+    tokens = getattr(usage, name)
+    if tokens is None:
+        return "?"
+    return f"~{tokens:,}" if name in (usage.estimated or ()) else f"{tokens:,}"
 
 
 def _share(tokens: int | None, name: str) -> str:
@@ -110,10 +114,10 @@ def _share(tokens: int | None, name: str) -> str:
 def _cost(reply: Reply) -> str:
     if reply.provenance.served_by == "local":
         return "$0 (local)"
-    if reply.cost.usd is None:
-        return "$?"
+    usd, unpriced = reply.cost.usd, ", ".join(reply.cost.unpriced)
     mark = "~" if reply.cost.origin == "estimated" else ""
-    return mark + format_usd(reply.cost.usd)
+    shown = "$?" if usd is None else mark + format_usd(usd)
+    return f"{shown} (not priced: {unpriced})" if unpriced else shown
 
 
 def _timing(reply: Reply) -> list[str]:
@@ -140,7 +144,8 @@ def _ending(reply: Reply) -> list[str]:
         ends = ["cut: the context window is full"]
     else:
         ends = [_ENDINGS[reply.stop_reason]]
-    if not reply.text and reply.error is None and (reply.reasoning or reply.usage.reasoning_tokens):
+    has_nothing_else = not reply.text and not reply.images and reply.error is None
+    if has_nothing_else and (reply.reasoning or reply.usage.reasoning_tokens):
         ends.append("reasoning only, no text")
     return ends
 

@@ -46,6 +46,7 @@ class Outcome:
     code: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
     calls: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
 
 
@@ -82,6 +83,7 @@ def _recording(name: str, body: bytes, fields: dict[str, Any]) -> Recording:
     row = fields.pop("row")
     seen = fields.pop("seen", None) or _first_comment(body)
     fields["calls"] = tuple(map(tuple, fields.pop("calls", ())))
+    fields["sources"] = tuple(map(tuple, fields.pop("sources", ())))
     fields["notices"] = tuple(fields.pop("notices", ()))
     return Recording(name, body, row, seen, Outcome(**fields))
 
@@ -130,6 +132,7 @@ def _outcome(reply: Reply) -> Outcome:
         code=getattr(reply.error, "code", None),
         usage=_figures(reply.usage),
         calls=tuple((call.name, call.arguments) for call in reply.tool_calls),
+        sources=tuple((source.title, source.url) for source in reply.sources),
         notices=reply.notices,
     )
 

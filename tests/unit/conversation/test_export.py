@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
@@ -26,7 +27,9 @@ from cc_jupyter.conversation.export import (
 from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.events import Source
 from cc_jupyter.core.messages import Image
+from cc_jupyter.core.money import Cost
 from cc_jupyter.magics.input_transforms import PromptCell
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.prompt.template import evaluate, render
@@ -307,3 +310,39 @@ def test_long_texts_are_compared_by_lines():
     before = "".join(f"line {number} of many words here\n" for number in range(8_000))
     after = before.replace("line 77 ", "line seven ")
     assert word_diff(before, after).count("[-") == 1
+
+
+KEY = "user_0123456789abcdef"
+
+
+def test_images_and_sources_of_an_answer_are_in_every_form():
+    record = turn(
+        "one",
+        "A glacier [1].",
+        answer_images=(Image("image/png", b"\x89PNG", None, "image 1"),),
+        sources=(
+            Source("A page", "https://example.org/a"),
+            Source("key user_0123456789abcdef", ""),
+        ),
+    )
+    kept, turns = conversation((record,)), {record.id: record}
+    markdown = export_markdown(kept, turns)
+    assert "A glacier [1].\n\nSources:\n\n1. [A page](" in markdown
+    assert "*image 1 (image/png, 4 bytes)*" in markdown
+    document = json.loads(export_notebook(kept, turns))
+    answer, image, _ = document["cells"][-1]["outputs"]
+    assert "1. [A page]" in "".join(answer["data"]["text/markdown"])
+    assert image["data"]["image/png"]
+    exported = json.loads(export_json(kept, turns))
+    jsonschema.validate(exported, schema("conversation/export_schema.json"))
+    assert "https://example.org/a" in json.dumps(exported)
+    for text in (markdown, json.dumps(document), json.dumps(exported)):
+        assert KEY not in text
+
+
+def test_a_cost_of_the_provider_is_exported_as_its_schema_says():
+    own = Cost(Decimal("0.02"), "reported", None, Decimal("0.01"), ("fast mode",))
+    record = turn("one", "two", cost=own)
+    exported = json.loads(export_json(conversation((record,)), {record.id: record}))
+    jsonschema.validate(exported, schema("conversation/export_schema.json"))
+    assert '"table_usd": "0.01"' in json.dumps(exported)
