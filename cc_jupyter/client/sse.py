@@ -160,8 +160,9 @@ class _EventBytes(httpx.SyncByteStream):
             # within a long line: nothing can end here
             self._is_too_large = len(pending) > MAX_EVENT_BYTES
             return b""
-        self._separate(max(0, known - _OVERLAP_BYTES))
-        end = pending.rfind(b"\n\n", max(0, known - 1)) + 2
+        searched_from = max(0, known - _OVERLAP_BYTES)
+        self._separate(searched_from)
+        end = pending.rfind(b"\n\n", searched_from) + 2
         whole = b""
         if end >= 2:  # noqa: PLR2004  a blank line was found
             with memoryview(pending) as view:

@@ -17,6 +17,11 @@ def events_of(*chunks: bytes) -> list[tuple[str, str]]:
     return [tuple(event) for batch in parts_of(chunks) for event in batch.events]
 
 
+def marked(*chunks: bytes) -> list[tuple[ServerSentEvent, bool]]:
+    """Return the events, and whether the end of the body cut each."""
+    return [(event, batch.is_cut) for batch in parts_of(chunks) for event in batch.events]
+
+
 UNICODE = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
 A, B, DONE = '{"a": 1}', '{"b": [2]}', "[DONE]"
 FRAMES: dict[str, tuple[str, list[tuple[str, str]]]] = {
@@ -57,6 +62,7 @@ FRAMES: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [("x", A), ("y", B)],
     ),
     "one newline, no blank after the colon": (f"data:{A}\ndata:{B}\n", [("", A), ("", B)]),
+    "one newline, then half an event": (f"data: {A}\ndata: {B[:4]}", [("", A), ("", B[:4])]),
     "JSON without a field": (f"data: {A}\n\n{B}\n\n", [("", A), ("", B)]),
     "JSON without a field, one newline": (f"data: {A}\n{B}\n", [("", A), ("", B)]),
     "JSON without a field, over lines": (
@@ -75,6 +81,8 @@ def test_events_are_these_wherever_the_bytes_are_cut(what):
     assert events_of(body) == expected
     for at in range(len(body) + 1):
         assert events_of(body[:at], body[at:]) == expected, at
+        for end in range(at, min(at + 9, len(body))):
+            assert marked(body[:at], body[at:end], body[end:]) == marked(body), (at, end)
     assert events_of(*(body[at : at + 1] for at in range(len(body)))) == expected
 
 
