@@ -155,8 +155,6 @@ class RequestStream:
         """The body of the last request sent."""
         self.body_sha256 = ""
         """The digest of `body`."""
-        self.reached_server = False
-        """Whether any part of a request has been sent."""
 
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
@@ -222,7 +220,6 @@ class RequestStream:
             yield from tool_call_as_text(events) if form and form.mode == "tool" else events
             finished = True
         finally:
-            self.reached_server |= not incoming.connecting
             incoming.close(drain=finished)
             self._incoming = None
             self.requests_sent += incoming.sends

@@ -124,7 +124,7 @@ class TurnRecorder:
         """Return whether nothing can have been billed: refused, or never sent."""
         if isinstance(error, StatusError):
             return error.status not in _MAY_BE_BILLED
-        return error is not None and not self.stream.reached_server
+        return error is not None and self.stream.requests_sent == 0
 
     def _with_estimates(self, usage: Usage) -> Usage:
         """Fill in the counts that a stopped answer has not reported, as the screen estimates them.

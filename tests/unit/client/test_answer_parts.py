@@ -6,6 +6,7 @@ import base64
 import json
 
 import pytest
+from support.recordings import read_chunks
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.reply_builder import ReplyBuilder
@@ -24,7 +25,7 @@ def reply_of(endpoint, bodies):
     builder = ReplyBuilder(lambda: 0.0)
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
     stream = "".join(f"data: {json.dumps(body)}\n\n" for body in bodies).encode()
-    for event in (*reader.read(stream), *reader.close()):
+    for event in (*read_chunks(reader, [stream]), *reader.close()):
         builder.add(event)
     return builder.build("m")
 
@@ -40,7 +41,7 @@ def chat_whole(message, **beside):
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], **beside}
     builder = ReplyBuilder(lambda: 0.0)
     reader = AnswerReader(WIRE_FORMATS["/chat/completions"].decoder())
-    for event in (*reader.read(json.dumps(body).encode()), *reader.close()):
+    for event in (*read_chunks(reader, [json.dumps(body).encode()]), *reader.close()):
         builder.add(event)
     return builder.build("m")
 

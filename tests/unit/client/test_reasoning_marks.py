@@ -7,6 +7,7 @@ import json
 from time import process_time
 
 import pytest
+from support.recordings import read_chunks
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.reasoning_marks import split_unopened
@@ -34,7 +35,7 @@ def reply_to(pieces, *, beginning=""):
     deltas = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     stream = "".join(f"data: {json.dumps(body)}\n\n" for body in (*deltas, end)).encode()
-    for event in (*reader.read(stream + b"data: [DONE]\n\n"), *reader.close()):
+    for event in (*read_chunks(reader, [stream + b"data: [DONE]\n\n"]), *reader.close()):
         builder.add(event)
     reply = builder.build("m")
     assert reply.error is None
@@ -130,7 +131,7 @@ def test_thinking_of_its_own_field_comes_first():
     reader = AnswerReader(WIRE_FORMATS["/chat/completions"].decoder())
     message = {"reasoning_content": "first", "content": "then\n</think>\nHello"}
     body = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    for event in (*reader.read(json.dumps(body).encode()), *reader.close()):
+    for event in (*read_chunks(reader, [json.dumps(body).encode()]), *reader.close()):
         builder.add(event)
     reply = builder.build("m")
     assert (reply.reasoning, reply.text) == ("first\n\nthen", "Hello")

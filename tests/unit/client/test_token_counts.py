@@ -8,6 +8,7 @@ from decimal import Decimal
 from time import perf_counter
 
 import pytest
+from support.recordings import read_chunks
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.token_counts import read_usage, read_usd, with_header_cost
@@ -373,7 +374,7 @@ def test_what_is_no_amount_is_no_cost(value):
 def usage_of_stream(endpoint: str, *bodies: object) -> tuple[Usage | None, list[str]]:
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
     stream = "".join(f"data: {json.dumps(body)}\n\n" for body in bodies).encode()
-    events = [*reader.read(stream), *reader.close()]
+    events = [*read_chunks(reader, [stream]), *reader.close()]
     reports = [event for event in events if isinstance(event, Usage)]
     notices = [event.text for event in events if isinstance(event, Notice)]
     return reports[-1] if reports else None, notices
