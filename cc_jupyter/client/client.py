@@ -12,14 +12,13 @@ import dataclasses
 import hashlib
 import json
 import math
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
-from cc_jupyter.client.provider_errors import classify
+from cc_jupyter.client.provider_errors import backoff_s, classify, pause_s
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
 from cc_jupyter.client.transport import (
     TIMED_OUT,
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Request
 
 
-LONGEST_WAIT_S = 30.0
-"""A provider that asks for a longer pause gets none: the user decides."""
-_FIRST_BACKOFF_S = 0.5
 TICK_S = 0.036
 """How often a waiting reader wakes up: the pace at which a screen may be drawn."""
 _TRAILER_TIMEOUT_S = 2.0  # after the reason for the end is known, for usage and the end mark
@@ -66,28 +62,6 @@ class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__()
         self.refusal = refusal
-
-
-def backoff_s(tries: int) -> float:
-    """Return a delay that doubles with each try, with jitter so that many cells spread out."""
-    longest_s: float = min(_FIRST_BACKOFF_S * 2 ** min(tries, 10), LONGEST_WAIT_S)
-    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
-
-
-def pause_s(refusal: Refusal, tries: int) -> float | None:
-    """Return the pause before the next try after a refusal; `None`: do not retry.
-
-    A refusal that asks for too long a pause gets a hint to wait.
-    """
-    if not refusal.retryable:
-        return None
-    asked_s = refusal.error.retry_after_s
-    if asked_s is None:
-        return backoff_s(tries)
-    if asked_s <= LONGEST_WAIT_S:
-        return asked_s
-    refusal.error.hint = f"the provider asks to wait {asked_s:.0f} s; run the cell again then"
-    return None
 
 
 def repair_request(
@@ -257,10 +231,13 @@ class RequestStream:
             model=self._request.model,
             secrets=(self._endpoint.key.value,),
             now=datetime.now(UTC),
+            served_by=self._endpoint.served_by,
         )
 
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
-        reader = AnswerReader(WIRE_FORMATS[self._request.endpoint].decoder())
+        reader = AnswerReader(
+            WIRE_FORMATS[self._request.endpoint].decoder(), (self._endpoint.key.value,)
+        )
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
         while True:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
+from cc_jupyter.client.endings import emptiness
+from cc_jupyter.client.provider_errors import stream_error_hint
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
     NO_USAGE,
@@ -132,10 +134,11 @@ class ReplyBuilder:
             or self.usage.reasoning_tokens
         ):
             return None
-        if self._stop is None or self._stop.reason not in ("stop", "unknown"):
-            return None
+        if self._stop is None or self._stop.reason in ("length", "content_filter"):
+            return None  # the usage line says so
         return StreamError(
-            "the answer is empty: neither text nor reasoning came", hint="run the cell again"
+            emptiness(self._stop.reason, self._stop.word, self.usage.output_tokens),
+            hint="run the cell again",
         )
 
 
@@ -143,7 +146,8 @@ def _stream_error(event: Error) -> StreamError:
     said = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
         f"{event.message}{said}",
-        hint="what came is kept; run the cell again",
+        hint=stream_error_hint(event.code, event.provider_message)
+        or "what came is kept; run the cell again",
         code=event.code,
         provider_message=event.provider_message,
     )

@@ -104,6 +104,8 @@ class SseDecoder:
                 data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
             elif line.startswith(b"event:"):
                 self._name = line[6:].removeprefix(b" ").decode("utf-8", "replace")
+            elif line.startswith(b"{"):  # no field begins so: JSON, written past the framing
+                yield ServerSentEvent("", line.decode("utf-8", "replace"))
             elif line == b"data":
                 data.append(b"")
             elif line == b"event":

@@ -6,6 +6,7 @@ import dataclasses
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.endings import emptiness
 from cc_jupyter.commands.code import CodeCommands, one_cell
 from cc_jupyter.commands.history import KeptCommands
 from cc_jupyter.commands.login import LoginCommands
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.session.prepare import PreparedRequest
+
+_NO_TEXT_HINTS = {
+    "length": "--max-tokens N allows a longer answer",
+    "content_filter": "change the prompt, or choose another model",
+}
 
 
 class CellRunner:
@@ -230,8 +236,10 @@ class CellRunner:
             It has none, and a variable was to be bound to it.
         """
         if not reply.text and options.name is not None:
-            only = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
-            raise StreamError(f"the answer has no text, {only}", hint="run the cell again")
+            why = emptiness(reply.stop_reason, reply.stop_word, reply.usage.output_tokens)
+            if reply.reasoning or reply.usage.reasoning_tokens:
+                why = "the answer has no text, only reasoning"
+            raise StreamError(why, hint=_NO_TEXT_HINTS.get(reply.stop_reason, "run the cell again"))
         return reply.text
 
     def _insert(self, reply: Reply) -> None:

@@ -280,7 +280,7 @@ def test_no_retry_of_what_is_refused_for_good(notebook, status):
 def test_a_pause_the_provider_asks_for_is_told_and_not_waited_when_it_is_long(notebook):
     notebook.provider.play(error(429, headers={"retry-after": "3600"}))
     run = notebook.fail(cell(CHAT), "RateLimitError")
-    assert "3600 s" in run.error
+    assert "to wait 1 h" in run.error
     assert len(notebook.posts) == 1
 
 
