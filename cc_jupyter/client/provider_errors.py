@@ -329,6 +329,7 @@ class _Verdict:
     sentence: str
     hint: str
     retryable: bool = False
+    is_unknown_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +346,11 @@ class _Answered:
         if self.served_by == _LOCAL and rule.error is AuthError:
             hint = "%cmd local stop ends the server; the next cell starts it with a new key"
         return _Verdict(
-            rule.error, self._filled(rule.sentence), self._filled(hint), retryable=retryable
+            rule.error,
+            self._filled(rule.sentence),
+            self._filled(hint),
+            retryable=retryable,
+            is_unknown_model=rule.texts is _NO_MODEL,
         )
 
     def holds(self, rule: _Rule, status: int | None, *, waits: bool) -> bool:
@@ -410,6 +415,8 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
         retry_after_s=wait_s,
         request_id=request_id and redact(request_id, secrets),
     )
+    if isinstance(error, ModelError):
+        error.is_unknown = verdict.is_unknown_model
     return Refusal(error, verdict.retryable, _ceiling(status, envelope))
 
 

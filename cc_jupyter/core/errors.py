@@ -138,6 +138,9 @@ class RateLimitError(StatusError):
 class ModelError(StatusError):
     """The provider does not know the model, or not on this endpoint, or has none to serve it."""
 
+    is_unknown = False
+    """Whether the server has no model of this name, so that a close one may be meant."""
+
 
 class StreamError(ProviderError):
     """The answer began and then broke, or held neither text nor reasoning."""

@@ -23,7 +23,7 @@ from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown_stream import Blocks
 from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
-from cc_jupyter.render.usage_line import metadata, seconds, usage_bundle
+from cc_jupyter.render.usage_line import has_figures, metadata, seconds, usage_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,11 +189,11 @@ class NotebookRenderer:
         thought = None
         if self._reasoning and reply.reasoning:
             thought = reasoning_bundle(reply.reasoning, self._summary(reply))
-        shown = bool(reply.text or reply.reasoning or reply.error is None)
         final = _Final(
             reasoning=thought,
             answer=self._screen.answer(reply.text) if reply.text else None,
-            usage=usage_bundle(reply) if shown else None,  # nothing stays of a refused request
+            # nothing stays of a refused request
+            usage=usage_bundle(reply) if has_figures(reply) else None,
             about=metadata(reply),
         )
         self._layout.end(final)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta
 from cc_jupyter.render.sanitize import safe_terminal
-from cc_jupyter.render.usage_line import usage_line
+from cc_jupyter.render.usage_line import has_figures, usage_line
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -67,7 +67,7 @@ class TextRenderer:
 
     def finish(self, reply: Reply) -> None:
         """Print the rest and the usage line."""
-        if reply.text or reply.reasoning or reply.error is None:
+        if has_figures(reply):
             self._line(usage_line(reply))
         self._draw()
 

@@ -17,7 +17,7 @@ from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown_stream import Blocks
 from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
-from cc_jupyter.render.usage_line import usage_line
+from cc_jupyter.render.usage_line import has_figures, usage_line
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -83,7 +83,7 @@ class TerminalRenderer:
         frame = self._blocks.take()
         self._live.stop()
         self._markdown(frame.settled + frame.live)
-        if reply.text or reply.reasoning or reply.error is None:
+        if has_figures(reply):
             self._console.print(Text(usage_line(reply), style="dim"))
 
     def _wait(self, phase: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.events import USAGE_FIELDS
+from cc_jupyter.core.events import NO_USAGE, USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _ENDS = {
     "length": "cut at max_tokens, %cmd continue goes on",
     "content_filter": "refused by the model or a filter",
     "interrupted": "interrupted",
-    "error": "connection lost",
 }
 
 
@@ -40,6 +39,11 @@ def usage_line(reply: Reply) -> str:
         *reply.notices,
     ]
     return " · ".join(" ".join(figure.split()) for figure in figures)
+
+
+def has_figures(reply: Reply) -> bool:
+    """Return whether a reply gets a line: an answer, or an empty one that was billed."""
+    return bool(reply.text or reply.reasoning or reply.error is None or reply.usage != NO_USAGE)
 
 
 def usage_bundle(reply: Reply) -> dict[str, str]:
@@ -138,11 +142,20 @@ def _ending(reply: Reply) -> list[str]:
         ends = [f"ended for an unknown reason{word}"]
     elif reply.stop_word == "model_context_window_exceeded":
         ends = ["cut: the context window is full"]
+    elif reply.stop_reason == "error":
+        ends = [_failure(reply)]
     else:
         ends = [_ENDS[reply.stop_reason]]
     if not reply.text and reply.error is None and (reply.reasoning or reply.usage.reasoning_tokens):
         ends.append("reasoning only, no text")
     return ends
+
+
+def _failure(reply: Reply) -> str:
+    """Name the provider's own error; an answer without one was cut or empty."""
+    if code := getattr(reply.error, "code", None):
+        return f"broken off: {code}"
+    return "connection lost" if reply.text or reply.reasoning else "empty answer"
 
 
 def seconds(value_s: float) -> str:

@@ -227,7 +227,7 @@ class Session:
 
     def _suggest_models(self, error: ProviderError, prepared: PreparedRequest) -> None:
         """Name close matches if the provider does not know the model."""
-        if isinstance(error, ModelError) and error.code == "unsupported_model":
+        if isinstance(error, ModelError) and error.is_unknown:
             custom = prepared.settings.models
             close = self.models.close_to(prepared.model.id, prepared.target, custom)
             error.hint = close or error.hint
