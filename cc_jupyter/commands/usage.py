@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cc_jupyter.commands.parsing import place_of
-from cc_jupyter.config.base_url import api_root
+from cc_jupyter.config.base_url import api_root, masked_url
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
@@ -296,7 +296,7 @@ class LedgerCommands:
 
             return f"{running().url}/v1{record.endpoint}"
         root = api_root(settings.base_url, allow_http=settings.allow_http)
-        return f"{root}{record.endpoint}"
+        return f"{masked_url(root)}{record.endpoint}"
 
 
 class _Words:

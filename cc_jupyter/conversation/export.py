@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -215,9 +216,10 @@ def write_export(
         )
     text = re.sub("[\ud800-\udfff]", "\ufffd", form(conversation, turns))  # not in UTF-8
     try:
-        if target.exists() and not overwrite:
+        if os.path.lexists(target) and not overwrite:
             raise OptionError(f"{target} exists", hint="%cmd export PATH --overwrite replaces it")
-        with replace_file(target, mode=0o666) as file:  # as readable as any file the user writes
+        # as readable as any file the user writes, or as the one that is replaced
+        with replace_file(target, mode=0o666, keep_mode=True) as file:
             file.write(text.encode())  # as bytes: no system changes its line endings
     except OSError as error:
         raise OptionError(f"{target} cannot be written: {error.strerror}") from None

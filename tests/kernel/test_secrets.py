@@ -156,6 +156,47 @@ def test_the_working_directory_stays_clean(notebook):
     assert list(notebook.workdir.iterdir()) == []
 
 
+def test_a_secret_in_the_base_url_is_shown_nowhere(notebook):
+    secret = "9f8e7d6c5b4a39281706"
+    notebook.check("%%cmd\nhello")
+    notebook.check("import os; old = os.environ['CMD_BASE_URL']")
+    notebook.check(f"os.environ['CMD_BASE_URL'] = 'http://127.0.0.1:9/{secret}/v1'")
+    looks = ("%cmd", "%cmd ask --dry-run hello", "%cmd doctor", "%cmd sent --as curl",
+             "%cmd sent --as python", "%cmd models", "%cmd models --refresh", "%%cmd\nhello",
+             "%cmd use nobody/knows-it")  # fmt: skip
+    runs = [notebook.run(code) for code in looks]
+    notebook.check("os.environ['CMD_BASE_URL'] = old")
+    said = json.dumps(
+        [m["content"] for run in runs for m in run.messages if m["msg_type"] != "execute_input"]
+    )
+    assert secret not in said
+    assert "/[key]/v1" in runs[0].texts[0]
+    assert "/[key]/v1" in said.replace(runs[0].texts[0], "")
+
+
+def test_the_status_names_a_project_that_asks_for_less_than_the_user(notebook):
+    project = notebook.workdir / "pyproject.toml"
+    notebook.check("%config CmdMagics.zdr = True")
+    config = notebook.value(
+        "str(__import__('cc_jupyter.core.paths').core.paths.config_folder() / 'config.toml')"
+    )
+    notebook.check(
+        f"import pathlib; own = pathlib.Path({config!r}); own.parent.mkdir(0o700, exist_ok=True, "
+        "parents=True); own.write_text('budget_usd = 5\\nmax_retries = 1\\n')"
+    )
+    try:
+        project.write_text("[tool.cc_jupyter]\nbudget_usd = 500\nmax_retries = 0\n")
+        status = notebook.check("%cmd").texts[0]
+    finally:
+        project.unlink()
+        notebook.check("own.unlink(); own.parent.rmdir()")
+        notebook.check("%config CmdMagics.zdr = False")
+    lines = dict(line.split(None, 1) for line in status.splitlines() if " " in line)
+    assert "budget_usd = 5 (" in lines["stricter"]
+    assert "pyproject.toml asks for less and is not followed" in lines["stricter"]
+    assert lines["project"].startswith("max_retries = 0, from ")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_files_are_private(notebook):
     notebook.check("%cmd models --refresh")

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from cc_jupyter.client.transport import HttpRequest, ResponseEnd, ResponseStart
 from cc_jupyter.commands.doctor.finding import Finding
-from cc_jupyter.config.base_url import api_root, is_provider
+from cc_jupyter.config.base_url import api_root, is_provider, masked_url
 from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
@@ -106,12 +106,12 @@ def _ask(transport: Transport, root: str, now: Callable[[], datetime]) -> _Answe
 
 def _reached(root: str, answer: _Answer) -> Finding:
     if answer.head is None:
-        error = answer.error or ConnectError(f"{root} gave no answer")
+        error = answer.error or ConnectError(f"{masked_url(root)} gave no answer")
         return Finding.failed("base URL", error)
     status = answer.head.status
     if status == HTTPStatus.OK:
-        return Finding("base URL", "ok", f"{root} answers")
-    found = f"{root} answers with {status}"
+        return Finding("base URL", "ok", f"{masked_url(root)} answers")
+    found = f"{masked_url(root)} answers with {status}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Finding("base URL", "look", found, "the server has trouble; try again in a while")
     if is_provider(root):
