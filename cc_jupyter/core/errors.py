@@ -21,6 +21,8 @@ import linecache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core.terminal import safe_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
@@ -46,6 +48,10 @@ class CcError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __str__(self) -> str:
+        """Return the sentence, with control characters shown: it may end on a terminal."""
+        return safe_terminal(super().__str__())
+
     def _render_traceback_(self) -> list[str]:
         """Return the lines IPython shows instead of a traceback; the cell still fails."""
         lines = [f"{type(self).__name__}: {self}"]
@@ -54,7 +60,7 @@ class CcError(Exception):
         where = _user_line(self.__traceback__)
         if where is not None:
             lines.append(where)
-        return lines
+        return [safe_terminal(line) for line in lines]
 
 
 class OptionError(CcError):

@@ -12,6 +12,7 @@ from cc_jupyter.core.events import (
     Usage,
 )
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
+from cc_jupyter.core.terminal import safe_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ class Reply:
         self.display(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(self.text)
+        printer.text(safe_terminal(self.text))
 
 
 def code_blocks(text: str) -> list[str]:

@@ -20,9 +20,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.terminal import safe_terminal
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
+from cc_jupyter.render.sanitize import safe_markdown
 from cc_jupyter.render.usage_line import has_figures, metadata, seconds, usage_bundle
 
 if TYPE_CHECKING:

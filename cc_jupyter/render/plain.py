@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta
-from cc_jupyter.render.sanitize import safe_terminal
+from cc_jupyter.core.terminal import safe_terminal
 from cc_jupyter.render.usage_line import has_figures, usage_line
 
 if TYPE_CHECKING:

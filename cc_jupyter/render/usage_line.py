@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import NO_USAGE, USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.terminal import safe_line
+from cc_jupyter.core.text import excerpt, pluralize
 
 if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _FEWEST_FOR_SPEED_TOKENS = 10
+_MOST_TOOLS = 3
+_MOST_CHARACTERS = 200
 _ENDS = {
     "length": "cut at max_tokens, %cmd continue goes on",
     "content_filter": "refused by the model or a filter",
@@ -38,7 +42,7 @@ def usage_line(reply: Reply) -> str:
         *(["document order"] if reply.provenance.order == "document" else []),
         *reply.notices,
     ]
-    return " · ".join(" ".join(figure.split()) for figure in figures)
+    return " · ".join(safe_line(" ".join(figure.split())) for figure in figures)
 
 
 def has_figures(reply: Reply) -> bool:
@@ -135,11 +139,10 @@ def _ending(reply: Reply) -> list[str]:
     if reply.stop_reason == "stop":
         ends = []
     elif reply.stop_reason == "tool_call":
-        ends = [f"asked for the tool {call.name}, not run" for call in reply.tool_calls]
-        ends = ends or ["asked for a tool"]
+        ends = _tools(reply)
     elif reply.stop_reason == "unknown":
         word = f": {reply.stop_word}" if reply.stop_word else ""
-        ends = [f"ended for an unknown reason{word}"]
+        ends = [excerpt(f"ended for an unknown reason{word}", _MOST_CHARACTERS)]
     elif reply.stop_word == "model_context_window_exceeded":
         ends = ["cut: the context window is full"]
     elif reply.stop_reason == "error":
@@ -148,6 +151,15 @@ def _ending(reply: Reply) -> list[str]:
         ends = [_ENDS[reply.stop_reason]]
     if not reply.text and reply.error is None and (reply.reasoning or reply.usage.reasoning_tokens):
         ends.append("reasoning only, no text")
+    return ends
+
+
+def _tools(reply: Reply) -> list[str]:
+    """Name the first tools asked for, and count the others: a model may ask for thousands."""
+    names = [excerpt(call.name) for call in reply.tool_calls[:_MOST_TOOLS]]
+    ends = [f"asked for the tool {name}, not run" for name in names] or ["asked for a tool"]
+    if others := len(reply.tool_calls) - len(names):
+        ends.append(f"and for {pluralize(others, 'more tool')}, not run")
     return ends
 
 

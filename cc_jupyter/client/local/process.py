@@ -45,7 +45,10 @@ _NEEDED_VARIABLES = frozenset(
         "VIRTUAL_ENV",
     }
 )
-_NEEDED_PREFIXES = ("LC_", "LD_", "DYLD_", "PYTHON", "CONDA_", "OMP_", "GGML_", "LLAMA_", "CUDA_")
+_NEEDED_PREFIXES = (
+    *("LC_", "LD_", "DYLD_", "PYTHON", "CONDA_"),
+    *("OMP_", "GGML_", "LLAMA_", "CUDA_", "HIP_", "ROCR_", "VK_"),
+)
 """What a program, the interpreter's packages and the engine's libraries are found and set by."""
 _PROGRAM = Path(__file__).with_name("server.py")
 _STOP_LIMIT_S = 5.0

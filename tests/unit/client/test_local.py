@@ -445,8 +445,8 @@ def test_stop_without_a_server_is_no_failure():
 def test_the_process_of_the_server_inherits_no_key(monkeypatch):
     secret = "user_0123456789abcdef"
     for name in (
-        "CMD_API_KEY", "COMMAND_CODE_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "MY_VALUE",
-        "PYTHON_PASSWORD", "CUDA_API_KEY", "HTTPS_PROXY", "CMD_BASE_URL",
+        "CMD_API_KEY", "COMMAND_CODE_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY",
+        "MY_VALUE", "PYTHON_PASSWORD", "CUDA_API_KEY", "HTTPS_PROXY", "CMD_BASE_URL",
     ):  # fmt: skip
         monkeypatch.setenv(name, secret)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
