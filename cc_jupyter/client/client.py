@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.event_redaction import EventRedactor
 from cc_jupyter.client.provider_errors import backoff_s, classify, pause_s
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
 from cc_jupyter.client.transport import (
@@ -115,6 +116,7 @@ class RequestStream:
         self._limits = limits
         self._zdr = zdr
         self._incoming: ResponseReader | None = None
+        self._redactor = EventRedactor((target.key.value,))
         self._interrupted = False
         self.answer_format = request.answer_format
         """The format of the last request: a refusal may fall back to a weaker one."""
@@ -146,6 +148,7 @@ class RequestStream:
             try:
                 yield from self._attempt(request)
             except ConnectError as error:
+                error.args = (redact(str(error), (self._endpoint.key.value,)),)
                 failure = error
                 wait_s = None if error.code == TIMED_OUT else backoff_s(tries)
             except _RefusedError as refused:
@@ -247,14 +250,14 @@ class RequestStream:
                 last_byte_s = now_s
                 if self._interrupted:
                     incoming.close()  # accept nothing more; what has arrived is still read
-                for event in self._redacted(reader.read(item)):
+                for event in self._redactor.redacted(reader.read(item)):
                     last_event_s = now_s
                     yield event
             elif item is not None:
                 yield from self._on_transport_item(reader, item)
             stopped_s = min(stopped_s, now_s) if reader.stopped else math.inf
             if now_s - stopped_s > _TRAILER_TIMEOUT_S:
-                yield from self._redacted(reader.close())
+                yield from self._redactor.redacted(reader.close())
             if reader.done:
                 return
             if now_s - last_event_s >= TICK_S:  # also while there is nothing but keep-alives
@@ -264,6 +267,7 @@ class RequestStream:
     def _on_transport_item(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
         match item:
             case Interrupted():
+                yield from self._redactor.rest()
                 raise KeyboardInterrupt
             case ResponseEnd(error=error):
                 yield from self._end(reader, error)
@@ -276,22 +280,9 @@ class RequestStream:
             raise error  # a bug of ours, from the reader's thread
         if error is not None and not reader.began:
             raise error
-        for event in self._redacted(reader.close()):
+        for event in self._redactor.redacted(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
                 yield Error(str(error))  # names the connection that was lost, and how
-            else:
-                yield event
-
-    def _redacted(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
-        """Redact secrets in the provider's errors and notices."""
-        secrets = (self._endpoint.key.value,)
-        for event in events:
-            if isinstance(event, Error):
-                texts = (event.message, event.code, event.provider_message)
-                message, code, detail = (text and redact(text, secrets) for text in texts)
-                yield Error(message or "", code, detail)
-            elif isinstance(event, Notice):
-                yield Notice(redact(event.text, secrets))
             else:
                 yield event
 
