@@ -138,14 +138,16 @@ class SecretFilter:
         """Return the text that can be shown now."""
         text = self._held + piece
         for each in self._spellings:
-            text = each.replace(text, MASK)
+            text = each.replace(text, MASK, whole=False)
         end = min((each.open_at(text) for each in self._spellings), default=len(text))
         self._held = text[end:]
         return text[:end]
 
     def flush(self) -> str:
-        """Return what was held back: the text ended before a secret did."""
+        """Return what was held back: the text ended, mostly before a secret did."""
         held, self._held = self._held, ""
+        for each in self._spellings:
+            held = each.replace(held, MASK)
         return held
 
 

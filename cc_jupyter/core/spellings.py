@@ -15,6 +15,7 @@ SHORTEST_SECRET = 4
 _BREAK = r"(?:\\{0,2}\r?\n|[\u200b-\u200d\u2060\ufeff\u00ad])*"
 """Between two letters: where a line is broken, and marks that no screen shows."""
 _BETWEEN = re.compile(_BREAK)
+_HALF_BREAK = re.compile(r"\\{0,2}\r?\Z")
 _ESCAPE_START = r"\\{1,3}[ux]|%[0-9A-Fa-f]|&(?:#|a|l|g|q)"
 _SIGNS = "\\%&"
 """With these an escape begins."""
@@ -38,13 +39,21 @@ class Spellings:
         self._firsts = re.compile(f"[{re.escape(''.join(self._by_first))}]")
         self._longest = max(map(len, needles)) * _LONGEST_LETTER
 
-    def replace(self, text: str, mask: str) -> str:
-        """Return the text with each spelling of the secret replaced."""
+    def replace(self, text: str, mask: str, *, whole: bool = True) -> str:
+        """Return the text with each spelling of the secret replaced.
+
+        Parameters
+        ----------
+        whole
+            Whether nothing follows; else a spelling that may still go on is left for later.
+        """
         pieces: list[str] = []
         written = at = 0
         while found := self._start.search(text, at):
             start = found.start()
-            end = max(_match(each, text, start) for each in self._by_first[text[start]])
+            end = max(
+                _match(each, text, start, whole=whole) for each in self._by_first[text[start]]
+            )
             if end < 0:
                 at = start + 1
                 continue
@@ -57,7 +66,9 @@ class Spellings:
         at = max(0, len(text) - self._longest)
         while found := self._firsts.search(text, at):
             at = found.start()
-            if any(_match(each, text, at) == _OPEN for each in self._by_first[text[at]]):
+            if any(
+                _match(each, text, at, whole=False) == _OPEN for each in self._by_first[text[at]]
+            ):
                 return at
             at += 1
         return len(text)
@@ -75,14 +86,14 @@ def _beginning(needle: str) -> str:
     return rf"\\{{0,3}}{first}{_BREAK}(?:{second}|[\\%&])"
 
 
-def _match(needle: str, text: str, at: int) -> int:
+def _match(needle: str, text: str, at: int, *, whole: bool) -> int:
     """Return where the needle that begins at `at` ends, `_NO`, or `_OPEN` at the text's end."""
     for place, letter in enumerate(needle):
         if place and at < len(text) and text[at] != letter and (gap := _BETWEEN.match(text, at)):
             at = gap.end()
-        if at >= len(text):
+        if at >= len(text) or (place and not whole and _HALF_BREAK.match(text, at)):
             return _OPEN
-        if text[at] in _SIGNS and (end := _escaped(letter, text, at)) != _NO:
+        if text[at] in _SIGNS and (end := _escaped(letter, text, at, whole=whole)) != _NO:
             if end == _OPEN:
                 return _OPEN
             at = end
@@ -93,20 +104,21 @@ def _match(needle: str, text: str, at: int) -> int:
     return at
 
 
-def _escaped(letter: str, text: str, at: int) -> int:
+def _escaped(letter: str, text: str, at: int, *, whole: bool) -> int:
     """Return where an escape of the letter ends, `_NO`, or `_OPEN` at the text's end."""
     here = text[at : at + _LONGEST_LETTER]
     folded = here.lower()
     ways = _ways(letter)
+    if not whole and at + len(here) == len(text):
+        longer = any(way.startswith(folded) and way != folded for way in ways)
+        if longer or not here.strip("\\"):
+            return _OPEN
     for way in ways:
         if folded.startswith(way):
             return at + len(way)
     for count in range(_MOST_BACKSLASHES, 0, -1):
         if here.startswith("\\" * count + letter):
             return at + count + 1
-    is_end = at + len(here) == len(text)
-    if is_end and (not here.strip("\\") or any(way.startswith(folded) for way in ways)):
-        return _OPEN
     return _NO
 
 
@@ -117,13 +129,14 @@ def _ways(letter: str) -> tuple[str, ...]:
     numbers = (f"{code}", f"0{code}", f"x{code:x}", f"x0{code:x}", f"x00{code:x}")
     entities = [f"&#{number};" for number in numbers]
     entities += [f"&{name};" for name, sign in _NAMED.items() if sign == letter]
-    return (
+    ways = [
         "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass")),
         *("\\" * count + f"u{code:04x}" for count in (1, 2)),
         *("\\" * count + f"x{code:02x}" for count in (1, 2)),
         *entities,
         *(f"&amp;{entity[1:]}" for entity in entities),
-    )
+    ]
+    return tuple(sorted(ways, key=len, reverse=True))  # `&amp;#38;` is no `&` before `#38;`
 
 
 def _encoded(secret: str) -> list[str]:

@@ -42,19 +42,17 @@ FORMS = {
 }
 
 
-def remains(text: str, form: str) -> bool:
-    """Return whether more than a sixth of a spelled key is still together."""
-    size = max(6, len(form) // 6)
-    return any(form[at : at + size] in text for at in range(len(form) - size + 1))
+MOST_BESIDE = 30
+"""Characters of a spelled header, or of its edges, that may stay beside the mask."""
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_key_is_removed_however_it_is_spelled(key, form):
-    spelled = form(key)
-    clean = redact(f"before {spelled} after", (key,))
+    clean = redact(f"before {form(key)} after", (key,))
     assert "[key]" in clean
-    assert not remains(clean.replace("Bearer", ""), spelled)
+    assert len(clean) <= len("before [key] after") + MOST_BESIDE
+    assert "[key]" in redact(form(key), (key,))
     assert clean.startswith("before ")
     assert clean.endswith(" after")
 
