@@ -10,7 +10,7 @@ import stat
 
 import pytest
 from support.kernel_notebook import CLAUDE, MODEL, Notebook
-from support.provider import KEY, answer, error, head, http, openai_stream, sse
+from support.provider import KEY, ToolCall, answer, error, head, http, openai_stream, sse
 
 pytestmark = pytest.mark.kernel
 
@@ -190,7 +190,7 @@ def test_a_key_that_the_server_echoes_reaches_no_sink(one_notebook, form):
     notebook = one_notebook
     cut = len(form) // 3
     split = [f"word {form[:cut]}", form[cut : 2 * cut], f"{form[2 * cut :]} end"]
-    tool = Tool(f"tool {form}", json.dumps({"a": form}))
+    tool = ToolCall(f"tool {form}", json.dumps({"a": form}))
     scripts = [
         [openai_stream(split, reasoning=f"hm {form}", finish=f"stop {form}")],
         [openai_stream(list(f"word {form} end"))],
