@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.endings import text_bytes, too_long
 from cc_jupyter.client.event_redaction import EventRedactor
 from cc_jupyter.client.provider_errors import backoff_s, classify, pause_s
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
@@ -57,6 +58,8 @@ class Limits:
 
     max_retries: int = 2
     idle_timeout_s: float = 300.0
+    max_answer_mb: float = 64.0
+    """The most text of one answer: it is held in memory several times."""
 
 
 class _RefusedError(Exception):
@@ -243,6 +246,7 @@ class RequestStream:
         )
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
+        came_bytes = 0
         while True:
             item = incoming.receive(TICK_S)
             now_s = monotonic()
@@ -253,6 +257,12 @@ class RequestStream:
                 for event in self._redactor.redacted(reader.read(item)):
                     last_event_s = now_s
                     yield event
+                    came_bytes += text_bytes(event)
+                    if came_bytes > self._limits.max_answer_mb * 1e6:
+                        incoming.close()
+                        yield from self._redactor.rest()
+                        yield too_long(self._limits.max_answer_mb)
+                        return
             elif item is not None:
                 yield from self._on_transport_item(reader, item)
             stopped_s = min(stopped_s, now_s) if reader.stopped else math.inf

@@ -26,11 +26,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.parsing import as_text, sanitize_message
-from cc_jupyter.core.events import Error, Stop
+from cc_jupyter.core.events import Error, ReasoningDelta, Stop, TextDelta, ToolCallDelta
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
-    from cc_jupyter.core.events import StopReason
+    from cc_jupyter.core.events import StopReason, StreamEvent
 
 
 CUT = "the connection was lost before the answer was finished"
@@ -154,3 +154,24 @@ def emptiness(reason: StopReason, word: str | None, output_tokens: int | None = 
     if output_tokens:
         why = f"{why}; the provider counts {pluralize(output_tokens, 'output token')}"
     return f"the answer is empty: neither text nor reasoning came; {why}"
+
+
+def text_bytes(event: StreamEvent) -> int:
+    """Return the size of the text in an event: the answer, the thinking or a tool's arguments."""
+    match event:
+        case TextDelta(text) | ReasoningDelta(text):
+            pass
+        case ToolCallDelta(_, name, arguments):
+            text = name + arguments
+        case _:
+            return 0
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
+
+
+def too_long(limit_mb: float) -> Error:
+    """Return the event that ends an answer over the limit; what came stays."""
+    return Error(
+        f"the answer is longer than {limit_mb:g} MB and was ended; max_answer_mb in config.toml"
+        " allows more",
+        code="answer_too_long",
+    )

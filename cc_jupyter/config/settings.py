@@ -3,7 +3,8 @@
 (The caller applies options on the line, which come before all of these.) A `pyproject.toml` may
 come with a cloned repository, so it can never decide where the key goes: base URL, key names and
 hosts are read only from the user's own `config.toml` and the environment. For the safety settings
-(`zdr`, `budget_usd`, `history`, `max_retries`) it can only be stricter than the user's own files.
+(`zdr`, `budget_usd`, `history`, `max_retries`, `max_answer_mb`) it can only be stricter than the
+user's own files.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Settings:
     max_retries: int = 2
     idle_timeout_s: float = 300.0
     """Read timeout between two bytes of an open stream."""
+    max_answer_mb: float = 64.0
+    """The most text of one answer, thinking and tool calls included; a longer one is ended."""
     zdr: bool = False
     """Zero data retention."""
     reasoning: bool = True
@@ -115,6 +118,7 @@ class _Setting:
 
 
 _SHORTEST_IDLE_S = 0.001
+_SMALLEST_ANSWER_MB = 0.001
 _SETTINGS: Mapping[str, _Setting] = {
     "model": _Setting(read_text, "CMD_MODEL"),
     "base_url": _Setting(read_text, "CMD_BASE_URL", in_project=False),
@@ -124,6 +128,9 @@ _SETTINGS: Mapping[str, _Setting] = {
     ),
     "idle_timeout_s": _Setting(
         number_reader(_SHORTEST_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", from_variable
+    ),
+    "max_answer_mb": _Setting(
+        number_reader(_SMALLEST_ANSWER_MB, math.inf), is_stricter=operator.lt
     ),
     "zdr": _Setting(read_switch, "CMD_ZDR", is_stricter=operator.gt),
     "reasoning": _Setting(read_switch),

@@ -21,8 +21,6 @@ import linecache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.terminal import safe_terminal
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
@@ -50,7 +48,7 @@ class CcError(Exception):
 
     def __str__(self) -> str:
         """Return the sentence, with control characters shown: it may end on a terminal."""
-        return safe_terminal(super().__str__())
+        return _shown(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines IPython shows instead of a traceback; the cell still fails."""
@@ -60,7 +58,7 @@ class CcError(Exception):
         where = _user_line(self.__traceback__)
         if where is not None:
             lines.append(where)
-        return [safe_terminal(line) for line in lines]
+        return [_shown(line) for line in lines]
 
 
 class OptionError(CcError):
@@ -150,6 +148,12 @@ class ModelError(StatusError):
 
 class StreamError(ProviderError):
     """The answer began and then broke, or held neither text nor reasoning."""
+
+
+def _shown(text: str) -> str:
+    from cc_jupyter.core.terminal import safe_terminal  # noqa: PLC0415  needed for shown errors only
+
+    return safe_terminal(text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -51,6 +51,9 @@ class CmdMagics(Magics):
     idle_timeout_s = Float(None, allow_none=True, help="Longest pause between two bytes.").tag(
         config=True
     )
+    max_answer_mb = Float(None, allow_none=True, help="Longest answer, in MB of text.").tag(
+        config=True
+    )
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
     order = Unicode(
         None, allow_none=True, help="What is before a cell: `execution` or `document`."

@@ -186,7 +186,8 @@ class Session:
     def _recorder(self, prepared: PreparedRequest) -> TurnRecorder:
         """Reserve what the request needs; its stream sends it at the first step."""
         reservation = reserve(prepared, self.budget_guard)
-        limits = Limits(prepared.settings.max_retries, prepared.settings.idle_timeout_s)
+        settings = prepared.settings
+        limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
         stream = RequestStream(
             self.transport, prepared.request, prepared.target, limits, zdr=prepared.zdr
         )
