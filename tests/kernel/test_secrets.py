@@ -215,6 +215,8 @@ def test_a_key_that_the_server_echoes_reaches_no_sink(one_notebook, form):
             data = path.read_bytes()
             assert form.encode() not in data, path
             assert KEY.encode() not in data, path
+    for exported in notebook.workdir.glob("out.*"):
+        exported.unlink()
 
 
 def test_a_secret_in_the_base_url_is_shown_nowhere(notebook):
