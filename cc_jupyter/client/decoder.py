@@ -17,7 +17,7 @@ from cc_jupyter.client.sse import BOM, MAX_EVENT_BYTES, EventTooLargeError, SseD
 from cc_jupyter.core.events import Error, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cc_jupyter.client.sse import ServerSentEvent
     from cc_jupyter.core.events import Stop, StreamEvent
@@ -63,7 +63,8 @@ class AnswerReader:
 
     def __init__(self, decoder: Decoder, secrets: tuple[str, ...] = ()) -> None:
         self._decoder = decoder
-        self._secrets = secrets  # to redact before a message is cut
+        # to redact before a message is cut; a function, since a traceback shows what objects hold
+        self._secrets: Callable[[], tuple[str, ...]] = lambda: secrets
         self._start = b""  # of the body: shown if nothing in it is part of an answer
         self._sse = SseDecoder()
         self._document: bytearray | None = None  # the body so far, if it is no stream
@@ -178,7 +179,7 @@ class AnswerReader:
         if self._decoder.spoke or self._decoder.stopped:
             yield from self._end(end_seen=True)
         else:
-            said = read_envelope(body, self._secrets)
+            said = read_envelope(body, self._secrets())
             what = "the server answered with JSON that is no answer"
             yield from self._fail(what, said.code or said.kind, said.message)
 
@@ -187,7 +188,7 @@ class AnswerReader:
         self._understood = True
         if isinstance(body, dict):
             yield from self._decoder.decode(name, body)
-        said = read_envelope(body, self._secrets)
+        said = read_envelope(body, self._secrets())
         if said.code and said.kind and said.code != said.kind:
             sentence = f"{sentence} ({said.kind})"
         yield from self._fail(sentence, said.code or said.kind, said.message)
@@ -201,7 +202,7 @@ class AnswerReader:
 
     def _words(self, text: str) -> str | None:
         """Return what a text that is no JSON says, fit to show."""
-        return parse_refusal(text.encode(), self._secrets).message
+        return parse_refusal(text.encode(), self._secrets()).message
 
     def _unframed(self) -> str | None:
         """Return the words of a body that holds no event, only lines without `data:`."""

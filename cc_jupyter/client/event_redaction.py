@@ -20,7 +20,7 @@ from cc_jupyter.core.events import (
 from cc_jupyter.core.redaction import SecretFilter, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class EventRedactor:
@@ -31,7 +31,9 @@ class EventRedactor:
     """
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
-        self._secrets = secrets
+        # functions, so that no object holds a secret that a traceback could show
+        self._clean: Callable[[str], str] = lambda text: redact(text, secrets)
+        self._new_filter: Callable[[], SecretFilter] = lambda: SecretFilter(secrets)
         self._text = SecretFilter(secrets)
         self._reasoning = SecretFilter(secrets)
         self._arguments: dict[int, SecretFilter] = {}
@@ -47,7 +49,9 @@ class EventRedactor:
                     if shown := self._reasoning.feed(text):
                         yield ReasoningDelta(shown)
                 case ToolCallDelta(index, name, arguments):
-                    waiting = self._arguments.setdefault(index, SecretFilter(self._secrets))
+                    if index not in self._arguments:
+                        self._arguments[index] = self._new_filter()
+                    waiting = self._arguments[index]
                     yield ToolCallDelta(index, self._clean(name), waiting.feed(arguments))
                 case Notice(text, is_usage_doubtful):
                     yield Notice(self._clean(text), is_usage_doubtful)
@@ -71,6 +75,3 @@ class EventRedactor:
         for index, waiting in self._arguments.items():
             if held := waiting.flush():
                 yield ToolCallDelta(index, "", held)
-
-    def _clean(self, text: str) -> str:
-        return redact(text, self._secrets)

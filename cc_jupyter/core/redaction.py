@@ -15,10 +15,10 @@ from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.spellings import SHORTEST_SECRET, spellings
+from cc_jupyter.core.spellings import SHORTEST_SECRET, Spellings, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 MASK = "[key]"
@@ -131,22 +131,24 @@ class SecretFilter:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._spellings = [spellings(each) for each in secrets if len(each) >= SHORTEST_SECRET]
+        finders = [spellings(each) for each in secrets if len(each) >= SHORTEST_SECRET]
+        # a function, so that no object holds a secret that a traceback could show
+        self._finders: Callable[[], list[Spellings]] = lambda: finders
         self._held = ""
 
     def feed(self, piece: str) -> str:
         """Return the text that can be shown now."""
         text = self._held + piece
-        for each in self._spellings:
+        for each in self._finders():
             text = each.replace(text, MASK, whole=False)
-        end = min((each.open_at(text) for each in self._spellings), default=len(text))
+        end = min((each.open_at(text) for each in self._finders()), default=len(text))
         self._held = text[end:]
         return text[:end]
 
     def flush(self) -> str:
         """Return what was held back: the text ended, mostly before a secret did."""
         held, self._held = self._held, ""
-        for each in self._spellings:
+        for each in self._finders():
             held = each.replace(held, MASK)
         return held
 
