@@ -12,7 +12,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -20,7 +19,9 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
-from cc_jupyter.client.provider_errors import classify
+from cc_jupyter.client.endings import text_bytes, too_long
+from cc_jupyter.client.event_redaction import EventRedactor
+from cc_jupyter.client.provider_errors import backoff_s, classify, pause_s
 from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
 from cc_jupyter.client.token_counts import with_header_cost
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Request
 
 
-LONGEST_WAIT_S = 30.0
-"""A provider that asks for a longer pause gets none: the user decides."""
-_FIRST_BACKOFF_S = 0.5
 TICK_S = 0.036
 """How often a waiting reader wakes up: the pace at which a screen may be drawn."""
 _TRAILER_TIMEOUT_S = 2.0  # after the reason for the end is known, for usage and the end mark
@@ -63,34 +61,14 @@ class Limits:
 
     max_retries: int = 2
     idle_timeout_s: float = 300.0
+    max_answer_mb: float = 64.0
+    """The most text of one answer: it is held in memory several times."""
 
 
 class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__()
         self.refusal = refusal
-
-
-def backoff_s(tries: int) -> float:
-    """Return a delay that doubles with each try, with jitter so that many cells spread out."""
-    longest_s: float = min(_FIRST_BACKOFF_S * 2 ** min(tries, 10), LONGEST_WAIT_S)
-    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
-
-
-def pause_s(refusal: Refusal, tries: int) -> float | None:
-    """Return the pause before the next try after a refusal; `None`: do not retry.
-
-    A refusal that asks for too long a pause gets a hint to wait.
-    """
-    if not refusal.retryable:
-        return None
-    asked_s = refusal.error.retry_after_s
-    if asked_s is None:
-        return backoff_s(tries)
-    if asked_s <= LONGEST_WAIT_S:
-        return asked_s
-    refusal.error.hint = f"the provider asks to wait {asked_s:.0f} s; run the cell again then"
-    return None
 
 
 def repair_request(
@@ -144,6 +122,7 @@ class RequestStream:
         self._limits = limits
         self._zdr = zdr
         self._incoming: ResponseReader | None = None
+        self._redactor = EventRedactor((target.key.value,))
         self._interrupted = False
         self._is_accepted = False  # a 2xx head has arrived
         self._has_resent = False  # silently, because a reused connection died
@@ -179,6 +158,7 @@ class RequestStream:
             try:
                 yield from self._attempt(request)
             except ConnectError as error:
+                error.args = (redact(str(error), (self._endpoint.key.value,)),)
                 failure = error
                 is_final = self._is_accepted or error.code == TIMED_OUT
                 wait_s = None if is_final else backoff_s(tries)
@@ -270,12 +250,16 @@ class RequestStream:
             model=self._request.model,
             secrets=(self._endpoint.key.value,),
             now=datetime.now(UTC),
+            served_by=self._endpoint.served_by,
         )
 
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
-        reader = AnswerReader(WIRE_FORMATS[self._request.endpoint].decoder())
+        reader = AnswerReader(
+            WIRE_FORMATS[self._request.endpoint].decoder(), (self._endpoint.key.value,)
+        )
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
+        came_bytes = 0
         while True:
             item = incoming.receive(TICK_S)
             now_s = monotonic()
@@ -283,14 +267,20 @@ class RequestStream:
                 last_byte_s = now_s
                 if self._interrupted:
                     incoming.close()  # accept nothing more; what has arrived is still read
-                for event in self._redacted(reader.read(item)):
+                for event in self._redactor.redacted(reader.read(item)):
                     last_event_s = now_s
                     yield event
+                    came_bytes += text_bytes(event)
+                    if came_bytes > self._limits.max_answer_mb * 1e6:
+                        incoming.close()
+                        yield from self._redactor.rest()
+                        yield too_long(self._limits.max_answer_mb)
+                        return
             elif item is not None:
                 yield from self._on_transport_item(reader, item)
             stopped_s = min(stopped_s, now_s) if reader.stopped else math.inf
             if now_s - stopped_s > _TRAILER_TIMEOUT_S:
-                yield from self._redacted(reader.close())
+                yield from self._redactor.redacted(reader.close())
             if reader.done:
                 return
             if now_s - last_event_s >= TICK_S:  # also while there is nothing but keep-alives
@@ -300,6 +290,7 @@ class RequestStream:
     def _on_transport_item(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
         match item:
             case Interrupted():
+                yield from self._redactor.rest()
                 raise KeyboardInterrupt
             case ResponseEnd(error=error):
                 yield from self._end(reader, error)
@@ -312,22 +303,9 @@ class RequestStream:
             raise error  # a bug of ours, from the reader's thread
         if error is not None and not reader.began:
             raise error
-        for event in self._redacted(reader.close()):
+        for event in self._redactor.redacted(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
                 yield Error(str(error))  # names the connection that was lost, and how
-            else:
-                yield event
-
-    def _redacted(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
-        """Redact secrets in the provider's errors and notices."""
-        secrets = (self._endpoint.key.value,)
-        for event in events:
-            if isinstance(event, Error):
-                texts = (event.message, event.code, event.provider_message)
-                message, code, detail = (text and redact(text, secrets) for text in texts)
-                yield Error(message or "", code, detail)
-            elif isinstance(event, Notice):
-                yield dataclasses.replace(event, text=redact(event.text, secrets))
             else:
                 yield event
 

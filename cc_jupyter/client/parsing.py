@@ -193,7 +193,7 @@ def sanitize_message(text: str) -> str | None:
         return None
     line = "".join(filter(str.isprintable, " ".join(text.split())))
     if len(line) > _MOST_CHARACTERS:  # between words: half a key could not be redacted any more
-        end = line.rfind(" ", 0, _MOST_CHARACTERS)
+        end = line.rfind(" ", 0, _MOST_CHARACTERS - 1)
         line = line[: end + 1 or _MOST_CHARACTERS - 1] + "…"
     return line or None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
+from cc_jupyter.client.endings import emptiness
+from cc_jupyter.client.provider_errors import stream_error_hint
 from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
@@ -145,10 +147,11 @@ class ReplyBuilder:
             or self.usage.reasoning_tokens
         ):
             return None
-        if self._stop is None or self._stop.reason not in ("stop", "unknown"):
-            return None
+        if self._stop is None or self._stop.reason in ("length", "content_filter"):
+            return None  # the usage line says so
         return StreamError(
-            "the answer is empty: it has neither text nor reasoning", hint="run the cell again"
+            emptiness(self._stop.reason, self._stop.word, self.usage.output_tokens),
+            hint="run the cell again",
         )
 
 
@@ -156,7 +159,8 @@ def _stream_error(event: Error) -> StreamError:
     quoted = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
         f"{event.message}{quoted}",
-        hint="the text received is saved; run the cell again",
+        hint=stream_error_hint(event.code, event.provider_message)
+        or "the text received is saved; run the cell again",
         code=event.code,
         provider_message=event.provider_message,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -187,11 +188,12 @@ def write_export(
         )
     text = re.sub("[\ud800-\udfff]", "\ufffd", form(conversation, turns))  # not in UTF-8
     try:
-        if target.exists() and not overwrite:
+        if os.path.lexists(target) and not overwrite:
             raise OptionError(
                 f"{target} already exists", hint="%cmd export PATH --overwrite replaces it"
             )
-        with replace_file(target, mode=0o666) as file:  # the mode of any file the user writes
+        # as readable as any file the user writes, or as the file that it replaces
+        with replace_file(target, mode=0o666, keep_mode=True) as file:
             file.write(text.encode())  # bytes: line endings stay the same on every system
     except OSError as error:
         raise OptionError(f"{target} cannot be written: {error.strerror}") from None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.fences import fenced
+from cc_jupyter.core.terminal import safe_line, safe_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +58,11 @@ class Table(list[Row]):
 
     def _text(self, max_width: int | None) -> str:
         """Format the table; the columns that do not fit go on a line below each row."""
+        caption = safe_terminal(self.caption)
         if not self:
-            return self.caption
+            return caption
         names = list(self[0])
-        rows = [[_cell(row[name]) for name in names] for row in self]
+        rows = [[safe_line(_cell(row[name])) for name in names] for row in self]
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
         columns = _fitting_columns(widths, max_width)
         below = [column for column in range(len(names)) if column not in columns]
@@ -69,7 +71,7 @@ class Table(list[Row]):
             lines.append(_line(row, widths, columns))
             if rest := " · ".join(f"{names[at]} {row[at]}" for at in below if row[at]):
                 lines.append(f"    {rest}")
-        return "\n".join([*lines, *([self.caption] if self.caption else [])])
+        return "\n".join([*lines, *([caption] if caption else [])])
 
 
 class Card(dict[str, Any]):
@@ -88,7 +90,9 @@ class Card(dict[str, Any]):
 
     def __str__(self) -> str:
         width = max(map(len, self), default=0)
-        return "\n".join(f"{name:{width}}  {_cell(value)}" for name, value in self.items())
+        return "\n".join(
+            f"{name:{width}}  {safe_line(_cell(value))}" for name, value in self.items()
+        )
 
 
 class TextOutput(str):
@@ -97,7 +101,7 @@ class TextOutput(str):
     __slots__ = ()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(str(self))
+        printer.text(safe_terminal(self))
 
 
 class Diff(str):
@@ -117,7 +121,7 @@ class Diff(str):
         return f"{shown}*{self.note}*"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(f"{self.rstrip()}\n{self.note}".lstrip())
+        printer.text(safe_terminal(f"{self.rstrip()}\n{self.note}".lstrip()))
 
 
 def _tag(tag: str, value: object, sample: object) -> str:
@@ -215,7 +219,7 @@ class WordDiff(str):
         return f'<div style="white-space: pre-wrap">{shown}</div>'
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(str(self))
+        printer.text(safe_terminal(self))
 
 
 def word_diff(before: str, after: str) -> WordDiff:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
 from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
+from cc_jupyter.core.terminal import safe_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,4 +97,4 @@ class Reply:
         self.display(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(self.text)
+        printer.text(safe_terminal(self.text))

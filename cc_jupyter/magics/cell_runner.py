@@ -7,6 +7,7 @@ import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.client.endings import emptiness
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import PromptSpec
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.session.prepare import PreparedRequest
+
+_NO_TEXT_HINTS = {
+    "length": "--max-tokens N allows a longer answer",
+    "content_filter": "change the prompt, or choose another model",
+}
 
 
 class CellRunner:
@@ -257,8 +263,10 @@ class CellRunner:
             It has none, and it should be bound to a variable.
         """
         if not reply.text and options.name is not None:
-            reason = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
-            raise StreamError(f"the answer has no text, {reason}", hint="run the cell again")
+            why = emptiness(reply.stop_reason, reply.stop_word, reply.usage.output_tokens)
+            if reply.reasoning or reply.usage.reasoning_tokens:
+                why = "the answer has no text, only reasoning"
+            raise StreamError(why, hint=_NO_TEXT_HINTS.get(reply.stop_reason, "run the cell again"))
         return reply.text
 
     def _insert(self, reply: Reply) -> None:

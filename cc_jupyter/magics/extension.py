@@ -54,6 +54,9 @@ class CmdMagics(Magics):
     ).tag(config=True)
     max_retries = Int(None, allow_none=True, help="How often to retry.").tag(config=True)
     idle_timeout_s = Float(None, allow_none=True, help="Read timeout in seconds.").tag(config=True)
+    max_answer_mb = Float(None, allow_none=True, help="Longest answer, in MB of text.").tag(
+        config=True
+    )
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
     order = Unicode(
         None,

@@ -20,11 +20,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.terminal import safe_terminal
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
-from cc_jupyter.render.usage_line import metadata, seconds, usage_bundle
+from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.usage_line import has_figures, metadata, seconds, usage_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,13 +192,12 @@ class NotebookRenderer:
         thought = None
         if self._reasoning and reply.reasoning:
             thought = reasoning_bundle(reply.reasoning, self._summary(reply))
-        shown = bool(reply.text or reply.reasoning or reply.images or reply.error is None)
         text = shown_text(reply.text, reply.images, reply.sources)
         final = _Final(
             reasoning=thought,
             answer=self._screen.answer(text) if text else None,
             images=image_bundles(reply.images),
-            usage=usage_bundle(reply) if shown else None,  # a refused request has no usage
+            usage=usage_bundle(reply) if has_figures(reply) else None,  # a refused one has none
             metadata=metadata(reply),
         )
         self._layout.end(final)

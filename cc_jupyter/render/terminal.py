@@ -14,11 +14,12 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.terminal import safe_line, safe_terminal
 from cc_jupyter.render.answer_extras import image_line, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
-from cc_jupyter.render.usage_line import usage_line
+from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.usage_line import has_figures, usage_line
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -66,7 +67,7 @@ class TerminalRenderer:
                 self._thoughts.append(text)
                 self._dirty = True
             case Notice(text):
-                self._console.print(Text(f"[{text}]", style="dim"))
+                self._console.print(Text(f"[{safe_line(text)}]", style="dim"))
             case ReasoningDelta() if not self._begun:
                 self._wait("thinking")
             case Waiting(phase) if not self._begun and not self._thoughts:
@@ -88,7 +89,7 @@ class TerminalRenderer:
         for image in reply.images:
             if image.data:
                 self._console.print(Text(image_line(image)))
-        if reply.text or reply.reasoning or reply.images or reply.error is None:
+        if has_figures(reply):
             self._console.print(Text(usage_line(reply), style="dim"))
 
     def _wait(self, phase: str) -> None:

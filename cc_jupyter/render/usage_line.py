@@ -9,8 +9,10 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.events import USAGE_FIELDS
+from cc_jupyter.core.events import NO_USAGE, USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.terminal import safe_line
+from cc_jupyter.core.text import excerpt, pluralize
 
 if TYPE_CHECKING:
     from cc_jupyter.core.events import Usage
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _MIN_TOKENS_FOR_SPEED = 10
+_MAX_TOOLS = 3
+_MAX_CHARACTERS = 200
 _ENDINGS = {
     "length": "cut at max_tokens, %cmd continue goes on",
     "content_filter": "refused by the model or a filter",
     "interrupted": "interrupted",
-    "error": "connection lost",
 }
 
 
@@ -40,7 +43,12 @@ def usage_line(reply: Reply) -> str:
         *(["document order"] if reply.provenance.order == "document" else []),
         *reply.notices,
     ]
-    return " · ".join(" ".join(figure.split()) for figure in figures)
+    return " · ".join(safe_line(" ".join(figure.split())) for figure in figures)
+
+
+def has_figures(reply: Reply) -> bool:
+    """Return whether a reply gets a line: an answer, or an empty one that was billed."""
+    return bool(reply.text or reply.reasoning or reply.error is None or reply.usage != NO_USAGE)
 
 
 def usage_bundle(reply: Reply) -> dict[str, str]:
@@ -135,19 +143,36 @@ def _ending(reply: Reply) -> list[str]:
     if reply.stop_reason == "stop":
         ends = []
     elif reply.stop_reason == "tool_call":
-        ends = [f"asked for the tool {call.name}, not run" for call in reply.tool_calls]
-        ends = ends or ["asked for a tool"]
+        ends = _tools(reply)
     elif reply.stop_reason == "unknown":
         word = f": {reply.stop_word}" if reply.stop_word else ""
-        ends = [f"ended for an unknown reason{word}"]
+        ends = [excerpt(f"ended for an unknown reason{word}", _MAX_CHARACTERS)]
     elif reply.stop_word == "model_context_window_exceeded":
         ends = ["cut: the context window is full"]
+    elif reply.stop_reason == "error":
+        ends = [_failure(reply)]
     else:
         ends = [_ENDINGS[reply.stop_reason]]
     has_nothing_else = not reply.text and not reply.images and reply.error is None
     if has_nothing_else and (reply.reasoning or reply.usage.reasoning_tokens):
         ends.append("reasoning only, no text")
     return ends
+
+
+def _tools(reply: Reply) -> list[str]:
+    """Name the first tools asked for, and count the others: a model may ask for thousands."""
+    names = [excerpt(call.name) for call in reply.tool_calls[:_MAX_TOOLS]]
+    ends = [f"asked for the tool {name}, not run" for name in names] or ["asked for a tool"]
+    if others := len(reply.tool_calls) - len(names):
+        ends.append(f"and for {pluralize(others, 'more tool')}, not run")
+    return ends
+
+
+def _failure(reply: Reply) -> str:
+    """Name the provider's own error; an answer without one was cut or empty."""
+    if code := getattr(reply.error, "code", None):
+        return f"broken off: {code}"
+    return "connection lost" if reply.text or reply.reasoning else "empty answer"
 
 
 def seconds(value_s: float) -> str:

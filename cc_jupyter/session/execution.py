@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.messages import TurnKey
+from cc_jupyter.core.terminal import safe_terminal
 from cc_jupyter.render.answer_extras import image_bundles, image_line, shown_text
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 from cc_jupyter.render.plain import printer
-from cc_jupyter.render.sanitize import safe_terminal
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -26,7 +26,7 @@ from support.plain_server import (
 )
 from support.provider import Provider
 
-from cc_jupyter.client import client
+from cc_jupyter.client import provider_errors
 from cc_jupyter.client.transport import TIMED_OUT
 from cc_jupyter.core.errors import (
     AuthError,
@@ -49,7 +49,7 @@ BOTH = pytest.mark.parametrize("model", [MODEL, CLAUDE])
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses of our own choosing be short."""
-    monkeypatch.setattr(client, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(provider_errors, "_FIRST_BACKOFF_S", 0.01)
 
 
 def notices(events: list[StreamEvent]) -> list[str]:
@@ -272,7 +272,7 @@ def test_repeats_are_bounded_and_counted_truthfully(what, provider, transport):
 
 
 def test_a_request_that_reached_no_server_is_not_counted(transport, monkeypatch):
-    monkeypatch.setattr(client, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(provider_errors, "_FIRST_BACKOFF_S", 0.01)
     with Provider() as provider:
         pass
     asked = exchange(provider, transport)
@@ -373,7 +373,7 @@ def test_a_pause_of_more_than_half_a_minute_is_shown_and_not_slept(status, provi
 
 def test_our_own_pauses_double_with_jitter_and_stay_bounded():
     for tries, longest_s in ((0, 0.5), (1, 1), (2, 2), (3, 4), (10, 30), (10_000, 30)):
-        pauses = {client.backoff_s(tries) for _ in range(200)}
+        pauses = {provider_errors.backoff_s(tries) for _ in range(200)}
         assert longest_s / 2 <= min(pauses) < max(pauses) <= longest_s
         assert len(pauses) > 100
 
@@ -571,7 +571,7 @@ def test_a_refusal_whose_body_never_ends_is_told_by_its_status(
     events, error = collect(exchange(provider, transport))
     assert time.monotonic() - start_s < 1
     assert type(error) is AuthError
-    assert "the provider refused the key (401)" in str(error)
+    assert "refused the key (401)" in str(error)
     if form == "hangs":
         assert sum(isinstance(event, Waiting) for event in events) >= 4
 

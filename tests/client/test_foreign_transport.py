@@ -26,7 +26,7 @@ from support.plain_server import (
 )
 from support.provider import KEY
 
-from cc_jupyter.client import client
+from cc_jupyter.client import provider_errors
 from cc_jupyter.client.client import Limits, RequestStream
 from cc_jupyter.client.endpoint import Endpoint
 from cc_jupyter.client.transport import ResponseEnd, ResponseStart, Transport
@@ -95,7 +95,7 @@ def ask(inner: httpx.BaseTransport, max_retries: int = 2) -> RequestStream:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let pauses be short; at the end every reader must have ended by itself."""
-    monkeypatch.setattr(client, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(provider_errors, "_FIRST_BACKOFF_S", 0.01)
     yield
     wait_until(lambda: not reader_threads())
 

@@ -18,7 +18,7 @@ from support import provider as scripted
 from support.plain_server import CLAUDE, MODEL, open_sockets, reader_threads, wait_until
 from support.provider import Tokens
 
-from cc_jupyter.client import client
+from cc_jupyter.client import provider_errors
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ConnectError, ProviderError, StreamError
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
@@ -42,7 +42,7 @@ CHAT = {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}
 def session(provider, monkeypatch) -> Iterator[Session]:
     monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
     monkeypatch.setenv("CMD_API_KEY", scripted.KEY)
-    monkeypatch.setattr(client, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(provider_errors, "_FIRST_BACKOFF_S", 0.01)
     opened = Session(now=lambda: OFF_PEAK)
     yield opened
     opened.transport.close()

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from cc_jupyter.client.proxy import find_proxy, split_proxy
 from cc_jupyter.client.transport import HttpRequest, ResponseEnd, ResponseStart
 from cc_jupyter.commands.doctor.finding import Finding
-from cc_jupyter.config.base_url import api_root, is_provider
+from cc_jupyter.config.base_url import api_root, is_provider, masked_url
 from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
@@ -106,12 +106,12 @@ def _request(transport: Transport, root: str, now: Callable[[], datetime]) -> _A
 
 def _reached(root: str, answer: _Answer) -> Finding:
     if answer.head is None:
-        error = answer.error or ConnectError(f"{root} did not answer")
+        error = answer.error or ConnectError(f"{masked_url(root)} did not answer")
         return Finding.failed("base URL", error)
     status = answer.head.status
     if status == HTTPStatus.OK:
-        return Finding("base URL", "ok", f"{root} answers")
-    found = f"{root} answers with {status}"
+        return Finding("base URL", "ok", f"{masked_url(root)} answers")
+    found = f"{masked_url(root)} answers with {status}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Finding("base URL", "look", found, "the server has a problem; try again later")
     if is_provider(root):

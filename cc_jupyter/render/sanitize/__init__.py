@@ -40,24 +40,6 @@ def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
     return _Writer(text, images=allow_remote_images).run()
 
 
-def safe_terminal(text: str) -> str:
-    """Return text that moves no cursor: control characters are shown, not executed.
-
-    Newlines and tabs stay, CRLF becomes a newline. Marks that change the writing direction are
-    shown as well; lone surrogates become U+FFFD.
-    """
-    return text.replace("\r\n", "\n").translate(_VISIBLE)
-
-
-_VISIBLE: dict[int, str] = {
-    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
-    0x7F: "\u2421",
-    **{code: f"\\x{code:02x}" for code in range(0x80, 0xA0)},
-    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
-}
-
-
 class _Writer:
     """Joins the items of a text again, each made harmless."""
 

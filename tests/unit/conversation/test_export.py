@@ -6,6 +6,9 @@ import ast
 import hashlib
 import itertools
 import json
+import os
+import stat
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -346,3 +349,25 @@ def test_a_cost_of_the_provider_is_exported_as_its_schema_says():
     exported = json.loads(export_json(conversation((record,)), {record.id: record}))
     jsonschema.validate(exported, schema("conversation/export_schema.json"))
     assert '"table_usd": "0.01"' in json.dumps(exported)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes are POSIX's")
+def test_an_export_follows_no_link_and_keeps_the_mode_of_the_file_it_replaces(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / ".notes.md.part").symlink_to(victim)
+    os.mkfifo(tmp_path / ".hang.md.part")
+    path = tmp_path / "notes.md"
+    path.write_text("old")
+    path.chmod(0o640)
+    write_export(path, RECORD, BY_ID, overwrite=True)
+    write_export(tmp_path / "hang.md", RECORD, BY_ID)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    link = tmp_path / "link.md"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OptionError, match="exists"):
+        write_export(link, RECORD, BY_ID)
+    link.unlink()
+    link.symlink_to(victim)
+    write_export(link, RECORD, BY_ID, overwrite=True)
+    assert victim.read_text() == "precious"

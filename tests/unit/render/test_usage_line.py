@@ -73,6 +73,11 @@ def test_the_line_of_the_contract():
         ),
         ({"stop_reason": "interrupted", "error": KeyboardInterrupt()}, "· interrupted"),
         ({"stop_reason": "error", "error": StreamError("cut")}, "· connection lost"),
+        (
+            {"stop_reason": "error", "error": StreamError("cut", code="network_error")},
+            "· broken off: network_error",
+        ),
+        ({"stop_reason": "error", "error": StreamError("none"), "text": ""}, "· empty answer"),
         ({"text": "", "reasoning": "hm"}, "· reasoning only, no text"),
         ({"notices": ("`df` cut to 100 rows",)}, "· `df` cut to 100 rows"),
         ({"time_to_first_token_s": 0.042}, "· 42 ms to first token"),
