@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import re
 
 SHORTEST_SECRET = 4
@@ -37,6 +38,10 @@ class Spellings:
                 self._by_first[needle[0]] = alike
         self._start = re.compile("|".join([_ESCAPE_START, *map(_beginning, needles)]))
         self._firsts = re.compile(f"[{re.escape(''.join(self._by_first))}]")
+        # how many of a run of backslashes belong to which letter, only the whole can tell
+        once = json.dumps(secret)[1:-1]
+        twice = json.dumps(once)[1:-1]
+        self._literal = (twice, once, secret) if "\\" in secret else ()
         self._longest = max(map(len, needles)) * _LONGEST_LETTER
 
     def replace(self, text: str, mask: str, *, whole: bool = True) -> str:
@@ -47,6 +52,8 @@ class Spellings:
         whole
             Whether nothing follows; else a spelling that may still go on is left for later.
         """
+        for literal in self._literal:
+            text = text.replace(literal, mask)
         pieces: list[str] = []
         written = at = 0
         while found := self._start.search(text, at):
