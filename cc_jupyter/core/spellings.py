@@ -17,7 +17,7 @@ _BREAK = r"(?:\\{0,2}\r?\n|[\u200b-\u200d\u2060\ufeff\u00ad])*"
 """Between two letters: where a line is broken, and marks that no screen shows."""
 _BETWEEN = re.compile(_BREAK)
 _HALF_BREAK = re.compile(r"\\{0,2}\r?\Z")
-_ESCAPE_START = r"\\{1,3}[ux]|%[0-9A-Fa-f]|&(?:#|a|l|g|q)"
+_ESCAPE_START = r"\\\\{0,2}[ux]|%[0-9A-Fa-f]|&(?:#|a|l|g|q)"
 _SIGNS = "\\%&"
 """With these an escape begins."""
 _MOST_BACKSLASHES = 3
@@ -90,7 +90,8 @@ def spellings(secret: str) -> Spellings:
 def _beginning(needle: str) -> str:
     """Return a pattern of the first two letters that is quick to search for."""
     first, second = map(re.escape, needle[:2])
-    return rf"\\{{0,3}}{first}{_BREAK}(?:{second}|[\\%&])"
+    # each way begins with one literal: the engine then skips all other letters at once
+    return rf"{first}{_BREAK}(?:{second}|[\\%&])|\\\\{{0,2}}{first}"
 
 
 def _match(needle: str, text: str, at: int, *, whole: bool) -> int:
