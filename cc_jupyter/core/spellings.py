@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import re
 
 SHORTEST_SECRET = 4
@@ -16,7 +17,7 @@ _BREAK = r"(?:\\{0,2}\r?\n|[\u200b-\u200d\u2060\ufeff\u00ad])*"
 """Between two letters: where a line is broken, and marks that no screen shows."""
 _BETWEEN = re.compile(_BREAK)
 _HALF_BREAK = re.compile(r"\\{0,2}\r?\Z")
-_ESCAPE_START = r"\\{1,3}[ux]|%[0-9A-Fa-f]|&(?:#|a|l|g|q)"
+_ESCAPE_START = r"\\\\{0,2}[ux]|%[0-9A-Fa-f]|&(?:#|a|l|g|q)"
 _SIGNS = "\\%&"
 """With these an escape begins."""
 _MOST_BACKSLASHES = 3
@@ -37,6 +38,10 @@ class Spellings:
                 self._by_first[needle[0]] = alike
         self._start = re.compile("|".join([_ESCAPE_START, *map(_beginning, needles)]))
         self._firsts = re.compile(f"[{re.escape(''.join(self._by_first))}]")
+        # how many of a run of backslashes belong to which letter, only the whole can tell
+        once = json.dumps(secret)[1:-1]
+        twice = json.dumps(once)[1:-1]
+        self._literal = (twice, once, secret) if "\\" in secret else ()
         self._longest = max(map(len, needles)) * _LONGEST_LETTER
 
     def replace(self, text: str, mask: str, *, whole: bool = True) -> str:
@@ -47,6 +52,8 @@ class Spellings:
         whole
             Whether nothing follows; else a spelling that may still go on is left for later.
         """
+        for literal in self._literal:
+            text = text.replace(literal, mask)
         pieces: list[str] = []
         written = at = 0
         while found := self._start.search(text, at):
@@ -83,7 +90,8 @@ def spellings(secret: str) -> Spellings:
 def _beginning(needle: str) -> str:
     """Return a pattern of the first two letters that is quick to search for."""
     first, second = map(re.escape, needle[:2])
-    return rf"\\{{0,3}}{first}{_BREAK}(?:{second}|[\\%&])"
+    # each way begins with one literal: the engine then skips all other letters at once
+    return rf"{first}{_BREAK}(?:{second}|[\\%&])|\\\\{{0,2}}{first}"
 
 
 def _match(needle: str, text: str, at: int, *, whole: bool) -> int:

@@ -71,6 +71,12 @@ def test_a_key_is_removed_wherever_the_text_is_cut(key, form):
     assert "".join(map(bytewise.feed, text)) + bytewise.flush() == expected
 
 
+@pytest.mark.parametrize("key", ["000000\\\\", "a\\b\\\\c", "\\\\\\\\"])
+def test_a_key_with_backslashes_is_removed_plain_and_as_json_spells_it(key):
+    for form in (key, json.dumps(key)[1:-1], json.dumps(json.dumps(key)[1:-1])[1:-1]):
+        assert redact(f"x {form} y", (key,)) == "x [key] y"
+
+
 @pytest.mark.parametrize(
     "text",
     [
