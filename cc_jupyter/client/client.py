@@ -19,9 +19,9 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
-from cc_jupyter.client.endings import text_bytes, too_long
+from cc_jupyter.client.errors.endings import text_bytes, too_long
+from cc_jupyter.client.errors.provider_errors import backoff_s, classify, pause_s
 from cc_jupyter.client.event_redaction import EventRedactor
-from cc_jupyter.client.provider_errors import backoff_s, classify, pause_s
 from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
 from cc_jupyter.client.token_counts import with_header_cost
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from cc_jupyter.client.endpoint import Endpoint
-    from cc_jupyter.client.provider_errors import Refusal
+    from cc_jupyter.client.errors.provider_errors import Refusal
     from cc_jupyter.client.transport import ResponseReader, Transport
     from cc_jupyter.core.messages import Request
 

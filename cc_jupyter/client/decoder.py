@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cc_jupyter.client.endings import CUT
-from cc_jupyter.client.error_body import has_error, parse_refusal, read_envelope
+from cc_jupyter.client.errors.endings import CUT
+from cc_jupyter.client.errors.error_body import has_error, parse_refusal, read_envelope
 from cc_jupyter.client.parsing import parse_json
 from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
 from cc_jupyter.core.events import Error, Notice

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import SOURCE_MEMBERS, PartReader
-from cc_jupyter.client.endings import stop_event, stop_word
+from cc_jupyter.client.errors.endings import stop_event, stop_word
 from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
-from cc_jupyter.client.endings import emptiness
-from cc_jupyter.client.provider_errors import stream_error_hint
+from cc_jupyter.client.errors.endings import emptiness
+from cc_jupyter.client.errors.provider_errors import stream_error_hint
 from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (

@@ -7,7 +7,7 @@ import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.endings import emptiness
+from cc_jupyter.client.errors.endings import emptiness
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.messages import PromptSpec

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.events import NO_USAGE, USAGE_FIELDS
+from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.terminal import safe_line
 from cc_jupyter.core.text import excerpt, pluralize
@@ -48,7 +48,8 @@ def usage_line(reply: Reply) -> str:
 
 def has_figures(reply: Reply) -> bool:
     """Return whether a reply gets a line: an answer, or an empty one that was billed."""
-    return bool(reply.text or reply.reasoning or reply.error is None or reply.usage != NO_USAGE)
+    billed = reply.usage.input_tokens or reply.usage.output_tokens
+    return bool(reply.text or reply.reasoning or reply.images or billed or reply.error is None)
 
 
 def usage_bundle(reply: Reply) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.recordings import ENDPOINTS, events_of, outcome_of
 
-from cc_jupyter.client.provider_errors import LONGEST_WAIT_S, Refusal, classify, pause_s
+from cc_jupyter.client.errors.provider_errors import LONGEST_WAIT_S, Refusal, classify, pause_s
 from cc_jupyter.core.errors import (
     CreditError,
     ModelError,

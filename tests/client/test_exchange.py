@@ -26,7 +26,7 @@ from support.plain_server import (
 )
 from support.provider import Provider
 
-from cc_jupyter.client import provider_errors
+from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.client.transport import TIMED_OUT
 from cc_jupyter.core.errors import (
     AuthError,

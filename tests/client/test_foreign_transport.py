@@ -26,9 +26,9 @@ from support.plain_server import (
 )
 from support.provider import KEY
 
-from cc_jupyter.client import provider_errors
 from cc_jupyter.client.client import Limits, RequestStream
 from cc_jupyter.client.endpoint import Endpoint
+from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.client.transport import ResponseEnd, ResponseStart, Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ConnectError, RateLimitError

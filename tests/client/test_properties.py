@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recordings import ENDPOINTS, events_of, load_recordings, outcome_of
 
-from cc_jupyter.client.error_body import parse_refusal
+from cc_jupyter.client.errors.error_body import parse_refusal
 from cc_jupyter.client.parsing import replace_surrogates, sanitize_message
 from cc_jupyter.client.reasoning_marks import ReasoningSplitter
 from cc_jupyter.client.sse import frame

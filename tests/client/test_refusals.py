@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cc_jupyter.client.provider_errors import Refusal, classify
+from cc_jupyter.client.errors.provider_errors import Refusal, classify
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,

@@ -18,7 +18,7 @@ from support import provider as scripted
 from support.plain_server import CLAUDE, MODEL, open_sockets, reader_threads, wait_until
 from support.provider import Tokens
 
-from cc_jupyter.client import provider_errors
+from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ConnectError, ProviderError, StreamError
 from cc_jupyter.core.events import ReasoningDelta, TextDelta

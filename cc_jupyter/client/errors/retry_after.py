@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.client.error_body import Envelope
+    from cc_jupyter.client.errors.error_body import Envelope
 
 
 _MAX_RESET_DISTANCE = timedelta(days=400)

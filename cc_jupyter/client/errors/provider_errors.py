@@ -17,9 +17,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cc_jupyter.client.error_body import Envelope, parse_refusal
+from cc_jupyter.client.errors.error_body import Envelope, parse_refusal
+from cc_jupyter.client.errors.retry_after import in_words, reset_of, retry_after_s
 from cc_jupyter.client.parsing import sanitize_message
-from cc_jupyter.client.retry_after import in_words, reset_of, retry_after_s
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
