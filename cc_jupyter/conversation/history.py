@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cc_jupyter.conversation.records import (
+    MIN_ID_CHARS,
     conversation_header,
     conversation_record,
     place_record,
@@ -136,6 +137,41 @@ class History:
             with contextlib.suppress(CcError):  # the next turn reports what is wrong
                 self._write_unsaved()
             return self.unsaved()
+
+    def reading(self) -> Store:
+        """Return the history on disk for a report, after writing what is not saved yet.
+
+        What still cannot be written is missing in the report; `missing` says so.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be opened.
+        """
+        self.flush()
+        return self.store
+
+    def missing(self) -> str:
+        """Return what to add to the caption of a report from disk; empty if nothing is missing."""
+        count = len(self.unsaved())
+        if not count:
+            return ""
+        verb = "is" if count == 1 else "are"
+        return f"; {pluralize(count, 'turn')} {verb} missing because the history cannot be written"
+
+    def find(self, name: str) -> TurnRecord | None:
+        """Return the turn with this id, or the only one whose id begins so; `None` if none.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            The history on disk cannot be read.
+        """
+        found = self.reading().turn(name)
+        if found is None and len(name) >= MIN_ID_CHARS:
+            waiting = [record for record in self.unsaved() if record.id.startswith(name)]
+            found = waiting[0] if len(waiting) == 1 else None
+        return found
 
     def unsaved(self) -> list[TurnRecord]:
         """Return the turns whose write failed, oldest first."""
