@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PAUSE_S = 30.0
 """After a failed write, a growing answer is not saved for so long: each attempt may wait for a
 lock. Finished turns are always tried."""
+_REPORT_PAUSE_S = 1.0
+"""For so long after a failed attempt no report tries again to write what is not saved."""
 
 
 class History:
@@ -64,6 +66,7 @@ class History:
         self._flushes_at_exit = False
         self._files_opened = 0
         self._partial_at_s = 0.0
+        self._flush_at_s = 0.0
         self._shown_notices: set[str] = set()
 
     @property
@@ -148,8 +151,11 @@ class History:
         StoreError, ConfigError
             It cannot be opened.
         """
-        self.flush()
-        return self.store
+        with self._lock:
+            # one report reads several times, and each attempt may wait for a lock
+            if monotonic() >= self._flush_at_s and self.flush():
+                self._flush_at_s = monotonic() + _REPORT_PAUSE_S
+            return self.store
 
     def missing(self) -> str:
         """Return what to add to the caption of a report from disk; empty if nothing is missing."""
