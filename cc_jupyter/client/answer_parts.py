@@ -38,9 +38,11 @@ _IMAGE_TYPES = {
 _DATA_URL = re.compile(r"data:[^,;]{0,100}(?:;[^,;]{0,100})*;base64,", re.IGNORECASE)
 _SOURCE_LISTS = (
     *(("annotations",), ("citations",), ("search_results",), ("web_search",)),
-    ("search_info", "search_results"),
+    *(("sources",), ("references",), ("search_info", "search_results")),
+    *(("grounding_metadata", "groundingChunks"), ("grounding_metadata", "grounding_chunks")),
 )
 SOURCE_MEMBERS = frozenset(path[0] for path in _SOURCE_LISTS)
+_FILES = ("filename", "file_name", "file_id")
 _MOST_SOURCES = 100
 _LONGEST_URL = 2_000
 _MOST_NAMED = 8
@@ -60,6 +62,13 @@ _SILENT = frozenset(
 )
 """Members of a delta that are read elsewhere, or carry nothing for a reader."""
 _SILENT_ENDS = ("_id", "_ids", "_fields", "_metadata", "_content_filter", "_fingerprint", "_usage")
+_PLAIN_MEMBERS = frozenset(
+    {
+        *("choices", "provider", "service_tier", "x_groq", "timings", "metadata", "event"),
+        *("message", "msg", "detail", "details", "error", "errors", "request", "delta"),
+    }
+)
+"""Members beside the answer, or words about the request, that are no content."""
 _TEXT_PARTS = frozenset(
     {"", "text", "output_text", "input_text", "thinking", "reasoning", "refusal"}
 )
@@ -87,6 +96,7 @@ class PartReader:
         self._problems: dict[str, None] = {}
         self._choices: set[int] = set()
         self._lists: dict[tuple[str, ...], object] = {}
+        self._unread: dict[str, None] = {}
 
     def read_delta(self, delta: dict[str, Any]) -> Iterator[StreamEvent]:
         """Read the members of a `delta` or `message` beside its text."""
@@ -122,12 +132,15 @@ class PartReader:
 
     def cite(self, entry: object, *, is_cited: bool = True) -> None:
         """Add a source: a URL, or an object that names one in some way."""
-        if isinstance(entry, dict) and isinstance(nested := entry.get("url_citation"), dict):
+        nested = member(entry, "url_citation") or member(entry, "web")
+        if isinstance(nested, dict):
             entry = nested
         fields = entry if isinstance(entry, dict) else {"url": entry}
         named = (fields.get(name) for name in ("url", "link", "uri", "source"))
         url = next((text for text in named if isinstance(text, str) and _is_link(text)), "")
-        titles = (fields.get(name) for name in ("title", "document_title", "site_name", "name"))
+        titles = (
+            fields.get(name) for name in ("title", "document_title", "site_name", "name", *_FILES)
+        )
         title = next(
             (self._one_line(text) for text in titles if isinstance(text, str) and text), ""
         )
@@ -153,8 +166,24 @@ class PartReader:
         word = self._one_line(kind)[:_LONGEST_NAME] if isinstance(kind, str) else ""
         self._named[word.removesuffix("_delta") or "a part of unknown type"] = None
 
-    def rest(self) -> Iterator[StreamEvent]:
-        """Return the sources, in the order in which the answer numbers them, and the notices."""
+    def note_unread(self, body: dict[str, Any]) -> None:
+        """Note the members of an object of unknown shape; they are named if nothing else came."""
+        for name, value in body.items():
+            if name in _SILENT or name in _PLAIN_MEMBERS or name.endswith(_SILENT_ENDS):
+                continue
+            if value and isinstance(value, (str, dict, list)):
+                self._unread[name] = None
+
+    def rest(self, *, is_empty: bool = False) -> Iterator[StreamEvent]:
+        """Return the sources, in the order in which the answer numbers them, and the notices.
+
+        Parameters
+        ----------
+        is_empty
+            Whether neither text nor thinking nor a tool call came.
+        """
+        for unread in self._unread if is_empty and not self.came else ():
+            self.name(unread)
         for key, source in (self._cited or self._found).items():
             found = self._found.get(key)
             yield source if source.title or found is None else found

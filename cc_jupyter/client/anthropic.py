@@ -147,8 +147,10 @@ class AnthropicDecoder:
                 self.finished = True
             case "message":
                 events = self._whole(body)
-            case _:  # pings, and kinds that are new
+            case "ping":
                 pass
+            case _:  # kinds that are new
+                self._parts.note_unread(body)
         return events
 
     def rest(self) -> Iterator[StreamEvent]:
@@ -157,7 +159,7 @@ class AnthropicDecoder:
         for call in self._calls:  # those that were cut: an empty start then says nothing
             call.given = call.given or None
             yield from self._close(call)
-        yield from self._parts.rest()
+        yield from self._parts.rest(is_empty=not self.spoke)
         yield from self._figures.rest()
 
     def ending(self, *, end_seen: bool) -> Stop | Error:

@@ -305,7 +305,9 @@ class RequestStream:
             raise error
         for event in self._redactor.redacted(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
-                yield Error(str(error))  # names the connection that was lost, and how
+                yield dataclasses.replace(
+                    event, message=str(error)
+                )  # names the connection that was lost, and how
             else:
                 yield event
 

@@ -8,11 +8,12 @@ does. Only a stop reason proves that an answer is complete, not the end of the b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cc_jupyter.client.errors.endings import CUT
-from cc_jupyter.client.errors.error_body import has_error, parse_refusal, read_envelope
+from cc_jupyter.client.errors.error_body import error_words, has_error, parse_refusal, read_envelope
 from cc_jupyter.client.errors.retry_after import reset_of, retry_after_s
 from cc_jupyter.client.parsing import parse_json
 from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
@@ -72,6 +73,7 @@ class AnswerReader:
         self._understood = False
         self._lost = 0  # events that were no JSON
         self._first_lost: str | None = None  # the first of them, as far as it is fit to show
+        self._other: dict[str, Any] = {}  # the last event of no known shape: it may say why
         self.done = False
         """Whether the answer's last event was given."""
 
@@ -131,6 +133,8 @@ class AnswerReader:
         if not isinstance(body, dict):
             return ()
         self._understood = True
+        if "choices" not in body and "type" not in body:
+            self._other = body
         return self._decoder.decode(name, body)
 
     def _read_non_json(self, name: str, text: str, *, cut: bool) -> Iterable[StreamEvent]:
@@ -227,7 +231,10 @@ class AnswerReader:
         if self._lost:
             which = "one event" if self._lost == 1 else f"{self._lost:,} events"
             yield Notice(f"left out {which} of the answer that could not be read")
-        yield self._decoder.ending(end_seen=end_seen)
+        ending = self._decoder.ending(end_seen=end_seen)
+        if isinstance(ending, Error) and ending.message == CUT:
+            ending = replace(ending, provider_message=error_words(self._other, self._secrets()))
+        yield ending
 
 
 def _no_document(text: str, error: ValueError) -> str:

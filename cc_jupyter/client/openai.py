@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.answer_parts import SOURCE_MEMBERS, PartReader
+from cc_jupyter.client.answer_parts import IMAGE_MEMBERS, SOURCE_MEMBERS, PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
 from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _USUAL_MEMBERS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
 )
+_BESIDE_THE_TEXT = frozenset({*IMAGE_MEMBERS, "related_questions"})
+"""Content that Perplexity sends beside `choices`."""
 _BESIDE_CHOICES = frozenset({*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"})
 
 
@@ -174,6 +176,12 @@ class OpenAIDecoder:
             self._parts.read_sources(body)
             usage = usage or member(body, "x_groq", "usage")  # Groq's place in a stream
             events.extend(self._figures.report(usage, body))
+        if not _BESIDE_THE_TEXT.isdisjoint(body):
+            events.extend(
+                self._parts.read_delta({name: body.get(name) for name in _BESIDE_THE_TEXT})
+            )
+        if "choices" not in body:
+            self._parts.note_unread(body)
         return events
 
     def rest(self) -> Iterator[StreamEvent]:
@@ -182,7 +190,7 @@ class OpenAIDecoder:
             yield from self._speech.text("".join(self._transcript))
         yield from self._speech.rest()
         yield from self._calls.rest()
-        yield from self._parts.rest()
+        yield from self._parts.rest(is_empty=not self.spoke)
         yield from self._figures.rest()
 
     def ending(self, *, end_seen: bool) -> Stop | Error:

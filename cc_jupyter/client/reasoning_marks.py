@@ -5,7 +5,8 @@ mark is missing, because a chat template put it into the prompt, only the closin
 what came before was thinking: `split_unopened` separates such an answer when it is built.
 
 Sources (read 2026-11-30): DeepSeek, Qwen and GLM write `<think>`; Mistral's Magistral `[THINK]`;
-MiniMax `<mm:think>`; Seed `<seed:think>`; Kimi-VL `◁think▷`; gpt-oss the channels of OpenAI's
+MiniMax `<mm:think>`; Seed `<seed:think>`; Kimi-VL `◁think▷`; LongCat `<longcat_think>`; Apertus
+`<|inner_prefix|>`; Command A `<|START_THINKING|>`; gpt-oss the channels of OpenAI's
 harmony format (openai/harmony, "Channels"; ml-explore/mlx-lm#1867), also with its special tokens
 removed (Augustas11/macprovider#743). Closing marks without opening ones: obsidian-copilot#2153,
 perplexityai/api-discussion#177, paiml/aprender#3930.
@@ -30,6 +31,9 @@ _PAIRS = {
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",
     "◁think▷": "◁/think▷",
+    "<longcat_think>": "</longcat_think>",
+    "<|inner_prefix|>": "<|inner_suffix|>",
+    "<|START_THINKING|>": "<|END_THINKING|>",
     "<|begin_of_thought|>": "<|end_of_thought|>",
 }
 _ROLE = "<|start|>assistant"

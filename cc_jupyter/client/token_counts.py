@@ -78,6 +78,9 @@ _REASONING: tuple[_Path, ...] = (
 _COSTS: tuple[_Path, ...] = (
     ("cost",),  # OpenRouter, Requesty, Vercel
     ("cost", "total_cost"),  # Perplexity
+    ("cost", "total"),
+    ("cost", "total_usd"),
+    ("cost", "usd"),
     ("total_cost",),
     ("cost_usd",),
     ("total_cost_usd",),
@@ -101,7 +104,8 @@ _OTHER_MEDIA: tuple[_Path, ...] = (
     ("completion_tokens_details", "video_tokens"),
 )
 """Shares of prompt and completion that have rates of their own; images in a prompt have none."""
-_TOOL_USES = ("server_tool_use", "server_side_tool_usage", "server_side_tool_usage_details")
+_TOOL_USES = re.compile("(?:server|web|file|code)(?:_side)?_(?:tool|search|fetch|exec)[a-z_]{0,30}")
+"""Members that count the uses of tools, as `server_tool_use` does; the name of the tool varies."""
 _FREE_USES = frozenset({"web_fetch_requests"})
 _PLUGIN_SEARCHES: _Path = ("plugins", "search", "count")  # DashScope
 _KNOWN = frozenset(
@@ -115,7 +119,8 @@ _KNOWN = frozenset(
     }
 )
 _BILLED_NAME = re.compile(
-    r"[a-z][a-z0-9_]{0,40}_(?:tokens|requests|queries|used|calls|searches|images|results)"
+    r"[a-z][a-z0-9_]{0,40}_(?:tokens|requests|queries|used|calls|searches|images|results|units"
+    r"|credits|characters)|(?:[a-z]{1,20}_)?(?:image|search|request|call|query)_count"
 )
 _PLAIN_NAME = re.compile("[a-z0-9_ ]{1,40}")
 _USUAL = {
@@ -307,13 +312,6 @@ def _unpriced(report: dict[str, Any], clean: Callable[[str], str]) -> tuple[str,
         if isinstance(details := report.get(path[0]), dict)
         and (tokens := count(details.get(path[-1])))
     ]
-    for uses in _TOOL_USES:
-        if isinstance(members := report.get(uses), dict):
-            named += [
-                _amount(times, name, clean)
-                for name, value in members.items()
-                if name not in _FREE_USES and (times := count(value))
-            ]
     if searches := count(member(report, *_PLUGIN_SEARCHES)):
         named.append(_amount(searches, "web_search_requests", clean))
     for name, value in report.items():
@@ -321,6 +319,12 @@ def _unpriced(report: dict[str, Any], clean: Callable[[str], str]) -> tuple[str,
             word = _word(value, clean)
             if word is not None and word.casefold() not in _USUAL[name]:
                 named.append(_UNUSUAL[name].format(word))
+        elif isinstance(value, dict) and _TOOL_USES.fullmatch(name):
+            named += [
+                _amount(times, use if "_" in use else f"{name}_{use}", clean)
+                for use, each in value.items()
+                if use not in _FREE_USES and (times := count(each))
+            ]
         elif name not in _KNOWN and _BILLED_NAME.fullmatch(name) and (amount := count(value)):
             named.append(_amount(amount, name, clean))
     return tuple(dict.fromkeys(named))[:_MOST_NAMED]
@@ -331,7 +335,8 @@ def _amount(amount: int, name: str, clean: Callable[[str], str]) -> str:
     name = name.casefold()
     if not _PLAIN_NAME.fullmatch(name):
         name = _word(name, clean) or "uses"
-    words = name.replace("_", " ").removeprefix("num ")
+    words = name.replace("_", " ").removeprefix("num ").removeprefix("number of ")
+    words = words.removesuffix(" count")
     words = words.removeprefix("server side tool ")
     words = words if words.endswith(("s", "used")) else f"{words} requests"
     if amount == 1:

@@ -23,6 +23,7 @@ Bedrock ("guardrail_intervened") references; vLLM and SGLang sources ("abort"); 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.parsing import as_text, sanitize_message
@@ -105,6 +106,18 @@ _FAILURES = {
     "malformed_function_call": "the model wrote a tool call that nothing can read",
 }
 """Words for an answer that broke off, whatever came of it before."""
+_KINDS = (
+    (re.compile("filter|policy|safety|moderat|blocked|unsafe|prohibited"), "content_filter"),
+    (re.compile("tool_call|function_call"), "the model wrote a tool call that nothing can read"),
+    (re.compile("time_?out|timed_out|deadline"), "the provider ran out of time"),
+    (
+        re.compile("overload|capacity|resource|unavailable|rate_limit|throttl"),
+        "the provider ran out of capacity",
+    ),
+    (re.compile("cancel|abort|interrupt|terminated"), "the provider broke the answer off"),
+    (re.compile("error|fail|crash"), "the provider failed within the answer"),
+)
+"""What a word of no table means, by what it contains; a failure unless it names a reason."""
 
 _EMPTY_BECAUSE: dict[StopReason, str] = {
     "stop": "the model ended it by itself",
@@ -145,7 +158,12 @@ def stop_event(
         return Error(failure if folded == "error" else f"{failure} ({word})", code=word)
     if refused:
         return Stop("content_filter", word or "refusal")
-    reason = _REASONS.get(folded, "unknown")
+    reason = _REASONS.get(folded)
+    if reason is None:
+        kind = next((kind for pattern, kind in _KINDS if pattern.search(folded)), "unknown")
+        if kind not in ("content_filter", "unknown"):
+            return Error(f"{kind} ({word})", code=word)
+        reason = "content_filter" if kind == "content_filter" else "unknown"
     return Stop("tool_call" if called and reason == "stop" else reason, word)
 
 

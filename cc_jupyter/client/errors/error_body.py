@@ -157,6 +157,11 @@ def read_envelope(body: object, secrets: tuple[str, ...] = ()) -> Envelope:
     return _with_prefix_code(envelope)
 
 
+def error_words(body: dict[str, Any], secrets: tuple[str, ...] = ()) -> str | None:
+    """Return the words of an object that may be an error; `None` if it has none."""
+    return _fit(_sentence(body), secrets)
+
+
 def _layers(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the objects that may hold codes and waits, the most specific kind of place first."""
     inner: Any = body.get("error")

@@ -88,6 +88,8 @@ _NAMED = r"(?:\s?['\"`][^'\"`]{1,200}['\"`]|[ /:=]{1,3}\S{1,200}(?: \S{1,40}){0,
 _NO_MODEL = _any_of(
     rf"\bmodels?{_NAMED},? (?:was |is |does )?not (?:found|exist|supported|available)\b",
     r"\bmodel not exist",
+    r"\bunsupported model\b",
+    rf"\bmodel{_NAMED} is not (?:loaded|deployed|a chat model)\b",
     r"\binvalid model\b",
     r"\bunknown model\b",
     r"\bno such model\b",
@@ -97,6 +99,11 @@ _NO_MODEL = _any_of(
     r"\bmodel identifier is invalid",
     r"\bapi deployment for this resource does not exist",
     r"^model: \S+$",  # Anthropic names it and says no more
+)
+_NO_LONGER = _any_of(
+    rf"\bmodel{_NAMED},? (?:has been|was|is) (?:deprecated|decommissioned|retired|removed"
+    r"|shut down|discontinued|sunset)\b",
+    r"\breached (?:its )?end[- ]of[- ]life\b",
 )
 _TOO_LONG = _any_of(
     r"prompt is too long",
@@ -120,6 +127,8 @@ _TOO_LONG = _any_of(
     r"too large for model with \d+ maximum context",
     r"reduce the length of the (?:messages|prompt|input)",
     r"`inputs` tokens \+ `max new tokens` must be",
+    r"must have less than \d+ tokens",
+    r"(?:prompt|input) tokens?\b.{0,30} exceeds? (?:the )?max",
 )
 _BROKE = _any_of(
     r"insufficient (?:credits?|balance|funds|quota)",
@@ -127,6 +136,10 @@ _BROKE = _any_of(
     r"\bno resource package",
     r"\bplease recharge",
     r"credit balance is too low",
+    r"\bno (?:more |remaining )?credits? (?:left|remaining|available)\b",
+    r"\b(?:out of|run out of|purchase (?:more |additional )?|add (?:more )?) ?credits\b",
+    r"\bcredits? (?:are |is |have been |has been |have )?(?:exhausted|used up|depleted|run out)\b",
+    r"\bnegative balance\b",
     r"(?:account|good) standing",
     r"account (?:is )?(?:suspended|overdue)",
     r"余额不足",
@@ -134,7 +147,13 @@ _BROKE = _any_of(
 _TOO_MUCH_AT_ONCE = _any_of(r"request too large", r"input or output tokens must be reduced")
 _QUOTA = _any_of(r"exceeded your current quota", r"quota exceeded", r"out of quota")
 _BUDGET = _any_of(
-    r"budget has been exceeded", r"exceeded ?budget", r"over budget", r"exceededtokenbudget"
+    r"budget has been exceeded",
+    r"exceeded ?budget",
+    r"over budget",
+    r"exceededtokenbudget",
+    r"\b(?:run |ran )?out of (?:its |your )?(?:\w+ )?budget\b",
+    r"\bbudget (?:is |was )?(?:exhausted|exceeded|used up|reached|limit)\b",
+    r"\bspend(?:ing)? (?:limit|cap)\b",
 )
 _LONGER = "--new or --once sends it without the conversation; a smaller --max-tokens makes room"
 _KEY_HINT = "create a key in Command Code Studio, then %cmd login or CMD_API_KEY"
@@ -169,7 +188,7 @@ _RULES = (
         "the budget of this key or account is used up",
         "ask who administers the organisation",
         "ask who administers {server}, or use another key",
-        codes=("budget exceeded", "billing hard limit reached"),
+        codes=("budget exceeded", "budget limit", "spend limit", "billing hard limit reached"),
         texts=_any_of(_BUDGET.pattern, "hard limit has been reached", "key limit exceeded"),
     ),
     _Rule(
@@ -259,6 +278,14 @@ _RULES = (
         "the request is larger than the account's limit per minute",
         "shorten the prompt (--new leaves the conversation out), or lower --max-tokens",
         texts=_TOO_MUCH_AT_ONCE,
+    ),
+    _Rule(
+        ModelError,
+        "{server} no longer has the model {model}",
+        _OTHER_MODEL,
+        codes=("model decommissioned", "model deprecated", "model retired"),
+        texts=_NO_LONGER,
+        statuses=(400, 403, 404, 410, 422),
     ),
     _Rule(
         ModelError,
@@ -417,7 +444,9 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
     )
     if isinstance(error, ModelError):
         error.is_unknown = verdict.is_unknown_model
-    return Refusal(error, verdict.retryable, _ceiling(status, envelope))
+    # OpenAI's and Anthropic's SDKs obey this header (read 2026-11-30)
+    forbidden = headers.get("x-should-retry", "").strip().lower() == "false"
+    return Refusal(error, verdict.retryable and not forbidden, _ceiling(status, envelope))
 
 
 def stream_error_hint(code: str | None, message: str | None) -> str | None:

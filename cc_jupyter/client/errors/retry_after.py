@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 _MAX_RESET_DISTANCE = timedelta(days=400)
 """How far from now a reset may lie; one beyond it is a mistake."""
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?\d{0,12} ?(?:Z|UTC|[+-]\d\d:?\d\d)?"
-_RESETS_AT = re.compile(rf"\breset(?:s|ting)? (?:at|on) ({_TIME})", re.IGNORECASE)
+_RESETS_AT = re.compile(
+    r"\b(?:reset(?:s|ting)?|(?:re)?try(?: again)?|available(?: again)?|unlocks?)"
+    rf" (?:at|on|after|from) ({_TIME})",
+    re.IGNORECASE,
+)
 _UNITS_S = {
     "ms": 0.001,
     "millisecond": 0.001,
