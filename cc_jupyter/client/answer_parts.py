@@ -62,13 +62,12 @@ _SILENT = frozenset(
 )
 """Members of a delta that are read elsewhere, or carry nothing for a reader."""
 _SILENT_ENDS = ("_id", "_ids", "_fields", "_metadata", "_content_filter", "_fingerprint", "_usage")
-_PLAIN_MEMBERS = frozenset(
-    {
-        *("choices", "provider", "service_tier", "x_groq", "timings", "metadata", "event"),
-        *("message", "msg", "detail", "details", "error", "errors", "request", "delta"),
-    }
+_BESIDE = frozenset(
+    {"choices", "provider", "service_tier", "x_groq", "timings", "metadata", "event", "delta"}
 )
-"""Members beside the answer, or words about the request, that are no content."""
+"""Members beside an answer that are no content of it."""
+_WORDS = frozenset({"message", "msg", "detail", "details", "error", "errors", "request"})
+"""Members that are words about the request, unless they are objects."""
 _TEXT_PARTS = frozenset(
     {"", "text", "output_text", "input_text", "thinking", "reasoning", "refusal"}
 )
@@ -138,12 +137,8 @@ class PartReader:
         fields = entry if isinstance(entry, dict) else {"url": entry}
         named = (fields.get(name) for name in ("url", "link", "uri", "source"))
         url = next((text for text in named if isinstance(text, str) and _is_link(text)), "")
-        titles = (
-            fields.get(name) for name in ("title", "document_title", "site_name", "name", *_FILES)
-        )
-        title = next(
-            (self._one_line(text) for text in titles if isinstance(text, str) and text), ""
-        )
+        titles = map(fields.get, ("title", "document_title", "site_name", "name", *_FILES))
+        title = next(filter(None, map(self._one_line, titles)), "")
         if not url and not title and isinstance(number := fields.get("document_index"), int):
             title = f"document {number + 1}"
         if not url and not title:
@@ -169,9 +164,9 @@ class PartReader:
     def note_unread(self, body: dict[str, Any]) -> None:
         """Note the members of an object of unknown shape; they are named if nothing else came."""
         for name, value in body.items():
-            if name in _SILENT or name in _PLAIN_MEMBERS or name.endswith(_SILENT_ENDS):
-                continue
-            if value and isinstance(value, (str, dict, list)):
+            words_only = name in _WORDS and not isinstance(value, dict)
+            silent = name in _SILENT or name in _BESIDE or name.endswith(_SILENT_ENDS)
+            if value and isinstance(value, (str, dict, list)) and not (words_only or silent):
                 self._unread[name] = None
 
     def rest(self, *, is_empty: bool = False) -> Iterator[StreamEvent]:

@@ -305,9 +305,8 @@ class RequestStream:
             raise error
         for event in self._redactor.redacted(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
-                yield dataclasses.replace(
-                    event, message=str(error)
-                )  # names the connection that was lost, and how
+                # names the connection that was lost, and how
+                yield dataclasses.replace(event, message=str(error))
             else:
                 yield event
 

@@ -38,7 +38,7 @@ _USUAL_MEMBERS = frozenset(
 )
 _BESIDE_THE_TEXT = frozenset({*IMAGE_MEMBERS, "related_questions"})
 """Content that Perplexity sends beside `choices`."""
-_BESIDE_CHOICES = frozenset({*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"})
+_BESIDE_CHOICES = _BESIDE_THE_TEXT | {*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"}
 
 
 class _Call:
@@ -174,13 +174,11 @@ class OpenAIDecoder:
         usage = body.get("usage") or choice.get("usage")  # Moonshot's place (pi#2017)
         if usage or not _BESIDE_CHOICES.isdisjoint(body):
             self._parts.read_sources(body)
+            beside = {name: body[name] for name in _BESIDE_THE_TEXT if name in body}
+            events.extend(self._parts.read_delta(beside) if beside else ())
             usage = usage or member(body, "x_groq", "usage")  # Groq's place in a stream
             events.extend(self._figures.report(usage, body))
-        if not _BESIDE_THE_TEXT.isdisjoint(body):
-            events.extend(
-                self._parts.read_delta({name: body.get(name) for name in _BESIDE_THE_TEXT})
-            )
-        if "choices" not in body:
+        if not choice:
             self._parts.note_unread(body)
         return events
 

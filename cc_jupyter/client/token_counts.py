@@ -336,7 +336,8 @@ def _amount(amount: int, name: str, clean: Callable[[str], str]) -> str:
     if not _PLAIN_NAME.fullmatch(name):
         name = _word(name, clean) or "uses"
     words = name.replace("_", " ").removeprefix("num ").removeprefix("number of ")
-    words = words.removesuffix(" count")
+    if words.endswith(" count"):
+        words = f"{words.removesuffix(' count')}s"
     words = words.removeprefix("server side tool ")
     words = words if words.endswith(("s", "used")) else f"{words} requests"
     if amount == 1:

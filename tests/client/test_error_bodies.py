@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.recordings import ENDPOINTS, events_of, outcome_of
 
+from cc_jupyter.client.errors.endings import CUT
 from cc_jupyter.client.errors.provider_errors import LONGEST_WAIT_S, Refusal, classify, pause_s
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.core.errors import (
@@ -283,6 +284,17 @@ FINAL = {
         429, error("The usage limit has been reached", type="usage_limit_reached",
                    resets_at=NOW.timestamp() + 9000), RateLimitError,
     ),
+    "a budget in other words": (
+        403, error("Your organization has run out of monthly budget", code="budget_limit"),
+        CreditError,
+    ),
+    "a spend limit": (429, error("Your account has hit its spend limit"), CreditError),
+    "a spending cap": (402, error("Spending cap reached for team x"), CreditError),
+    "no credits left": (
+        400, error("You have no credits left. Please purchase credits."), CreditError
+    ),
+    "credits exhausted": (429, error("Monthly credits are exhausted"), CreditError),
+    "a negative balance": (429, error("Your account has a negative balance"), CreditError),
     "a key for one model": (401, error(ONLY_MODEL, type="key_model_access_denied"), PlanError),
     "a project for one model": (
         403, error("Project `p` does not have access to model `gpt-4o`", code="model_not_found"),
@@ -366,6 +378,9 @@ NO_MODEL = {
     "Bedrock": (400, {"message": "The provided model identifier is invalid."}),
     "Together": (404, error("Unable to access model x", code="model_not_available")),
     "an id with an underscore": (404, error("model my_own_model not found")),
+    "unsupported": (400, error("Unsupported model: x")),
+    "not loaded": (400, error("Model 'x' is not loaded")),
+    "no chat model": (404, error("Model x is not a chat model")),
 }  # fmt: skip
 
 
@@ -374,6 +389,32 @@ def test_a_missing_model_is_the_models_error(status, body):
     shown = refuse(status, body, served_by="localhost:11434").error
     assert type(shown) is ModelError
     assert f"localhost:11434 does not know the model {MODEL} ({status})" in str(shown)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, error("The model `x` has been decommissioned and is no longer supported.")),
+        (404, error("Model x was retired on 2026-01-01")),
+        (410, error("Model x has been removed", code="model_retired")),
+        (404, error("x has reached its end of life")),
+        (400, error("see the list", code="model_deprecated")),
+        (404, error("The model x has been shut down")),
+    ],
+    ids=str,
+)
+def test_a_retired_model_is_named_as_such(status, body):
+    refusal = refuse(status, body, served_by="api.example")
+    assert type(refusal.error) is ModelError
+    assert str(refusal.error).startswith(f"api.example no longer has the model {MODEL} ({status})")
+    assert refusal.error.hint == "choose another model: %cmd models"
+
+
+@pytest.mark.parametrize("value", ["false", "False", " false "])
+@pytest.mark.parametrize("status", [429, 500, 529])
+def test_a_provider_that_forbids_a_repeat_gets_none(status, value):
+    assert pause_s(refuse(status, error("x")), 0) is not None
+    assert pause_s(refuse(status, error("x"), {"x-should-retry": value}), 0) is None
 
 
 @pytest.mark.parametrize(
@@ -417,6 +458,9 @@ OVERFLOWS = {
     "Groq": "Please reduce the length of the messages or completion.",
     "Bedrock": "Input is too long for requested model.",
     "TGI": "`inputs` tokens + `max_new_tokens` must be <= 4096.",
+    "TGI, inputs": "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
+    "a count of prompt tokens": "Prompt tokens (9000) exceed max sequence length",
+    "a count of input tokens": "Input tokens 9000 exceeds the maximum of 8192",
 }  # fmt: skip
 
 
@@ -481,6 +525,10 @@ WAITS = {
     "a limit that is not used up": (
         {"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "6m0s"}, error("x"), None
     ),
+    "at a time": ({}, error("Please try again at 2026-10-08T12:00:25Z"), 25.0),
+    "after a time": ({}, error("Retry after 2026-10-08 12:00:25 UTC."), 25.0),
+    "available at": ({}, error("available again at 2026-10-08T12:02:00+00:00"), 120.0),
+    "a call rate": ({}, error("exceeded call rate limit. Please retry after 9 seconds."), 9.0),
     "no duration": ({}, error("try again in a while"), None),
     "a word that begins like a unit": ({}, error("try again in 12 monkeys"), None),
     "rubbish": ({}, error("x", retry_after="soon"), None),
@@ -545,3 +593,29 @@ def test_a_wait_named_within_a_stream_is_known(error, wait_s, after_text, endpoi
     raised = builder.build("m").error
     assert raised.retry_after_s == wait_s
     assert ("wait" in raised.hint) == (wait_s is not None)
+
+
+@pytest.mark.parametrize("wire", ENDPOINTS)
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ({"detail": "boom"}, "boom"),
+        ({"msg": "queue is gone"}, "queue is gone"),
+        ({"message": "worker died", "id": 7}, "worker died"),
+        ({"title": "Gone", "description": "no worker"}, "Gone: no worker"),
+        ({"status": "x", "reason": "drained"}, "drained"),
+        ({"usage": {"prompt_tokens": 7}}, None),
+    ],
+    ids=str,
+)
+def test_words_before_a_cut_say_why(wire, last, words):
+    text = {
+        "openai": {"choices": [{"delta": {"content": "Hel"}}]},
+        "anthropic": {
+            "type": "content_block_delta",
+            "delta": {"type": "text_delta", "text": "Hel"},
+        },
+    }
+    body = "".join(f"data: {json.dumps(part)}\n\n" for part in (text[wire], last))
+    *_, ended = events_of(ENDPOINTS[wire], [body.encode()])
+    assert (ended.message, ended.provider_message) == (CUT, words)

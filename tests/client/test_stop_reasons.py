@@ -47,7 +47,12 @@ LEAKED = {
     "PROHIBITED_CONTENT": "content_filter",
     "BLOCKLIST": "content_filter",
     "ERROR_TOXIC": "content_filter",
+    "content_policy": "content_filter",
+    "moderation_blocked": "content_filter",
     "OTHER": "unknown",
+    "LANGUAGE": "unknown",
+    "load": "unknown",
+    "repetition": "unknown",
     "FINISH_REASON_UNSPECIFIED": "unknown",
     "a word to come": "unknown",
 }
@@ -114,6 +119,16 @@ FAILURES = {
     "timeout": "the provider ran out of time (timeout)",
     "server_error": "the provider failed within the answer (server_error)",
     "MALFORMED_FUNCTION_CALL": "the model wrote a tool call that nothing can read",
+    "UNEXPECTED_TOOL_CALL": "the model wrote a tool call that nothing can read",
+    "ERROR_LIMIT": "the provider failed within the answer (ERROR_LIMIT)",
+    "upstream_error": "the provider failed within the answer (upstream_error)",
+    "engine-failure": "the provider failed within the answer (engine-failure)",
+    "USER_CANCEL": "the provider broke the answer off (USER_CANCEL)",
+    "interrupted": "the provider broke the answer off (interrupted)",
+    "request aborted": "the provider broke the answer off (request aborted)",
+    "rate_limit": "the provider ran out of capacity (rate_limit)",
+    "service_unavailable": "the provider ran out of capacity (service_unavailable)",
+    "deadline_exceeded": "the provider ran out of time (deadline_exceeded)",
 }
 
 

@@ -136,6 +136,14 @@ CITED = {
     "search results": {"search_results": [{"url": PAGE}, {"url": OTHER, "date": "2026"}]},
     "Zhipu": {"web_search": [{"link": PAGE}, {"link": OTHER}]},
     "DashScope": {"search_info": {"search_results": [{"url": PAGE}, {"url": OTHER}]}},
+    "sources": {"sources": [{"url": PAGE}, {"link": OTHER}]},
+    "references": {"references": [PAGE, {"source": OTHER}]},
+    "Gemini": {
+        "grounding_metadata": {"groundingChunks": [{"web": {"uri": PAGE}}, {"web": {"uri": OTHER}}]}
+    },
+    "Gemini, other case": {
+        "grounding_metadata": {"grounding_chunks": [{"web": {"uri": PAGE}}, {"uri": OTHER}]}
+    },
 }
 
 
@@ -275,6 +283,55 @@ def test_content_that_cannot_be_shown_is_named_and_the_answer_is_not_empty(delta
     for reply in (chat(delta), chat_whole(delta)):
         assert (reply.text, reply.error) == ("", None)
         assert reply.notices == (f"{NAMED}{name}",)
+
+
+UNKNOWN_SHAPES = {
+    "Gemini": ({"candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}, "candidates"),
+    "Ollama": ({"response": "Hi", "done": True}, "response"),
+    "Ollama, chat": ({"message": {"role": "assistant", "content": "Hi"}}, "message"),
+    "TGI": ({"generated_text": "Hi"}, "generated_text"),
+    "Responses": ({"choices": [], "output": [{"type": "message"}]}, "output"),
+    "a stream of Responses": (
+        {"type": "response.output_text.delta", "output_text": "H"},
+        "output_text",
+    ),
+    "Cohere": ({"text": "Hi", "is_finished": True}, "text"),
+}
+
+
+@pytest.mark.parametrize(("body", "name"), UNKNOWN_SHAPES.values(), ids=UNKNOWN_SHAPES)
+@pytest.mark.parametrize("endpoint", ["/chat/completions", "/messages"])
+def test_an_answer_of_unknown_shape_is_named_and_not_called_empty(endpoint, body, name):
+    reply = reply_of(endpoint, [body])
+    assert reply.text == ""
+    assert f"{NAMED}{name}" in reply.notices
+    assert "empty" not in str(reply.error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "queued", "message": "Your request is being processed"},
+        {"provider": "x", "metadata": {"a": 1}, "timings": {"a": 1}},
+        {"choices": [], "prompt_filter_results": [{"prompt_index": 0}], "model": "m"},
+        {"type": "ping"},
+        {"detail": "later", "id": "x", "created": 1},
+    ],
+)
+def test_an_unknown_object_beside_an_answer_is_not_named(body):
+    reply = chat({"content": "Hello"}, **{k: v for k, v in body.items() if k != "choices"})
+    assert (reply.text, reply.notices) == ("Hello", ())
+
+
+def test_images_and_questions_beside_the_choices():
+    reply = chat({"content": "Hi"}, images=[{"image_url": PAGE}], related_questions=["Why?"])
+    assert [image.url for image in reply.images] == [PAGE]
+    assert reply.notices == (f"{NAMED}related_questions",)
+
+
+def test_a_cited_file_is_a_source():
+    note = {"type": "file_citation", "filename": "notes.pdf", "file_id": "f1"}
+    assert links(chat({"content": "Hi", "annotations": [note]})) == [("notes.pdf", "")]
 
 
 @pytest.mark.parametrize(

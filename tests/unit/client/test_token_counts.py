@@ -281,6 +281,21 @@ LEFT_OVER = {
         CHAT | {"service_tier": "a\nb\x1b[31m" + "x" * 50},
         ("service tier a b[31m" + "x" * 33,),
     ),
+    "Cohere's units": (CHAT | {"search_units": 2}, ("2 search units",)),
+    "credits": (CHAT | {"used_credits": 1}, ("1 used credit",)),
+    "images": (CHAT | {"image_count": 2}, ("2 images",)),
+    "one request": (CHAT | {"search_request_count": 1}, ("1 search request",)),
+    "a number of searches": (CHAT | {"number_of_web_searches": 2}, ("2 web searches",)),
+    "characters": (CHAT | {"speech_characters": 12}, ("12 speech characters",)),
+    "details of tools": (
+        CHAT | {"server_tool_use_details": {"web_search_requests": 2}},
+        ("2 web search requests",),
+    ),
+    "a search as an object": (CHAT | {"web_search": {"requests": 2}}, ("2 web search requests",)),
+    "code as an object": (
+        CHAT | {"code_execution": {"sessions": 1}},
+        ("1 code execution session",),
+    ),
     "too many": (
         CHAT | {"server_tool_use": {f"kind_{n}": 2 for n in range(20_000)}},
         tuple(f"2 kind {n} requests" for n in range(8)),
@@ -352,6 +367,9 @@ COSTS = {
     "as text": ({"cost": "0.0000123"}, "0.0000123"),
     "xAI": ({"cost_in_usd_ticks": 37_756_000}, "0.0037756"),
     "DeepInfra": ({"estimated_cost": 2.68e-05}, "0.0000268"),
+    "a sum in an object": ({"cost": {"input": 0.1, "output": 0.2, "total": 0.3}}, "0.3"),
+    "a sum in dollars": ({"cost": {"currency": "USD", "total_usd": "0.3"}}, "0.3"),
+    "dollars in an object": ({"cost": {"usd": 0.25}}, "0.25"),
     "free": ({"cost": 0}, "0"),
     "an amount in an integer": ({"cost": 1}, "1"),
 }
