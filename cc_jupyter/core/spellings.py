@@ -13,8 +13,8 @@ import json
 import re
 
 SHORTEST_SECRET = 4
-_BREAK = r"(?:\\{0,2}\r?\n|[\u200b-\u200d\u2060\ufeff\u00ad])*"
-"""Between two letters: where a line is broken, and marks that no screen shows."""
+_BREAK = r"(?:\\{0,2}\r?\n[ \t]{0,40}|[\u200b-\u200d\u2060\ufeff\u00ad])*"
+"""Between two letters: where a line is broken and indented, and marks that no screen shows."""
 _BETWEEN = re.compile(_BREAK)
 _HALF_BREAK = re.compile(r"\\{0,2}\r?\Z")
 _ESCAPE_START = r"\\\\{0,2}[ux]|%[0-9A-Fa-f]|&(?:#|a|l|g|q)"
@@ -138,7 +138,10 @@ def _ways(letter: str) -> tuple[str, ...]:
     entities = [f"&#{number};" for number in numbers]
     entities += [f"&{name};" for name, sign in _NAMED.items() if sign == letter]
     ways = [
-        "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass")),
+        *(
+            "".join(f"{sign}{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))
+            for sign in ("%", "%25")  # also quoted twice
+        ),
         *("\\" * count + f"u{code:04x}" for count in (1, 2)),
         *("\\" * count + f"x{code:02x}" for count in (1, 2)),
         *entities,

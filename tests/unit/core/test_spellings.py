@@ -38,6 +38,10 @@ FORMS = {
     "hexadecimal in capitals": lambda key: key.encode().hex().upper(),
     "marks that no screen shows between the letters": "\u200b".join,
     "broken by a line": lambda key: f"{key[:9]}\n{key[9:]}",
+    "URL, quoted twice": lambda key: quote(quote(key, safe=""), safe=""),
+    "URL, every letter, quoted twice": lambda key: "".join(f"%25{b:02X}" for b in key.encode()),
+    "broken by an indented line": lambda key: f"{key[:9]}\n    {key[9:]}",
+    "broken by lines with tabs": lambda key: f"{key[:5]}\r\n\t{key[5:9]}\n \t {key[9:]}",
     "broken by a line in a shell": lambda key: f"{key[:9]}\\\r\n{key[9:]}",
 }
 
