@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
-from cc_jupyter.core.messages import UNSHOWN_FIELDS, Parameters, PromptSpec
+from cc_jupyter.core.messages import Parameters, PromptSpec, unshown_field
 from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import NullRenderer
 
@@ -145,9 +145,9 @@ def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in _RESERVED_FIELDS:
         if name in param:
             raise OptionError(f"`param` cannot set `{name}`", hint="use its own argument")
-    for name in param:
-        if name in UNSHOWN_FIELDS:
-            raise OptionError(f"`param` cannot set `{name}`", hint=UNSHOWN_FIELDS[name])
+    for name, value in param.items():
+        if (unshown := unshown_field(name, value)) is not None:
+            raise OptionError(f"`param` cannot set `{unshown[0]}`", hint=unshown[1])
     try:
         json.dumps(dict(param), allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -91,7 +91,11 @@ _ONE_ANSWER = (
 )
 UNSHOWN_FIELDS = {
     **dict.fromkeys(
-        ("n", "best_of", "candidate_count", "num_completions", "num_return_sequences"), _ONE_ANSWER
+        (
+            *("n", "best_of", "candidate_count", "num_completions", "num_return_sequences"),
+            *("num_generations", "num_outputs", "n_choices", "num_choices"),
+        ),
+        _ONE_ANSWER,
     ),
     "logprobs": "probabilities of tokens are not shown; leave it out",
     "top_logprobs": "probabilities of tokens are not shown; leave it out",
@@ -107,6 +111,23 @@ UNSHOWN_FIELDS = {
     "fallbacks": "-m names the model; one that answers in its place would be priced wrongly",
 }
 """Fields of a request whose effect cannot be shown although it may be billed, with the remedy."""
+_UNSHOWN = {name.replace("_", ""): remedy for name, remedy in UNSHOWN_FIELDS.items()}
+_CONTAINERS = frozenset({"generationconfig", "extrabody", "options", "parameters", "config"})
+"""Fields that hold further fields, as Gemini, Ollama and relays name them."""
+
+
+def unshown_field(name: str, value: object) -> tuple[str, str] | None:
+    """Return a field whose effect cannot be shown and the remedy; `None`: there is none.
+
+    Relays also read `candidateCount`, and fields within an object such as `generation_config`.
+    """
+    folded = name.casefold().replace("_", "")
+    if folded in _UNSHOWN:
+        return name, _UNSHOWN[folded]
+    for inner, inner_value in value.items() if isinstance(value, dict) else ():
+        if folded in _CONTAINERS and (found := unshown_field(str(inner), inner_value)):
+            return f"{name}.{found[0]}", found[1]
+    return None
 
 
 @dataclass(frozen=True, slots=True)

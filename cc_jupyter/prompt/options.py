@@ -17,7 +17,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.core.messages import UNSHOWN_FIELDS, Parameters
+from cc_jupyter.core.messages import Parameters, unshown_field
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt
 
@@ -310,7 +310,6 @@ _NOT_A_FIELD = {
     "stop_sequences": "--stop sets it",
     "effort": "--effort sets it",
     "reasoning_effort": "--effort sets it",
-    **UNSHOWN_FIELDS,
 }
 _FORMATS = ("md", "text", "code", "json")
 _FORMAT = "text: without Markdown; code: put its code blocks in a new cell; json: an object"
@@ -332,7 +331,10 @@ def _read_param(option: str, text: str) -> tuple[str, Any]:
     key = text.partition("=")[0]
     if key in _NOT_A_FIELD:
         raise OptionError(f"`{option}` cannot set {shown(key)}", hint=_NOT_A_FIELD[key])
-    return read_field(option, text)
+    value = None if unshown_field(key, None) else read_field(option, text)[1]
+    if (unshown := unshown_field(key, value)) is not None:
+        raise OptionError(f"`{option}` cannot set {shown(unshown[0])}", hint=unshown[1])
+    return key, value
 
 
 OPTIONS: tuple[OptionSpec, ...] = (
