@@ -122,7 +122,7 @@ def explain(error: BaseException, request: HttpRequest) -> BaseException:
             message = f"the answer of {host} is compressed in a way that cannot be read: {error}"
             hint = "something between here and the provider compresses; none of it was asked for"
         case httpx.ProtocolError():
-            message, hint = _protocol_failure(error, host)
+            message, hint = _protocol_failure(error, host, find_proxy(request.url))
         case _:
             message = f"the connection to {host} was lost: {_reason(error)}"
             hint = "run the cell again"
@@ -150,12 +150,16 @@ def _connect_failure(error: Exception, host: str, proxy: str | None) -> tuple[st
     return message, "check the network and the base URL (%cmd status)"
 
 
-def _protocol_failure(error: httpx.ProtocolError, host: str) -> tuple[str, str]:
+def _protocol_failure(error: httpx.ProtocolError, host: str, proxy: str | None) -> tuple[str, str]:
     """Return message and hint for a response that was cut, or that is not HTTP."""
-    reason = str(error).partition(": ")[0]  # raw bytes of the response follow
-    hint = "run the cell again"
-    if not reason.startswith(_CUT_REASONS):
+    reason = str(error).partition(": ")[0].rstrip(".")  # raw bytes of the response follow
+    is_cut = reason.startswith(_CUT_REASONS)
+    if not is_cut:
         reason = f"what came is not HTTP/1.1 ({reason})"
+    hint = "run the cell again"
+    if proxy:
+        hint += "; if that does not help, check https_proxy and NO_PROXY"
+    elif not is_cut:
         hint += "; if that does not help, check the base URL: http:// or https://, host and port"
     return f"the connection to {host} was lost: {reason}", hint
 
@@ -263,14 +267,24 @@ class Connection:
         self._handed += 1
         try:
             response = self._transport.handle_request(to_send)
-        except httpx.ReadTimeout:
-            if self.connecting:
-                raise httpx.ConnectTimeout("the proxy does not answer") from None
+        except Exception as error:
+            if (failure := self._proxy_failure(error)) is not None:
+                raise failure from None
             raise
         if not isinstance(response.stream, httpx.SyncByteStream):
             raise TypeError("the transport answered with an asynchronous stream")
         self._response = response
         return response
+
+    def _proxy_failure(self, error: Exception) -> httpx.TransportError | None:
+        """Return the failure of a proxy that httpx calls something else; `None`: it is no such."""
+        is_late = self.connecting and isinstance(error, httpx.ReadTimeout)
+        if is_late or self._hook.proxy_timed_out:
+            return httpx.ConnectTimeout("the proxy does not answer")
+        if self._hook.socks_failed and not isinstance(error, httpx.TransportError):
+            # socksio raises errors of its own, and httpcore 1.0.9 asserts
+            return httpx.ProxyError("it does not speak SOCKS5")
+        return None
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:

@@ -185,7 +185,12 @@ def test_what_is_no_tls_on_a_tls_port_is_an_error_and_hears_no_key(what, transpo
     with PlainServer(serve) as server:
         with pytest.raises(ConnectError) as error:
             exchange_bytes(transport, post(f"https://localhost:{server.port}/v1/x", PROMPT))
-        assert str(error.value).startswith(f"no connection to localhost:{server.port}: ")
+        said = (
+            "EOF" if what == "nothing" else "what answers there is not TLS (wrong version number)"
+        )
+        assert str(error.value).startswith(f"no connection to localhost:{server.port}: {said}")
+        assert "_ssl.c" not in str(error.value)
+        assert "http:// or https://" in (error.value.hint or "")
     assert KEY.encode() not in b"".join(heard)
 
 
@@ -195,8 +200,10 @@ def test_tls_on_a_port_asked_in_plain_is_an_error(transport):
         connection.sendall(b"\x15\x03\x01\x00\x02\x02\x46")  # an alert: protocol version
         connection.shutdown(socket.SHUT_WR)
 
-    with PlainServer(serve) as server, pytest.raises(ConnectError, match="was lost: illegal"):
+    with PlainServer(serve) as server, pytest.raises(ConnectError) as error:
         exchange_bytes(transport, post(f"http://localhost:{server.port}/v1/x"))
+    assert "was lost: what came is not HTTP/1.1 (illegal" in str(error.value)
+    assert "http:// or https://" in (error.value.hint or "")
 
 
 # ── certificates, heard at the next request
@@ -429,8 +436,10 @@ def test_a_proxy_that_speaks_tls_itself_is_used(front, certificate, transport, m
 def test_a_proxy_that_refuses_is_named(answer, said, front, transport, monkeypatch):
     with ConnectProxy(refuse=answer) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with pytest.raises(ConnectError, match=said):
+        with pytest.raises(ConnectError, match=said) as error:
             exchange_bytes(transport, post(url(front)))
+    assert "https_proxy and NO_PROXY" in (error.value.hint or "")
+    assert "Log in" not in str(error.value)
     assert front.connections == []
 
 
@@ -485,6 +494,43 @@ def test_a_proxy_that_says_nothing_is_given_up_like_a_connection(front, transpor
         with pytest.raises(ConnectError, match=r"no connection to .* within"):
             exchange_bytes(transport, post(url(front)))
         silent.set()
+
+
+def test_a_proxy_that_answers_byte_by_byte_is_given_up_too(front, transport, monkeypatch):
+    """Each byte comes in time, and the answer never does."""
+    monkeypatch.setattr("cc_jupyter.client.trace_hook.CONNECT_TIMEOUT_S", 0.2)
+
+    def trickle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+        while True:
+            connection.sendall(b"y")
+            time.sleep(0.02)
+
+    with PlainServer(trickle) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError, match=r"no connection to .* within"):
+            exchange_bytes(transport, post(url(front)))
+
+
+def test_an_open_way_outlives_the_limit_for_opening_it(front, proxy, transport, monkeypatch):
+    monkeypatch.setattr("cc_jupyter.client.trace_hook.CONNECT_TIMEOUT_S", 0.2)
+    for _ in range(2):
+        assert exchange_bytes(transport, post(url(front))) == (200, b"fine")
+        time.sleep(0.3)
+    assert len(proxy.heads) == 1
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+def test_a_certificate_of_a_proxy_that_nobody_knows_is_not_laid_to_the_provider(
+    front, certificate, transport, monkeypatch
+):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with ConnectProxy() as inner, TlsFront(inner.port, certificate) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://localhost:{proxy.port}")
+        with pytest.raises(ConnectError, match=r"certificate of .* or of its proxy could not"):
+            exchange_bytes(transport, post(url(front)))
+        assert inner.heads == []
 
 
 def test_a_proxy_that_is_not_there_says_so(front, transport, monkeypatch):
