@@ -11,6 +11,7 @@ the redirected request, keeps cookies and logs each URL (httpx 0.28.1, read 2026
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import threading
@@ -31,7 +32,6 @@ from cc_jupyter.client.proxy import (
     find_proxy,
     find_route,
     open_transport,
-    proxy_secrets,
 )
 from cc_jupyter.client.sse import BodyPart, EventBatch, frame
 from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
@@ -106,7 +106,7 @@ def explain(error: BaseException, request: HttpRequest) -> BaseException:
         case httpx.ConnectTimeout() | httpx.ConnectError():
             message, hint = _connect_failure(error, host, find_proxy(request.url))
         case httpx.ProxyError():
-            message = f"the proxy refused the connection to {host}: {_reason(error)}"
+            message = f"the proxy refused the connection to {host}: {_proxy_reason(error)}"
             hint = "check https_proxy and NO_PROXY"
         case httpx.ReadTimeout():
             message = f"{host} sent nothing for {request.idle_timeout_s:g} s"
@@ -126,7 +126,7 @@ def explain(error: BaseException, request: HttpRequest) -> BaseException:
         case _:
             message = f"the connection to {host} was lost: {_reason(error)}"
             hint = "run the cell again"
-    return ConnectError(redact(message, proxy_secrets(with_names=False)), hint=hint, code=code)
+    return ConnectError(redact(message), hint=hint, code=code)
 
 
 def _connect_failure(error: Exception, host: str, proxy: str | None) -> tuple[str, str]:
@@ -148,6 +148,17 @@ def _connect_failure(error: Exception, host: str, proxy: str | None) -> tuple[st
     if "ssl" in text.lower():
         return message, "check the base URL: http:// or https://, host and port (%cmd status)"
     return message, "check the network and the base URL (%cmd status)"
+
+
+def _proxy_reason(error: httpx.ProxyError) -> str:
+    """Return a proxy's status with the standard's words for it, or what httpcore says of SOCKS.
+
+    The proxy's own words are ignored, as RFC 9112, section 4, advises: they may repeat the login.
+    """
+    code = str(error).partition(" ")[0]
+    if not code.isdecimal():
+        return _reason(error)
+    return f"{code} {http.client.responses.get(int(code), '')}".rstrip()
 
 
 def _protocol_failure(error: httpx.ProtocolError, host: str, proxy: str | None) -> tuple[str, str]:
