@@ -29,6 +29,7 @@ import httpx
 from cc_jupyter.client.content_encoding import UnreadableEncodingError, decompress
 from cc_jupyter.client.proxy import (
     Route,
+    certificate_hint,
     find_proxy,
     find_route,
     open_transport,
@@ -136,7 +137,7 @@ def _connect_failure(error: Exception, host: str, proxy: str | None) -> tuple[st
         # both talk TLS then, and nothing in the error tells them apart
         owner = f"{host} or of its proxy" if proxy and proxy.startswith("https:") else host
         message = f"the certificate of {owner} could not be verified: {_reason(error)}"
-        return message, "behind a company proxy, set SSL_CERT_FILE to its certificate"
+        return message, certificate_hint()
     if isinstance(error, httpx.ConnectTimeout):
         message = f"no connection to {host} within {CONNECT_TIMEOUT_S:.0f} s"
     elif _NOT_TLS.search(text):

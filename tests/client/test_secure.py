@@ -307,6 +307,17 @@ def test_the_systems_own_trust_store_is_asked_where_there_is_one(
     proxies._tls_context.cache_clear()
 
 
+@pytest.mark.parametrize("is_installed", [False, True])
+@pytest.mark.parametrize("has_own", [False, True])
+def test_the_systems_trust_store_is_offered_where_it_would_help(has_own, is_installed, monkeypatch):
+    monkeypatch.setattr(proxies, "_HAS_OWN_TRUST_STORE", has_own)
+    found = object() if is_installed else None
+    monkeypatch.setattr(proxies.importlib.util, "find_spec", lambda _: found)
+    offered = "pip install 'cc-jupyter[system-trust]'" in proxies.certificate_hint()
+    assert offered is (has_own and not is_installed)
+    assert "set SSL_CERT_FILE" in proxies.certificate_hint()
+
+
 def test_without_truststore_openssl_decides(monkeypatch):
     monkeypatch.setitem(sys.modules, "truststore", None)
     monkeypatch.setattr(proxies, "_HAS_OWN_TRUST_STORE", True)
