@@ -221,7 +221,7 @@ class Connection:
         """Whether the last response ended exactly, with nothing behind it."""
         if not isinstance(self._transport, httpx.HTTPTransport) or self._is_foreign:
             return False
-        return not self._hook.has_unread_plaintext and _ended_exactly(self._transport)
+        return not self._hook.has_unread and _ended_exactly(self._transport)
 
     def exchange(self, request: HttpRequest, deliver: Callable[[Item], None]) -> None:
         """Send a request and deliver its response.

@@ -123,6 +123,77 @@ def test_leaving_a_stream_with_tls_is_seen_at_once(front, provider, transport):
     wait_until(lambda: not reader_threads(), 0.5)
 
 
+BEHIND = {
+    "a second response": b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother",
+    "half a response": b"HTTP/1.1 200",
+    "a CRLF": b"\r\n",
+}
+
+
+class InRecords(PlainServer):
+    """Speaks TLS, and puts something behind its first answer: in one record, or in the next.
+
+    Both records go out by one call, so they arrive together.
+    """
+
+    def __init__(self, certificate: Path, behind: bytes, *, is_one_record: bool) -> None:
+        self.prompts: list[bytes] = []
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        self._behind = behind
+        self._is_one_record = is_one_record
+        super().__init__(self._talk)
+
+    def _talk(self, connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def until_done(step: Any) -> Any:
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    return step()
+                connection.sendall(outgoing.read())
+                data = connection.recv(65536)
+                incoming.write(data) if data else incoming.write_eof()
+
+        until_done(tls.do_handshake)
+        while data := until_done(lambda: tls.read(65536)):
+            *_, body = data.partition(b"\r\n\r\n")
+            self.prompts.append(body or until_done(lambda: tls.read(65536)))
+            answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(self.prompts[-1])
+            answer += self.prompts[-1]
+            behind = self._behind if len(self.prompts) == 1 else b""
+            for record in [answer + behind] if self._is_one_record else [answer, behind]:
+                if record:
+                    tls.write(record)
+            connection.sendall(outgoing.read())
+
+
+@pytest.mark.parametrize("what", BEHIND)
+@pytest.mark.parametrize("is_one_record", [False, True])
+@pytest.mark.parametrize("way", ["direct", "http", "https"])
+@pytest.mark.usefixtures("named")
+def test_bytes_behind_an_answer_in_tls_are_nobodys_answer(  # noqa: PLR0917  the table's columns
+    way, is_one_record, what, certificate, transport, monkeypatch
+):
+    """A proxy with TLS of its own has a second layer, which reads ahead."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with (
+        InRecords(certificate, BEHIND[what], is_one_record=is_one_record) as server,
+        ConnectProxy() as proxy,
+        TlsFront(proxy.port, certificate) as secured,
+    ):
+        port = {"http": proxy.port, "https": secured.port}.get(way)
+        if port:
+            monkeypatch.setenv("HTTPS_PROXY", f"{way}://localhost:{port}")
+        prompts = [b"the first prompt", b"the second prompt", b"the third prompt"]
+        for prompt in prompts:
+            address = f"https://{HOST}:{server.port}/v1/x"
+            assert exchange_bytes(transport, post(address, prompt)) == (200, prompt)
+    assert server.prompts == prompts
+    assert len(server.connections) == 2
+
+
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
