@@ -101,7 +101,7 @@ def _layer(chunks: Iterable[bytes], label: str) -> Iterator[bytes]:
     body = _joined(head, rest)
     if head.startswith(_GZIP_MAGIC):
         yield from _inflated(body, label, lambda: _inflater(zlib.MAX_WBITS | 16))
-    elif _is_plain(head):
+    elif _is_plain(head[:_SNIFFED_BYTES]):
         yield from body
     elif label not in _ZLIB_FAMILY:
         raise UnreadableEncodingError(label)

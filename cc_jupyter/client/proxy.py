@@ -79,7 +79,9 @@ def open_transport(route: Route) -> httpx.HTTPTransport:
     try:
         return httpx.HTTPTransport(verify=context, trust_env=False, limits=limits, proxy=proxy)
     except ImportError:
-        raise _unusable_proxy("SOCKS needs the package socksio (pip install socksio)") from None
+        raise _unusable_proxy(
+            "SOCKS needs the package socksio (pip install 'cc-jupyter[socks]')"
+        ) from None
 
 
 def find_proxy(origin: str) -> str | None:

@@ -381,7 +381,17 @@ def test_a_compressed_answer_is_unpacked_however_it_is_labelled_and_cut(
     assert exchange_bytes(transport, chat(provider)) == (200, TEXT)
 
 
-@pytest.mark.parametrize("begun", [b": ping\n\n", b'{"error": 1}', b"<html>", b"event: ping\n\n"])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b": ping\n\n",
+        b'{"error": 1}',
+        b"<html>",
+        b"event: ping\n\n",
+        b"data: control characters: \x00\x1b[m\n\n",
+        "no healthy upstream – désolé".encode(),
+    ],
+)
 def test_a_plain_body_under_a_wrong_label_is_read_as_text(begun, provider, transport):
     provider.play(scripted.head(200, {"content-encoding": "br"}), scripted.body(begun))
     assert exchange_bytes(transport, chat(provider)) == (200, begun)
