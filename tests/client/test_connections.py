@@ -389,7 +389,7 @@ def test_a_compressed_answer_is_unpacked_however_it_is_labelled_and_cut(
         b"<html>",
         b"event: ping\n\n",
         b"data: control characters: \x00\x1b[m\n\n",
-        "no healthy upstream – désolé".encode(),
+        "no healthy upstream, désolé".encode(),
     ],
 )
 def test_a_plain_body_under_a_wrong_label_is_read_as_text(begun, provider, transport):
