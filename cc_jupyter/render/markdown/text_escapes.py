@@ -1,0 +1,69 @@
+"""Escapes plain text so that every renderer shows its characters and reads no markup in them.
+
+Backslash escapes keep the source readable; entities stand where a renderer disagrees about
+escapes: a lone backtick (JupyterLab looks for code with a pattern of its own), a bar in a table,
+and the `@@0@@` by which JupyterLab marks the place of a formula.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cc_jupyter.core.escaping import BACKSLASH, DOLLAR, TYPESET_BACKSLASH
+from cc_jupyter.render.markdown.links import BARE_URL
+
+_SPECIAL = re.compile(
+    rf"(?P<url>{BARE_URL.pattern})|(?P<typeset>{TYPESET_BACKSLASH})|\\(?=[!-/:-@\[-`{{-~])"
+    r"|(?<=@)@|&(?=[#A-Za-z]|\Z)|<(?=[A-Za-z/!?]|\Z)|(?P<word>(?<=[^\W_])_+(?=[^\W_]))"
+    r"|[*`\[\]~_$|]|\A[^\S ]|[^\S ]\Z"
+)
+_ENTITIES = {
+    **{"\\": "&#92;", "@": "&#64;", "&": "&amp;", "<": "&lt;", "`": "&#96;", "|": "&#124;"},
+    "$": DOLLAR,
+}
+_LINE_START = re.compile(r"[-+](?=\s|\Z)|[#>~]|[-=:|](?=[-=:| \t]*\Z)|:(?=\s)|\|")
+_NUMBER = re.compile(r"(\d{1,9})([.)])(?=\s|\Z)")
+_CONTROLS = str.maketrans(
+    {code: chr(0x2400 + code) for code in range(0x20)}
+    | dict.fromkeys("\n\r\t\v\f\x1c\x1d\x1e\x1f\x85", " ")
+)
+_TITLE = re.compile(r"[!-~](?<![\w.,:;!?'/=+-])")
+
+
+def escape(text: str, *, line_start: bool, in_table: bool = False, in_link: bool = False) -> str:
+    """Return Markdown that shows a text; a line break in it becomes a space.
+
+    Parameters
+    ----------
+    line_start
+        Whether a line begins with it, where more characters have a meaning.
+    in_table, in_link
+        Whether it is part of a table cell, where bars part cells, or of a link's text.
+    """
+
+    def written(found: re.Match[str]) -> str:
+        whole = found[0]
+        if found["typeset"]:
+            return BACKSLASH
+        if found["url"] or found["word"]:
+            return whole.replace("&", "&amp;")
+        if whole == "]" and not in_link or whole == "|" and not in_table:
+            return whole
+        if whole in "*[]~_":
+            return f"\\{whole}"
+        return _ENTITIES.get(whole) or f"&#{ord(whole)};"
+
+    text = text.translate(_CONTROLS)
+    shown = _SPECIAL.sub(written, text)
+    if line_start:
+        shown = shown.lstrip(" ")
+        if _LINE_START.match(shown):
+            return f"\\{shown}"
+        return _NUMBER.sub(r"\1\\\2", shown, count=1) if shown[:1].isdigit() else shown
+    return shown
+
+
+def escape_title(text: str) -> str:
+    """Return a link's title, in quotes, in which no renderer finds their end."""
+    words = " ".join(text.translate(_CONTROLS).split())
+    return '"' + _TITLE.sub(lambda found: f"&#{ord(found[0])};", words) + '"'
