@@ -93,6 +93,8 @@ class _Writer:
             if "list" not in before:
                 self._list_mark = ""
             written = self._writers[token.type](token)
+            if not written:
+                continue
             joined = tight and before == "paragraph_open" and self._interrupts(token, written)
             parted = not lines or _BLANK in (lines[-1], written[0])
             lines += [*([] if joined or parted else [""]), *written]

@@ -11,12 +11,15 @@ _DATA_IMAGE = re.compile(
     r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]*", re.IGNORECASE
 )
 _UNPLAIN = re.compile(r"[^A-Za-z0-9\-._~:/?#@!',;=+%&]|@(?=@)")
+_PLAIN = r"[-\w.~/?#!+*',;=%:@]|&(?!#?\w+;)"
 _AUTOLINK = re.compile(
-    r"https?://(?:[-A-Za-z0-9_.~/?#!+,;=%:]|&(?![#A-Za-z]))+"
-    r"|[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+    rf"https?://(?:{_PLAIN}|[()])+|[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
-BARE_URL = re.compile(r"(?:https?|ftp)://[-A-Za-z0-9_.~/?#!+,;=%:]*[A-Za-z0-9_/=#]")
-"""A web address in a text that renderers make a link; its characters must stay unescaped."""
+BARE_URL = (
+    rf"(?i:(?:https?|ftp)://|(?<![\w.])(?P<www>www\.(?=\w)))(?:(?:{_PLAIN}|\((?:{_PLAIN})*\))*"
+    r"(?:[-\w/=#%+~]|\((?:[-\w.~/?#!+*',;=%:@]*)\)))?"
+)
+"""A web address in a text, which the renderers end at different characters."""
 
 
 def may_be_read(address: str) -> bool:
@@ -42,7 +45,7 @@ def is_remote_image(address: str) -> bool:
 
 def is_autolink(text: str) -> bool:
     """Return whether every renderer reads `<text>` as a link to that address or mailbox."""
-    return _AUTOLINK.fullmatch(text) is not None
+    return _AUTOLINK.fullmatch(text) is not None and "@@" not in text
 
 
 def destination(address: str) -> str:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 
 from cc_jupyter.core.escaping import BACKSLASH, DOLLAR, TYPESET_BACKSLASH
-from cc_jupyter.render.markdown.links import BARE_URL
+from cc_jupyter.render.markdown.links import BARE_URL, destination, is_autolink
 
+_URL = re.compile(BARE_URL)
 _SPECIAL = re.compile(
-    rf"(?P<url>{BARE_URL.pattern})|(?P<typeset>{TYPESET_BACKSLASH})|\\(?=[!-/:-@\[-`{{-~])"
+    rf"(?P<typeset>{TYPESET_BACKSLASH})|\\(?=[!-/:-@\[-`{{-~])"
     r"|(?<=@)@|&(?=[#A-Za-z]|\Z)|<(?=[A-Za-z/!?]|\Z)|(?P<word>(?<=[^\W_])_+(?=[^\W_]))"
-    r"|[*`\[\]~_$|]|\A[^\S ]|[^\S ]\Z"
+    r"|:(?=//)|(?i:(?<=www))\.|[*`\[\]~_$|]|\A[^\S ]|[^\S ]\Z"
 )
 _ENTITIES = {
     **{"\\": "&#92;", "@": "&#64;", "&": "&amp;", "<": "&lt;", "`": "&#96;", "|": "&#124;"},
@@ -41,26 +42,48 @@ def escape(text: str, *, line_start: bool, in_table: bool = False, in_link: bool
         Whether it is part of a table cell, where bars part cells, or of a link's text.
     """
 
-    def written(found: re.Match[str]) -> str:
-        whole = found[0]
-        if found["typeset"]:
-            return BACKSLASH
-        if found["url"] or found["word"]:
-            return whole.replace("&", "&amp;")
-        if whole == "]" and not in_link or whole == "|" and not in_table:
-            return whole
-        if whole in "*[]~_":
-            return f"\\{whole}"
-        return _ENTITIES.get(whole) or f"&#{ord(whole)};"
-
     text = text.translate(_CONTROLS)
-    shown = _SPECIAL.sub(written, text)
+    if not in_link and ("://" in text or "www." in text.lower()):
+        shown = _with_links(text, in_table=in_table)
+    else:
+        shown = _without_links(text, in_table=in_table, in_link=in_link)
     if line_start:
         shown = shown.lstrip(" ")
         if _LINE_START.match(shown):
             return f"\\{shown}"
         return _NUMBER.sub(r"\1\\\2", shown, count=1) if shown[:1].isdigit() else shown
     return shown
+
+
+def _without_links(text: str, *, in_table: bool, in_link: bool) -> str:
+    """Escape text in which nothing may become a link."""
+
+    def written(found: re.Match[str]) -> str:
+        mark = found[0]
+        if found["typeset"]:
+            return BACKSLASH
+        closes = in_link or found.end() == len(text) or text[found.end()] == "("
+        if found["word"] or (mark == "]" and not closes) or (mark == "|" and not in_table):
+            return mark
+        return f"\\{mark}" if mark in "*[]~_" else _ENTITIES.get(mark) or f"&#{ord(mark)};"
+
+    return _SPECIAL.sub(written, text)
+
+
+def _with_links(text: str, *, in_table: bool) -> str:
+    """Escape text with its web addresses written as links with clear ends."""
+    parts, at = [], 0
+    for found in _URL.finditer(text):
+        address = found[0]
+        parts.append(_without_links(text[at : found.start()], in_table=in_table, in_link=False))
+        at = found.end()
+        if is_autolink(address):
+            parts.append(f"<{address}>")
+            continue
+        shown = _without_links(address, in_table=True, in_link=True)
+        parts.append(f"[{shown}]({destination(f'http://{address}')})" if found["www"] else shown)
+    parts.append(_without_links(text[at:], in_table=in_table, in_link=False))
+    return "".join(parts)
 
 
 def escape_title(text: str) -> str:
