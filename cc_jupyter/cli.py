@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _usage(paths: Sequence[Path]) -> int:
     """Add up the usage in notebooks; report unreadable ones and continue with the others."""
-    from cc_jupyter.render.sanitize import safe_terminal  # noqa: PLC0415  as for local
+    from cc_jupyter.core.escaping import safe_terminal  # noqa: PLC0415  as for local
     from cc_jupyter.usage.notebook import notebook_usage  # noqa: PLC0415  as for local
     from cc_jupyter.usage.report import usage_table  # noqa: PLC0415  as for local
 

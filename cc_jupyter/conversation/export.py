@@ -17,7 +17,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.markdown import safe_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,10 +30,6 @@ _METADATA_SCHEMA = 1
 SCHEMA_VERSION = 1
 """Version of `export_schema.json`, which documents the JSON form."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_OPENING = re.compile(
-    r"(?P<before>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+)(?:(?P<run>`{3,})[^`]*|(?P<wave>~{3,}).*)"
-)
-_CLOSING = re.compile(r"[ \t>]*+(?P<run>`{3,}|~{3,})[ \t]*+")
 
 
 def active_turns(
@@ -234,7 +230,7 @@ def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRe
             parts.append(f"{_quoted(turn.system)}\n\n*Prompt:*\n")
         parts.append(f"{_quoted(turn.prompt)}\n")
         parts += [f"> *{image.described}*\n" for image in turn.images]
-        parts.append(f"{_closed(safe_markdown(turn.answer))}\n")
+        parts.append(f"{safe_markdown(turn.answer)}\n")
         parts.append(f"*{about(turn)}*\n")
     return "\n".join(parts)
 
@@ -273,33 +269,6 @@ def _active(place: SlotRecord, turns: Mapping[str, TurnRecord]) -> int | None:
 
 def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in _LINE_END.split(text))
-
-
-def _closed(answer: str) -> str:
-    """Close the fence that an answer cut off in the middle of code left open."""
-    run = prefix = ""
-    in_item = False
-    for line in _LINE_END.split(answer):
-        if run and _leaves(line, prefix, in_item=in_item):
-            run = ""
-        if run:
-            closing = _CLOSING.fullmatch(line)
-            run = "" if closing and closing["run"].startswith(run) else run
-        elif opening := _OPENING.fullmatch(line):
-            run, before = opening["run"] or opening["wave"], opening["before"]
-            prefix = re.sub(r"[^>\s]", " ", before)
-            in_item = bool(before.strip(" \t>"))
-    if not run:
-        return answer
-    return f"{answer}{'' if answer.endswith((chr(10), chr(13))) else chr(10)}{prefix}{run}"
-
-
-def _leaves(line: str, prefix: str, *, in_item: bool) -> bool:
-    """Return whether a line is outside the quote or list item that contains a fence."""
-    if ">" in prefix:
-        return not line.lstrip().startswith(">")
-    indent = len(line) - len(line.lstrip())
-    return in_item and bool(line.strip()) and indent < len(prefix)
 
 
 def _turn_json(turn: TurnRecord) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.escaping import page_html, safe_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,10 @@ class TextOutput(str):
 
 
 class Diff(str):
-    """A unified diff that shows itself as one, and a line on what became of it."""
+    """A unified diff that shows itself as one, with a line on what became of it.
+
+    On a page it is escaped HTML with `<ins>` and `<del>`, which an untrusted notebook shows too.
+    """
 
     __slots__ = ("note",)
     note: str
@@ -111,13 +115,18 @@ class Diff(str):
         made.note = note
         return made
 
-    def _repr_markdown_(self) -> str:
-        fence = "`" * (3 + self.count("```"))
-        shown = f"{fence}diff\n{self.rstrip()}\n{fence}\n\n" if self else ""
-        return f"{shown}*{self.note}*"
+    def _repr_html_(self) -> str:
+        head, lines = 2, safe_terminal(self.rstrip()).split("\n")  # both files are named above
+        body = [*map(page_html, lines[:head]), *map(_diff_line, lines[head:])]
+        shown = "<pre>{}</pre>".format("\n".join(body)) if self else ""
+        return f"{shown}<p><em>{page_html(self.note)}</em></p>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(f"{self.rstrip()}\n{self.note}".lstrip())
+        printer.text(f"{safe_terminal(self.rstrip())}\n{self.note}".lstrip())
+
+
+def _diff_line(line: str) -> str:
+    return _marked(line[0], line) if line[:1] in _STYLES else page_html(line)
 
 
 def _tag(tag: str, value: object, *, like: object) -> str:
@@ -204,7 +213,7 @@ _STYLES = {"-": "del", "+": "ins"}
 
 
 class WordDiff(str):
-    """A word diff as text, `[-gone-]{+come+}`; in a notebook it is marked in colour as well."""
+    """A word diff as text, `[-gone-]{+come+}`; in a notebook with `<del>` and `<ins>`."""
 
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
@@ -214,7 +223,7 @@ class WordDiff(str):
         return f'<div style="white-space: pre-wrap">{shown}</div>'
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(str(self))
+        printer.text(safe_terminal(self))
 
 
 def word_diff(before: str, after: str) -> WordDiff:
@@ -247,10 +256,12 @@ def _plain(kind: str, text: str) -> str:
 
 
 def _html(kind: str, text: str) -> str:
-    shown = html.escape(text)
-    if kind == "=":
-        return shown
+    shown = safe_terminal(text)
+    return page_html(shown) if kind == "=" else _marked(kind, shown)
+
+
+def _marked(kind: str, text: str) -> str:
     colour = "rgba(220, 60, 60, 0.25)" if kind == "-" else "rgba(60, 170, 80, 0.25)"
     tag = _STYLES[kind]
     # the strike and the underline say it without the colour, in both themes
-    return f'<{tag} style="background: {colour}">{shown}</{tag}>'
+    return f'<{tag} style="background: {colour}">{page_html(text)}</{tag}>'

@@ -7,8 +7,8 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core.escaping import safe_terminal
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta
-from cc_jupyter.render.sanitize import safe_terminal
 from cc_jupyter.render.usage_line import usage_line
 
 if TYPE_CHECKING:

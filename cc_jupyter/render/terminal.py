@@ -13,10 +13,11 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
+from cc_jupyter.core.escaping import safe_terminal
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.render.base import stalled_line, waiting_line
-from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
+from cc_jupyter.render.markdown import safe_markdown
+from cc_jupyter.render.markdown.stream import Blocks
 from cc_jupyter.render.usage_line import usage_line
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class TerminalRenderer:
         self._begin()
         frame = self._blocks.take()
         self._live.stop()
-        self._markdown(frame.settled + frame.live)
+        self._markdown(*frame.settled, frame.live)
         if reply.text or reply.reasoning or reply.error is None:
             self._console.print(Text(usage_line(reply), style="dim"))
 
@@ -111,7 +112,7 @@ class TerminalRenderer:
             frame = self._blocks.take()
             if frame.settled:
                 self._live.update(Text(""), refresh=True)
-                self._markdown(frame.settled)
+                self._markdown(*frame.settled)
             self._unfinished = Text(self._tail(frame.live))
         else:
             self._unfinished = Text(self._tail("".join(self._thoughts)), style="dim")
@@ -123,8 +124,8 @@ class TerminalRenderer:
             self._live.start()
         self._live.update(shown, refresh=True)
 
-    def _markdown(self, text: str) -> None:
-        if text.strip():
+    def _markdown(self, *pieces: str) -> None:
+        for text in filter(str.strip, pieces):
             self._console.print(Markdown(safe_markdown(safe_terminal(text)), hyperlinks=False))
             self._console.print()
 

@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.core.escaping import safe_terminal
 from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 from cc_jupyter.render.plain import printer
-from cc_jupyter.render.sanitize import safe_terminal
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

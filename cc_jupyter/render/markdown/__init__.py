@@ -7,6 +7,7 @@ its tokens are written again, either as Markdown that all renderers read alike (
 HTML (`page`). `stream` splits an answer that is still arriving into blocks.
 
 The parser is imported on first use, or by `preload` while a request is under way: it takes 50 ms.
+A token that a writer does not know makes the whole text plain, escaped text.
 """
 
 from __future__ import annotations
@@ -20,21 +21,26 @@ def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
     allow_remote_images
         Whether images from the web stay images; loading one tells its server that it was read.
     """
-    from cc_jupyter.render.markdown.canonical import write  # noqa: PLC0415  as the module says
-    from cc_jupyter.render.markdown.parser import parse  # noqa: PLC0415
+    from cc_jupyter.render.markdown import canonical, parser, tokens  # noqa: PLC0415  see above
 
-    return write(parse(text), len(text), remote_images=allow_remote_images)
+    try:
+        read = parser.parse(text)
+        return canonical.write(read, len(text), remote_images=allow_remote_images)
+    except tokens.UnknownTokenError:
+        return canonical.write_plain(text)
 
 
 def safe_html(text: str, *, allow_remote_images: bool = False) -> str:
     """Return the same as HTML, with the same treatment of links, images and formulas."""
-    from cc_jupyter.render.markdown.page import write  # noqa: PLC0415  as the module says
-    from cc_jupyter.render.markdown.parser import parse  # noqa: PLC0415
+    from cc_jupyter.render.markdown import page, parser, tokens  # noqa: PLC0415  see above
 
-    return write(parse(text), len(text), remote_images=allow_remote_images)
+    try:
+        read = parser.parse(text)
+        return page.write(read, len(text), remote_images=allow_remote_images)
+    except tokens.UnknownTokenError:
+        return page.write_plain(text)
 
 
 def preload() -> None:
     """Import the parser now, at a moment when nobody waits for it."""
-    import cc_jupyter.render.markdown.canonical  # noqa: PLC0415
-    import cc_jupyter.render.markdown.parser  # noqa: F401, PLC0415
+    from cc_jupyter.render.markdown import canonical, parser  # noqa: F401, PLC0415  see above

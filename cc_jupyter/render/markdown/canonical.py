@@ -54,6 +54,11 @@ def write(tokens: Sequence[Token], size: int, *, remote_images: bool = False) ->
     return writer.inline.decide("\n".join("" if line == _BLANK else line for line in lines))
 
 
+def write_plain(text: str) -> str:
+    """Return Markdown that shows a text as it is, line by line."""
+    return "\n".join(_code_as_text(text.replace("\0", "\ufffd").splitlines()))
+
+
 class _Writer:
     """Walks over the block tokens; its methods return lines, to be put into their container."""
 
@@ -221,7 +226,7 @@ def _row(cells: list[str]) -> str:
 
 
 def _code_as_text(lines: list[str]) -> list[str]:
-    """Write code as a paragraph that keeps its lines and indentation."""
+    """Write code as paragraphs that keep its lines and indentation."""
     written = []
     for line in lines:
         text = line.expandtabs(4).lstrip(" ")

@@ -206,7 +206,7 @@ class InlineWriter:
             held = _HELD.findall(part)
             crowded = len(held) > 1 or _CODE_SIGN.search(part) is not None or "$" in part
             parts[place] = _HELD.sub(
-                lambda found, crowded=crowded: self._held[int(found[1])][  # type: ignore[misc]
+                lambda found, crowded=crowded: self._held[int(found[1])][
                     crowded or int(found[1]) not in safe
                 ],
                 part,

@@ -60,10 +60,10 @@ def usable(body: str, *, display: bool) -> str | None:
 def _balanced(body: str) -> bool:
     """Return whether JupyterLab, which counts braces, ends the formula at its closing sign."""
     depth = 0
-    for token in _BRACES.findall(body):
-        if token == "{":
+    for brace in _BRACES.findall(body):
+        if brace == "{":
             depth += 1
-        elif token == "}" and depth:
+        elif brace == "}" and depth:
             depth -= 1
     return not depth
 

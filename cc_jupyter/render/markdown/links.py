@@ -7,9 +7,7 @@ import re
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _SCHEMES = {"http", "https", "ftp", "mailto", "tel"}
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-_DATA_IMAGE = re.compile(
-    r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]*", re.IGNORECASE
-)
+_DATA_IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]*", re.IGNORECASE)
 _UNPLAIN = re.compile(r"[^A-Za-z0-9\-._~:/?#@!',;=+%&]|@(?=@)")
 _PLAIN = r"[-\w.~/?#!+*',;=%:@]|&(?!#?\w+;)"
 _AUTOLINK = re.compile(

@@ -53,10 +53,17 @@ def _block_parser() -> MarkdownIt:
     return md
 
 
+class _SafeMarkdownIt(MarkdownIt):
+    """The parser, with our rule on the addresses of links and images."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802  markdown-it's name
+        """Return whether the parser takes an address for one; otherwise its link is text."""
+        return may_be_read(url)
+
+
 def _block_parser_with_rules() -> MarkdownIt:
     options: dict[str, Any] = {"html": False, "maxNesting": MAX_NESTING + _RESERVE}
-    md = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
-    md.validateLink = may_be_read  # type: ignore[method-assign]  # markdown-it's way to set it
+    md = _SafeMarkdownIt("commonmark", options).enable(["table", "strikethrough"])
     md.block.ruler.before("table", "too_deep", _too_deep)
     add_formulas(md)
     return md

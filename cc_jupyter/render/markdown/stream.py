@@ -185,9 +185,7 @@ def _next_number(text: str, line: int) -> int | None:
     first = _NUMBER.match(text)
     if first is None:
         return None
-    items = [
-        token for token in _parse(text) if token.type == "list_item_open" and token.level == 1
-    ]
+    items = [token for token in _parse(text) if token.type == "list_item_open" and token.level == 1]
     before = sum(1 for token in items if token.map and token.map[0] < line)
     return int(first[2]) + before
 

@@ -19,7 +19,12 @@ _SPECIAL = re.compile(
     r"|:(?=//)|(?i:(?<=www))\.|[*`\[\]~_$|]|\A[^\S ]|[^\S ]\Z"
 )
 _ENTITIES = {
-    **{"\\": "&#92;", "@": "&#64;", "&": "&amp;", "<": "&lt;", "`": "&#96;", "|": "&#124;"},
+    "\\": "&#92;",
+    "@": "&#64;",
+    "&": "&amp;",
+    "<": "&lt;",
+    "`": "&#96;",
+    "|": "&#124;",
     "$": DOLLAR,
 }
 _LINE_START = re.compile(r"[-+](?=\s|\Z)|[#>~]|[-=:|](?=[-=:| \t]*\Z)|:(?=\s)|\|")
@@ -41,7 +46,6 @@ def escape(text: str, *, line_start: bool, in_table: bool = False, in_link: bool
     in_table, in_link
         Whether it is part of a table cell, where bars part cells, or of a link's text.
     """
-
     text = text.translate(_CONTROLS)
     if not in_link and ("://" in text or "www." in text.lower()):
         shown = _with_links(text, in_table=in_table)
