@@ -14,7 +14,7 @@ DOLLAR = "<span>&#36;</span>"
 """A dollar sign that starts no formula."""
 BACKSLASH = "<span>&#92;</span>"
 """A backslash that starts no formula and escapes nothing."""
-TYPESET_BACKSLASH = r"\\(?=[\\()\[\]$]|begin|end|(?:eq)?ref|\Z)"
+TYPESET_BACKSLASH = r"\\(?=[\\()\[\]$]|begin|end|(?:eq)?ref|\s*\Z)"
 """A backslash that MathJax may take for the start of a formula, an environment or an escape."""
 
 _TYPESET = re.compile(rf"\$|{TYPESET_BACKSLASH}")

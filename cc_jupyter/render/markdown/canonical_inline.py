@@ -19,7 +19,7 @@ from cc_jupyter.render.markdown.links import (
     is_link,
     is_remote_image,
 )
-from cc_jupyter.render.markdown.text_escapes import escape, escape_title
+from cc_jupyter.render.markdown.text_escapes import before_link, escape, escape_title
 from cc_jupyter.render.markdown.tokens import AddressBudget, UnknownTokenError, plain_text
 
 if TYPE_CHECKING:
@@ -133,18 +133,19 @@ class InlineWriter:
             in_table=place.in_table,
             in_link=place.in_link,
         )
-        if written.endswith("!") and following in {"link_open", "image"}:
-            written = f"{written[:-1]}\\!"
+        if following in {"link_open", "image"}:
+            written = before_link(written)
         if before.endswith("$") and written[:1].isdigit():
             written = f"&#{ord(written[0])};{written[1:]}"  # VS Code: no digit after a formula
         return written
 
     def _leaf(self, token: Token, place: _Place, before: str) -> str:
+        apart = " " if before.endswith("$") else ""  # JupyterLab would lose the formula's end
         match token.type:
             case "code_inline":
-                return self._code(token.content.translate(_ODD_SPACES), place)
+                return apart + self._code(token.content.translate(_ODD_SPACES), place)
             case "formula":
-                return f"{' ' if before.endswith('$') else ''}{_formula(token, place)}"
+                return apart + _formula(token, place)
             case "image":
                 return self._image(token, place)
             case _:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 
 from cc_jupyter.core.escaping import page_html
@@ -64,7 +65,7 @@ def write_plain(text: str) -> str:
     return f"<pre>{html.escape(text)}</pre>\n"
 
 
-_OPTIONS: Any = {"xhtmlOut": False, "breaks": False, "langPrefix": "language-", "highlight": None}
+_OPTIONS = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).options
 
 
 class _Renderer(RendererHTML):

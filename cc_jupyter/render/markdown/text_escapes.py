@@ -85,9 +85,18 @@ def _with_links(text: str, *, in_table: bool) -> str:
             parts.append(f"<{address}>")
             continue
         shown = _without_links(address, in_table=True, in_link=True)
-        parts.append(f"[{shown}]({destination(f'http://{address}')})" if found["www"] else shown)
+        if not found["www"]:
+            parts.append(shown)
+            continue
+        parts[-1] = before_link(parts[-1])
+        parts.append(f"[{shown}]({destination(f'http://{address}')})")
     parts.append(_without_links(text[at:], in_table=in_table, in_link=False))
     return "".join(parts)
+
+
+def before_link(written: str) -> str:
+    """Return escaped text that a link may follow: `!` would make an image of it."""
+    return f"{written[:-1]}\\!" if written.endswith("!") else written
 
 
 def escape_title(text: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _INFO = re.compile(r"[^\w+#./:,={}()\[\]*?!%~^; \t-]")
+_LETTER = re.compile(r"[A-Za-z]")
 _MOST_ADDRESSES = 100_000  # characters: the definition of a link may be used without end
 
 
@@ -19,8 +20,9 @@ class UnknownTokenError(Exception):
 
 
 def fence_language(info: str) -> str:
-    """Return the part of a fence's info string that JupyterLab may put into an attribute."""
-    return _INFO.sub("_", " ".join(info.split()))
+    """Return a fence's info string as JupyterLab may put it into an attribute unescaped."""
+    language = _INFO.sub("_", " ".join(info.split()))
+    return language if _LETTER.search(language) else ""
 
 
 def plain_text(tokens: Sequence[Token]) -> str:
