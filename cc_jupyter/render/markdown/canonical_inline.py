@@ -36,6 +36,7 @@ _HELD = re.compile(r"\0(\d+)\0")
 _BETWEEN_PARAGRAPHS = re.compile(r"(\n[ \t]*\n)")
 _BAR = re.compile(r"(\\?)\|")
 _TASK = re.compile(r"\[[ xX]\](?=\s)")
+_LINK_SIGN = re.compile(r"\]\(|!\[|www\.", re.IGNORECASE)
 _MARKS = {"em_open", "em_close", "strong_open", "strong_close", "s_open", "s_close"}
 
 Part: TypeAlias = tuple[Literal["text", "formula"], str]
@@ -49,8 +50,8 @@ class _Place:
     in_table: bool = False
     in_link: bool = False
     struck: bool = False
-    depth: int = 0
-    """Marks of emphasis around, and links."""
+    brackets: bool = False
+    """Whether square brackets may stay."""
 
 
 class InlineWriter:
@@ -71,7 +72,8 @@ class InlineWriter:
 
     def line(self, children: Sequence[Token], *, in_table: bool = False) -> str:
         """Write tokens as one line: a heading or the cell of a table."""
-        return self._write(children, _Place(in_table=in_table)).strip(" ")
+        place = _Place(in_table=in_table, brackets=_no_links(children))
+        return self._write(children, place).strip(" ")
 
     def paragraph(self, children: Sequence[Token], *, item: bool) -> list[Part]:
         """Write a paragraph; display formulas are parts, because they get lines of their own.
@@ -97,7 +99,8 @@ class InlineWriter:
         if item and children and children[0].type == "text":
             found = _TASK.match(children[0].content)
             task = found[0] if found else ""
-        text = self._write(children, _Place(one_line=False), task=task).rstrip(" \n")
+        place = _Place(one_line=False, brackets=_no_links(children))
+        text = self._write(children, place, task=task).rstrip(" \n")
         return [("text", text.removesuffix("\\\n"))] if text.strip() else []
 
     def _write(self, children: Sequence[Token], place: _Place, task: str = "") -> str:
@@ -111,7 +114,6 @@ class InlineWriter:
                 text = token.content.removeprefix(task) if task and at == 1 else token.content
                 out.append(self._plain(text, place, out[-1], following))
             elif token.type in _MARKS:
-                place.depth += token.nesting
                 if token.type[0] == "s" and token.type[1] == "_":
                     place.struck = token.nesting > 0
                 out.append(token.markup)
@@ -132,6 +134,7 @@ class InlineWriter:
             line_start=not place.one_line and (not before or before.endswith("\n")),
             in_table=place.in_table,
             in_link=place.in_link,
+            brackets=place.brackets,
         )
         if following in {"link_open", "image"}:
             written = before_link(written)
@@ -152,7 +155,7 @@ class InlineWriter:
                 raise UnknownTokenError(token.type)
 
     def _code(self, code: str, place: _Place) -> str:
-        text = escape(code, line_start=False, in_table=place.in_table, in_link=place.in_link)
+        text = escape(code, in_table=place.in_table, in_link=place.in_link)
         if (
             ("`" in code and _DOUBTFUL.search(code))  # marked may end emphasis in it
             or (place.in_link and any(char in code for char in "`[]\\"))
@@ -176,11 +179,10 @@ class InlineWriter:
             return f"<{children[0].content}>"
         if not is_link(address):
             shown = self._write(children, place)
-            rest = escape(f"]({address})", line_start=False, in_table=place.in_table)
-            return f"\\[{shown}{rest}"
+            return f"&#91;{shown}{escape(f']({address})', in_table=place.in_table)}"
         if not self._addresses.allows(address + title):
             return self._write(children, place)
-        inside = _Place(in_table=place.in_table, in_link=True, struck=place.struck, depth=1)
+        inside = _Place(in_table=place.in_table, in_link=True, struck=place.struck)
         tail = f" {escape_title(title)}" if title else ""
         return f"[{self._write(children, inside)}]({destination(address)}{tail})"
 
@@ -188,7 +190,7 @@ class InlineWriter:
         address, title = str(token.attrGet("src") or ""), str(token.attrGet("title") or "")
         name = plain_text(token.children or [])
         alone = not place.in_link
-        text = escape(name, line_start=False, in_table=place.in_table, in_link=True)
+        text = escape(name, in_table=place.in_table, in_link=True)
         if not self._addresses.allows(address + title):
             return text
         if is_data_image(address) or (self._remote_images and is_remote_image(address)):
@@ -240,6 +242,14 @@ def _end_of(found: re.Match[str]) -> str:
     if found[1]:
         return "$$"
     return f"\\\\{')' if found[2] == '(' else ']'}" if found[2] else f"\\end{found[3]}"
+
+
+def _no_links(children: Sequence[Token]) -> bool:
+    """Return whether no link is near, and nothing that some renderer may take for one."""
+    return not any(
+        token.type in {"link_open", "image", "formula"} or _LINK_SIGN.search(token.content)
+        for token in children
+    )
 
 
 def _link_end(children: Sequence[Token], at: int) -> int:

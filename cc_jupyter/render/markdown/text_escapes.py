@@ -15,7 +15,7 @@ from cc_jupyter.render.markdown.links import BARE_URL, destination, is_autolink
 _URL = re.compile(BARE_URL)
 _SPECIAL = re.compile(
     rf"(?P<typeset>{TYPESET_BACKSLASH})|\\(?=[!-/:-@\[-`{{-~])"
-    r"|(?<=@)@|&(?=[#A-Za-z]|\Z)|<(?=[A-Za-z/!?]|\Z)|(?P<word>(?<=[^\W_])_+(?=[^\W_]))"
+    r"|(?<=@)@|&(?=#?\w{1,40};|#?\w*\Z)|<(?=[A-Za-z/!?]|\Z)|(?P<word>(?<=[^\W_])_+(?=[^\W_]))"
     r"|:(?=//)|(?i:(?<=www))\.|[*`\[\]~_$|]|\A[^\S ]|[^\S ]\Z"
 )
 _ENTITIES = {
@@ -36,7 +36,14 @@ _CONTROLS = str.maketrans(
 _TITLE = re.compile(r"[!-~](?<![\w.,:;!?'/=+-])")
 
 
-def escape(text: str, *, line_start: bool, in_table: bool = False, in_link: bool = False) -> str:
+def escape(
+    text: str,
+    *,
+    line_start: bool = False,
+    in_table: bool = False,
+    in_link: bool = False,
+    brackets: bool = False,
+) -> str:
     """Return Markdown that shows a text; a line break in it becomes a space.
 
     Parameters
@@ -45,31 +52,36 @@ def escape(text: str, *, line_start: bool, in_table: bool = False, in_link: bool
         Whether a line begins with it, where more characters have a meaning.
     in_table, in_link
         Whether it is part of a table cell, where bars part cells, or of a link's text.
+    brackets
+        Whether square brackets may stay, since nothing around can make a link of them.
     """
     text = text.translate(_CONTROLS)
     if not in_link and ("://" in text or "www." in text.lower()):
         shown = _with_links(text, in_table=in_table)
     else:
-        shown = _without_links(text, in_table=in_table, in_link=in_link)
+        shown = _without_links(text, in_table=in_table, in_link=in_link, brackets=brackets)
     if line_start:
         shown = shown.lstrip(" ")
+        if shown[:1] == "[" and text.lstrip(" ")[0] == "[":
+            return f"&#91;{shown[1:]}"
         if _LINE_START.match(shown):
             return f"\\{shown}"
         return _NUMBER.sub(r"\1\\\2", shown, count=1) if shown[:1].isdigit() else shown
     return shown
 
 
-def _without_links(text: str, *, in_table: bool, in_link: bool) -> str:
+def _without_links(text: str, *, in_table: bool, in_link: bool, brackets: bool = False) -> str:
     """Escape text in which nothing may become a link."""
 
     def written(found: re.Match[str]) -> str:
         mark = found[0]
         if found["typeset"]:
             return BACKSLASH
-        closes = in_link or found.end() == len(text) or text[found.end()] == "("
-        if found["word"] or (mark == "]" and not closes) or (mark == "|" and not in_table):
+        if found["word"] or (mark in "[]" and brackets) or (mark == "|" and not in_table):
             return mark
-        return f"\\{mark}" if mark in "*[]~_" else _ENTITIES.get(mark) or f"&#{ord(mark)};"
+        if mark == "]" and not in_link and text[found.end() : found.end() + 1] not in {"", "("}:
+            return mark
+        return f"\\{mark}" if mark in "*~_" else _ENTITIES.get(mark) or f"&#{ord(mark)};"
 
     return _SPECIAL.sub(written, text)
 

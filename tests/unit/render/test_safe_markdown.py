@@ -15,8 +15,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
+from support import jupyterlab_markdown
+
+from cc_jupyter.core.escaping import safe_terminal
+from cc_jupyter.render.markdown import safe_html, safe_markdown
+from cc_jupyter.render.markdown.stream import Blocks
 
 nbconvert = pytest.importorskip("nbconvert.filters.markdown_mistune")
 markdown_it = pytest.importorskip("markdown_it")
