@@ -33,5 +33,11 @@ def _process() -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [node, _SCRIPT, _PACKAGES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    atexit.register(process.kill)
+    atexit.register(_end, process)
     return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.stdin.close()
+    process.stdout.close()
+    process.wait()

@@ -12,6 +12,13 @@ A token that a writer does not know makes the whole text plain, escaped text.
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
     """Return canonical Markdown that shows the same and can do no harm, wherever it is rendered.
@@ -23,24 +30,38 @@ def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
     """
     from cc_jupyter.render.markdown import canonical, parser, tokens  # noqa: PLC0415  see above
 
-    try:
-        read = parser.parse(text)
-        return canonical.write(read, len(text), remote_images=allow_remote_images)
-    except tokens.UnknownTokenError:
-        return canonical.write_plain(text)
+    with _paused_collector():
+        try:
+            read = parser.parse(text)
+            return canonical.write(read, len(text), remote_images=allow_remote_images)
+        except tokens.UnknownTokenError:
+            return canonical.write_plain(text)
 
 
 def safe_html(text: str, *, allow_remote_images: bool = False) -> str:
     """Return the same as HTML, with the same treatment of links, images and formulas."""
     from cc_jupyter.render.markdown import page, parser, tokens  # noqa: PLC0415  see above
 
-    try:
-        read = parser.parse(text)
-        return page.write(read, len(text), remote_images=allow_remote_images)
-    except tokens.UnknownTokenError:
-        return page.write_plain(text)
+    with _paused_collector():
+        try:
+            read = parser.parse(text)
+            return page.write(read, len(text), remote_images=allow_remote_images)
+        except tokens.UnknownTokenError:
+            return page.write_plain(text)
 
 
 def preload() -> None:
     """Import the parser now, at a moment when nobody waits for it."""
     from cc_jupyter.render.markdown import canonical, parser  # noqa: F401, PLC0415  see above
+
+
+@contextmanager
+def _paused_collector() -> Iterator[None]:
+    """Pause the garbage collector: it walks over all tokens again and again (40 % of the time)."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

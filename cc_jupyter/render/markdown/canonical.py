@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _BLANK = "\0"
 """A line that stays blank in a quote; no token holds NUL, which markdown-it replaces."""
+_SOFT = "\0\0"
+"""A line that is blank if the list around turns out to be loose, and none otherwise."""
 _FORMULA_SIGN = re.compile(r"\$|\\\\[()\[\]]|\\begin\{", re.IGNORECASE)
 _COMMENT = re.compile(r"(?<!\\)%")
 _RUN = re.compile(r"`+")
@@ -100,9 +102,10 @@ class _Writer:
             written = self._writers[token.type](token)
             if not written:
                 continue
-            joined = tight and before == "paragraph_open" and self._interrupts(token, written)
-            parted = not lines or _BLANK in (lines[-1], written[0])
-            lines += [*([] if joined or parted else [""]), *written]
+            if lines and _BLANK not in (lines[-1], written[0]):
+                joined = tight and before == "paragraph_open" and self._interrupts(token, written)
+                lines.append(_SOFT if joined else "")
+            lines += written
             before = token.type
         self._at += 1
         return lines
@@ -149,25 +152,22 @@ class _Writer:
         number = int(token.attrGet("start") or 1) if mark in ".)" else None
         if token.attrGet("start") == 0:
             number = 0
-        items = []
+        items: list[list[str]] = []
         loose = False
         self._around.append("item")
         while self._next().type == "list_item_open":
             first = self._tokens[self._at]
             tight = first.hidden or first.type != "paragraph_open"
-            loose = loose or not tight
-            lines = self.blocks("list_item_close", tight=tight)
-            marker = mark if number is None else f"{min(number, _LARGEST_NUMBER)}{mark}"
-            items.append(_item(lines, marker))
-            number = None if number is None else number + 1
+            items.append(self.blocks("list_item_close", tight=tight))
+            loose = loose or not tight or not {"", _BLANK}.isdisjoint(items[-1])
         self._around.pop()
         self._list_mark = mark
-        loose = loose or any("" in item or _BLANK in item for item in items)
-        return [
-            line
-            for place, item in enumerate(items)
-            for line in ([""] if loose and place else []) + item
-        ]
+        lines: list[str] = []
+        for place, item in enumerate(items):
+            marker = mark if number is None else f"{min(number + place, _LARGEST_NUMBER)}{mark}"
+            lines += [""] if loose and place else []
+            lines += _item([line for line in item if loose or line != _SOFT], marker)
+        return lines
 
     def _table(self, _: Token) -> list[str]:
         rows: list[list[str]] = []
@@ -187,7 +187,7 @@ class _Writer:
         language = fence_language(token.info) if token.type == "fence" else ""
         if language.casefold().startswith("mermaid"):
             code = _TAG.sub("&lt;", code)  # nbconvert puts a diagram into the page unescaped
-        lines = code.split("\n") if code else []
+        lines = code.split("\n") if token.content else []
         inside = self._around[self._around.index("quote") :] if "quote" in self._around else []
         alone = bool(inside) and _FORMULA_SIGN.search(code) is not None
         if alone and "item" in inside:
@@ -217,7 +217,10 @@ def _item(lines: list[str], marker: str) -> list[str]:
         first = ""
     return [
         f"{marker} {first}".rstrip(),
-        *(line if line in {"", _BLANK} else f"{indent}{line}" for line in rest),
+        *(
+            "" if line in {"", _SOFT} else line if line == _BLANK else indent + line
+            for line in rest
+        ),
     ]
 
 

@@ -165,7 +165,11 @@ class InlineWriter:
             return text
         runs = set(map(len, _RUN.findall(code)))
         mark = "`" * next(length for length in range(1, len(runs) + 2) if length not in runs)
-        padded = code[0] == "`" or code[-1] == "`" or (code[0] == code[-1] == " " and code.strip())
+        padded = (
+            code[0] == "`"
+            or code[-1] in "`\\"  # to marked it is an escaped mark when it looks for emphasis
+            or (code[0] == code[-1] == " " and code.strip())
+        )
         shown = code.replace("|", "\\|") if place.in_table else code
         written = f"{mark} {shown} {mark}" if padded else f"{mark}{shown}{mark}"
         if not _CODE_SIGN.search(code):

@@ -4,10 +4,9 @@ import time
 from itertools import pairwise
 
 import pytest
+from cc_jupyter.render.markdown_stream import LIMIT, Blocks
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from cc_jupyter.render.markdown_stream import LIMIT, Blocks
 
 
 def frames(text, size):
