@@ -213,15 +213,12 @@ class _Writer:
 def _item(lines: list[str], marker: str) -> list[str]:
     indent = " " * (len(marker) + 1)
     first, *rest = lines or [""]
-    if first == _BLANK:
-        first = ""
-    return [
-        f"{marker} {first}".rstrip(),
-        *(
-            "" if line in {"", _SOFT} else line if line == _BLANK else indent + line
-            for line in rest
-        ),
-    ]
+    written = [f"{marker} {'' if first == _BLANK else first}".rstrip()]
+    return written + ["" if line in {"", _SOFT} else _indented(line, indent) for line in rest]
+
+
+def _indented(line: str, indent: str) -> str:
+    return line if line == _BLANK else indent + line
 
 
 def _row(cells: list[str]) -> str:

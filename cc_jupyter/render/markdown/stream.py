@@ -11,6 +11,7 @@ text is drawn; until then a list in two pieces may look looser than it is.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,8 +24,14 @@ LIMIT = 2_048
 _LONGEST_HEAD = 256  # what is repeated before each piece
 _LONGEST_WORD = 256  # how far back from its end a line is searched for a blank to cut at
 _ITEM = re.compile(r"[ ]*(?:(?:[-*+]|\d{1,9}[.)])[ ]+)+")
+_LIST = re.compile(r"[ ]{0,3}(?:[-*+]|\d{1,9}[.)])[ \n]")
 _NUMBER = re.compile(r"([ ]*)(\d{1,9})(?=[.)])")
-_ENDED_BY_BLANK = {"paragraph_open", "heading_open", "blockquote_open", "table_open", "hr"}
+_SPECIAL = re.compile(
+    r"^(?:[ \t]|\n|[-#>*+_=~`$\\]|\d{1,9}[.)])", re.MULTILINE
+)  # without such a line a text is one paragraph
+_DELIMITERS = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_FINISHED = {"heading_open", "hr", "formula_block"}
+_ENDED_BY_BLANK = {"paragraph_open", "blockquote_open"}
 
 
 class Frame(NamedTuple):
@@ -94,6 +101,8 @@ class Blocks:
     def _settle_finished(self) -> None:
         """Settle the blocks that the whole lines show to be finished."""
         end = self._open.rfind("\n") + 1
+        if self._open.isspace() or not _SPECIAL.search(self._open, 0, end):
+            return
         shown = self._shown(self._open[:end])
         last = _last_block(_parse(shown))
         if last is None:
@@ -105,7 +114,8 @@ class Blocks:
 
     def _cut(self) -> None:
         """Settle the front of a block that has grown too long."""
-        line = _last_item(_parse(self._shown(self._open)))
+        shown = self._shown(self._open)
+        line = _last_item(_parse(shown)) if _LIST.match(shown) else None
         if line is not None and (line := line - self._head.count("\n")) > 0:
             number = _next_number(self._open, line)
             self._settle(_offset(self._open, line))
@@ -118,7 +128,7 @@ class Blocks:
         front = self._shown(self._open[:end])
         before, indent = self._head, self._indent
         self._settle(end)
-        head, column = _context(_parse(front), front.split("\n"))
+        head, column = _context(front)
         self._head = head or ("" if whole else before)
         self._indent = indent + column if whole else 0
 
@@ -152,10 +162,8 @@ def _finished_lines(last: Token, lines: Sequence[str]) -> int:
     start, end = last.map
     if last.type == "fence":
         finished = _is_closed(last, lines)
-    elif last.type == "formula_block":
-        finished = True
     else:
-        finished = last.type in _ENDED_BY_BLANK and end < len(lines)
+        finished = last.type in _FINISHED or (last.type in _ENDED_BY_BLANK and end < len(lines))
     return len(lines) if finished else start
 
 
@@ -198,8 +206,12 @@ def _renumbered(text: str, number: int | None) -> str:
     return f"{found[1]}{number}{text[found.end() :]}"
 
 
-def _context(tokens: Sequence[Token], lines: Sequence[str]) -> tuple[str, int]:
+def _context(front: str) -> tuple[str, int]:
     """Return what the text behind a cut needs: its head, and the column of its item."""
+    lines = front.split("\n")
+    if front.isspace() or not _SPECIAL.search(front):
+        return _table_head(lines), 0
+    tokens = _parse(front)
     count = len(lines) - (lines[-1] == "")
     open_ = [token for token in tokens if token.map and token.map[1] >= count]
     items = [token for token in open_ if token.type == "list_item_open"]
@@ -212,9 +224,18 @@ def _context(tokens: Sequence[Token], lines: Sequence[str]) -> tuple[str, int]:
         head = ""
         if token.type == "fence" and not _is_closed(token, lines[:count]):
             info = token.info.strip() if len(token.info) < _LONGEST_HEAD else ""
-            head = f"{token.markup}{info}\n"
-        elif token.type == "table_open" and start + 1 < count:
-            head = "".join(f"{line[column:]}\n" for line in lines[start : start + 2])
-        if head and len(head) < 2 * _LONGEST_HEAD:
+            head = f"{token.markup}{info}\n" if len(token.markup) < _LONGEST_HEAD else ""
+        elif token.type == "paragraph_open":
+            head = _table_head([line[column:] for line in lines[start:count]])
+        if head:
             return head, column
     return "", column
+
+
+def _table_head(lines: Sequence[str]) -> str:
+    """Return the two lines that make what follows a table; empty if the paragraph is none."""
+    for head, delimiters in pairwise(lines):
+        if "|" in head and "|" in delimiters and _DELIMITERS.fullmatch(delimiters):
+            both = f"{head}\n{delimiters}\n"
+            return both if len(both) < 2 * _LONGEST_HEAD else ""
+    return ""
