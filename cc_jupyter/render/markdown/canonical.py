@@ -70,6 +70,7 @@ class _Writer:
         self._at = 0
         self._around: list[str] = []  # the quotes and items around, outermost first
         self._list_mark = ""  # of the list just before, which must not be continued
+        self._apart = 0  # fences and formulas so far, which need blank lines around
         self._writers = {
             "blockquote_open": self._quote,
             "bullet_list_open": self._list,
@@ -158,8 +159,10 @@ class _Writer:
         while self._next().type == "list_item_open":
             first = self._tokens[self._at]
             tight = first.hidden or first.type != "paragraph_open"
+            apart = self._apart
             items.append(self.blocks("list_item_close", tight=tight))
             loose = loose or not tight or not {"", _BLANK}.isdisjoint(items[-1])
+            loose = loose or self._apart > apart
         self._around.pop()
         self._list_mark = mark
         lines: list[str] = []
@@ -183,6 +186,7 @@ class _Writer:
         return [_row(row) for row in [rows[0], delimiters, *rows[1:]]]
 
     def _fence(self, token: Token) -> list[str]:
+        self._apart += 1
         code = token.content.removesuffix("\n")
         language = fence_language(token.info) if token.type == "fence" else ""
         if language.casefold().startswith("mermaid"):
@@ -200,6 +204,7 @@ class _Writer:
         return self._display(token.content)
 
     def _display(self, body: str) -> list[str]:
+        self._apart += 1
         lines = [line.strip() for line in body.split("\n")]
         if len(lines) == 1 and not body.endswith("\\"):
             return [f"$${body}$$"]

@@ -61,10 +61,9 @@ def _balanced(body: str) -> bool:
     """Return whether JupyterLab, which counts braces, ends the formula at its closing sign."""
     depth = 0
     for brace in _BRACES.findall(body):
-        if brace == "{":
-            depth += 1
-        elif brace == "}" and depth:
-            depth -= 1
+        depth += {"{": 1, "}": -1}.get(brace, 0)
+        if depth < 0:
+            return False
     return not depth
 
 
