@@ -28,6 +28,7 @@ _DOLLAR = re.compile(
     r"(?![$0-9_{(])(?:(?![A-Za-z])|(?=(?:st|nd|rd|th|s|e|er|re|d|ies)\b))"
 )
 _DOUBLE_DOLLAR = re.compile(r"\$\$(?P<body>(?:[^$`\\]|\\[^`]|\$(?!\$))++)\$\$(?!\$)")
+_WORDS = re.compile(r"\s(?:[A-Za-z]{2,}[\s,.;]*)+")  # between two `$$` of a shell
 _OPENING = re.compile(rf"\\\\?[(\[]|\\begin\{{(?P<name>{_ENVIRONMENTS})\}}")
 _BLOCK_OPENING = re.compile(rf"\$\$|\\\\?\[|\\begin\{{(?P<name>{_ENVIRONMENTS})\}}")
 _BRACES = re.compile(r"\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]", re.IGNORECASE)
@@ -95,7 +96,7 @@ def _read_dollars(state: StateInline, *, silent: bool) -> bool:
     pattern = _DOUBLE_DOLLAR if display else _DOLLAR
     found = pattern.match(src, pos, state.posMax) if end - pos <= 2 else None  # noqa: PLR2004
     body = usable(found["body"], display=display) if found else None
-    if found is None or body is None:
+    if found is None or body is None or _WORDS.fullmatch(found["body"]):
         return _stray(state, end, silent=silent)
     return _push(state, body, found.end(), display=display, silent=silent)
 

@@ -25,7 +25,7 @@ NO_FORMULA = [
     "$5/month, then $6/month",
     "between ($5) and ($6)",
     "Set $HOME, $PATH and $USER.",
-    "echo $HOME/bin:$PATH, ${HOME} and $$",
+    "echo $HOME/bin:$PATH, ${HOME} and $$ and $$.",
     "$HOME/$USER/x and $A$B",
     "The regex ^a$|^b$ and (x|y)$|(z)$ and ^\\d+$",
     "`$x$` and `$HOME` and `$PATH`",
