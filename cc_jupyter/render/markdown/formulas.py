@@ -25,7 +25,7 @@ _ENVIRONMENTS = (
 )
 _DOLLAR = re.compile(
     r"(?<![A-Za-z0-9_$\\^)\]}+?.])\$(?![\s$])(?P<body>(?:[^$`\\]|\\[^`])++)(?<!\s)\$"
-    r"(?![$0-9_{(])(?:(?![A-Za-z])|(?=(?:st|nd|rd|th|s|e|er|re|d|ies)\b))"
+    r"(?![0-9$_{(])(?:(?![A-Za-z])|(?=(?:st|nd|rd|th|s|e|er|re|d|ies)\b))"
 )
 _DOUBLE_DOLLAR = re.compile(r"\$\$(?P<body>(?:[^$`\\]|\\[^`]|\$(?!\$))++)\$\$(?!\$)")
 _WORDS = re.compile(r"\s(?:[A-Za-z]{2,}[\s,.;]*)+")  # between two `$$` of a shell
