@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.text import excerpt
@@ -59,6 +58,4 @@ def _source_list(sources: Sequence[Source]) -> str:
 
 def _link(source: Source) -> str:
     title = excerpt(source.title or source.url, _LONGEST_TITLE).translate(_MARKUP)
-        lambda found: f"&#{ord(found[0])};", excerpt(source.title or source.url, _LONGEST_TITLE)
-    )
     return f"[{title}]({source.url.translate(_NOT_IN_A_LINK)})" if source.url else title
