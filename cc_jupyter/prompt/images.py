@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from cc_jupyter.core.errors import ConfigError, OptionError, did_you_mean, too_large
 from cc_jupyter.core.messages import Image
 from cc_jupyter.core.text import describe, excerpt, top_level_module
-from cc_jupyter.prompt.formatters import is_array
+from cc_jupyter.prompt.arrays import is_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
