@@ -14,7 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Set
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import TypeAdapter
     from pydantic_core import SchemaValidator
@@ -113,7 +113,7 @@ def _check(part: dict[str, Any], definitions: Mapping[str, Any]) -> None:
     """Raise if no JSON can hold a value of this part of a type."""
     kind = part["type"]
     if kind == "dict" and "keys_schema" in part:
-        for key in _impossible(part["keys_schema"], definitions, _UNREADABLE_KEYS.keys()):
+        for key in _impossible(part["keys_schema"], definitions, _UNREADABLE_KEYS):
             raise ImpossibleTypeError(
                 f"the keys of a JSON object are text, and a key of this dict is"
                 f" {_UNREADABLE_KEYS[key]}"
@@ -132,11 +132,11 @@ def _check(part: dict[str, Any], definitions: Mapping[str, Any]) -> None:
         raise ImpossibleTypeError("a class is not supported")
 
 
-def _impossible(schema: object, definitions: Mapping[str, Any], refused: Set[str]) -> Set[str]:
+def _impossible(schema: object, definitions: Mapping[str, Any], refused: Iterable[str]) -> set[str]:
     """Return the refused kinds of a schema, unless another kind or a function may be read."""
     kinds = _kinds(schema, definitions)
     has_choice = any(kind in _CHOICES or kind.startswith("function") for kind in kinds)
-    return set() if has_choice else kinds & refused
+    return set() if has_choice else kinds.intersection(refused)
 
 
 def _kinds(schema: object, definitions: Mapping[str, Any]) -> set[str]:

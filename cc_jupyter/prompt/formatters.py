@@ -71,16 +71,18 @@ class ValueWriter:
         self.images: list[Image] = []
         """The images in the value, each of which has a marker in the text."""
         self.is_container = False
+        """Whether the value consists of others; known after it was written."""
 
     def text(self, value: object) -> str:
         """Return the text of the value."""
         if source := source_text(value):
             return source
-        self.is_container = brackets_of(value) is not None or is_object_array(value)
-        if self.is_container:
-            self._left -= self._left // 20  # for indentation and "… more" marks
+        if brackets_of(value) is not None or is_object_array(value):
+            # indentation and "… more" marks come on top of the items
+            self._left -= max(self._left // 20, min(self._left // 2, _SHORT_ITEM))
         compound = self._compound(value, 0)
         if compound is not None:
+            self.is_container = True
             return str(compound)
         # a subclass of str may redefine its length and slices: use the plain characters
         text = str.__str__(str(value))
@@ -173,7 +175,7 @@ class ValueWriter:
     def _sequence(self, sequence: LongSequence, depth: int) -> str:
         write = value_writer(sequence.items, lambda item: self._write(item, depth + 1))
         left = self._left - len(sequence.header)
-        room = left
+        room = left - left // WIDTH  # for the breaks between lines
         pieces: list[str] = []
         for item in sequence.items:
             if room <= 0 and pieces:

@@ -38,7 +38,7 @@ class Omissions:
         """Record if the text of a value says nothing about it, or is abbreviated by its class."""
         kind = type(value)
         library = top_level_module(kind)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
+        name = _with_article(kind)
         if _DEFAULT_TEXT.fullmatch(text):
             self._doubts[f"{name}, whose text says nothing about it; {_advice(value)}"] = None
         elif library in _CHART_CONVERTERS and hasattr(value, "to_dict"):
@@ -58,7 +58,7 @@ class Omissions:
         notices = [f"{quoted} was cut: {', '.join(cuts)} sent"] if cuts else []
         verb = "contains" if inside else "is"
         doubts = [*self._doubts]
-        notices += [f"{quoted} {verb} a {doubt}" for doubt in doubts[:_MAX_KINDS]]
+        notices += [f"{quoted} {verb} {doubt}" for doubt in doubts[:_MAX_KINDS]]
         if len(doubts) > _MAX_KINDS:
             notices.append(
                 f"{quoted} contains {len(doubts) - _MAX_KINDS} more kinds of such values"
@@ -66,9 +66,11 @@ class Omissions:
         return tuple(notices)
 
 
-def _full_name(kind: type) -> str:
+def _with_article(kind: type) -> str:
     library = top_level_module(kind)
-    return kind.__qualname__ if library == "__main__" else f"{library} {kind.__qualname__}"
+    own = library in {"builtins", "__main__"}
+    name = kind.__qualname__ if own else f"{library}.{kind.__qualname__}"
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _advice(value: object) -> str:

@@ -68,7 +68,8 @@ def table_text(
     shape = shape_text(table.row_count, table.column_count)
     if not table.header:
         return shape
-    header_writer = value_writer(table.header, str)
+    names = [each for each in table.header if not isinstance(each, str)]
+    header_writer = value_writer(names, str)
     header = [_cell(header_writer(each)) for each in table.header]
     lines = [shape, "", _line(header), _line(["---"] * len(header))]
     room = max_chars - sum(len(line) + 1 for line in lines)
