@@ -613,6 +613,24 @@ def test_a_file_that_cannot_be_sent_says_why_and_how_to_send_its_name(content, w
     assert "str(path)" in caught_error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("caf\u00e9; 5 \u20ac".encode("cp1252"), "cp1252"),
+        ("a,b\nGr\u00fc\u00dfe,1\r\n".encode("latin-1"), "cp1252"),
+        ("caf\u00e9".encode("utf-16"), "utf-16"),
+    ],
+)
+def test_a_file_in_another_encoding_names_it_and_how_to_read_it(content, encoding, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with pytest.raises(OptionError) as caught_error:
+        to_text(path, "p")
+    assert str(caught_error.value).endswith(f"is not UTF-8 text; it looks like {encoding}")
+    assert f'read_text(encoding="{encoding}")' in caught_error.value.hint
+    assert path.read_text(encoding=encoding)
+
+
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(OptionError, match="cannot be sent"):
         to_text(tmp_path, "p")
