@@ -30,7 +30,7 @@ def run(*, quick: bool) -> list[Figure]:
             )
             wire_ms, shown_ms = zip(split(mine), split(theirs), strict=True)
             figures += [
-                Figure(f"warm cell to the wire ({wire})", "ms", *wire_ms, 5, 3, 12, 5),
+                Figure(f"warm cell to the wire ({wire})", "ms", *wire_ms, 3, 2.6, 12, 5),
                 Figure(f"{_FIRST} ({wire})", "ms", *shown_ms, 2.5, 1.6, 6, 3),
             ]
     return figures

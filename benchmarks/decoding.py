@@ -16,6 +16,7 @@ from support.provider.burst import parse, stream
 from support.provider.script import Body
 
 from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.sse import frame
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.events import TextDelta
 
@@ -61,17 +62,22 @@ def _tokens(
         _timed(lambda: _ours(endpoint, large)),
         _timed(lambda: _ours(endpoint, events)),
         _timed(lambda: _framing(large), checked=False),
+        _timed(lambda: _framing(events), checked=False),
         _timed(lambda: _parsing(payloads), checked=False),
         _timed(lambda: sdk(raw)),
     )
-    ours, single, framing, parsing, typed = [[1e6 * s / _COUNT for s in row] for row in samples]
+    ours, single, framing, framing_single, parsing, typed = [
+        [1e6 * s / _COUNT for s in row] for row in samples
+    ]
     name = f"SSE bytes to text, a token ({endpoint})"
+    alone = "httpx-sse alone, no JSON"
     whose = f"the {sdk.__name__[1:]} SDK"
     return [
-        Figure(name, "us", ours, framing, 8, 4, remark="httpx-sse alone, no JSON"),
-        Figure(name, "us", ours, parsing, 8, 4, remark="json.loads alone, no framing"),
-        Figure(name, "us", ours, typed, 8, 4, remark=whose),
-        Figure(f"{name}, each event a chunk", "us", single, typed, 8, 4, remark=whose),
+        Figure(name, "us", ours, framing, 10, 8, remark=alone),
+        Figure(name, "us", ours, parsing, 10, 8, remark="json.loads alone, no framing"),
+        Figure(name, "us", ours, typed, 10, 8, remark=whose),
+        Figure(f"{name}, each event its own chunk", "us", single, framing_single, 25, remark=alone),
+        Figure(f"{name}, each event its own chunk", "us", single, typed, 25, remark=whose),
     ]
 
 
@@ -104,7 +110,8 @@ def _timed(decode: Callable[[], str], *, checked: bool = True) -> Callable[[], f
 
 def _ours(endpoint: ApiPath, chunks: list[bytes]) -> str:
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
-    events = (event for chunk in chunks for event in reader.read(chunk))
+    events: list[object] = []
+    frame(chunks, lambda part: events.extend(reader.read(part)))
     return "".join([event.text for event in events if type(event) is TextDelta])
 
 

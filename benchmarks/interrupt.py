@@ -64,7 +64,7 @@ def _figures(
     kept = Figure(f"{name}: text kept", "%", *both(lambda cell: cell.kept_percent), 100, least=True)
     said = f"{name}: lines in place of a traceback"
     return [
-        Figure(f"{name}: to idle", "ms", *both(lambda cell: cell.idle_ms), 25, 5),
+        Figure(f"{name}: to idle", "ms", *both(lambda cell: cell.idle_ms), 15, 5),
         Figure(f"{name}: to the connection's end", "ms", *both(lambda cell: cell.left_ms)),
         *([kept] if text else []),
         Figure(said, "", *both(lambda cell: cell.said_lines), 1),

@@ -53,7 +53,10 @@ def run(*, quick: bool) -> list[Figure]:
         Figure("`%load_ext`", "ms", _ms(load_s), _ms(stub_s), 50, 15, remark=stub_says),
         Figure("new modules of `%load_ext`", "", modules, stub_modules, 40, 15, remark=stub_says),
         Figure("memory of `%load_ext`", "MB", mb, stub_mb, 3, 1, remark=stub_says),
-        Figure("load + first cell to the wire", "ms", _ms(first_s), _ms(plain_s), 130, 70),
+        Figure("load + first cell to the wire", "ms", _ms(first_s), _ms(plain_s)),
+        Figure(
+            "the same against the plain cell", "x", _ratios(first_s, plain_s), must=1.3, aim=1.1
+        ),
     ]
 
 
@@ -79,6 +82,11 @@ def _plain(lab: Lab) -> tuple[float, ...]:
 def _load(kernel: Kernel, name: str) -> tuple[float, ...]:
     kernel.check(_LOAD.format(name=name))
     return tuple(json.loads(kernel.value("_json.dumps(_loaded)")))
+
+
+def _ratios(samples_s: list[float], control_s: list[float]) -> list[float]:
+    """Compare each round with the control of the same round."""
+    return [ours / plain for ours, plain in zip(samples_s, control_s, strict=True)]
 
 
 def _ms(samples_s: list[float]) -> list[float]:

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
-from cc_jupyter.core.messages import Parameters, PromptSpec
+from cc_jupyter.core.messages import UNSHOWN_FIELDS, Parameters, PromptSpec
 from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import NullRenderer
-from cc_jupyter.session.execution import execution_context
-from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
 
@@ -121,7 +120,7 @@ def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  t
         return {name: given.pop(name) for name in names if name in given}
 
     keys = take("api_key_env", "key_env")
-    session, shell = _session(), _shell()
+    session, cell = _session(), _execution_context()
     settings = session.settings(**take("base_url", "max_retries"))
     stop, extra, thread = given.pop("stop", ()), given.pop("param", {}), given.get("thread")
     parameters = Parameters(
@@ -129,7 +128,6 @@ def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  t
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         extra=_extra(extra),
     )
-    cell = None if shell is None else execution_context(shell)
     spec = PromptSpec(
         prompt,
         parameters=parameters,
@@ -147,6 +145,9 @@ def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in _RESERVED_FIELDS:
         if name in param:
             raise OptionError(f"`param` cannot set `{name}`", hint="use its own argument")
+    for name in param:
+        if name in UNSHOWN_FIELDS:
+            raise OptionError(f"`param` cannot set `{name}`", hint=UNSHOWN_FIELDS[name])
     try:
         json.dumps(dict(param), allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -169,12 +170,24 @@ def _session() -> Session:
     shell = _shell()
     magics = shell.magics_manager.registry.get("CmdMagics") if shell is not None else None
     if magics is None:
+        from cc_jupyter.session.session import shared_session  # noqa: PLC0415  naming `ask` loads no HTTP
+
         return shared_session()
     session: Session = magics.cells.session
     return session
 
 
-def _display(reply: Reply) -> None:
+def _execution_context() -> ExecutionContext | None:
+    """Return the running execution of IPython; `None` in a plain program."""
     shell = _shell()
-    if shell is not None:
-        execution_context(shell).show_again(reply)
+    if shell is None:
+        return None
+    from cc_jupyter.session.execution import execution_context  # noqa: PLC0415  naming `ask` loads no HTTP
+
+    return execution_context(shell)
+
+
+def _display(reply: Reply) -> None:
+    cell = _execution_context()
+    if cell is not None:
+        cell.show_again(reply)

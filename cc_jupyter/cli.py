@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, ConfigError
 from cc_jupyter.core.paths import short_path
+from cc_jupyter.core.terminal import safe_terminal
 from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CcError as error:
         print(f"cc-jupyter: {error}", file=sys.stderr)
         if error.hint is not None:
-            print(f"Hint: {error.hint}", file=sys.stderr)
+            print(safe_terminal(f"Hint: {error.hint}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("cc-jupyter: interrupted", file=sys.stderr)
@@ -76,7 +77,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _usage(paths: Sequence[Path]) -> int:
     """Add up the usage in notebooks; report unreadable ones and continue with the others."""
-    from cc_jupyter.render.sanitize import safe_terminal  # noqa: PLC0415  as for local
     from cc_jupyter.usage.notebook import notebook_usage  # noqa: PLC0415  as for local
     from cc_jupyter.usage.report import usage_table  # noqa: PLC0415  as for local
 

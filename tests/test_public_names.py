@@ -16,7 +16,10 @@ NAMES = {
     "functions": ["ask", "stream"],
     "values": ["Reply"],
     "widgets": ["ModelPicker"],
-    "events": ["Error", "Notice", "ReasoningDelta", "Stop", "TextDelta", "ToolCallDelta", "Usage"],
+    "events": [
+        *("Error", "Notice", "OutputImage", "ReasoningDelta", "Source", "Stop", "TextDelta"),
+        *("ToolCallDelta", "Usage"),
+    ],
     "errors": [
         "AuthError",
         "CcError",

@@ -1,4 +1,4 @@
 """Sends one request to a provider and reads its answer as events.
 
-It knows both wire formats, the network and the local model, and no conversation.
+It knows both wire formats, the network and the local model; it knows nothing of conversations.
 """

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.decoder import stop_event, stop_word
+from cc_jupyter.client.answer_parts import PartReader
+from cc_jupyter.client.errors.endings import stop_event, stop_word
 from cc_jupyter.client.image_limits import anthropic_image_part, message_content
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
@@ -20,8 +21,8 @@ from cc_jupyter.client.parsing import (
     with_extra,
 )
 from cc_jupyter.client.structured_output import anthropic_fields, with_instruction
-from cc_jupyter.client.token_counts import CountReader, UsageReader
-from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta, Usage
+from cc_jupyter.client.token_counts import UsageReader
+from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_TOKENS = 8_192
 LARGEST_MAX_TOKENS = 64_000
-_PROMPT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-_CACHE_AGES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 def encode(request: Request) -> dict[str, Any]:
@@ -111,16 +110,17 @@ class AnthropicDecoder:
 
     def __init__(self) -> None:
         self.finished = False
-        self._speech = TextAssembler(think_tags=False)
-        self._figures = UsageReader(_usage, _PROMPT, "output_tokens")
+        self._speech = TextAssembler(has_reasoning_marks=False)
+        self._figures = UsageReader()
+        self._parts = PartReader()
         self._calls: list[_Call] = []
         self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind
         self._word: str | None = None
 
     @property
     def spoke(self) -> bool:
-        """Whether any text, thinking or tool call has come."""
-        return self._speech.came or bool(self._calls)
+        """Whether anything of the answer's content has come."""
+        return self._speech.came or bool(self._calls) or self._parts.came
 
     @property
     def stopped(self) -> bool:
@@ -140,7 +140,8 @@ class AnthropicDecoder:
             case "message_start":
                 events = self._first_counts(member(body, "message", "usage"))
             case "message_delta":
-                events = (*self._stop(body.get("delta")), *self._figures.report(body.get("usage")))
+                counts = self._figures.report(body.get("usage"), body)
+                events = (*self._stop(body.get("delta")), *counts)
             case "message_stop":
                 self.finished = True
             case "message":
@@ -155,6 +156,7 @@ class AnthropicDecoder:
         for call in self._calls:  # those that were cut: an empty start then says nothing
             call.given = call.given or None
             yield from self._close(call)
+        yield from self._parts.rest()
         yield from self._figures.rest()
 
     def ending(self, *, end_seen: bool) -> Stop | Error:
@@ -168,7 +170,7 @@ class AnthropicDecoder:
             yield from self._block(index, block)
             yield from self._close(self._open.get(as_text(index)))
         yield from self._stop(body)
-        yield from self._figures.report(body.get("usage"))
+        yield from self._figures.report(body.get("usage"), body)
         self.finished = True
 
     def _stop(self, delta: object) -> Iterator[StreamEvent]:
@@ -181,16 +183,23 @@ class AnthropicDecoder:
     def _block(self, index: object, block: object) -> Iterator[StreamEvent]:
         match member(block, "type"):
             case "text":
+                for citation in member(block, "citations") or ():
+                    self._parts.cite(citation)
                 yield from self._piece("text", member(block, "text"))
             case "thinking":
+                self._speech.block_between()
                 yield from self._piece("thinking", member(block, "thinking"))
             case "tool_use":
                 call = self._opened(index, member(block, "input"))
+                self._speech.block_between()
                 yield ToolCallDelta(
                     call.number, replace_surrogates(as_text(member(block, "name"))), ""
                 )
             case _:  # redacted thinking, server tools, and kinds that are new
                 self._open[as_text(index)] = None
+                self._speech.block_between()
+                if isinstance(block, dict):
+                    yield from self._parts.read_block(block)
 
     def _delta(self, index: object, delta: object) -> Iterable[StreamEvent]:
         match member(delta, "type"):
@@ -200,8 +209,13 @@ class AnthropicDecoder:
                 return self._piece("thinking", member(delta, "thinking"))
             case "input_json_delta":
                 return self._arguments(index, member(delta, "partial_json"))
-            case _:  # signatures, citations, and kinds that are new
-                return ()
+            case "citations_delta":
+                self._parts.cite(member(delta, "citation"))
+            case "signature_delta" | "citations_start_delta" | None:
+                pass
+            case kind:
+                self._parts.name(kind)
+        return ()
 
     def _piece(self, kind: str, piece: object) -> Iterable[StreamEvent]:
         if not piece or not isinstance(piece, str):
@@ -238,22 +252,3 @@ class AnthropicDecoder:
         if isinstance(usage, dict):
             known = {name: value for name, value in usage.items() if name != "output_tokens"}
             yield from self._figures.report(known)
-
-
-def _usage(usage: dict[str, Any], tally: CountReader) -> Usage:
-    """Count the whole prompt: on this wire `input_tokens` leaves out what the cache served."""
-    uncached = tally.count(usage.get("input_tokens"))
-    read = tally.count(usage.get("cache_read_input_tokens"))
-    written = tally.count(usage.get("cache_creation_input_tokens"))
-    if written is None:
-        by_age = [tally.count(member(usage, "cache_creation", age)) for age in _CACHE_AGES]
-        written = sum(tokens or 0 for tokens in by_age) or None
-    output = tally.count(usage.get("output_tokens"))
-    thinking = member(usage, "output_tokens_details", "thinking_tokens")
-    return Usage(
-        input_tokens=None if uncached is None else uncached + (read or 0) + (written or 0),
-        output_tokens=output,
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=tally.part(thinking, output),
-    )

@@ -1,9 +1,9 @@
 """Sends one request, reads its answer as events, and repeats it where that is safe.
 
 Every way a request can end becomes events or one exception. A request that was refused, or that
-failed before any part of an answer arrived, raises and may be sent again, after a pause or with one
-repair that is announced. After the first event nothing is sent again: a broken answer ends in an
-`Error` event.
+failed before a response began, raises and may be sent again, after a pause or with one repair that
+is announced. Once a 2xx head has arrived nothing is sent again, for the answer is being paid for: a
+broken one ends in an `Error` event, or raises if no part of it came.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import dataclasses
 import hashlib
 import json
 import math
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.decoder import AnswerReader
-from cc_jupyter.client.provider_errors import classify
+from cc_jupyter.client.errors.endings import text_bytes, too_long
+from cc_jupyter.client.errors.provider_errors import backoff_s, classify, pause_s
+from cc_jupyter.client.event_redaction import EventRedactor
+from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
+from cc_jupyter.client.token_counts import with_header_cost
 from cc_jupyter.client.transport import (
     TIMED_OUT,
     HttpRequest,
@@ -39,14 +43,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from cc_jupyter.client.endpoint import Endpoint
-    from cc_jupyter.client.provider_errors import Refusal
+    from cc_jupyter.client.errors.provider_errors import Refusal
     from cc_jupyter.client.transport import ResponseReader, Transport
     from cc_jupyter.core.messages import Request
 
 
-LONGEST_WAIT_S = 30.0
-"""A provider that asks for a longer pause gets none: the user decides."""
-_FIRST_BACKOFF_S = 0.5
 TICK_S = 0.036
 """How often a waiting reader wakes up: the pace at which a screen may be drawn."""
 _TRAILER_TIMEOUT_S = 2.0  # after the reason for the end is known, for usage and the end mark
@@ -60,34 +61,14 @@ class Limits:
 
     max_retries: int = 2
     idle_timeout_s: float = 300.0
+    max_answer_mb: float = 64.0
+    """The most text of one answer: it is held in memory several times."""
 
 
 class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__()
         self.refusal = refusal
-
-
-def backoff_s(tries: int) -> float:
-    """Return a delay that doubles with each try, with jitter so that many cells spread out."""
-    longest_s: float = min(_FIRST_BACKOFF_S * 2 ** min(tries, 10), LONGEST_WAIT_S)
-    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
-
-
-def pause_s(refusal: Refusal, tries: int) -> float | None:
-    """Return the pause before the next try after a refusal; `None`: do not retry.
-
-    A refusal that asks for too long a pause gets a hint to wait.
-    """
-    if not refusal.retryable:
-        return None
-    asked_s = refusal.error.retry_after_s
-    if asked_s is None:
-        return backoff_s(tries)
-    if asked_s <= LONGEST_WAIT_S:
-        return asked_s
-    refusal.error.hint = f"the provider asks to wait {asked_s:.0f} s; run the cell again then"
-    return None
 
 
 def repair_request(
@@ -141,7 +122,12 @@ class RequestStream:
         self._limits = limits
         self._zdr = zdr
         self._incoming: ResponseReader | None = None
+        self._redactor = EventRedactor((target.key.value,))
         self._interrupted = False
+        self._is_accepted = False  # a 2xx head has arrived
+        self._has_resent = False  # silently, because a reused connection died
+        self.requests_sent = 0
+        """How many requests were sent to the server, repeats of every kind included."""
         self.answer_format = request.answer_format
         """The format of the last request: a refusal may fall back to a weaker one."""
         self.body = b""
@@ -172,11 +158,13 @@ class RequestStream:
             try:
                 yield from self._attempt(request)
             except ConnectError as error:
+                error.args = (redact(str(error), (self._endpoint.key.value,)),)
                 failure = error
-                wait_s = None if error.code == TIMED_OUT else backoff_s(tries)
+                is_final = self._is_accepted or error.code == TIMED_OUT
+                wait_s = None if is_final else backoff_s(tries)
             except _RefusedError as refused:
                 repair = None
-                if self._limits.max_retries:
+                if self._limits.max_retries and not self._is_accepted:
                     repair = repair_request(refused.refusal, request, self._request)
                 if repair is not None:
                     request, notice = repair
@@ -184,13 +172,14 @@ class RequestStream:
                     yield Notice(notice)
                     continue
                 failure = refused.refusal.error
-                wait_s = pause_s(refused.refusal, tries)
+                wait_s = None if self._is_accepted else pause_s(refused.refusal, tries)
             else:
                 return
             if wait_s is None or tries >= self._limits.max_retries:
                 raise failure
             tries += 1
-            attempt = f"try {tries} of {self._limits.max_retries}"
+            silent = ", after one silent repeat" if self._has_resent else ""
+            attempt = f"try {tries} of {self._limits.max_retries}{silent}"
             yield Notice(f"{failure}; sent again after {wait_s:.1f} s ({attempt})")
             yield from self._pause(wait_s)
 
@@ -203,14 +192,18 @@ class RequestStream:
             if self._interrupted:  # the interrupt came before there was a reader to wake
                 incoming.wake()
             head = yield from self._response_start(incoming, sent_s)
-            if head.status != 200:  # noqa: PLR2004  the one status with an answer
+            self._is_accepted = head.status // 100 == 2  # noqa: PLR2004
+            if head.status != HTTPStatus.OK:  # the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))
-            form, events = request.answer_format, self._answer(incoming)
+            form = request.answer_format
+            events = with_header_cost(head.headers, self._answer(incoming))
             yield from tool_call_as_text(events) if form and form.mode == "tool" else events
             finished = True
         finally:
             incoming.close(drain=finished)
             self._incoming = None
+            self.requests_sent += incoming.sends
+            self._has_resent = self._has_resent or incoming.sends > 1
 
     def _response_start(
         self, incoming: ResponseReader, sent_s: float
@@ -230,8 +223,8 @@ class RequestStream:
                     raise KeyboardInterrupt
                 case ResponseEnd(error=error):
                     raise error or ConnectError("the server closed without an answer")
-                case bytes():
-                    raise AssertionError("bytes before the head")
+                case bytes() | EventBatch():
+                    raise AssertionError("a body before its head")
 
     def _refusal(
         self, head: ResponseStart, incoming: ResponseReader
@@ -257,27 +250,37 @@ class RequestStream:
             model=self._request.model,
             secrets=(self._endpoint.key.value,),
             now=datetime.now(UTC),
+            served_by=self._endpoint.served_by,
         )
 
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
-        reader = AnswerReader(WIRE_FORMATS[self._request.endpoint].decoder())
+        reader = AnswerReader(
+            WIRE_FORMATS[self._request.endpoint].decoder(), (self._endpoint.key.value,)
+        )
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
+        came_bytes = 0
         while True:
             item = incoming.receive(TICK_S)
             now_s = monotonic()
-            if isinstance(item, bytes):
+            if isinstance(item, bytes | EventBatch):
                 last_byte_s = now_s
                 if self._interrupted:
                     incoming.close()  # accept nothing more; what has arrived is still read
-                for event in self._redacted(reader.read(item)):
+                for event in self._redactor.redacted(reader.read(item)):
                     last_event_s = now_s
                     yield event
+                    came_bytes += text_bytes(event)
+                    if came_bytes > self._limits.max_answer_mb * 1e6:
+                        incoming.close()
+                        yield from self._redactor.rest()
+                        yield too_long(self._limits.max_answer_mb)
+                        return
             elif item is not None:
                 yield from self._on_transport_item(reader, item)
             stopped_s = min(stopped_s, now_s) if reader.stopped else math.inf
             if now_s - stopped_s > _TRAILER_TIMEOUT_S:
-                yield from self._redacted(reader.close())
+                yield from self._redactor.redacted(reader.close())
             if reader.done:
                 return
             if now_s - last_event_s >= TICK_S:  # also while there is nothing but keep-alives
@@ -287,6 +290,7 @@ class RequestStream:
     def _on_transport_item(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
         match item:
             case Interrupted():
+                yield from self._redactor.rest()
                 raise KeyboardInterrupt
             case ResponseEnd(error=error):
                 yield from self._end(reader, error)
@@ -299,22 +303,9 @@ class RequestStream:
             raise error  # a bug of ours, from the reader's thread
         if error is not None and not reader.began:
             raise error
-        for event in self._redacted(reader.close()):
+        for event in self._redactor.redacted(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
                 yield Error(str(error))  # names the connection that was lost, and how
-            else:
-                yield event
-
-    def _redacted(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
-        """Redact secrets in the provider's errors and notices."""
-        secrets = (self._endpoint.key.value,)
-        for event in events:
-            if isinstance(event, Error):
-                texts = (event.message, event.code, event.provider_message)
-                message, code, detail = (text and redact(text, secrets) for text in texts)
-                yield Error(message or "", code, detail)
-            elif isinstance(event, Notice):
-                yield Notice(redact(event.text, secrets))
             else:
                 yield event
 
@@ -339,7 +330,8 @@ class RequestStream:
             headers,
             body,
             idle_timeout_s=self._limits.idle_timeout_s,
-            resend_on_dead_connection=self._limits.max_retries > 0,
+            as_events=True,
+            resend_on_dead_connection=self._limits.max_retries > 0 and not self._has_resent,
         )
 
     def _pause(self, wait_s: float) -> Iterator[StreamEvent]:

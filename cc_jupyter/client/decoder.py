@@ -4,25 +4,23 @@ The request asks for a stream; the answer may be a stream, one JSON document, on
 HTML page, and the content type does not tell which (provider-api.md, section 15). The first byte
 does. Only a stop reason proves that an answer is complete, not the end of the bytes
 (provider-api.md, section 9).
-
-Sources of the stop reasons: OpenAI API reference, "The chat completion chunk object"; Claude
-platform page "Stop reasons"; Gemini API reference, "FinishReason" (all read 2026-11-22).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cc_jupyter.client.parsing import as_text, parse_json, sanitize_message
-from cc_jupyter.client.provider_errors import has_error, read_envelope
-from cc_jupyter.client.sse import BOM, MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
-from cc_jupyter.core.events import Error, Notice, Stop
+from cc_jupyter.client.errors.endings import CUT
+from cc_jupyter.client.errors.error_body import has_error, parse_refusal, read_envelope
+from cc_jupyter.client.parsing import parse_json
+from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
+from cc_jupyter.core.events import Error, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from cc_jupyter.client.sse import ServerSentEvent
-    from cc_jupyter.core.events import StopReason, StreamEvent
+    from cc_jupyter.client.sse import BodyPart, EventBatch
+    from cc_jupyter.core.events import Stop, StreamEvent
 
 
 class Decoder(Protocol):
@@ -50,78 +48,24 @@ class Decoder(Protocol):
         """Return the one event that ends the answer; `end_seen`: the provider marked the end."""
 
 
-CUT = "the connection was lost before the answer was finished"
 STREAM_ERROR = "the provider reported a stream error"
 
-_REASONS: dict[str, StopReason] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "eos": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_calls": "tool_call",
-    "function_call": "tool_call",
-    "tool_use": "tool_call",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
-    "recitation": "content_filter",
-    "prohibited_content": "content_filter",
-}
-"""By the folded word: upstreams write `STOP` and `MAX_TOKENS`. All others are "unknown"."""
-
-
-def stop_word(value: object) -> str | None:
-    """Read the provider's word for the reason; `None` for one that says nothing."""
-    word = sanitize_message(as_text(value))
-    return None if word is None or word.casefold() in ("null", "none") else word
-
-
-def stop_event(
-    word: str | None, *, end_seen: bool, called: bool, refused: bool = False
-) -> Stop | Error:
-    """Return the last event of an answer.
-
-    Parameters
-    ----------
-    word
-        The provider's reason, if any came.
-    end_seen
-        Whether the provider marked the end, or the body is whole by itself.
-    called
-        Whether the model called a tool: Gemini then says `STOP`, and OpenAI `stop` where one tool
-        was forced.
-    refused
-        Whether the model's text was marked as a refusal.
-    """
-    if word is None and not end_seen:
-        return Error(CUT)
-    folded = (word or "").casefold()
-    if folded == "error":
-        return Error(STREAM_ERROR, code="error")
-    if refused:
-        return Stop("content_filter", word or "refusal")
-    reason = _REASONS.get(folded, "unknown")
-    return Stop("tool_call" if called and reason == "stop" else reason, word)
-
-
 _DONE = "[DONE]"
-_BEFORE_ANY_FORM = BOM + b" \t\r\n"
+_MAX_START_BYTES = 4_096
 
 
 class AnswerReader:
-    """Reads one answer: `read` each chunk, then `close`.
+    """Reads one answer: `read` each part of its body, then `close`.
 
     The events given end with exactly one `Stop` or `Error`; after it nothing more is given.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, secrets: tuple[str, ...] = ()) -> None:
         self._decoder = decoder
-        self._sse = SseDecoder()
+        # to redact before a message is cut; a function, since a traceback shows what objects hold
+        self._secrets: Callable[[], tuple[str, ...]] = lambda: secrets
+        self._start = b""  # of the body: shown if nothing in it is part of an answer
         self._document: bytearray | None = None  # the body so far, if it is no stream
-        self._sniffed = False
         self._understood = False
         self._lost = 0  # events that were no JSON
         self._first_lost: str | None = None  # the first of them, as far as it is fit to show
@@ -138,16 +82,18 @@ class AnswerReader:
         """Whether only usage or the end mark can still come."""
         return self._decoder.stopped
 
-    def read(self, chunk: bytes) -> Iterator[StreamEvent]:
-        """Return the events that `chunk` completes."""
+    def read(self, part: BodyPart) -> Iterator[StreamEvent]:
+        """Return the events that a part of the body completes."""
         if self.done:
             return
-        if not self._sniffed:
-            self._sniff(chunk)
-        if self._document is None:
-            yield from self._events(self._sse.decode(chunk))
+        if not self._understood and len(self._start) < _MAX_START_BYTES:
+            self._start += (part if isinstance(part, bytes) else part.start)[:_MAX_START_BYTES]
+        if not isinstance(part, bytes):
+            yield from self._batch(part)
             return
-        self._document += chunk
+        if self._document is None:
+            self._document = bytearray()
+        self._document += part
         if len(self._document) > MAX_EVENT_BYTES:
             yield from self._fail(f"the answer is one document of over {MAX_EVENT_BYTES >> 20} MB")
 
@@ -155,35 +101,21 @@ class AnswerReader:
         """Return what the end of the body completes; here a missing end shows."""
         if self.done:
             return
-        if self._document is None:
-            yield from self._events(self._sse.flush(), cut=True)
-        else:
+        if self._document is not None:
             yield from self._whole(
-                self._document.lstrip(_BEFORE_ANY_FORM).decode("utf-8", "replace")
+                self._document.lstrip(BEFORE_ANY_FORM).decode("utf-8", "replace")
             )
         if not self.done:
             yield from self._end(end_seen=False)
 
-    def _sniff(self, chunk: bytes) -> None:
-        """Decide by the first byte: no line of a stream starts with a brace or a bracket."""
-        start = chunk.lstrip(_BEFORE_ANY_FORM)[:1]
-        if start:
-            self._sniffed = True
-            if start in b"{[<":
-                self._document = bytearray()
-
-    def _events(
-        self, framed: Iterator[ServerSentEvent], *, cut: bool = False
-    ) -> Iterator[StreamEvent]:
-        """Read what was framed; `cut`: the body ended before the event did."""
-        try:
-            for name, data in framed:
-                yield from self._event(name, data, cut=cut)
-                if self._decoder.finished and not self.done:
-                    yield from self._end(end_seen=True)
-                if self.done:
-                    return
-        except EventTooLargeError:
+    def _batch(self, batch: EventBatch) -> Iterator[StreamEvent]:
+        for name, data in batch.events:
+            yield from self._event(name, data, cut=batch.is_cut)
+            if self._decoder.finished and not self.done:
+                yield from self._end(end_seen=True)
+            if self.done:
+                return
+        if batch.is_too_large:
             yield from self._fail(f"one event of the answer is over {MAX_EVENT_BYTES >> 20} MB")
 
     def _event(self, name: str, data: str, *, cut: bool) -> Iterable[StreamEvent]:
@@ -206,7 +138,7 @@ class AnswerReader:
         # not the keep-alives that a relay wrapped into data; nor a cut event, which is no broken
         # one and shows as a missing end
         if text and not text.startswith(":") and not cut:
-            self._first_lost = self._first_lost if self._lost else sanitize_message(text)
+            self._first_lost = self._first_lost if self._lost else self._words(text)
             self._lost += 1
         return ()
 
@@ -215,7 +147,8 @@ class AnswerReader:
         try:
             body = parse_json(text)
         except ValueError as error:
-            yield from self._fail(_no_document(text, error))
+            message = _no_document(text, error)
+            yield from self._fail(message, said=None if message == CUT else self._words(text))
             return
         if isinstance(body, list):  # some upstreams wrap an error so
             body = body[0] if body else None
@@ -229,7 +162,7 @@ class AnswerReader:
         if self._decoder.spoke or self._decoder.stopped:
             yield from self._end(end_seen=True)
         else:
-            said = read_envelope(body)
+            said = read_envelope(body, self._secrets())
             what = "the server answered with JSON that is no answer"
             yield from self._fail(what, said.code or said.kind, said.message)
 
@@ -238,7 +171,7 @@ class AnswerReader:
         self._understood = True
         if isinstance(body, dict):
             yield from self._decoder.decode(name, body)
-        said = read_envelope(body)
+        said = read_envelope(body, self._secrets())
         if said.code and said.kind and said.code != said.kind:
             sentence = f"{sentence} ({said.kind})"
         yield from self._fail(sentence, said.code or said.kind, said.message)
@@ -250,12 +183,24 @@ class AnswerReader:
         yield from self._decoder.rest()
         yield Error(message, code=code, provider_message=said)
 
+    def _words(self, text: str) -> str | None:
+        """Return what a text that is no JSON says, fit to show."""
+        return parse_refusal(text.encode(), self._secrets()).message
+
+    def _unframed(self) -> str | None:
+        """Return the words of a body that holds no event, only lines without `data:`."""
+        lines = self._start.decode("utf-8", "replace").splitlines()
+        framed = ("data", "event", "id", "retry", ":")
+        return self._words("\n".join(line for line in lines if not line.startswith(framed)))
+
     def _end(self, *, end_seen: bool) -> Iterator[StreamEvent]:
         if self._lost and not self._decoder.spoke:
             yield from self._fail("the answer is not JSON", said=self._first_lost)
             return
         if not self._understood and not end_seen:
-            yield from self._fail("the server ended the stream before an answer came")
+            yield from self._fail(
+                "the server ended the stream before an answer came", said=self._unframed()
+            )
             return
         self.done = True
         yield from self._decoder.rest()

@@ -1,6 +1,6 @@
-"""Where a request goes and with which key: the one place that decides who gets the key.
+"""Decides where a request goes and which key goes with it; nothing else decides that.
 
-Source: spec.md, section 1. Where keys are kept is for `keys` to know.
+Source: spec.md, section 1. `config.credentials` knows where keys are stored.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ _NO_KEY_HINT = (
     "or use the local model: %cmd use local"
 )
 _NO_KEY_ELSEWHERE_HINT = (
-    "a stored key goes to the provider only: set CMD_API_KEY, or key_env beside that host"
+    "stored keys go to the provider only: set CMD_API_KEY, or key_env beside that host"
 )
-
-
 _NO_KEY = Key("none", "nowhere: none is needed")
 
 
@@ -74,7 +72,7 @@ def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
 
 
 def keyless_target(settings: Settings) -> Endpoint:
-    """Decide where questions go that need no key, such as the one for the list of models.
+    """Decide where requests go that need no key, such as the one for the list of models.
 
     Raises
     ------

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.decoder import stop_event, stop_word
+from cc_jupyter.client.answer_parts import SOURCE_MEMBERS, PartReader
+from cc_jupyter.client.errors.endings import stop_event, stop_word
 from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
@@ -22,13 +23,19 @@ from cc_jupyter.client.parsing import (
     with_extra,
 )
 from cc_jupyter.client.structured_output import openai_fields, with_instruction
-from cc_jupyter.client.token_counts import CountReader, UsageReader
-from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta, Usage
+from cc_jupyter.client.token_counts import MESSAGE_MEMBERS, UsageReader
+from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cc_jupyter.core.messages import Request
+
+
+_USUAL_MEMBERS = frozenset(
+    {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
+)
+_BESIDE_CHOICES = frozenset({*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"})
 
 
 class _Call:
@@ -132,25 +139,27 @@ class OpenAIDecoder:
 
     def __init__(self) -> None:
         self.stopped = False
-        self._speech = TextAssembler(think_tags=True)
+        self._speech = TextAssembler(has_reasoning_marks=True)
         self._calls = ToolCalls()
-        self._figures = UsageReader(_usage, ("prompt_tokens",), "completion_tokens")
+        self._figures = UsageReader()
         self._index: int | None = None
         self._word: str | None = None
         self._refused = False
+        self._parts = PartReader()
+        self._transcript: list[str] = []
 
     @property
     def spoke(self) -> bool:
-        """Whether any text, thinking or tool call has come."""
-        return self._speech.came or self._calls.came
+        """Whether anything of the answer's content has come."""
+        return self._speech.came or self._calls.came or self._parts.came or bool(self._transcript)
 
     def decode(self, name: str, body: dict[str, Any]) -> list[StreamEvent]:  # noqa: ARG002  this dialect does not name its events
         """Return the events of one chunk."""
         choice = self._choice(body.get("choices"))
         delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            delta = self._message(choice)
-        events = self._said(delta) if delta else []
+        events = self._said(delta) if delta and isinstance(delta, dict) else []
+        if not events:
+            events = self._said_otherwise(choice)
         if events:
             self.stopped = False
         if word := choice.get("finish_reason"):
@@ -158,14 +167,20 @@ class OpenAIDecoder:
             # beside text it is no sign of the end: some relays write it into every chunk
             # (litellm#2195, gcli2api#403)
             self.stopped = self._word is not None and not events
-        if usage := body.get("usage") or choice.get("usage"):  # Moonshot's place (pi#2017)
-            events.extend(self._figures.report(usage))
+        usage = body.get("usage") or choice.get("usage")  # Moonshot's place (pi#2017)
+        if usage or not _BESIDE_CHOICES.isdisjoint(body):
+            self._parts.read_sources(body)
+            usage = usage or member(body, "x_groq", "usage")  # Groq's place in a stream
+            events.extend(self._figures.report(usage, body))
         return events
 
     def rest(self) -> Iterator[StreamEvent]:
         """Return what was held back."""
+        if not self._speech.came and self._transcript:
+            yield from self._speech.text("".join(self._transcript))
         yield from self._speech.rest()
         yield from self._calls.rest()
+        yield from self._parts.rest()
         yield from self._figures.rest()
 
     def ending(self, *, end_seen: bool) -> Stop | Error:
@@ -175,27 +190,37 @@ class OpenAIDecoder:
         )
 
     def _choice(self, choices: object) -> dict[str, Any]:
-        """Take the choice that came first; more than one come only where the user asks for them."""
+        """Take the choice that came first, and count those beside it that carry content."""
+        first: dict[str, Any] = {}
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                index = choice.get("index")
-                if not isinstance(index, int):
-                    return choice
-                if self._index is None:
-                    self._index = index
-                if index == self._index:
-                    return choice
-        return {}
+            if not isinstance(choice, dict):
+                continue
+            index = choice.get("index")
+            if not isinstance(index, int):
+                return first or choice
+            if self._index is None:
+                self._index = index
+            if index == self._index:
+                first = first or choice
+            elif any(choice.get(name) for name in ("delta", "message", "text")):
+                self._parts.count_choice(index)
+        return first
 
-    def _message(self, choice: dict[str, Any]) -> dict[str, Any] | None:
-        """Take a whole answer; after deltas it would only repeat them."""
-        message = choice.get("message")
-        return message if isinstance(message, dict) and not self.spoke else None
+    def _said_otherwise(self, choice: dict[str, Any]) -> list[StreamEvent]:
+        """Read a choice without a delta: a whole message, or the text of the format before chat.
+
+        After deltas a message repeats their text, but may hold other parts.
+        """
+        message, text = choice.get("message"), choice.get("text")
+        if message and isinstance(message, dict):
+            return [*self._parts.read_delta(message)] if self.spoke else self._said(message)
+        return [*self._speech.text(text)] if text and isinstance(text, str) else []
 
     def _said(self, delta: dict[str, Any]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         content = delta.get("content")
         if isinstance(content, list):
+            events.extend(self._parts.read_content(content))
             thought, content = _parts(content)
             events.extend(self._speech.reasoning(thought) if thought else ())
         if reasoning := _reasoning(delta):
@@ -207,7 +232,12 @@ class OpenAIDecoder:
             self._refused = True
             events.extend(self._speech.text(refusal))
         if "tool_calls" in delta or "function_call" in delta:
+            self._speech.block_between()
             events.extend(self._calls.read(delta))
+        if not delta.keys() <= _USUAL_MEMBERS:
+            if isinstance(said := member(delta, "audio", "transcript"), str):
+                self._transcript.append(said)
+            events.extend(self._parts.read_delta(delta))
         return events
 
 
@@ -243,28 +273,3 @@ def _joined(content: object) -> str:
         pieces = [member(part, "text") for part in content]
         return "".join(piece for piece in pieces if isinstance(piece, str))
     return content if isinstance(content, str) else ""
-
-
-def _usage(usage: dict[str, Any], tally: CountReader) -> Usage:
-    """Count as documented: cached tokens are a share of the prompt, reasoning of the completion.
-
-    Where the total says otherwise, reasoning stands beside the completion: xAI counts so
-    (vercel/ai#12425).
-    """
-    prompt = tally.count(usage.get("prompt_tokens"))
-    output = tally.count(usage.get("completion_tokens"))
-    reasoning = tally.count(member(usage, "completion_tokens_details", "reasoning_tokens"))
-    if prompt and output is not None and reasoning:
-        beside = tally.count(usage.get("total_tokens")) == prompt + output + reasoning
-        output += reasoning if beside else 0
-    read = tally.part(member(usage, "prompt_tokens_details", "cached_tokens"), prompt)
-    unread = None if prompt is None else prompt - (read or 0)
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=output,
-        cache_read_tokens=read,
-        cache_write_tokens=tally.part(
-            member(usage, "prompt_tokens_details", "cache_write_tokens"), unread
-        ),
-        reasoning_tokens=tally.part(reasoning, output),
-    )

@@ -1,16 +1,18 @@
-"""Reads JSON that may hold anything, and text as it arrives: split surrogates, thinking tags."""
+"""Reads JSON that may hold anything, and text as it arrives: split surrogates, thinking marks."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
+from cc_jupyter.client.reasoning_marks import ReasoningSplitter
 from cc_jupyter.core.events import MAX_TOKENS, ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from cc_jupyter.client.reasoning_marks import Kind
     from cc_jupyter.core.events import StreamEvent
 
 
@@ -74,12 +76,8 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
     return joined
 
 
-Kind: TypeAlias = Literal["text", "reasoning"]
-
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_OPEN, _CLOSE = "<think>", "</think>"
-_MOST_BLANKS = 64
-"""Before a first `<think>`; what begins with more is text."""
+_SENTENCE_ENDS = tuple(".!?:\u2026\u3002\uff01\uff1f\uff1a")  # the last four: Chinese, Japanese
 _MARKUP = re.compile(r"<\s*(?:!doctype|\?xml|html|head|body|script)\b", re.IGNORECASE)
 _MOST_CHARACTERS = 500
 _MOST_READ = 20 * _MOST_CHARACTERS
@@ -90,20 +88,25 @@ class TextAssembler:
 
     Parameters
     ----------
-    think_tags
-        Whether a model behind this wire may write `<think>…</think>` into its text.
+    has_reasoning_marks
+        Whether a model behind this wire may mark thinking within its text.
     """
 
-    def __init__(self, *, think_tags: bool) -> None:
+    def __init__(self, *, has_reasoning_marks: bool) -> None:
         self._text = SurrogateJoiner()
         self._reasoning = SurrogateJoiner()
-        self._think = ThinkSplitter() if think_tags else None
+        self._think = ReasoningSplitter() if has_reasoning_marks else None
         self.came = False
         """Whether there was any."""
+        self._last = ""  # the last piece of text
+        self._stood_between: Literal["block", "reasoning"] | None = None
 
     def text(self, piece: str) -> Iterable[StreamEvent]:
         """Take the next piece of text, not empty."""
         self.came = True
+        if self._stood_between:
+            piece = self._break_before(piece) + piece
+        self._last = piece
         text = self._text.mend(piece)
         if not text:
             return ()
@@ -114,8 +117,28 @@ class TextAssembler:
     def reasoning(self, piece: str) -> Iterable[StreamEvent]:
         """Take the next piece of thinking that came as such, not empty."""
         self.came = True
+        if self._last:
+            self._stood_between = self._stood_between or "reasoning"
         text = self._reasoning.mend(piece)
         return (ReasoningDelta(text),) if text else ()
+
+    def block_between(self) -> None:
+        """Note that something else, such as a tool, stands between the text so far and the next."""
+        if self._last:
+            self._stood_between = "block"
+
+    def _break_before(self, piece: str) -> str:
+        """Return the paragraph break that is missing before `piece`.
+
+        Thinking between two pieces of one sentence is no block: some relays mix the two.
+        """
+        stood_between, self._stood_between = self._stood_between, None
+        is_glued = self._last[-1:] in _SENTENCE_ENDS and not piece[:1].isspace()
+        if stood_between == "reasoning" and not is_glued:
+            return ""
+        before = len(self._last) - len(self._last.rstrip("\n"))
+        after = len(piece) - len(piece.lstrip("\n"))
+        return "\n" * max(0, 2 - before - after)
 
     def rest(self) -> Iterator[StreamEvent]:
         """Return what waited for the rest of a character or a tag."""
@@ -155,76 +178,6 @@ class SurrogateJoiner:
         return replace_surrogates(held)
 
 
-class ThinkSplitter:
-    """Tells thinking from answer where a model writes `<think>…</think>` into its text.
-
-    Only a tag that opens the answer counts; one in the middle of it is text about tags. Line ends
-    after a tag belong to the tag. Thinking that is never closed is thinking to the end.
-    """
-
-    def __init__(self) -> None:
-        self.settled = False
-        """Whether all that follows is answer."""
-        self._inside = False
-        self._after_tag = False  # line ends are dropped
-        self._held = ""
-
-    def split(self, text: str) -> Iterator[tuple[Kind, str]]:
-        """Return the pieces of `text` by kind; what may be a tag cut in two waits."""
-        if self.settled:
-            yield "text", text
-            return
-        self._held += text
-        if not self._inside and not self._after_tag and not self._opens():
-            return
-        if self._inside:
-            yield from self._thinking()
-        if not self._inside:
-            yield from self._answer()
-
-    def flush(self) -> Iterator[tuple[Kind, str]]:
-        """Return what waited for the rest of a tag."""
-        if self._held:
-            yield ("reasoning" if self._inside else "text"), self._held
-            self._held = ""
-
-    def _opens(self) -> bool:
-        """Decide whether a tag opens the answer; false while that cannot be told."""
-        start = self._held.lstrip()
-        if len(self._held) - len(start) <= _MOST_BLANKS:
-            if start.startswith(_OPEN):
-                self._inside = self._after_tag = True
-                self._held = start.removeprefix(_OPEN)
-                return True
-            if _OPEN.startswith(start):
-                return False
-        return True
-
-    def _thinking(self) -> Iterator[tuple[Kind, str]]:
-        self._drop_line_ends()
-        thinking, tag, rest = self._held.partition(_CLOSE)
-        if tag:
-            self._inside, self._after_tag = False, True
-        else:
-            keep = _overlap(thinking, _CLOSE)
-            thinking, rest = thinking[: len(thinking) - keep], thinking[len(thinking) - keep :]
-        self._held = rest
-        if thinking:
-            yield "reasoning", thinking
-
-    def _answer(self) -> Iterator[tuple[Kind, str]]:
-        self._drop_line_ends()
-        if self._held:
-            self.settled = True
-            yield "text", self._held
-            self._held = ""
-
-    def _drop_line_ends(self) -> None:
-        if self._after_tag and self._held:
-            self._held = self._held.lstrip("\r\n")
-            self._after_tag = not self._held
-
-
 def replace_surrogates(text: str) -> str:
     """Join surrogate pairs and replace halves."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -240,7 +193,7 @@ def sanitize_message(text: str) -> str | None:
         return None
     line = "".join(filter(str.isprintable, " ".join(text.split())))
     if len(line) > _MOST_CHARACTERS:  # between words: half a key could not be redacted any more
-        end = line.rfind(" ", 0, _MOST_CHARACTERS)
+        end = line.rfind(" ", 0, _MOST_CHARACTERS - 1)
         line = line[: end + 1 or _MOST_CHARACTERS - 1] + "…"
     return line or None
 
@@ -248,8 +201,3 @@ def sanitize_message(text: str) -> str | None:
 def _deltas(pieces: Iterable[tuple[Kind, str]]) -> Iterator[StreamEvent]:
     for kind, text in pieces:
         yield TextDelta(text) if kind == "text" else ReasoningDelta(text)
-
-
-def _overlap(text: str, tag: str) -> int:
-    """Count how many characters of `tag` may have begun at the end of `text`."""
-    return next((n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), 0)

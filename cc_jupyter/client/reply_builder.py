@@ -5,12 +5,17 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
+from cc_jupyter.client.errors.endings import emptiness
+from cc_jupyter.client.errors.provider_errors import stream_error_hint
+from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
     NO_USAGE,
     Error,
     Notice,
+    OutputImage,
     ReasoningDelta,
+    Source,
     Stop,
     StopReason,
     StreamEvent,
@@ -23,6 +28,8 @@ from cc_jupyter.core.reply import Reply, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cc_jupyter.core.messages import Image
 
 
 class ReplyBuilder:
@@ -42,26 +49,24 @@ class ReplyBuilder:
         self._beginning = beginning
         self._counted = (0, len(self._text), 0)  # pieces of reasoning and text, and their bytes
         self._reasoning: list[str] = []
+        self._images: list[Image] = []
+        self._sources: list[Source] = []
+        self._has_other_content = False
         self._calls: dict[int, list[str]] = {}
         self._names: dict[int, str] = {}
         self._stop: Stop | None = None
         self.usage = NO_USAGE
-        self.usage_is_doubtful = False
-        """Whether the provider reported token counts that cannot be true."""
         self.notices: list[str] = []
         self.error: CcError | KeyboardInterrupt | None = None
 
     def add(self, event: StreamEvent) -> None:
         """Add the next event."""
         match event:
-            case TextDelta(text):
+            case TextDelta(text) | ReasoningDelta(text):
                 if self._first_s is None:
                     self._first_s = self._clock()
-                self._text.append(text)
-            case ReasoningDelta(text):
-                if self._first_s is None:
-                    self._first_s = self._clock()
-                self._reasoning.append(text)
+                pieces = self._text if isinstance(event, TextDelta) else self._reasoning
+                pieces.append(text)
             case Waiting():
                 pass
             case Usage():
@@ -69,9 +74,13 @@ class ReplyBuilder:
             case ToolCallDelta(index, name, arguments):
                 self._names[index] = self._names.get(index, "") or name
                 self._calls.setdefault(index, []).append(arguments)
-            case Notice(text, is_usage_doubtful):
+            case OutputImage(image):
+                self._images.append(image)
+            case Source():
+                self._sources.append(event)
+            case Notice(text, names_content):
                 self.notices.append(text)
-                self.usage_is_doubtful |= is_usage_doubtful
+                self._has_other_content |= names_content
             case Stop():
                 self._stop = event
             case Error():
@@ -99,9 +108,11 @@ class ReplyBuilder:
         """Return the reply so far; an answer that ended normally but is empty is an error."""
         now_s = self._clock()
         error = self.error or self._empty_error()
+        thinking, text = split_unopened("".join(self._text[bool(self._beginning) :]))
+        reasoning = (without_channels("".join(self._reasoning)), thinking)
         return Reply(
-            text="".join(self._text),
-            reasoning="".join(self._reasoning),
+            text=self._beginning + text,
+            reasoning="\n\n".join(filter(None, reasoning)),
             model=model,
             stop_reason=self._stop_reason(error),
             usage=self.usage,
@@ -114,6 +125,8 @@ class ReplyBuilder:
             tool_calls=tuple(
                 ToolCall(name, "".join(self._calls[index])) for index, name in self._names.items()
             ),
+            images=tuple(self._images),
+            sources=tuple(self._sources),
             notices=tuple(self.notices),
         )
 
@@ -129,13 +142,16 @@ class ReplyBuilder:
             any(self._text[bool(self._beginning) :])
             or self._reasoning
             or self._names
+            or self._images
+            or self._has_other_content
             or self.usage.reasoning_tokens
         ):
             return None
-        if self._stop is None or self._stop.reason not in ("stop", "unknown"):
-            return None
+        if self._stop is None or self._stop.reason in ("length", "content_filter"):
+            return None  # the usage line says so
         return StreamError(
-            "the answer is empty: it has neither text nor reasoning", hint="run the cell again"
+            emptiness(self._stop.reason, self._stop.word, self.usage.output_tokens),
+            hint="run the cell again",
         )
 
 
@@ -143,7 +159,8 @@ def _stream_error(event: Error) -> StreamError:
     quoted = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
         f"{event.message}{quoted}",
-        hint="the text received is saved; run the cell again",
+        hint=stream_error_hint(event.code, event.provider_message)
+        or "the text received is saved; run the cell again",
         code=event.code,
         provider_message=event.provider_message,
     )

@@ -1,110 +1,201 @@
-"""Server-sent events out of bytes: framing alone, linear in every input.
+"""Server-sent events out of bytes: httpx-sse frames them, a filter prepares the bytes for it.
 
-Follows WHATWG HTML, section "Server-sent events" (read 2026-11-22), but for the end: a last event
-without its blank line is given too, since real servers leave it out (provider-api.md, section 15).
-
-Lines end at CR, LF and CRLF only. `str.splitlines` and friends also split at U+2028, U+0085 and
-others, which stand unescaped in real JSON.
+httpx-sse follows the standard (WHATWG HTML, "Server-sent events", read 2026-11-22). Real servers
+do not always (provider-api.md, section 15), and a stream needs bounds. So the filter in front of
+it decides by the first byte whether the body is a stream at all, strips a byte order mark and blank
+lines before the first event, bounds the size of one event, ends the last event where the body
+does, and separates events that a server separates by less than a blank line.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import httpx
+import httpx_sse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 MAX_EVENT_BYTES = 16 * 2**20
-"""Of all lines from one blank line to the next, comments and unknown fields included."""
+"""Of everything from one blank line to the next, comments and unknown fields included."""
+MAX_START_BYTES = 4096
 BOM = b"\xef\xbb\xbf"
+BEFORE_ANY_FORM = BOM + b" \t\r\n"
+"""What may stand before the first byte that tells a stream from a document."""
+_DEFAULT_NAME = "message"
+_HEADERS = {"content-type": "text/event-stream"}
+"""A server's own content type may be wrong or missing; httpx-sse insists on this one."""
+_OVERLAP_BYTES = 256
+"""How far back a separator that arrives in two chunks may start."""
+_BETWEEN_OBJECTS = re.compile(rb"(?<=\})\n(?=(?:event:[^\n]{0,128}\n)?(?:data: ?)?[{\[])")
+"""One newline between two JSON values: within one value, `}` is never followed by `{` or `[`."""
+_MAX_INDENT_BYTES = 2**16
+"""How many blanks may stand before a document; more of them are a stream of nothing."""
 
 
 class ServerSentEvent(NamedTuple):
-    """One event: its name (empty if it has none) and its data."""
+    """One event: its name (empty if it has none, or the standard's `message`) and its data."""
 
     name: str
     data: str
 
 
-class EventTooLargeError(ValueError):
-    """One event is larger than `MAX_EVENT_BYTES`; no stream of answers needs that."""
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The events that one chunk of the body completed; none: the chunk was a sign of life."""
+
+    events: list[ServerSentEvent]
+    start: bytes = b""
+    """What the chunk brought of the body's first `MAX_START_BYTES`, to quote if nothing else."""
+    is_cut: bool = False
+    """Whether the body ended before the blank line that ends an event."""
+    is_too_large: bool = False
+    """Whether the next event is larger than `MAX_EVENT_BYTES`; nothing more is read."""
 
 
-class SseDecoder:
-    """Turns chunks of bytes, cut anywhere, into events.
+_SIGN_OF_LIFE = EventBatch([])
+BodyPart: TypeAlias = EventBatch | bytes
+"""Bytes are a part of a body that is one document, not a stream of events."""
 
-    Broken UTF-8 is replaced, never raised. Memory holds one unfinished event and no more.
+
+def frame(chunks: Iterable[bytes], deliver: Callable[[BodyPart], None]) -> None:
+    """Frame a body cut anywhere; deliver one batch a chunk, or its bytes if it is no stream.
+
+    Broken UTF-8 is replaced, never raised. Memory holds one unfinished event and no more. If the
+    body breaks off, what came is delivered before the error is raised.
     """
+    chunks = iter(chunks)
+    head = _head(chunks, deliver)
+    if head.lstrip(BEFORE_ANY_FORM)[:1] in (b"{", b"[", b"<"):
+        deliver(head)
+        for chunk in chunks:
+            deliver(chunk)
+        return
+    events: list[ServerSentEvent] = []
 
-    def __init__(self) -> None:
-        self._head: bytes | None = b""  # what may be the start of a BOM; None once that is known
-        self._line = bytearray()  # the line that has not ended yet
-        self._name = ""
-        self._data: list[bytes] = []
-        self._event_bytes = 0  # of the unfinished event's whole lines
+    def flush(start: bytes = b"", *, is_cut: bool = False, is_too_large: bool = False) -> None:
+        if not (events or start or is_cut or is_too_large):
+            deliver(_SIGN_OF_LIFE)
+            return
+        deliver(EventBatch(events.copy(), start, is_cut, is_too_large))
+        events.clear()
+
+    source = httpx.Response(200, headers=_HEADERS, stream=_EventBytes(head, chunks, flush))
+    for event in httpx_sse.EventSource(source).iter_sse():
+        if event.data:  # httpx-sse also yields events that have a name or an id alone
+            name = event.event if event.event != _DEFAULT_NAME else ""
+            events.append(ServerSentEvent(name, event.data))
+
+
+def _head(chunks: Iterator[bytes], deliver: Callable[[BodyPart], None]) -> bytes:
+    """Read up to the first byte that tells a stream from a document; drop what nobody needs."""
+    head = b""
+    has_bom_passed = False
+    for chunk in chunks:
+        head += chunk
+        if not has_bom_passed:
+            if len(head) < len(BOM) and BOM.startswith(head):
+                continue
+            head = head.removeprefix(BOM)
+            has_bom_passed = True
+        head = head.lstrip(b"\r\n")
+        if head.lstrip(BEFORE_ANY_FORM) or len(head) > _MAX_INDENT_BYTES:
+            break
+        deliver(_SIGN_OF_LIFE)
+    return head
+
+
+class _EventBytes(httpx.SyncByteStream):
+    """Whole events, as bytes for httpx-sse: when it asks for more, it has framed all before."""
+
+    def __init__(self, head: bytes, chunks: Iterator[bytes], flush: Callable[..., None]) -> None:
+        self._head = head
+        self._chunks = chunks
+        self._flush = flush
+        self._pending = bytearray()  # the event that has not ended yet
+        self._line_end = -1  # where its last whole line ends
         self._skip_lf = False  # the last chunk ended in CR: a LF that follows belongs to it
+        self._is_too_large = False
 
-    def decode(self, chunk: bytes) -> Iterator[ServerSentEvent]:
-        """Return the events that `chunk` completes; to be read to its end before the next one.
+    def __iter__(self) -> Iterator[bytes]:
+        broken_by: Exception | None = None
+        quotable_bytes = MAX_START_BYTES
+        try:
+            for chunk in self._all_chunks():
+                if whole := self._take(chunk):
+                    yield whole
+                start = chunk[:quotable_bytes]
+                quotable_bytes -= len(start)
+                self._flush(start, is_too_large=self._is_too_large)
+                if self._is_too_large:
+                    return
+        except Exception as error:  # noqa: BLE001  raised below, after what came before it
+            broken_by = error
+        if self._pending:
+            yield _with_fields(bytes(self._pending).removesuffix(b"\n")) + b"\n\n"
+            self._flush(is_cut=True)
+        if broken_by is not None:
+            raise broken_by
 
-        Raises
-        ------
-        EventTooLargeError
-            An event has grown over `MAX_EVENT_BYTES`; those before it have been given.
-        """
-        if self._head is not None:
-            chunk = self._without_bom(chunk)
+    def _all_chunks(self) -> Iterator[bytes]:
+        yield self._head
+        yield from self._chunks
+
+    def _take(self, chunk: bytes) -> bytes:
+        """Return the events that a chunk completes; set `_is_too_large` if the next one is."""
         if self._skip_lf and chunk:
             self._skip_lf = False
             chunk = chunk.removeprefix(b"\n")
         if b"\r" in chunk:
             self._skip_lf = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = chunk.split(b"\n")
-        tail = lines.pop()
-        if lines and self._line:
-            self._line += lines[0]
-            lines[0] = bytes(self._line)
-            self._line.clear()
-        yield from self._events(lines)
-        self._line += tail
-        if self._event_bytes + len(self._line) > MAX_EVENT_BYTES:
-            raise EventTooLargeError
-
-    def flush(self) -> Iterator[ServerSentEvent]:
-        """Return the last event, if the body ended before the blank line after it."""
-        rest = self._head or b""
-        self._head = None
-        yield from self._events([bytes(self._line + rest), b""])
-
-    def _without_bom(self, chunk: bytes) -> bytes:
-        head = (self._head or b"") + chunk
-        if len(head) < len(BOM) and BOM.startswith(head):
-            self._head = head
+        pending = self._pending
+        known = len(pending)
+        pending += chunk
+        if self._line_end + _OVERLAP_BYTES < known and b"\n" not in chunk:
+            # within a long line: nothing can end here
+            self._is_too_large = len(pending) > MAX_EVENT_BYTES
             return b""
-        self._head = None
-        return head.removeprefix(BOM)
+        searched_from = max(0, known - _OVERLAP_BYTES)
+        self._separate(searched_from)
+        end = pending.rfind(b"\n\n", searched_from) + 2
+        whole = b""
+        if end >= 2:  # noqa: PLR2004  a blank line was found
+            with memoryview(pending) as view:
+                whole = self._bounded(bytes(view[:end]))
+            del pending[:end]
+        self._line_end = pending.rfind(b"\n")
+        if len(pending) - pending.endswith(b"\n") > MAX_EVENT_BYTES:
+            self._is_too_large = True
+        return whole
 
-    def _events(self, lines: list[bytes]) -> Iterator[ServerSentEvent]:
-        data = self._data
-        for line in lines:
-            if not line:
-                if data:
-                    text = data[0] if len(data) == 1 else b"\n".join(data)
-                    yield ServerSentEvent(self._name, text.decode("utf-8", "replace"))
-                    data.clear()
-                self._name = ""
-                self._event_bytes = 0
-                continue
-            self._event_bytes += len(line)
-            if self._event_bytes > MAX_EVENT_BYTES:
-                raise EventTooLargeError
-            if line.startswith(b"data:"):
-                data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
-            elif line.startswith(b"event:"):
-                self._name = line[6:].removeprefix(b" ").decode("utf-8", "replace")
-            elif line == b"data":
-                data.append(b"")
-            elif line == b"event":
-                self._name = ""
+    def _separate(self, start: int) -> None:
+        """Put a blank line between events that one newline separates, or that have no field."""
+        pending = self._pending
+        if pending.count(b"}\n", start) != pending.count(b"}\n\n", start):
+            pending[start:] = _BETWEEN_OBJECTS.sub(b"\n\n", pending[start:])
+
+    def _bounded(self, whole: bytes) -> bytes:
+        """Return the events up to the first that is too large, each line with its field."""
+        is_bare = whole.startswith(b"{") or b"\n{" in whole
+        if not is_bare and len(whole) <= MAX_EVENT_BYTES:
+            return whole
+        events: list[bytes] = []
+        for event in whole.removesuffix(b"\n\n").split(b"\n\n"):
+            if len(event) > MAX_EVENT_BYTES:
+                self._is_too_large = True
+                break
+            events.append(_with_fields(event) + b"\n\n")
+        return b"".join(events)
+
+
+def _with_fields(event: bytes) -> bytes:
+    """Make data of JSON that a server put into a stream without `data:`, mostly an error."""
+    start = 0 if event.startswith(b"{") else event.find(b"\n{") + 1
+    if not start and not event.startswith(b"{"):
+        return event
+    return event[:start] + b"data: " + event[start:].replace(b"\n", b"\ndata: ")

@@ -1,55 +1,46 @@
-"""Sends one HTTP request and returns its bytes, interruptible at any moment.
+"""Sends one HTTP request and returns its response, interruptible at any moment.
 
 A thread reads each response into a queue. The cell's thread waits on that queue, so it can draw,
 notice silence and be interrupted, even while a host name is resolved. A connection serves one
-request at a time and is reused for the next; every network failure becomes one `ConnectError`.
+request at a time and is reused for the next if its last response ended exactly; every network
+failure becomes one `ConnectError`.
 
-It uses httpcore, the engine of httpx, with its own network backend, for three reasons: nothing ends
-a blocked `recv` except shutting its socket down (1 ms, measured 2026-11-22); nothing may be sent
-for a request that was closed; and a dead connection is silent only until its first byte. httpx
-itself costs 45 ms and 107 modules more in the first cell (httpx 0.28.1, httpcore 1.0.9, measured
-2026-11-23).
+It uses the transports of httpx, not its client. Even without following redirects a client builds
+the redirected request, keeps cookies and logs each URL (httpx 0.28.1, read 2026-11-30).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import ssl
 import threading
 import weakref
-import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
+from operator import attrgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-import httpcore
+import httpx
 
-from cc_jupyter.client.proxy import build_pool
+from cc_jupyter.client.content_encoding import UnreadableEncodingError, decompress
+from cc_jupyter.client.proxy import Route, find_route, open_transport, proxy_secrets
+from cc_jupyter.client.sse import BodyPart, EventBatch, frame
+from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
 from cc_jupyter.core.errors import ConnectError
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
-CONNECT_TIMEOUT_S = 10.0
 TIMED_OUT = "timed_out"
 """The code of a `ConnectError` after silence: that request may be at work, and is not resent."""
-_NETWORK_ERRORS = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    zlib.error,
-)
-_DEAD_CONNECTION_ERRORS = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+_DEAD_CONNECTION_ERRORS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError, UnreadableEncodingError)
 _PIECE_BYTES = 2**16
-_UNPACKED_BYTES = 2**20
-_MAX_IDLE_CONNECTIONS = 8  # of one origin
+_MAX_IDLE_CONNECTIONS = 8  # of one route
 _DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
 
 
@@ -63,6 +54,8 @@ class HttpRequest:
     body: bytes = field(default=b"", repr=False)
     idle_timeout_s: float = 300.0
     """Read timeout between two bytes. There is no overall limit."""
+    as_events: bool = False
+    """Whether the body of a 200 is framed as server-sent events, unless it is a document."""
     resend_on_dead_connection: bool = True
     """Whether to send once more, silently, when a reused connection dies before any byte comes."""
 
@@ -88,42 +81,48 @@ class Interrupted:
     """No item from the wire: `ResponseReader.wake` asked the waiting thread to stop waiting."""
 
 
-Item: TypeAlias = ResponseStart | bytes | ResponseEnd | Interrupted
+Item: TypeAlias = ResponseStart | BodyPart | ResponseEnd | Interrupted
 
 
-def explain(error: BaseException, call: HttpRequest) -> BaseException:
+def explain(error: BaseException, request: HttpRequest) -> BaseException:
     """Turn a network failure into a `ConnectError`; return any other exception unchanged."""
-    if not isinstance(error, _NETWORK_ERRORS):
+    if not isinstance(error, _FAILURES):
         return error
-    host = urlsplit(call.url).netloc
+    host = urlsplit(request.url).netloc
     hint = "check the network and the base URL (%cmd status)"
     code = None
     match error:
-        case httpcore.ConnectTimeout():
+        case httpx.ConnectTimeout():
             message = f"no connection to {host} within {CONNECT_TIMEOUT_S:.0f} s"
-        case httpcore.ConnectError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        case httpx.ConnectError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
             message = f"the certificate of {host} could not be verified: {_reason(error)}"
             hint = "behind a company proxy, set SSL_CERT_FILE to its certificate"
-        case httpcore.ConnectError():
+        case httpx.ConnectError():
             message = f"no connection to {host}: {_reason(error)}"
-        case httpcore.ProxyError():
-            message = f"the proxy refused the way to {host}: {_reason(error)}"
+        case httpx.ProxyError():
+            message = f"the proxy refused the connection to {host}: {_reason(error)}"
             hint = "check https_proxy and NO_PROXY"
-        case httpcore.ReadTimeout():
-            message = f"{host} sent nothing for {call.idle_timeout_s:g} s"
+        case httpx.ReadTimeout():
+            message = f"{host} sent nothing for {request.idle_timeout_s:g} s"
             hint = "CMD_IDLE_TIMEOUT_S sets how long to wait"
             code = TIMED_OUT
-        case httpcore.WriteTimeout():
-            message = f"{host} took nothing of the request for {call.idle_timeout_s:g} s"
+        case httpx.WriteTimeout():
+            message = f"{host} accepted no data for {request.idle_timeout_s:g} s"
             code = TIMED_OUT
-        case httpcore.ProtocolError():
+        case httpx.LocalProtocolError() | httpx.InvalidURL() | UnicodeEncodeError():
+            # httpx quotes what it cannot send, and that may be the key
+            message = f"the request to {host} has an address or a header that HTTP does not allow"
+        case UnreadableEncodingError():
+            message = f"the answer of {host} is compressed in a way that cannot be read: {error}"
+            hint = "something between here and the provider compresses; none of it was asked for"
+        case httpx.ProtocolError():
             reason = str(error).partition(": ")[0]  # raw bytes of the response follow
             message = f"the connection to {host} was lost: {reason}"
             hint = "run the cell again"
         case _:
             message = f"the connection to {host} was lost: {_reason(error)}"
             hint = "run the cell again"
-    return ConnectError(message, hint=hint, code=code)
+    return ConnectError(redact(message, proxy_secrets(with_names=False)), hint=hint, code=code)
 
 
 def _reason(error: Exception) -> str:
@@ -132,247 +131,206 @@ def _reason(error: Exception) -> str:
     return text.partition("] ")[2] or text
 
 
-class AbandonedError(Exception):
-    """The request was closed; nothing more is sent for it."""
-
-
 class Connection:
-    """A pool of one connection to one origin; carries one request at a time.
+    """A transport that carries one request at a time, and the hook that follows it.
 
-    Raises
-    ------
-    ConfigError
-        The proxy that the environment names cannot be used.
+    Parameters
+    ----------
+    transport
+        `httpx.HTTPTransport` with one connection of this process, or any transport of someone
+        else. A foreign one may never call the hook: it counts as a new connection over which the
+        request was sent. It is never closed here, and its stream's `close` must end a blocked
+        `__next__` from another thread.
     """
 
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self._network = _Network(secure=origin.startswith("https://"))
-        self._pool = build_pool(origin, self._network)
+    def __init__(self, transport: httpx.BaseTransport, *, is_foreign: bool) -> None:
+        self._transport = transport
+        self._is_foreign = is_foreign
+        self._hook = TraceHook()
+        self._handed = 0  # how often the transport was given the current request
+        self._response: httpx.Response | None = None
 
     @property
     def connecting(self) -> bool:
         """Whether nothing of the current request has been sent yet."""
-        return not self._network.sending
+        return not (self._hook.sent or self._is_foreign)
 
-    def exchange(self, call: HttpRequest) -> Iterator[ResponseStart | bytes]:
-        """Send a request and yield its response.
+    @property
+    def sends(self) -> int:
+        """How many times the current request was sent, the silent repeat included."""
+        return self._hook.sends or (self._handed if self._is_foreign else 0)
 
-        Fails with httpcore's exceptions, and with `AbandonedError` after `shut`.
+    @property
+    def reusable(self) -> bool:
+        """Whether the last response ended exactly, with nothing behind it."""
+        if not isinstance(self._transport, httpx.HTTPTransport) or self._is_foreign:
+            return False
+        return not self._hook.has_unread_plaintext and _ended_exactly(self._transport)
+
+    def exchange(self, request: HttpRequest, deliver: Callable[[Item], None]) -> None:
+        """Send a request and deliver its response.
+
+        Fails with httpx's exceptions, and with `AbandonedError` after `shut`.
         """
-        with contextlib.closing(self._open(call)) as response:
-            yield ResponseStart(response.status, _by_name(response.headers))
-            yield from _decompressed(response)
+        self._hook.begin(request.idle_timeout_s)
+        self._handed = 0
+        response = self._open(request)
+        try:
+            self._hook.raise_if_abandoned()  # before there was a response to close
+            headers = _by_name(response.headers)
+            deliver(ResponseStart(response.status_code, headers))
+            body = decompress(_stream(response), headers.get("content-encoding", ""))
+            if request.as_events and response.status_code == 200:  # noqa: PLR2004  the one answer
+                frame(body, deliver)
+            else:
+                for piece in body:
+                    deliver(piece)
+        finally:
+            self._response = None
+            response.close()
 
     def shut(self) -> None:
         """End the current request at once, from any thread; the connection is unusable then."""
-        self._network.shut()
+        if not self._hook.abandon() and (response := self._response) is not None:
+            _stream(response).close()
 
     def close(self) -> None:
         """Close the connection; it must be idle."""
-        self._pool.close()
+        self._hook.release()
+        if not self._is_foreign:
+            self._transport.close()
 
-    def _open(self, call: HttpRequest) -> httpcore.Response:
-        self._network.begin()
+    def _open(self, request: HttpRequest) -> httpx.Response:
         try:
-            return self._send(call)
+            return self._send(request)
         except _DEAD_CONNECTION_ERRORS:
-            if self._network.fresh or self._network.answered or not call.resend_on_dead_connection:
+            if not (self._hook.may_resend and request.resend_on_dead_connection):
                 raise
-        return self._send(call)
+        return self._send(request)
 
-    def _send(self, call: HttpRequest) -> httpcore.Response:
-        parts = urlsplit(call.url)
-        headers = {"Host": parts.netloc, **call.headers}
-        if call.body:
-            headers["Content-Length"] = str(len(call.body))
-        timeouts = {
-            "connect": CONNECT_TIMEOUT_S,
-            "pool": CONNECT_TIMEOUT_S,
-            "read": call.idle_timeout_s,
-            "write": call.idle_timeout_s,
-        }
-        url = httpcore.URL(
-            scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=parts.path
+    def _send(self, request: HttpRequest) -> httpx.Response:
+        headers = dict(request.headers)
+        if request.body:
+            headers["Content-Length"] = str(len(request.body))
+        to_send = httpx.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=_pieces(request.body) if request.body else None,
+            extensions={"trace": self._hook, "timeout": self._hook.timeouts},
         )
-        return self._pool.handle_request(
-            httpcore.Request(
-                call.method,
-                url,
-                headers=list(headers.items()),
-                content=call.body,
-                extensions={"timeout": timeouts},
-            )
-        )
-
-
-class _Network(httpcore.SyncBackend):
-    """The system's network, for one request at a time, with access to its one socket."""
-
-    def __init__(self, *, secure: bool) -> None:
-        self.secure = secure
-        self.fresh = False
-        """Whether this request opened the connection it uses."""
-        self.sending = False
-        """Whether anything was sent for this request."""
-        self.answered = False
-        """Whether any byte of its response has arrived."""
-        self._socket: socket.socket | None = None
-        self._shut = False
-
-    def begin(self) -> None:
-        self.fresh = self.sending = self.answered = False
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        if self._shut:
-            raise AbandonedError
-        self.fresh = True
-        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
-        return self.hold(stream, preparing=self.secure)
-
-    def hold(self, stream: httpcore.NetworkStream, *, preparing: bool) -> httpcore.NetworkStream:
-        """Remember the stream's socket; close it at once if the request was closed meanwhile."""
-        self._socket = stream.get_extra_info("socket")
-        if self._shut:
-            stream.close()
-            raise AbandonedError
-        return _Stream(self, stream, preparing=preparing)
-
-    def start_tls(
-        self, stream: httpcore.NetworkStream, context: ssl.SSLContext, host: str | None
-    ) -> httpcore.NetworkStream:
-        sock = stream.get_extra_info("socket")
-        with contextlib.ExitStack() as stack:
-            if not isinstance(sock, ssl.SSLSocket):  # the handshake detaches the socket
-                self._socket = stack.enter_context(sock.dup())
-            secured = stream.start_tls(context, host, CONNECT_TIMEOUT_S)
-            return self.hold(secured, preparing=False)
-
-    def shut(self) -> None:
-        self._shut = True
-        if self._socket is not None:
-            # not the `shutdown` of an SSLSocket: it drops the encryption first, and a thread that
-            # is sending would continue unencrypted
-            with contextlib.suppress(OSError):  # already closed
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A stream that records the first byte each way and stays reachable through a handshake."""
-
-    def __init__(
-        self, network: _Network, stream: httpcore.NetworkStream, *, preparing: bool
-    ) -> None:
-        self._network = network
-        self._stream = stream
-        self._preparing = preparing  # a tunnel through a proxy is being opened
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._preparing:
-            return self._prepare(max_bytes)
-        data = self._stream.read(max_bytes, timeout)
-        self._network.answered = self._network.answered or bool(data)
-        return data
-
-    def _prepare(self, max_bytes: int) -> bytes:
+        self._hook.raise_if_abandoned()
+        self._handed += 1
         try:
-            return self._stream.read(max_bytes, CONNECT_TIMEOUT_S)
-        except httpcore.ReadTimeout:
-            raise httpcore.ConnectTimeout("the proxy does not answer") from None
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._network.sending = not self._preparing
-        # in pieces: one large write copies the rest after each `send` and blocks every thread
-        for start in range(0, len(buffer), _PIECE_BYTES):
-            self._stream.write(buffer[start : start + _PIECE_BYTES], timeout)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002  httpcore's signature; the limit is ours
-    ) -> httpcore.NetworkStream:
-        return self._network.start_tls(self._stream, ssl_context, server_hostname)
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  httpcore's signature
-        return self._stream.get_extra_info(info)
+            response = self._transport.handle_request(to_send)
+        except httpx.ReadTimeout:
+            if self.connecting:
+                raise httpx.ConnectTimeout("the proxy does not answer") from None
+            raise
+        self._response = response
+        return response
 
 
-def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """Yield a body in pieces: one large write copies the rest after each `send`."""
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]
 
 
-def _decompressed(response: httpcore.Response) -> Iterator[bytes]:
-    """Yield the body, decompressed if a proxy compressed it although the request forbids that."""
-    encoding = _by_name(response.headers).get("content-encoding", "").strip().lower()
-    if encoding in ("", "identity"):
-        yield from response.iter_stream()
-        return
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise httpcore.RemoteProtocolError("the answer has an unsupported content encoding")
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
-    for packed in response.iter_stream():
-        while packed:
-            if piece := unpacker.decompress(packed, _UNPACKED_BYTES):
-                yield piece
-            packed = unpacker.unconsumed_tail  # noqa: PLW2901  the rest of the same chunk
+def _stream(response: httpx.Response) -> httpx.SyncByteStream:
+    """Return a response's body as it was sent, undecoded."""
+    # not `iter_raw`: a response that a transport made of bytes counts as read
+    if not isinstance(response.stream, httpx.SyncByteStream):
+        raise TypeError("the transport answered with an asynchronous stream")
+    return response.stream
+
+
+def _by_name(headers: httpx.Headers) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
+
+
+def _ended_exactly(transport: httpx.HTTPTransport) -> bool:
+    """Return whether an idle connection has no bytes that nobody asked for.
+
+    httpcore keeps what a server sent behind a response and reads it as the next one. No public
+    interface tells; if httpcore's insides change, no connection is reused and a test fails.
+    A new connection with TLS costs 4 ms on loopback (measured 2026-11-30), and two to three round
+    trips to a provider far away: worth this look inside.
+    """
+    try:
+        (connection,) = transport._pool.connections  # noqa: SLF001  see above
+        unread, _ = attrgetter("_connection._h11_state.trailing_data")(connection)
+    except (AttributeError, ValueError):  # ValueError: it is closed already
+        return False
+    return not unread and connection.is_idle()
 
 
 class Transport:
-    """Sends requests and reuses their connections; for use from any thread, and after a fork."""
+    """Sends requests and reuses their connections; for use from any thread, and after a fork.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    transport
+        Sends everything in place of the network, such as a cassette or a test's double. It is
+        shared by all threads, gets the request's `extensions` and must not need them.
+    """
+
+    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
+        self._foreign = transport
         self._lock = threading.Lock()
-        self._idle: dict[str, list[Connection]] = defaultdict(list)
+        self._idle: dict[Route, list[Connection]] = defaultdict(list)
         self._pid = os.getpid()
         weakref.finalize(self, _close_idle, self._idle)  # at the latest when the process ends
 
-    def send(self, call: HttpRequest) -> ResponseReader:
+    def send(self, request: HttpRequest) -> ResponseReader:
         """Start a request; its response is read in the background.
 
         Raises
         ------
         ConfigError
-            The proxy that the environment names cannot be used.
+            The proxy or the certificates that the environment names cannot be used.
         """
-        parts = urlsplit(call.url)
-        return ResponseReader(self, self._take(f"{parts.scheme}://{parts.netloc}"), call)
+        if self._foreign is not None:
+            connection = Connection(self._foreign, is_foreign=True)
+            return ResponseReader(connection, request, lambda _: None)
+        parts = urlsplit(request.url)
+        route = find_route(f"{parts.scheme}://{parts.netloc}")
+        connection = self._take(route)
+        return ResponseReader(connection, request, lambda used: self._give_back(route, used))
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
             _close_idle(self._idle)
 
-    def give_back(self, connection: Connection) -> None:
-        """Reuse a connection whose response was read to its end."""
-        with self._lock:
-            idle = self._idle[connection.origin]
-            if len(idle) < _MAX_IDLE_CONNECTIONS:
-                idle.append(connection)
-                return
+    def _give_back(self, route: Route, connection: Connection) -> None:
+        """Reuse a connection whose response was read to its exact end; close any other."""
+        if connection.reusable:
+            with self._lock:
+                idle = self._idle[route]
+                if len(idle) < _MAX_IDLE_CONNECTIONS:
+                    idle.append(connection)
+                    return
         connection.close()
 
-    def _take(self, origin: str) -> Connection:
+    def _take(self, route: Route) -> Connection:
         if self._pid != os.getpid():  # a fork: these sockets and the lock belong to its parent
             self._pid, self._lock = os.getpid(), threading.Lock()
             self.close()
         with self._lock:
-            if self._idle[origin]:
-                return self._idle[origin].pop()
-        return Connection(origin)
+            _close_idle(
+                {
+                    other: idle
+                    for other, idle in self._idle.items()
+                    if other.origin == route.origin and other != route
+                }
+            )
+            if self._idle[route]:
+                return self._idle[route].pop()
+        return Connection(open_transport(route), is_foreign=False)
 
 
-def _close_idle(idle: dict[str, list[Connection]]) -> None:
+def _close_idle(idle: dict[Route, list[Connection]]) -> None:
     for connections in idle.values():
         while connections:
             connections.pop().close()
@@ -381,18 +339,24 @@ def _close_idle(idle: dict[str, list[Connection]]) -> None:
 class ResponseReader:
     """One request in progress: `receive` its items until `ResponseEnd`, then `close`."""
 
-    def __init__(self, transport: Transport, connection: Connection, call: HttpRequest) -> None:
-        self._transport = transport
+    def __init__(
+        self,
+        connection: Connection,
+        request: HttpRequest,
+        give_back: Callable[[Connection], None],
+    ) -> None:
         self._connection = connection
+        self._give_back = give_back
         self._items: SimpleQueue[Item] = SimpleQueue()
         self._lock = threading.Lock()  # guards who owns the connection: this request or the next
         self._closed = False
         self._reading = True
         self._ended = False
+        self._sends: int | None = None
         self._pid = os.getpid()
         # the request, and with it the key, is not stored: it goes away with the thread
         self._thread = threading.Thread(
-            target=self._run, args=(call,), name="cc_jupyter reader", daemon=True
+            target=self._run, args=(request,), name="cc_jupyter reader", daemon=True
         )
         try:
             self._thread.start()  # waits for the thread, and may be interrupted meanwhile
@@ -404,6 +368,11 @@ class ResponseReader:
     def connecting(self) -> bool:
         """Whether nothing of the request has been sent yet."""
         return self._connection.connecting
+
+    @property
+    def sends(self) -> int:
+        """How many times the request was sent so far, the silent repeat included."""
+        return self._connection.sends if self._sends is None else self._sends
 
     def receive(self, timeout_s: float) -> Item | None:
         """Return the next item, or `None` when none came within `timeout_s` seconds."""
@@ -435,25 +404,25 @@ class ResponseReader:
             if self._reading:
                 self._connection.shut()
 
-    def _run(self, call: HttpRequest) -> None:
+    def _run(self, request: HttpRequest) -> None:
         error: BaseException | None = None
         try:
-            for item in self._connection.exchange(call):
-                self._items.put(item)
+            self._connection.exchange(request, self._items.put)
         except BaseException as caught:  # noqa: BLE001  the cell's thread raises it
-            error = explain(caught, call)
+            error = explain(caught, request)
+        self._sends = self._connection.sends  # from here on the next request may own it
         with self._lock:
             reusable = error is None and not self._closed
             self._reading = False
         if reusable:
-            self._transport.give_back(self._connection)
+            self._give_back(self._connection)
         else:
             self._connection.close()
         self._items.put(ResponseEnd(error))
 
 
 def fetch(
-    transport: Transport, call: HttpRequest, *, timeout_s: float, most_bytes: int
+    transport: Transport, request: HttpRequest, *, timeout_s: float, most_bytes: int
 ) -> tuple[int, bytes]:
     """Return status and body of a small document, within `timeout_s` seconds over all.
 
@@ -462,7 +431,7 @@ def fetch(
     ConnectError
         No answer, a broken one, or one over `most_bytes`.
     """
-    incoming = transport.send(call)
+    incoming = transport.send(request)
     deadline = monotonic() + timeout_s
     status, body = 0, bytearray()
     try:
@@ -473,6 +442,8 @@ def fetch(
                     status = item.status
                 case bytes():
                     body += item
+                case EventBatch():
+                    raise AssertionError("a document was asked for")
                 case ResponseEnd(error=None):
                     return status, bytes(body)
                 case ResponseEnd(error=error):
@@ -481,8 +452,8 @@ def fetch(
                 case Interrupted():
                     continue
                 case None:
-                    raise ConnectError(f"{call.url} did not answer within {timeout_s:.0f} s")
+                    raise ConnectError(f"{request.url} did not answer within {timeout_s:.0f} s")
             if len(body) > most_bytes:
-                raise ConnectError(f"{call.url} sent more than {most_bytes >> 20} MB")
+                raise ConnectError(f"{request.url} sent more than {most_bytes >> 20} MB")
     finally:
         incoming.close()

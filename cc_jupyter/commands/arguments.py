@@ -29,6 +29,8 @@ _WHOLE_LINE = ("options", "text", "topic")
 _ALL_WORDS = ("file", "filter")
 """The kinds that take all words that are not options."""
 _OPTION = re.compile(r"--?[A-Za-z]")
+_END_OF_CODE = re.compile(r"(?:\s*;)?\s*(?:(?<!\S)#.*)?\Z")
+"""What may end a line of Python: the `;` that hides a value, and a comment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def parse_arguments(spec: CommandSpec, line: str) -> dict[str, Any]:
         if whole.required and not line:
             raise _missing(spec, whole)
         return {whole.parameter: line} if line else {}
+    line = _END_OF_CODE.sub("", line, count=1)
     given, words = _split(spec, line)
     for argument in spec.positional:
         count = len(words) if argument.kind in _ALL_WORDS else 1

@@ -334,7 +334,7 @@ class Commands:
         """
         if name in ("-h", "--help"):
             name = "help"
-        name = name or "status"
+        name = name.removesuffix(";") or "status"
         if name not in self.by_name:
             raise OptionError(
                 f"unknown command {name!r}",

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cc_jupyter.commands.threads import no_turn, place_of, turn_number
-from cc_jupyter.config.base_url import api_root
+from cc_jupyter.config.base_url import api_root, masked_url
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import OptionError
@@ -304,4 +304,4 @@ class UsageCommands:
 
             return f"{running().url}/v1{record.endpoint}"
         root = api_root(settings.base_url, allow_http=settings.allow_http)
-        return f"{root}{record.endpoint}"
+        return f"{masked_url(root)}{record.endpoint}"

@@ -10,12 +10,18 @@ import re
 from urllib.parse import urlsplit
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.redaction import MASK, redact
 
 DEFAULT_BASE_URL = "https://api.commandcode.ai/provider/v1"
 _DEFAULT_ORIGIN = "https://api.commandcode.ai"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_BRACKETED = re.compile(r"\[[0-9a-fA-F:.]+\](?::\d*)?")
+_TOKEN = re.compile(
+    r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[^/]{16,}|[^/]{40,}|\d{12,}"
+    r"|[^/]*(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{10,}[^/]*"
+)
+"""A part of a path that is not a word: long, with digits among its letters."""
 _PATH = re.compile(r"[\x21-\x5b\x5d-\x7e]*")  # no space or backslash: servers disagree on them
 
 
@@ -38,6 +44,9 @@ def api_root(base_url: str, *, allow_http: bool = False) -> str:
             hint="use only scheme, host and path; set the key with %cmd login or CMD_API_KEY",
         )
     readable = _HOST.fullmatch(host) and _PATH.fullmatch(parts.path)
+    # `urlsplit` takes `[::1]` out of `[::1].evil.com`, where a resolver looks up the whole
+    if "[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc):
+        raise _not_an_address(base_url)
     if parts.scheme not in _DEFAULT_PORTS or not readable or _has_white_space(base_url):
         raise _not_an_address(base_url)
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
@@ -50,6 +59,19 @@ def api_root(base_url: str, *, allow_http: bool = False) -> str:
         netloc += f":{port}"
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{netloc}{path if path.endswith('/v1') else f'{path}/v1'}"
+
+
+def masked_url(url: str) -> str:
+    """Return an address as it may be shown: what may be a secret in its path becomes `[key]`.
+
+    Gateways are addressed by paths that hold a token. A part of the path with digits and letters
+    that is too long for a word or a version is taken for one.
+    """
+    scheme, separator, rest = redact(url).partition("://")
+    host, *path = rest.split("?", 1)[0].split("#", 1)[0].split("/")
+    host = host.rpartition("@")[2]
+    shown = [MASK if _TOKEN.fullmatch(part) else part for part in path]
+    return "/".join([f"{scheme}{separator}{host}", *shown])
 
 
 def is_provider(root: str) -> bool:
@@ -73,7 +95,7 @@ def _has_white_space(base_url: str) -> bool:
 
 
 def _not_an_address(base_url: str) -> ConfigError:
-    shown = "" if "@" in base_url else f" {redact(base_url)!r}"
+    shown = "" if "@" in base_url else f" {masked_url(base_url)!r}"
     return ConfigError(
         f"the base URL{shown} is not an http(s) address",
         hint="example: https://api.commandcode.ai/provider/v1",

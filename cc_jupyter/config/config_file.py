@@ -5,7 +5,6 @@ Nothing is written unless a command requests it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError
@@ -13,6 +12,7 @@ from cc_jupyter.core.paths import config_folder, make_private, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 PROJECT_TABLE = ("tool", "cc_jupyter")
@@ -82,11 +82,14 @@ def _write(path: Path, text: str) -> None:
         make_private(path.parent)
     try:
         target = path.resolve()  # a symbolic link stays a link
-        mode = target.stat().st_mode & 0o777 if target.exists() else _PUBLIC
-        with replace_file(target) as file:
+        if not is_private and not target.is_relative_to(path.parent.resolve()):
+            raise ConfigError(
+                f"{path} is a link to {target}, outside the project; nothing was written",
+                hint="edit the linked file yourself, or leave out --save",
+            )
+        mode = 0o600 if is_private else _PUBLIC
+        with replace_file(target, mode=mode, keep_mode=not is_private) as file:
             file.write(text.encode())
-            if not is_private:
-                Path(file.name).chmod(mode)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}",

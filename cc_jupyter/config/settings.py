@@ -2,13 +2,16 @@
 
 Options on the line take precedence over all of these; the caller applies them. A `pyproject.toml`
 may come with a cloned repository, so it can never decide where the key is sent: base URL, key names
-and hosts are read only from the user's `config.toml` and the environment.
+and hosts are read only from the user's `config.toml` and the environment. For the safety settings
+(`zdr`, `budget_usd`, `history`, `max_retries`, `max_answer_mb`) it can only be stricter than the
+user's own files.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import operator
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from cc_jupyter.config.custom_models import CustomModel
 
 
+PROJECT_FILE = "pyproject.toml"
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -53,6 +57,8 @@ class Settings:
     max_retries: int = 2
     idle_timeout_s: float = 300.0
     """Read timeout between two bytes of an open stream."""
+    max_answer_mb: float = 64.0
+    """The most text of one answer, thinking and tool calls included; a longer one is ended."""
     zdr: bool = False
     """Zero data retention."""
     reasoning: bool = True
@@ -94,6 +100,8 @@ class Settings:
     """Whether the base URL belongs to one model; only a key set for that model is sent to it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """By setting: the source of its value."""
+    overruled: Mapping[str, str] = field(default_factory=dict)
+    """By safety setting: the project file whose weaker value is ignored."""
 
     @property
     def api_root(self) -> str:
@@ -128,18 +136,24 @@ class _Setting:
     in_config: bool = True
     risk: str = "send your key elsewhere"
     """What a cloned repository could do with it; shown if a project file sets it."""
+    is_stricter: Callable[[Any, Any], bool] | None = None
+    """For a safety setting: whether the first value protects more than the second."""
 
 
 _MIN_IDLE_S = 0.001
+_MIN_ANSWER_MB = 0.001
 _SETTINGS: Mapping[str, _Setting] = {
     "model": _Setting(read_text, "CMD_MODEL"),
     "base_url": _Setting(read_text, "CMD_BASE_URL", in_project=False),
     "key_env": _Setting(read_text, in_project=False),
-    "max_retries": _Setting(whole_reader(0), "CMD_MAX_RETRIES", from_variable),
+    "max_retries": _Setting(
+        whole_reader(0), "CMD_MAX_RETRIES", from_variable, is_stricter=operator.lt
+    ),
     "idle_timeout_s": _Setting(
         number_reader(_MIN_IDLE_S, math.inf), "CMD_IDLE_TIMEOUT_S", from_variable
     ),
-    "zdr": _Setting(read_switch, "CMD_ZDR"),
+    "max_answer_mb": _Setting(number_reader(_MIN_ANSWER_MB, math.inf), is_stricter=operator.lt),
+    "zdr": _Setting(read_switch, "CMD_ZDR", is_stricter=operator.gt),
     "reasoning": _Setting(read_switch),
     "remote_images": _Setting(read_switch, in_project=False),
     "temperature": _Setting(number_reader(0, 2)),
@@ -153,11 +167,11 @@ _SETTINGS: Mapping[str, _Setting] = {
     "max_file_chars": _Setting(whole_reader(1)),
     "max_value_chars": _Setting(whole_reader(1)),
     "trim": _Setting(read_switch),
-    "budget_usd": _Setting(read_amount),
+    "budget_usd": _Setting(read_amount, is_stricter=operator.lt),
     "order": _Setting(
         word_reader("execution", "document"), in_project=False, risk="change what is sent"
     ),
-    "history": _Setting(read_switch, "CMD_HISTORY"),
+    "history": _Setting(read_switch, "CMD_HISTORY", is_stricter=operator.lt),
     "allow_http": _Setting(read_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
     "alias": _Setting(read_names, in_project=False),
     "hosts": _Setting(read_hosts, in_project=False),
@@ -188,23 +202,31 @@ def load_settings(
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for source, level in _levels(session, profile, folder):
+    overruled: dict[str, str] = {}
+    project = nearest_project(folder)
+    for source, level in _levels(session, profile, project):
         for name, raw in level.items():
-            if name in values or raw is None:
+            if raw is None or (name in values and sources[name] != str(project)):
                 continue
-            values[name] = _read(name, raw, source)
+            value = _read(name, raw, source)
+            if name in values:
+                is_stricter = _SETTINGS[name].is_stricter
+                if is_stricter is None or not is_stricter(value, values[name]):
+                    continue
+                overruled[name] = str(project)
+            values[name] = value
             sources[name] = source
-    return Settings(**values, sources=sources)
+    return Settings(**values, sources=sources, overruled=overruled)
 
 
 def _levels(
-    session: Mapping[str, Any], profile: Mapping[str, Any], folder: Path | None
+    session: Mapping[str, Any], profile: Mapping[str, Any], project: Path | None
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield "this session", session
     for name, setting in _SETTINGS.items():
         if setting.variable is not None and os.environ.get(setting.variable, "").strip():
             yield setting.variable, {name: setting.from_text(os.environ[setting.variable])}
-    if (project := nearest_project(folder)) is not None:
+    if project is not None:
         tool = _toml(project).get("tool")
         table = tool.get("cc_jupyter", {}) if isinstance(tool, dict) else {}
         yield str(project), _checked(table, project, "in_project")
@@ -250,7 +272,7 @@ def nearest_project(folder: Path | None = None) -> Path | None:
         start = folder or Path.cwd()
     except FileNotFoundError:  # the working directory was deleted
         return None
-    candidates = (place / "pyproject.toml" for place in (start, *start.parents))
+    candidates = (place / PROJECT_FILE for place in (start, *start.parents))
     return next((path for path in candidates if path.is_file()), None)
 
 

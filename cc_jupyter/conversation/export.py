@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.events import USAGE_FIELDS
-from cc_jupyter.core.fences import Fence, fence_after
+from cc_jupyter.core.events import USAGE_FIELDS, Source
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.answer_extras import image_bundles, shown_text
+from cc_jupyter.render.markdown import safe_markdown
 from cc_jupyter.render.usage_line import metadata
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def redacted(turn: TurnRecord) -> TurnRecord:
         turn,
         prompt=redact(turn.prompt),
         answer=redact(turn.answer),
+        sources=tuple(Source(redact(source.title), redact(source.url)) for source in turn.sources),
         reasoning=redact(turn.reasoning),
         thread=None if turn.thread is None else redact(turn.thread),
         system=None if turn.system is None else redact(turn.system),
@@ -129,12 +131,17 @@ def _quote_option(text: str) -> str | None:
 
 
 def _outputs(turn: TurnRecord) -> list[dict[str, Any]]:
-    if not turn.answer:
+    shown = shown_text(turn.answer, turn.answer_images, turn.sources)
+    if not shown:
         return []
-    answer = {"text/markdown": safe_markdown(turn.answer), "text/plain": turn.answer}
+    answer = {"text/markdown": safe_markdown(shown), "text/plain": shown}
     caption = {"text/plain": f"{about(turn)} · replayed from the history"}
     return [
         {"output_type": "display_data", "metadata": metadata(turn.reply), "data": answer},
+        *(
+            {"output_type": "display_data", "metadata": {}, "data": bundle}
+            for bundle in image_bundles(turn.answer_images)
+        ),
         {"output_type": "display_data", "metadata": {}, "data": caption},
     ]
 
@@ -180,11 +187,12 @@ def write_export(
         )
     text = re.sub("[\ud800-\udfff]", "\ufffd", form(conversation, turns))  # not in UTF-8
     try:
-        if target.exists() and not overwrite:
+        if os.path.lexists(target) and not overwrite:
             raise OptionError(
                 f"{target} already exists", hint="%cmd export PATH --overwrite replaces it"
             )
-        with replace_file(target, mode=0o666) as file:  # the mode of any file the user writes
+        # as readable as any file the user writes, or as the file that it replaces
+        with replace_file(target, mode=0o666, keep_mode=True) as file:
             file.write(text.encode())  # bytes: line endings stay the same on every system
     except OSError as error:
         raise OptionError(f"{target} cannot be written: {error.strerror}") from None
@@ -201,7 +209,9 @@ def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRe
             parts.append(f"{_quoted(turn.system)}\n\n*Prompt:*\n")
         parts.append(f"{_quoted(turn.prompt)}\n")
         parts += [f"> *{image.described}*\n" for image in turn.images]
-        parts.append(f"{_closed(safe_markdown(turn.answer))}\n")
+        shown = shown_text(turn.answer, turn.answer_images, turn.sources)
+        parts.append(f"{safe_markdown(shown)}\n")
+        parts += [f"*{image.described}*\n" for image in turn.answer_images if image.data]
         parts.append(f"*{about(turn)}*\n")
     return "\n".join(parts)
 
@@ -242,17 +252,6 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in _LINE_END.split(text))
 
 
-def _closed(answer: str) -> str:
-    """Close the fence that an answer cut off in the middle of code left open."""
-    fence: Fence | None = None
-    for line in _LINE_END.split(answer):
-        fence = fence_after(line, fence)
-    if fence is None:
-        return answer
-    line_end = "" if answer.endswith(("\n", "\r")) else "\n"
-    return f"{answer}{line_end}{fence.prefix}{fence.mark}"
-
-
 def _turn_json(turn: TurnRecord) -> dict[str, Any]:
     return {
         "id": turn.id,
@@ -273,11 +272,13 @@ def _turn_json(turn: TurnRecord) -> dict[str, Any]:
             for image in turn.images
         ],
         "answer": turn.answer,
+        "answer_images": [image.described for image in turn.answer_images],
+        "sources": [{"title": source.title, "url": source.url} for source in turn.sources],
         "reasoning": turn.reasoning,
         "stop_reason": turn.stop_reason,
         "error": turn.error,
         "usage": {name: getattr(turn.usage, name) for name in USAGE_FIELDS},
-        "cost": metadata(turn.reply)["cc_jupyter"]["cost"],
+        "cost": turn.cost.to_json(),
         "first_token_s": turn.time_to_first_token_s,
         "total_s": turn.duration_s,
     }

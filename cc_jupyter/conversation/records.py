@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnSlot
 from cc_jupyter.core.errors import StreamError
-from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
+from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.reply import Provenance, Reply
 
@@ -54,6 +54,10 @@ class TurnRecord:
     """The system prompt set by this turn: empty removes it, `None` leaves it unchanged."""
     images: tuple[Image, ...] = ()
     answer: str = ""
+    answer_images: tuple[Image, ...] = ()
+    """The images that the model made."""
+    sources: tuple[Source, ...] = ()
+    """What the answer refers to."""
     reasoning: str = ""
     stop_reason: StopReason = "unknown"
     stop_word: str | None = None
@@ -91,6 +95,8 @@ class TurnRecord:
             time_to_first_token_s=self.time_to_first_token_s,
             duration_s=self.duration_s,
             stop_word=self.stop_word,
+            images=self.answer_images,
+            sources=self.sources,
             notices=self.notices,
             provenance=Provenance(
                 endpoint=self.endpoint,

@@ -15,7 +15,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.fences import fenced
+from cc_jupyter.core.escaping import page_html
+from cc_jupyter.core.terminal import safe_line, safe_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +58,11 @@ class Table(list[Row]):
 
     def _text(self, max_width: int | None) -> str:
         """Format the table; the columns that do not fit go on a line below each row."""
+        caption = safe_terminal(self.caption)
         if not self:
-            return self.caption
+            return caption
         names = list(self[0])
-        rows = [[_cell(row[name]) for name in names] for row in self]
+        rows = [[safe_line(_cell(row[name])) for name in names] for row in self]
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
         columns = _fitting_columns(widths, max_width)
         below = [column for column in range(len(names)) if column not in columns]
@@ -69,7 +71,7 @@ class Table(list[Row]):
             lines.append(_line(row, widths, columns))
             if rest := " · ".join(f"{names[at]} {row[at]}" for at in below if row[at]):
                 lines.append(f"    {rest}")
-        return "\n".join([*lines, *([self.caption] if self.caption else [])])
+        return "\n".join([*lines, *([caption] if caption else [])])
 
 
 class Card(dict[str, Any]):
@@ -88,7 +90,9 @@ class Card(dict[str, Any]):
 
     def __str__(self) -> str:
         width = max(map(len, self), default=0)
-        return "\n".join(f"{name:{width}}  {_cell(value)}" for name, value in self.items())
+        return "\n".join(
+            f"{name:{width}}  {safe_line(_cell(value))}" for name, value in self.items()
+        )
 
 
 class TextOutput(str):
@@ -97,11 +101,14 @@ class TextOutput(str):
     __slots__ = ()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(str(self))
+        printer.text(safe_terminal(self))
 
 
 class Diff(str):
-    """A unified diff that displays as one, with a line on what was done with it."""
+    """A unified diff that displays as one, with a line on what was done with it.
+
+    On a page it is escaped HTML with `<ins>` and `<del>`, which an untrusted notebook shows too.
+    """
 
     __slots__ = ("note",)
     note: str
@@ -112,12 +119,18 @@ class Diff(str):
         made.note = note
         return made
 
-    def _repr_markdown_(self) -> str:
-        shown = f"{fenced(self.rstrip(), 'diff')}\n\n" if self else ""
-        return f"{shown}*{self.note}*"
+    def _repr_html_(self) -> str:
+        head, lines = 2, safe_terminal(self.rstrip()).split("\n")  # both files are named above
+        body = [*map(page_html, lines[:head]), *map(_diff_line, lines[head:])]
+        shown = "<pre>{}</pre>".format("\n".join(body)) if self else ""
+        return f"{shown}<p><em>{page_html(self.note)}</em></p>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(f"{self.rstrip()}\n{self.note}".lstrip())
+        printer.text(safe_terminal(f"{self.rstrip()}\n{self.note}".lstrip()))
+
+
+def _diff_line(line: str) -> str:
+    return _marked(line[0], line) if line[:1] in _STYLES else page_html(line)
 
 
 def _tag(tag: str, value: object, sample: object) -> str:
@@ -205,7 +218,7 @@ _STYLES = {"-": "del", "+": "ins"}
 
 
 class WordDiff(str):
-    """A word diff as text, `[-removed-]{+added+}`; a notebook shows it in colour as well."""
+    """A word diff as text, `[-removed-]{+added+}`; in a notebook with `<del>` and `<ins>`."""
 
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
@@ -215,7 +228,7 @@ class WordDiff(str):
         return f'<div style="white-space: pre-wrap">{shown}</div>'
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(str(self))
+        printer.text(safe_terminal(self))
 
 
 def word_diff(before: str, after: str) -> WordDiff:
@@ -248,10 +261,12 @@ def _plain(kind: str, text: str) -> str:
 
 
 def _html(kind: str, text: str) -> str:
-    shown = html.escape(text)
-    if kind == "=":
-        return shown
+    shown = safe_terminal(text)
+    return page_html(shown) if kind == "=" else _marked(kind, shown)
+
+
+def _marked(kind: str, text: str) -> str:
     colour = "rgba(220, 60, 60, 0.25)" if kind == "-" else "rgba(60, 170, 80, 0.25)"
     tag = _STYLES[kind]
     # strikethrough and underline carry the meaning without colour, in both themes
-    return f'<{tag} style="background: {colour}">{shown}</{tag}>'
+    return f'<{tag} style="background: {colour}">{page_html(text)}</{tag}>'

@@ -42,6 +42,10 @@ class CcError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __str__(self) -> str:
+        """Return the sentence, with control characters shown: it may end on a terminal."""
+        return _shown(super().__str__())
+
     def _render_traceback_(self) -> list[str]:
         """Return the lines IPython shows instead of a traceback; the cell still fails."""
         lines = [f"{type(self).__name__}: {self}"]
@@ -50,7 +54,7 @@ class CcError(Exception):
         where = _user_line(self.__traceback__)
         if where is not None:
             lines.append(where)
-        return lines
+        return [_shown(line) for line in lines]
 
 
 class OptionError(CcError):
@@ -134,9 +138,18 @@ class RateLimitError(StatusError):
 class ModelError(StatusError):
     """The provider does not know the model, or not on this endpoint, or has no server for it."""
 
+    is_unknown = False
+    """Whether the server has no model of this name, so that a close one may be meant."""
+
 
 class StreamError(ProviderError):
     """The answer started and then failed, or contained neither text nor reasoning."""
+
+
+def _shown(text: str) -> str:
+    from cc_jupyter.core.terminal import safe_terminal  # noqa: PLC0415  needed for shown errors only
+
+    return safe_terminal(text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -6,8 +6,13 @@ A stream is any number of deltas, usage reports, notices and waits, then exactly
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from cc_jupyter.core.messages import Image
 
 StopReason: TypeAlias = Literal[
     "stop", "length", "tool_call", "content_filter", "interrupted", "error", "unknown"
@@ -41,6 +46,23 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputImage:
+    """An image that the model made."""
+
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page or a document that the answer refers to."""
+
+    title: str
+    """One line; may be empty."""
+    url: str
+    """An http or https address; empty for a document of the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts of this request so far: running totals, so the last report counts.
 
@@ -57,10 +79,31 @@ class Usage:
     """The share of `input_tokens` that the provider wrote to its cache."""
     reasoning_tokens: int | None = None
     """The share of `output_tokens` spent on reasoning."""
+    hour_cache_write_tokens: int | None = None
+    """The share of `cache_write_tokens` that the cache keeps for an hour, at a higher rate."""
+    longest_prompt_tokens: int | None = None
+    """The longest prompt, where `input_tokens` adds up several; `None`: there is one."""
+    unpriced: tuple[str, ...] | None = None
+    """What is billed and has no listed rate, in words: `2 web search requests`, `fast mode`."""
+    provider_usd: Decimal | None = None
+    """The cost that the provider itself reports, in US dollars."""
+    doubt: str | None = None
+    """How the report contradicts itself; `None`: it does not."""
+    estimated: tuple[str, ...] | None = None
+    """The counts that are our own estimates, by field name."""
+
+    @property
+    def reported(self) -> Usage:
+        """The usage without our own estimates."""
+        unknown: dict[str, Any] = dict.fromkeys(self.estimated or ())
+        return replace(self, estimated=None, **unknown) if unknown else self
 
 
 NO_USAGE = Usage()
-USAGE_FIELDS = tuple(field.name for field in fields(Usage))
+USAGE_FIELDS = (
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
+    "reasoning_tokens",
+)
 """The token counts by name; every table, file and sum that lists them uses this list."""
 MAX_TOKENS = 10**12
 """A larger count cannot be true. Millions of counts up to this can still be added up."""
@@ -92,8 +135,8 @@ class Notice:
     """Something the user should know: a retry, a repair, a value that was cut."""
 
     text: str
-    is_usage_doubtful: bool = False
-    """Whether it reports token counts that cannot be true."""
+    names_content: bool = False
+    """Whether it names a part of the answer that cannot be shown: the answer is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +149,14 @@ class Waiting:
 
 
 StreamEvent: TypeAlias = (
-    TextDelta | ReasoningDelta | ToolCallDelta | Usage | Stop | Error | Notice | Waiting
+    TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | OutputImage
+    | Source
+    | Usage
+    | Stop
+    | Error
+    | Notice
+    | Waiting
 )

@@ -86,6 +86,29 @@ class Message:
     images: tuple[Image, ...] = ()
 
 
+_ONE_ANSWER = (
+    "a prompt gets one answer; run the cell again for another, %cmd versions lists them all"
+)
+UNSHOWN_FIELDS = {
+    **dict.fromkeys(
+        ("n", "best_of", "candidate_count", "num_completions", "num_return_sequences"), _ONE_ANSWER
+    ),
+    "logprobs": "probabilities of tokens are not shown; leave it out",
+    "top_logprobs": "probabilities of tokens are not shown; leave it out",
+    "prompt_logprobs": "probabilities of tokens are not shown; leave it out",
+    "echo": "the prompt stands in the cell already; leave it out",
+    "prompt": "the text of the cell is the prompt",
+    "input": "the text of the cell is the prompt",
+    "instructions": "-s sets the system prompt",
+    "background": "answers are shown as they arrive; leave it out",
+    "stream_options": "token counts are always requested; leave it out",
+    "audio": 'sound cannot be played; leave it out, and --param modalities=["text"] asks for text',
+    "models": "-m names the model; one that answers in its place would be priced wrongly",
+    "fallbacks": "-m names the model; one that answers in its place would be priced wrongly",
+}
+"""Fields of a request whose effect cannot be shown although it may be billed, with the remedy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """The parameters of an answer; `None` and empty values are not sent."""

@@ -25,12 +25,31 @@ class Cost:
     usd: Decimal | None
     """`None`: unknown, not free."""
     origin: Origin
-    """Where the token counts came from; the rates always come from the price list."""
+    """`reported`: the provider's own cost, or its token counts at the listed prices."""
     price_date: date | None
-    """The date of the price list; `None`: the cost is unknown, or its prices have no date."""
+    """The date of the price list; `None`: it was not used, or its prices have no date."""
+    table_usd: Decimal | None = None
+    """The cost by the price list, beside one that the provider reported."""
+    unpriced: tuple[str, ...] = ()
+    """What was billed and is not part of `usd`, in words."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the cost as the metadata of an output and the exports hold it."""
+        written: dict[str, object] = {
+            "usd": None if self.usd is None else f"{self.usd:f}",
+            "origin": self.origin,
+            "price_date": self.price_date.isoformat() if self.price_date else None,
+        }
+        if self.table_usd is not None:
+            written["table_usd"] = f"{self.table_usd:f}"
+        if self.unpriced:
+            written["unpriced"] = list(self.unpriced)
+        return written
 
 
 UNKNOWN_COST: Final = Cost(None, "unknown", None)
+NOTHING_BILLED: Final = Cost(Decimal(0), "reported", None)
+"""The cost of a request that was refused or never reached a server, and of the local model."""
 
 
 def format_usd(usd: Decimal) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import os
 import re
+import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -75,10 +76,11 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def replace_file(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
+def replace_file(path: Path, *, mode: int = 0o600, keep_mode: bool = False) -> Iterator[IO[bytes]]:
     """Open a new file that takes the place of `path`, in one step, when the block ends.
 
-    An exception in the block leaves `path` unchanged and no second file.
+    An exception in the block leaves `path` unchanged and no second file. The new file has a random
+    name and must not exist, so nothing that lies in the folder is followed, opened or waited for.
 
     Parameters
     ----------
@@ -86,6 +88,8 @@ def replace_file(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
         A symbolic link is replaced, not followed.
     mode
         The permissions of the new file from the start; the umask narrows them.
+    keep_mode
+        Whether a regular file that is replaced passes its permissions on.
 
     Raises
     ------
@@ -93,20 +97,41 @@ def replace_file(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
         It cannot be written.
     """
     part = path.with_name(f".cc_jupyter-{os.urandom(8).hex()}.part")
-    try:
-        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+    flags = getattr(os, "O_NOFOLLOW", 0)
+    with open(part, "xb", opener=lambda name, wb: os.open(name, wb | flags, mode)) as file:
+        try:
             yield file
-        os.replace(part, path)  # noqa: PTH105  one step, also over an existing file
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+            file.close()
+            if keep_mode and (before := _permissions(path)) is not None:
+                part.chmod(before)
+            os.replace(part, path)  # noqa: PTH105  one step, also over an existing file
+        except BaseException:
+            file.close()  # an open file cannot be removed on Windows
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+
+def _permissions(path: Path) -> int | None:
+    """Return the permissions of a regular file; `None` for anything else and for no file."""
+    try:
+        found = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    return stat.S_IMODE(found) & 0o777 if stat.S_ISREG(found) else None
 
 
 def _folder(kind: str) -> Path:
     home = os.environ.get("CMD_JUPYTER_HOME")
     if home:
-        return Path(home).expanduser().absolute() / kind
+        folder = Path(home).expanduser()
+        if not folder.is_absolute():
+            # relative to the working folder, it would let a cloned repository provide the settings
+            raise ConfigError(
+                f"CMD_JUPYTER_HOME must be an absolute path, not {home!r}",
+                hint=f"set it to {str(folder.resolve())!r} if that folder is meant",
+            )
+        return folder / kind
     import platformdirs  # noqa: PLC0415  keeps loading the extension fast
 
     path: Path = getattr(platformdirs, f"user_{kind}_path")(_APP, appauthor=False)

@@ -1,25 +1,27 @@
 """Remove secrets from every text that may be shown, logged or saved.
 
 `redact` recognizes keys by their shape: keys seen in the wild start with `user_`, `cc_` or `sk-`.
-A key of another shape is matched literally, so callers that know the key pass it. Code and
-messages that the user did not choose line by line can contain more: passwords in literals and
-URLs, keys of other services, variables whose name says that they are secret. `masked` handles
-these too. Each becomes `[key]`; `restored` puts it back into a corrected cell.
+A key of another shape is matched literally, in any of its spellings, so callers that know the key
+pass it; `SecretFilter` does that for a text that arrives in pieces. Code and messages that the user
+did not choose line by line can contain more: passwords in literals and URLs, keys of other
+services, variables whose name says that they are secret. `masked` handles these too. Each becomes
+`[key]`; `restored` puts it back into a corrected cell.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+
+from cc_jupyter.core.spellings import SHORTEST_SECRET, Spellings, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
+MASK = "[key]"
 _SHAPES = re.compile(
     # requires a digit or the length of no ordinary word: `bearer token` is not a key, nor is
     # `user_messages`; in JSON a backslash ends a key, and the letter of an escape sequence is not
@@ -28,20 +30,15 @@ _SHAPES = re.compile(
     r"|(?:\b|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))(?:user_|cc_|sk-)"
     r"(?:(?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{20,})"
 )
-_SHORTEST_SECRET = 4
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Replace each secret, and everything that looks like a key, by `[key]`."""
+    """Replace each secret in any spelling, and everything that looks like a key, by `[key]`."""
     for secret in secrets:
-        if len(secret) < _SHORTEST_SECRET:
-            continue
-        for spelled in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
-            text = text.replace(spelled, "[key]")
+        if len(secret) >= SHORTEST_SECRET:
+            text = spellings(secret).replace(text, MASK)
     return _SHAPES.sub(lambda found: f"{found['scheme'] or ''}[key]", text)
 
-
-MASK = "[key]"
 
 _STRONG = (
     r"(?:password|passwd|passphrase|secret|credential"
@@ -130,6 +127,35 @@ def instance_dict(value: object) -> dict[str, object]:
     except (AttributeError, TypeError):
         return {}
     return attributes if type(attributes) is dict else {}
+
+
+class SecretFilter:
+    """Removes secrets from a text that arrives in pieces, wherever it is cut.
+
+    What may be the beginning of a secret waits for the next piece; `flush` returns it.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        finders = [spellings(each) for each in secrets if len(each) >= SHORTEST_SECRET]
+        # a function, so that no object holds a secret that a traceback could show
+        self._finders: Callable[[], list[Spellings]] = lambda: finders
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return the text that can be shown now."""
+        text = self._held + piece
+        for each in self._finders():
+            text = each.replace(text, MASK, whole=False)
+        end = min((each.open_at(text) for each in self._finders()), default=len(text))
+        self._held = text[end:]
+        return text[:end]
+
+    def flush(self) -> str:
+        """Return what was held back: the text ended, mostly before a secret did."""
+        held, self._held = self._held, ""
+        for each in self._finders():
+            held = each.replace(held, MASK)
+        return held
 
 
 def restored(text: str, original: str, secrets: Iterable[str] = ()) -> str:

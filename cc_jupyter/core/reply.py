@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
+from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
 from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
+from cc_jupyter.core.terminal import safe_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
     from cc_jupyter.core.errors import CcError
+    from cc_jupyter.core.messages import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class Reply:
     stop_word: str | None = None
     """The provider's own word for the stop reason."""
     tool_calls: tuple[ToolCall, ...] = ()
+    images: tuple[Image, ...] = ()
+    """The images that the model made."""
+    sources: tuple[Source, ...] = ()
+    """What the answer refers to, in the order of its numbers."""
     notices: tuple[str, ...] = ()
     """What the user should know: retries, repairs, values that were cut."""
     provenance: Provenance = field(default_factory=Provenance)
@@ -91,4 +97,4 @@ class Reply:
         self.display(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
-        printer.text(self.text)
+        printer.text(safe_terminal(self.text))

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.commands.code import CodeCommands, one_cell
-from cc_jupyter.commands.history import HistoryCommands
-from cc_jupyter.commands.local import local
-from cc_jupyter.commands.login import LoginCommands
-from cc_jupyter.commands.models import ModelCommands
-from cc_jupyter.commands.registry import Commands, help_text
-from cc_jupyter.commands.threads import ThreadCommands
-from cc_jupyter.commands.usage import UsageCommands
+from cc_jupyter.client.errors.endings import emptiness
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.events import Notice
 from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.text import check_prompt
-from cc_jupyter.frontend.picker.command import PickCommand
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
@@ -34,10 +27,16 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.commands.registry import Commands
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.session.prepare import PreparedRequest
+
+_NO_TEXT_HINTS = {
+    "length": "--max-tokens N allows a longer answer",
+    "content_filter": "change the prompt, or choose another model",
+}
 
 
 class CellRunner:
@@ -59,15 +58,25 @@ class CellRunner:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
-        self.commands = Commands(self._functions())
 
-    def _functions(self) -> dict[str, Callable[..., object]]:
-        """Return the function of each command; `ask` is run by `line`."""
+    @functools.cached_property
+    def _commands(self) -> Commands:
+        """The function of each command, except `ask`; the first `%cmd` loads them."""
+        from cc_jupyter.commands.code import CodeCommands  # noqa: PLC0415
+        from cc_jupyter.commands.history import HistoryCommands  # noqa: PLC0415
+        from cc_jupyter.commands.local import local  # noqa: PLC0415
+        from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
+        from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
+        from cc_jupyter.commands.registry import Commands, help_text  # noqa: PLC0415
+        from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
+        from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
+        from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
+
         session, cell = self.session, self._cell
         models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
         history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
         code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
-        return {
+        functions: dict[str, Callable[..., object]] = {
             "continue": self._continue,
             "status": lambda: current_status(session),
             "models": models.models,
@@ -98,6 +107,7 @@ class CellRunner:
             "doctor": login.doctor,
             "help": lambda topic="": TextOutput(help_text(topic)),
         }
+        return Commands(functions)
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
@@ -116,7 +126,7 @@ class CellRunner:
         with self._explain_failures():
             if command == "ask":
                 return self._ask(rest, local_ns)
-            return self.commands.run(command, rest.strip())
+            return self._commands.run(command, rest.strip())
 
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
         prepared, output_type = self._prepare(options, text, local_ns)
@@ -261,12 +271,16 @@ class CellRunner:
             It has none, and it should be bound to a variable.
         """
         if not reply.text and options.name is not None:
-            reason = "only reasoning" if reply.reasoning else f"it ended with {reply.stop_reason}"
-            raise StreamError(f"the answer has no text, {reason}", hint="run the cell again")
+            why = emptiness(reply.stop_reason, reply.stop_word, reply.usage.output_tokens)
+            if reply.reasoning or reply.usage.reasoning_tokens:
+                why = "the answer has no text, only reasoning"
+            raise StreamError(why, hint=_NO_TEXT_HINTS.get(reply.stop_reason, "run the cell again"))
         return reply.text
 
     def _insert(self, reply: Reply) -> None:
         """Insert the code of an answer as one new cell below, without running it."""
+        from cc_jupyter.commands.code import one_cell  # noqa: PLC0415  only `-f code` needs it
+
         code = one_cell(reply.code)
         if code:
             self._shell.set_next_input(code)

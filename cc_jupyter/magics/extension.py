@@ -75,6 +75,9 @@ class CmdMagics(Magics):
     max_value_chars = Int(None, allow_none=True, help="Characters of other values.").tag(
         config=True
     )
+    max_answer_mb = Float(None, allow_none=True, help="Longest answer, in MB of text.").tag(
+        config=True
+    )
     zdr = Bool(None, allow_none=True, help="Ask for zero data retention.").tag(config=True)
     order = Unicode(
         None,

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, get_args
 
 from cc_jupyter.client.parsing import count
+from cc_jupyter.config.base_url import masked_url
 from cc_jupyter.core.errors import ConfigError, ConnectError
 from cc_jupyter.core.messages import ApiPath
 from cc_jupyter.core.paths import cache_folder, make_private, write_private
@@ -94,7 +95,7 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
     models = _read(_data(raw)) if status == HTTPStatus.OK else {}
     if not models:  # an empty list must not replace a good one
         raise ConnectError(
-            f"{api_root}/models returned no list of models ({status})",
+            f"{masked_url(api_root)}/models returned no list of models ({status})",
             hint="check the base URL (CMD_BASE_URL)",
             status=status,
         )

@@ -166,7 +166,7 @@ class Models:
         spec = custom_entry(name, custom)
         listed = self.listed(target.api_root).models.get(name)
         if spec is None and listed is None:
-            listed = self._look_up(name, target)
+            listed = self._look_up(name, target, custom)
         if spec is None and listed is None and target.is_default_host:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",
@@ -180,13 +180,18 @@ class Models:
             endpoint = endpoints[0]
         return ResolvedModel(name, endpoint, spec)
 
-    def _look_up(self, name: str, target: Endpoint) -> ListedModel | None:
+    def _look_up(
+        self, name: str, target: Endpoint, own: Mapping[str, CustomModel]
+    ) -> ListedModel | None:
         if (target.api_root, name) in self._looked_up:
             return None
         try:
             listed = self.refresh(target.api_root).models.get(name)
-        except ConnectError:
+        except ConnectError as error:
             if target.is_default_host:
+                # the id is in no list: a slip is as likely as the missing connection
+                close = self.close_to(name, target, own)
+                error.hint = "; ".join(filter(None, (close, error.hint))) or None
                 raise
             listed = None
         self._looked_up.add((target.api_root, name))
@@ -195,9 +200,15 @@ class Models:
     def close_to(
         self, name: str, target: Endpoint, custom: Mapping[str, CustomModel] = _NO_CUSTOM_MODELS
     ) -> str | None:
-        """Return a hint that names similar models; `None` if there are none."""
-        known = known_models(custom, self.listed(target.api_root)).keys() - {name}
-        return did_you_mean(name, sorted(known))
+        """Return a hint that names similar models; `None` if there are none.
+
+        Another host that lists its models serves nothing else of the catalog.
+        """
+        listed = self.listed(target.api_root)
+        known = {*listed.models, *custom}
+        if target.is_default_host or not listed.models:
+            known = {*known_models(custom, listed)}
+        return did_you_mean(name, sorted(known - {name}))
 
     def known(self, settings: Settings) -> dict[str, ModelEntry]:
         """Return every model by id, without a request.

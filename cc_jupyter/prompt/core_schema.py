@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _OPAQUE = {"metadata", "serialization", "config", "default", "expected", "members", "cls"}
 """Entries of a core schema that hold values of the user, not schemas."""
 _UNREADABLE_KEYS = {
-    **dict.fromkeys(("list", "tuple", "call", "set", "frozenset", "generator"), "a list"),
+    **dict.fromkeys(("list", "tuple", "named-tuple", "call"), "a list"),  # `call`: old pydantic
+    **dict.fromkeys(("set", "frozenset", "generator"), "a list"),
     **dict.fromkeys(("dict", "model", "dataclass", "typed-dict"), "an object"),
 }
 _UNHASHABLE = {"list", "dict", "set", "typed-dict", "generator"}

@@ -17,7 +17,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.core.messages import Parameters
+from cc_jupyter.core.messages import UNSHOWN_FIELDS, Parameters
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 ARROW = "->"
+_RESERVED = ("In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_ih", "_oh", "_dh")
+"""Names that IPython keeps in the user's namespace, and that sessions break without."""
 
 _QUOTES = "\"'"
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -266,6 +268,10 @@ def _parse_binding(text: str) -> tuple[str, str | None]:
             f"{shown(name)} after `->` is not the name of a variable",
             hint="use one name, such as -> answer; options go before the `->`",
         )
+    if name in _RESERVED:
+        raise OptionError(
+            f"`{name}` after `->` is a name that IPython uses itself", hint="choose another name"
+        )
     if colon and not kind:
         raise OptionError(f"`-> {name}:` needs a type", hint=f"for example -> {name}: int")
     # normalized as Python normalizes names; `type_parser` evaluates the type
@@ -317,6 +323,7 @@ _NOT_A_FIELD = {
     "stop_sequences": "--stop sets it",
     "effort": "--effort sets it",
     "reasoning_effort": "--effort sets it",
+    **UNSHOWN_FIELDS,
 }
 _FORMATS = ("md", "text", "code", "json")
 _FORMAT = "text: without Markdown; code: put its code blocks in a new cell; json: an object"

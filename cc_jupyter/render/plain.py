@@ -8,8 +8,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta
-from cc_jupyter.render.sanitize import safe_terminal
-from cc_jupyter.render.usage_line import usage_line
+from cc_jupyter.core.terminal import safe_terminal
+from cc_jupyter.render.answer_extras import image_line, shown_text
+from cc_jupyter.render.usage_line import has_figures, usage_line
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -67,7 +68,11 @@ class TextRenderer:
 
     def finish(self, reply: Reply) -> None:
         """Print the rest and the usage line."""
-        if reply.text or reply.reasoning or reply.error is None:
+        extras = shown_text("", reply.images, reply.sources)
+        for line in (extras, *(image_line(image) for image in reply.images if image.data)):
+            if line:
+                self._line(line)
+        if has_figures(reply):
             self._line(usage_line(reply))
         self._draw()
 

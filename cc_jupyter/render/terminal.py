@@ -14,10 +14,12 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
+from cc_jupyter.core.terminal import safe_line, safe_terminal
+from cc_jupyter.render.answer_extras import image_line, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
-from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown, safe_terminal
-from cc_jupyter.render.usage_line import usage_line
+from cc_jupyter.render.markdown import safe_markdown
+from cc_jupyter.render.markdown.stream import Blocks
+from cc_jupyter.render.usage_line import has_figures, usage_line
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -65,7 +67,7 @@ class TerminalRenderer:
                 self._thoughts.append(text)
                 self._dirty = True
             case Notice(text):
-                self._console.print(Text(f"[{text}]", style="dim"))
+                self._console.print(Text(f"[{safe_line(text)}]", style="dim"))
             case ReasoningDelta() if not self._begun:
                 self._wait("thinking")
             case Waiting(phase) if not self._begun and not self._thoughts:
@@ -82,8 +84,12 @@ class TerminalRenderer:
         self._begin()
         frame = self._blocks.take()
         self._live.stop()
-        self._markdown(frame.settled + frame.live)
-        if reply.text or reply.reasoning or reply.error is None:
+        self._markdown(*frame.settled, frame.live)
+        self._markdown(shown_text("", reply.images, reply.sources))
+        for image in reply.images:
+            if image.data:
+                self._console.print(Text(image_line(image)))
+        if has_figures(reply):
             self._console.print(Text(usage_line(reply), style="dim"))
 
     def _wait(self, phase: str) -> None:
@@ -111,7 +117,7 @@ class TerminalRenderer:
             frame = self._blocks.take()
             if frame.settled:
                 self._live.update(Text(""), refresh=True)
-                self._markdown(frame.settled)
+                self._markdown(*frame.settled)
             self._unfinished = Text(self._tail(frame.live))
         else:
             self._unfinished = Text(self._tail("".join(self._thoughts)), style="dim")
@@ -123,8 +129,8 @@ class TerminalRenderer:
             self._live.start()
         self._live.update(shown, refresh=True)
 
-    def _markdown(self, text: str) -> None:
-        if text.strip():
+    def _markdown(self, *pieces: str) -> None:
+        for text in filter(str.strip, pieces):
             self._console.print(Markdown(safe_markdown(safe_terminal(text)), hyperlinks=False))
             self._console.print()
 

@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.terminal import safe_line
+from cc_jupyter.core.text import excerpt, pluralize
 
 if TYPE_CHECKING:
+    from cc_jupyter.core.events import Usage
     from cc_jupyter.core.reply import Reply
 
 
 SCHEMA_VERSION = 1
 _MIN_TOKENS_FOR_SPEED = 10
+_MAX_TOOLS = 3
+_MAX_CHARACTERS = 200
 _ENDINGS = {
     "length": "cut at max_tokens, %cmd continue goes on",
     "content_filter": "refused by the model or a filter",
     "interrupted": "interrupted",
-    "error": "connection lost",
 }
 
 
@@ -31,15 +35,21 @@ def usage_line(reply: Reply) -> str:
     usage = reply.usage
     figures = [
         _model(reply),
-        f"in {_tokens(usage.input_tokens)}{_share(usage.cache_read_tokens, 'cached')}",
-        f"out {_tokens(usage.output_tokens)}{_share(usage.reasoning_tokens, 'reasoning')}",
+        f"in {_tokens(usage, 'input_tokens')}{_share(usage.cache_read_tokens, 'cached')}",
+        f"out {_tokens(usage, 'output_tokens')}{_share(usage.reasoning_tokens, 'reasoning')}",
         _cost(reply),
         *_timing(reply),
         *_ending(reply),
         *(["document order"] if reply.provenance.order == "document" else []),
         *reply.notices,
     ]
-    return " · ".join(" ".join(figure.split()) for figure in figures)
+    return " · ".join(safe_line(" ".join(figure.split())) for figure in figures)
+
+
+def has_figures(reply: Reply) -> bool:
+    """Return whether a reply gets a line: an answer, or an empty one that was billed."""
+    billed = reply.usage.input_tokens or reply.usage.output_tokens
+    return bool(reply.text or reply.reasoning or reply.images or billed or reply.error is None)
 
 
 def usage_bundle(reply: Reply) -> dict[str, str]:
@@ -54,23 +64,15 @@ def usage_bundle(reply: Reply) -> dict[str, str]:
 
 def metadata(reply: Reply) -> dict[str, Any]:
     """Return what a saved notebook stores about a reply in addition to its text."""
-    provenance, cost = reply.provenance, reply.cost
-    usage = {name: getattr(reply.usage, name) for name in USAGE_FIELDS}
+    provenance = reply.provenance
     return {
         "cc_jupyter": {
             "schema": SCHEMA_VERSION,
             "model": reply.model,
             "endpoint": provenance.endpoint,
             "served_by": provenance.served_by,
-            "usage": {
-                name: {"tokens": tokens, "origin": "unknown" if tokens is None else "reported"}
-                for name, tokens in usage.items()
-            },
-            "cost": {
-                "usd": None if cost.usd is None else f"{cost.usd:f}",
-                "origin": cost.origin,
-                "price_date": cost.price_date.isoformat() if cost.price_date else None,
-            },
+            "usage": {name: _count(reply.usage, name) for name in USAGE_FIELDS},
+            "cost": reply.cost.to_json(),
             "timings": {
                 "first_token_s": _rounded(reply.time_to_first_token_s),
                 "total_s": _rounded(reply.duration_s),
@@ -83,6 +85,14 @@ def metadata(reply: Reply) -> dict[str, Any]:
             **({"order": "document"} if provenance.order == "document" else {}),
         }
     }
+
+
+def _count(usage: Usage, name: str) -> dict[str, Any]:
+    tokens = getattr(usage, name)
+    if tokens is None:
+        return {"tokens": None, "origin": "unknown"}
+    origin = "estimated" if name in (usage.estimated or ()) else "reported"
+    return {"tokens": tokens, "origin": origin}
 
 
 def short_name(model: str) -> str:
@@ -99,8 +109,11 @@ def _model(reply: Reply) -> str:
     return f"{short_name(reply.model)} played by {served}"
 
 
-def _tokens(tokens: int | None) -> str:
-    return "?" if tokens is None else f"{tokens:,}"
+def _tokens(usage: Usage, name: str) -> str:
+    tokens = getattr(usage, name)
+    if tokens is None:
+        return "?"
+    return f"~{tokens:,}" if name in (usage.estimated or ()) else f"{tokens:,}"
 
 
 def _share(tokens: int | None, name: str) -> str:
@@ -110,10 +123,10 @@ def _share(tokens: int | None, name: str) -> str:
 def _cost(reply: Reply) -> str:
     if reply.provenance.served_by == "local":
         return "$0 (local)"
-    if reply.cost.usd is None:
-        return "$?"
+    usd, unpriced = reply.cost.usd, ", ".join(reply.cost.unpriced)
     mark = "~" if reply.cost.origin == "estimated" else ""
-    return mark + format_usd(reply.cost.usd)
+    shown = "$?" if usd is None else mark + format_usd(usd)
+    return f"{shown} (not priced: {unpriced})" if unpriced else shown
 
 
 def _timing(reply: Reply) -> list[str]:
@@ -131,18 +144,36 @@ def _ending(reply: Reply) -> list[str]:
     if reply.stop_reason == "stop":
         ends = []
     elif reply.stop_reason == "tool_call":
-        ends = [f"asked for the tool {call.name}, not run" for call in reply.tool_calls]
-        ends = ends or ["asked for a tool"]
+        ends = _tools(reply)
     elif reply.stop_reason == "unknown":
         word = f": {reply.stop_word}" if reply.stop_word else ""
-        ends = [f"ended for an unknown reason{word}"]
+        ends = [excerpt(f"ended for an unknown reason{word}", _MAX_CHARACTERS)]
     elif reply.stop_word == "model_context_window_exceeded":
         ends = ["cut: the context window is full"]
+    elif reply.stop_reason == "error":
+        ends = [_failure(reply)]
     else:
         ends = [_ENDINGS[reply.stop_reason]]
-    if not reply.text and reply.error is None and (reply.reasoning or reply.usage.reasoning_tokens):
+    has_nothing_else = not reply.text and not reply.images and reply.error is None
+    if has_nothing_else and (reply.reasoning or reply.usage.reasoning_tokens):
         ends.append("reasoning only, no text")
     return ends
+
+
+def _tools(reply: Reply) -> list[str]:
+    """Name the first tools asked for, and count the others: a model may ask for thousands."""
+    names = [excerpt(call.name) for call in reply.tool_calls[:_MAX_TOOLS]]
+    ends = [f"asked for the tool {name}, not run" for name in names] or ["asked for a tool"]
+    if others := len(reply.tool_calls) - len(names):
+        ends.append(f"and for {pluralize(others, 'more tool')}, not run")
+    return ends
+
+
+def _failure(reply: Reply) -> str:
+    """Name the provider's own error; an answer without one was cut or empty."""
+    if code := getattr(reply.error, "code", None):
+        return f"broken off: {code}"
+    return "connection lost" if reply.text or reply.reasoning else "empty answer"
 
 
 def seconds(value_s: float) -> str:

@@ -71,7 +71,8 @@ class BudgetGuard:
 
     def learn(self, prepared: PreparedRequest, usage: Usage) -> None:
         """Calibrate the estimates with the prompt tokens that a model reported."""
-        if not any(message.images for message in prepared.request.messages):
+        has_images = any(message.images for message in prepared.request.messages)
+        if not has_images and usage.longest_prompt_tokens is None:
             self.calibration.learn(
                 prepared.model.id, usage.input_tokens, text_bytes(prepared.request)
             )

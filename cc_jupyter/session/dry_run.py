@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.client import encode_body
+from cc_jupyter.config.base_url import masked_url
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
 
@@ -69,7 +70,7 @@ def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
     cost = prepared.cost(usage, session.now())
     return DryRun(
         method="POST",
-        url=f"{prepared.endpoint.api_root}{request.endpoint}",
+        url=f"{masked_url(prepared.endpoint.api_root)}{request.endpoint}",
         model=request.model,
         messages=parts,
         notices=list(prepared.spec.notices),

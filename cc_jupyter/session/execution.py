@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.messages import TurnKey
+from cc_jupyter.core.terminal import safe_terminal
+from cc_jupyter.render.answer_extras import image_bundles, image_line, shown_text
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 from cc_jupyter.render.plain import printer
-from cc_jupyter.render.sanitize import safe_terminal
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -106,12 +107,18 @@ class ExecutionContext:
         instead
             Why the text is not shown; a terminal prints this, since it prints `Out[n]` anyway.
         """
-        text = reply.text or f"(no text: {reply.stop_reason})"
+        images = image_bundles(reply.images)
+        text = shown_text(reply.text, reply.images, reply.sources)
+        if not text and not images:
+            text = f"(no text: {reply.stop_reason})"
         if not self.in_kernel:
-            print(safe_terminal(text) if instead is None else f"({instead})")  # noqa: T201  a terminal
+            lines = [text, *(image_line(image) for image in reply.images if image.data)]
+            text = safe_terminal("\n".join(filter(None, lines)))
+            print(text if instead is None else f"({instead})")  # noqa: T201  a terminal
         elif instead is None:
             screen = Screen(self._shell)
-            screen.new(screen.answer(text))
+            for bundle in ([screen.answer(text)] if text else []) + images:
+                screen.new(bundle)
 
     def _shows_updates(self) -> bool:
         """Return whether the front end redraws an output.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
@@ -19,7 +18,7 @@ from cc_jupyter.client.structured_output import is_thinking, preferred_format
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
-from cc_jupyter.core.money import Cost
+from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.models.pricing import price
 from cc_jupyter.models.registry import LOCAL, ResolvedModel, chosen_model, settings_for
 from cc_jupyter.usage.estimate import trim_to_window
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.turns import Turn
     from cc_jupyter.core.events import Usage
     from cc_jupyter.core.messages import TurnKey
+    from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.models.registry import Models
     from cc_jupyter.prompt.output_types import OutputType, ValidationProblem
@@ -80,10 +80,10 @@ class PreparedRequest:
         """Whether zero data retention is requested."""
         return self.spec.zdr or self.settings.zdr
 
-    def cost(self, usage: Usage, sent_at: datetime, *, is_doubtful: bool = False) -> Cost:
-        """Price a usage; a doubtful one makes the cost an estimate. The local model is free."""
+    def cost(self, usage: Usage, sent_at: datetime) -> Cost:
+        """Price a usage. The local model is free."""
         if self.endpoint.served_by == LOCAL:
-            return Cost(Decimal(0), "reported", None)
+            return NOTHING_BILLED
         entry = self.model.spec
         return price(
             entry,
@@ -91,7 +91,7 @@ class PreparedRequest:
             sent_at,
             price_date=entry.price_date if entry else None,
             # with zero data retention the upstream may cost more than the list says
-            estimated=is_doubtful or self.zdr,
+            estimated=self.zdr,
         )
 
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.conversation.turns import Turn, TurnInputs
-from cc_jupyter.core.errors import ProviderError
-from cc_jupyter.core.events import ReasoningDelta, TextDelta
+from cc_jupyter.core.errors import ProviderError, StatusError
+from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
+from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
+from cc_jupyter.usage.estimate import estimate_tokens
 
 if TYPE_CHECKING:
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
-    from cc_jupyter.core.events import StreamEvent
+    from cc_jupyter.core.events import StreamEvent, Usage
     from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.reservation import Reservation
@@ -31,6 +33,8 @@ PARTIAL_S = 1.5
 """How often a growing answer is saved, so that a crash loses at most two seconds of it."""
 _LARGE_TOKENS = 2_000
 """A smaller prompt costs too little for a notice, however much it grew."""
+_MAY_BE_BILLED = frozenset({504, 524})
+"""A gateway gave up waiting for an upstream that may have done its work."""
 
 
 class TurnRecorder:
@@ -91,10 +95,7 @@ class TurnRecorder:
     def save(self) -> None:
         """Build the reply, price it and save the turn."""
         self._note_growth()
-        reply = self._build_reply()
-        doubtful = self.builder.usage_is_doubtful
-        cost = self._prepared.cost(reply.usage, self._sent_at, is_doubtful=doubtful)
-        reply = dataclasses.replace(reply, cost=cost)
+        reply = self._priced(self._build_reply())
         notices = (
             self._write(reply, finished=True),
             self._cache_notice(),
@@ -105,6 +106,40 @@ class TurnRecorder:
             reply.error.reply = reply
         self._budget_guard.settle(self._turn_id, reply)
         self.reply = reply
+
+    def _priced(self, reply: Reply) -> Reply:
+        """Return the reply with its cost; missing counts of a stopped answer are estimated."""
+        if self._was_refused(reply.error):
+            usage = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
+            return dataclasses.replace(reply, usage=usage, cost=NOTHING_BILLED)
+        was_cut_off = isinstance(reply.error, KeyboardInterrupt) or (
+            reply.error is not None and bool(self.builder.received_bytes)
+        )
+        if was_cut_off:
+            reply = dataclasses.replace(reply, usage=self._with_estimates(reply.usage))
+        cost = self._prepared.cost(reply.usage, self._sent_at)
+        return dataclasses.replace(reply, cost=cost)
+
+    def _was_refused(self, error: BaseException | None) -> bool:
+        """Return whether nothing can have been billed: refused, or never sent."""
+        if isinstance(error, StatusError):
+            return error.status not in _MAY_BE_BILLED
+        return error is not None and self.stream.requests_sent == 0
+
+    def _with_estimates(self, usage: Usage) -> Usage:
+        """Fill in the counts that a stopped answer has not reported, as the screen estimates them.
+
+        Providers report usage at the end of an answer.
+        """
+        request, calibration = self._prepared.request, self._budget_guard.calibration
+        counts = {
+            "input_tokens": estimate_tokens(request, calibration),
+            "output_tokens": calibration.tokens(request.model, self.builder.received_bytes),
+        }
+        missing: dict[str, Any] = {
+            name: count for name, count in counts.items() if getattr(usage, name) is None
+        }
+        return dataclasses.replace(usage, **missing, estimated=tuple(missing) or None)
 
     def _build_reply(self) -> Reply:
         """Return the reply as received so far, with its provenance."""
@@ -180,11 +215,16 @@ class TurnRecorder:
             system=None if spec.system is None else redact(spec.system, secrets),
             images=spec.images,
             answer=redact(reply.text, secrets),
+            answer_images=reply.images,
+            sources=tuple(
+                Source(redact(source.title, secrets), redact(source.url, secrets))
+                for source in reply.sources
+            ),
             reasoning=redact(reply.reasoning, secrets),
             stop_reason=reply.stop_reason,
             stop_word=reply.stop_word,
             error=None if error is None else f"{type(error).__name__}: {error}",
-            usage=reply.usage,
+            usage=reply.usage.reported,
             cost=reply.cost,
             time_to_first_token_s=reply.time_to_first_token_s,
             duration_s=reply.duration_s,

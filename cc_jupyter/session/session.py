@@ -183,7 +183,8 @@ class Session:
     def _recorder(self, prepared: PreparedRequest) -> TurnRecorder:
         """Reserve what the request needs; its stream sends it at the first step."""
         reservation = reserve(prepared, self.budget_guard)
-        limits = Limits(prepared.settings.max_retries, prepared.settings.idle_timeout_s)
+        settings = prepared.settings
+        limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
         stream = RequestStream(
             self.transport, prepared.request, prepared.endpoint, limits, zdr=prepared.zdr
         )
@@ -224,7 +225,7 @@ class Session:
 
     def _suggest_models(self, error: ProviderError, prepared: PreparedRequest) -> None:
         """Name close matches if the provider does not know the model."""
-        if isinstance(error, ModelError) and error.code == "unsupported_model":
+        if isinstance(error, ModelError) and error.is_unknown:
             custom = prepared.settings.models
             close = self.models.close_to(prepared.model.id, prepared.endpoint, custom)
             error.hint = close or error.hint

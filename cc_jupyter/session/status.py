@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.endpoint import find_endpoint
+from cc_jupyter.config.base_url import masked_url
+from cc_jupyter.config.settings import PROJECT_FILE
 from cc_jupyter.core.display import Card
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.money import EXACT, format_usd
+from cc_jupyter.core.paths import short_path
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 
 if TYPE_CHECKING:
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.session.session import Session
 
 
@@ -29,12 +34,41 @@ def current_status(session: Session) -> Card:
         else:
             endpoint = find_endpoint(settings_for(name, settings))
             model = session.models.find(name, endpoint, settings.models)
-            card["endpoint"] = f"{endpoint.api_root}{model.endpoint}"
+            card["endpoint"] = f"{masked_url(endpoint.api_root)}{model.endpoint}"
             card["key"] = f"from {endpoint.key.source}"
     except CcError as error:
         card["missing"] = f"{error} ({error.hint})"
+    card |= _project_lines(settings)
     card["spent"] = spent_text(session)
     return Card({name: value for name, value in card.items() if value != ""})
+
+
+def _project_lines(settings: Settings) -> dict[str, str]:
+    """Return what the project's file sets, and what it may not loosen, with the file's name."""
+    lines = {}
+    by_project = [
+        name
+        for name, source in settings.sources.items()
+        if Path(source).name == PROJECT_FILE and name != "model"
+    ]
+    if by_project:
+        file = settings.sources[by_project[0]]
+        values = ", ".join(f"{name} = {_setting_text(settings, name)}" for name in by_project)
+        lines["project"] = f"{values}, from {short_path(Path(file))}"
+    if settings.overruled:
+        file = short_path(Path(next(iter(settings.overruled.values()))))
+        held = ", ".join(
+            f"{name} = {_setting_text(settings, name)} ({settings.sources[name]})"
+            for name in settings.overruled
+        )
+        lines["stricter"] = f"{held}; {file} asks for less and is not followed"
+    return lines
+
+
+def _setting_text(settings: Settings, name: str) -> str:
+    """Return a setting's value as the files write it."""
+    value = getattr(settings, name)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def spent_text(session: Session) -> str:

@@ -61,10 +61,11 @@ def _provenances(cells: list[Any]) -> Iterator[dict[str, Any]]:
 
 def _row(provenance: dict[str, Any]) -> LedgerRow:
     usage, cost, model = provenance.get("usage"), provenance.get("cost"), provenance.get("model")
+    counts: dict[str, Any] = {name: _count(usage, name) for name in USAGE_FIELDS}
     estimated = isinstance(cost, dict) and cost.get("origin") == "estimated"
     return request_row(
         model if isinstance(model, str) and model else "?",
-        Usage(**{name: _count(usage, name) for name in USAGE_FIELDS}),
+        Usage(**counts),
         Cost(_usd(cost), "estimated" if estimated else "reported", None),
         failed=provenance.get("stop_reason") == "error",
         interrupted=provenance.get("stop_reason") == "interrupted",
@@ -73,7 +74,8 @@ def _row(provenance: dict[str, Any]) -> LedgerRow:
 
 def _count(usage: object, name: str) -> int | None:
     figure = usage.get(name) if isinstance(usage, dict) else None
-    tokens = figure.get("tokens") if isinstance(figure, dict) else None
+    is_reported = isinstance(figure, dict) and figure.get("origin") != "estimated"
+    tokens = figure.get("tokens") if isinstance(figure, dict) and is_reported else None
     return tokens if type(tokens) is int and tokens >= 0 else None
 
 

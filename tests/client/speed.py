@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ import openai
 from support.recordings import ENDPOINTS
 
 from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.sse import frame
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 
 if TYPE_CHECKING:
@@ -73,9 +75,7 @@ def large_body() -> bytes:
 def ours(wire: str) -> Callable[[list[bytes]], object]:
     def read(chunks: list[bytes]) -> None:
         reader = AnswerReader(WIRE_FORMATS[ENDPOINTS[wire]].decoder())
-        for chunk in chunks:
-            for _ in reader.read(chunk):
-                pass
+        frame(chunks, lambda part: deque(reader.read(part), maxlen=0))
         assert reader.done
 
     return read

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+import types
 
 import pytest
 from support import provider as scripted
@@ -20,6 +21,7 @@ from support.plain_server import (
     wait_until,
 )
 
+from cc_jupyter.client.trace_hook import TraceHook
 from cc_jupyter.client.transport import ResponseReader, Transport
 
 AT_ONCE_S = 0.05  # on a machine that is busy with other tests; 0.1 ms on a quiet one
@@ -220,17 +222,15 @@ def test_a_key_is_never_sent_in_the_clear_when_tls_is_torn_down():
             called.append(how)
             super().shutdown(how)
 
-    from cc_jupyter.client.transport import _Network  # noqa: PLC0415  below the package's face
-
     left, right = socket.socketpair()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.sslsocket_class = Watched
     with left, right:
         secured = context.wrap_socket(left, do_handshake_on_connect=False)
-        network = _Network(secure=True)
-        network._socket = secured
-        network.shut()
+        hook = TraceHook()
+        hook.hold(types.SimpleNamespace(get_extra_info=lambda _: secured))
+        assert hook.abandon()
         assert right.recv(1) == b""
         assert secured._sslobj is not None
         secured.close()

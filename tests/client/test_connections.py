@@ -24,7 +24,7 @@ from support.plain_server import (
     until_head,
     wait_until,
 )
-from support.provider import Provider
+from support.provider import KEY, Provider
 
 from cc_jupyter.client.transport import (
     TIMED_OUT,
@@ -186,6 +186,17 @@ def test_no_redirect_is_followed_and_neither_key_nor_prompt_goes_there(status, p
         assert elsewhere.open_connections == 0
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["javascript:x", "//", "http://[bad", "http://user:pass@127.0.0.1:1/", "/", "", "\x80", "a b"],
+)
+def test_a_redirect_to_anywhere_is_a_status_and_no_address_is_read(location, provider, transport):
+    for status in (300, 302, 304, 305, 308):
+        provider.play(scripted.http(status, "", {"location": location}))
+        assert exchange_bytes(transport, chat(provider)) == (status, b"")
+    assert len(provider.requests) == 5
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_an_ipv6_address_is_reached_and_named_in_brackets(transport):
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
@@ -222,7 +233,7 @@ def test_an_unknown_host_says_so(transport, monkeypatch):
 
 
 def test_a_server_that_does_not_accept_is_given_up(transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.client.transport.CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("cc_jupyter.client.trace_hook.CONNECT_TIMEOUT_S", 0.1)
     with Blackhole() as hole, pytest.raises(ConnectError, match=r"no connection to .* within"):
         exchange_bytes(transport, post(f"http://127.0.0.1:{hole.port}/v1/x"))
 
@@ -240,7 +251,7 @@ def test_a_server_that_takes_nothing_is_given_up_after_the_idle_limit(transport)
     seen = threading.Event()
     with PlainServer(lambda _: seen.wait(5)) as server:
         call = post(f"http://127.0.0.1:{server.port}/v1/x", bytes(64 * 2**20), idle_timeout_s=0.1)
-        with pytest.raises(ConnectError, match="took nothing of the request") as error:
+        with pytest.raises(ConnectError, match="accepted no data") as error:
             exchange_bytes(transport, call)
         seen.set()
     assert error.value.code == TIMED_OUT
@@ -253,6 +264,11 @@ def test_a_server_that_takes_nothing_is_given_up_after_the_idle_limit(transport)
         b"\x15\x03\x01\x00\x02\x02\x28",
         b"HTTP/1.1 999999 X\r\n\r\n",
         b"\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",  # HTTP/2's greeting
+        b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18),  # its settings
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"\x00" * 100,
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000,
     ],
 )
 def test_what_is_no_http_is_an_error(answer, transport):
@@ -278,6 +294,15 @@ def test_an_early_answer_to_a_body_that_is_not_read_is_seen(provider, transport)
     answer = scripted.http(413, "too large", content_type="text/plain")
     provider.play(scripted.before_reading(), *answer)
     assert exchange_bytes(transport, chat(provider, body=bytes(8 * 2**20)))[0] == 413
+
+
+@pytest.mark.parametrize("value", [f"{KEY}\nx: y", f"{KEY}\r\n", f"{KEY}\0", f"{KEY}é"])
+def test_a_header_that_http_does_not_allow_is_not_quoted(value, provider, transport):
+    call = HttpRequest("POST", f"{provider.base_url}/v1/x", {"Authorization": value}, b"{}")
+    with pytest.raises(ConnectError, match="a header that HTTP does not allow") as error:
+        exchange_bytes(transport, call)
+    assert KEY not in f"{error.value} {error.value.__cause__} {error.value.__context__}"
+    assert provider.requests == []
 
 
 # ── time
@@ -308,39 +333,93 @@ def test_a_fetch_has_a_limit_for_the_whole(provider, transport):
 TEXT = b"data: one\n\ndata: two\n\n" * 200
 
 
-@pytest.mark.parametrize(
-    ("packing", "packed"),
-    [
-        ("gzip", gzip.compress(TEXT)),
-        ("x-gzip", gzip.compress(TEXT)),
-        ("GZIP ", gzip.compress(TEXT)),
-        ("deflate", zlib.compress(TEXT)),
-        ("identity", TEXT),
-    ],
-)
+def raw_deflate(text: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(text) + packer.flush()
+
+
+READABLE = {
+    "gzip": ("gzip", gzip.compress(TEXT)),
+    "its old name": ("x-gzip", gzip.compress(TEXT)),
+    "in capitals": ("GZIP ", gzip.compress(TEXT)),
+    "deflate": ("deflate", zlib.compress(TEXT)),
+    "deflate without zlib's header": ("deflate", raw_deflate(TEXT)),
+    "identity": ("identity", TEXT),
+    "two gzip members": ("gzip", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:])),
+    "a member for each byte": (
+        "gzip",
+        b"".join(gzip.compress(TEXT[at : at + 1]) for at in range(len(TEXT))),
+    ),
+    "padding after the member": ("gzip", gzip.compress(TEXT) + bytes(7)),
+    "padding between members": (
+        "gzip",
+        gzip.compress(TEXT[:9]) + bytes(3) + gzip.compress(TEXT[9:]),
+    ),
+    "without its end": ("gzip", gzip.compress(TEXT)[:-8]),
+    "packed twice": ("gzip, gzip", gzip.compress(gzip.compress(TEXT))),
+    "packed in two ways": ("deflate, gzip", gzip.compress(zlib.compress(TEXT))),
+    "identity beside gzip": ("identity, gzip", gzip.compress(TEXT)),
+    "deflate that is gzip": ("deflate", gzip.compress(TEXT)),
+    "gzip that is deflate": ("gzip", zlib.compress(TEXT)),
+    "br that is gzip": ("br", gzip.compress(TEXT)),
+    "gzip that is plain text": ("gzip", TEXT),
+    "br that is plain text": ("br", TEXT),
+    "zstd that is plain text": ("zstd", TEXT),
+    "a charset for an encoding": ("utf-8", TEXT),
+    "packed without a label": ("", gzip.compress(TEXT)),
+    "identity that is gzip": ("identity", gzip.compress(TEXT)),
+}
+
+
+@pytest.mark.parametrize("what", READABLE)
 @pytest.mark.parametrize("size", [1, 7, 10**9])
-def test_a_compressed_answer_is_unpacked_however_it_is_cut(
-    packing, packed, size, provider, transport
+def test_a_compressed_answer_is_unpacked_however_it_is_labelled_and_cut(
+    what, size, provider, transport
 ):
-    provider.play(scripted.head(200, {"content-encoding": packing}), *scripted.pieces(packed, size))
+    label, packed = READABLE[what]
+    provider.play(scripted.head(200, {"content-encoding": label}), *scripted.pieces(packed, size))
     assert exchange_bytes(transport, chat(provider)) == (200, TEXT)
 
 
-def test_a_packed_megabyte_of_nothing_stays_in_pieces(provider, transport):
-    packed = gzip.compress(bytes(64 * 2**20))
-    provider.play(scripted.head(200, {"content-encoding": "gzip"}), scripted.body(packed))
+@pytest.mark.parametrize("begun", [b": ping\n\n", b'{"error": 1}', b"<html>", b"event: ping\n\n"])
+def test_a_plain_body_under_a_wrong_label_is_read_as_text(begun, provider, transport):
+    provider.play(scripted.head(200, {"content-encoding": "br"}), scripted.body(begun))
+    assert exchange_bytes(transport, chat(provider)) == (200, begun)
+
+
+@pytest.mark.parametrize("packing", ["gzip", "deflate"])
+def test_a_packed_megabyte_of_nothing_stays_in_pieces(packing, provider, transport):
+    packed = {"gzip": gzip, "deflate": zlib}[packing].compress(bytes(64 * 2**20))
+    provider.play(scripted.head(200, {"content-encoding": packing}), scripted.body(packed))
     incoming = transport.send(chat(provider))
     sizes = [len(item) for item in items(incoming) if isinstance(item, bytes)]
     assert (sum(sizes), max(sizes)) == (64 * 2**20, 2**20)
 
 
-@pytest.mark.parametrize(
-    ("packing", "said"),
-    [("gzip", "incorrect header check"), ("br", "unsupported content encoding")],
-)
-def test_an_answer_that_cannot_be_unpacked_is_an_error(packing, said, provider, transport):
-    provider.play(scripted.head(200, {"content-encoding": packing}), scripted.body("plain"))
-    with pytest.raises(ConnectError, match=said):
+BROTLI = bytes.fromhex("8b0a806461746120666f722062726f746c69") + bytes(range(20))
+ZSTD = bytes.fromhex("28b52ffd0458") + bytes(range(40))
+
+
+UNREADABLE = {
+    "broken gzip": ("gzip", b"\x1f\x8b\x08" + b"\xff" * 40, "gzip: "),
+    "no gzip": ("gzip", b"plain", "gzip: incorrect header check"),
+    "rubbish behind gzip": ("gzip", gzip.compress(TEXT) + b"x", "gzip: incorrect header check"),
+    "no deflate": ("deflate", b"\xff\xfe\xfd\xfc" * 8, "deflate: "),
+    "brotli": ("br", BROTLI, "br"),
+    "zstd": ("zstd", ZSTD, "zstd"),
+    "compress": ("compress", b"\x1f\x9d\x90" + bytes(range(20)), "compress"),
+    "brotli of gzip": ("gzip, br", BROTLI, "br"),
+    "many layers": (", ".join(["gzip"] * 9), gzip.compress(TEXT), "compressed 9 times"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_an_answer_that_cannot_be_unpacked_is_an_error_that_names_the_encoding(
+    what, provider, transport
+):
+    label, packed, said = UNREADABLE[what]
+    provider.play(scripted.head(200, {"content-encoding": label}), scripted.body(packed))
+    with pytest.raises(ConnectError, match=f"is compressed in a way that cannot be read: {said}"):
         exchange_bytes(transport, chat(provider))
 
 

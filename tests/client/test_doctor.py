@@ -9,7 +9,6 @@ import pytest
 from support.provider import KEY
 from support.tls import TlsFront, make_certificate
 
-from cc_jupyter.client import proxy
 from cc_jupyter.commands.doctor import examine
 from cc_jupyter.config.settings import load_settings
 
@@ -26,14 +25,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def front(provider, certificate, monkeypatch) -> Iterator[TlsFront]:
     """Return the provider behind TLS with a certificate that nobody trusts."""
-    proxy.tls_context.cache_clear()
     monkeypatch.setenv("CMD_API_KEY", KEY)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
     with TlsFront(provider.port, certificate) as front:
         monkeypatch.setenv("CMD_BASE_URL", f"https://localhost:{front.port}/provider")
         yield front
-    proxy.tls_context.cache_clear()
 
 
 def rows(transport):

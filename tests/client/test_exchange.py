@@ -15,8 +15,10 @@ from support.plain_server import (
     CLAUDE,
     MODEL,
     Blackhole,
+    chat,
     collect,
     exchange,
+    items,
     open_sockets,
     reader_threads,
     text_of,
@@ -24,7 +26,7 @@ from support.plain_server import (
 )
 from support.provider import Provider
 
-from cc_jupyter.client import client
+from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.client.transport import TIMED_OUT
 from cc_jupyter.core.errors import (
     AuthError,
@@ -47,7 +49,7 @@ BOTH = pytest.mark.parametrize("model", [MODEL, CLAUDE])
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses of our own choosing be short."""
-    monkeypatch.setattr(client, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(provider_errors, "_FIRST_BACKOFF_S", 0.01)
 
 
 def notices(events: list[StreamEvent]) -> list[str]:
@@ -66,8 +68,6 @@ AGAIN: dict[str, tuple[Any, ...]] = {
     "a reset before any byte": (scripted.reset(),),
     "a cut head": (scripted.raw("HTTP/1.1 200 OK\r\ncontent-"), scripted.cut()),
     "no HTTP": (scripted.raw("hello\r\n\r\n"), scripted.cut()),
-    "a cut before the first event": (scripted.head(), scripted.cut()),
-    "a cut after a comment": (scripted.head(), scripted.body(": hi\n\n"), scripted.cut()),
     "408": (scripted.error(408),),
     "429 without a window": (scripted.error(429),),
     "500": (scripted.error(500),),
@@ -163,6 +163,123 @@ def test_a_final_refusal_is_never_sent_again(what, model, provider, transport):
     assert notices(events) == []
 
 
+def broken_chunk(size: str) -> tuple[Any, ...]:
+    head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    return (scripted.raw(f"{head}{size}\r\nrubbish"), scripted.pause(0.05), scripted.cut())
+
+
+ACCEPTED: dict[str, tuple[Any, ...]] = {
+    "a cut before the first event": (scripted.head(), scripted.cut()),
+    "a reset before the first event": (scripted.head(), scripted.pause(0.05), scripted.reset()),
+    "a cut after a comment": (scripted.head(), scripted.body(": hi\n\n"), scripted.cut()),
+    "a cut within the first event": (scripted.head(), scripted.body("data: {"), scripted.cut()),
+    "a chunk whose size is no number": broken_chunk("xyz"),
+    "a chunk that is too short": broken_chunk("ffff"),
+    "an encoding that cannot be read": (
+        scripted.head(200, {"content-encoding": "br"}),
+        scripted.body(b"\x8b\x0a\x80 brotli, or so it says \x00\x01"),
+    ),
+    "gzip that breaks": (
+        scripted.head(200, {"content-encoding": "gzip"}),
+        scripted.body(b"\x1f\x8b\x08" + b"\xff" * 40),
+    ),
+    "a body shorter than announced": (
+        scripted.raw("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n"),
+        scripted.cut(),
+    ),
+    "201": (scripted.http(201, "{}"),),
+    "202 with a pause": (scripted.http(202, "", {"retry-after": "0"}),),
+    "204": (scripted.http(204, ""),),
+    "206": (scripted.http(206, "{}"),),
+    "a 2xx that names a ceiling": (
+        scripted.http(207, '{"error": {"message": "max_tokens: 500 > 100, the maximum"}}'),
+    ),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("what", ACCEPTED)
+@pytest.mark.parametrize("is_reused", [False, True])
+@pytest.mark.usefixtures("quick")
+def test_once_the_server_accepted_nothing_is_sent_again(
+    is_reused, what, model, provider, transport
+):
+    before = 0
+    if is_reused:
+        provider.play(GOOD)
+        collect(exchange(provider, transport, model))
+        before = 1
+    provider.always(*ACCEPTED[what])
+    asked = exchange(provider, transport, model, max_retries=5, max_tokens=500)
+    events, error = collect(asked)
+    assert isinstance(error, (ConnectError, StatusError)) or isinstance(events[-1], Error)
+    assert notices(events) == []
+    assert len(provider.posts) == before + 1
+    assert asked.requests_sent == 1
+
+
+def test_an_encoding_that_cannot_be_read_is_named(provider, transport):
+    provider.always(*ACCEPTED["an encoding that cannot be read"])
+    _, error = collect(exchange(provider, transport))
+    assert f"127.0.0.1:{provider.port} is compressed in a way that cannot be read: br" in str(error)
+
+
+# ── how often it was sent
+
+
+REPEATS: dict[str, tuple[tuple[Any, ...], int, list[str]]] = {
+    "an answer": ((GOOD,), 1, []),
+    "a refusal": ((scripted.error(400),), 1, []),
+    "a dead connection, once": ((scripted.cut(), GOOD), 2, []),
+    "a dead connection, then a 503": (
+        (scripted.cut(), scripted.error(503), GOOD),
+        3,
+        ["try 1 of 2, after one silent repeat)"],
+    ),
+    "a dead connection every time": (
+        (scripted.cut(),) * 9,
+        4,
+        ["try 1 of 2, after one silent repeat)", "try 2 of 2, after one silent repeat)"],
+    ),
+    "a reset every time": (
+        (scripted.reset(),) * 9,
+        4,
+        ["try 1 of 2, after one silent repeat)", "try 2 of 2, after one silent repeat)"],
+    ),
+    "a 503 every time": ((scripted.error(503),) * 9, 3, ["try 1 of 2)", "try 2 of 2)"]),
+}
+
+
+@pytest.mark.parametrize("what", REPEATS)
+@pytest.mark.usefixtures("quick")
+def test_repeats_are_bounded_and_counted_truthfully(what, provider, transport):
+    """Several connections are kept and each of them dies, yet there is one silent repeat."""
+    provider.always(scripted.wait("go"), *scripted.http(200, "fine"))
+    kept = [transport.send(chat(provider)) for _ in range(3)]
+    provider.wait_for_requests(3)
+    provider.gate("go").set()
+    for incoming in kept:
+        list(items(incoming))
+        incoming.close()
+    provider.clear()
+    answers, count, said = REPEATS[what]
+    for answer in answers:
+        provider.play(answer)
+    asked = exchange(provider, transport)
+    events, _ = collect(asked)
+    assert len(provider.posts) == asked.requests_sent == count
+    assert [notice.rpartition("(")[2] for notice in notices(events)] == said
+
+
+def test_a_request_that_reached_no_server_is_not_counted(transport, monkeypatch):
+    monkeypatch.setattr(provider_errors, "_FIRST_BACKOFF_S", 0.01)
+    with Provider() as provider:
+        pass
+    asked = exchange(provider, transport)
+    collect(asked)
+    assert asked.requests_sent == 0
+
+
 @BOTH
 def test_after_the_first_event_nothing_is_sent_again(model, provider, transport):
     provider.play(*scripted.openai_stream(["Hel"])[:3], scripted.cut())
@@ -256,7 +373,7 @@ def test_a_pause_of_more_than_half_a_minute_is_shown_and_not_slept(status, provi
 
 def test_our_own_pauses_double_with_jitter_and_stay_bounded():
     for tries, longest_s in ((0, 0.5), (1, 1), (2, 2), (3, 4), (10, 30), (10_000, 30)):
-        pauses = {client.backoff_s(tries) for _ in range(200)}
+        pauses = {provider_errors.backoff_s(tries) for _ in range(200)}
         assert longest_s / 2 <= min(pauses) < max(pauses) <= longest_s
         assert len(pauses) > 100
 
@@ -454,7 +571,7 @@ def test_a_refusal_whose_body_never_ends_is_told_by_its_status(
     events, error = collect(exchange(provider, transport))
     assert time.monotonic() - start_s < 1
     assert type(error) is AuthError
-    assert "the provider refused the key (401)" in str(error)
+    assert "refused the key (401)" in str(error)
     if form == "hangs":
         assert sum(isinstance(event, Waiting) for event in events) >= 4
 

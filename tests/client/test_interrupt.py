@@ -110,15 +110,19 @@ def run(
     return (kept[0] if kept else None), instants[-1] - instants[0]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_collections() -> Iterator[None]:
-    """Keep Python from collecting garbage: it swallows an interrupt that comes while it does."""
+    """Keep Python from collecting garbage while interrupts come.
+
+    Hypothesis, once another test has used it, is called back by the collector. Python's own handler
+    raises in there, where nobody catches, and the interrupt is lost: 20 of 20 that came during a
+    collection (measured 2026-11-30). A request in flight is safe: its handler does not raise.
+    """
     gc.disable()
     yield
     gc.enable()
 
 
-@pytest.mark.usefixtures("no_collections")
 def test_three_hundred_interrupts_at_any_moment_lose_nothing(session, provider):
     rng = random.Random(20261123)
     latencies_s = []
@@ -305,7 +309,6 @@ def test_events_of_a_stream_are_kept_when_it_is_interrupted(session):
     assert session.replies[-1].stop_reason == "interrupted"
 
 
-@pytest.mark.usefixtures("no_collections")
 def test_a_stream_that_is_interrupted_at_any_moment_leaves_no_connection(session, provider):
     """Here Python's own handler stands, and raises wherever the thread just is."""
     rng = random.Random(20261123)

@@ -6,13 +6,14 @@ import itertools
 import json
 import time
 import tracemalloc
+from collections import deque
 
 import pytest
-from support.recordings import ENDPOINTS, events_of, outcome_of
+from support.recordings import ENDPOINTS, events_of, outcome_of, read_chunks
 
 from cc_jupyter.client import sse
 from cc_jupyter.client.decoder import AnswerReader
-from cc_jupyter.client.sse import MAX_EVENT_BYTES, EventTooLargeError, SseDecoder
+from cc_jupyter.client.sse import MAX_EVENT_BYTES, EventBatch, frame
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.events import Error, Stop, TextDelta
 
@@ -33,9 +34,7 @@ def in_pieces(body: bytes, size: int) -> list[bytes]:
 def seconds_for(chunks: list[bytes]) -> float:
     reader = AnswerReader(WIRE_FORMATS[CHAT].decoder())
     start_s = time.process_time()
-    for chunk in chunks:
-        for _ in reader.read(chunk):
-            pass
+    frame(chunks, lambda part: deque(reader.read(part), maxlen=0))
     return time.process_time() - start_s
 
 
@@ -72,10 +71,9 @@ def endless(unit: bytes, size: int = 65_536) -> itertools.repeat[bytes]:
 def test_an_endless_event_is_a_clear_error_and_takes_bounded_memory(monkeypatch, start, unit):
     monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 256 * KB)  # the real one takes a minute to trace
     reader = AnswerReader(WIRE_FORMATS[CHAT].decoder())
-    list(reader.read(start))
     tracemalloc.start()
     try:
-        events = _until_done(reader, endless(unit, 4 * KB))
+        events = _until_done(reader, itertools.chain([start], endless(unit, 4 * KB)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -84,12 +82,9 @@ def test_an_endless_event_is_a_clear_error_and_takes_bounded_memory(monkeypatch,
 
 
 def _until_done(reader, chunks):
-    events = []
-    for chunk in chunks:
-        events += reader.read(chunk)
-        if reader.done:
-            return events
-    raise AssertionError("endless")
+    events = read_chunks(reader, chunks)
+    assert reader.done
+    return events
 
 
 def test_an_endless_document_is_a_clear_error():
@@ -100,15 +95,34 @@ def test_an_endless_document_is_a_clear_error():
 
 def test_endless_blank_lines_before_an_answer_take_no_memory():
     reader = AnswerReader(WIRE_FORMATS[CHAT].decoder())
-    for chunk in itertools.islice(endless(b"\n"), 100):
-        assert list(reader.read(chunk)) == []
-    assert list(reader.read(text_event("Hi"))) == [TextDelta("Hi")]
+    chunks = itertools.chain(itertools.islice(endless(b"\n"), 100), [text_event("Hi")])
+    assert read_chunks(reader, chunks) == [TextDelta("Hi")]
+
+
+@pytest.mark.parametrize("unit", [b" ", b"\t", b" \n", b"\r", b"\xef\xbb\xbf"], ids=repr)
+def test_endless_blanks_before_an_answer_are_bounded(monkeypatch, unit):
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 256 * KB)
+    tracemalloc.start()
+    try:
+        frame(itertools.islice(endless(unit, 4 * KB), 1_000), lambda _: None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 256 * KB
+
+
+def framed(chunks):
+    """Return all batches of a stream."""
+    batches = []
+    frame(chunks, batches.append)
+    assert all(isinstance(batch, EventBatch) for batch in batches)
+    return batches
 
 
 def test_comments_with_blank_lines_may_go_on_for_ever():
-    decoder = SseDecoder()
-    for chunk in itertools.islice(endless(b": ping\n\n"), 270):
-        assert list(decoder.decode(chunk)) == []
+    batches = framed(itertools.islice(endless(b": ping\n\n"), 270))
+    assert not any(batch.events or batch.is_too_large for batch in batches)
+    assert len(batches) >= 270  # each chunk is a sign of life
 
 
 @pytest.mark.parametrize("size", [1_000, 65_536, 40 * MB])
@@ -121,12 +135,13 @@ def test_what_came_before_an_event_that_is_too_large_is_kept(size):
 def test_the_limit_is_met_at_the_same_byte_however_the_event_is_cut():
     body = b"data: " + b"x" * (MAX_EVENT_BYTES - 6)
     for chunks in ([body + b"\n\n"], [body, b"\n\n"], [*in_pieces(body, MB), b"\n", b"\n"]):
-        decoder = SseDecoder()
-        assert len([event for chunk in chunks for event in decoder.decode(chunk)]) == 1
+        batches = framed(chunks)
+        assert sum(len(batch.events) for batch in batches) == 1
+        assert not any(batch.is_too_large for batch in batches)
     for chunks in ([body + b"x\n\n"], [body, b"x"], [body, b"", b"x\n\n"]):
-        decoder = SseDecoder()
-        with pytest.raises(EventTooLargeError):
-            [event for chunk in chunks for event in decoder.decode(chunk)]
+        batches = framed(chunks)
+        assert not any(batch.events for batch in batches)
+        assert [batch.is_too_large for batch in batches][-1]
 
 
 # ── linear in time

@@ -11,10 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recordings import ENDPOINTS, events_of, load_recordings, outcome_of
 
-from cc_jupyter.client.parsing import ThinkSplitter, replace_surrogates, sanitize_message
-from cc_jupyter.client.provider_errors import parse_refusal
-from cc_jupyter.client.sse import SseDecoder
+from cc_jupyter.client.errors.error_body import parse_refusal
+from cc_jupyter.client.parsing import replace_surrogates, sanitize_message
+from cc_jupyter.client.reasoning_marks import ReasoningSplitter
+from cc_jupyter.client.sse import frame
 from cc_jupyter.core.events import (
+    USAGE_FIELDS,
     Error,
     Notice,
     ReasoningDelta,
@@ -111,7 +113,7 @@ def check_the_ending(wire: str, body: bytes, at: list[int]) -> None:
         assert not isinstance(event, TextDelta | ReasoningDelta) or event.text
         assert not isinstance(event, Usage) or all(
             getattr(event, name) is None or 0 <= getattr(event, name) <= 3 * 10**12
-            for name in Usage.__slots__
+            for name in USAGE_FIELDS
         )
 
 
@@ -139,11 +141,15 @@ def test_any_cut_gives_the_same_reply(wire, body, at):
 
 
 @often
-@given(body=st.binary(), at=places)
+@given(body=st.binary() | streams | anything, at=places)
 def test_any_cut_gives_the_same_frames(body, at):
     def frames(chunks):
-        decoder = SseDecoder()
-        return [*(event for chunk in chunks for event in decoder.decode(chunk)), *decoder.flush()]
+        parts = []
+        frame(chunks, parts.append)
+        document = b"".join(part for part in parts if isinstance(part, bytes))
+        batches = [part for part in parts if not isinstance(part, bytes)]
+        events = [(event, batch.is_cut) for batch in batches for event in batch.events]
+        return document, events, any(batch.is_too_large for batch in batches)
 
     assert frames(cut(body, at)) == frames([body])
 
@@ -265,7 +271,7 @@ fragments = st.sampled_from(
 def test_think_tags_are_found_wherever_they_are_cut(text, opening, at):
     text = opening + text
     edges = [0, *sorted(min(place, len(text)) for place in at), len(text)]
-    splitter = ThinkSplitter()
+    splitter = ReasoningSplitter()
     found = [
         piece
         for start, end in itertools.pairwise(edges)
@@ -281,8 +287,8 @@ def test_think_tags_are_found_wherever_they_are_cut(text, opening, at):
 @pytest.mark.parametrize("blanks", [0, 1, 64, 65, 1000])
 def test_many_blanks_before_a_tag_make_it_text(blanks):
     text = " " * blanks + "<think>Hm.</think>Hi"
-    whole_text = list(ThinkSplitter().split(text))
-    splitter = ThinkSplitter()
+    whole_text = list(ReasoningSplitter().split(text))
+    splitter = ReasoningSplitter()
     bytewise = [piece for letter in text for piece in splitter.split(letter)]
     for found in (whole_text, bytewise):
         thought = "".join(piece for kind, piece in found if kind == "reasoning")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cc_jupyter.client.provider_errors import Refusal, classify
+from cc_jupyter.client.errors.provider_errors import Refusal, classify
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
@@ -312,7 +312,7 @@ def test_section_14_deviation(row):
 def test_the_sentence_shows_what_to_do_in_two_lines():
     error = refuse(401, claude("invalid x-api-key", "authentication_error")).error
     assert error._render_traceback_() == [
-        "AuthError: the provider refused the key (401)",
+        "AuthError: the provider refused the key (401): invalid x-api-key",
         "Hint: create a key in Command Code Studio, then %cmd login or CMD_API_KEY",
     ]
 
@@ -451,8 +451,12 @@ def test_a_long_message_is_cut():
 
 
 def test_a_long_message_is_not_cut_inside_a_key():
-    error = refuse(400, chat("x" * 480 + f" {KEY} is bad")).error
-    assert error.message == "x" * 480 + " …"
+    for filler in (450, 480, 495, 499, 500):
+        error = refuse(400, chat("x" * filler + f" {KEY} is bad")).error
+        assert not any(KEY[:size] in error.message for size in range(4, len(KEY)))
+        assert len(error.message) <= 500
+    compact = json.dumps({"weird": ["y" * 470, KEY, "z" * 900]}, separators=(",", ":"))
+    assert KEY[:4] not in refuse(400, compact).error.message
 
 
 # ── anything at all

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -13,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import truststore
 from support import provider as scripted
 from support.plain_server import (
     PlainServer,
@@ -25,7 +29,7 @@ from support.plain_server import (
 from support.provider import KEY
 from support.tls import HOST, ConnectProxy, TlsFront, make_certificate
 
-from cc_jupyter.client import proxy as route
+from cc_jupyter.client import proxy as proxies
 from cc_jupyter.core.errors import ConfigError, ConnectError
 
 if TYPE_CHECKING:
@@ -45,10 +49,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def untrusted(provider, certificate) -> Iterator[TlsFront]:
     """Return the provider behind TLS with a certificate that nobody trusts."""
     provider.always(OK)
-    route.tls_context.cache_clear()
     with TlsFront(provider.port, certificate) as front:
         yield front
-    route.tls_context.cache_clear()
 
 
 @pytest.fixture
@@ -102,18 +104,6 @@ def test_a_certificate_of_another_host_is_refused(front, transport, monkeypatch,
     assert provider.requests == []
 
 
-def test_https_to_a_port_without_tls_is_an_error(transport):
-    def serve(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with PlainServer(serve) as server:
-        with pytest.raises(ConnectError) as error:
-            exchange_bytes(transport, post(f"https://localhost:{server.port}/v1/x"))
-        assert str(error.value).startswith(f"no connection to localhost:{server.port}: ")
-        assert "wrong version number" in str(error.value)
-
-
 def test_a_connection_with_tls_is_kept_and_sent_again_when_it_dies(front, provider, transport):
     call = post(url(front, "localhost"))
     for _ in range(5):
@@ -132,6 +122,198 @@ def test_leaving_a_stream_with_tls_is_seen_at_once(front, provider, transport):
     provider.requests[0].wait_until_over()
     assert (provider.requests[0].client_left_s or 0) - now_s < 0.1
     wait_until(lambda: not reader_threads(), 0.5)
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
+@pytest.mark.parametrize("begun", [b"", b"H", b"HTTP/1.1 200 OK\r\ncontent-"])
+def test_an_orderly_goodbye_of_tls_is_no_answer_and_one_byte_is(
+    begun, version, certificate, transport, monkeypatch
+):
+    """The goodbye is bytes too. Without it or behind it, a reused connection died unanswered."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.minimum_version = context.maximum_version = version
+    prompts: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection.dup(), server_side=True) as secured:
+            while data := secured.recv(65536):
+                prompts.append(data.rpartition(b"\r\n\r\n")[2] or secured.recv(65536))
+                if len(prompts) == 2:
+                    secured.sendall(begun)
+                    secured.settimeout(0.2)
+                    with contextlib.suppress(OSError):
+                        secured.unwrap()  # says goodbye, and waits for the other side's
+                    return
+                secured.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine")
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with PlainServer(serve) as server:
+        address = f"https://localhost:{server.port}/v1/x"
+        assert exchange_bytes(transport, post(address, b"first")) == (200, b"fine")
+        if begun:
+            with pytest.raises(ConnectError, match="was lost"):
+                exchange_bytes(transport, post(address, b"second"))
+            assert prompts == [b"first", b"second"]
+        else:
+            assert exchange_bytes(transport, post(address, b"second")) == (200, b"fine")
+            assert prompts == [b"first", b"second", b"second"]
+
+
+PLAIN_TALK = {
+    "HTTP": b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
+    "a banner": b"220 smtp.example ESMTP\r\n",
+    "HTTP/2": b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("what", PLAIN_TALK)
+def test_what_is_no_tls_on_a_tls_port_is_an_error_and_hears_no_key(what, transport):
+    heard: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        heard.append(connection.recv(65536))
+        connection.sendall(PLAIN_TALK[what])
+        connection.shutdown(socket.SHUT_WR)
+        while data := connection.recv(65536):
+            heard.append(data)
+
+    with PlainServer(serve) as server:
+        with pytest.raises(ConnectError) as error:
+            exchange_bytes(transport, post(f"https://localhost:{server.port}/v1/x", PROMPT))
+        assert str(error.value).startswith(f"no connection to localhost:{server.port}: ")
+    assert KEY.encode() not in b"".join(heard)
+
+
+def test_tls_on_a_port_asked_in_plain_is_an_error(transport):
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"\x15\x03\x01\x00\x02\x02\x46")  # an alert: protocol version
+        connection.shutdown(socket.SHUT_WR)
+
+    with PlainServer(serve) as server, pytest.raises(ConnectError, match="was lost: illegal"):
+        exchange_bytes(transport, post(f"http://localhost:{server.port}/v1/x"))
+
+
+# ── certificates, heard at the next request
+
+
+def test_a_certificate_named_later_counts_from_the_next_request_on(
+    untrusted, named, certificate, transport, monkeypatch
+):
+    for _ in range(2):
+        with pytest.raises(ConnectError, match="could not be verified"):
+            exchange_bytes(transport, post(url(untrusted)))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert exchange_bytes(transport, post(url(untrusted))) == (200, b"fine")
+        monkeypatch.delenv("SSL_CERT_FILE")
+
+
+@pytest.mark.usefixtures("named")
+def test_a_file_that_was_mended_counts_from_the_next_request_on(
+    untrusted, certificate, transport, monkeypatch, tmp_path
+):
+    place = tmp_path / "company.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(place))
+    with pytest.raises(ConfigError, match="No such file"):
+        transport.send(post(url(untrusted)))
+    place.write_bytes(certificate.read_bytes())
+    assert exchange_bytes(transport, post(url(untrusted))) == (200, b"fine")
+
+
+@pytest.mark.usefixtures("named")
+def test_a_folder_of_certificates_is_heard(
+    untrusted, certificate, transport, monkeypatch, tmp_path
+):
+    command = ["openssl", "x509", "-hash", "-noout", "-in", str(certificate)]
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    (tmp_path / f"{name}.0").write_bytes(certificate.read_bytes())
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert exchange_bytes(transport, post(url(untrusted))) == (200, b"fine")
+
+
+@pytest.mark.usefixtures("named")
+def test_certificates_of_another_route_end_what_was_kept(
+    untrusted, certificate, provider, transport, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    exchange_bytes(transport, post(url(untrusted)))
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(ConnectError, match="could not be verified"):
+        exchange_bytes(transport, post(url(untrusted)))
+    assert len(provider.requests) == 1
+
+
+UNREADABLE = {
+    "a missing file": ("SSL_CERT_FILE", "missing.pem", "No such file or directory"),
+    "a file that holds none": ("SSL_CERT_FILE", "rubbish.pem", "it holds no certificate in PEM"),
+    "an empty file": ("SSL_CERT_FILE", "empty.pem", "it holds no certificate in PEM"),
+    "a folder for a file": ("SSL_CERT_FILE", "folder", ""),
+    "a missing folder": ("SSL_CERT_DIR", "missing", "No such file or directory"),
+    "a file for a folder": ("SSL_CERT_DIR", "empty.pem", "Not a directory"),
+    "text that is no path": ("SSL_CERT_FILE", "x" * 5_000, "File name too long"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_certificates_that_cannot_be_read_are_named(what, transport, monkeypatch, tmp_path):
+    (tmp_path / "rubbish.pem").write_text("no certificate")
+    (tmp_path / "empty.pem").touch()
+    (tmp_path / "folder").mkdir()
+    variable, name, said = UNREADABLE[what]
+    place = tmp_path / name
+    monkeypatch.setenv(variable, str(place))
+    with pytest.raises(ConfigError) as error:
+        transport.send(post(f"https://{HOST}/v1/x"))
+    assert str(error.value).startswith(f"{variable} is {place}, which cannot be read: {said}")
+    assert variable in (error.value.hint or "")
+
+
+def test_certificates_do_not_matter_to_plain_http(provider, transport, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
+    provider.always(OK)
+    call = post(f"{provider.base_url}/v1/chat/completions")
+    assert exchange_bytes(transport, call) == (200, b"fine")
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.usefixtures("named")
+def test_the_systems_own_trust_store_is_asked_where_there_is_one(
+    trusted, untrusted, certificate, transport, monkeypatch
+):
+    """As on macOS and Windows; the certificates of the environment count beside it."""
+    monkeypatch.setattr(proxies, "_HAS_OWN_TRUST_STORE", True)
+    proxies._tls_context.cache_clear()
+    made = []
+    make = truststore.SSLContext
+    monkeypatch.setattr(truststore, "SSLContext", lambda kind: made.append(kind) or make(kind))
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert exchange_bytes(transport, post(url(untrusted))) == (200, b"fine")
+    else:
+        with pytest.raises(ConnectError, match="could not be verified"):
+            exchange_bytes(transport, post(url(untrusted)))
+    assert len(made) == 1
+    proxies._tls_context.cache_clear()
+
+
+def test_without_truststore_openssl_decides(monkeypatch):
+    monkeypatch.setitem(sys.modules, "truststore", None)
+    monkeypatch.setattr(proxies, "_HAS_OWN_TRUST_STORE", True)
+    assert type(proxies._system_context()) is ssl.SSLContext
+
+
+def test_a_python_without_certificates_takes_those_that_come_with_httpx(monkeypatch, tmp_path):
+    for name in ("truststore",):
+        monkeypatch.setitem(sys.modules, name, None)
+    nothing = ssl.DefaultVerifyPaths(None, None, "", "", "", "")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
+    assert proxies._system_context().get_ca_certs()
 
 
 # ── proxies
@@ -175,7 +357,10 @@ def test_the_variable_for_http_is_none_for_https(front, named, transport, monkey
         assert proxy.heads == []
 
 
-@pytest.mark.parametrize("bypass", [HOST, ".test", "test", "*", "a.example, provider.test"])
+@pytest.mark.parametrize(
+    "bypass",
+    [HOST, ".test", "test", "*", "*.test", "a.example, provider.test", "a.example provider.test"],
+)
 @pytest.mark.usefixtures("named")
 def test_no_proxy_is_honoured(bypass, front, proxy, transport, monkeypatch):
     monkeypatch.setenv("NO_PROXY", bypass)
@@ -226,9 +411,19 @@ def test_a_proxy_that_speaks_tls_itself_is_used(front, certificate, transport, m
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "the proxy refused the way to .*: 403 Forbidden"),
-        (b"HTTP/1.1 407 Login\r\n\r\n", "the proxy refused the way to .*: 407 Login"),
+        (
+            b"HTTP/1.1 403 Forbidden\r\n\r\n",
+            "the proxy refused .*: 403 Forbidden",
+        ),
+        (b"HTTP/1.1 407 Login\r\n\r\n", "the proxy refused .*: 407 Login"),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://login.test/\r\n\r\n", "refused .*: 302 Found"),
+        (b"HTTP/1.1 511 Login first\r\n\r\n<html>", "refused .*: 511 Login first"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>Log in!</html>", "no connection to .*: "),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "no connection to .*: "),
         (b"hello", "the connection to .* was lost"),
+        (b"<html>Log in!</html>", "the connection to .* was lost"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "the connection to .* was lost"),
+        (b"HTTP/1.1 403 " + b"x" * 200_000, "the connection to .* was lost"),
     ],
 )
 def test_a_proxy_that_refuses_is_named(answer, said, front, transport, monkeypatch):
@@ -239,8 +434,51 @@ def test_a_proxy_that_refuses_is_named(answer, said, front, transport, monkeypat
     assert front.connections == []
 
 
+ECHOES = {
+    "the password": b"pa55:w/rd",
+    "the name and the password": b"proxyname:pa55:w/rd",
+    "the header": base64.b64encode(b"proxyname:pa55:w/rd"),
+    "as it stands in the address": b"pa55%3Aw%2Frd",
+}
+
+
+@pytest.mark.parametrize("what", ECHOES)
+def test_a_proxy_that_repeats_its_login_is_not_quoted(what, front, transport, monkeypatch):
+    echo = ECHOES[what]
+    with ConnectProxy(refuse=b"HTTP/1.1 407 no " + echo + b" here\r\n\r\n") as proxy:
+        login = "proxyname:pa55%3Aw%2Frd"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{login}@127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError) as error:
+            exchange_bytes(transport, post(url(front)))
+    assert echo.decode() not in str(error.value)
+    assert "407 no [key]" in str(error.value)
+
+
+def test_a_proxy_that_is_set_later_counts_from_the_next_request_on(
+    front, named, provider, transport, monkeypatch
+):
+    exchange_bytes(transport, post(url(front)))
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        exchange_bytes(transport, post(url(front)))
+        assert len(proxy.heads) == 1
+        monkeypatch.setenv("NO_PROXY", HOST)
+        exchange_bytes(transport, post(url(front)))
+        assert len(proxy.heads) == 1
+    assert [record.connection for record in provider.requests] == [1, 2, 3]
+
+
+def test_an_ipv6_host_is_named_to_a_proxy_in_brackets(transport, monkeypatch):
+    with ConnectProxy(refuse=b"HTTP/1.1 403 No\r\n\r\n") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError, match=r"to \[2001:db8::1\]:8443: 403 No"):
+            exchange_bytes(transport, post("https://[2001:db8::1]:8443/v1/x"))
+        (head,) = proxy.heads
+    assert head.startswith("CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\n")
+
+
 def test_a_proxy_that_says_nothing_is_given_up_like_a_connection(front, transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.client.transport.CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("cc_jupyter.client.trace_hook.CONNECT_TIMEOUT_S", 0.1)
     silent = threading.Event()
     with PlainServer(lambda _: silent.wait(5)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
@@ -264,6 +502,11 @@ def test_a_proxy_that_is_not_there_says_so(front, transport, monkeypatch):
         "http://user:pa55word@proxy.test:pa55word",
         "socks4://proxy.test",
         "http://[::1",
+        "http://user:pa55/word@proxy.test",
+        "http://user:pa55#word@proxy.test",
+        "http://user:pa55word@pro xy.test",
+        "http://user:pa55word@proxy.test:99999",
+        "socks5://user:pa55word@proxy.test",
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_a_setting_to_mend(value, transport, monkeypatch):
@@ -331,5 +574,5 @@ def test_a_new_process_goes_by_its_environment_alone(front, certificate, provide
             check=False,
         )
         assert (ran.returncode, ran.stderr) == (0, "")
-        assert json.loads(ran.stdout) == ["Hello", False]
+        assert json.loads(ran.stdout) == ["Hello", True]
         assert len(proxy.heads) == 1

@@ -18,11 +18,14 @@ from support import provider as scripted
 from support.plain_server import CLAUDE, MODEL, open_sockets, reader_threads, wait_until
 from support.provider import Tokens
 
-from cc_jupyter.client import client
+from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.config.credentials import Key
-from cc_jupyter.core.errors import ProviderError
+from cc_jupyter.core.errors import ConnectError, ProviderError, StreamError
+from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.money import NOTHING_BILLED, UNKNOWN_COST, Cost
 from cc_jupyter.render.base import NullRenderer
+from cc_jupyter.render.usage_line import usage_line
 from cc_jupyter.session.session import Session
 
 if TYPE_CHECKING:
@@ -32,13 +35,14 @@ if TYPE_CHECKING:
 
 OFF_PEAK = datetime(2026, 11, 21, 3, tzinfo=UTC)  # a Saturday
 PEAK = datetime(2026, 11, 23, 3, tzinfo=UTC)  # a Monday
+CHAT = {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}
 
 
 @pytest.fixture
 def session(provider, monkeypatch) -> Iterator[Session]:
     monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
     monkeypatch.setenv("CMD_API_KEY", scripted.KEY)
-    monkeypatch.setattr(client, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(provider_errors, "_FIRST_BACKOFF_S", 0.01)
     opened = Session(now=lambda: OFF_PEAK)
     yield opened
     opened.transport.close()
@@ -103,13 +107,141 @@ def test_the_fingerprint_of_a_reply_is_that_of_the_body_that_was_answered(model,
     assert scripted.KEY.encode() not in sent
 
 
-def test_a_request_that_failed_is_metered_as_unknown_and_says_why(session, provider):
-    provider.play(scripted.error(401))
-    reply = run(session, thread="t")
-    assert (reply.stop_reason, reply.cost_usd, reply.text) == ("error", None, "")
+# ── what was refused, and what was stopped
+
+REFUSED = {
+    "key": scripted.error(401),
+    "body": scripted.error(400, "bad field"),
+    "credits": scripted.error(402, "insufficient credits"),
+    "plan": scripted.error(403, code="upgrade_required"),
+    "model": scripted.error(404, "no such model"),
+    "size": scripted.error(413, body=""),
+    "retention": scripted.error(422, code="cmd_zdr_no_providers"),
+    "window": scripted.error(429, "usage limit for your plan"),
+    "busy": scripted.error(503),
+    "overloaded": scripted.error(529),
+    "page": scripted.error(502, body="<html>bad gateway</html>", content_type="text/html"),
+}
+
+
+@pytest.mark.parametrize("model", [MODEL, CLAUDE])
+@pytest.mark.parametrize("refusal", REFUSED.values(), ids=REFUSED)
+def test_a_refused_request_costs_nothing_and_says_why(
+    session, provider, monkeypatch, refusal, model
+):
+    monkeypatch.setenv("CMD_MAX_RETRIES", "0")
+    provider.play(refusal)
+    reply = run(session, model=model, thread="t")
+    assert (reply.stop_reason, reply.cost, reply.text) == ("error", NOTHING_BILLED, "")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (0, 0)
     assert isinstance(reply.error, ProviderError)
     assert session.replies == [reply]
     assert session.conversations.thread("t").context(None).messages == ()
+
+
+def test_a_request_that_reached_no_server_costs_nothing(session, monkeypatch):
+    monkeypatch.setenv("CMD_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("CMD_MAX_RETRIES", "0")
+    reply = run(session)
+    assert isinstance(reply.error, ConnectError)
+    assert reply.cost == NOTHING_BILLED
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        (scripted.error(504),),  # the upstream may have done its work
+        (scripted.error(524),),
+        (scripted.reset(),),  # after the request was sent
+        (scripted.head(), scripted.reset()),
+    ],
+    ids=["504", "524", "no head", "no event"],
+)
+def test_a_request_that_may_have_been_answered_has_an_unknown_cost(
+    session, provider, monkeypatch, script
+):
+    monkeypatch.setenv("CMD_MAX_RETRIES", "0")
+    provider.play(*script)
+    reply = run(session)
+    assert isinstance(reply.error, ProviderError)
+    assert reply.cost == UNKNOWN_COST
+
+
+def left_after(session: Session, prompt: str, characters: int, **options: Any) -> Reply:
+    """Stop an answer once so much of it has come, as closing the iterator of `cc.stream` does."""
+    prepared = session.prepare(PromptSpec(prompt, **({"model": MODEL} | options)))
+    events = session.stream(prepared)
+    came = 0
+    for event in events:
+        came += len(event.text) if isinstance(event, TextDelta | ReasoningDelta) else 0
+        if came >= characters:
+            break
+    events.close()
+    return session.replies[-1]
+
+
+def test_a_stopped_answer_is_estimated_and_says_so(session, provider):
+    provider.play(scripted.openai_stream(["word " * 8] * 10)[:-2], scripted.hang())
+    reply = left_after(session, "x" * 4_000, 400)
+    assert (reply.stop_reason, reply.text) == ("interrupted", "word " * 80)
+    assert reply.usage.estimated == ("input_tokens", "output_tokens")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (1_000, 100)
+    # 1000 x 0.15 + 100 x 0.6
+    assert (reply.cost_usd, reply.cost.origin) == (Decimal("0.00021"), "estimated")
+    assert "in ~1,000 · out ~100 · ~$0.0002 ·" in usage_line(reply)
+
+
+def test_what_a_stopped_answer_did_report_stays_reported(session, provider):
+    usage = Tokens(2_000, 1)
+    stream = scripted.anthropic_stream(["word " * 8] * 10, usage=usage)
+    provider.play(stream[:-3], scripted.hang())
+    reply = left_after(session, "x" * 4_000, 400, model=CLAUDE)
+    assert reply.usage.estimated == ("output_tokens",)
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (2_000, 100)
+    assert reply.cost.origin == "estimated"
+
+
+def test_a_broken_answer_is_estimated_by_what_came(session, provider):
+    provider.play(scripted.openai_stream(["word " * 8], reasoning=["hm, " * 10])[:-3])
+    reply = run(session)
+    assert isinstance(reply.error, StreamError)
+    assert reply.usage.output_tokens == 20
+    assert reply.cost.origin == "estimated"
+
+
+def test_estimates_are_not_stored_as_reported_tokens(session, provider):
+    provider.play(scripted.openai_stream(["word " * 8])[:-3])
+    reply = run(session, thread="t")
+    (row,) = session.history.store.ledger("all")
+    assert (row.input_tokens, row.output_tokens, row.unknown_tokens) == (0, 0, 1)
+    assert (row.reported_usd, row.estimated_usd, row.unknown_cost) == (0, reply.cost_usd, 0)
+
+
+def test_the_providers_own_cost_is_stored_with_the_listed_price(session, provider):
+    provider.play(scripted.answer("x", usage={**CHAT, "cost": 0.0125}))
+    reply = run(session, thread="t")
+    # 1000 x 0.15 + 100 x 0.6
+    own = Cost(Decimal("0.0125"), "reported", None, table_usd=Decimal("0.00021"))
+    assert reply.cost == own
+    (record,) = session.history.store.turns([reply.provenance.turn_id]).values()
+    assert record.cost == own
+
+
+def test_the_providers_cost_in_a_header_wins(session, provider):
+    stream = scripted.openai_stream("x", usage=CHAT)
+    header = scripted.head(headers={"x-litellm-response-cost": "0.0125"})
+    provider.play(header, *stream[1:])
+    reply = run(session)
+    assert (reply.cost_usd, reply.cost.origin) == (Decimal("0.0125"), "reported")
+
+
+def test_what_was_not_priced_is_on_the_line_and_in_the_history(session, provider):
+    usage = {**CHAT, "server_tool_use": {"web_search_requests": 2}}
+    provider.play(scripted.answer("x", usage=usage))
+    reply = run(session, thread="t")
+    assert "~$0.0002 (not priced: 2 web search requests)" in usage_line(reply)
+    (record,) = session.history.store.turns([reply.provenance.turn_id]).values()
+    assert record.cost == reply.cost
 
 
 # ── the key is nowhere (house rule 7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.recordings import ENDPOINTS, events_of, outcome_of
+from support.recordings import ENDPOINTS, events_of, outcome_of, read_chunks
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
@@ -33,7 +33,22 @@ LEAKED = {
     "MAX_TOKENS": "length",
     "SAFETY": "content_filter",
     "RECITATION": "content_filter",
-    "insufficient_system_resource": "unknown",
+    "FINISH_REASON_STOP": "stop",
+    "eos_token": "stop",
+    "end": "stop",
+    "COMPLETE": "stop",
+    "completed": "stop",
+    "model_length": "length",
+    "max_output_tokens": "length",
+    "sensitive": "content_filter",
+    "content-filter": "content_filter",
+    "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "ERROR_TOXIC": "content_filter",
+    "OTHER": "unknown",
+    "FINISH_REASON_UNSPECIFIED": "unknown",
     "a word to come": "unknown",
 }
 CASES = [
@@ -85,12 +100,63 @@ def test_a_reason_that_is_no_word_is_an_unknown_reason(wire, word):
 @pytest.mark.parametrize("word", ["error", "ERROR"])
 def test_the_word_error_is_an_error(wire, word):
     outcome = outcome_of(events_of(ENDPOINTS[wire], [streamed(wire, word)]))
-    assert (outcome.text, outcome.stop, outcome.code) == ("Hi", "error", "error")
+    assert (outcome.text, outcome.stop, outcome.code) == ("Hi", "error", word)
+
+
+FAILURES = {
+    "network_error": "the provider lost its connection to the model (network_error)",
+    "NETWORK_ERROR": "the provider lost its connection to the model (NETWORK_ERROR)",
+    "insufficient_system_resource": "the provider ran out of capacity",
+    "engine_overloaded": "the provider ran out of capacity",
+    "abort": "the provider broke the answer off (abort)",
+    "aborted": "the provider broke the answer off (aborted)",
+    "cancelled": "the provider broke the answer off (cancelled)",
+    "timeout": "the provider ran out of time (timeout)",
+    "server_error": "the provider failed within the answer (server_error)",
+    "MALFORMED_FUNCTION_CALL": "the model wrote a tool call that nothing can read",
+}
+
+
+@pytest.mark.parametrize("body", [streamed, whole], ids=["stream", "whole"])
+@pytest.mark.parametrize("wire", ENDPOINTS)
+@pytest.mark.parametrize("word", FAILURES)
+def test_an_answer_that_broke_off_fails_and_keeps_its_text(wire, word, body):
+    outcome = outcome_of(events_of(ENDPOINTS[wire], [body(wire, word)]))
+    assert (outcome.text, outcome.stop, outcome.code) == ("Hi", "error", word)
+    assert outcome.error.startswith(FAILURES[word])
+
+
+def empty(wire: str, word: str) -> bytes:
+    if wire == "openai":
+        usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+        return sse({"choices": [{"delta": {}, "finish_reason": word}], "usage": usage})
+    return sse(
+        {"type": "message_delta", "delta": {"stop_reason": word}, "usage": {"output_tokens": 3}},
+        {"type": "message_stop"},
+    )
+
+
+@pytest.mark.parametrize("wire", ENDPOINTS)
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("stop", "the model ended it by itself (stop); the provider counts 3 output tokens"),
+        ("end_turn", "the model ended it by itself (end_turn)"),
+        ("tool_calls", "the model asked for a tool (tool_calls)"),
+        ("OTHER", "it ended for an unknown reason (OTHER)"),
+        ("pause_turn", "it ended for an unknown reason (pause_turn)"),
+    ],
+)
+def test_an_empty_answer_says_why(wire, word, why):
+    outcome = outcome_of(events_of(ENDPOINTS[wire], [empty(wire, word)]))
+    assert outcome.stop == "error"
+    start = "the answer is empty: neither text nor reasoning came; "
+    assert outcome.error.startswith(f"{start}{why}")
 
 
 def reader_after(wire: str, *bodies: object) -> AnswerReader:
     reader = AnswerReader(WIRE_FORMATS[ENDPOINTS[wire]].decoder())
-    list(reader.read(sse(*bodies)))
+    read_chunks(reader, [sse(*bodies)])
     return reader
 
 
@@ -130,5 +196,5 @@ def test_a_reason_beside_text_does_not_mean_that_the_answer_is_over():
 )
 def test_an_answer_has_begun_when_anything_of_it_has_come(body, began):
     reader = AnswerReader(WIRE_FORMATS[ENDPOINTS["openai"]].decoder())
-    list(reader.read(body))
+    read_chunks(reader, [body])
     assert reader.began is began

@@ -195,5 +195,5 @@ def test_help_on_a_command_says_more_than_its_line(notebook):
 def test_every_command_there_is_has_its_help_and_every_help_its_command(notebook):
     notebook.check("import cc_jupyter.commands.registry as _specs")
     notebook.check("_magics = get_ipython().magics_manager.registry['CmdMagics']")
-    there = set(notebook.value("[*_magics.cells.commands.by_name, 'ask']"))
+    there = set(notebook.value("[*_magics.cells._commands.by_name, 'ask']"))
     assert there == set(notebook.value("list(_specs.BY_NAME)"))

@@ -337,9 +337,8 @@ def test_completing_sends_nothing_and_loads_neither_network_nor_widgets(fresh_no
         assert tab(notebook, text).matches, text
     assert tab(notebook, "%cmd thread |").matches == []
     loaded = notebook.value("sorted(sys.modules)")
-    assert not {"httpcore", "httpx", "ipywidgets", "anywidget", "cc_jupyter.session.session"} & set(
-        loaded
-    )
+    heavy = {"httpx", "httpx_sse", "httpcore", "ipywidgets", "anywidget"}
+    assert not (heavy | {"cc_jupyter.session.session"}) & set(loaded)
     assert notebook.provider.requests == []
     assert not list(notebook.folder.glob("cc_jupyter/**/*.db"))
 

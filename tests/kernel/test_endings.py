@@ -190,6 +190,54 @@ def test_neither_text_nor_reasoning_fails(notebook, wire):
     assert last(notebook) == ["", "error", "StreamError"]
 
 
+@BOTH
+@pytest.mark.parametrize("word", ["stop", "OTHER", "end"])
+def test_an_empty_answer_says_why_and_what_it_cost(notebook, wire, word):
+    notebook.provider.play(STREAMS[wire]((), finish=word, usage=Tokens(9, 3)))
+    run = notebook.fail(cell(wire), "StreamError")
+    assert f"({word}); the provider counts 3 output tokens" in run.error_lines[0]
+    assert "in 9 · out 3" in run.texts[-1]
+    assert "empty answer" in run.texts[-1]
+
+
+@BOTH
+@pytest.mark.parametrize("word", ["network_error", "insufficient_system_resource", "abort"])
+def test_an_answer_that_the_provider_breaks_off_fails_and_binds_no_name(notebook, wire, word):
+    notebook.provider.play(STREAMS[wire](["half"], finish=word))
+    run = notebook.fail(cell(wire, "-> broken_answer"), "StreamError")
+    assert run.texts[0] == "half"
+    assert f"broken off: {word}" in run.texts[-1]
+    assert f"({word})" in run.error_lines[0]
+    assert "broken_answer was not bound" in run.error_lines[1]
+    assert last(notebook) == ["half", "error", "StreamError"]
+    assert notebook.value("'broken_answer' in globals()") is False
+
+
+@BOTH
+def test_a_refused_answer_without_text_binds_no_name_and_says_why(notebook, wire):
+    word = "sensitive" if wire == CHAT else "refusal"
+    notebook.provider.play(STREAMS[wire]((), finish=word, usage=Tokens(9, 0)))
+    run = notebook.fail(cell(wire, "-> refused_answer"), "StreamError")
+    assert f"the model or a filter refused to answer ({word})" in run.error_lines[0]
+    assert "change the prompt" in run.error_lines[1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"message": "model 'x' not found, try pulling it first"},
+        {"message": "The model `x` does not exist.", "type": "NotFoundError"},
+        {"message": "The API deployment does not exist.", "code": "DeploymentNotFound"},
+    ],
+    ids=["Ollama", "vLLM", "Azure"],
+)
+def test_a_missing_model_at_another_host_names_close_ones(notebook, fields):
+    notebook.provider.play(error(404, **fields))
+    run = notebook.fail("%%cmd -m deepseek/deepseek-v4-flahs\nhello", "ModelError")
+    assert fields["message"] in run.error_lines[0]
+    assert "did you mean deepseek/deepseek-v4-flash" in run.error_lines[1]
+
+
 @pytest.mark.parametrize(
     "page",
     ["<html><body>502 Bad Gateway <script>alert(1)</script></body></html>", "gibberish", "[1, 2]"],
@@ -280,7 +328,7 @@ def test_no_retry_of_what_is_refused_for_good(notebook, status):
 def test_a_pause_the_provider_asks_for_is_told_and_not_waited_when_it_is_long(notebook):
     notebook.provider.play(error(429, headers={"retry-after": "3600"}))
     run = notebook.fail(cell(CHAT), "RateLimitError")
-    assert "3600 s" in run.error
+    assert "to wait 1 h" in run.error
     assert len(notebook.posts) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -17,6 +18,7 @@ from support.provider import (
     answer,
     anthropic_stream,
     error,
+    http,
     openai_stream,
     pause,
     sse,
@@ -334,3 +336,33 @@ def test_size_grows_with_the_text_and_not_with_the_updates(notebook):
     saved = json.dumps([[each.data, each.metadata] for each in run.outputs])
     assert len(run.outputs) == 2
     assert len(saved) < 3 * len(run.texts[0]) + 2000
+
+
+def test_images_and_sources_stand_under_the_answer(notebook):
+    image = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    message = {
+        "content": "A glacier [1].",
+        "images": [{"image_url": {"url": f"data:image/png;base64,{image}"}}],
+    }
+    body = {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "citations": ["https://example.org/glacier"],
+    }
+    notebook.provider.play(http(200, body))
+    run = notebook.check("%%cmd -> x\nhello", "a")
+    answered, pictured, usage = run.outputs
+    assert "1. [https://example.org/glacier]" in answered.data["text/markdown"]
+    assert pictured.data["image/png"].strip() == image
+    assert "in ?" in usage.text
+    assert notebook.value("x") == "A glacier [1]."
+    assert notebook.value("_cmd.sources[0].url") == "https://example.org/glacier"
+    assert notebook.value("_cmd.images[0].media_type") == "image/png"
+
+
+def test_thinking_that_is_only_closed_is_no_part_of_the_answer(notebook):
+    notebook.provider.play(openai_stream(["Ada, ", "then.\n</th", "ink>\n\n", "Hello"]))
+    run = notebook.check("%%cmd -> x\nhello", "a")
+    assert notebook.value("x") == "Hello"
+    assert notebook.value("_cmd.reasoning") == "Ada, then."
+    assert "Ada" in run.texts[0]
+    assert run.texts[1] == "Hello"

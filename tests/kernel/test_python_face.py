@@ -155,6 +155,7 @@ def test_a_refused_stream_raises(python):
         ("cc.ask('a\\ud800')", "OptionError", "character 1 of the prompt is half a character"),
         ("cc.ask('a', system='\\ud800')", "OptionError", "half a character"),
         ("cc.ask('a', param={'stream': False})", "OptionError", "`param` cannot set `stream`"),
+        ("cc.ask('a', param={'n': 5})", "OptionError", "`param` cannot set `n`"),
         ("cc.ask('a', param={'x': object()})", "OptionError", "`param` is not valid JSON"),
         ("cc.ask('a', base_url='http://example.com')", "ConfigError", "plain http"),
         ("cc.ask('a', max_retries=-1)", "ConfigError", "max_retries"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import os
 import stat
 
 import pytest
 from support.kernel_notebook import CLAUDE, MODEL, Notebook
-from support.provider import KEY, answer, error, head, http, openai_stream, sse
+from support.provider import KEY, ToolCall, answer, error, head, http, openai_stream, sse
 
 pytestmark = pytest.mark.kernel
 
@@ -154,6 +156,108 @@ def test_the_working_directory_stays_clean(notebook):
     notebook.check("%cmd models --refresh")
     notebook.run("%%cmd -m no/such-model\nhello")
     assert list(notebook.workdir.iterdir()) == []
+
+
+SPELLED = {
+    "plain": KEY,
+    "base64": base64.b64encode(KEY.encode()).decode(),
+    "base64 of a header": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+    "HTML": "".join(f"&#{ord(letter)};" for letter in KEY),
+    "URL": "".join(f"%{ord(letter):02X}" for letter in KEY),
+    "JSON": "".join(f"\\u{ord(letter):04x}" for letter in KEY),
+    "hexadecimal": KEY.encode().hex(),
+}
+SINKS = (
+    "_cmd",
+    "print(_cmd); print(repr(_cmd), _cmd.reasoning, _cmd.tool_calls, _cmd.stop_word)",
+    "import pprint; pprint.pprint(_cmd)",
+    "%cmd history",
+    "%cmd search word",
+    "%cmd sent",
+    "%cmd sent --as curl",
+    "%cmd usage --by turn",
+    "%cmd versions",
+    "%cmd export out.md --overwrite",
+    "%cmd export out.json --overwrite",
+    "%cmd export out.ipynb --overwrite",
+    "print(open('out.md').read(), open('out.json').read(), open('out.ipynb').read())",
+    "%cmd doctor",
+)
+
+
+@pytest.mark.parametrize("form", SPELLED.values(), ids=SPELLED)
+def test_a_key_that_the_server_echoes_reaches_no_sink(one_notebook, form):
+    notebook = one_notebook
+    cut = len(form) // 3
+    split = [f"word {form[:cut]}", form[cut : 2 * cut], f"{form[2 * cut :]} end"]
+    tool = ToolCall(f"tool {form}", json.dumps({"a": form}))
+    scripts = [
+        [openai_stream(split, reasoning=f"hm {form}", finish=f"stop {form}")],
+        [openai_stream(list(f"word {form} end"))],
+        [openai_stream([], calls=[tool], finish="tool_calls")],
+        [openai_stream(["half"])[:-3], sse({"error": {"message": f"no {form}", "code": form}})],
+        [error(400, message=f"no {form}")],
+        [error(401, body=f"<html><title>{form}</title></html>", content_type="text/html")],
+    ]
+    said = []
+    for script in scripts:
+        notebook.provider.play(*script)
+        for code in ("%%cmd --once\nhello", *SINKS):
+            run = notebook.run(code)
+            said += [m["content"] for m in run.messages if m["msg_type"] != "execute_input"]
+            said.append(run.reply)
+    text = json.dumps(said, default=str)
+    assert "[key]" in text
+    for spelled in (form, KEY, json.dumps(form)[1:-1], html.escape(form)):
+        assert spelled not in text
+    for path in notebook.folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert form.encode() not in data, path
+            assert KEY.encode() not in data, path
+    for exported in notebook.workdir.glob("out.*"):
+        exported.unlink()
+
+
+def test_a_secret_in_the_base_url_is_shown_nowhere(notebook):
+    secret = "9f8e7d6c5b4a39281706"
+    notebook.check("%%cmd\nhello")
+    notebook.check("import os; old = os.environ['CMD_BASE_URL']")
+    notebook.check(f"os.environ['CMD_BASE_URL'] = 'http://127.0.0.1:9/{secret}/v1'")
+    looks = ("%cmd", "%cmd ask --dry-run hello", "%cmd doctor", "%cmd sent --as curl",
+             "%cmd sent --as python", "%cmd models", "%cmd models --refresh", "%%cmd\nhello",
+             "%cmd use nobody/knows-it")  # fmt: skip
+    runs = [notebook.run(code) for code in looks]
+    notebook.check("os.environ['CMD_BASE_URL'] = old")
+    said = json.dumps(
+        [m["content"] for run in runs for m in run.messages if m["msg_type"] != "execute_input"]
+    )
+    assert secret not in said
+    assert "/[key]/v1" in runs[0].texts[0]
+    assert "/[key]/v1" in said.replace(runs[0].texts[0], "")
+
+
+def test_the_status_names_a_project_that_asks_for_less_than_the_user(notebook):
+    project = notebook.workdir / "pyproject.toml"
+    notebook.check("%config CmdMagics.zdr = True")
+    config = notebook.value(
+        "str(__import__('cc_jupyter.core.paths').core.paths.config_folder() / 'config.toml')"
+    )
+    notebook.check(
+        f"import pathlib; own = pathlib.Path({config!r}); own.parent.mkdir(0o700, exist_ok=True, "
+        "parents=True); own.write_text('budget_usd = 5\\nmax_retries = 1\\n')"
+    )
+    try:
+        project.write_text("[tool.cc_jupyter]\nbudget_usd = 500\nmax_retries = 0\n")
+        status = notebook.check("%cmd").texts[0]
+    finally:
+        project.unlink()
+        notebook.check("own.unlink(); own.parent.rmdir()")
+        notebook.check("%config CmdMagics.zdr = False")
+    lines = dict(line.split(None, 1) for line in status.splitlines() if " " in line)
+    assert "budget_usd = 5 (" in lines["stricter"]
+    assert "pyproject.toml asks for less and is not followed" in lines["stricter"]
+    assert lines["project"].startswith("max_retries = 0, from ")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

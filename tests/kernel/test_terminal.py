@@ -304,6 +304,8 @@ def test_a_script_runs_and_a_failure_is_its_exit_status(provider, tmp_path):
     ("code", "kind"),
     [
         ("%cmd usage", None),
+        ("%cmd usage;", None),
+        ("%cmd usage  # so far", None),
         ("%cmd ask why?\n%cmd usage", None),
         ("get_ipython().run_line_magic('cmd', 'usage')", None),
         ("x = %cmd usage\nprint(type(x).__name__)", "DataFrame"),

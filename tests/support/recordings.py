@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.reply_builder import ReplyBuilder
+from cc_jupyter.client.sse import frame
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cc_jupyter.core.events import StreamEvent, Usage
     from cc_jupyter.core.messages import ApiPath
@@ -45,6 +46,7 @@ class Outcome:
     code: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
     calls: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
 
 
@@ -81,6 +83,7 @@ def _recording(name: str, body: bytes, fields: dict[str, Any]) -> Recording:
     row = fields.pop("row")
     seen = fields.pop("seen", None) or _first_comment(body)
     fields["calls"] = tuple(map(tuple, fields.pop("calls", ())))
+    fields["sources"] = tuple(map(tuple, fields.pop("sources", ())))
     fields["notices"] = tuple(fields.pop("notices", ()))
     return Recording(name, body, row, seen, Outcome(**fields))
 
@@ -94,8 +97,21 @@ def _first_comment(body: bytes) -> str:
 def events_of(endpoint: ApiPath, chunks: Iterable[bytes]) -> list[StreamEvent]:
     """Read an answer that arrives in `chunks`."""
     reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
-    events = [event for chunk in chunks for event in reader.read(chunk)]
-    return [*events, *reader.close()]
+    return [*read_chunks(reader, chunks), *reader.close()]
+
+
+def read_chunks(reader: AnswerReader, chunks: Iterable[bytes]) -> list[StreamEvent]:
+    """Frame chunks and read them, as far as the answer goes."""
+    events: list[StreamEvent] = []
+    frame(_while_open(reader, chunks), lambda part: events.extend(reader.read(part)))
+    return events
+
+
+def _while_open(reader: AnswerReader, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        if reader.done:
+            return
 
 
 def outcome_of(events: Iterable[StreamEvent]) -> Outcome:
@@ -116,6 +132,7 @@ def _outcome(reply: Reply) -> Outcome:
         code=getattr(reply.error, "code", None),
         usage=_figures(reply.usage),
         calls=tuple((call.name, call.arguments) for call in reply.tool_calls),
+        sources=tuple((source.title, source.url) for source in reply.sources),
         notices=reply.notices,
     )
 

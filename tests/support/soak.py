@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
 import psutil
 
-from cc_jupyter.client import client as retry
+from cc_jupyter.client.errors import provider_errors as retry
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.render.base import NullRenderer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,39 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.redaction import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_NEEDED_VARIABLES = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "USER",
+        "USERPROFILE",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "TEMP",
+        "TMP",
+        "SYSTEMROOT",
+        "SYSTEMDRIVE",
+        "WINDIR",
+        "COMSPEC",
+        "PATHEXT",
+        "NUMBER_OF_PROCESSORS",
+        "PROCESSOR_ARCHITECTURE",
+        "VIRTUAL_ENV",
+    }
+)
+_NEEDED_PREFIXES = (
+    *("LC_", "LD_", "DYLD_", "PYTHON", "CONDA_"),
+    *("OMP_", "GGML_", "LLAMA_", "CUDA_", "HIP_", "ROCR_", "VK_"),
+)
+"""What a program, the interpreter's packages and the engine's libraries are found and set by."""
 _PROGRAM = Path(__file__).with_name("server.py")
 _STOP_LIMIT_S = 5.0
 _LOG_LIMIT_BYTES = 65_536
@@ -70,10 +99,21 @@ def _launch(log: IO[bytes]) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
+        env=environment(),
         # Ctrl-C and the kernel's interrupt go to whole process groups
         start_new_session=True,
         creationflags=flags,
     )
+
+
+def environment() -> dict[str, str]:
+    """Return what the engine needs of the environment; keys for providers are no part of it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in _NEEDED_VARIABLES or name.upper().startswith(_NEEDED_PREFIXES)
+    }
+    return {name: value for name, value in kept.items() if not is_secret(name, value)}
 
 
 def _send_options(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cc_jupyter.client.endpoint import find_key
+from cc_jupyter.client.proxy import proxy_secrets
 from cc_jupyter.commands.doctor.environment import examine_folders, examine_machine, front_end
 from cc_jupyter.commands.doctor.finding import Finding
-from cc_jupyter.commands.doctor.network import examine_network, proxy_secrets
+from cc_jupyter.commands.doctor.network import examine_network
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Table

@@ -12,11 +12,12 @@ from http import HTTPStatus
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from cc_jupyter.client.proxy import find_proxy, split_proxy
 from cc_jupyter.client.transport import HttpRequest, ResponseEnd, ResponseStart
 from cc_jupyter.commands.doctor.finding import Finding
-from cc_jupyter.config.base_url import api_root, is_provider
+from cc_jupyter.config.base_url import api_root, is_provider, masked_url
 from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
@@ -24,8 +25,7 @@ from cc_jupyter.models.listing import cached_models
 from cc_jupyter.models.registry import LOCAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from urllib.parse import SplitResult
+    from collections.abc import Callable
 
     from cc_jupyter.client.transport import Transport
     from cc_jupyter.config.settings import Settings
@@ -106,12 +106,12 @@ def _request(transport: Transport, root: str, now: Callable[[], datetime]) -> _A
 
 def _reached(root: str, answer: _Answer) -> Finding:
     if answer.head is None:
-        error = answer.error or ConnectError(f"{root} did not answer")
+        error = answer.error or ConnectError(f"{masked_url(root)} did not answer")
         return Finding.failed("base URL", error)
     status = answer.head.status
     if status == HTTPStatus.OK:
-        return Finding("base URL", "ok", f"{root} answers")
-    found = f"{root} answers with {status}"
+        return Finding("base URL", "ok", f"{masked_url(root)} answers")
+    found = f"{masked_url(root)} answers with {status}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Finding("base URL", "look", found, "the server has a problem; try again later")
     if is_provider(root):
@@ -168,49 +168,27 @@ def _period(seconds: float) -> str:
 
 
 def _proxy(root: str) -> Finding:
-    from cc_jupyter.client.proxy import find_proxy  # noqa: PLC0415  it imports httpcore
-
     if not root.startswith("https://"):
         return Finding("proxy", "ok", "none: plain http never uses a proxy")
     proxy = find_proxy(root)
     if proxy is None:
-        found = "the environment sets one, but not for this host" if _named() else "none"
-        return Finding("proxy", "ok", found)
-    address = _address(proxy)
-    if address is None:
-        to_do = "set https_proxy to http://host:port, or NO_PROXY to use no proxy"
-        return Finding("proxy", "fail", "the proxy in the environment cannot be parsed", to_do)
-    return Finding("proxy", "ok", f"{address}, from the environment")
-
-
-def _named() -> list[str]:
-    proxies = urllib.request.getproxies_environment()
-    return [proxies[name] for name in ("https", "all") if proxies.get(name)]
-
-
-def _split(proxy: str) -> SplitResult:
-    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-
-
-def _address(proxy: str) -> str | None:
-    """Return scheme, host and port; `None` if a password cannot be told apart from the rest."""
+        named = "the environment sets one, but not for this host" if _named() else "none"
+        return Finding("proxy", "ok", named)
     try:
-        parts = _split(proxy)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if not host or "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        return None
+        parts = split_proxy(proxy)
+    except ValueError as error:
+        to_do = "set https_proxy to http://host:port, or NO_PROXY to connect directly"
+        return Finding(
+            "proxy", "fail", f"the proxy in the environment cannot be parsed: {error}", to_do
+        )
     login = " with a name and a password" if parts.username is not None else ""
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{login}"
+    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return Finding("proxy", "ok", f"{address}{login}, from the environment")
 
 
-def proxy_secrets() -> Iterator[str]:
-    """Return the names and passwords in the proxies of the environment."""
-    for proxy in _named():
-        before, _, _ = proxy.rpartition("@")
-        user, _, password = before.rpartition("://")[2].partition(":")
-        yield from filter(None, (user, password, unquote(user), unquote(password)))
+def _named() -> bool:
+    proxies = urllib.request.getproxies_environment()
+    return bool(proxies.get("https") or proxies.get("all"))
 
 
 def _tls(root: str, answer: _Answer) -> Finding:

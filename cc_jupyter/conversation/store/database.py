@@ -142,6 +142,19 @@ CREATE TABLE part (
 CREATE INDEX turn_conversation ON turn (conversation_id);
 """
 
+_ANSWERS = """
+ALTER TABLE turn ADD COLUMN table_usd TEXT;
+ALTER TABLE turn ADD COLUMN unpriced TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE turn ADD COLUMN answer_images TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE turn ADD COLUMN sources TEXT NOT NULL DEFAULT '[]';
+UPDATE turn SET cost_usd = '0', cost_origin = 'reported', input_tokens = 0, output_tokens = 0
+WHERE cost_usd IS NULL AND finished AND answer = '' AND input_tokens IS NULL AND (
+    error GLOB 'AuthError: *' OR error GLOB 'PlanError: *' OR error GLOB 'CreditError: *'
+    OR error GLOB 'RateLimitError: *' OR error GLOB 'ModelError: *'
+    OR error GLOB 'StatusError: *(4[0-9][0-9])*'
+);
+"""
+
 _ZDR = "ALTER TABLE turn ADD COLUMN zdr INTEGER NOT NULL DEFAULT 0"
 
 _RESERVATION = """
@@ -177,6 +190,16 @@ def m004_reservation(connection: sqlite3.Connection) -> None:
     connection.execute(_RESERVATION)
 
 
+def m005_answers(connection: sqlite3.Connection) -> None:
+    """Add columns for listed prices, unpriced items, output images and sources.
+
+    Refused requests cost nothing.
+    Older releases stored the cost of every refused request as unknown.
+    """
+    for statement in _statements(_ANSWERS):
+        connection.execute(statement)
+
+
 def rebuild_index(connection: sqlite3.Connection) -> None:
     """Rebuild the search index, without traces of removed turns."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
@@ -192,6 +215,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m002_chains,
     m003_zdr,
     m004_reservation,
+    m005_answers,
 )
 """In order; the file's `user_version` is the number of migrations it has had."""
 

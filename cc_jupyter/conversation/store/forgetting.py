@@ -59,7 +59,8 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
     affected = _AFFECTED.format(which=which)
     connection.execute(
         f"{affected} DELETE FROM uses WHERE turn_id IN (SELECT id FROM affected)"  # noqa: S608  our own words
-        " AND instr((SELECT images FROM turn WHERE id = uses.turn_id), sha256) = 0",
+        " AND instr("
+        "(SELECT images || answer_images FROM turn WHERE id = uses.turn_id), sha256) = 0",
         (value,),
     )
     connection.execute(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.events import MAX_TOKENS, USAGE_FIELDS, Usage
+from cc_jupyter.core.events import MAX_TOKENS, USAGE_FIELDS, Source, Usage
 from cc_jupyter.core.messages import Image, TurnKey
 from cc_jupyter.core.money import Cost
 
@@ -220,8 +220,9 @@ def instant_text(instant: datetime) -> str:
 def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
     """Insert or update a turn."""
     images, parts = fold_images(turn.images)
+    answer_images, answer_parts = fold_images(turn.answer_images)
     folded = None if turn.body is None else fold_body(turn.body)
-    row = _row(turn, images, folded)
+    row = _row(turn, folded) | {"images": images, "answer_images": answer_images}
     old = connection.execute(
         "SELECT number, finished, prompt, answer FROM turn WHERE id = ?", (turn.id,)
     ).fetchone()
@@ -249,7 +250,7 @@ def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
             "INSERT INTO words (rowid, prompt, answer) VALUES (?, ?, ?)",
             (number, turn.prompt, turn.answer),
         )
-    save_contents(connection, turn.id, folded, parts)
+    save_contents(connection, turn.id, folded, parts | answer_parts)
 
 
 def load_turns(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, TurnRecord]:
@@ -273,7 +274,7 @@ def select(
         yield _turn(connection, dict(zip(names, values_, strict=True)))
 
 
-def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]:
+def _row(turn: TurnRecord, folded: Folded | None) -> dict[str, Any]:
     cost = turn.cost
     row = {name: getattr(turn, name) for name in _SAME}
     tokens = {name: getattr(turn.usage, name) for name in USAGE_FIELDS}
@@ -286,10 +287,12 @@ def _row(turn: TurnRecord, images: str, folded: Folded | None) -> dict[str, Any]
         "cell_id": turn.key.cell_id if turn.key else None,
         "cell_number": turn.key.number if turn.key else None,
         "sent_at": instant_text(turn.sent_at),
-        "images": images,
+        "sources": json.dumps([(source.title, source.url) for source in turn.sources]),
         "cost_usd": None if cost.usd is None else f"{cost.usd:f}",
         "cost_origin": cost.origin,
         "price_date": cost.price_date.isoformat() if cost.price_date else None,
+        "table_usd": None if cost.table_usd is None else f"{cost.table_usd:f}",
+        "unpriced": json.dumps(cost.unpriced),
         "first_token_s": turn.time_to_first_token_s,
         "notices": json.dumps(notices),
         "ordered_by": turn.order,
@@ -311,13 +314,17 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
         key = TurnKey(row["key_notebook"], row["cell_id"], row["cell_number"])
     price_date = date.fromisoformat(row["price_date"]) if row["price_date"] else None
     usd = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
+    table_usd = None if row["table_usd"] is None else Decimal(row["table_usd"])
+    unpriced = tuple(json.loads(row["unpriced"]))
     return TurnRecord(
         **{name: row[name] for name in _SAME},
         key=key,
         sent_at=datetime.fromisoformat(row["sent_at"]),
         images=unfold_images(connection, row["images"]),
+        answer_images=unfold_images(connection, row["answer_images"]),
+        sources=tuple(Source(title, url) for title, url in json.loads(row["sources"])),
         usage=Usage(**{name: row[name] for name in USAGE_FIELDS}),
-        cost=Cost(usd, row["cost_origin"], price_date),
+        cost=Cost(usd, row["cost_origin"], price_date, table_usd, unpriced),
         time_to_first_token_s=row["first_token_s"],
         notices=tuple(json.loads(row["notices"])),
         order=row["ordered_by"],

@@ -10,6 +10,7 @@ import pytest
 from support.store.samples import NOON, conversation, turn
 
 from cc_jupyter.conversation.store import Store
+from cc_jupyter.core.messages import Image
 
 SECRET = "zanzibar-4711"
 HERE, FORK = "c" * 32, "d" * 32
@@ -165,3 +166,16 @@ def test_a_long_thread_takes_space_as_its_text_does(store):
             size[number] = store.path.stat().st_size
     assert size[199] < 2.3 * size[99]
     assert size[199] < 200 * 4_000
+
+
+def test_an_image_that_the_model_made_is_kept_with_its_answer_and_goes_with_it(store):
+    image = Image("image/png", b"\x89PNG made", None, "image 1")
+    earlier = turn("earlier", conversation_id=HERE)
+    later = turn("later", parent_id=earlier.id, conversation_id=HERE, answer_images=(image,))
+    for each in (earlier, later):
+        store.save(each, None, None)
+    store.save_conversation(dataclasses.replace(conversation((earlier,), (later,)), id=HERE))
+    store.forget_turn(earlier.id)
+    assert store.turns([later.id]) == {later.id: later}
+    store.forget_turn(later.id)
+    assert nowhere(store, "PNG made")

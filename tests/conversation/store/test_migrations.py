@@ -17,6 +17,7 @@ from support.store.samples import turn
 
 from cc_jupyter.conversation.store import Store
 from cc_jupyter.conversation.store.database import MIGRATIONS
+from cc_jupyter.core.money import NOTHING_BILLED, UNKNOWN_COST
 
 VERSIONS = Path(__file__).parent / "versions"
 
@@ -66,6 +67,39 @@ def test_an_old_file_becomes_what_a_new_one_is(tmp_path, version):
     for name in ("old.db", "new.db"):
         Store(tmp_path / name).close()
     assert shape(tmp_path / "old.db") == shape(tmp_path / "new.db")
+
+
+@pytest.mark.parametrize("version", range(1, 5))
+@pytest.mark.parametrize(
+    ("error", "is_refused"),
+    [
+        ("AuthError: the provider refused the key (401)", True),
+        ("PlanError: the plan does not include this model (403)", True),
+        ("CreditError: the account is out of credits (400)", True),
+        ("RateLimitError: too many requests (429)", True),
+        ("ModelError: the provider does not know the model (404)", True),
+        ("StatusError: the provider refused the request (400): bad", True),
+        ("StatusError: the provider failed (502)", False),
+        ("ConnectError: the connection was lost", False),
+        ("StreamError: the connection was lost before the answer was finished", False),
+        (None, False),
+    ],
+)
+def test_a_refused_request_of_an_older_release_costs_nothing(tmp_path, version, error, is_refused):
+    path = tmp_path / "history.db"
+    old_file(path, version)
+    raw = sqlite3.connect(path)
+    raw.execute(
+        "UPDATE turn SET error = ?, cost_usd = NULL, cost_origin = 'unknown', price_date = NULL,"
+        " answer = '', input_tokens = NULL, output_tokens = NULL WHERE id = ?",
+        (error, "a" * 32),
+    )
+    raw.commit()
+    raw.close()
+    store = Store(path)
+    (stored,) = store.turns(["a" * 32]).values()
+    store.close()
+    assert stored.cost == (NOTHING_BILLED if is_refused else UNKNOWN_COST)
 
 
 def test_two_processes_may_bring_a_file_up_to_date_at_once(tmp_path):

@@ -20,7 +20,7 @@ from support.store.samples import NOON, conversation, turn
 import cc_jupyter
 from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.events import Usage
+from cc_jupyter.core.events import Source, Usage
 from cc_jupyter.core.messages import Image, TurnKey
 from cc_jupyter.core.money import Cost
 
@@ -43,7 +43,13 @@ TURNS = st.builds(
         st.decimals(0, 10**6, allow_nan=False, places=12),
         st.sampled_from(["reported", "estimated"]),
         st.none() | st.dates(),
+        st.none() | st.decimals(0, 10**6, allow_nan=False, places=12),
+        st.lists(TEXT).map(tuple),
     ),
+    answer_images=st.lists(
+        st.builds(Image, st.just("image/png"), st.binary(min_size=1), st.none(), TEXT)
+    ).map(tuple),
+    sources=st.lists(st.builds(Source, TEXT, TEXT)).map(tuple),
     time_to_first_token_s=st.none() | st.floats(0, 10**6),
     notices=st.lists(TEXT).map(tuple),
     order=st.sampled_from(["execution", "document"]),

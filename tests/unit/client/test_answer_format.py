@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from support.recordings import events_of
 
-from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.parsing import with_extra
 from cc_jupyter.client.structured_output import (
     FormatMemory,
@@ -329,8 +329,7 @@ def ask(provider: Any, model: str, endpoint: Any, form: ResponseFormat) -> str:
     body = with_extra(WIRE_FORMATS[endpoint].encode(request), fields)
     headers = {"Authorization": f"Bearer {provider.key}"}
     response = httpx.post(f"{provider.base_url}/v1{endpoint}", json=body, headers=headers)
-    reader = AnswerReader(WIRE_FORMATS[endpoint].decoder())
-    events = [*reader.read(response.content), *reader.close()]
+    events = events_of(endpoint, [response.content])
     if form.mode == "tool":
         events = list(tool_call_as_text(events))
     assert events[-1] == Stop("stop", events[-1].word)

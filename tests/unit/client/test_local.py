@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from cc_jupyter.client.local import model as local
-from cc_jupyter.client.local import weights
+from cc_jupyter.client.local import process, weights
 from cc_jupyter.core import paths as folders
 from cc_jupyter.core.errors import ConfigError
 
@@ -437,3 +437,25 @@ def test_a_missing_engine_is_named_with_the_command_that_installs_it():
 def test_stop_without_a_server_is_no_failure():
     done = run_python("-m", "cc_jupyter.cli", "local", "stop")
     assert (done.stdout, done.returncode) == ("No local server is running.\n", 0)
+
+
+def test_the_process_of_the_server_inherits_no_key(monkeypatch):
+    secret = "user_0123456789abcdef"
+    for name in (
+        "CMD_API_KEY", "COMMAND_CODE_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY",
+        "MY_VALUE", "PYTHON_PASSWORD", "CUDA_API_KEY", "HTTPS_PROXY", "CMD_BASE_URL",
+    ):  # fmt: skip
+        monkeypatch.setenv(name, secret)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    program = "import os, json; print(json.dumps(dict(os.environ)))"
+    asked = subprocess.run(
+        [sys.executable, "-c", program],
+        env=process.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert secret not in asked.stdout
+    inherited = json.loads(asked.stdout)
+    assert inherited["PATH"] == os.environ["PATH"]
+    assert inherited["OMP_NUM_THREADS"] == "2"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cc_jupyter.client.endpoint import find_endpoint, find_key
-from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
+from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider, masked_url
 from cc_jupyter.config.credentials import KEY_VARIABLES
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import ConfigError
@@ -427,3 +427,75 @@ def test_a_machine_without_keyring_has_no_key_there(tmp_path):
     """
     run = [sys.executable, "-c", textwrap.dedent(code)]
     assert subprocess.check_output(run, text=True, timeout=30).strip() == "None"
+
+
+# ── what an address may show
+
+STRICT = [
+    "https://[::1].evil.com/v1",
+    "https://[::1]evil.com",
+    "https://evil.com[::1]",
+    "https://[::1]:80:90",
+    "https://[::1",
+    "https://::1]",
+    "https://[127.0.0.1].evil.com",
+    "https://[evil.com]",
+    "https://[::1]@evil.com",
+    "https://[::1%25eth0]",
+    "https://[::1]\\.evil.com",
+    "http://[::1].evil.com",
+]
+
+
+@pytest.mark.parametrize("given", STRICT)
+def test_an_address_that_only_begins_like_one_is_refused(given):
+    with pytest.raises(ConfigError):
+        api_root(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        ("http://[::1]", "http://[::1]/v1"),
+        ("http://[::1]:8080/x", "http://[::1]:8080/x/v1"),
+        ("https://[2001:DB8::1]/v1", "https://[2001:db8::1]/v1"),
+    ],
+)
+def test_an_address_in_brackets_is_read_as_before(given, root):
+    assert api_root(given) == root
+
+
+SECRET_PATHS = [
+    "9f8e7d6c5b4a39281706",
+    "user_0123456789abcdef",
+    "sk-abc123DEF456ghi789",
+    "c0ffee1234",
+    "0123456789012345",
+    "t-9f8e7d6c5b4a",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi",
+]
+
+
+@pytest.mark.parametrize("secret", SECRET_PATHS)
+def test_a_secret_in_the_path_is_masked(secret):
+    assert masked_url(f"https://gate.example/{secret}/v1") == "https://gate.example/[key]/v1"
+    assert masked_url(f"https://gate.example/x/{secret}") == "https://gate.example/x/[key]"
+    shown = masked_url(f"https://gate.example/v1?token={secret}#{secret}")
+    assert shown == "https://gate.example/v1"
+    assert secret not in masked_url(f"https://{secret}:{secret}@gate.example/v1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        DEFAULT_BASE_URL,
+        "http://localhost:11434/v1",
+        "https://openrouter.ai/api/v1",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "https://x.openai.azure.com/openai/deployments/gpt-4o",
+        "https://api.z.ai/api/coding/paas/v4",
+        "https://dashscope.aliyuncs.com/compatible-mode/v1",
+    ],
+)
+def test_an_ordinary_path_is_shown(url):
+    assert masked_url(url) == url

@@ -38,6 +38,13 @@ CLASSES = (
     [
         ("status", {}),
         ("models", {}),
+        ("models ;", {}),
+        ("models free ;", {"words": ("free",)}),
+        ("models free  # no money", {"words": ("free",)}),
+        ("models # free; cheap", {}),
+        ("models free; # and a comment", {"words": ("free",)}),
+        ("thread c#", {"name": "c#"}),
+        ("search the # key;", {"text": "the # key;"}),
         ("models free >=200k", {"words": ("free", ">=200k")}),
         ("models --sort price kimi", {"words": ("kimi",), "sort": "price"}),
         ("models --sort=window --refresh", {"sort": "window", "refresh": True}),

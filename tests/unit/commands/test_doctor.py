@@ -397,7 +397,7 @@ def test_it_needs_no_ipython():
 import sys
 from cc_jupyter.cli import main
 main(["doctor"])
-heavy = {"IPython", "ipywidgets", "anywidget", "pandas", "httpx"} & set(sys.modules)
+heavy = {"IPython", "ipywidgets", "anywidget", "pandas"} & set(sys.modules)
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
     command = [sys.executable, "-c", code]

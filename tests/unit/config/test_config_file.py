@@ -104,3 +104,21 @@ def test_a_link_to_a_file_elsewhere_stays_a_link(tmp_path):
     save_setting(("model",), "gpt-5.5")
     assert config_path().is_symlink()
     assert 'model = "gpt-5.5"' in real.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_projects_link_that_leads_out_of_it_is_not_followed(tmp_path):
+    outside = tmp_path / "outside.toml"
+    outside.write_text("[tool.x]\na = 1\n", encoding="utf-8")
+    project = tmp_path / "repository" / "pyproject.toml"
+    project.parent.mkdir()
+    project.symlink_to(outside)
+    with pytest.raises(ConfigError, match="outside the project"):
+        save_setting((*PROJECT_TABLE, "model"), "gpt-5.5", project)
+    assert outside.read_text(encoding="utf-8") == "[tool.x]\na = 1\n"
+    inside = project.with_name("real.toml")
+    inside.write_text("", encoding="utf-8")
+    project.unlink()
+    project.symlink_to(inside)
+    save_setting((*PROJECT_TABLE, "model"), "gpt-5.5", project)
+    assert "gpt-5.5" in inside.read_text(encoding="utf-8")

@@ -402,3 +402,59 @@ def test_what_a_trait_accepts_and_we_cannot_use_fails_with_its_source(tmp_path):
         load_settings({"temperature": 7.0}, folder=tmp_path)
     with pytest.raises(ConfigError, match="the IPython profile: max_retries = -1"):
         load_settings({}, {"max_retries": -1}, tmp_path)
+
+
+# ── a project may be stricter than the user, never looser
+
+SAFETY = {
+    "zdr lifted": ("zdr = false", "zdr = true", "zdr", True, True),
+    "zdr asked for": ("zdr = true", "zdr = false", "zdr", True, False),
+    "budget raised": ("budget_usd = 100", "budget_usd = 5", "budget_usd", Decimal(5), True),
+    "budget lowered": ("budget_usd = 1", "budget_usd = 5", "budget_usd", Decimal(1), False),
+    "the same budget": ("budget_usd = 5", "budget_usd = 5", "budget_usd", Decimal(5), False),
+    "history switched on": ("history = true", "history = false", "history", False, True),
+    "history switched off": ("history = false", "history = true", "history", False, False),
+    "more retries": ("max_retries = 9", "max_retries = 0", "max_retries", 0, True),
+    "fewer retries": ("max_retries = 0", "max_retries = 9", "max_retries", 0, False),
+}
+
+
+@pytest.mark.parametrize("case", SAFETY.values(), ids=SAFETY)
+@pytest.mark.parametrize("level", ["config", "profile"])
+def test_the_stricter_of_project_and_user_wins(project, config, case, level):
+    theirs, own, name, value, overruled = case
+    folder = project(f"[tool.cc_jupyter]\n{theirs}\n")
+    profile = {}
+    if level == "config":
+        config(own)
+    else:
+        key, _, text = own.partition(" = ")
+        profile = {key: {"true": True, "false": False}.get(text, text if "usd" in key else None)}
+        profile[key] = int(text) if profile[key] is None else profile[key]
+    settings = load_settings(profile=profile, folder=folder)
+    assert getattr(settings, name) == value
+    file = str(folder / "pyproject.toml")
+    assert (settings.sources[name] == file) is not overruled
+    assert settings.overruled == ({name: file} if overruled else {})
+
+
+@pytest.mark.parametrize(
+    ("line", "name"), [("zdr = true", "zdr"), ("budget_usd = 1", "budget_usd")]
+)
+def test_a_project_may_be_strict_where_the_user_says_nothing(project, line, name):
+    settings = load_settings(folder=project(f"[tool.cc_jupyter]\n{line}\n"))
+    assert settings.sources[name].endswith("pyproject.toml")
+    assert settings.overruled == {}
+
+
+def test_what_the_user_says_for_this_session_comes_before_a_strict_project(project, monkeypatch):
+    folder = project("[tool.cc_jupyter]\nzdr = true\nmax_retries = 0\n")
+    monkeypatch.setenv("CMD_MAX_RETRIES", "3")
+    settings = load_settings({"zdr": False}, folder=folder)
+    assert (settings.zdr, settings.max_retries) == (False, 3)
+
+
+def test_other_settings_of_a_project_keep_their_place(project, config):
+    config("max_tokens = 5")
+    folder = project("[tool.cc_jupyter]\nmax_tokens = 900\n")
+    assert load_settings(folder=folder).max_tokens == 900

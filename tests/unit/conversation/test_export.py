@@ -6,7 +6,11 @@ import ast
 import hashlib
 import itertools
 import json
+import os
+import stat
+import sys
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
@@ -26,7 +30,9 @@ from cc_jupyter.conversation.export import (
 from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.events import Source
 from cc_jupyter.core.messages import Image
+from cc_jupyter.core.money import Cost
 from cc_jupyter.magics.input_transforms import PromptCell
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.prompt.template import evaluate, render
@@ -307,3 +313,61 @@ def test_long_texts_are_compared_by_lines():
     before = "".join(f"line {number} of many words here\n" for number in range(8_000))
     after = before.replace("line 77 ", "line seven ")
     assert word_diff(before, after).count("[-") == 1
+
+
+KEY = "user_0123456789abcdef"
+
+
+def test_images_and_sources_of_an_answer_are_in_every_form():
+    record = turn(
+        "one",
+        "A glacier [1].",
+        answer_images=(Image("image/png", b"\x89PNG", None, "image 1"),),
+        sources=(
+            Source("A page", "https://example.org/a"),
+            Source("key user_0123456789abcdef", ""),
+        ),
+    )
+    kept, turns = conversation((record,)), {record.id: record}
+    markdown = export_markdown(kept, turns)
+    assert "A glacier [1].\n\nSources:\n\n1. [A page](" in markdown
+    assert "*image 1 (image/png, 4 bytes)*" in markdown
+    document = json.loads(export_notebook(kept, turns))
+    answer, image, _ = document["cells"][-1]["outputs"]
+    assert "1. [A page]" in "".join(answer["data"]["text/markdown"])
+    assert image["data"]["image/png"]
+    exported = json.loads(export_json(kept, turns))
+    jsonschema.validate(exported, schema("conversation/export_schema.json"))
+    assert "https://example.org/a" in json.dumps(exported)
+    for text in (markdown, json.dumps(document), json.dumps(exported)):
+        assert KEY not in text
+
+
+def test_a_cost_of_the_provider_is_exported_as_its_schema_says():
+    own = Cost(Decimal("0.02"), "reported", None, Decimal("0.01"), ("fast mode",))
+    record = turn("one", "two", cost=own)
+    exported = json.loads(export_json(conversation((record,)), {record.id: record}))
+    jsonschema.validate(exported, schema("conversation/export_schema.json"))
+    assert '"table_usd": "0.01"' in json.dumps(exported)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes are POSIX's")
+def test_an_export_follows_no_link_and_keeps_the_mode_of_the_file_it_replaces(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / ".notes.md.part").symlink_to(victim)
+    os.mkfifo(tmp_path / ".hang.md.part")
+    path = tmp_path / "notes.md"
+    path.write_text("old")
+    path.chmod(0o640)
+    write_export(path, RECORD, BY_ID, overwrite=True)
+    write_export(tmp_path / "hang.md", RECORD, BY_ID)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    link = tmp_path / "link.md"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OptionError, match="exists"):
+        write_export(link, RECORD, BY_ID)
+    link.unlink()
+    link.symlink_to(victim)
+    write_export(link, RECORD, BY_ID, overwrite=True)
+    assert victim.read_text() == "precious"

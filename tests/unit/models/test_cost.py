@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_DOWN, Context, Decimal, localcontext
 
@@ -126,7 +127,8 @@ def test_no_invented_figure_an_unknown_price_is_never_zero():
     ],
 )
 def test_no_invented_figure_tokens_without_a_rate_make_the_cost_unknown(model_id, sent_at):
-    assert cost_of(model_id, usage_of(100, 10, 0, 1), sent_at) is UNKNOWN_COST
+    cost = cost_of(model_id, usage_of(100, 10, 0, 1), sent_at)
+    assert cost == replace(UNKNOWN_COST, unpriced=("1 cache-write token",))
 
 
 @pytest.mark.parametrize("write", [None, 0])
@@ -164,6 +166,80 @@ def test_an_estimate_says_so():
 def test_counts_that_contradict_each_other_are_cut_and_the_cost_is_estimated(usage, usd):
     cost = cost_of("claude-sonnet-5", usage)
     assert cost == Cost(Decimal(usd), "estimated", PRICE_DATE)
+
+
+SEARCHES = ("2 web search requests",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unpriced": SEARCHES},
+        {"doubt": "the provider reported impossible token counts"},
+        {"estimated": ("output_tokens",)},
+    ],
+)
+def test_what_the_price_list_does_not_cover_makes_the_cost_an_estimate(change):
+    cost = cost_of("claude-sonnet-5", replace(usage_of(1_000, 500), **change))
+    # 1000 x 2 + 500 x 10
+    unpriced = change.get("unpriced", ())
+    assert cost == Cost(Decimal("0.007"), "estimated", PRICE_DATE, unpriced=unpriced)
+
+
+def test_an_unknown_cost_names_what_else_was_billed():
+    usage = replace(usage_of(None, 5), unpriced=SEARCHES)
+    assert cost_of("gpt-5.5", usage) == replace(UNKNOWN_COST, unpriced=SEARCHES)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "usd"),
+    [
+        # 1000 plain x 2 + 3000 for five minutes x 2.5 + 1000 for an hour x 4 + 10 x 10
+        ("claude-sonnet-5", "0.0136"),
+        # 1000 x 5 + 3000 x 6.25 + 1000 x 10 + 10 x 25
+        ("claude-opus-5", "0.034"),
+    ],
+)
+def test_an_hour_in_the_cache_costs_twice_the_input_rate(model_id, usd):
+    usage = replace(usage_of(5_000, 10, 0, 4_000), hour_cache_write_tokens=1_000)
+    assert cost_of(model_id, usage) == Cost(Decimal(usd), "reported", PRICE_DATE)
+
+
+def test_an_hour_in_the_cache_of_another_maker_has_no_rate():
+    usage = replace(usage_of(5_000, 10, 0, 4_000), hour_cache_write_tokens=1_000)
+    missing = ("1,000 one-hour cache-write tokens",)
+    assert cost_of("gpt-6-sol", usage) == replace(UNKNOWN_COST, unpriced=missing)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "longest", "usd", "origin"),
+    [
+        # one price at any length: 150000 x 2 + 1000 x 10
+        ("claude-sonnet-5", 90_000, "0.31", "reported"),
+        # tiers: the longest prompt decides, 150000 x 0.1 + 1000 x 0.5, else x 0.5 and x 2.5
+        ("claude-haiku-5-5", 90_000, "0.0155", "estimated"),
+        ("claude-haiku-5-5", 100_001, "0.0775", "estimated"),
+    ],
+)
+def test_several_prompts_are_priced_at_the_rates_of_the_longest(model_id, longest, usd, origin):
+    usage = replace(usage_of(150_000, 1_000), longest_prompt_tokens=longest)
+    assert cost_of(model_id, usage) == Cost(Decimal(usd), origin, PRICE_DATE)
+
+
+@pytest.mark.parametrize(
+    "usage", [usage_of(1_000, 500), replace(usage_of(1_000, 500), unpriced=SEARCHES)]
+)
+@pytest.mark.parametrize("estimated", [False, True])
+def test_the_providers_own_cost_wins_and_the_listed_price_stays_beside_it(usage, estimated):
+    own = replace(usage, provider_usd=Decimal("0.0042"))
+    cost = cost_of("claude-sonnet-5", own, estimated=estimated)
+    assert cost == Cost(Decimal("0.0042"), "reported", None, table_usd=Decimal("0.007"))
+
+
+@pytest.mark.parametrize("usage", [Usage(), usage_of(5, None), usage_of(5, 5)])
+def test_the_providers_own_cost_needs_no_price_list(usage):
+    own = replace(usage, provider_usd=Decimal("0.5"))
+    assert price(None, own, OFF_PEAK, price_date=None) == Cost(Decimal("0.5"), "reported", None)
 
 
 # ── exactness

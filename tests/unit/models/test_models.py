@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +84,43 @@ def test_an_unknown_model_without_a_close_one_says_where_to_look(models, default
     with pytest.raises(OptionError) as error:
         models.find("qqqqqqqq", default_host)
     assert error.value.hint == "%cmd models lists all models"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("deepseek/deepseek-v4-flsh", "deepseek/deepseek-v4-flash"),
+        ("claude-sonet-5-5", "claude-sonnet-5-5"),
+        ("GPT-6-luna", "gpt-6-luna"),
+        ("kimi-k3", "moonshotai/Kimi-K3"),
+    ],
+)
+def test_a_mistyped_model_while_offline_names_the_close_one(provider, models, typed, meant):
+    nowhere = Endpoint(f"http://127.0.0.1:{free_port()}/v1", Key(KEY, "test"), "api")
+    with pytest.raises(ConnectError) as error:
+        models.find(typed, nowhere)
+    assert "no connection" in str(error.value)
+    assert meant in (error.value.hint or "")
+    assert provider.requests == []
+
+
+def test_without_a_close_model_only_the_connection_is_to_blame(models):
+    nowhere = Endpoint(f"http://127.0.0.1:{free_port()}/v1", Key(KEY, "test"), "api")
+    with pytest.raises(ConnectError) as error:
+        models.find("qqqqqqqq", nowhere)
+    assert "did you mean" not in (error.value.hint or "")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_another_host_names_only_what_it_lists(provider, models, host):
+    provider.models[:] = [entry("llama3:8b", "Llama", 1, ("/chat/completions",))]
+    models.refresh(host.api_root)
+    assert models.close_to("lama3:8b", host) == "did you mean llama3:8b?"
+    assert models.close_to("deepseek/deepseek-v4-flsh", host) is None
 
 
 def test_ids_are_never_normalised(models, default_host):

@@ -42,6 +42,23 @@ def test_the_line_of_the_contract():
         ({"usage": Usage(5, None)}, "in 5 · out ?"),
         ({"cost": Cost(None, "unknown", None)}, "· $? ·"),
         ({"cost": Cost(Decimal("0.0123"), "estimated", date(2026, 10, 8))}, "· ~$0.0123 ·"),
+        (
+            {"cost": Cost(Decimal("0.01"), "estimated", None, unpriced=("fast mode", "1 search"))},
+            "· ~$0.0100 (not priced: fast mode, 1 search) ·",
+        ),
+        (
+            {"cost": Cost(None, "unknown", None, unpriced=("9 cache-write tokens",))},
+            "· $? (not priced: 9 cache-write tokens) ·",
+        ),
+        (
+            {"cost": Cost(Decimal("0.02"), "reported", None, table_usd=Decimal("0.01"))},
+            "· $0.0200 ·",
+        ),
+        (
+            {"usage": Usage(1204, 31, estimated=("input_tokens", "output_tokens"))},
+            "in ~1,204 · out ~31",
+        ),
+        ({"usage": Usage(1204, 31, estimated=("output_tokens",))}, "in 1,204 · out ~31"),
         ({"stop_reason": "length"}, "· cut at max_tokens"),
         (
             {"stop_reason": "length", "stop_word": "model_context_window_exceeded"},
@@ -56,6 +73,11 @@ def test_the_line_of_the_contract():
         ),
         ({"stop_reason": "interrupted", "error": KeyboardInterrupt()}, "· interrupted"),
         ({"stop_reason": "error", "error": StreamError("cut")}, "· connection lost"),
+        (
+            {"stop_reason": "error", "error": StreamError("cut", code="network_error")},
+            "· broken off: network_error",
+        ),
+        ({"stop_reason": "error", "error": StreamError("none"), "text": ""}, "· empty answer"),
         ({"text": "", "reasoning": "hm"}, "· reasoning only, no text"),
         ({"notices": ("`df` cut to 100 rows",)}, "· `df` cut to 100 rows"),
         ({"time_to_first_token_s": 0.042}, "· 42 ms to first token"),
@@ -105,6 +127,9 @@ def test_a_notice_with_line_breaks_stays_one_line():
         replace(WHOLE, time_to_first_token_s=None, cost=Cost(Decimal(0), "reported", None)),
         replace(WHOLE, cost=Cost(Decimal("1E-7"), "estimated", date(2026, 10, 8))),
         replace(WHOLE, provenance=Provenance("/messages", order="document")),
+        replace(WHOLE, usage=Usage(5, 6, estimated=("output_tokens",))),
+        replace(WHOLE, cost=Cost(Decimal("0.02"), "reported", None, Decimal("1E-7"))),
+        replace(WHOLE, cost=Cost(None, "unknown", None, None, ("2 searches", "fast mode"))),
     ],
 )
 def test_the_metadata_follow_their_schema(reply):
@@ -126,3 +151,25 @@ def test_an_unknown_cost_is_null_in_the_metadata_never_zero():
     about = metadata(replace(WHOLE, cost=Cost(None, "unknown", None)))["cc_jupyter"]
     assert about["cost"] == {"usd": None, "origin": "unknown", "price_date": None}
     assert about["usage"]["cache_write_tokens"] == {"tokens": None, "origin": "unknown"}
+
+
+def test_the_metadata_hold_the_listed_price_beside_the_providers_cost():
+    own = Cost(Decimal("0.02"), "reported", None, table_usd=Decimal("0.01"))
+    assert metadata(replace(WHOLE, cost=own))["cc_jupyter"]["cost"] == {
+        "usd": "0.02",
+        "origin": "reported",
+        "price_date": None,
+        "table_usd": "0.01",
+    }
+
+
+def test_the_metadata_name_estimates_and_what_was_not_priced():
+    part = replace(
+        WHOLE,
+        usage=Usage(5, 6, estimated=("output_tokens",)),
+        cost=Cost(Decimal("0.02"), "estimated", None, unpriced=("fast mode",)),
+    )
+    about = metadata(part)["cc_jupyter"]
+    assert about["usage"]["input_tokens"] == {"tokens": 5, "origin": "reported"}
+    assert about["usage"]["output_tokens"] == {"tokens": 6, "origin": "estimated"}
+    assert about["cost"]["unpriced"] == ["fast mode"]
