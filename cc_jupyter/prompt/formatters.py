@@ -27,7 +27,7 @@ from cc_jupyter.prompt.containers import brackets_of, items_of
 from cc_jupyter.prompt.images import image_in
 from cc_jupyter.prompt.omissions import Omissions
 from cc_jupyter.prompt.source_code import nested_source_text, source_text
-from cc_jupyter.prompt.tables import frame_kind, table_text, value_writer
+from cc_jupyter.prompt.tables import TableRoom, frame_kind, table_text, value_writer
 from cc_jupyter.prompt.tracebacks import error_text
 
 if TYPE_CHECKING:
@@ -153,13 +153,14 @@ class ValueWriter:
     def _table(self, value: object, depth: int) -> str:
         # a number of rows that the option line asks for is not cut to the size of other values
         chosen, outer = self._table_left, self._left
-        self._left = room = max(outer if chosen is None else chosen, _SHORT_ITEM)
-        limits = (self._limits.table_rows, self._limits.table_columns, room)
-        text = table_text(value, limits, self.omissions, lambda cell: self._cell(cell, depth + 1))
+        self._left = chars = max(outer if chosen is None else chosen, _SHORT_ITEM)
+        limits = self._limits
+        room = TableRoom(limits.table_rows, limits.table_columns, chars, _margin(depth))
+        text = table_text(value, room, self.omissions, lambda cell: self._cell(cell, depth + 1))
         self._left = outer
         if chosen is None:
             return self._block(text or "", depth)
-        self._table_left = room - len(text or "")
+        self._table_left = chars - len(text or "")
         return _Block(text or "")
 
     def _cell(self, value: object, depth: int) -> str:
@@ -175,7 +176,7 @@ class ValueWriter:
     def _sequence(self, sequence: LongSequence, depth: int) -> str:
         write = value_writer(sequence.items, lambda item: self._write(item, depth + 1))
         left = self._left - len(sequence.header)
-        room = left - left // WIDTH  # for the breaks between lines
+        room = left - left // 50  # for the breaks between lines
         pieces: list[str] = []
         for item in sequence.items:
             if room <= 0 and pieces:
@@ -241,11 +242,16 @@ class ValueWriter:
     def _block(self, text: str, depth: int) -> str:
         """Count a text of several lines, and cut one inside a container if it is too long."""
         room = max(self._left, _SHORT_ITEM)
-        self._left -= len(text) + text.count("\n") * _INDENT * depth
+        self._left -= len(text) + text.count("\n") * _margin(depth)
         if depth and len(text) > room + WIDTH:
             self.omissions.add(room, len(text), "characters")
             text = f"{text[:room]}\n… [cut: {room:,} of {len(text):,} characters]"
         return _Block(text) if "\n" in text else text
+
+
+def _margin(depth: int) -> int:
+    """Return the indentation of a block: that of its container, and one more below a key."""
+    return _INDENT * (depth + 1) if depth else 0
 
 
 def _labelled(label: str, piece: str) -> str:

@@ -137,8 +137,8 @@ def any_picture(value: object, name: str) -> bytes | None:
     if (chart := _chart_kind(value)) is not None:
         converter = _CONVERTERS[chart]
         raise ConfigError(
-            f"{name} is a {chart} chart, which becomes an image by {converter.module}; it is not"
-            " installed",
+            f"{name} is a chart of {chart}, which needs {converter.module} to become an image;"
+            " that is not installed",
             hint=f"pip install {converter.package}",
         )
     if is_array(value):

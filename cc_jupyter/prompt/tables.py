@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 from cc_jupyter.core.text import pluralize, top_level_module
 
@@ -38,9 +38,21 @@ _TABLES = {
 }
 
 
+class TableRoom(NamedTuple):
+    """How much of a table may be written."""
+
+    rows: int | None
+    """`None`: all."""
+    columns: int | None
+    """`None`: all."""
+    chars: int
+    margin_chars: int
+    """The indentation that is added to each line."""
+
+
 def table_text(
     value: object,
-    limits: tuple[int | None, int | None, int],
+    room: TableRoom,
     omissions: Omissions,
     write_cell: Callable[[object], str],
 ) -> str | None:
@@ -48,8 +60,8 @@ def table_text(
 
     Parameters
     ----------
-    limits
-        The numbers of rows, columns and characters; of rows and columns, `None` is all.
+    room
+        How much of the table may be written.
     omissions
         Where cuts are recorded; the text says them too, in its last line.
     write_cell
@@ -60,9 +72,8 @@ def table_text(
     str or None
         `None`: the value is not a table.
     """
-    max_rows, max_columns, max_chars = limits
-    rows_left = max(1, max_chars // _MIN_ROW_CHARS)
-    table = _table(value, min(max_rows or rows_left, rows_left), max_columns)
+    max_rows = max(1, room.chars // _MIN_ROW_CHARS)
+    table = _table(value, min(room.rows or max_rows, max_rows), room.columns)
     if table is None:
         return None
     shape = shape_text(table.row_count, table.column_count)
@@ -72,22 +83,22 @@ def table_text(
     header_writer = value_writer(names, str)
     header = [_cell(header_writer(each)) for each in table.header]
     lines = [shape, "", _line(header), _line(["---"] * len(header))]
-    room = max_chars - sum(len(line) + 1 for line in lines)
+    left = room.chars - sum(len(line) + 1 + room.margin_chars for line in lines)
     columns = zip(*table.rows, strict=True)
     writers = [value_writer(column, write_cell) for column in columns]
     shown = 0
     for row in table.rows:
         line = _line([_cell(write(each)) for write, each in zip(writers, row, strict=True)])
-        room -= len(line) + 1
-        if room < 0 and shown:
+        left -= len(line) + 1 + room.margin_chars
+        if left < 0 and shown:
             break
         lines.append(line)
         shown += 1
     cuts = []
     if shown < table.row_count:
         cuts.append(omissions.add(shown, table.row_count, "rows"))
-    if max_columns is not None and table.column_count > max_columns:
-        cuts.append(omissions.add(max_columns, table.column_count, "columns"))
+    if room.columns is not None and table.column_count > room.columns:
+        cuts.append(omissions.add(room.columns, table.column_count, "columns"))
     return "\n".join([*lines, *([f"… [cut: {', '.join(cuts)}]"] if cuts else [])])
 
 

@@ -481,8 +481,8 @@ def test_a_chart_without_its_converter_is_refused_in_one_clear_line(
     monkeypatch.setattr("cc_jupyter.prompt.images.find_spec", lambda _: None)
     with pytest.raises(ConfigError) as caught:
         to_image(chart(library, method, AssertionError()), "fig", Path())
-    expected = f"`fig` is a {library} chart, which becomes an image by {module}"
-    assert str(caught.value) == f"{expected}; it is not installed"
+    expected = f"`fig` is a chart of {library}, which needs {module} to become an image"
+    assert str(caught.value) == f"{expected}; that is not installed"
     assert caught.value.hint == f"pip install {package}"
 
 
