@@ -30,7 +30,7 @@ def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
     """
     from cc_jupyter.render.markdown import canonical, parser, tokens  # noqa: PLC0415  see above
 
-    with _paused_collector():
+    with paused_collector():
         try:
             read = parser.parse(text)
             return canonical.write(read, len(text), remote_images=allow_remote_images)
@@ -42,7 +42,7 @@ def safe_html(text: str, *, allow_remote_images: bool = False) -> str:
     """Return the same as HTML, with the same treatment of links, images and formulas."""
     from cc_jupyter.render.markdown import page, parser, tokens  # noqa: PLC0415  see above
 
-    with _paused_collector():
+    with paused_collector():
         try:
             read = parser.parse(text)
             return page.write(read, len(text), remote_images=allow_remote_images)
@@ -56,7 +56,7 @@ def preload() -> None:
 
 
 @contextmanager
-def _paused_collector() -> Iterator[None]:
+def paused_collector() -> Iterator[None]:
     """Pause the garbage collector: it walks over all tokens again and again (40 % of the time)."""
     was_enabled = gc.isenabled()
     gc.disable()

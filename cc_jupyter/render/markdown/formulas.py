@@ -42,8 +42,13 @@ _REST = re.compile(r"[ \t]*([.,;:]?)[ \t]*")
 def add_formulas(md: MarkdownIt) -> None:
     """Make a parser read formulas, as tokens `formula` and `formula_block`."""
     md.inline.ruler.before("escape", "formula", _inline)
-    # it may interrupt a paragraph, as a fence does
-    md.block.ruler.before("fence", "formula_block", _block, {"alt": ["paragraph", "reference"]})
+    # what a fence may interrupt
+    md.block.ruler.before(
+        "fence",
+        "formula_block",
+        _block,
+        {"alt": ["paragraph", "reference", "blockquote", "list"]},
+    )
 
 
 def usable(body: str, *, display: bool) -> str | None:

@@ -14,6 +14,8 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from cc_jupyter.render.markdown import paused_collector
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -136,7 +138,8 @@ class Blocks:
 def _parse(text: str) -> list[Token]:
     from cc_jupyter.render.markdown.parser import parse_blocks  # noqa: PLC0415  50 ms, see the package
 
-    return parse_blocks(text)
+    with paused_collector():
+        return parse_blocks(text)
 
 
 def _indent_of(line: str) -> int:
@@ -170,6 +173,8 @@ def _finished_lines(last: Token, lines: Sequence[str]) -> int:
 def _is_closed(fence: Token, lines: Sequence[str]) -> bool:
     assert fence.map is not None  # noqa: S101  as above
     start, end = fence.map
+    if not fence.level and _indent_of(lines[end - 1]) > 3:  # noqa: PLR2004  then it is code
+        return False
     last = lines[end - 1].lstrip(" >").rstrip()
     return end - 1 > start and last.startswith(fence.markup) and not last.strip(fence.markup[0])
 
