@@ -13,8 +13,9 @@ from cc_jupyter.core.text import quote_expression, top_level_module
 
 _DEFAULT_TEXT = re.compile(r"<[^\n]{1,300}? at 0x[0-9A-Fa-f]+>|alt\.\w+\(\.\.\.\)")
 """What `object.__repr__` returns, and what altair's charts do."""
-_ABBREVIATING = {"torch", "jax", "jaxlib", "tensorflow", "xarray", "cupy", "scipy", "dask"}
-_ABBREVIATING |= {"sklearn"}
+_ABBREVIATING = {
+    *("torch", "jax", "jaxlib", "tensorflow", "xarray", "cupy", "scipy", "dask", "sklearn"),
+}
 """Libraries whose long values print with `...` in place of most of their content."""
 _MAX_KINDS = 3
 _CHART_CONVERTERS = {"plotly": "kaleido", "altair": "vl-convert-python"}
