@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from cc_jupyter.client.errors.endings import emptiness
 from cc_jupyter.client.errors.provider_errors import stream_error_hint
+from cc_jupyter.client.errors.retry_after import in_words
 from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.core.messages import Image
+
+
+_SAVED = "the text received is saved"
 
 
 class ReplyBuilder:
@@ -156,11 +160,15 @@ class ReplyBuilder:
 
 
 def _stream_error(event: Error) -> StreamError:
+    if event.retry_after_s:
+        hint = f"{_SAVED}; the provider asks to wait {in_words(event.retry_after_s)}"
+    else:
+        hint = f"{_SAVED}; run the cell again"
     quoted = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
         f"{event.message}{quoted}",
-        hint=stream_error_hint(event.code, event.provider_message)
-        or "the text received is saved; run the cell again",
+        hint=stream_error_hint(event.code, event.provider_message) or hint,
         code=event.code,
         provider_message=event.provider_message,
+        retry_after_s=event.retry_after_s,
     )

@@ -27,12 +27,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from cc_jupyter.client.content_encoding import UnreadableEncodingError, decompress
+from cc_jupyter.client.parsing import sanitize_message
 from cc_jupyter.client.proxy import (
     Route,
     certificate_hint,
     find_proxy,
     find_route,
     open_transport,
+    proxy_secrets,
 )
 from cc_jupyter.client.sse import BodyPart, EventBatch, frame
 from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
@@ -179,7 +181,9 @@ def _protocol_failure(error: httpx.ProtocolError, host: str, proxy: str | None) 
 def _reason(error: Exception) -> str:
     """Return the system's message without its prefix, `[Errno 111] ` or `[SSL: …] `, and suffix."""
     text = str(error) or type(error).__name__
-    return (text.partition("] ")[2] or text).partition(" (_ssl.c:")[0]
+    text = (text.partition("] ")[2] or text).partition(" (_ssl.c:")[0]
+    text = redact(text, proxy_secrets(with_names=False))
+    return sanitize_message(text) or type(error).__name__  # a proxy writes at any length
 
 
 class Connection:

@@ -29,7 +29,11 @@ from support.provider import KEY
 from support.tls import HOST, ConnectProxy, TlsFront, make_certificate
 
 from cc_jupyter.client import proxy as proxies
+from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.endpoint import Endpoint
+from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ConfigError, ConnectError
+from cc_jupyter.core.messages import Message, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -552,6 +556,41 @@ def test_a_proxy_that_repeats_its_login_is_not_quoted(what, front, transport, mo
     said = f"the proxy refused the connection to {host}: 407 Proxy Authentication Required"
     assert str(error.value) == said
     assert error.value.__cause__ is error.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        KEY,
+        f"Bearer {KEY}",
+        KEY.replace("_", "%5f"),
+        base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+        KEY.encode().hex(),
+        f"{'long ' * 95}{KEY}",
+    ],
+)
+def test_a_key_in_the_reason_of_a_proxy_is_not_quoted(echo, transport, monkeypatch):
+    key = Key(KEY, "the test")
+    endpoint = Endpoint(f"https://{HOST}/provider/v1", key, HOST)
+    request = Request("m", "/chat/completions", (Message("user", "hi"),))
+    with ConnectProxy(refuse=f"HTTP/1.1 403 no {echo} here\r\n\r\n".encode()) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError, match="the proxy refused") as error:
+            list(RequestStream(transport, request, endpoint, Limits(max_retries=0)))
+    shown = f"{error.value!r} {error.value} {error.value.hint}"
+    assert not any(KEY[at : at + 8] in shown for at in range(len(KEY) - 7))
+    assert echo not in shown
+    assert "[key]" in shown or "no long" in shown
+
+
+def test_a_long_reason_of_a_proxy_is_one_short_line(front, transport, monkeypatch):
+    answer = b"HTTP/1.1 403 " + b"very \x1b[31m\x07 " * 2_000 + b"long\r\n\r\n"
+    with ConnectProxy(refuse=answer) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError) as error:
+            exchange_bytes(transport, post(url(front)))
+    assert len(str(error.value)) < 700
+    assert "\x1b" not in str(error.value)
 
 
 def test_a_proxy_that_is_set_later_counts_from_the_next_request_on(

@@ -467,7 +467,7 @@ def _decide(
 ) -> _Verdict:
     if status < 400:  # noqa: PLR2004  neither a refusal nor an answer
         return _unexpected_status(status, headers)
-    said_nothing = envelope.is_page or not (envelope.message or envelope.code or envelope.kind)
+    is_wordless = envelope.is_page or not (envelope.message or envelope.code or envelope.kind)
     if not envelope.is_page:
         rule = _matching(envelope, status, answered, waits=wait_s is not None)
         if rule is not None:
@@ -475,7 +475,7 @@ def _decide(
     if status >= 500:  # noqa: PLR2004  the class of failures
         failed = _Rule(StatusError, "{server} failed", "run the cell again in a while")
         return answered.verdict(failed, retryable=True)
-    if status == 403 and said_nothing:  # noqa: PLR2004  none of the provider's shapes
+    if status == 403 and is_wordless:  # noqa: PLR2004  none of the provider's shapes
         return _Verdict(StatusError, "access was refused", "a proxy or firewall may have answered")
     unknown = _Rule(StatusError, "{server} refused the request", "--dry-run shows what is sent")
     return answered.verdict(_BY_STATUS.get(status, unknown), retryable=status in (408, 429))
