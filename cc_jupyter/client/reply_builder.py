@@ -6,7 +6,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
 from cc_jupyter.client.errors.endings import emptiness
-from cc_jupyter.client.errors.provider_errors import stream_error_hint
 from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
@@ -156,6 +155,8 @@ class ReplyBuilder:
 
 
 def _stream_error(event: Error) -> StreamError:
+    from cc_jupyter.client.errors.provider_errors import stream_error_hint  # noqa: PLC0415  only an error needs it
+
     quoted = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
         f"{event.message}{quoted}",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.reply_builder import ReplyBuilder
-from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
@@ -23,6 +22,7 @@ from cc_jupyter.usage.estimate import estimate_tokens
 if TYPE_CHECKING:
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.events import StreamEvent, Usage
     from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
@@ -196,6 +196,8 @@ class TurnRecorder:
         return place is not None and place < len(slots) and slots[place] is self._slot
 
     def _record(self, reply: Reply, *, finished: bool) -> TurnRecord:
+        from cc_jupyter.conversation.records import TurnRecord  # noqa: PLC0415  the first cell loads little before it sends
+
         prepared, spec = self._prepared, self._prepared.spec
         secrets = (prepared.endpoint.key.value,)
         body = redact(self.stream.body.decode(), secrets).encode()
