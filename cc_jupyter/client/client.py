@@ -12,11 +12,10 @@ import dataclasses
 import hashlib
 import json
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.client.errors.endings import text_bytes, too_long
 from cc_jupyter.client.event_redaction import EventRedactor
@@ -54,8 +53,7 @@ _REFUSAL_S = 3.0  # for the body of a refusal; the status alone says enough
 _MAX_REFUSAL_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """When to give up: the number of retries and the read timeout."""
 
     max_retries: int = 2

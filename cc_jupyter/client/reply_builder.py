@@ -23,12 +23,12 @@ from cc_jupyter.core.events import (
     Usage,
     Waiting,
 )
-from cc_jupyter.core.reply import Reply, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.core.messages import Image
+    from cc_jupyter.core.reply import Reply
 
 
 class ReplyBuilder:
@@ -105,6 +105,8 @@ class ReplyBuilder:
 
     def build(self, model: str) -> Reply:
         """Return the reply so far; an answer that ended normally but is empty is an error."""
+        from cc_jupyter.core.reply import Reply, ToolCall  # noqa: PLC0415  the first cell loads little before it sends
+
         now_s = self._clock()
         error = self.error or self._empty_error()
         thinking, text = split_unopened("".join(self._text[bool(self._beginning) :]))

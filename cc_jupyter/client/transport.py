@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -60,8 +60,7 @@ class HttpRequest:
     """Whether to send once more, silently, when a reused connection dies before any byte comes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseStart:
+class ResponseStart(NamedTuple):
     """The response began."""
 
     status: int
@@ -69,8 +68,7 @@ class ResponseStart:
     """By lower-case name."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseEnd:
+class ResponseEnd(NamedTuple):
     """The response is over."""
 
     error: BaseException | None

@@ -13,7 +13,6 @@ from cc_jupyter.core.text import check_prompt
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
-from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.session import shared_session
 
@@ -251,7 +250,7 @@ class CellRunner:
         if options.quiet:
             return NullRenderer()
         renderer = self._cell.renderer(
-            short_name(prepared.model.id),
+            prepared.model.id,
             prepared.settings,
             markdown=options.format != "text" and output_type is None,
             owns_cell=owns_cell,

@@ -12,9 +12,7 @@ from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
-from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.usage.estimate import estimate_tokens
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.events import StreamEvent, Usage
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.reservation import Reservation
@@ -110,6 +109,8 @@ class TurnRecorder:
     def _priced(self, reply: Reply) -> Reply:
         """Return the reply with its cost; missing counts of a stopped answer are estimated."""
         if self._was_refused(reply.error):
+            from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  only a refusal needs it
+
             usage = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
             return dataclasses.replace(reply, usage=usage, cost=NOTHING_BILLED)
         was_cut_off = isinstance(reply.error, KeyboardInterrupt) or (
@@ -143,6 +144,8 @@ class TurnRecorder:
 
     def _build_reply(self) -> Reply:
         """Return the reply as received so far, with its provenance."""
+        from cc_jupyter.core.reply import Provenance  # noqa: PLC0415  the first cell loads little before it sends
+
         prepared = self._prepared
         local = prepared.endpoint.served_by == LOCAL
         return dataclasses.replace(
