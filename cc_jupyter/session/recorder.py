@@ -72,6 +72,7 @@ class TurnRecorder:
         self.builder.notices.extend(prepared.spec.notices)
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
+        self._redacted_body = (b"", b"")  # as sent, and as saved
 
     def add(self, event: StreamEvent) -> None:
         """Add the next event; save the text received every `PARTIAL_S` seconds.
@@ -203,7 +204,7 @@ class TurnRecorder:
 
         prepared, spec = self._prepared, self._prepared.spec
         secrets = (prepared.endpoint.key.value,)
-        body = redact(self.stream.body.decode(), secrets).encode()
+        body = self._body_to_save(secrets)
         thread, error = prepared.thread, reply.error
         return TurnRecord(
             id=self._turn_id,
@@ -242,6 +243,15 @@ class TurnRecorder:
             body=body or None,
             finished=finished,
         )
+
+    def _body_to_save(self, secrets: tuple[str, ...]) -> bytes:
+        """Return the request body without secrets; a growing answer is saved often."""
+        sent, saved = self._redacted_body
+        if sent is not self.stream.body:
+            sent = self.stream.body
+            saved = redact(sent.decode(), secrets).encode()
+            self._redacted_body = (sent, saved)
+        return saved
 
     def _note_growth(self) -> None:
         """Add a notice if the prompt is much larger than the last: history is billed each time."""
