@@ -255,9 +255,9 @@ class RequestStream:
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
         from cc_jupyter.client.decoder import AnswerReader  # noqa: PLC0415  the first cell loads little before it sends
 
-        reader = AnswerReader(
-            WIRE_FORMATS[self._request.endpoint].decoder(), (self._endpoint.key.value,)
-        )
+        secrets = (self._endpoint.key.value,)
+        decoder = WIRE_FORMATS[self._request.endpoint].decoder(lambda text: redact(text, secrets))
+        reader = AnswerReader(decoder, secrets)
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
         came_bytes = 0

@@ -168,7 +168,7 @@ def split_proxy(proxy: str) -> SplitResult:
     return parts
 
 
-def proxy_secrets(*, with_names: bool = True) -> Iterator[str]:
+def proxy_secrets() -> Iterator[str]:
     """Return the logins in the proxies of the environment, in the forms a server may repeat."""
     proxies = urllib.request.getproxies_environment()
     for proxy in filter(None, (proxies.get("https"), proxies.get("all"))):
@@ -178,7 +178,7 @@ def proxy_secrets(*, with_names: bool = True) -> Iterator[str]:
         if password:
             yield from (base64.b64encode(plain.encode()).decode(), plain, login)
             yield from (password, unquote(password))
-        if user and with_names:
+        if user:
             yield from (user, unquote(user))
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
 
 
+_SAVED = "the text received is saved"
+
+
 class ReplyBuilder:
     """Builds the reply of one answer; the clock starts when the builder is created.
 
@@ -159,11 +162,17 @@ class ReplyBuilder:
 def _stream_error(event: Error) -> StreamError:
     from cc_jupyter.client.errors.provider_errors import stream_error_hint  # noqa: PLC0415  only an error needs it
 
+    if event.retry_after_s:
+        from cc_jupyter.client.errors.retry_after import in_words  # noqa: PLC0415
+
+        hint = f"{_SAVED}; the provider asks to wait {in_words(event.retry_after_s)}"
+    else:
+        hint = f"{_SAVED}; run the cell again"
     quoted = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
         f"{event.message}{quoted}",
-        hint=stream_error_hint(event.code, event.provider_message)
-        or "the text received is saved; run the cell again",
+        hint=stream_error_hint(event.code, event.provider_message) or hint,
         code=event.code,
         provider_message=event.provider_message,
+        retry_after_s=event.retry_after_s,
     )

@@ -50,6 +50,10 @@ class TraceHook:
         self.timeouts: dict[str, float] = {}
         """The `timeout` extension of this request; a CONNECT has limits of its own."""
         self.abandoned = False
+        self.proxy_timed_out = False
+        """Whether a proxy took too long to open the way."""
+        self.socks_failed = False
+        """Whether the talk with a SOCKS proxy failed."""
         self._idle_timeout_s = 0.0
         self._socket: socket.socket | None = None
         self._copy: socket.socket | None = None  # of the socket that a TLS handshake detaches
@@ -59,6 +63,7 @@ class TraceHook:
     def begin(self, idle_timeout_s: float) -> None:
         """Start to follow a new request."""
         self.connected = self.sent = self.answered = False
+        self.proxy_timed_out = self.socks_failed = False
         self.sends = 0
         self._idle_timeout_s = idle_timeout_s
         self.timeouts = {"connect": CONNECT_TIMEOUT_S, "pool": CONNECT_TIMEOUT_S}
@@ -109,13 +114,17 @@ class TraceHook:
             case "connect_tcp.complete" | "start_tls.complete":
                 self.hold(info["return_value"])
             case "start_tls.started":
+                self._stop_watchdog()
                 self._copy_socket()
             case "start_tls.failed":
                 self.release()
             case "setup_socks5_connection.started":
                 self._start_watchdog()
-            case "setup_socks5_connection.complete" | "setup_socks5_connection.failed":
+            case "setup_socks5_connection.complete":
                 self._stop_watchdog()
+            case "setup_socks5_connection.failed":
+                self._stop_watchdog()
+                self.socks_failed = True
             case "send_request_headers.started":
                 self._on_send(info["request"])
             case "receive_response_headers.started" if self.sent and not self.connected:
@@ -125,6 +134,7 @@ class TraceHook:
         self.raise_if_abandoned()
         if request.method == b"CONNECT":
             self._limit_io(CONNECT_TIMEOUT_S)
+            self._start_watchdog()
             _bracket_ipv6(request)
             return
         self._limit_io(self._idle_timeout_s)
@@ -177,12 +187,16 @@ class TraceHook:
         return True
 
     def _start_watchdog(self) -> None:
-        """Bound the talk with a SOCKS proxy: httpcore 1.0.9 waits for it without a limit."""
+        """Bound the talk with a proxy as a whole: each of its bytes may come just in time.
+
+        httpcore 1.0.9 waits for a SOCKS proxy without any limit.
+        """
         self._watchdog = threading.Timer(CONNECT_TIMEOUT_S, self._on_watchdog)
         self._watchdog.daemon = True
         self._watchdog.start()
 
     def _on_watchdog(self) -> None:
+        self.proxy_timed_out = True
         with self._lock:
             self._shut()
 

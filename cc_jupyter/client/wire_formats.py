@@ -20,7 +20,8 @@ class WireFormat(NamedTuple):
     """One dialect: how a request is written and how its answer is read."""
 
     encode: Callable[[Request], dict[str, Any]]
-    decoder: Callable[[], Decoder]
+    decoder: Callable[[Callable[[str], str]], Decoder]
+    """Makes the reader of one answer from a function that removes secrets."""
 
 
 WIRE_FORMATS: dict[ApiPath, WireFormat] = {

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _PAUSE_S = 30.0
 """After a failed write, a growing answer is not saved for so long: each attempt may wait for a
 lock. Finished turns are always tried."""
+_REPORT_PAUSE_S = 1.0
+"""For so long after a failed attempt no report tries again to write what is not saved."""
 
 
 class History:
@@ -57,6 +59,7 @@ class History:
         self._flushes_at_exit = False
         self._files_opened = 0
         self._partial_at_s = 0.0
+        self._flush_at_s = 0.0
         self._shown_notices: set[str] = set()
 
     @property
@@ -132,6 +135,46 @@ class History:
             with contextlib.suppress(CcError):  # the next turn reports what is wrong
                 self._write_unsaved()
             return self.unsaved()
+
+    def reading(self) -> Store:
+        """Return the history on disk for a report, after writing what is not saved yet.
+
+        What still cannot be written is missing in the report; `missing` says so.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be opened.
+        """
+        with self._lock:
+            # one report reads several times, and each attempt may wait for a lock
+            if monotonic() >= self._flush_at_s and self.flush():
+                self._flush_at_s = monotonic() + _REPORT_PAUSE_S
+            return self.store
+
+    def missing(self) -> str:
+        """Return what to add to the caption of a report from disk; empty if nothing is missing."""
+        count = len(self.unsaved())
+        if not count:
+            return ""
+        verb = "is" if count == 1 else "are"
+        return f"; {pluralize(count, 'turn')} {verb} missing because the history cannot be written"
+
+    def find(self, name: str) -> TurnRecord | None:
+        """Return the turn with this id, or the only one whose id begins so; `None` if none.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            The history on disk cannot be read.
+        """
+        from cc_jupyter.conversation.records import MIN_ID_CHARS  # noqa: PLC0415  the first cell loads little before it sends
+
+        found = self.reading().turn(name)
+        if found is None and len(name) >= MIN_ID_CHARS:
+            waiting = [record for record in self.unsaved() if record.id.startswith(name)]
+            found = waiting[0] if len(waiting) == 1 else None
+        return found
 
     def unsaved(self) -> list[TurnRecord]:
         """Return the turns whose write failed, oldest first."""

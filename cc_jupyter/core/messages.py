@@ -146,6 +146,25 @@ class TurnKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ValueLimits:
+    """How much of a value in `{{ }}` is sent."""
+
+    table_rows: int | None = 100
+    """The first rows of a table; `None`: all."""
+    table_columns: int | None = 50
+    """The first columns of a table; `None`: all."""
+    text_chars: int = 400_000
+    """Characters of a `str`, which is sent on purpose."""
+    file_chars: int = 100_000
+    """Characters of a file that a `Path` names."""
+    value_chars: int = 20_000
+    """Characters of any other value, whose text is generated."""
+    table_chars: int | None = None
+    """Characters of the tables in a value, if the user chose the number of rows for this prompt;
+    `None`: tables count as other values do."""
+
+
+@dataclass(frozen=True, slots=True)
 class PromptSpec:
     """What the user asks for: the prompt with its options."""
 
@@ -171,3 +190,5 @@ class PromptSpec:
     """What the reader of the answer should know about the prompt (a value was cut)."""
     values: tuple[tuple[str, str], ...] = ()
     """Expressions that can be looked up again, each with the digest of its text."""
+    value_limits: ValueLimits = ValueLimits()
+    """The limits that these texts were made with."""

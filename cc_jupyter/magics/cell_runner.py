@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
+from cc_jupyter.core.events import Notice
 from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.text import check_prompt
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
+from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.session import shared_session
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.commands.registry import Commands
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import TextOutput
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
@@ -170,9 +173,10 @@ class CellRunner:
         options, text = parse_ask_line(line)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
         options = dataclasses.replace(options, raw=True)
-        spec, output_type = self._spec(options, text, {})
+        settings = self.session.settings()
+        spec, output_type = self._spec(options, text, {}, settings)
         spec = dataclasses.replace(spec, notices=spec.notices + notices)
-        return self._run(options, self.session.prepare(spec), output_type)
+        return self._run(options, self.session.prepare(spec, settings), output_type)
 
     def _continue(self, line: str = "") -> Reply:
         """Continue the last answer in the same turn; the cell shows the whole answer."""
@@ -196,13 +200,14 @@ class CellRunner:
         self, options: CellOptions, text: str, local_ns: dict[str, object]
     ) -> tuple[PreparedRequest, OutputType | None]:
         check_prompt(text, where_to="write it below the %%cmd line, or after %cmd ask")
-        spec, output_type = self._spec(options, text, local_ns)
-        return self.session.prepare(spec), output_type
+        settings = self.session.settings()
+        spec, output_type = self._spec(options, text, local_ns, settings)
+        return self.session.prepare(spec, settings), output_type
 
     def _spec(
-        self, options: CellOptions, text: str, local_ns: dict[str, object]
+        self, options: CellOptions, text: str, local_ns: dict[str, object], settings: Settings
     ) -> tuple[PromptSpec, OutputType | None]:
-        builder = PromptBuilder(self._shell, local_ns)
+        builder = PromptBuilder(self._shell, local_ns, settings.value_limits)
         output_type = builder.output_type(options)
         return builder.prompt_spec(options, text, self._cell, output_type), output_type
 
@@ -249,12 +254,16 @@ class CellRunner:
     ) -> Renderer:
         if options.quiet:
             return NullRenderer()
+        # what is cut is said before the answer is paid for, and again as long as the cell waits
+        notices = prepared.spec.notices
         renderer = self._cell.renderer(
-            prepared.model.id,
+            " · ".join([short_name(prepared.model.id), *notices]),
             prepared.settings,
             markdown=options.format != "text" and output_type is None,
             owns_cell=owns_cell,
         )
+        if notices:
+            renderer.show(Notice(" · ".join(notices)))
         return renderer if output_type is None else PrettyJsonRenderer(renderer, output_type.shown)
 
     def _text(self, options: CellOptions, reply: Reply) -> str:

@@ -87,16 +87,13 @@ class ExecutionContext:
         return node is None or isinstance(getattr(node, "parent", None), ast.Expr)
 
     def renderer(
-        self, model: str, settings: Settings, *, markdown: bool, owns_cell: bool
+        self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
     ) -> Renderer:
-        """Return the renderer for the front end; `model` is the one it waits for."""
+        """Return the renderer for the front end; `label` names the model it waits for."""
         reasoning, out = settings.reasoning, sys.stdout
         shows_updates = self._shows_updates()
 
         def load() -> Renderer:
-            from cc_jupyter.render.usage_line import short_name  # noqa: PLC0415  the request goes first
-
-            label = short_name(model)
             if not shows_updates:
                 from cc_jupyter.render.plain import printer  # noqa: PLC0415  the request goes first
 

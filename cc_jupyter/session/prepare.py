@@ -168,6 +168,7 @@ class Preparer:
             system=turn.system,
             turn_key=key,
             values=turn.basis.question.values if turn.basis else (),
+            value_limits=turn.basis.question.value_limits if turn.basis else spec.value_limits,
         )
         return dataclasses.replace(
             prepared, spec=saved, place=place, beginning=turn.answer, context=before, page=page

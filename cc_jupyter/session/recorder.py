@@ -88,24 +88,27 @@ class TurnRecorder:
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
         if self._has_new_text and monotonic() >= self._next_save_s:
             self._has_new_text = False
-            notice = self._write(self._build_reply(), finished=False)
+            notice = self._write(self._estimated(self._build_reply()), finished=False)
             self.builder.notices += [notice] if notice else []
             self._next_save_s = monotonic() + PARTIAL_S
 
     def save(self) -> None:
         """Build the reply, price it and save the turn."""
         self._note_growth()
-        reply = self._priced(self._build_reply())
-        notices = (
-            self._write(reply, finished=True),
-            self._cache_notice(),
-            self._budget_watcher.note(reply) if self._budget_watcher is not None else None,
-        )
-        reply = dataclasses.replace(reply, notices=(*reply.notices, *filter(None, notices)))
-        if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
-            reply.error.reply = reply
-        self._budget_guard.settle(self._turn_id, reply)
-        self.reply = reply
+        self.reply = reply = self._priced(self._build_reply())
+        try:
+            notices = (
+                self._write(reply, finished=True),
+                self._cache_notice(),
+                self._budget_watcher.note(reply) if self._budget_watcher is not None else None,
+            )
+            self.reply = reply = dataclasses.replace(
+                reply, notices=(*reply.notices, *filter(None, notices))
+            )
+            if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
+                reply.error.reply = reply
+        finally:  # also after an interrupt: it was paid for
+            self._budget_guard.settle(self._turn_id, self.reply)
 
     def _priced(self, reply: Reply) -> Reply:
         """Return the reply with its cost; missing counts of a stopped answer are estimated."""
@@ -118,9 +121,15 @@ class TurnRecorder:
             reply.error is not None and bool(self.builder.received_bytes)
         )
         if was_cut_off:
-            reply = dataclasses.replace(reply, usage=self._with_estimates(reply.usage))
+            return self._estimated(reply)
         cost = self._prepared.cost(reply.usage, self._sent_at)
         return dataclasses.replace(reply, cost=cost)
+
+    def _estimated(self, reply: Reply) -> Reply:
+        """Return the reply with its cost so far; a growing answer is saved so for a crash."""
+        usage = self._with_estimates(reply.usage)
+        cost = self._prepared.cost(usage, self._sent_at)
+        return dataclasses.replace(reply, usage=usage, cost=cost)
 
     def _was_refused(self, error: BaseException | None) -> bool:
         """Return whether nothing can have been billed: refused, or never sent."""

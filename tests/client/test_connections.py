@@ -387,6 +387,21 @@ def test_a_plain_body_under_a_wrong_label_is_read_as_text(begun, provider, trans
     assert exchange_bytes(transport, chat(provider)) == (200, begun)
 
 
+@pytest.mark.parametrize("label", ["gzip", "deflate", "br", "zstd"])
+def test_a_sentence_under_a_wrong_label_is_read_as_text(label, provider, transport):
+    """As some gateways label their own errors with the encoding of what they stand in for."""
+    words = b"upstream connect error or disconnect/reset before headers"
+    provider.play(scripted.head(503, {"content-encoding": label}), *scripted.pieces(words, 5))
+    assert exchange_bytes(transport, chat(provider)) == (503, words)
+
+
+def test_two_headers_of_an_encoding_are_one_list(provider, transport):
+    packed = gzip.compress(gzip.compress(TEXT))
+    head = b"HTTP/1.1 200 OK\r\n" + b"content-encoding: gzip\r\n" * 2
+    provider.play(scripted.raw(head + b"content-length: %d\r\n\r\n" % len(packed) + packed))
+    assert exchange_bytes(transport, chat(provider)) == (200, TEXT)
+
+
 @pytest.mark.parametrize("packing", ["gzip", "deflate"])
 def test_a_packed_megabyte_of_nothing_stays_in_pieces(packing, provider, transport):
     packed = {"gzip": gzip, "deflate": zlib}[packing].compress(bytes(64 * 2**20))

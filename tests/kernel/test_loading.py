@@ -70,6 +70,7 @@ def test_loading_is_silent_and_light(fresh_kernel):
         "rich",
         "pandas",
         "tomllib",
+        "markdown_it",
     }
     assert not heavy & set(modules)
     assert {name for name in modules if not name.startswith(("cc_jupyter", "IPython."))} == set()
@@ -81,6 +82,21 @@ def test_the_first_cell_loads_no_widgets(notebook):
     notebook.check("import sys")
     notebook.check("%%cmd\nhello")
     assert notebook.value("{'ipywidgets', 'anywidget'} & set(sys.modules) == set()") is True
+
+
+def test_the_parser_of_markdown_is_imported_once_the_request_is_on_the_wire(tmp_path):
+    with Notebook(tmp_path) as notebook:
+        notebook.check(
+            "import sys\n"
+            "from cc_jupyter.core.events import Waiting\n"
+            "from cc_jupyter.render.notebook import NotebookRenderer, Screen\n"
+            "_renderer = NotebookRenderer(Screen(get_ipython()), label='m')\n"
+            "_renderer.show(Waiting('connecting', 0.01))\n"
+            "_seen = ['markdown_it' in sys.modules]\n"
+            "_renderer.show(Waiting('first text', 0.02))\n"
+            "_seen.append('markdown_it' in sys.modules)"
+        )
+        assert notebook.value("_seen") == [False, True]
 
 
 def test_loading_makes_no_file(tmp_path):
