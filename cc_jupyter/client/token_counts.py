@@ -88,7 +88,7 @@ _USD_PER_TICK = Decimal("1e-10")
 _UPSTREAM_COST = ("cost_details", "upstream_inference_cost")
 """What the upstream charges a key of the user's own; OpenRouter's `cost` is then its fee only."""
 _COST_MEMBERS = frozenset({_TICKS, *(path[0] for path in _COSTS)})
-_COST_HEADER = re.compile(r"(?:x-)?(?:[a-z0-9]+-)*(?:response|request|total)-cost(?:-usd)?")
+_COST_HEADER = r"(?:x-)?(?:[a-z0-9]+-)*(?:response|request|total)-cost(?:-usd)?"
 _MOST_USD = 1_000_000
 MESSAGE_MEMBERS = ("service_tier", "cost", "total_cost", _TICKS)
 """Members that also occur beside `usage`."""
@@ -114,10 +114,10 @@ _KNOWN = frozenset(
         *("thinking_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"),
     }
 )
-_BILLED_NAME = re.compile(
+_BILLED_NAME = (
     r"[a-z][a-z0-9_]{0,40}_(?:tokens|requests|queries|used|calls|searches|images|results)"
 )
-_PLAIN_NAME = re.compile("[a-z0-9_ ]{1,40}")
+_PLAIN_NAME = "[a-z0-9_ ]{1,40}"
 _USUAL = {
     "service_tier": frozenset({"default", "standard", "auto", "on_demand", "none", "null"}),
     "speed": frozenset({"standard", "normal", "default"}),
@@ -321,7 +321,7 @@ def _unpriced(report: dict[str, Any], clean: Callable[[str], str]) -> tuple[str,
             word = _word(value, clean)
             if word is not None and word.casefold() not in _USUAL[name]:
                 named.append(_UNUSUAL[name].format(word))
-        elif name not in _KNOWN and _BILLED_NAME.fullmatch(name) and (amount := count(value)):
+        elif name not in _KNOWN and re.fullmatch(_BILLED_NAME, name) and (amount := count(value)):
             named.append(_amount(amount, name, clean))
     return tuple(dict.fromkeys(named))[:_MOST_NAMED]
 
@@ -329,7 +329,7 @@ def _unpriced(report: dict[str, Any], clean: Callable[[str], str]) -> tuple[str,
 def _amount(amount: int, name: str, clean: Callable[[str], str]) -> str:
     """Write an amount with the name of its member: `2 web search requests`."""
     name = name.casefold()
-    if not _PLAIN_NAME.fullmatch(name):
+    if not re.fullmatch(_PLAIN_NAME, name):
         name = _word(name, clean) or "uses"
     words = name.replace("_", " ").removeprefix("num ")
     words = words.removeprefix("server side tool ")
@@ -429,7 +429,7 @@ def with_header_cost(
     LiteLLM and company gateways send it. A 0 there says nothing: the head of a stream is written
     before the cost is known.
     """
-    named = (value for name, value in headers.items() if _COST_HEADER.fullmatch(name.lower()))
+    named = (value for name, value in headers.items() if re.fullmatch(_COST_HEADER, name.lower()))
     usd = next(filter(None, map(read_usd, named)), None)
     if usd is None:
         yield from events

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -74,8 +74,7 @@ class HttpRequest:
     """Whether to send once more, silently, when a reused connection dies before any byte comes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseStart:
+class ResponseStart(NamedTuple):
     """The response began."""
 
     status: int
@@ -83,8 +82,7 @@ class ResponseStart:
     """By lower-case name."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseEnd:
+class ResponseEnd(NamedTuple):
     """The response is over."""
 
     error: BaseException | None
@@ -182,7 +180,7 @@ def _reason(error: Exception) -> str:
     """Return the system's message without its prefix, `[Errno 111] ` or `[SSL: …] `, and suffix."""
     text = str(error) or type(error).__name__
     text = (text.partition("] ")[2] or text).partition(" (_ssl.c:")[0]
-    text = redact(text, proxy_secrets(with_names=False))
+    text = redact(text, proxy_secrets())
     return sanitize_message(text) or type(error).__name__  # a proxy writes at any length
 
 
