@@ -49,8 +49,11 @@ class EventRedactor:
         self._arguments: dict[int, SecretFilter] = {}
 
     def redacted(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        """Yield the events without secrets; what may be the start of one waits."""
-        for event in events:
+        """Yield the events without secrets; what may be the start of one waits.
+
+        Neighbouring deltas become one: what arrived together is cleaned, saved and drawn together.
+        """
+        for event in _joined(events):
             match event:
                 case TextDelta(text):
                     if shown := self._text.feed(text):
@@ -109,3 +112,23 @@ class EventRedactor:
             case _:
                 assert_never(event)
         return cleaned
+
+
+def _joined(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+    """Join the texts of neighbouring events of one kind."""
+    kind: type[TextDelta | ReasoningDelta] | None = None
+    pieces: list[str] = []
+    for event in events:
+        if not isinstance(event, TextDelta | ReasoningDelta):
+            if kind is not None:
+                yield kind("".join(pieces))
+                kind = None
+            yield event
+            continue
+        if type(event) is not kind:
+            if kind is not None:
+                yield kind("".join(pieces))
+            kind, pieces = type(event), []
+        pieces.append(event.text)
+    if kind is not None:
+        yield kind("".join(pieces))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Request
 
 
+_PLAIN_MEMBERS = frozenset({"role", "content"})
 _USUAL_MEMBERS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
 )
@@ -227,8 +228,10 @@ class OpenAIDecoder:
         return [*self._speech.text(text)] if text and isinstance(text, str) else []
 
     def _events_of_delta(self, delta: dict[str, Any]) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
         content = delta.get("content")
+        if isinstance(content, str) and delta.keys() <= _PLAIN_MEMBERS:
+            return [*self._speech.text(content)] if content else []
+        events: list[StreamEvent] = []
         if isinstance(content, list):
             events.extend(self._parts.read_content(content))
             thought, content = _parts(content)

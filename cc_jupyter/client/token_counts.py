@@ -91,7 +91,7 @@ _USD_PER_TICK = Decimal("1e-10")
 _UPSTREAM_COST = ("cost_details", "upstream_inference_cost")
 """What the upstream charges a key of the user's own; OpenRouter's `cost` is then its fee only."""
 _COST_MEMBERS = frozenset({_TICKS, *(path[0] for path in _COSTS)})
-_COST_HEADER = re.compile(r"(?:x-)?(?:[a-z0-9]+-)*(?:response|request|total)-cost(?:-usd)?")
+_COST_HEADER = r"(?:x-)?(?:[a-z0-9]+-)*(?:response|request|total)-cost(?:-usd)?"
 _MOST_USD = 1_000_000
 MESSAGE_MEMBERS = ("service_tier", "cost", "total_cost", _TICKS)
 """Members that also occur beside `usage`."""
@@ -104,7 +104,7 @@ _OTHER_MEDIA: tuple[_Path, ...] = (
     ("completion_tokens_details", "video_tokens"),
 )
 """Shares of prompt and completion that have rates of their own; images in a prompt have none."""
-_TOOL_USES = re.compile("(?:server|web|file|code)(?:_side)?_(?:tool|search|fetch|exec)[a-z_]{0,30}")
+_TOOL_USES = "(?:server|web|file|code)(?:_side)?_(?:tool|search|fetch|exec)[a-z_]{0,30}"
 """Members that count the uses of tools, as `server_tool_use` does; the name of the tool varies."""
 _FREE_USES = frozenset({"web_fetch_requests"})
 _PLUGIN_SEARCHES: _Path = ("plugins", "search", "count")  # DashScope
@@ -118,11 +118,11 @@ _KNOWN = frozenset(
         *("thinking_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"),
     }
 )
-_BILLED_NAME = re.compile(
+_BILLED_NAME = (
     r"[a-z][a-z0-9_]{0,40}_(?:tokens|requests|queries|used|calls|searches|images|results|units"
     r"|credits|characters)|(?:[a-z]{1,20}_)?(?:image|search|request|call|query)_count"
 )
-_PLAIN_NAME = re.compile("[a-z0-9_ ]{1,40}")
+_PLAIN_NAME = "[a-z0-9_ ]{1,40}"
 _USUAL = {
     "service_tier": frozenset({"default", "standard", "auto", "on_demand", "none", "null"}),
     "speed": frozenset({"standard", "normal", "default"}),
@@ -319,13 +319,13 @@ def _unpriced(report: dict[str, Any], clean: Callable[[str], str]) -> tuple[str,
             word = _word(value, clean)
             if word is not None and word.casefold() not in _USUAL[name]:
                 named.append(_UNUSUAL[name].format(word))
-        elif isinstance(value, dict) and _TOOL_USES.fullmatch(name):
+        elif isinstance(value, dict) and re.fullmatch(_TOOL_USES, name):
             named += [
                 _amount(times, use if "_" in use else f"{name}_{use}", clean)
                 for use, each in value.items()
                 if use not in _FREE_USES and (times := count(each))
             ]
-        elif name not in _KNOWN and _BILLED_NAME.fullmatch(name) and (amount := count(value)):
+        elif name not in _KNOWN and re.fullmatch(_BILLED_NAME, name) and (amount := count(value)):
             named.append(_amount(amount, name, clean))
     return tuple(dict.fromkeys(named))[:_MOST_NAMED]
 
@@ -333,7 +333,7 @@ def _unpriced(report: dict[str, Any], clean: Callable[[str], str]) -> tuple[str,
 def _amount(amount: int, name: str, clean: Callable[[str], str]) -> str:
     """Write an amount with the name of its member: `2 web search requests`."""
     name = name.casefold()
-    if not _PLAIN_NAME.fullmatch(name):
+    if not re.fullmatch(_PLAIN_NAME, name):
         name = _word(name, clean) or "uses"
     words = name.replace("_", " ").removeprefix("num ").removeprefix("number of ")
     if words.endswith(" count"):
@@ -435,7 +435,7 @@ def with_header_cost(
     LiteLLM and company gateways send it. A 0 there says nothing: the head of a stream is written
     before the cost is known.
     """
-    named = (value for name, value in headers.items() if _COST_HEADER.fullmatch(name.lower()))
+    named = (value for name, value in headers.items() if re.fullmatch(_COST_HEADER, name.lower()))
     usd = next(filter(None, map(read_usd, named)), None)
     if usd is None:
         yield from events

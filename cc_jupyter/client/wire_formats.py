@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.client.anthropic import AnthropicDecoder
 from cc_jupyter.client.anthropic import encode as encode_anthropic
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import ApiPath, Request
 
 
-@dataclass(frozen=True, slots=True)
-class WireFormat:
+class WireFormat(NamedTuple):
     """One dialect: how a request is written and how its answer is read."""
 
     encode: Callable[[Request], dict[str, Any]]

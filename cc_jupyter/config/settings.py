@@ -15,10 +15,11 @@ import operator
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root
 from cc_jupyter.config.validators import (
+    count_or_all,
     from_variable,
     number_reader,
     read_amount,
@@ -30,6 +31,7 @@ from cc_jupyter.config.validators import (
     word_reader,
 )
 from cc_jupyter.core.errors import ConfigError, did_you_mean
+from cc_jupyter.core.messages import ValueLimits
 from cc_jupyter.core.paths import config_folder
 from cc_jupyter.core.redaction import redact
 
@@ -69,6 +71,16 @@ class Settings:
     effort: str | None = None
     large_prompt_factor: float = 5.0
     """A notice appears when a prompt is this many times larger than the thread's last one."""
+    table_rows: int | None = 100
+    """The rows of a table in a prompt that are sent, from the first; `None`: all."""
+    table_columns: int | None = 50
+    """The columns of a table in a prompt that are sent, from the first; `None`: all."""
+    max_text_chars: int = 400_000
+    """The characters of a `str` in a prompt."""
+    max_file_chars: int = 100_000
+    """The characters of a file that a `Path` in a prompt names."""
+    max_value_chars: int = 20_000
+    """The characters of any other value in a prompt, whose text is generated."""
     trim: bool = False
     """Whether the oldest turns are left out when a thread outgrows the model's window."""
     budget_usd: Decimal | None = None
@@ -96,6 +108,17 @@ class Settings:
         """The API root of the base URL; not defined for the local model."""
         return api_root(self.base_url, allow_http=self.allow_http)
 
+    @property
+    def value_limits(self) -> ValueLimits:
+        """How much of a value in a prompt is sent."""
+        return ValueLimits(
+            table_rows=self.table_rows,
+            table_columns=self.table_columns,
+            text_chars=self.max_text_chars,
+            file_chars=self.max_file_chars,
+            value_chars=self.max_value_chars,
+        )
+
 
 def _read_models(value: object) -> Mapping[str, CustomModel]:
     from cc_jupyter.config.custom_models import read_custom_models  # noqa: PLC0415  rarely used
@@ -103,8 +126,7 @@ def _read_models(value: object) -> Mapping[str, CustomModel]:
     return read_custom_models(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(NamedTuple):
     read: Callable[[object], Any]
     variable: str | None = None
     from_text: Callable[[str], object] = str
@@ -138,6 +160,11 @@ _SETTINGS: Mapping[str, _Setting] = {
     "max_tokens": _Setting(whole_reader(1)),
     "effort": _Setting(read_text),
     "large_prompt_factor": _Setting(number_reader(1, math.inf)),
+    "table_rows": _Setting(count_or_all),
+    "table_columns": _Setting(count_or_all),
+    "max_text_chars": _Setting(whole_reader(1)),
+    "max_file_chars": _Setting(whole_reader(1)),
+    "max_value_chars": _Setting(whole_reader(1)),
     "trim": _Setting(read_switch),
     "budget_usd": _Setting(read_amount, is_stricter=operator.lt),
     "order": _Setting(

@@ -46,6 +46,18 @@ def whole_reader(minimum: int) -> Callable[[object], int]:
     return read
 
 
+def count_or_all(value: object) -> int | None:
+    """Return a whole number of at least 1, or `None` for the word `all`."""
+    if isinstance(value, str) and value.strip().casefold() == "all":
+        return None
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)  # `%config` has one type for words and numbers
+    try:
+        return whole_reader(1)(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or all") from None
+
+
 def number_reader(minimum: float, maximum: float) -> Callable[[object], float]:
     """Return a reader of numbers in a range."""
     kind = "a positive number"

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS, Source
-from cc_jupyter.core.fences import Fence, fence_after
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
-from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.markdown import safe_markdown
 from cc_jupyter.render.usage_line import metadata
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRe
         parts.append(f"{_quoted(turn.prompt)}\n")
         parts += [f"> *{image.described}*\n" for image in turn.images]
         shown = shown_text(turn.answer, turn.answer_images, turn.sources)
-        parts.append(f"{_closed(safe_markdown(shown))}\n")
+        parts.append(f"{safe_markdown(shown)}\n")
         parts += [f"*{image.described}*\n" for image in turn.answer_images if image.data]
         parts.append(f"*{about(turn)}*\n")
     return "\n".join(parts)
@@ -251,17 +250,6 @@ def _active(place: SlotRecord, turns: Mapping[str, TurnRecord]) -> int | None:
 
 def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in _LINE_END.split(text))
-
-
-def _closed(answer: str) -> str:
-    """Close the fence that an answer cut off in the middle of code left open."""
-    fence: Fence | None = None
-    for line in _LINE_END.split(answer):
-        fence = fence_after(line, fence)
-    if fence is None:
-        return answer
-    line_end = "" if answer.endswith(("\n", "\r")) else "\n"
-    return f"{answer}{line_end}{fence.prefix}{fence.mark}"
 
 
 def _turn_json(turn: TurnRecord) -> dict[str, Any]:

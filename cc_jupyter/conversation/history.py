@@ -15,13 +15,6 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.records import (
-    MIN_ID_CHARS,
-    conversation_header,
-    conversation_record,
-    place_record,
-    thread_from_record,
-)
 from cc_jupyter.core.errors import CcError, ConfigError
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.core.text import pluralize
@@ -120,7 +113,9 @@ class History:
                     self._write_unsaved()
                 else:
                     self._write(record, thread)
-                if thread is not None:
+                if thread is not None and stale:
+                    from cc_jupyter.conversation.records import place_record  # noqa: PLC0415  the first cell loads little before it sends
+
                     for place in stale:
                         slot = place_record(thread.slots[place])
                         self.store.save_place(thread.id, place, slot)
@@ -173,6 +168,8 @@ class History:
         StoreError, ConfigError
             The history on disk cannot be read.
         """
+        from cc_jupyter.conversation.records import MIN_ID_CHARS  # noqa: PLC0415  the first cell loads little before it sends
+
         found = self.reading().turn(name)
         if found is None and len(name) >= MIN_ID_CHARS:
             waiting = [record for record in self.unsaved() if record.id.startswith(name)]
@@ -224,6 +221,8 @@ class History:
         """
         if not on_disk or not (thread.slots or thread.id in self._written):
             return
+        from cc_jupyter.conversation.records import conversation_record  # noqa: PLC0415  the first cell loads little before it sends
+
         with self._lock:
             notebook = next((slot.key.notebook for slot in thread.slots if slot.key), "")
             record = conversation_record(thread, notebook, self._started_at)
@@ -241,6 +240,8 @@ class History:
         StoreError
             The history cannot be read.
         """
+        from cc_jupyter.conversation.records import thread_from_record  # noqa: PLC0415  the first cell loads little before it sends
+
         found = self._stored_id(name, notebook)
         stored = self.store.load_conversation(found) if found else None
         if stored is None:
@@ -307,6 +308,8 @@ class History:
             sys.stderr.write(f"cc_jupyter: {count} could not be saved to the history\n")
 
     def _write(self, record: TurnRecord, thread: Thread | None) -> None:
+        from cc_jupyter.conversation.records import conversation_header, place_record  # noqa: PLC0415  the first cell loads little before it sends
+
         files_opened = self.store.files_opened
         if files_opened != self._files_opened:  # a new file has no conversation yet
             self._written.clear()

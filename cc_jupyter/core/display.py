@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.fences import fenced
+from cc_jupyter.core.escaping import page_html
 from cc_jupyter.core.terminal import safe_line, safe_terminal
 
 if TYPE_CHECKING:
@@ -105,7 +105,10 @@ class TextOutput(str):
 
 
 class Diff(str):
-    """A unified diff that displays as one, with a line on what was done with it."""
+    """A unified diff that displays as one, with a line on what was done with it.
+
+    On a page it is escaped HTML with `<ins>` and `<del>`, which an untrusted notebook shows too.
+    """
 
     __slots__ = ("note",)
     note: str
@@ -116,12 +119,18 @@ class Diff(str):
         made.note = note
         return made
 
-    def _repr_markdown_(self) -> str:
-        shown = f"{fenced(self.rstrip(), 'diff')}\n\n" if self else ""
-        return f"{shown}*{self.note}*"
+    def _repr_html_(self) -> str:
+        head, lines = 2, safe_terminal(self.rstrip()).split("\n")  # both files are named above
+        body = [*map(page_html, lines[:head]), *map(_diff_line, lines[head:])]
+        shown = "<pre>{}</pre>".format("\n".join(body)) if self else ""
+        return f"{shown}<p><em>{page_html(self.note)}</em></p>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(safe_terminal(f"{self.rstrip()}\n{self.note}".lstrip()))
+
+
+def _diff_line(line: str) -> str:
+    return _marked(line[0], line) if line[:1] in _STYLES else page_html(line)
 
 
 def _tag(tag: str, value: object, sample: object) -> str:
@@ -209,7 +218,7 @@ _STYLES = {"-": "del", "+": "ins"}
 
 
 class WordDiff(str):
-    """A word diff as text, `[-removed-]{+added+}`; a notebook shows it in colour as well."""
+    """A word diff as text, `[-removed-]{+added+}`; in a notebook with `<del>` and `<ins>`."""
 
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
@@ -252,10 +261,12 @@ def _plain(kind: str, text: str) -> str:
 
 
 def _html(kind: str, text: str) -> str:
-    shown = html.escape(text)
-    if kind == "=":
-        return shown
+    shown = safe_terminal(text)
+    return page_html(shown) if kind == "=" else _marked(kind, shown)
+
+
+def _marked(kind: str, text: str) -> str:
     colour = "rgba(220, 60, 60, 0.25)" if kind == "-" else "rgba(60, 170, 80, 0.25)"
     tag = _STYLES[kind]
     # strikethrough and underline carry the meaning without colour, in both themes
-    return f'<{tag} style="background: {colour}">{shown}</{tag}>'
+    return f'<{tag} style="background: {colour}">{page_html(text)}</{tag}>'

@@ -1,6 +1,6 @@
 """Fenced code blocks in Markdown, parsed line by line.
 
-Everything that looks for code in an answer uses this parser. Only `render.sanitize` has its own,
+Everything that looks for code in an answer uses this parser. Only `render.markdown` has its own,
 since it must agree with several renderers at once.
 """
 

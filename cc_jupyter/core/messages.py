@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,8 +77,7 @@ Role: TypeAlias = Literal["user", "assistant"]
 ApiPath: TypeAlias = Literal["/chat/completions", "/messages"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of one side of the conversation."""
 
     role: Role
@@ -158,14 +157,32 @@ class Request:
     """The form that the answer must have; `None`: any text."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnKey:
+class TurnKey(NamedTuple):
     """Identifies a turn, so that it is the same turn when its cell runs again."""
 
     notebook: str
     cell_id: str
     number: int
     """The number of the request within the cell's execution, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueLimits:
+    """How much of a value in `{{ }}` is sent."""
+
+    table_rows: int | None = 100
+    """The first rows of a table; `None`: all."""
+    table_columns: int | None = 50
+    """The first columns of a table; `None`: all."""
+    text_chars: int = 400_000
+    """Characters of a `str`, which is sent on purpose."""
+    file_chars: int = 100_000
+    """Characters of a file that a `Path` names."""
+    value_chars: int = 20_000
+    """Characters of any other value, whose text is generated."""
+    table_chars: int | None = None
+    """Characters of the tables in a value, if the user chose the number of rows for this prompt;
+    `None`: tables count as other values do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +211,5 @@ class PromptSpec:
     """What the reader of the answer should know about the prompt (a value was cut)."""
     values: tuple[tuple[str, str], ...] = ()
     """Expressions that can be looked up again, each with the digest of its text."""
+    value_limits: ValueLimits = ValueLimits()
+    """The limits that these texts were made with."""

@@ -16,7 +16,7 @@ from IPython.core.magic import (
     needs_local_scope,
     no_var_expand,
 )
-from traitlets import Bool, Float, Int, Unicode
+from traitlets import Bool, Float, Int, Unicode, Union
 
 from cc_jupyter.frontend.target import CommTarget
 from cc_jupyter.magics.completer import CmdCompleter
@@ -54,6 +54,27 @@ class CmdMagics(Magics):
     ).tag(config=True)
     max_retries = Int(None, allow_none=True, help="How often to retry.").tag(config=True)
     idle_timeout_s = Float(None, allow_none=True, help="Read timeout in seconds.").tag(config=True)
+    table_rows = Union(
+        [Int(), Unicode()],
+        default_value=None,
+        allow_none=True,
+        help="Rows of a table in a prompt: a number, or `all`.",
+    ).tag(config=True)
+    table_columns = Union(
+        [Int(), Unicode()],
+        default_value=None,
+        allow_none=True,
+        help="Columns of a table in a prompt: a number, or `all`.",
+    ).tag(config=True)
+    max_text_chars = Int(None, allow_none=True, help="Characters of a str in a prompt.").tag(
+        config=True
+    )
+    max_file_chars = Int(None, allow_none=True, help="Characters of a file in a prompt.").tag(
+        config=True
+    )
+    max_value_chars = Int(None, allow_none=True, help="Characters of other values.").tag(
+        config=True
+    )
     max_answer_mb = Float(None, allow_none=True, help="Longest answer, in MB of text.").tag(
         config=True
     )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.messages import PromptSpec, ValueLimits
 from cc_jupyter.core.text import check_characters
-from cc_jupyter.prompt.images import load_image
-from cc_jupyter.prompt.output_types import OutputType, json_output_type, output_type_for
 from cc_jupyter.prompt.template import RenderedPrompt, evaluate, plain_name, render
-from cc_jupyter.prompt.type_parser import parse_type
-from cc_jupyter.prompt.values import to_text
 
 if TYPE_CHECKING:
+    from cc_jupyter.core.messages import Image
     from cc_jupyter.core.shell import RunningCell, Shell
     from cc_jupyter.prompt.options import CellOptions
+    from cc_jupyter.prompt.output_types import OutputType
+    from cc_jupyter.prompt.values import Rendered
+
+
+_DEFAULT_LIMITS = ValueLimits()
 
 
 class PromptBuilder:
@@ -26,9 +28,14 @@ class PromptBuilder:
     ----------
     local_ns
         The names of the calling function, looked up first; the user's namespace if there is none.
+    limits
+        How much of a value is sent, by the settings; the option line may raise it.
     """
 
-    def __init__(self, shell: Shell, local_ns: dict[str, object]) -> None:
+    def __init__(
+        self, shell: Shell, local_ns: dict[str, object], limits: ValueLimits = _DEFAULT_LIMITS
+    ) -> None:
+        self._limits = limits
         self._user_ns = dict(shell.user_ns)
         history = shell.history_manager
         if history is not None and self._user_ns.get("In") is history.input_hist_parsed:
@@ -49,8 +56,9 @@ class PromptBuilder:
         OptionError
             A name, a value or an image cannot be used.
         """
-        prompt = self._fill(text, raw=options.raw)
-        system = self._fill(options.system or "", raw=options.raw)
+        limits = _limits_for(options, self._limits)
+        prompt = self._fill(text, limits, raw=options.raw)
+        system = self._fill(options.system or "", limits, raw=options.raw)
         if system.images:
             raise OptionError(
                 f"a system prompt cannot contain an image: {system.images[0].described}",
@@ -58,8 +66,7 @@ class PromptBuilder:
             )
         return PromptSpec(
             prompt=prompt.text,
-            images=tuple(load_image(each, self._value, Path.cwd()) for each in options.image)
-            + prompt.images,
+            images=(*self._images(options), *prompt.images),
             model=options.model,
             system=None if options.system is None else system.text,
             parameters=options.parameters,
@@ -73,13 +80,28 @@ class PromptBuilder:
             answer_format=None if output_type is None else output_type.form,
             notices=prompt.notices + system.notices,
             values=self._reusable_values(prompt.values + system.values, options.name),
+            value_limits=limits,
         )
 
-    def _fill(self, text: str, *, raw: bool) -> RenderedPrompt:
+    def _fill(self, text: str, limits: ValueLimits, *, raw: bool) -> RenderedPrompt:
         """Fill in the values and check that the text can be sent."""
-        rendered = RenderedPrompt(text) if raw else render(text, self._value, to_text)
+
+        def write(value: object, expression: str) -> Rendered:
+            from cc_jupyter.prompt.values import to_text  # noqa: PLC0415  only `{{ }}` needs it
+
+            return to_text(value, expression, limits)
+
+        rendered = RenderedPrompt(text) if raw else render(text, self._value, write)
         check_characters(rendered.text)
         return rendered
+
+    def _images(self, options: CellOptions) -> list[Image]:
+        if not options.image:
+            return []
+        from cc_jupyter.prompt.images import load_image, working_folder  # noqa: PLC0415  only `-i` needs it
+
+        folder = working_folder()
+        return [load_image(each, self._value, folder) for each in options.image]
 
     def _reusable_values(
         self, values: tuple[tuple[str, str], ...], bound: str | None
@@ -105,14 +127,28 @@ class PromptBuilder:
         OptionError
             The type is unknown, has no JSON form, or contradicts the format.
         """
+        if options.type is None and options.format != "json":
+            return None
+        from cc_jupyter.prompt.output_types import json_output_type, output_type_for  # noqa: PLC0415  an answer as text does not need it
+
         if options.type is not None:
             if options.format == "code":
                 raise OptionError(
                     f"`-f code` returns code, not {options.type}", hint="keep one of the two"
                 )
+            from cc_jupyter.prompt.type_parser import parse_type  # noqa: PLC0415  only `--type` needs it
+
             annotation = parse_type(options.type, self._user_ns, self._local_ns)
             return output_type_for(annotation, options.type)
-        return json_output_type() if options.format == "json" else None
+        return json_output_type()
 
     def _value(self, expression: str) -> object:
         return evaluate(expression, self._user_ns, self._local_ns)
+
+
+def _limits_for(options: CellOptions, limits: ValueLimits) -> ValueLimits:
+    """Return the limits of one prompt: tables that the option line asks for may be long."""
+    if options.table_rows is None:
+        return limits
+    rows = None if options.table_rows == "all" else options.table_rows
+    return replace(limits, table_rows=rows, table_chars=limits.text_chars)

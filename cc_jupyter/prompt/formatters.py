@@ -1,93 +1,225 @@
-"""Format containers, arrays and data frames as text for a prompt.
+"""Format a value as text for a prompt, with the same rules at every depth.
 
-Dicts, lists, tuples, sets and dataclasses go on one line if they fit, otherwise each item has its
-own line. Strings are never broken, which rules out the standard library's `pprint`. The character
-budget also limits the work: of ten million items only those shown are read.
-
-Arrays show their shape, type and values as numpy prints them; data frames and series of pandas and
-polars become Markdown tables. Libraries are recognized by class name, so none is imported here.
+Data frames become tables, arrays show their shape and type, figures and images become markers,
+exceptions and the user's functions come with their source, also inside other values. Dicts, lists,
+tuples, sets, dataclasses and their kin go on one line if they fit, otherwise each item has its own
+line. Strings are never broken, which rules out the standard library's `pprint`. The character
+budget also limits the work: of ten million items only those shown are read, and an iterator is
+never read at all.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
-import sys
-from collections import deque
-from dataclasses import dataclass
-from math import prod
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING
 
-from cc_jupyter.core.text import pluralize, top_level_module
+from cc_jupyter.core.text import excerpt
+from cc_jupyter.prompt.arrays import (
+    WIDTH,
+    LongSequence,
+    array_header,
+    array_text,
+    is_object_array,
+    long_sequence,
+    scalar_text,
+)
+from cc_jupyter.prompt.containers import brackets_of, items_of
+from cc_jupyter.prompt.images import image_in
+from cc_jupyter.prompt.omissions import Omissions
+from cc_jupyter.prompt.source_code import nested_source_text, source_text
+from cc_jupyter.prompt.tables import TableRoom, frame_kind, table_text, value_writer
+from cc_jupyter.prompt.tracebacks import error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
 
-    from _typeshed import DataclassInstance
+    from cc_jupyter.core.messages import Image, ValueLimits
 
 
-_WIDTH = 100
 _INDENT = 2
 _DEPTH_LIMIT = 20
 _SHORT_ITEM = 20
 """Items up to this length share a line if the container does not fit on one."""
+_SCALARS = {int, float, bool, complex, str, type(None)}
+_MAX_NAME_CHARS = 30
+_PLAIN_EXPRESSION = re.compile(r"[\w.\[\]'\"-]+")
 
-_Items: TypeAlias = "Iterator[tuple[str, object]]"
+
+class _Block(str):
+    """A text of several lines that is not a Python literal, so no comma follows it."""
+
+    __slots__ = ()
 
 
-def structure_text(value: object, limit: int) -> tuple[str, list[str]] | None:
-    """Format a container in about `limit` characters, and list what is cut.
+class ValueWriter:
+    """Formats one value within a budget of characters.
 
-    `None`: it is not a container, or its class defines its own text.
+    Parameters
+    ----------
+    expression
+        The expression of the value, which names the images in it.
     """
-    if _brackets(value) is None:
-        return None
-    writer = _Writer(limit - limit // 20)  # the rest is for indentation and "… more" marks
-    return writer.write(value, 0), writer.cuts()
 
-
-class _Writer:
-    """Formats one value within a budget of characters."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit
+    def __init__(self, limits: ValueLimits, expression: str) -> None:
+        self._limits = limits
+        self._left = limits.value_chars
+        self._table_left = limits.table_chars
         self._open: set[int] = set()
-        self._items = [0, 0]  # shown and total items of the containers that were cut
-        self._characters = [0, 0]
+        self._expression = expression
+        self._path: list[str] = []
+        self.omissions = Omissions()
+        self.images: list[Image] = []
+        """The images in the value, each of which has a marker in the text."""
+        self.is_container = False
+        """Whether the value consists of others; known after it was written."""
 
-    def cuts(self) -> list[str]:
-        """Return what was left out."""
-        counts = ((self._items, "items"), (self._characters, "characters"))
-        return [f"{shown:,} of {total:,} {noun}" for (shown, total), noun in counts if total]
+    def text(self, value: object) -> str:
+        """Return the text of the value."""
+        if source := source_text(value):
+            return source
+        if brackets_of(value) is not None or is_object_array(value):
+            # indentation and "… more" marks come on top of the items
+            self._left -= max(self._left // 20, min(self._left // 2, _SHORT_ITEM))
+        compound = self._compound(value, 0)
+        if compound is not None:
+            self.is_container = True
+            return str(compound)
+        # a subclass of str may redefine its length and slices: use the plain characters
+        text = str.__str__(str(value))
+        self.omissions.check(value, text)
+        return text
 
-    def write(self, value: object, depth: int) -> str:
-        brackets = _brackets(value)
-        if brackets is None:
+    def _write(self, value: object, depth: int) -> str:
+        """Return the text of a value inside another."""
+        if type(value) in _SCALARS:
             return self._leaf(value)
-        opening, closing = brackets
+        compound = self._compound(value, depth)
+        return self._leaf(value) if compound is None else compound
+
+    def _compound(self, value: object, depth: int) -> str | None:
+        """Return the text of anything but a leaf; `None`: the value is one."""
+        marker = self._marker(value)
+        return self._expanded(value, depth) if marker is None else marker
+
+    def _expanded(self, value: object, depth: int) -> str | None:
+        """Return the text of a value that consists of others; `None`: it does not."""
+        brackets = brackets_of(value)
         if id(value) in self._open:
-            return f"{opening}...{closing}"
+            return "...".join(brackets or ("", ""))
+        if depth > _DEPTH_LIMIT and (frame_kind(value) is not None or is_object_array(value)):
+            self.omissions.add(0, 1, "items")
+            return "…"
         self._open.add(id(value))
+        try:
+            if frame_kind(value) is not None:
+                return self._table(value, depth)
+            if brackets is not None:
+                return self._container(value, brackets, depth)
+            return self._other(value, depth)
+        finally:
+            self._open.remove(id(value))
+
+    def _other(self, value: object, depth: int) -> str | None:
+        """Return the text of an array, a sequence, an exception or a function."""
+        if is_object_array(value):
+            return self._object_array(value, depth)
+        if (sequence := long_sequence(value, max(self._left, 0) // 2 + 1)) is not None:
+            return self._block(self._sequence(sequence, depth), depth)
+        text = array_text(value, self.omissions) or error_text(value, self.omissions)
+        if text is None and depth:
+            text = nested_source_text(value)
+        return None if text is None else self._block(text, depth)
+
+    def _marker(self, value: object) -> str | None:
+        """Take the image of a figure or picture, and return its marker."""
+        image = image_in(value, self._name())
+        if image is None:
+            return None
+        same = (each for each in self.images if (each.data, each.url) == (image.data, image.url))
+        known = next(same, None)  # several axes belong to one figure
+        if known is None:
+            self.images.append(known := image)
+        self._left -= len(known.marker)
+        return known.marker
+
+    def _name(self) -> str:
+        if not self._path:
+            return self._expression
+        expression = excerpt(self._expression, _MAX_NAME_CHARS)
+        if not _PLAIN_EXPRESSION.fullmatch(expression):
+            expression = f"({expression})"
+        return "".join([expression, *self._path])
+
+    def _table(self, value: object, depth: int) -> str:
+        # a number of rows that the option line asks for is not cut to the size of other values
+        chosen, outer = self._table_left, self._left
+        self._left = chars = max(outer if chosen is None else chosen, _SHORT_ITEM)
+        limits = self._limits
+        room = TableRoom(limits.table_rows, limits.table_columns, chars, _margin(depth))
+        text = table_text(value, room, self.omissions, lambda cell: self._cell(cell, depth + 1))
+        self._left = outer
+        if chosen is None:
+            return self._block(text or "", depth)
+        self._table_left = chars - len(text or "")
+        return _Block(text or "")
+
+    def _cell(self, value: object, depth: int) -> str:
+        """Return the text of a cell, without the quotes of a string."""
+        left = self._left
+        text = None if type(value) in _SCALARS else self._expanded(value, depth)
+        self._left = left  # the table counts the length of its lines
+        if text is None:
+            text = str(value)
+            self.omissions.check(value, text)
+        return text
+
+    def _sequence(self, sequence: LongSequence, depth: int) -> str:
+        write = value_writer(sequence.items, lambda item: self._write(item, depth + 1))
+        left = self._left - len(sequence.header)
+        room = left - left // 50  # for the breaks between lines
+        pieces: list[str] = []
+        for item in sequence.items:
+            if room <= 0 and pieces:
+                break
+            pieces.append(repr(str.__str__(item)) if isinstance(item, str) else write(item))
+            room -= len(pieces[-1]) + 2
+        self._left = left
+        if len(pieces) < sequence.length:
+            self.omissions.add(len(pieces), sequence.length, "values")
+            pieces.append(f"… {sequence.length - len(pieces):,} more")
+        lines = ",\n ".join(_wrap(pieces, WIDTH - 2))
+        return f"{sequence.header}\n[{lines}]"
+
+    def _object_array(self, value: object, depth: int) -> str:
+        header = array_header(value)
+        self._left -= len(header)
+        items = value.tolist()  # type: ignore[attr-defined]  # an array of numpy
+        text = f"{header}\n{self._write(items, depth)}"
+        return _Block(text) if "\n" in text else text
+
+    def _container(self, value: object, brackets: tuple[str, str], depth: int) -> str:
+        opening, closing = brackets
         pieces = self._pieces(value, depth)
-        self._open.remove(id(value))
         if type(value) is tuple and len(pieces) == 1:
             closing = ",)"
         return _layout(opening, pieces, closing, depth)
 
     def _pieces(self, value: object, depth: int) -> list[str]:
-        length, items = _items(value)
+        length, items = items_of(value)
         pieces: list[str] = []
         if depth < _DEPTH_LIMIT:
-            for label, item in items:
+            for label, step, item in items:
                 if self._left <= 0:
                     break
                 self._left -= len(label) + 2
-                pieces.append(label + self.write(item, depth + 1))
-                if len(pieces[-1]) > _SHORT_ITEM:  # goes on a separate line
+                self._path.append(step)
+                piece = self._write(item, depth + 1)
+                self._path.pop()
+                pieces.append(_labelled(label, piece))
+                if len(piece) > _SHORT_ITEM:  # goes on a separate line
                     self._left -= _INDENT * (depth + 1)
         if len(pieces) < length:
-            self._items[0] += len(pieces)
-            self._items[1] += length
+            self.omissions.add(len(pieces), length, "items")
             pieces.append(f"… {length - len(pieces):,} more")
         return pieces
 
@@ -97,220 +229,60 @@ class _Writer:
             text = repr(value[:room])  # of a long text, only the part shown is escaped
             length = len(value)
         else:
-            text = repr(value)
+            text = scalar_text(value) or repr(value)
+            if type(value) not in _SCALARS:
+                self.omissions.check(value, text)
             length = len(text)
         self._left -= len(text)
         if length <= room:
             return text
-        self._characters[0] += room
-        self._characters[1] += length
+        self.omissions.add(room, length, "characters")
         return f"{text[: room + 2]}… {length - room:,} more characters"
+
+    def _block(self, text: str, depth: int) -> str:
+        """Count a text of several lines, and cut one inside a container if it is too long."""
+        room = max(self._left, _SHORT_ITEM)
+        self._left -= len(text) + text.count("\n") * _margin(depth)
+        if depth and len(text) > room + WIDTH:
+            self.omissions.add(room, len(text), "characters")
+            text = f"{text[:room]}\n… [cut: {room:,} of {len(text):,} characters]"
+        return _Block(text) if "\n" in text else text
+
+
+def _margin(depth: int) -> int:
+    """Return the indentation of a block: that of its container, and one more below a key."""
+    return _INDENT * (depth + 1) if depth else 0
+
+
+def _labelled(label: str, piece: str) -> str:
+    if not isinstance(piece, _Block) or not label:
+        return piece if not label else label + piece
+    return _Block(f"{label.rstrip()}\n{_indented(piece)}")
+
+
+def _indented(text: str) -> str:
+    return " " * _INDENT + re.sub(r"\n(?=[^\n])", "\n" + " " * _INDENT, text)
 
 
 def _layout(opening: str, pieces: list[str], closing: str, depth: int) -> str:
     one_line = f"{opening}{', '.join(pieces)}{closing}"
-    margin = " " * (_INDENT * (depth + 1))
-    if not pieces or ("\n" not in one_line and len(one_line) + len(margin) <= _WIDTH):
+    margin_chars = _INDENT * (depth + 1)
+    if not pieces or ("\n" not in one_line and len(one_line) + margin_chars <= WIDTH):
         return one_line
     if all(len(piece) <= _SHORT_ITEM for piece in pieces[:-1]):
-        pieces = _wrap(pieces, _WIDTH - len(margin))
-    body = f",\n{margin}".join(pieces)
-    return f"{opening}\n{margin}{body}\n{margin[_INDENT:]}{closing}"
+        pieces = _wrap(pieces, WIDTH - margin_chars)
+    lines = [_indented(piece) + ("" if isinstance(piece, _Block) else ",") for piece in pieces]
+    lines[-1] = _indented(pieces[-1])
+    body = "\n".join(lines)
+    return f"{opening}\n{body}\n{closing}"
 
 
-def _wrap(pieces: list[str], width: int) -> list[str]:
+def _wrap(pieces: Iterable[str], width: int) -> list[str]:
     lines: list[str] = []
     for piece in pieces:
-        if lines and len(lines[-1]) + len(piece) + 2 <= width:
+        fits = lines and len(lines[-1]) + len(piece) + 2 <= width
+        if fits and not isinstance(piece, _Block) and not isinstance(lines[-1], _Block):
             lines[-1] += f", {piece}"
         else:
             lines.append(piece)
     return lines
-
-
-def _brackets(value: object) -> tuple[str, str] | None:
-    """Return the brackets around the items; `None`: the value is not expanded."""
-    kind = type(value)
-    if kind.__str__ is not object.__str__:
-        return None
-    if _is_plain_dataclass(kind):
-        return f"{kind.__qualname__}(", ")"
-    if kind.__module__ == "collections" and issubclass(kind, dict | deque):
-        inner = "[]" if kind is deque else "{}"
-        return f"{kind.__name__}({inner[0]}", f"{inner[1]})"
-    for base, brackets in ((dict, "{}"), (list, "[]"), (tuple, "()")):
-        if kind.__repr__ is base.__repr__:
-            return brackets[0], brackets[1]
-    if kind in (set, frozenset) and cast("frozenset[object]", value):
-        return ("{", "}") if kind is set else ("frozenset({", "})")
-    return None
-
-
-def _items(value: object) -> tuple[int, _Items]:
-    """Return the number of items, and each item with its label."""
-    if isinstance(value, dict):
-        return len(value), ((f"{_key(key)}: ", item) for key, item in value.items())
-    if isinstance(value, list | tuple | set | frozenset | deque):
-        return len(value), (("", item) for item in value)
-    shown = [
-        each.name for each in dataclasses.fields(cast("DataclassInstance", value)) if each.repr
-    ]
-    return len(shown), ((f"{name}=", getattr(value, name)) for name in shown)
-
-
-def _key(key: object) -> str:
-    text = repr(key)
-    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
-
-
-def _is_plain_dataclass(kind: type) -> bool:
-    """Return whether `dataclass` generated the class's `repr`, so that ours says the same."""
-    if not dataclasses.is_dataclass(kind):
-        return False
-    generated = getattr(kind.__repr__, "__wrapped__", None)
-    return getattr(getattr(generated, "__code__", None), "co_filename", "") == "<string>"
-
-
-VALUE_LIMIT = 1_000
-"""Maximum number of values of an array; of a larger one, both ends of each axis are sent."""
-
-
-def is_array(value: object) -> bool:
-    """Return whether a value is a numpy array or of a subclass, without importing numpy."""
-    return any(
-        kind.__name__ == "ndarray" and top_level_module(kind) == "numpy"
-        for kind in type(value).__mro__
-    )
-
-
-def array_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
-    """Format an array, rounded as numpy prints it; `None`: it is not an array."""
-    if not is_array(value):
-        return None
-    array = cast("Any", value)
-    shape: tuple[int, ...] = array.shape
-    edge = max(1, int(VALUE_LIMIT ** (1 / max(1, len(shape)))) // 2)
-    options = cast("Any", sys.modules["numpy"]).printoptions
-    with options(threshold=VALUE_LIMIT, edgeitems=edge, linewidth=_WIDTH):
-        text = f"array, shape {shape}, dtype {array.dtype}\n{array}"
-    if array.size <= VALUE_LIMIT:
-        return text, []
-    shown = prod(min(length, 2 * edge) for length in shape)
-    return text, [f"{shown:,} of {array.size:,} values"]
-
-
-ROW_LIMIT = 100
-"""Only first rows are sent: a gap could be misread, and users can send `df.tail()`."""
-COLUMN_LIMIT = 50
-
-Row: TypeAlias = "tuple[object, ...]"
-
-_LINE_BREAK = re.compile(r"\r\n?|\n")
-_TIMES = "\N{MULTIPLICATION SIGN}"
-
-
-def table_text(value: object, limit: int) -> tuple[str, list[str]] | None:
-    """Format the shape and as many whole rows as fit, at least one, and list what is cut.
-
-    `None`: it is neither a data frame nor a series.
-    """
-    table = _table(value)
-    if table is None:
-        return None
-    shape = shape_text(table.row_count, table.column_count)
-    if not table.header:
-        return shape, []
-    lines = [shape, "", _line(map(_cell, table.header)), _line(["---"] * len(table.header))]
-    room = limit - sum(len(line) + 1 for line in lines)
-    shown = 0
-    for row in table.rows:
-        line = _line(map(_cell, row))
-        room -= len(line) + 1
-        if room < 0 and shown:
-            break
-        lines.append(line)
-        shown += 1
-    cuts = []
-    if shown < table.row_count:
-        cuts.append(f"{shown:,} of {table.row_count:,} rows")
-    if table.column_count > COLUMN_LIMIT:
-        cuts.append(f"{COLUMN_LIMIT} of {table.column_count:,} columns")
-    return "\n".join(lines), cuts
-
-
-def frame_kind(value: object) -> tuple[str, str] | None:
-    """Return library and class, such as `("pandas", "Series")`; `None` for other values."""
-    for kind in type(value).__mro__:
-        library = top_level_module(kind)
-        if library in {"pandas", "polars"} and kind.__name__ in {"DataFrame", "Series"}:
-            return library, kind.__name__
-    return None
-
-
-def shape_text(row_count: int, column_count: int) -> str:
-    """Return a shape in words."""
-    return f"{pluralize(row_count, 'row')} {_TIMES} {pluralize(column_count, 'column')}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    header: list[str]
-    rows: Iterable[Row]
-    """At most `ROW_LIMIT` rows of `COLUMN_LIMIT` cells, without those of the index."""
-    row_count: int
-    column_count: int
-
-
-class _PandasIndex(Protocol):
-    nlevels: int
-    name: object
-    names: Sequence[object]
-
-
-class _PandasFrame(Protocol):
-    shape: tuple[int, int]
-    columns: Iterable[object]
-    index: _PandasIndex
-
-    def itertuples(self, *, index: bool, name: None) -> Iterable[Row]: ...
-
-
-def _table(value: object) -> _Table | None:
-    known = frame_kind(value)
-    if known is None:
-        return None
-    library, kind = known
-    frame = cast("Any", value)
-    if kind == "Series":
-        frame = frame.to_frame()
-    if library == "polars":
-        shown = frame[:ROW_LIMIT, :COLUMN_LIMIT]
-        return _Table(list(shown.columns), shown.rows(), *frame.shape)
-    return _pandas_table(frame.iloc[:ROW_LIMIT, :COLUMN_LIMIT], frame.shape)
-
-
-def _pandas_table(shown: _PandasFrame, shape: tuple[int, int]) -> _Table:
-    header = [str(name) for name in shown.columns]
-    rows = shown.itertuples(index=True, name=None)
-    if _is_default(shown.index):
-        return _Table(header, (row[1:] for row in rows), *shape)
-    if shown.index.nlevels > 1:
-        rows = ((*cast("Row", row[0]), *row[1:]) for row in rows)
-    index = ["" if name is None else str(name) for name in shown.index.names]
-    return _Table(index + header, rows, *shape)
-
-
-def _is_default(index: _PandasIndex) -> bool:
-    """Return whether the index only numbers the rows from 0, which adds no information."""
-    if type(index).__name__ != "RangeIndex" or index.name is not None:
-        return False
-    counting = cast("range", index)
-    return counting.start == 0 and counting.step == 1
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(value: object) -> str:
-    return _LINE_BREAK.sub("<br>", str(value).replace("|", r"\|"))

@@ -10,14 +10,15 @@ from __future__ import annotations
 import base64
 import io
 import re
+from importlib.util import find_spec
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 from cc_jupyter.core.errors import ConfigError, OptionError, did_you_mean, too_large
 from cc_jupyter.core.messages import Image
 from cc_jupyter.core.text import describe, excerpt, top_level_module
-from cc_jupyter.prompt.formatters import is_array
+from cc_jupyter.prompt.arrays import is_array, is_object_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,22 @@ LOSSLESS_LIMIT_BYTES = 3_900_000
 """A Pillow image or array whose PNG is larger becomes a JPEG, which every wire format accepts."""
 
 _Result = TypeVar("_Result")
+
+
+class _Converter(NamedTuple):
+    """What draws the charts of a library."""
+
+    module: str
+    package: str
+    """The package to install."""
+    method: str
+    """The method of a chart that uses it."""
+
+
+_CONVERTERS = {
+    "plotly": _Converter("kaleido", "kaleido", "to_image"),
+    "altair": _Converter("vl_convert", "vl-convert-python", "save"),
+}
 
 _CONVERTED = {"BMP", "TIFF", "ICO", "AVIF"}
 """Formats that Pillow reads and models do not accept."""
@@ -81,9 +98,10 @@ def sendable(data: bytes, name: str) -> bytes:
 
 
 def shown_picture(value: object, name: str) -> bytes | None:
-    """Return the image of a figure, of its axes, of a Pillow image or of an image's bytes.
+    """Return the image of a figure, of its axes, of a chart, of a Pillow image or of its bytes.
 
-    `None`: the value is none of these. Numbers and text are never treated as images here.
+    `None`: the value is none of these, or a chart without its converter. Numbers and text are never
+    treated as images here.
 
     Raises
     ------
@@ -94,6 +112,9 @@ def shown_picture(value: object, name: str) -> bytes | None:
         return bytes(value) if media_type_of(bytes(value[:16])) else None
     if (figure := _figure_of(value)) is not None:
         return _convert(_figure_png, figure, name)
+    chart = _chart_kind(value)
+    if chart is not None and find_spec(_CONVERTERS[chart].module) is not None:
+        return _convert(_chart_png, value, name)
     if any(
         top_level_module(kind) == "PIL" and kind.__name__ == "Image" for kind in type(value).__mro__
     ):
@@ -113,16 +134,22 @@ def any_picture(value: object, name: str) -> bytes | None:
         return value.getvalue()
     if (shown := shown_picture(value, name)) is not None:
         return shown
+    if (chart := _chart_kind(value)) is not None:
+        converter = _CONVERTERS[chart]
+        raise ConfigError(
+            f"{name} is a chart of {chart}, which needs {converter.module} to become an image;"
+            " that is not installed",
+            hint=f"pip install {converter.package}",
+        )
     if is_array(value):
-        pixels = cast("Any", value)
-        if pixels.dtype == object and pixels.size and _figure_of(pixels.flat[0]) is not None:
-            return shown_picture(pixels.flat[0], name)
-        return _array_image(pixels, name)
+        return _array_image(cast("Any", value), name)
     return _convert(_notebook_image, value, name)
 
 
 def _figure_of(value: object) -> object | None:
-    """Return the matplotlib figure that a figure, axes or another artist belongs to."""
+    """Return the matplotlib figure that a figure, axes, another artist or an array of them has."""
+    if is_object_array(value) and cast("Any", value).size:
+        value = cast("Any", value).flat[0]
     if top_level_module(type(value)) == "seaborn":
         value = getattr(value, "figure", None)
     if not any(top_level_module(kind) == "matplotlib" for kind in type(value).__mro__):
@@ -137,6 +164,22 @@ def _figure_of(value: object) -> object | None:
 def _figure_png(figure: object) -> bytes:
     buffer = io.BytesIO()
     cast("Any", figure).savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def _chart_kind(value: object) -> str | None:
+    """Return the library of a chart that only a converter can draw; `None`: it is no chart."""
+    library = top_level_module(type(value))
+    is_chart = library in _CONVERTERS and hasattr(value, _CONVERTERS[library].method)
+    return library if is_chart and not isinstance(value, type) else None
+
+
+def _chart_png(chart: object) -> bytes:
+    if top_level_module(type(chart)) == "plotly":
+        png: bytes = cast("Any", chart).to_image(format="png")
+        return png
+    buffer = io.BytesIO()
+    cast("Any", chart).save(buffer, format="png")
     return buffer.getvalue()
 
 
@@ -268,7 +311,15 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", 
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
-def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> Image:
+def working_folder() -> Path | None:
+    """Return the working folder; `None`: it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def load_image(source: str, evaluate: Callable[[str], object], folder: Path | None) -> Image:
     """Return the image at an https URL, in an existing file, or in the value of an expression.
 
     Parameters
@@ -278,7 +329,7 @@ def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> 
     evaluate
         Returns the value of an expression; called only if `source` is neither URL nor file.
     folder
-        The folder that relative paths start at.
+        The folder that relative paths start at; `None`: it was deleted.
 
     Raises
     ------
@@ -296,7 +347,7 @@ def load_image(source: str, evaluate: Callable[[str], object], folder: Path) -> 
     return to_image(value, excerpt(source), folder)
 
 
-def to_image(value: object, name: str, folder: Path) -> Image:
+def to_image(value: object, name: str, folder: Path | None) -> Image:
     """Return the image that a value contains, shows or locates; a string is never evaluated.
 
     Raises
@@ -311,7 +362,7 @@ def to_image(value: object, name: str, folder: Path) -> Image:
         if located is None:
             raise OptionError(
                 f"{quoted(name)} is {quoted(str(value))}, which is neither an https URL nor a file",
-                hint=f"relative paths start at {folder}",
+                hint=_start_of_paths(folder),
             )
         return located
     if (image := _displayed(value, name, folder)) is not None:
@@ -364,12 +415,12 @@ def _image(data: bytes, name: str) -> Image:
     return Image(media_type_of(data) or "", data, None, excerpt(name))
 
 
-def _located(source: str, folder: Path) -> Image | None:
+def _located(source: str, folder: Path | None) -> Image | None:
     """Return the image at a URL or in an existing file; `None`: the source is neither."""
     if (scheme := _SCHEME.match(source)) is not None:
         return _linked(source, scheme[1])
     try:
-        path = folder / Path(source).expanduser()
+        path = (folder or Path()) / Path(source).expanduser()
         found = path.is_file()
     except (OSError, ValueError, RuntimeError):  # not a valid path, or no home folder
         return None
@@ -391,7 +442,7 @@ def _linked(url: str, scheme: str) -> Image:
     return Image("", None, url, excerpt(f"{host}{parts.path}"))
 
 
-def _displayed(value: object, name: str, folder: Path) -> Image | None:
+def _displayed(value: object, name: str, folder: Path | None) -> Image | None:
     """Return the image of IPython's own `Image`, which contains bytes or a URL."""
     kind = type(value)
     if kind.__name__ != "Image" or top_level_module(kind) != "IPython":
@@ -405,16 +456,23 @@ def _displayed(value: object, name: str, folder: Path) -> Image | None:
     return located
 
 
-def _not_found(source: str, folder: Path, error: OptionError) -> OptionError:
+def _start_of_paths(folder: Path | None) -> str:
+    if folder is None:
+        return "the working folder was deleted: use an absolute path, or os.chdir to another folder"
+    return f"relative paths start at {folder}"
+
+
+def _not_found(source: str, folder: Path | None, error: OptionError) -> OptionError:
     path = Path(source)
     if source.lower().endswith(_SUFFIXES) or source.startswith(_PATH_STARTS):
-        if (folder / path).is_dir():
+        path = (folder or Path()) / path
+        if path.is_dir():
             return OptionError(f"{quoted(source)} is a folder", hint="name an image file in it")
-        parent = (folder / path).parent
+        parent = path.parent
         files = [each.name for each in parent.iterdir()] if parent.is_dir() else []
         hint = did_you_mean(path.name, [name for name in files if name.endswith(_SUFFIXES)])
         return OptionError(
-            f"there is no file {quoted(source)}", hint=hint or f"relative paths start at {folder}"
+            f"there is no file {quoted(source)}", hint=hint or _start_of_paths(folder)
         )
     why = describe(error.__cause__) if error.__cause__ is not None else str(error)
     suggestion, mark, _ = (error.hint or "").partition("?")

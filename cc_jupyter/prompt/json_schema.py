@@ -127,7 +127,7 @@ class _Closing:
         if branches := _branches(schema):
             closed["anyOf"] = [self.node(branch) for branch in branches]
         notes = [
-            f"{name}: {json.dumps(schema[name], ensure_ascii=False)}"
+            f"{name}: {json.dumps(self._noted(schema[name]), ensure_ascii=False)}"
             for name in _NOTED
             if name in schema and name not in closed
         ]
@@ -138,6 +138,14 @@ class _Closing:
         if closed.keys().isdisjoint({"type", "enum", "anyOf"}):
             self.strict = False
         return _described(closed, notes)
+
+    def _noted(self, rule: Any) -> Any:  # noqa: ANN401  any JSON
+        """Return a rule for a description: without references, and without a class name."""
+        if not isinstance(rule, dict) or "$ref" not in rule:
+            return rule
+        return {
+            name: value for name, value in _resolved(rule, self._defs).items() if name != "title"
+        }
 
     def _close_array(self, schema: Mapping[str, Any], closed: dict[str, Any]) -> list[str]:
         """Close the items; those of a tuple may have any of its types, and a note has the order."""

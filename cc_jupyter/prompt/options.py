@@ -14,7 +14,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field, fields
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Parameters, unshown_field
@@ -33,8 +33,7 @@ _QUOTES = "\"'"
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of the option line as typed, quotes included."""
 
     text: str
@@ -137,6 +136,17 @@ def read_count(option: str, text: str) -> int:
     )
 
 
+def read_rows(option: str, text: str) -> int | Literal["all"]:
+    """Return a number of rows, or `all`."""
+    try:
+        return "all" if text == "all" else read_count(option, text)
+    except OptionError as error:
+        raise OptionError(
+            f"`{option}` takes a whole number from 1 up, or all, not {shown(text)}",
+            hint=f"for example {option} 500",
+        ) from error
+
+
 def read_format(option: str, text: str) -> str:
     """Return one of the formats of `-f`."""
     if text in _FORMATS:
@@ -184,8 +194,7 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-@dataclass(frozen=True, slots=True)
-class OptionSpec:
+class OptionSpec(NamedTuple):
     """One option, as parsing, help, README and completion use it."""
 
     names: tuple[str, ...]
@@ -296,6 +305,8 @@ class CellOptions:
     """The TYPE of `-> NAME: TYPE`, as written."""
     image: tuple[str, ...] = ()
     """URLs, files or expressions, as written."""
+    table_rows: int | Literal["all"] | None = None
+    """The rows of each table in the prompt."""
 
 
 _NOT_A_FIELD = {
@@ -314,6 +325,7 @@ _NOT_A_FIELD = {
 _FORMATS = ("md", "text", "code", "json")
 _FORMAT = "text: without Markdown; code: put its code blocks in a new cell; json: an object"
 _IMAGE = "send an image: https URL, file, or expression; repeatable"
+_TABLE_ROWS = "send this many rows of each table in {{ }}, or all of them"
 _SYSTEM = "set the thread's system prompt from this turn on; '' removes it; {{ }} is filled in"
 _TEMPERATURE = "randomness of the answer, 0 to 2"
 _TOP_P = "sample only from the most likely tokens up to this share, 0 to 1"
@@ -363,6 +375,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
         choices=_FORMATS,
     ),
     OptionSpec(("-i", "--image"), _IMAGE, "X", repeatable=True),
+    OptionSpec(("--table-rows",), _TABLE_ROWS, "N|all", read_rows, choices=("all",)),
     OptionSpec(("--raw",), "send the prompt exactly as typed; {{ }} is not filled in"),
     OptionSpec(("--dry-run",), "show what would be sent, without sending it"),
     OptionSpec(("--quiet",), "show only errors"),

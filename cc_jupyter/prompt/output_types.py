@@ -23,12 +23,14 @@ from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.messages import Message, ResponseFormat
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe, excerpt
+from cc_jupyter.prompt.core_schema import ImpossibleTypeError, eager_validator
 from cc_jupyter.prompt.json_schema import close, drop_unset, is_object, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import SchemaValidator
 
     from cc_jupyter.core.messages import Request
     from cc_jupyter.core.reply import Reply
@@ -115,9 +117,9 @@ class Validator:
     """Validates parsed JSON against one type."""
 
     def __init__(
-        self, adapter: TypeAdapter[Any], schema: dict[str, Any], error: type[ValidationError]
+        self, validator: SchemaValidator, schema: dict[str, Any], error: type[ValidationError]
     ) -> None:
-        self._adapter = adapter
+        self._validator = validator
         self._error = error
         self.schema = schema
         self.wrapped = not is_object(schema)
@@ -145,12 +147,12 @@ class Validator:
 
     def _check(self, text: str) -> object:
         try:
-            return self._adapter.validate_json(text, strict=True)
+            return self._validator.validate_json(text, strict=True)
         except self._error as error:
             errors: list[Any] = error.errors(include_url=False, include_context=False)
         if all(map(_is_forgivable, errors)):
             try:
-                return self._adapter.validate_json(text)
+                return self._validator.validate_json(text)
             except self._error as error:
                 errors = error.errors(include_url=False, include_context=False)
         raise ValidationProblem(*map(_detail, errors))
@@ -177,7 +179,8 @@ def validator_for(annotation: Any, label: str) -> Validator:  # noqa: ANN401  an
         warnings.simplefilter("ignore")  # about a default without a JSON form, which is not sent
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-            return Validator(adapter, adapter.json_schema(), ValidationError)
+            schema = adapter.json_schema()
+            return Validator(eager_validator(adapter), schema, ValidationError)
         except Exception as error:
             raise OptionError(
                 f"JSON cannot represent `{label}`: {_reason(error)}", hint=_SUPPORTED_TYPES
@@ -186,9 +189,14 @@ def validator_for(annotation: Any, label: str) -> Validator:  # noqa: ANN401  an
 
 def _reason(error: Exception) -> str:
     """Return which part of a type pydantic does not support, or its message."""
+    if isinstance(error, ImpossibleTypeError):
+        return str(error)
     found = re.search(r"pydantic-core schema for (.+?)\. Set ", str(error), re.DOTALL)
     if found is not None:
         return f"{excerpt(found[1])} is not supported"
+    found = re.search(r"for core_schema\.(\w+)Schema(?: \((.+)\))?", str(error))
+    if found is not None:
+        return f"{excerpt(found[2] or f'a {found[1].lower()}')} is not supported"
     return describe(error).partition(" For further information")[0]
 
 

@@ -14,13 +14,13 @@ import textwrap
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from cc_jupyter.prompt.tracebacks import is_cell
+from cc_jupyter.prompt.tracebacks import is_cell, is_user_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def source_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
+def source_text(value: object) -> str | None:
     """Return the source of a function, method or class, else its signature and documentation.
 
     `None`: the value is none of these.
@@ -32,7 +32,23 @@ def source_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
         source = _class_source(value) or _by_inspect(value)
     else:
         source = _by_inspect(value) or (_class_source(value) if inspect.isclass(value) else None)
-    return _outline(value) if source is None else textwrap.dedent(source).rstrip("\n"), []
+    return _outline(value) if source is None else textwrap.dedent(source).rstrip("\n")
+
+
+def nested_source_text(value: object) -> str | None:
+    """Return the source of a function or class inside another value, if the user wrote it.
+
+    Of other functions only the signature is returned, of other classes nothing: a table of column
+    types has no use for the documentation of `float`.
+    """
+    if inspect.isclass(value):
+        return source_text(value) if value.__module__ == "__main__" else None
+    if not inspect.isroutine(value):
+        return None
+    code = getattr(inspect.unwrap(cast("Any", value)), "__code__", None)
+    if code is not None and is_user_file(code.co_filename):
+        return source_text(value)
+    return _head(value)
 
 
 def _by_inspect(value: object) -> str | None:
@@ -43,16 +59,19 @@ def _by_inspect(value: object) -> str | None:
 
 
 def _outline(value: object) -> str:
+    lines = [f"{_head(value)}  # its source is not available"]
+    if doc := inspect.getdoc(value):
+        lines += ["", doc]
+    return "\n".join(lines)
+
+
+def _head(value: object) -> str:
     try:
         signature = str(inspect.signature(cast("Any", value)))
     except (ValueError, TypeError):
         signature = "(...)"
     kind = "class" if inspect.isclass(value) else "def"
-    name = getattr(value, "__qualname__", type(value).__name__)
-    lines = [f"{kind} {name}{signature}: ...  # its source is not available"]
-    if doc := inspect.getdoc(value):
-        lines += ["", doc]
-    return "\n".join(lines)
+    return f"{kind} {getattr(value, '__qualname__', type(value).__name__)}{signature}: ..."
 
 
 def _class_source(kind: type) -> str | None:

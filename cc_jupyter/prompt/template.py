@@ -173,11 +173,11 @@ class RenderedPrompt:
 
     text: str
     notices: tuple[str, ...] = ()
-    """Notices for the user: which values were cut."""
+    """Notices for the user: which values were cut, and which texts say nothing."""
     images: tuple[Image, ...] = ()
     """Images among the values; the text has a marker in place of each."""
     values: tuple[tuple[str, str], ...] = ()
-    """Each expression with the digest of its text; images are left out."""
+    """Each expression with the digest of its text; values with images are left out."""
 
 
 def parse_template(text: str) -> tuple[Part, ...]:
@@ -232,11 +232,9 @@ def render(
             case Expression(source):
                 rendered = to_text(evaluate(source), source)
                 pieces.append(rendered.text)
-                if rendered.notice is not None:
-                    notices.append(rendered.notice)
-                if rendered.image is not None:
-                    images.append(rendered.image)
-                else:
+                notices += rendered.notices
+                images += rendered.images
+                if not rendered.images:
                     values.append((source, digest_of(rendered.text)))
             case _:
                 assert_never(part)

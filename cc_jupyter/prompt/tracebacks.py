@@ -16,6 +16,8 @@ from cc_jupyter.core.redaction import masked
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+    from cc_jupyter.prompt.omissions import Omissions
+
 
 FRAME_LIMIT = 12
 """Maximum number of frames of one exception: the first two and the last ones (recursion)."""
@@ -168,7 +170,7 @@ def message_text(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def error_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
+def error_text(value: object, omissions: Omissions) -> str | None:
     """Format an exception with the user's own frames and its causes; `None`: it is not one.
 
     The user did not choose these lines one by one, so secrets are removed.
@@ -183,5 +185,6 @@ def error_text(value: object, _limit: int) -> tuple[str, list[str]] | None:
             lines.append(f"  … {left_out:,} more frames")
         lines += [f"  at {frame.place}", *([f"    {frame.source}"] if frame.source else [])]
     lines += cause_lines(value)
-    cuts = [f"{len(shown):,} of {len(frames):,} frames"] if left_out else []
-    return masked("\n".join(lines)), cuts
+    if left_out:
+        omissions.add(len(shown), len(frames), "frames")
+    return masked("\n".join(lines))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import collections.abc
 import enum
 import functools
 import operator
@@ -24,8 +25,17 @@ if TYPE_CHECKING:
 
 _TYPING = {
     name: getattr(typing, name)
-    for name in ("Annotated", "Any", "Dict", "List", "Literal", "Optional", "Set", "Tuple", "Union")
+    for name in (
+        *("Annotated", "Any", "Dict", "Iterable", "Iterator", "List", "Literal", "Mapping"),
+        *("Optional", "Sequence", "Set", "Tuple", "Union"),
+    )
 }
+_LISTS = {
+    *(collections.abc.Iterable, collections.abc.Iterator, collections.abc.Generator),
+    *(collections.abc.Collection, collections.abc.Container, collections.abc.Reversible),
+}
+"""Types of a stream of items, which an answer is not: they are read into a list at once. Of some of
+them pydantic would check an item only when it is used, others it refuses."""
 _BUILTIN = ("bool", "bytes", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple")
 _JSON_WORDS = {
     "string": "str",
@@ -132,11 +142,13 @@ def _is_type(kind: object) -> bool:
 def _for_pydantic(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401  any type
     """Replace the parts of a type that pydantic refuses; most types are returned unchanged.
 
-    On Python 3.11 it refuses the `TypedDict` of `typing`.
+    On Python 3.11 it refuses the `TypedDict` of `typing`, and everywhere an `Iterator`.
     """
     if typing.is_typeddict(kind) and type(kind).__module__ == "typing":
         return kind if sys.version_info >= (3, 12) else _extended(kind, names)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if any((origin or kind) is each for each in _LISTS):
+        return list[_for_pydantic(arguments[0], names)] if arguments else list  # type: ignore[misc]
     if origin is typing.Literal:
         _check_literal(arguments)
     if origin is None or origin is typing.Literal:
@@ -146,9 +158,8 @@ def _for_pydantic(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN40
     rebuilt = tuple(_for_pydantic(argument, names) for argument in arguments)
     if rebuilt == arguments:
         return kind
-    if origin in (typing.Union, types.UnionType):
-        return functools.reduce(operator.or_, rebuilt)
-    return origin[rebuilt]
+    is_union = origin in (typing.Union, types.UnionType)
+    return functools.reduce(operator.or_, rebuilt) if is_union else origin[rebuilt]
 
 
 def _extended(kind: Any, names: Mapping[str, object]) -> Any:  # noqa: ANN401

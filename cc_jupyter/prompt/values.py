@@ -1,45 +1,30 @@
-"""Format the value of a `{{ expression }}` as text, or as an image sent with the text.
+"""Format the value of a `{{ expression }}` as text, with images sent along.
 
-Each kind of value has a formatter; this module selects one and limits how much is sent.
-Libraries are recognized by class name, so none is imported. A value that is too long is cut, and
-both the text and a notice to the user say so. `template` evaluates the expressions.
+`formatters` writes the text; this module limits how much of it is sent and reads files. A value
+that is too long is cut, and both the text and a notice to the user say so. `template` evaluates
+the expressions.
 """
 
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, OptionError
-from cc_jupyter.core.text import describe, excerpt, quote_expression
-from cc_jupyter.prompt.formatters import array_text, structure_text, table_text
-from cc_jupyter.prompt.images import image_file, image_in, media_type_of
-from cc_jupyter.prompt.source_code import source_text
-from cc_jupyter.prompt.tracebacks import error_text
+from cc_jupyter.core.messages import ValueLimits
+from cc_jupyter.core.text import describe, quote_expression
+from cc_jupyter.prompt.formatters import ValueWriter
+from cc_jupyter.prompt.images import image_file, media_type_of, quoted
+from cc_jupyter.prompt.omissions import Omissions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cc_jupyter.core.messages import Image
 
 
-STR_LIMIT = 400_000
-"""Maximum number of characters of a `str`, which is sent on purpose."""
-FILE_LIMIT = 100_000
-"""Maximum number of characters of a file that a `Path` names."""
-OTHER_LIMIT = 20_000
-"""Maximum number of characters of any other value, whose text is generated."""
-
-_FORMATTERS: tuple[Callable[[object, int], tuple[str, list[str]] | None], ...] = (
-    table_text,
-    array_text,
-    error_text,
-    source_text,
-    structure_text,
-)
-"""Each returns the text and what it left out, or `None` for a value of another kind."""
+_DEFAULT_LIMITS = ValueLimits()
+_FIRST_PRINTABLE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +32,14 @@ class Rendered:
     """A value as text."""
 
     text: str
-    """For an image, the marker that shows its place in the text."""
-    notice: str | None = None
-    """The notice to the user of how much was cut; `None`: nothing was."""
-    image: Image | None = None
-    """The image sent with the text."""
+    """In place of each image, the text has a marker."""
+    notices: tuple[str, ...] = ()
+    """Notices to the user: how much was cut, and which texts say nothing."""
+    images: tuple[Image, ...] = ()
+    """The images sent with the text."""
 
 
-def to_text(value: object, expression: str) -> Rendered:
+def to_text(value: object, expression: str, limits: ValueLimits = _DEFAULT_LIMITS) -> Rendered:
     """Format `value`, the result of `expression`, as text.
 
     Raises
@@ -65,9 +50,9 @@ def to_text(value: object, expression: str) -> Rendered:
         The value is an image that must be converted, and Pillow is not installed.
     """
     if type(value) is str:
-        return _limited(value, STR_LIMIT, [], expression)
+        return _limited(value, limits.text_chars, Omissions(), expression)
     try:
-        return _formatted(value, expression)
+        return _formatted(value, expression, limits)
     except CcError:
         raise
     except Exception as error:
@@ -78,58 +63,82 @@ def to_text(value: object, expression: str) -> Rendered:
         ) from error
 
 
-def _formatted(value: object, expression: str) -> Rendered:
-    if (image := image_in(value, expression)) is not None:
-        return Rendered(image.marker, image=image)
+def _formatted(value: object, expression: str, limits: ValueLimits) -> Rendered:
     if isinstance(value, Path):
-        return _file(value, expression)
-    for formatter in _FORMATTERS:
-        if (formatted := formatter(value, OTHER_LIMIT)) is not None:
-            return _limited(formatted[0], OTHER_LIMIT, formatted[1], expression)
-    # a subclass of str may redefine its length and slices: use the plain characters
-    text = str.__str__(str(value))
-    return _limited(text, STR_LIMIT if isinstance(value, str) else OTHER_LIMIT, [], expression)
-
-
-def _limited(text: str, limit: int, cuts: list[str], expression: str) -> Rendered:
-    if len(text) > limit:
-        cuts = [*cuts, f"{limit:,} of {len(text):,} characters"]
-        text = text[:limit]
-    if not cuts:
-        return Rendered(text)
-    cut = ", ".join(cuts)
-    return Rendered(
-        f"{text}\n… [cut: {cut}]", f"{quote_expression(expression)} was cut: {cut} sent"
+        return _file(value, expression, limits.file_chars)
+    writer = ValueWriter(limits, expression)
+    text = writer.text(value)
+    limit = limits.text_chars if isinstance(value, str) else limits.value_chars
+    rendered = _limited(
+        text,
+        limit + (limits.table_chars or 0),
+        writer.omissions,
+        expression,
+        is_container=writer.is_container,
     )
+    return replace(rendered, images=tuple(writer.images))
 
 
-def _file(path: Path, expression: str) -> Rendered:
+def _limited(
+    text: str, limit: int, omissions: Omissions, expression: str, *, is_container: bool = False
+) -> Rendered:
+    """Cut a text that is too long, and say at its end what is left out of it."""
+    if len(text) > limit:
+        omissions.add(limit, len(text), "characters")
+        text = text[:limit]
+    cuts = omissions.cuts()
+    note = f"… [cut: {', '.join(cuts)}]"
+    if cuts and not text.endswith(f"\n{note}"):
+        text = f"{text}\n{note}"
+    return Rendered(text, omissions.notices(expression, inside=is_container))
+
+
+def _file(path: Path, expression: str, limit: int) -> Rendered:
     """Return the text or the image in a file; of a large file only the start is read."""
     try:
         path = path.expanduser()
         size_bytes = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(4 * FILE_LIMIT + 4)  # UTF-8 has at most 4 bytes per character
+            start = file.read(4 * limit + 4)  # UTF-8 has at most 4 bytes per character
     except (OSError, ValueError, RuntimeError) as error:
         raise _unreadable(path, expression, describe(error)) from error
     if media_type_of(start) is not None:
         image = image_file(path, expression)
-        return Rendered(image.marker, image=image)
+        return Rendered(image.marker, images=(image,))
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     try:
         text = decoder.decode(start, final=len(start) >= size_bytes)
     except UnicodeDecodeError as error:
-        raise _unreadable(path, expression, "it is not UTF-8 text") from error
+        if (encoding := _other_encoding(start)) is None:
+            raise _unreadable(path, expression, "it is not UTF-8 text") from error
+        raise OptionError(
+            f"the file {quoted(str(path))} of {quote_expression(expression)} is not UTF-8 text;"
+            f" it looks like {encoding}",
+            hint=f'nothing was sent; pathlib.Path(…).read_text(encoding="{encoding}") reads it',
+        ) from error
     if "\0" in text:
         raise _unreadable(path, expression, "it is not text")
-    if len(text) <= FILE_LIMIT and len(start) >= size_bytes:
+    if len(text) <= limit and len(start) >= size_bytes:
         return Rendered(text)
-    cut = f"the first {FILE_LIMIT:,} characters of {size_bytes:,} bytes"
-    return _limited(text[:FILE_LIMIT], FILE_LIMIT, [cut], expression)
+    cut = f"the first {limit:,} characters of {size_bytes:,} bytes"
+    notice = f"{quote_expression(expression)} was cut: {cut} sent"
+    return Rendered(f"{text[:limit]}\n… [cut: {cut}]", (notice,))
+
+
+def _other_encoding(start: bytes) -> str | None:
+    """Return the encoding that bytes which are not UTF-8 seem to have; `None`: not text."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        text = start.decode("cp1252")  # five bytes have no character in it
+    except UnicodeDecodeError:
+        return None
+    is_text = not any(ord(each) < _FIRST_PRINTABLE and not each.isspace() for each in text)
+    return "cp1252" if is_text else None
 
 
 def _unreadable(path: Path, expression: str, why: str) -> OptionError:
     return OptionError(
-        f"the file `{excerpt(str(path))}` of {quote_expression(expression)} cannot be sent: {why}",
+        f"the file {quoted(str(path))} of {quote_expression(expression)} cannot be sent: {why}",
         hint="a Path is replaced by the contents of its file; str(path) sends only the name",
     )

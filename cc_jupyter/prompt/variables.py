@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.core.redaction import instance_dict
 from cc_jupyter.core.text import pluralize, top_level_module
-from cc_jupyter.prompt.formatters import frame_kind, is_array, shape_text
+from cc_jupyter.prompt.arrays import is_array
+from cc_jupyter.prompt.tables import frame_kind, shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -126,9 +127,14 @@ def _frame(value: object) -> str | None:
     frame, name = cast("Any", value), ".".join(known)
     if known[1] == "Series":
         return f"{name} of {pluralize(len(frame), 'value')}, dtype {frame.dtype}"
+    names, types = (
+        (frame.column_names, frame.schema.types)
+        if known[0] == "pyarrow"
+        else (frame.columns, frame.dtypes)
+    )
     columns = [
         f"{column[:_NAME_LIMIT]}: {dtype}"
-        for column, dtype in zip(frame.columns, frame.dtypes, strict=False)
+        for column, dtype in zip(names, types, strict=False)
         if isinstance(column, str)
     ]
     more = [f"… {len(columns) - SCHEMA_LIMIT:,} more"] if len(columns) > SCHEMA_LIMIT else []

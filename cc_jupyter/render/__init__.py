@@ -1,4 +1,4 @@
 """Draws an answer while it streams: in a notebook, a terminal or a pipe.
 
-Every text a model wrote passes `sanitize` on its way to a page.
+Every text a model wrote passes `markdown` on its way to a page.
 """

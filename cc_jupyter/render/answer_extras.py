@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.text import excerpt
@@ -16,7 +15,10 @@ if TYPE_CHECKING:
 
 
 _LONGEST_TITLE = 120
-_MARKUP = re.compile(r"([\\`*_\[\]<>!#|~$&])")
+_MARKUP = {
+    **{ord(mark): f"\\{mark}" for mark in "`*_<>!#|~&"},
+    **{ord(mark): f"&#{ord(mark)};" for mark in "\\[]$"},  # `\[` would begin a formula
+}
 _NOT_IN_A_LINK = str.maketrans({sign: f"%{ord(sign):02X}" for sign in "<>()\\`|*$[]{}\"' "})
 """Signs that would end the address of a link, or mean something else in Markdown."""
 
@@ -55,5 +57,5 @@ def _source_list(sources: Sequence[Source]) -> str:
 
 
 def _link(source: Source) -> str:
-    title = _MARKUP.sub(r"\\\1", excerpt(source.title or source.url, _LONGEST_TITLE))
+    title = excerpt(source.title or source.url, _LONGEST_TITLE).translate(_MARKUP)
     return f"[{title}]({source.url.translate(_NOT_IN_A_LINK)})" if source.url else title

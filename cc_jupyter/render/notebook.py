@@ -23,12 +23,12 @@ from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.core.terminal import safe_terminal
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
-from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.markdown import preload, safe_markdown
+from cc_jupyter.render.markdown.stream import Blocks
 from cc_jupyter.render.usage_line import has_figures, metadata, seconds, usage_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -74,13 +74,16 @@ class Screen:
         """Replace the content of an output."""
         self._send(display_id, bundle, metadata, update=True)
 
-    def answer(self, text: str) -> Bundle:
-        """Return the bundle of an answer: the plain text, and sanitized Markdown."""
-        plain = {"text/plain": safe_terminal(text)}
+    def answer(self, *pieces: str) -> Bundle:
+        """Return the bundle of an answer: the plain text, and safe Markdown.
+
+        Several pieces are parsed each by itself.
+        """
+        plain = {"text/plain": safe_terminal("".join(pieces))}
         if not self._markdown:
             return plain
-        shown = safe_markdown(text, allow_remote_images=self._remote_images)
-        return {"text/markdown": shown, **plain}
+        shown = [safe_markdown(each, allow_remote_images=self._remote_images) for each in pieces]
+        return {"text/markdown": "\n\n".join(shown), **plain}
 
     def clear(self, *, wait: bool) -> None:
         """Remove all outputs of the cell, at once or with the next output (`wait`)."""
@@ -180,7 +183,9 @@ class NotebookRenderer:
                 self._show_status(self._waiting_for("thinking"))
             case Notice(text) if not self._begun:
                 self._show_status(text)
-            case Waiting():
+            case Waiting(phase):
+                if phase == "first text":  # the request is on its way
+                    preload()
                 self._wait(event)
             case _:
                 pass
@@ -213,7 +218,7 @@ class NotebookRenderer:
         stalled = stalled_line(waiting)
         if self._begun:
             if stalled and stalled != self._status:
-                self._layout.grow("", f"{self._live}\n\n*{stalled}*")
+                self._layout.grow((), f"{self._live}\n\n*{stalled}*")
             self._status = stalled
         elif self._thoughts:
             self._think(stalled)
@@ -275,8 +280,8 @@ class _Layout:
         else:
             self._ids[place] = self._screen.new(bundle, metadata)
 
-    def grow(self, settled: str, live: str) -> bool:
-        """Draw a frame: `settled` will not change any more, `live` may.
+    def grow(self, settled: Sequence[str], live: str) -> bool:
+        """Draw a frame: the pieces that are `settled` will not change any more, `live` may.
 
         Returns
         -------
@@ -293,9 +298,9 @@ class _Layout:
 class _OwnedCellLayout(_Layout):
     """The cell has no other outputs: each settled piece is an output, the end replaces them all."""
 
-    def grow(self, settled: str, live: str) -> bool:
+    def grow(self, settled: Sequence[str], live: str) -> bool:
         if settled:
-            self.put("live", self._screen.answer(settled))
+            self.put("live", self._screen.answer(*settled))
             del self._ids["live"]  # it is final; the next piece is a new output
             return bool(live)  # one message per frame, since a front end draws each of them
         if live:
@@ -322,23 +327,28 @@ class _SharedCellLayout(_Layout):
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen)
-        self._main: list[str] = []
+        self._small: list[str] | None = []  # all that is settled, while that is little
+        self._main: list[Bundle] = []
         self._main_length = 0
-        self._since: list[str] = []
+        self._since: list[Bundle] = []
         self._since_length = 0
 
-    def grow(self, settled: str, live: str) -> bool:
-        self._since.append(settled)
-        self._since_length += len(settled)
-        if self._main_length + self._since_length + len(live) <= _SMALL_CHARS:
-            self.put("main", self._screen.answer("".join((*self._main, *self._since, live))))
-            return False
+    def grow(self, settled: Sequence[str], live: str) -> bool:
+        if settled:
+            self._since.append(self._screen.answer(*settled))
+            self._since_length += sum(map(len, settled))
+        if self._small is not None:
+            self._small += settled
+            if self._since_length + len(live) <= _SMALL_CHARS:
+                self.put("main", self._screen.answer("".join((*self._small, live))))
+                return False
+            self._small = None
         if self._since_length > max(_SMALL_CHARS // 2, self._main_length // 8):
             self._main += self._since
             self._main_length += self._since_length
             self._since, self._since_length = [], 0
-            self.put("main", self._screen.answer("".join(self._main)))
-        self.put("tail", self._screen.answer("".join((*self._since, live))))
+            self.put("main", _joined(self._main))
+        self.put("tail", _joined([*self._since, *([self._screen.answer(live)] if live else [])]))
         return False
 
     def end(self, final: _Final) -> None:
@@ -352,3 +362,11 @@ class _SharedCellLayout(_Layout):
             self.put("tail", final.usage, None if final.answer else final.metadata)
         elif "status" in self._ids:  # the request was refused
             self.put("status", self._screen.answer("*no answer*"))
+
+
+def _joined(bundles: Sequence[Bundle]) -> Bundle:
+    """Put what was made of several pieces into one output."""
+    joined = {"text/plain": "".join(each["text/plain"] for each in bundles)}
+    if all("text/markdown" in each for each in bundles):
+        joined["text/markdown"] = "\n\n".join(each["text/markdown"] for each in bundles)
+    return joined

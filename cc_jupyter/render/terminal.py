@@ -17,8 +17,8 @@ from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
 from cc_jupyter.core.terminal import safe_line, safe_terminal
 from cc_jupyter.render.answer_extras import image_line, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
-from cc_jupyter.render.markdown_stream import Blocks
-from cc_jupyter.render.sanitize import safe_markdown
+from cc_jupyter.render.markdown import safe_markdown
+from cc_jupyter.render.markdown.stream import Blocks
 from cc_jupyter.render.usage_line import has_figures, usage_line
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class TerminalRenderer:
         self._begin()
         frame = self._blocks.take()
         self._live.stop()
-        self._markdown(frame.settled + frame.live)
+        self._markdown(*frame.settled, frame.live)
         self._markdown(shown_text("", reply.images, reply.sources))
         for image in reply.images:
             if image.data:
@@ -117,7 +117,7 @@ class TerminalRenderer:
             frame = self._blocks.take()
             if frame.settled:
                 self._live.update(Text(""), refresh=True)
-                self._markdown(frame.settled)
+                self._markdown(*frame.settled)
             self._unfinished = Text(self._tail(frame.live))
         else:
             self._unfinished = Text(self._tail("".join(self._thoughts)), style="dim")
@@ -129,8 +129,8 @@ class TerminalRenderer:
             self._live.start()
         self._live.update(shown, refresh=True)
 
-    def _markdown(self, text: str) -> None:
-        if text.strip():
+    def _markdown(self, *pieces: str) -> None:
+        for text in filter(str.strip, pieces):
             self._console.print(Markdown(safe_markdown(safe_terminal(text)), hyperlinks=False))
             self._console.print()
 

@@ -35,6 +35,7 @@ class DryRun(dict[str, Any]):
             f"messages: {len(self['messages'])}, bytes: {self['body_bytes']:,}; nothing was sent",
             f"tokens: in ~{self['input_tokens']:,}, out ~{self['output_tokens']:,}{self._note}",
             f"cost: {self['cost']}{self._note}",
+            *(f"notice: {notice}" for notice in self["notices"]),
             *(_message_line(message) for message in self["messages"]),
             _cut(json.dumps(self["body"], ensure_ascii=False, indent=2)),
         ]
@@ -72,6 +73,7 @@ def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
         url=f"{masked_url(prepared.endpoint.api_root)}{request.endpoint}",
         model=request.model,
         messages=parts,
+        notices=list(prepared.spec.notices),
         body_bytes=len(raw),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,

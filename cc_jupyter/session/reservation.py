@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.core.text import new_id
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """What one request holds while it is in flight."""
 
     turn_id: str

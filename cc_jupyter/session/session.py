@@ -20,7 +20,6 @@ from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import ModelError, ProviderError
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.models.registry import Models
-from cc_jupyter.prompt.output_types import ValidationProblem, may_repair
 from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
 from cc_jupyter.session.prepare import Preparer
@@ -167,6 +166,8 @@ class Session:
         StreamError
             Neither answer fits; `error.reply` is the last one.
         """
+        from cc_jupyter.prompt.output_types import ValidationProblem, may_repair  # noqa: PLC0415  only `--type` needs it
+
         reply = run(prepared)
         try:
             return reply, output_type.validate(reply.text)

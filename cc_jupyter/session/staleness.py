@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.conversation.turns import context_digests
 from cc_jupyter.core.errors import CcError
-from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.messages import PromptSpec, ValueLimits
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 from cc_jupyter.prompt.template import MISSING, UNKNOWN, digest_of, look_up, plain_name
@@ -125,27 +125,31 @@ class _Values:
 
     def __init__(self, user_ns: Mapping[str, object]) -> None:
         self._user_ns = user_ns
-        self._digests: dict[str, str] = {}
+        self._digests: dict[tuple[str, ValueLimits], str] = {}
 
     def changes(self, turn: Turn) -> Iterator[str]:
         """Yield which values in a turn's prompt have changed."""
-        for expression, digest in dict(turn.basis.question.values if turn.basis else ()).items():
+        if turn.basis is None:
+            return
+        limits = turn.basis.question.value_limits
+        for expression, digest in dict(turn.basis.question.values).items():
             value = look_up(expression, self._user_ns)
             name = plain_name(expression)
             if value is MISSING:
                 yield f"`{expression if name in self._user_ns else name}` is gone"
-            elif value is not UNKNOWN and self._digest(expression, value) != digest:
+            elif value is not UNKNOWN and self._digest(expression, value, limits) != digest:
                 yield f"`{expression}` changed"
 
-    def _digest(self, expression: str, value: object) -> str:
+    def _digest(self, expression: str, value: object, limits: ValueLimits) -> str:
         """Return the digest of the text that would be sent; empty if it cannot be formatted."""
-        if expression not in self._digests:
+        known = (expression, limits)
+        if known not in self._digests:
             try:
-                digest = digest_of(to_text(value, expression).text)
+                digest = digest_of(to_text(value, expression, limits).text)
             except CcError:
                 digest = ""
-            self._digests[expression] = digest
-        return self._digests[expression]
+            self._digests[known] = digest
+        return self._digests[known]
 
 
 @dataclass(frozen=True, slots=True)

@@ -351,7 +351,10 @@ def test_images_and_sources_stand_under_the_answer(notebook):
     notebook.provider.play(http(200, body))
     run = notebook.check("%%cmd -> x\nhello", "a")
     answered, pictured, usage = run.outputs
-    assert "1. [https://example.org/glacier]" in answered.data["text/markdown"]
+    assert (
+        "1. [https&#58;//example.org/glacier](https://example.org/glacier)"
+        in (answered.data["text/markdown"])
+    )
     assert pictured.data["image/png"].strip() == image
     assert "in ?" in usage.text
     assert notebook.value("x") == "A glacier [1]."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.provider import answer, pause
 
 pytestmark = pytest.mark.kernel
 
@@ -133,3 +134,103 @@ def test_an_expression_sees_every_kind_of_string(notebook):
     notebook.check('d = {"}}": "brace", "q": "it\'s"}')
     notebook.check("%%cmd\n{{ d['}}'] }} {{ d[\"q\"] }} {{ f'{1:>3}' }}")
     assert notebook.prompt == "brace it's   1"
+
+
+FRAME = "import pandas as pd\ndf = pd.DataFrame({'n': range(1000)})"
+CUT = "`{{ df }}` was cut: 100 of 1,000 rows sent"
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "rows"),
+    [
+        ("", "", 100),
+        ("", "--table-rows 7", 7),
+        ("", "--table-rows all", 1000),
+        ("%config CmdMagics.table_rows = 5", "", 5),
+        ("%config CmdMagics.table_rows = 'all'", "", 1000),
+        ("%config CmdMagics.table_rows = 5", "--table-rows 8", 8),
+    ],
+)
+def test_the_rows_of_a_table_are_an_option_and_a_setting(notebook, before, options, rows):
+    notebook.check(f"{before}\n{FRAME}")
+    notebook.check(f"%%cmd {options}\n{{{{ [df] }}}}")
+    assert f"| {rows - 1} |" in notebook.prompt
+    assert f"| {rows} |" not in notebook.prompt
+    assert ("[cut: " in notebook.prompt) == (rows < 1000)
+    notebook.check(f"%cmd ask {options} {{{{ df }}}}")
+    assert f"| {rows - 1} |" in notebook.prompt
+    notebook.check("%config CmdMagics.table_rows = None")
+
+
+def test_a_project_sets_the_limits_of_values(notebook):
+    project = notebook.folder / "pyproject.toml"
+    project.write_text("[tool.cc_jupyter]\ntable_columns = 1\nmax_text_chars = 3\n")
+    notebook.check("import pandas as pd")
+    notebook.check("%%cmd\n{{ pd.DataFrame([[1, 2]]) }} {{ 'abcdef' }}")
+    project.unlink()
+    assert "[cut: 1 of 2 columns]" in notebook.prompt
+    assert "abc\n… [cut: 3 of 6 characters]" in notebook.prompt
+
+
+def test_a_dry_run_says_what_would_be_cut(notebook):
+    notebook.check(FRAME)
+    (shown,) = notebook.check("%%cmd --dry-run\n{{ df }}").outputs
+    assert f"notice: {CUT}" in shown.text
+    notebook.check("plan = %cmd ask --dry-run {{ df }}")
+    assert notebook.value("plan['notices']") == [CUT]
+    assert notebook.provider.requests == []
+
+
+def test_the_waiting_cell_says_what_is_cut_before_the_answer_begins(notebook):
+    notebook.check(FRAME)
+    notebook.provider.play(pause(1.5), answer("done"))
+    run = notebook.check("%%cmd\n{{ df }}")
+    shown = [
+        message["content"]["data"]["text/plain"]
+        for message in run.messages
+        if message["msg_type"] in ("display_data", "update_display_data")
+    ]
+    assert shown[0] == f"*{CUT}*"
+    waiting = shown[1 : shown.index("done")]
+    assert waiting
+    assert all(CUT in line and " s · " in line for line in waiting)
+    assert CUT in run.texts[-1]
+
+
+def test_quiet_cells_say_nothing_of_it(notebook):
+    notebook.check(FRAME)
+    assert notebook.check("%%cmd --quiet\n{{ df }}").shown == []
+
+
+def test_an_answer_with_other_limits_is_not_stale_while_its_value_is_the_same(notebook):
+    notebook.check(FRAME)
+    notebook.check("%%cmd --table-rows 3\n{{ df }}", "a")
+    assert notebook.value(STALE) == []
+    notebook.check("df = df + 1")
+    assert notebook.value(STALE) == ["`df` changed"]
+
+
+STALE = (
+    "[*__import__('cc_jupyter.session.staleness', fromlist=['Staleness']).Staleness("
+    "(s := __import__('cc_jupyter.session.session', fromlist=['x']).shared_session()),"
+    " get_ipython().user_ns).reasons(s.conversations.thread(None), -1 + len("
+    "s.conversations.thread(None).slots))]"
+)
+
+
+def test_images_inside_a_value_are_sent_with_their_markers(notebook):
+    notebook.check("from PIL import Image\npictures = {'a': [Image.new('RGB', (1, 1))]}")
+    notebook.check("%%cmd -m gpt-5.4-mini\nwhat is {{ pictures }}?")
+    content = str(notebook.body["messages"][-1]["content"])
+    assert "[image: pictures['a'][0]]" in content.replace("\\'", "'")
+    assert "data:image/png;base64," in content
+
+
+def test_a_deleted_working_folder_stops_only_what_needs_it(notebook):
+    notebook.check("import os\nhere = os.getcwd()\nos.mkdir('gone')\nos.chdir('gone')")
+    notebook.check("os.rmdir(os.path.join(here, 'gone'))\npixel = b'GIF89a' + bytes(9)")
+    notebook.check("%%cmd -m gpt-5.4-mini -i pixel\nwhat is it?")
+    assert "data:image/gif;base64," in str(notebook.body)
+    run = notebook.run("%%cmd -m gpt-5.4-mini -i x.png\nwhat is it?")
+    assert "the working folder was deleted" in str(run.error)
+    notebook.check("os.chdir(here)")

@@ -107,15 +107,15 @@ _FAILURES = {
 }
 """Words for an answer that broke off, whatever came of it before."""
 _KINDS = (
-    (re.compile("filter|policy|safety|moderat|blocked|unsafe|prohibited"), "content_filter"),
-    (re.compile("tool_call|function_call"), "the model wrote a tool call that nothing can read"),
-    (re.compile("time_?out|timed_out|deadline"), "the provider ran out of time"),
+    ("filter|policy|safety|moderat|blocked|unsafe|prohibited", "content_filter"),
+    ("tool_call|function_call", "the model wrote a tool call that nothing can read"),
+    ("time_?out|timed_out|deadline", "the provider ran out of time"),
     (
-        re.compile("overload|capacity|resource|unavailable|rate_limit|throttl"),
+        "overload|capacity|resource|unavailable|rate_limit|throttl",
         "the provider ran out of capacity",
     ),
-    (re.compile("cancel|abort|interrupt|terminated"), "the provider broke the answer off"),
-    (re.compile("error|fail|crash"), "the provider failed within the answer"),
+    ("cancel|abort|interrupt|terminated", "the provider broke the answer off"),
+    ("error|fail|crash", "the provider failed within the answer"),
 )
 """What a word of no table means, by what it contains; a failure unless it names a reason."""
 
@@ -160,7 +160,7 @@ def stop_event(
         return Stop("content_filter", word or "refusal")
     reason = _REASONS.get(folded)
     if reason is None:
-        kind = next((kind for pattern, kind in _KINDS if pattern.search(folded)), "unknown")
+        kind = next((kind for pattern, kind in _KINDS if re.search(pattern, folded)), "unknown")
         if kind not in ("content_filter", "unknown"):
             return Error(f"{kind} ({word})", code=word)
         reason = "content_filter" if kind == "content_filter" else "unknown"

@@ -10,6 +10,7 @@ import pytest
 
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.messages import ValueLimits
 from cc_jupyter.core.paths import config_folder
 
 if TYPE_CHECKING:
@@ -135,6 +136,13 @@ def test_a_deleted_working_directory_is_no_error(monkeypatch):
         ("top_p = 0.9", "top_p", 0.9),
         ("max_tokens = 100", "max_tokens", 100),
         ('effort = "high"', "effort", "high"),
+        ("table_rows = 500", "table_rows", 500),
+        ('table_rows = "all"', "table_rows", None),
+        ('table_columns = " ALL "', "table_columns", None),
+        ('table_columns = "70"', "table_columns", 70),
+        ("max_text_chars = 1000", "max_text_chars", 1000),
+        ("max_file_chars = 1000", "max_file_chars", 1000),
+        ("max_value_chars = 1000", "max_value_chars", 1000),
     ],
 )
 def test_both_files_may_set_model_parameters_limits_and_display(line, name, value, project, config):
@@ -199,6 +207,21 @@ def test_no_file_may_allow_plain_http(place, project, config):
         config("allow_http = true")
     with pytest.raises(ConfigError, match="may not set allow_http"):
         load_settings(folder=folder)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "true", "1.5", '"many"', '""', "[1]"])
+def test_a_number_of_rows_that_is_none_says_what_can_be_written(value, project, config):
+    path = config(f"table_rows = {value}")
+    with pytest.raises(ConfigError) as error:
+        load_settings(folder=project(""))
+    assert f"{path}: table_rows = " in message(error)
+    assert "it must be a whole number of at least 1, or all" in message(error)
+
+
+def test_the_limits_of_values_are_those_of_the_settings():
+    assert Settings().value_limits == ValueLimits()
+    chosen = Settings(table_rows=None, table_columns=7, max_text_chars=6, max_value_chars=5)
+    assert chosen.value_limits == ValueLimits(None, 7, text_chars=6, value_chars=5)
 
 
 # ── what is wrong in a file is said, with file, key and close matches

@@ -29,8 +29,9 @@ from cc_jupyter.client.image_limits import (
 from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.messages import Image
 from cc_jupyter.prompt import images as attachments
-from cc_jupyter.prompt.images import load_image, media_type_of, to_image
+from cc_jupyter.prompt.images import load_image, media_type_of, to_image, working_folder
 from cc_jupyter.prompt.template import evaluate
+from cc_jupyter.prompt.values import to_text
 
 
 def written(format_name: str, size: tuple[int, int] = (3, 2), mode: str = "RGB") -> bytes:
@@ -450,3 +451,83 @@ def test_the_repr_and_the_description_hold_no_bytes():
     assert "PNG" not in repr(HELD)
     assert HELD.described == "fig (image/png, 4 bytes)"
     assert LINKED.described == "e.com/a.png (URL)"
+
+
+# Charts that need a converter, and a working folder that was deleted
+
+
+def chart(library: str, method: str, result: bytes | Exception) -> object:
+    def draw(_self: object, *given: object, **_named: object) -> bytes:
+        if isinstance(result, Exception):
+            raise result
+        for target in given:
+            target.write(result)  # altair writes, plotly returns
+        return result
+
+    space = {"__module__": f"{library}.graphs", method: draw}
+    return type("Figure", (), space)()
+
+
+CHARTS = [
+    ("plotly", "to_image", "kaleido", "kaleido"),
+    ("altair", "save", "vl_convert", "vl-convert-python"),
+]
+
+
+@pytest.mark.parametrize(("library", "method", "module", "package"), CHARTS)
+def test_a_chart_without_its_converter_is_refused_in_one_clear_line(
+    library, method, module, package, monkeypatch
+):
+    monkeypatch.setattr("cc_jupyter.prompt.images.find_spec", lambda _: None)
+    with pytest.raises(ConfigError) as caught:
+        to_image(chart(library, method, AssertionError()), "fig", Path())
+    expected = f"`fig` is a chart of {library}, which needs {module} to become an image"
+    assert str(caught.value) == f"{expected}; that is not installed"
+    assert caught.value.hint == f"pip install {package}"
+
+
+@pytest.mark.parametrize(("library", "method", "module", "package"), CHARTS)
+def test_a_chart_with_its_converter_is_an_image(library, method, module, package, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "cc_jupyter.prompt.images.find_spec", lambda name: asked.append(name) or object()
+    )
+    image = to_image(chart(library, method, written("PNG")), "fig", Path())
+    assert (image.data, image.name) == (written("PNG"), "fig")
+    assert asked == [module]
+    rendered = to_text([chart(library, method, written("PNG"))], "fig")
+    assert rendered.text == "[[image: fig[0]]]"
+    assert package not in str(rendered.notices)
+
+
+def test_a_converter_that_fails_names_the_chart(monkeypatch, tmp_path):
+    monkeypatch.setattr("cc_jupyter.prompt.images.find_spec", lambda _: object())
+    broken = chart("plotly", "to_image", RuntimeError("no Chrome"))
+    with pytest.raises(OptionError, match=r"`fig`, a Figure, cannot be converted .*no Chrome"):
+        to_image(broken, "fig", tmp_path)
+
+
+def test_without_a_working_folder_urls_and_absolute_paths_and_values_still_work(tmp_path):
+    (tmp_path / "a.png").write_bytes(written("PNG"))
+    for source in (str(tmp_path / "a.png"), "value"):
+        assert load_image(source, lambda _: written("PNG"), None).data == written("PNG")
+    assert load_image("https://example.org/a.png", never, None).url == "https://example.org/a.png"
+
+
+@pytest.mark.parametrize("source", ["a.png", "./a", "pictures/a.jpg"])
+def test_a_relative_path_in_a_deleted_folder_says_that_it_was_deleted(
+    source, tmp_path, monkeypatch
+):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert working_folder() is None
+    with pytest.raises(OptionError) as caught:
+        load_image(source, no_such_name, working_folder())
+    assert "there is no file" in str(caught.value)
+    assert "the working folder was deleted" in (caught.value.hint or "")
+
+
+def no_such_name(text: str) -> object:
+    return evaluate(text, {}, {})

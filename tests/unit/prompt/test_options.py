@@ -60,6 +60,8 @@ def parameters(**given) -> CellOptions:
         ("--thread plan --new", options(thread="plan", new=True)),
         ("--new", options(new=True)),
         ("--once", options(once=True)),
+        ("--table-rows 500", options(table_rows=500)),
+        ("--table-rows=all", options(table_rows="all")),
         ("-f md", options(format="md")),
         ("--format=text", options(format="text")),
         ("--raw --dry-run --quiet --zdr", options(raw=True, dry_run=True, quiet=True, zdr=True)),
@@ -306,3 +308,13 @@ def test_every_row_of_the_table_has_two_cells():
 def test_every_option_has_its_place_in_the_result():
     known = set(CellOptions.__dataclass_fields__) | set(Parameters.__dataclass_fields__) | {"param"}
     assert {spec.field for spec in OPTIONS} <= known
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "ALL", "many", "1.5"])
+def test_a_number_of_rows_that_is_none_is_named(value):
+    with pytest.raises(OptionError) as caught:
+        parse_cell_line(f"--table-rows {value}")
+    assert str(caught.value) == (
+        f"`--table-rows` takes a whole number from 1 up, or all, not `{value}`"
+    )
+    assert caught.value.hint == "for example --table-rows 500"

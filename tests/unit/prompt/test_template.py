@@ -156,7 +156,9 @@ def test_expressions_are_evaluated_in_order_each_time_they_stand_there():
 
 
 def test_a_notice_of_a_cut_value_is_passed_on():
-    given = render("{{ a }}{{ b }}", str, lambda value, name: Rendered(str(value), f"{name} cut"))
+    given = render(
+        "{{ a }}{{ b }}", str, lambda value, name: Rendered(str(value), (f"{name} cut",))
+    )
     assert (given.text, given.notices) == ("ab", ("a cut", "b cut"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import dataclasses
 import datetime  # noqa: ICN001  the name a user's type has
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 import typing
-import uuid  # noqa: F401  types name it
+import uuid
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 import pytest
@@ -778,3 +779,159 @@ def test_no_answer_whatever_makes_anything_but_a_value_or_a_problem(answer):
 
 def test_infinity_and_nan_are_no_worse_than_python_makes_them():
     assert math.isnan(capture("float").validate("NaN"))  # type: ignore[arg-type]
+
+
+# Streams of items, keys of dictionaries, types that JSON cannot hold
+
+
+@dataclasses.dataclass
+class Series:
+    numbers: typing.Iterable[int]
+    names: dict[Literal[1, 2], str]
+
+
+class Table(pydantic.BaseModel):
+    rows: typing.Iterable[list[int]]
+    colours: dict[Colour, str]
+
+
+class Tree(pydantic.BaseModel):
+    value: int
+    kids: dict[Literal[1, 2], Tree] = {}  # noqa: RUF012  pydantic copies it
+
+
+class Coordinates(enum.Enum):
+    HOME = (1, 2)
+
+
+class Own(enum.Enum):
+    THING = object()
+
+
+NAMES |= {**globals(), "abc": collections.abc}
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "expected"),
+    [
+        ("Iterable[int]", "[1, 2]", [1, 2]),
+        ("Iterable", '[1, "a"]', [1, "a"]),
+        ("Iterator[int]", "[1, 2]", [1, 2]),
+        ("abc.Iterable[int]", "[1]", [1]),
+        ("abc.Generator[int, None, None]", "[1]", [1]),
+        ("abc.Collection[int]", "[1]", [1]),
+        ("Sequence[int]", "[1]", [1]),
+        ("list[Iterable[int]]", "[[1], [2]]", [[1], [2]]),
+        ("dict[str, Iterable[Person]]", '{"a": [{"name": "Ann"}]}', {"a": [Person("Ann")]}),
+        ("Iterable[int] | None", '{"value": [1]}', [1]),
+    ],
+)
+def test_items_are_read_once_into_a_list(source, answer, expected):
+    value = capture(source).validate(answer)
+    assert value == expected
+    assert value == expected  # it can be read again
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "place"),
+    [
+        ("Iterable[int]", '[1, "a"]', "[1]"),
+        ("list[Iterator[int]]", '[[1], ["a"]]', "[1][0]"),
+        ("Series", '{"numbers": ["a"], "names": {}}', "numbers[0]"),
+        ("Table", '{"rows": [["a"]], "colours": {}}', "rows[0][0]"),
+    ],
+)
+def test_items_are_checked_before_the_value_is_bound(source, answer, place):
+    assert str(problem(source, answer)).startswith(f"{place}: input should be a valid integer")
+
+
+def test_items_and_keys_in_fields_of_classes_are_read_too():
+    series = capture("Series").validate('{"numbers": [1, 2], "names": {"1": "a"}}')
+    assert series == Series([1, 2], {1: "a"})
+    table = capture("Table").validate('{"rows": [[1]], "colours": {"red": "warm"}}')
+    assert (table.rows, table.colours) == ([[1]], {Colour.RED: "warm"})
+    tree = capture("Tree").validate('{"value": 1, "kids": {"2": {"value": 3}}}')
+    assert tree.kids[2].value == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "expected"),
+    [
+        ("int", "1", 1),
+        ("float", "1.5", 1.5),
+        ("bool", "true", True),
+        ("str", "1", "1"),
+        ("Literal[1, 2]", "1", 1),
+        ("Literal[1, 'a']", "a", "a"),
+        ("Literal['1', 1]", "1", "1"),
+        ("Literal[True]", "true", True),
+        ("Optional[int]", "null", None),
+        ("Optional[int]", "7", 7),
+        ("Colour", "red", Colour.RED),
+        ("Level", "2", Level.HIGH),
+        ("datetime.date", "2026-01-02", datetime.date(2026, 1, 2)),
+        ("datetime.datetime", "2026-01-02T03:04:05", datetime.datetime(2026, 1, 2, 3, 4, 5)),  # noqa: DTZ001
+        ("decimal.Decimal", "1.50", decimal.Decimal("1.50")),
+        (
+            "uuid.UUID",
+            "12345678123456781234567812345678",
+            uuid.UUID(int=0x12345678 * (2**96 + 2**64 + 2**32 + 1)),
+        ),
+    ],
+)
+def test_the_keys_of_a_dict_are_read_from_their_text(source, key, expected):
+    value = capture(f"dict[{source}, int]").validate(json.dumps({key: 5}))
+    assert value == {expected: 5}
+    assert [type(each) for each in value] == [type(expected)]
+
+
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [("Literal[1, 2]", "3"), ("Colour", "green"), ("int", "a"), ("Literal[1]", "1.0.0")],
+)
+def test_a_key_that_is_none_of_them_is_named(source, key):
+    assert key in str(problem(f"dict[{source}, int]", json.dumps({key: 5})))
+
+
+def test_the_keys_of_an_enum_are_described_to_the_model():
+    schema = capture("dict[Colour, int]").form.schema
+    assert schema["description"] == 'propertyNames: {"enum": ["red", "blue"], "type": "string"}'
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "dict[tuple[int, int], str]",
+            "keys of a JSON object are text, and a key of this dict is a list",
+        ),
+        ("dict[frozenset[int], str]", "a key of this dict is a list"),
+        ("list[dict[Point, str]]", "a key of this dict is"),
+        ("dict[Order, str]", "a key of this dict is an object"),
+        ("set[list[int]]", "a set cannot contain a list"),
+        ("frozenset[dict[str, int]]", "a frozenset cannot contain a dict"),
+        ("Coordinates", "the value of Coordinates.HOME is a tuple"),
+        ("Own", "JSON cannot represent `Own`"),
+        ("Literal[b'a']", "a Literal of bytes is not supported"),
+        ("abc.Callable[[int], int]", "a callable is not supported"),
+        ("list[type[int]]", "a class is not supported"),
+        ("abc.AsyncIterator[int]", "is not supported"),
+        ("range", "<class 'range'> is not supported"),
+        ("type(json)", "<class 'module'> is not supported"),
+    ],
+)
+def test_a_type_that_json_cannot_hold_is_refused_with_the_reason(source, reason):
+    assert reason in str(refusal(source))
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "expected"),
+    [
+        ("dict[tuple[int, int] | str, int]", '{"a": 1}', {"a": 1}),
+        ("set[list[int] | int]", "[1]", {1}),
+        ("complex", '"1+2j"', 1 + 2j),
+        ("bytes", '"ab"', b"ab"),
+    ],
+)
+def test_a_type_of_which_json_can_hold_some_values_is_not_refused(source, answer, expected):
+    assert capture(source).validate(answer) == expected

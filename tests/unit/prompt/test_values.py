@@ -27,9 +27,12 @@ from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
 from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.messages import ValueLimits
 from cc_jupyter.core.text import describe, excerpt
-from cc_jupyter.prompt.formatters import structure_text
-from cc_jupyter.prompt.values import FILE_LIMIT, OTHER_LIMIT, STR_LIMIT, Rendered, to_text
+from cc_jupyter.prompt.formatters import ValueWriter
+from cc_jupyter.prompt.values import Rendered, to_text
+
+LIMITS = ValueLimits()
 
 
 def text(value: object) -> str:
@@ -52,7 +55,7 @@ def text(value: object) -> str:
     ],
 )
 def test_a_value_is_written_as_python_writes_it(value, expected):
-    assert to_text(value, "x") == Rendered(expected, None)
+    assert to_text(value, "x") == Rendered(expected)
 
 
 def test_a_subclass_of_str_gives_its_characters():
@@ -71,7 +74,7 @@ def test_a_subclass_of_str_gives_its_characters():
     assert text(Html("<b>")) == "<b>"
     assert type(text(Html("<b>"))) is str
     assert text(Color.RED) == "red"
-    assert len(text(Html("a" * STR_LIMIT))) == STR_LIMIT
+    assert len(text(Html("a" * LIMITS.text_chars))) == LIMITS.text_chars
 
 
 def test_what_cannot_be_written_names_the_expression():
@@ -117,19 +120,19 @@ class Wordy:
 
 @pytest.mark.parametrize(
     ("value", "limit"),
-    [("a" * (STR_LIMIT + 1), STR_LIMIT), (Wordy(30_000), OTHER_LIMIT)],
+    [("a" * (LIMITS.text_chars + 1), LIMITS.text_chars), (Wordy(30_000), LIMITS.value_chars)],
 )
 def test_a_long_value_is_cut_and_says_so_at_the_cut_and_to_the_user(value, limit):
     whole = str(value)
     rendered = to_text(value, "x")
     cut = f"{limit:,} of {len(whole):,} characters"
     assert rendered.text == f"{whole[:limit]}\n… [cut: {cut}]"
-    assert rendered.notice == f"`{{{{ x }}}}` was cut: {cut} sent"
+    assert rendered.notices == (f"`{{{{ x }}}}` was cut: {cut} sent",)
 
 
-@pytest.mark.parametrize("value", ["a" * STR_LIMIT, Wordy(OTHER_LIMIT)])
+@pytest.mark.parametrize("value", ["a" * LIMITS.text_chars, Wordy(LIMITS.value_chars)])
 def test_a_value_as_long_as_the_limit_is_whole(value):
-    assert to_text(value, "x") == Rendered(str(value), None)
+    assert to_text(value, "x") == Rendered(str(value))
 
 
 # ── data frames
@@ -192,7 +195,7 @@ def test_cells_and_headers_cannot_break_the_table():
     ],
 )
 def test_small_and_empty_frames_of_both_libraries(frame, expected):
-    assert to_text(frame, "x") == Rendered(expected, None)
+    assert to_text(frame, "x") == Rendered(expected)
 
 
 @pytest.mark.parametrize("library", [pd, pl])
@@ -204,7 +207,7 @@ def test_of_a_large_frame_the_first_rows_and_columns_are_sent_and_it_says_so(lib
     assert rows[2].startswith("| c0 | c1 |")
     assert rows[2].endswith("| c49 |")
     assert rows[-1] == "… [cut: 95 of 5,000 rows, 50 of 80 columns]"
-    assert rendered.notice == "`{{ df }}` was cut: 95 of 5,000 rows, 50 of 80 columns sent"
+    assert rendered.notices == ("`{{ df }}` was cut: 95 of 5,000 rows, 50 of 80 columns sent",)
     narrow = to_text(library.DataFrame({"a": range(5_000)}), "df").text.splitlines()
     assert narrow[-2:] == ["| 99 |", "… [cut: 100 of 5,000 rows]"]
 
@@ -215,14 +218,14 @@ def test_a_frame_of_wide_cells_is_cut_at_a_whole_row():
     rows = rendered.text.splitlines()
     assert rows[-1] == "… [cut: 6 of 50 rows]"
     assert set(rows[4:-1]) == {"| " + "x" * 3_000 + " |"}
-    assert len(rendered.text) < OTHER_LIMIT + 100
+    assert len(rendered.text) < LIMITS.value_chars + 100
 
 
 def test_a_frame_of_one_huge_cell_is_cut_inside_it():
     rendered = to_text(pd.DataFrame({"a": ["x" * 50_000] * 2}), "df")
-    assert "1 of 2 rows, 20,000 of 50,0" in rendered.notice
-    assert rendered.notice.split("cut: ")[1].removesuffix(" sent") in rendered.text
-    assert len(rendered.text) < OTHER_LIMIT + 100
+    assert "1 of 2 rows, 20,000 of 50,0" in rendered.notices[0]
+    assert rendered.notices[0].split("cut: ")[1].removesuffix(" sent") in rendered.text
+    assert len(rendered.text) < LIMITS.value_chars + 100
 
 
 def test_a_class_that_only_looks_like_a_frame_is_written_by_str():
@@ -275,7 +278,7 @@ def test_of_a_large_array_the_edges_are_sent_and_it_says_so(shape, shown):
     cut = f"{shown:,} of {math.prod(shape):,} values"
     assert rendered.text.count("0") - rendered.text.splitlines()[0].count("0") >= shown
     assert rendered.text.endswith(f"\n… [cut: {cut}]")
-    assert rendered.notice == f"`{{{{ a }}}}` was cut: {cut} sent"
+    assert rendered.notices == (f"`{{{{ a }}}}` was cut: {cut} sent",)
     assert "..." in rendered.text
 
 
@@ -365,8 +368,8 @@ def test_a_structure_that_fits_its_limit_is_the_same_value_to_python():
 )
 def test_of_a_large_structure_the_start_is_sent_and_it_says_so(value, cut):
     rendered = to_text(value, "x")
-    assert len(rendered.text) < OTHER_LIMIT
-    said = re.fullmatch(rf"`\{{\{{ x \}}\}}` was cut: ({cut}) sent", rendered.notice)
+    assert len(rendered.text) < LIMITS.value_chars
+    said = re.fullmatch(rf"`\{{\{{ x \}}\}}` was cut: ({cut}) sent", rendered.notices[0])
     assert said
     assert rendered.text.endswith(f"\n… [cut: {said[1]}]")
     assert re.search(r"… [\d,]+ more", rendered.text)
@@ -380,7 +383,7 @@ def test_only_what_is_shown_of_a_structure_is_looked_at():
             Counted.asked += 1
             return "x" * 100
 
-    structure_text([Counted() for _ in range(100_000)], 1_000)
+    ValueWriter(ValueLimits(value_chars=1_000), "x").text([Counted() for _ in range(100_000)])
     assert Counted.asked < 20
 
 
@@ -479,8 +482,8 @@ def test_of_a_class_defined_twice_each_version_has_its_own_source(monkeypatch):
 def test_a_long_class_is_cut_and_says_so():
     rendered = to_text(pd.DataFrame, "pd.DataFrame")
     assert rendered.text.startswith("@")
-    assert len(rendered.text) < OTHER_LIMIT + 100
-    assert "was cut: 20,000 of " in rendered.notice
+    assert len(rendered.text) < LIMITS.value_chars + 100
+    assert "was cut: 20,000 of " in rendered.notices[0]
 
 
 # ── exceptions
@@ -513,7 +516,7 @@ def test_an_exception_is_its_type_its_message_and_the_users_own_frames():
 def test_of_a_deep_recursion_the_middle_is_left_out_and_it_says_so():
     rendered = to_text(caught(fail, 50), "e")
     assert "  … 40 more frames" in rendered.text
-    assert rendered.notice == "`{{ e }}` was cut: 12 of 52 frames sent"
+    assert rendered.notices == ("`{{ e }}` was cut: 12 of 52 frames sent",)
 
 
 def test_what_an_exception_came_from_is_told():
@@ -584,12 +587,12 @@ def test_a_path_in_the_home_folder_is_found(isolated_home):
 @pytest.mark.parametrize("letter", ["a", "\u00e9", "\U0001f600"])
 def test_of_a_long_file_the_start_is_sent_and_it_says_so(letter, tmp_path):
     path = tmp_path / "long.txt"
-    path.write_text(letter * (FILE_LIMIT + 50_000), encoding="utf-8")
+    path.write_text(letter * (LIMITS.file_chars + 50_000), encoding="utf-8")
     rendered = to_text(path, "p")
     size = path.stat().st_size
     cut = f"the first 100,000 characters of {size:,} bytes"
-    assert rendered.text == f"{letter * FILE_LIMIT}\n… [cut: {cut}]"
-    assert rendered.notice == f"`{{{{ p }}}}` was cut: {cut} sent"
+    assert rendered.text == f"{letter * LIMITS.file_chars}\n… [cut: {cut}]"
+    assert rendered.notices == (f"`{{{{ p }}}}` was cut: {cut} sent",)
 
 
 @pytest.mark.parametrize(
@@ -608,6 +611,24 @@ def test_a_file_that_cannot_be_sent_says_why_and_how_to_send_its_name(content, w
         to_text(path, "p")
     assert "`{{ p }}`" in str(caught_error.value)
     assert "str(path)" in caught_error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("caf\u00e9; 5 \u20ac".encode("cp1252"), "cp1252"),
+        ("a,b\nGr\u00fc\u00dfe,1\r\n".encode("latin-1"), "cp1252"),
+        ("caf\u00e9".encode("utf-16"), "utf-16"),
+    ],
+)
+def test_a_file_in_another_encoding_names_it_and_how_to_read_it(content, encoding, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with pytest.raises(OptionError) as caught_error:
+        to_text(path, "p")
+    assert str(caught_error.value).endswith(f"is not UTF-8 text; it looks like {encoding}")
+    assert f'read_text(encoding="{encoding}")' in caught_error.value.hint
+    assert path.read_text(encoding=encoding)
 
 
 def test_a_folder_is_no_file(tmp_path):
@@ -637,9 +658,9 @@ def png(width: int = 2) -> bytes:
 def test_a_figure_or_an_image_goes_beside_the_text_which_holds_its_marker(value):
     rendered = to_text(value, "plots[0]")
     assert rendered.text == "[image: plots[0]]"
-    assert rendered.notice is None
-    assert rendered.image.media_type == "image/png"
-    assert rendered.image.data.startswith(b"\x89PNG")
+    assert rendered.notices == ()
+    assert rendered.images[0].media_type == "image/png"
+    assert rendered.images[0].data.startswith(b"\x89PNG")
 
 
 def test_a_path_to_an_image_is_that_image_whatever_its_suffix(tmp_path):
@@ -647,12 +668,12 @@ def test_a_path_to_an_image_is_that_image_whatever_its_suffix(tmp_path):
     path.write_bytes(png())
     rendered = to_text(path, "path")
     assert rendered.text == "[image: path]"
-    assert rendered.image.data == png()
+    assert rendered.images[0].data == png()
 
 
-@pytest.mark.parametrize("value", [np.zeros((4, 4, 3)), b"\x00", [PillowImage.new("L", (1, 1))]])
+@pytest.mark.parametrize("value", [np.zeros((4, 4, 3)), b"\x00"])
 def test_numbers_and_other_bytes_stay_text(value):
-    assert to_text(value, "x").image is None
+    assert to_text(value, "x").images == ()
 
 
 def test_an_image_that_needs_a_library_which_is_missing_says_so(monkeypatch, tmp_path):

@@ -1,0 +1,43 @@
+"""JupyterLab's Markdown renderer in Node, from the packages that the front end is built with."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+_SCRIPT = Path(__file__).with_suffix(".mjs")
+_PACKAGES = Path(__file__).parents[2] / "labextension" / "package.json"
+
+
+def is_available() -> bool:
+    """Return whether Node and the front end's packages are installed."""
+    return shutil.which("node") is not None and (_PACKAGES.parent / "node_modules/marked").exists()
+
+
+def render(text: str) -> str:
+    """Return the HTML that JupyterLab puts into the page of a trusted notebook."""
+    process = _process()
+    process.stdin.write(json.dumps(text) + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
+@cache
+def _process() -> subprocess.Popen[str]:
+    node = shutil.which("node")
+    assert node is not None
+    process = subprocess.Popen(
+        [node, _SCRIPT, _PACKAGES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.stdin.close()
+    process.stdout.close()
+    process.wait()
