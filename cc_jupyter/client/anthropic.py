@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
+from cc_jupyter.client.errors.error_body import has_error
 from cc_jupyter.client.image_limits import anthropic_image_part, message_content
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
@@ -150,7 +151,8 @@ class AnthropicDecoder:
             case "ping":
                 pass
             case _:  # kinds that are new
-                self._parts.note_unread(body)
+                if name != "error" and not has_error(body):
+                    self._parts.note_unread(body)
         return events
 
     def rest(self) -> Iterator[StreamEvent]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import IMAGE_MEMBERS, SOURCE_MEMBERS, PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
+from cc_jupyter.client.errors.error_body import has_error
 from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
@@ -158,7 +159,7 @@ class OpenAIDecoder:
         """Whether anything of the answer's content has come."""
         return self._speech.came or self._calls.came or self._parts.came or bool(self._transcript)
 
-    def decode(self, name: str, body: dict[str, Any]) -> list[StreamEvent]:  # noqa: ARG002  this dialect does not name its events
+    def decode(self, name: str, body: dict[str, Any]) -> list[StreamEvent]:
         """Return the events of one chunk."""
         choice = self._choice(body.get("choices"))
         delta = choice.get("delta")
@@ -179,7 +180,7 @@ class OpenAIDecoder:
             events.extend(self._parts.read_delta(beside) if beside else ())
             usage = usage or member(body, "x_groq", "usage")  # Groq's place in a stream
             events.extend(self._figures.report(usage, body))
-        if not choice:
+        if not choice and name != "error" and not has_error(body):
             self._parts.note_unread(body)
         return events
 
