@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
-from cc_jupyter.client.errors.error_body import has_error
 from cc_jupyter.client.image_limits import anthropic_image_part, message_content
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
@@ -151,8 +150,11 @@ class AnthropicDecoder:
             case "ping":
                 pass
             case _:  # kinds that are new
-                if name != "error" and not has_error(body):
-                    self._parts.note_unread(body)
+                if name != "error":
+                    from cc_jupyter.client.errors.error_body import has_error  # noqa: PLC0415  the first cell loads little before it sends
+
+                    if not has_error(body):
+                        self._parts.note_unread(body)
         return events
 
     def rest(self) -> Iterator[StreamEvent]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import IMAGE_MEMBERS, SOURCE_MEMBERS, PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
-from cc_jupyter.client.errors.error_body import has_error
 from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
@@ -180,8 +179,11 @@ class OpenAIDecoder:
             events.extend(self._parts.read_delta(beside) if beside else ())
             usage = usage or member(body, "x_groq", "usage")  # Groq's place in a stream
             events.extend(self._figures.report(usage, body))
-        if not choice and name != "error" and not has_error(body):
-            self._parts.note_unread(body)
+        if not choice and name != "error":
+            from cc_jupyter.client.errors.error_body import has_error  # noqa: PLC0415  the first cell loads little before it sends
+
+            if not has_error(body):
+                self._parts.note_unread(body)
         return events
 
     def rest(self) -> Iterator[StreamEvent]:
