@@ -1,4 +1,4 @@
-"""Write a model's Markdown in the canonical form, without a kernel: a whole answer, a live block."""
+"""Write Markdown in the canonical form, without a kernel: a whole answer, a live block."""
 
 from __future__ import annotations
 
