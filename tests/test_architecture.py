@@ -1,7 +1,7 @@
 """Rules for every function and every handler of the package.
 
 Which package may import which, and where each library lives, is checked by import-linter
-(`make lint`; the contracts are in pyproject.toml).
+(`make lint`; the contracts are in pyproject.toml). The libraries of HTTP are checked here too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,13 @@ MODULES = {
 }
 
 
+HTTP_LIBRARIES = {
+    "httpx": {"client/proxy.py", "client/sse.py", "client/trace_hook.py", "client/transport.py"},
+    "httpx_sse": {"client/sse.py"},
+    "httpcore": set(),
+    "h11": set(),
+}
+"""Which modules import what the wire is made of, type-checking imports included."""
 FORMER_MODULES = """
     answer_format arrays attachments base_url budget catalog catalog_changes catalog_text
     catalog_update cells code_commands comm comm_busy comm_fields comm_handlers comm_listener
@@ -82,6 +89,48 @@ def test_whoever_catches_every_exception_says_why():
             if line.strip().startswith(("except Exception:", "except BaseException", "except:")):
                 explained = "#" in line or "raise" in "".join(lines[number : number + 6])
                 assert explained, f"{module}, line {number}"
+
+
+def imported_libraries(text: str) -> set[str]:
+    """Return the first parts of all names a module imports, also within functions."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Import():
+                names += [alias.name for alias in node.names]
+            case ast.ImportFrom(module=str(name), level=0):
+                names.append(name)
+            case ast.Call(
+                func=ast.Name("import_module" | "__import__") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(str(name)), *_],
+            ):
+                names.append(name)
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("library", HTTP_LIBRARIES)
+def test_only_the_client_imports_httpx_and_httpx_sse(library):
+    importers = {name for name, text in MODULES.items() if library in imported_libraries(text)}
+    assert importers == HTTP_LIBRARIES[library]
+    tools = (ROOT.parent / "tools").rglob("*.py")
+    assert not any(library in imported_libraries(path.read_text("utf-8")) for path in tools)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import httpx",
+        "import httpx._client as x",
+        "from httpx import Client",
+        "def f():\n    from httpx._models import Response",
+        "if TYPE_CHECKING:\n    import httpx",
+        "importlib.import_module('httpx')",
+        "import_module('httpx._urls')",
+        "__import__('httpx')",
+    ],
+)
+def test_no_way_to_import_is_overlooked(text):
+    assert "httpx" in imported_libraries(text)
 
 
 @pytest.mark.parametrize("name", FORMER_MODULES.split())

@@ -155,9 +155,25 @@ def assert_holds_only_the_package(names: Sequence[str]) -> None:
 def test_a_checkout_without_node_gives_a_wheel_without_the_extension(checkout, tmp_path):
     with zipfile.ZipFile(built("wheel", checkout, tmp_path)) as archive:
         names = archive.namelist()
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        needed = required(archive.read(metadata).decode())
     assert "cc_jupyter/magics/extension.py" in names
+    assert {"httpx": "<0.29,>=0.28", "httpx-sse": "<0.5,>=0.4.3"}.items() <= needed.items()
+    assert needed["httpcore"] == "<1.1,>=1.0.9"
     assert not [name for name in names if "labextension" in name]
     assert_holds_only_the_package(names)
+
+
+def required(metadata: str) -> dict[str, str]:
+    """Return what an installation brings, without extras, and in which versions."""
+    lines = re.findall(r"^Requires-Dist: ([\w.-]+)([^;\n]*)$", metadata, re.MULTILINE)
+    return dict(lines)
+
+
+def test_every_bound_of_a_library_of_http_has_its_reason():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    for name in ("httpx", "httpx-sse", "httpcore"):
+        assert re.search(rf'^  "{name}>=[\d.]+,<[\d.]+",? +# \w.+', text, re.MULTILINE), name
 
 
 def test_an_sdist_without_the_extension_is_refused(checkout, tmp_path):

@@ -22,7 +22,7 @@ from cc_jupyter.core.messages import Image
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cc_jupyter.core.events import StreamEvent
 
@@ -68,9 +68,16 @@ _SILENT_BLOCKS = frozenset({"redacted_thinking", "server_tool_use", "web_search_
 
 
 class PartReader:
-    """Collects images and sources of one answer, and the names of what cannot be shown."""
+    """Collects images and sources of one answer, and the names of what cannot be shown.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clean
+        Removes secrets from a text of the provider's, before it is cut.
+    """
+
+    def __init__(self, clean: Callable[[str], str] = redact) -> None:
+        self._clean = clean
         self.came = False
         """Whether there was anything that carries content."""
         self._images: set[int] = set()
@@ -105,7 +112,7 @@ class PartReader:
 
     def read_block(self, block: dict[str, Any]) -> Iterator[StreamEvent]:
         """Read a content block of the Messages format that is no text, thinking or tool call."""
-        kind = _one_line(block.get("type"))
+        kind = self._one_line(block.get("type"))
         if kind == "image":
             yield from self._read_images(block)
         elif kind == "web_search_tool_result":
@@ -121,7 +128,9 @@ class PartReader:
         named = (fields.get(name) for name in ("url", "link", "uri", "source"))
         url = next((text for text in named if isinstance(text, str) and _is_link(text)), "")
         titles = (fields.get(name) for name in ("title", "document_title", "site_name", "name"))
-        title = next((_one_line(text) for text in titles if isinstance(text, str) and text), "")
+        title = next(
+            (self._one_line(text) for text in titles if isinstance(text, str) and text), ""
+        )
         if not url and not title and isinstance(number := fields.get("document_index"), int):
             title = f"document {number + 1}"
         if not url and not title:
@@ -141,7 +150,7 @@ class PartReader:
     def name(self, kind: object) -> None:
         """Note a kind of content that cannot be shown."""
         self.came = True
-        word = _one_line(kind)[:_LONGEST_NAME] if isinstance(kind, str) else ""
+        word = self._one_line(kind)[:_LONGEST_NAME] if isinstance(kind, str) else ""
         self._named[word.removesuffix("_delta") or "a part of unknown type"] = None
 
     def rest(self) -> Iterator[StreamEvent]:
@@ -164,7 +173,7 @@ class PartReader:
         for part in parts:
             if not isinstance(part, dict):
                 continue
-            kind = _one_line(part.get("type"))
+            kind = self._one_line(part.get("type"))
             if kind in _IMAGE_PARTS or (not kind and "inline_data" in part):
                 yield from self._read_images(part)
             elif kind not in _TEXT_PARTS:
@@ -177,6 +186,11 @@ class PartReader:
             return
         if (isinstance(value, str) and value.strip()) or (isinstance(value, dict | list) and value):
             self.name(name)
+
+    def _one_line(self, text: object) -> str:
+        if not isinstance(text, str):
+            return ""
+        return sanitize_message(self._clean(replace_surrogates(text))) or ""
 
     def _read_images(self, images: object) -> Iterator[StreamEvent]:
         for entry in images if isinstance(images, list) else [images]:
@@ -192,7 +206,7 @@ class PartReader:
 
     def _read_search(self, content: object) -> None:
         if isinstance(content, dict):
-            code = _one_line(content.get("error_code") or "")
+            code = self._one_line(content.get("error_code") or "")
             self._problems[f"the web search failed: {code or 'no reason given'}"] = None
         for entry in content if isinstance(content, list) else ():
             self.cite(entry, is_cited=False)
@@ -232,8 +246,3 @@ def _is_link(text: str) -> bool:
     except ValueError:
         return False
     return bool(parts.hostname) and text.isprintable() and " " not in text
-
-
-def _one_line(text: object) -> str:
-    line = sanitize_message(replace_surrogates(text)) if isinstance(text, str) else None
-    return "" if line is None else redact(line)

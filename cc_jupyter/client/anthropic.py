@@ -26,7 +26,7 @@ from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDel
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cc_jupyter.core.messages import Message, Request
 
@@ -108,11 +108,12 @@ def _system(request: Request) -> str | list[dict[str, Any]] | None:
 class AnthropicDecoder:
     """Folds the events of one answer into ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, clean: Callable[[str], str] = redact) -> None:
         self.finished = False
+        self._clean = clean
         self._speech = TextAssembler(has_reasoning_marks=False)
-        self._figures = UsageReader()
-        self._parts = PartReader()
+        self._figures = UsageReader(clean)
+        self._parts = PartReader(clean)
         self._calls: list[_Call] = []
         self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind
         self._word: str | None = None
@@ -174,11 +175,11 @@ class AnthropicDecoder:
         self.finished = True
 
     def _stop(self, delta: object) -> Iterator[StreamEvent]:
-        self._word = stop_word(member(delta, "stop_reason")) or self._word
+        self._word = stop_word(member(delta, "stop_reason"), self._clean) or self._word
         details = member(delta, "stop_details")
         why = member(details, "explanation") or member(details, "category")
-        if isinstance(why, str) and (said := sanitize_message(why)):
-            yield Notice(f"the provider's reason to stop: {redact(said)}")
+        if isinstance(why, str) and (reason := sanitize_message(self._clean(why))):
+            yield Notice(f"the provider's reason to stop: {reason}")
 
     def _block(self, index: object, block: object) -> Iterator[StreamEvent]:
         match member(block, "type"):

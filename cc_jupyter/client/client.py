@@ -12,15 +12,12 @@ import dataclasses
 import hashlib
 import json
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cc_jupyter.client.decoder import AnswerReader
 from cc_jupyter.client.errors.endings import text_bytes, too_long
-from cc_jupyter.client.errors.provider_errors import backoff_s, classify, pause_s
 from cc_jupyter.client.event_redaction import EventRedactor
 from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
@@ -42,6 +39,7 @@ from cc_jupyter.core.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from cc_jupyter.client.decoder import AnswerReader
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.client.errors.provider_errors import Refusal
     from cc_jupyter.client.transport import ResponseReader, Transport
@@ -55,8 +53,7 @@ _REFUSAL_S = 3.0  # for the body of a refusal; the status alone says enough
 _MAX_REFUSAL_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """When to give up: the number of retries and the read timeout."""
 
     max_retries: int = 2
@@ -161,7 +158,7 @@ class RequestStream:
                 error.args = (redact(str(error), (self._endpoint.key.value,)),)
                 failure = error
                 is_final = self._is_accepted or error.code == TIMED_OUT
-                wait_s = None if is_final else backoff_s(tries)
+                wait_s = None if is_final else _backoff_s(tries)
             except _RefusedError as refused:
                 repair = None
                 if self._limits.max_retries and not self._is_accepted:
@@ -172,7 +169,7 @@ class RequestStream:
                     yield Notice(notice)
                     continue
                 failure = refused.refusal.error
-                wait_s = None if self._is_accepted else pause_s(refused.refusal, tries)
+                wait_s = None if self._is_accepted else _pause_s(refused.refusal, tries)
             else:
                 return
             if wait_s is None or tries >= self._limits.max_retries:
@@ -230,6 +227,8 @@ class RequestStream:
         self, head: ResponseStart, incoming: ResponseReader
     ) -> Generator[StreamEvent, None, Refusal]:
         """Read why it was refused, without waiting for a body that trickles or hangs."""
+        from cc_jupyter.client.errors.provider_errors import classify  # noqa: PLC0415  only a refusal needs it
+
         body = bytearray()
         began_s = monotonic()
         while len(body) < _MAX_REFUSAL_BYTES and (waited_s := monotonic() - began_s) < _REFUSAL_S:
@@ -254,9 +253,11 @@ class RequestStream:
         )
 
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
-        reader = AnswerReader(
-            WIRE_FORMATS[self._request.endpoint].decoder(), (self._endpoint.key.value,)
-        )
+        from cc_jupyter.client.decoder import AnswerReader  # noqa: PLC0415  the first cell loads little before it sends
+
+        secrets = (self._endpoint.key.value,)
+        decoder = WIRE_FORMATS[self._request.endpoint].decoder(lambda text: redact(text, secrets))
+        reader = AnswerReader(decoder, secrets)
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
         came_bytes = 0
@@ -346,6 +347,18 @@ class RequestStream:
         """Raise `KeyboardInterrupt` if `wake` was called while nothing was being received."""
         if self._interrupted:
             raise KeyboardInterrupt
+
+
+def _backoff_s(tries: int) -> float:
+    from cc_jupyter.client.errors.provider_errors import backoff_s  # noqa: PLC0415  only a failure needs it
+
+    return backoff_s(tries)
+
+
+def _pause_s(refusal: Refusal, tries: int) -> float | None:
+    from cc_jupyter.client.errors.provider_errors import pause_s  # noqa: PLC0415  only a refusal needs it
+
+    return pause_s(refusal, tries)
 
 
 def encode_body(request: Request) -> bytes:

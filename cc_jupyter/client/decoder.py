@@ -8,10 +8,12 @@ does. Only a stop reason proves that an answer is complete, not the end of the b
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cc_jupyter.client.errors.endings import CUT
 from cc_jupyter.client.errors.error_body import has_error, parse_refusal, read_envelope
+from cc_jupyter.client.errors.retry_after import reset_of, retry_after_s
 from cc_jupyter.client.parsing import parse_json
 from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
 from cc_jupyter.core.events import Error, Notice
@@ -19,6 +21,7 @@ from cc_jupyter.core.events import Error, Notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from cc_jupyter.client.errors.error_body import Envelope
     from cc_jupyter.client.sse import BodyPart, EventBatch
     from cc_jupyter.core.events import Stop, StreamEvent
 
@@ -122,7 +125,7 @@ class AnswerReader:
         try:
             body = parse_json(data)
         except ValueError:
-            return self._no_json(name, data.strip(), cut=cut)
+            return self._read_non_json(name, data.strip(), cut=cut)
         if name == "error" or (isinstance(body, dict) and has_error(body)):
             return self._error(STREAM_ERROR, name, body)
         if not isinstance(body, dict):
@@ -130,7 +133,7 @@ class AnswerReader:
         self._understood = True
         return self._decoder.decode(name, body)
 
-    def _no_json(self, name: str, text: str, *, cut: bool) -> Iterable[StreamEvent]:
+    def _read_non_json(self, name: str, text: str, *, cut: bool) -> Iterable[StreamEvent]:
         if text == _DONE:
             return self._end(end_seen=True)
         if name == "error":
@@ -138,7 +141,7 @@ class AnswerReader:
         # not the keep-alives that a relay wrapped into data; nor a cut event, which is no broken
         # one and shows as a missing end
         if text and not text.startswith(":") and not cut:
-            self._first_lost = self._first_lost if self._lost else self._words(text)
+            self._first_lost = self._first_lost if self._lost else self._readable(text)
             self._lost += 1
         return ()
 
@@ -148,7 +151,7 @@ class AnswerReader:
             body = parse_json(text)
         except ValueError as error:
             message = _no_document(text, error)
-            yield from self._fail(message, said=None if message == CUT else self._words(text))
+            yield from self._fail(message, None if message == CUT else self._readable(text))
             return
         if isinstance(body, list):  # some upstreams wrap an error so
             body = body[0] if body else None
@@ -162,44 +165,61 @@ class AnswerReader:
         if self._decoder.spoke or self._decoder.stopped:
             yield from self._end(end_seen=True)
         else:
-            said = read_envelope(body, self._secrets())
-            what = "the server answered with JSON that is no answer"
-            yield from self._fail(what, said.code or said.kind, said.message)
+            yield from self._fail_with(
+                "the server answered with JSON that is no answer",
+                read_envelope(body, self._secrets()),
+            )
 
     def _error(self, sentence: str, name: str, body: object) -> Iterator[StreamEvent]:
-        """End with what the provider says went wrong; text in the same event counts."""
+        """End with the provider's error; text in the same event is part of the answer."""
         self._understood = True
         if isinstance(body, dict):
             yield from self._decoder.decode(name, body)
-        said = read_envelope(body, self._secrets())
-        if said.code and said.kind and said.code != said.kind:
-            sentence = f"{sentence} ({said.kind})"
-        yield from self._fail(sentence, said.code or said.kind, said.message)
+        envelope = read_envelope(body, self._secrets())
+        if envelope.code and envelope.kind and envelope.code != envelope.kind:
+            sentence = f"{sentence} ({envelope.kind})"
+        yield from self._fail_with(sentence, envelope)
+
+    def _fail_with(self, sentence: str, envelope: Envelope) -> Iterator[StreamEvent]:
+        """End with an error that the provider has worded."""
+        now = datetime.now(UTC)
+        yield from self._fail(
+            sentence,
+            envelope.message,
+            code=envelope.code or envelope.kind,
+            # the headers of a 200 are written before anything went wrong
+            retry_after_s=retry_after_s(200, {}, envelope, reset_of(envelope, now), now),
+        )
 
     def _fail(
-        self, message: str, code: str | None = None, said: str | None = None
+        self,
+        sentence: str,
+        provider_message: str | None = None,
+        *,
+        code: str | None = None,
+        retry_after_s: float | None = None,
     ) -> Iterator[StreamEvent]:
         self.done = True
         yield from self._decoder.rest()
-        yield Error(message, code=code, provider_message=said)
+        yield Error(sentence, code, provider_message, retry_after_s)
 
-    def _words(self, text: str) -> str | None:
-        """Return what a text that is no JSON says, fit to show."""
+    def _readable(self, text: str) -> str | None:
+        """Return the words of a text that is not JSON, fit to show."""
         return parse_refusal(text.encode(), self._secrets()).message
 
     def _unframed(self) -> str | None:
         """Return the words of a body that holds no event, only lines without `data:`."""
         lines = self._start.decode("utf-8", "replace").splitlines()
         framed = ("data", "event", "id", "retry", ":")
-        return self._words("\n".join(line for line in lines if not line.startswith(framed)))
+        return self._readable("\n".join(line for line in lines if not line.startswith(framed)))
 
     def _end(self, *, end_seen: bool) -> Iterator[StreamEvent]:
         if self._lost and not self._decoder.spoke:
-            yield from self._fail("the answer is not JSON", said=self._first_lost)
+            yield from self._fail("the answer is not JSON", self._first_lost)
             return
         if not self._understood and not end_seen:
             yield from self._fail(
-                "the server ended the stream before an answer came", said=self._unframed()
+                "the server ended the stream before an answer came", self._unframed()
             )
             return
         self.done = True
@@ -211,7 +231,7 @@ class AnswerReader:
 
 
 def _no_document(text: str, error: ValueError) -> str:
-    """Tell a document that was cut from one that is no JSON at all."""
+    """Return the error for a document that is cut, or that is not JSON at all."""
     if text.startswith("<"):
         return "the server answered with a web page in place of a stream"
     text = text.rstrip()

@@ -5,8 +5,7 @@ Source: spec.md, section 1. `config.credentials` knows where keys are stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from cc_jupyter.config.base_url import api_root, is_loopback, is_provider
@@ -28,8 +27,7 @@ _NO_KEY_ELSEWHERE_HINT = (
 _NO_KEY = Key("none", "nowhere: none is needed")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """An API root and the key that goes there."""
 
     api_root: str

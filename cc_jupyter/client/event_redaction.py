@@ -6,28 +6,38 @@ and saves these events, so what is removed here is in none of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
 
 from cc_jupyter.core.events import (
     Error,
     Notice,
+    OutputImage,
     ReasoningDelta,
+    Source,
     Stop,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
+    Usage,
+    Waiting,
 )
 from cc_jupyter.core.redaction import SecretFilter, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeAlias
+
+    _WholeEvent: TypeAlias = (
+        ToolCallDelta | OutputImage | Source | Usage | Notice | Stop | Error | Waiting
+    )
 
 
 class EventRedactor:
     """Redacts the events of one answer.
 
     The model's own text loses the secrets only: what merely looks like a key may be the code it
-    was asked for. Words of the provider lose that as well.
+    was asked for. Words of the provider lose that as well. The pixels of an image pass.
     """
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
@@ -39,8 +49,11 @@ class EventRedactor:
         self._arguments: dict[int, SecretFilter] = {}
 
     def redacted(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        """Yield the events without secrets; what may be the start of one waits."""
-        for event in events:
+        """Yield the events without secrets; what may be the start of one waits.
+
+        Neighbouring deltas become one: what arrived together is cleaned, saved and drawn together.
+        """
+        for event in _joined(events):
             match event:
                 case TextDelta(text):
                     if shown := self._text.feed(text):
@@ -48,23 +61,11 @@ class EventRedactor:
                 case ReasoningDelta(text):
                     if shown := self._reasoning.feed(text):
                         yield ReasoningDelta(shown)
-                case ToolCallDelta(index, name, arguments):
-                    if index not in self._arguments:
-                        self._arguments[index] = self._new_filter()
-                    waiting = self._arguments[index]
-                    yield ToolCallDelta(index, self._clean(name), waiting.feed(arguments))
-                case Notice(text, is_usage_doubtful):
-                    yield Notice(self._clean(text), is_usage_doubtful)
-                case Stop(reason, word):
+                case Stop() | Error():
                     yield from self.rest()
-                    yield Stop(reason, word and self._clean(word))
-                case Error(message, code, said):
-                    yield from self.rest()
-                    yield Error(
-                        self._clean(message), code and self._clean(code), said and self._clean(said)
-                    )
+                    yield self._cleaned(event)
                 case _:
-                    yield event
+                    yield self._cleaned(event)
 
     def rest(self) -> Iterator[StreamEvent]:
         """Yield what waited: the answer is at its end, or it was interrupted."""
@@ -75,3 +76,59 @@ class EventRedactor:
         for index, waiting in self._arguments.items():
             if held := waiting.flush():
                 yield ToolCallDelta(index, "", held)
+
+    def _cleaned(self, event: _WholeEvent) -> StreamEvent:
+        """Return an event that holds whole texts, without secrets in any of them."""
+        clean = self._clean
+        cleaned: StreamEvent
+        match event:
+            case ToolCallDelta(index, name, arguments):
+                if index not in self._arguments:
+                    self._arguments[index] = self._new_filter()
+                cleaned = ToolCallDelta(index, clean(name), self._arguments[index].feed(arguments))
+            case OutputImage(image):
+                url = image.url and clean(image.url)
+                cleaned = OutputImage(replace(image, url=url, name=clean(image.name)))
+            case Source(title, url):
+                cleaned = Source(clean(title), clean(url))
+            case Usage():
+                unpriced = event.unpriced and tuple(map(clean, event.unpriced))
+                cleaned = replace(
+                    event, unpriced=unpriced, doubt=event.doubt and clean(event.doubt)
+                )
+            case Notice():
+                cleaned = replace(event, text=clean(event.text))
+            case Stop(reason, word):
+                cleaned = Stop(reason, word and clean(word))
+            case Error():
+                cleaned = replace(
+                    event,
+                    message=clean(event.message),
+                    code=event.code and clean(event.code),
+                    provider_message=event.provider_message and clean(event.provider_message),
+                )
+            case Waiting():
+                cleaned = event
+            case _:
+                assert_never(event)
+        return cleaned
+
+
+def _joined(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+    """Join the texts of neighbouring events of one kind."""
+    kind: type[TextDelta | ReasoningDelta] | None = None
+    pieces: list[str] = []
+    for event in events:
+        if not isinstance(event, TextDelta | ReasoningDelta):
+            if kind is not None:
+                yield kind("".join(pieces))
+                kind = None
+            yield event
+            continue
+        if type(event) is not kind:
+            if kind is not None:
+                yield kind("".join(pieces))
+            kind, pieces = type(event), []
+        pieces.append(event.text)
+    if kind is not None:
+        yield kind("".join(pieces))

@@ -25,13 +25,15 @@ from cc_jupyter.client.parsing import (
 from cc_jupyter.client.structured_output import openai_fields, with_instruction
 from cc_jupyter.client.token_counts import MESSAGE_MEMBERS, UsageReader
 from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cc_jupyter.core.messages import Request
 
 
+_PLAIN_MEMBERS = frozenset({"role", "content"})
 _USUAL_MEMBERS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
 )
@@ -137,15 +139,16 @@ class OpenAIDecoder:
     finished = False
     """Only `[DONE]` says that nothing more can follow, and the reader sees it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clean: Callable[[str], str] = redact) -> None:
         self.stopped = False
+        self._clean = clean
         self._speech = TextAssembler(has_reasoning_marks=True)
         self._calls = ToolCalls()
-        self._figures = UsageReader()
+        self._figures = UsageReader(clean)
         self._index: int | None = None
         self._word: str | None = None
         self._refused = False
-        self._parts = PartReader()
+        self._parts = PartReader(clean)
         self._transcript: list[str] = []
 
     @property
@@ -157,13 +160,13 @@ class OpenAIDecoder:
         """Return the events of one chunk."""
         choice = self._choice(body.get("choices"))
         delta = choice.get("delta")
-        events = self._said(delta) if delta and isinstance(delta, dict) else []
+        events = self._events_of_delta(delta) if delta and isinstance(delta, dict) else []
         if not events:
-            events = self._said_otherwise(choice)
+            events = self._events_of_choice(choice)
         if events:
             self.stopped = False
         if word := choice.get("finish_reason"):
-            self._word = stop_word(word) or self._word
+            self._word = stop_word(word, self._clean) or self._word
             # beside text it is no sign of the end: some relays write it into every chunk
             # (litellm#2195, gcli2api#403)
             self.stopped = self._word is not None and not events
@@ -206,19 +209,23 @@ class OpenAIDecoder:
                 self._parts.count_choice(index)
         return first
 
-    def _said_otherwise(self, choice: dict[str, Any]) -> list[StreamEvent]:
+    def _events_of_choice(self, choice: dict[str, Any]) -> list[StreamEvent]:
         """Read a choice without a delta: a whole message, or the text of the format before chat.
 
         After deltas a message repeats their text, but may hold other parts.
         """
         message, text = choice.get("message"), choice.get("text")
         if message and isinstance(message, dict):
-            return [*self._parts.read_delta(message)] if self.spoke else self._said(message)
+            return (
+                [*self._parts.read_delta(message)] if self.spoke else self._events_of_delta(message)
+            )
         return [*self._speech.text(text)] if text and isinstance(text, str) else []
 
-    def _said(self, delta: dict[str, Any]) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
+    def _events_of_delta(self, delta: dict[str, Any]) -> list[StreamEvent]:
         content = delta.get("content")
+        if isinstance(content, str) and delta.keys() <= _PLAIN_MEMBERS:
+            return [*self._speech.text(content)] if content else []
+        events: list[StreamEvent] = []
         if isinstance(content, list):
             events.extend(self._parts.read_content(content))
             thought, content = _parts(content)
@@ -235,8 +242,8 @@ class OpenAIDecoder:
             self._speech.block_between()
             events.extend(self._calls.read(delta))
         if not delta.keys() <= _USUAL_MEMBERS:
-            if isinstance(said := member(delta, "audio", "transcript"), str):
-                self._transcript.append(said)
+            if isinstance(spoken := member(delta, "audio", "transcript"), str):
+                self._transcript.append(spoken)
             events.extend(self._parts.read_delta(delta))
         return events
 

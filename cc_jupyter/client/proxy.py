@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import importlib.util
 import ipaddress
 import os
 import ssl
@@ -78,7 +79,9 @@ def open_transport(route: Route) -> httpx.HTTPTransport:
     try:
         return httpx.HTTPTransport(verify=context, trust_env=False, limits=limits, proxy=proxy)
     except ImportError:
-        raise _unusable_proxy("SOCKS needs the package socksio (pip install socksio)") from None
+        raise _unusable_proxy(
+            "SOCKS needs the package socksio (pip install 'cc-jupyter[socks]')"
+        ) from None
 
 
 def find_proxy(origin: str) -> str | None:
@@ -256,6 +259,14 @@ def _system_context() -> ssl.SSLContext:
 
     context.load_verify_locations(certifi.where())
     return context
+
+
+def certificate_hint() -> str:
+    """Return what to do about a certificate that nobody here trusts."""
+    hint = "behind a company proxy, set SSL_CERT_FILE to its certificate"
+    if _HAS_OWN_TRUST_STORE and importlib.util.find_spec("truststore") is None:
+        hint += ", or trust what the system trusts: pip install 'cc-jupyter[system-trust]'"
+    return hint
 
 
 def _truststore_context() -> ssl.SSLContext | None:

@@ -50,11 +50,11 @@ _OPENINGS: dict[str, tuple[str, ...]] = {
 """By the mark that opens an answer: the marks that end the thinking; none where it is the answer
 that begins."""
 _LONGEST_OPENING = max(map(len, _OPENINGS))
-_HARMONY = re.compile(
+_HARMONY = (
     r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>\w+[^<]{0,80}<\|message\|>"
     r"|<\|end\|>(?:<\|start\|>assistant)?|<\|start\|>assistant"
 )
-_BARE_ANALYSIS = re.compile(r"\s{0,64}analysis(?=[A-Z\"'])")
+_BARE_ANALYSIS = r"\s{0,64}analysis(?=[A-Z\"'])"
 _BARE_FINAL = "assistantfinal"
 _MOST_BLANKS = 64
 """Before an opening mark; what begins with more is text."""
@@ -164,7 +164,7 @@ def split_unopened(text: str) -> tuple[str, str]:
     before, mark, after = text.partition(_FINAL)
     if mark and not _is_code(before):
         return without_channels(before), _without_end(after)
-    if (bare := _BARE_ANALYSIS.match(text)) and _BARE_FINAL in text:
+    if (bare := re.match(_BARE_ANALYSIS, text)) and _BARE_FINAL in text:
         thinking, _, answer = text[bare.end() :].partition(_BARE_FINAL)
         return thinking.strip(), answer.lstrip("\r\n")
     places = [
@@ -180,7 +180,7 @@ def split_unopened(text: str) -> tuple[str, str]:
 
 def without_channels(thinking: str) -> str:
     """Return thinking with a paragraph break in place of each mark of the harmony format."""
-    return _HARMONY.sub("\n\n", thinking).strip() if "<|" in thinking else thinking
+    return re.sub(_HARMONY, "\n\n", thinking).strip() if "<|" in thinking else thinking
 
 
 def _may_hold_mark(text: str) -> bool:

@@ -6,7 +6,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
 from cc_jupyter.client.errors.endings import emptiness
-from cc_jupyter.client.errors.provider_errors import stream_error_hint
 from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
@@ -24,12 +23,15 @@ from cc_jupyter.core.events import (
     Usage,
     Waiting,
 )
-from cc_jupyter.core.reply import Reply, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.core.messages import Image
+    from cc_jupyter.core.reply import Reply
+
+
+_SAVED = "the text received is saved"
 
 
 class ReplyBuilder:
@@ -106,6 +108,8 @@ class ReplyBuilder:
 
     def build(self, model: str) -> Reply:
         """Return the reply so far; an answer that ended normally but is empty is an error."""
+        from cc_jupyter.core.reply import Reply, ToolCall  # noqa: PLC0415  the first cell loads little before it sends
+
         now_s = self._clock()
         error = self.error or self._empty_error()
         thinking, text = split_unopened("".join(self._text[bool(self._beginning) :]))
@@ -156,11 +160,19 @@ class ReplyBuilder:
 
 
 def _stream_error(event: Error) -> StreamError:
+    from cc_jupyter.client.errors.provider_errors import stream_error_hint  # noqa: PLC0415  only an error needs it
+
+    if event.retry_after_s:
+        from cc_jupyter.client.errors.retry_after import in_words  # noqa: PLC0415
+
+        hint = f"{_SAVED}; the provider asks to wait {in_words(event.retry_after_s)}"
+    else:
+        hint = f"{_SAVED}; run the cell again"
     quoted = f": {event.provider_message}" if event.provider_message else ""
     return StreamError(
         f"{event.message}{quoted}",
-        hint=stream_error_hint(event.code, event.provider_message)
-        or "the text received is saved; run the cell again",
+        hint=stream_error_hint(event.code, event.provider_message) or hint,
         code=event.code,
         provider_message=event.provider_message,
+        retry_after_s=event.retry_after_s,
     )

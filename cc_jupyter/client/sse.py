@@ -10,7 +10,6 @@ does, and separates events that a server separates by less than a blank line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import httpx
@@ -44,8 +43,7 @@ class ServerSentEvent(NamedTuple):
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventBatch:
+class EventBatch(NamedTuple):
     """The events that one chunk of the body completed; none: the chunk was a sign of life."""
 
     events: list[ServerSentEvent]

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _UNREPAIRABLE = (AuthError, PlanError, CreditError, RateLimitError)
 # langchain#29282 has DeepSeek's as a 422; both are final, so nothing was billed
 _STATUSES = (400, 422)
-_ABOUT_FORM = re.compile(
+_ABOUT_FORM = (
     r"response format|response schema|output format|output config(?!\.effort)|json schema"
     r"|json object|structured output|invalid schema|schema is too complex|compiled grammar"
 )
-_ABOUT_TOOL = re.compile(r"tool choice|\btools?\b")
+_ABOUT_TOOL = r"tool choice|\btools?\b"
 # khoj#1336 (DeepSeek), Portkey-AI/gateway#1570 (Vertex, Bedrock), openai-dotnet#276 (OpenAI),
 # anthropic-sdk-python#1185 (Claude: a schema too large), receipt-ocr#20 (LM Studio)
-_COMPLAINT = re.compile(
+_COMPLAINT = (
     r"not support|n't support|unsupported|unavailable|not available|not permitted|not allowed"
     r"|extra inputs|invalid|unknown|unrecogni[sz]ed|unexpected|must be|should be|is required"
     r"|too (?:large|complex|many|deep)|fail|may not"
@@ -167,8 +167,8 @@ def is_tool_refusal(error: StatusError) -> bool:
     return _says(error, _ABOUT_TOOL)
 
 
-def _says(error: StatusError, subject: re.Pattern[str]) -> bool:
+def _says(error: StatusError, subject: str) -> bool:
     if isinstance(error, _UNREPAIRABLE) or error.status not in _STATUSES:
         return False
     text = f"{error.code or ''} {error.message or ''}".casefold().replace("_", " ")
-    return bool(subject.search(text) and _COMPLAINT.search(text))
+    return bool(re.search(subject, text) and re.search(_COMPLAINT, text))

@@ -25,7 +25,7 @@ from cc_jupyter.core.events import Error, Notice, Stop, Usage
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cc_jupyter.core.events import StreamEvent
 
@@ -88,7 +88,7 @@ _USD_PER_TICK = Decimal("1e-10")
 _UPSTREAM_COST = ("cost_details", "upstream_inference_cost")
 """What the upstream charges a key of the user's own; OpenRouter's `cost` is then its fee only."""
 _COST_MEMBERS = frozenset({_TICKS, *(path[0] for path in _COSTS)})
-_COST_HEADER = re.compile(r"(?:x-)?(?:[a-z0-9]+-)*(?:response|request|total)-cost(?:-usd)?")
+_COST_HEADER = r"(?:x-)?(?:[a-z0-9]+-)*(?:response|request|total)-cost(?:-usd)?"
 _MOST_USD = 1_000_000
 MESSAGE_MEMBERS = ("service_tier", "cost", "total_cost", _TICKS)
 """Members that also occur beside `usage`."""
@@ -114,10 +114,10 @@ _KNOWN = frozenset(
         *("thinking_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"),
     }
 )
-_BILLED_NAME = re.compile(
+_BILLED_NAME = (
     r"[a-z][a-z0-9_]{0,40}_(?:tokens|requests|queries|used|calls|searches|images|results)"
 )
-_PLAIN_NAME = re.compile("[a-z0-9_ ]{1,40}")
+_PLAIN_NAME = "[a-z0-9_ ]{1,40}"
 _USUAL = {
     "service_tier": frozenset({"default", "standard", "auto", "on_demand", "none", "null"}),
     "speed": frozenset({"standard", "normal", "default"}),
@@ -174,14 +174,22 @@ class _Counts:
         return whole
 
 
-def read_usage(report: dict[str, Any]) -> tuple[Usage, tuple[str, ...]]:
-    """Read one report, with what the user should know about it."""
+def read_usage(
+    report: dict[str, Any], clean: Callable[[str], str] = redact
+) -> tuple[Usage, tuple[str, ...]]:
+    """Read one report, with what the user should know about it.
+
+    Parameters
+    ----------
+    clean
+        Removes secrets from a text of the provider's, before it is cut.
+    """
     tokens, remarks = _read_tokens(report)
-    unpriced = _unpriced(report)
+    unpriced = _unpriced(report, clean)
     doubt = "; ".join(remarks) or None
     if iterations := report.get("iterations"):
         remarks += _add_compactions(tokens, iterations)
-        unpriced = (*unpriced, *_other_iterations(iterations))[:_MOST_NAMED]
+        unpriced = (*unpriced, *_other_iterations(iterations, clean))[:_MOST_NAMED]
     usd = _provider_usd(report)
     return Usage(**tokens, unpriced=unpriced or None, provider_usd=usd, doubt=doubt), remarks
 
@@ -278,10 +286,11 @@ def _add_compactions(tokens: dict[str, Any], iterations: object) -> tuple[str, .
     return (f"including {compacted}",)
 
 
-def _other_iterations(iterations: object) -> list[str]:
+def _other_iterations(iterations: object, clean: Callable[[str], str]) -> list[str]:
     """Name the iterations of other models, such as an advisor: they have rates of their own."""
     kinds = {entry["type"] for entry in _entries(iterations)}
-    return sorted(filter(None, map(_word, kinds - {"compaction", "message"})))
+    words = (_word(kind, clean) for kind in kinds - {"compaction", "message"})
+    return sorted(filter(None, words))
 
 
 def _entries(iterations: object) -> Iterator[dict[str, Any]]:
@@ -290,10 +299,10 @@ def _entries(iterations: object) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _unpriced(report: dict[str, Any]) -> tuple[str, ...]:
+def _unpriced(report: dict[str, Any], clean: Callable[[str], str]) -> tuple[str, ...]:
     """Name what is billed apart from tokens, or at rates that no list here has."""
     named = [
-        _amount(tokens, " ".join((path[0].partition("_")[0], path[-1])))
+        _amount(tokens, " ".join((path[0].partition("_")[0], path[-1])), clean)
         for path in _OTHER_MEDIA
         if isinstance(details := report.get(path[0]), dict)
         and (tokens := count(details.get(path[-1])))
@@ -301,27 +310,27 @@ def _unpriced(report: dict[str, Any]) -> tuple[str, ...]:
     for uses in _TOOL_USES:
         if isinstance(members := report.get(uses), dict):
             named += [
-                _amount(times, name)
+                _amount(times, name, clean)
                 for name, value in members.items()
                 if name not in _FREE_USES and (times := count(value))
             ]
     if searches := count(member(report, *_PLUGIN_SEARCHES)):
-        named.append(_amount(searches, "web_search_requests"))
+        named.append(_amount(searches, "web_search_requests", clean))
     for name, value in report.items():
         if name in _USUAL:
-            word = _word(value)
+            word = _word(value, clean)
             if word is not None and word.casefold() not in _USUAL[name]:
                 named.append(_UNUSUAL[name].format(word))
-        elif name not in _KNOWN and _BILLED_NAME.fullmatch(name) and (amount := count(value)):
-            named.append(_amount(amount, name))
+        elif name not in _KNOWN and re.fullmatch(_BILLED_NAME, name) and (amount := count(value)):
+            named.append(_amount(amount, name, clean))
     return tuple(dict.fromkeys(named))[:_MOST_NAMED]
 
 
-def _amount(amount: int, name: str) -> str:
+def _amount(amount: int, name: str, clean: Callable[[str], str]) -> str:
     """Write an amount with the name of its member: `2 web search requests`."""
     name = name.casefold()
-    if not _PLAIN_NAME.fullmatch(name):
-        name = _word(name) or "uses"
+    if not re.fullmatch(_PLAIN_NAME, name):
+        name = _word(name, clean) or "uses"
     words = name.replace("_", " ").removeprefix("num ")
     words = words.removeprefix("server side tool ")
     words = words if words.endswith(("s", "used")) else f"{words} requests"
@@ -330,10 +339,10 @@ def _amount(amount: int, name: str) -> str:
     return f"{amount:,} {words}"
 
 
-def _word(value: object) -> str | None:
+def _word(value: object, clean: Callable[[str], str]) -> str | None:
     """Make a foreign word fit for a message: one line, short."""
-    word = sanitize_message(value) if isinstance(value, str) else None
-    return None if word is None else redact(word)[:_LONGEST_WORD]
+    word = sanitize_message(clean(value)) if isinstance(value, str) else None
+    return None if word is None else word[:_LONGEST_WORD]
 
 
 def _provider_usd(report: dict[str, Any]) -> Decimal | None:
@@ -361,9 +370,16 @@ def read_usd(value: object, unit: Decimal = Decimal(1)) -> Decimal | None:
 
 
 class UsageReader:
-    """Folds the reports of one answer into its final usage."""
+    """Folds the reports of one answer into its final usage.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clean
+        Removes secrets from a text of the provider's, before it is cut.
+    """
+
+    def __init__(self, clean: Callable[[str], str] = redact) -> None:
+        self._clean = clean
         self._members: dict[str, Any] = {}
         self._remarks: tuple[str, ...] = ()
 
@@ -384,7 +400,7 @@ class UsageReader:
         self._members |= reported
         if reported.keys().isdisjoint((*_PROMPT, *_OUTPUT, *_COST_MEMBERS)):
             return
-        totals, self._remarks = read_usage(self._members)
+        totals, self._remarks = read_usage(self._members, self._clean)
         yield totals
 
     def rest(self) -> Iterator[Notice]:
@@ -413,7 +429,7 @@ def with_header_cost(
     LiteLLM and company gateways send it. A 0 there says nothing: the head of a stream is written
     before the cost is known.
     """
-    named = (value for name, value in headers.items() if _COST_HEADER.fullmatch(name.lower()))
+    named = (value for name, value in headers.items() if re.fullmatch(_COST_HEADER, name.lower()))
     usd = next(filter(None, map(read_usd, named)), None)
     if usd is None:
         yield from events

@@ -11,7 +11,9 @@ the redirected request, keeps cookies and logs each URL (httpx 0.28.1, read 2026
 
 from __future__ import annotations
 
+import http.client
 import os
+import re
 import threading
 import weakref
 from collections import defaultdict
@@ -19,13 +21,21 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import httpx
 
 from cc_jupyter.client.content_encoding import UnreadableEncodingError, decompress
-from cc_jupyter.client.proxy import Route, find_route, open_transport, proxy_secrets
+from cc_jupyter.client.parsing import sanitize_message
+from cc_jupyter.client.proxy import (
+    Route,
+    certificate_hint,
+    find_proxy,
+    find_route,
+    open_transport,
+    proxy_secrets,
+)
 from cc_jupyter.client.sse import BodyPart, EventBatch, frame
 from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
 from cc_jupyter.core.errors import ConnectError
@@ -39,6 +49,10 @@ TIMED_OUT = "timed_out"
 """The code of a `ConnectError` after silence: that request may be at work, and is not resent."""
 _DEAD_CONNECTION_ERRORS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError, UnreadableEncodingError)
+_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|RECORD_LAYER")
+"""What OpenSSL 1.1 to 3.5 reports where the other side does not speak TLS."""
+_CUT_REASONS = ("Server disconnected", "peer closed")
+"""How the reasons of httpcore and h11 begin where a connection ended too early."""
 _PIECE_BYTES = 2**16
 _MAX_IDLE_CONNECTIONS = 8  # of one route
 _DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
@@ -60,8 +74,7 @@ class HttpRequest:
     """Whether to send once more, silently, when a reused connection dies before any byte comes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseStart:
+class ResponseStart(NamedTuple):
     """The response began."""
 
     status: int
@@ -69,8 +82,7 @@ class ResponseStart:
     """By lower-case name."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseEnd:
+class ResponseEnd(NamedTuple):
     """The response is over."""
 
     error: BaseException | None
@@ -92,15 +104,10 @@ def explain(error: BaseException, request: HttpRequest) -> BaseException:
     hint = "check the network and the base URL (%cmd status)"
     code = None
     match error:
-        case httpx.ConnectTimeout():
-            message = f"no connection to {host} within {CONNECT_TIMEOUT_S:.0f} s"
-        case httpx.ConnectError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            message = f"the certificate of {host} could not be verified: {_reason(error)}"
-            hint = "behind a company proxy, set SSL_CERT_FILE to its certificate"
-        case httpx.ConnectError():
-            message = f"no connection to {host}: {_reason(error)}"
+        case httpx.ConnectTimeout() | httpx.ConnectError():
+            message, hint = _connect_failure(error, host, find_proxy(request.url))
         case httpx.ProxyError():
-            message = f"the proxy refused the connection to {host}: {_reason(error)}"
+            message = f"the proxy refused the connection to {host}: {_proxy_reason(error)}"
             hint = "check https_proxy and NO_PROXY"
         case httpx.ReadTimeout():
             message = f"{host} sent nothing for {request.idle_timeout_s:g} s"
@@ -116,19 +123,65 @@ def explain(error: BaseException, request: HttpRequest) -> BaseException:
             message = f"the answer of {host} is compressed in a way that cannot be read: {error}"
             hint = "something between here and the provider compresses; none of it was asked for"
         case httpx.ProtocolError():
-            reason = str(error).partition(": ")[0]  # raw bytes of the response follow
-            message = f"the connection to {host} was lost: {reason}"
-            hint = "run the cell again"
+            message, hint = _protocol_failure(error, host, find_proxy(request.url))
         case _:
             message = f"the connection to {host} was lost: {_reason(error)}"
             hint = "run the cell again"
-    return ConnectError(redact(message, proxy_secrets(with_names=False)), hint=hint, code=code)
+    return ConnectError(redact(message), hint=hint, code=code)
+
+
+def _connect_failure(error: Exception, host: str, proxy: str | None) -> tuple[str, str]:
+    """Return message and hint for a connection that was not made."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        # both talk TLS then, and nothing in the error tells them apart
+        owner = f"{host} or of its proxy" if proxy and proxy.startswith("https:") else host
+        message = f"the certificate of {owner} could not be verified: {_reason(error)}"
+        return message, certificate_hint()
+    if isinstance(error, httpx.ConnectTimeout):
+        message = f"no connection to {host} within {CONNECT_TIMEOUT_S:.0f} s"
+    elif _NOT_TLS.search(text):
+        message = f"no connection to {host}: what answers there is not TLS ({_reason(error)})"
+    else:
+        message = f"no connection to {host}: {_reason(error)}"
+    if proxy:
+        return message, "check the network, https_proxy and NO_PROXY (%cmd doctor)"
+    if "ssl" in text.lower():
+        return message, "check the base URL: http:// or https://, host and port (%cmd status)"
+    return message, "check the network and the base URL (%cmd status)"
+
+
+def _proxy_reason(error: httpx.ProxyError) -> str:
+    """Return a proxy's status with the standard's words for it, or what httpcore says of SOCKS.
+
+    The proxy's own words are ignored, as RFC 9112, section 4, advises: they may repeat the login.
+    """
+    code = str(error).partition(" ")[0]
+    if not code.isdecimal():
+        return _reason(error)
+    return f"{code} {http.client.responses.get(int(code), '')}".rstrip()
+
+
+def _protocol_failure(error: httpx.ProtocolError, host: str, proxy: str | None) -> tuple[str, str]:
+    """Return message and hint for a response that was cut, or that is not HTTP."""
+    reason = str(error).partition(": ")[0].rstrip(".")  # raw bytes of the response follow
+    is_cut = reason.startswith(_CUT_REASONS)
+    if not is_cut:
+        reason = f"what came is not HTTP/1.1 ({reason})"
+    hint = "run the cell again"
+    if proxy:
+        hint += "; if that does not help, check https_proxy and NO_PROXY"
+    elif not is_cut:
+        hint += "; if that does not help, check the base URL: http:// or https://, host and port"
+    return f"the connection to {host} was lost: {reason}", hint
 
 
 def _reason(error: Exception) -> str:
-    """Return the system's message without its prefix: `[Errno 111] …` or `[SSL: …] …`."""
+    """Return the system's message without its prefix, `[Errno 111] ` or `[SSL: …] `, and suffix."""
     text = str(error) or type(error).__name__
-    return text.partition("] ")[2] or text
+    text = (text.partition("] ")[2] or text).partition(" (_ssl.c:")[0]
+    text = redact(text, proxy_secrets())
+    return sanitize_message(text) or type(error).__name__  # a proxy writes at any length
 
 
 class Connection:
@@ -138,7 +191,7 @@ class Connection:
     ----------
     transport
         `httpx.HTTPTransport` with one connection of this process, or any transport of someone
-        else. A foreign one may never call the hook: it counts as a new connection over which the
+        else. A foreign one that never calls the hook counts as a new connection over which the
         request was sent. It is never closed here, and its stream's `close` must end a blocked
         `__next__` from another thread.
     """
@@ -153,19 +206,24 @@ class Connection:
     @property
     def connecting(self) -> bool:
         """Whether nothing of the current request has been sent yet."""
-        return not (self._hook.sent or self._is_foreign)
+        return not (self._hook.sent or self._is_unobserved)
 
     @property
     def sends(self) -> int:
         """How many times the current request was sent, the silent repeat included."""
-        return self._hook.sends or (self._handed if self._is_foreign else 0)
+        return self._handed if self._is_unobserved else self._hook.sends
+
+    @property
+    def _is_unobserved(self) -> bool:
+        """Whether the transport has not called the hook for the current request."""
+        return self._is_foreign and not (self._hook.connected or self._hook.sent)
 
     @property
     def reusable(self) -> bool:
         """Whether the last response ended exactly, with nothing behind it."""
         if not isinstance(self._transport, httpx.HTTPTransport) or self._is_foreign:
             return False
-        return not self._hook.has_unread_plaintext and _ended_exactly(self._transport)
+        return not self._hook.has_unread and _ended_exactly(self._transport)
 
     def exchange(self, request: HttpRequest, deliver: Callable[[Item], None]) -> None:
         """Send a request and deliver its response.
@@ -179,7 +237,7 @@ class Connection:
             self._hook.raise_if_abandoned()  # before there was a response to close
             headers = _by_name(response.headers)
             deliver(ResponseStart(response.status_code, headers))
-            body = decompress(_stream(response), headers.get("content-encoding", ""))
+            body = decompress(_stream(response), response.headers.get("content-encoding", ""))
             if request.as_events and response.status_code == 200:  # noqa: PLR2004  the one answer
                 frame(body, deliver)
             else:
@@ -223,12 +281,24 @@ class Connection:
         self._handed += 1
         try:
             response = self._transport.handle_request(to_send)
-        except httpx.ReadTimeout:
-            if self.connecting:
-                raise httpx.ConnectTimeout("the proxy does not answer") from None
+        except Exception as error:
+            if (failure := self._proxy_failure(error)) is not None:
+                raise failure from None
             raise
+        if not isinstance(response.stream, httpx.SyncByteStream):
+            raise TypeError("the transport answered with an asynchronous stream")
         self._response = response
         return response
+
+    def _proxy_failure(self, error: Exception) -> httpx.TransportError | None:
+        """Return the failure of a proxy that httpx calls something else; `None`: it is no such."""
+        is_late = self.connecting and isinstance(error, httpx.ReadTimeout)
+        if is_late or self._hook.proxy_timed_out:
+            return httpx.ConnectTimeout("the proxy does not answer")
+        if self._hook.socks_failed and not isinstance(error, httpx.TransportError):
+            # socksio raises errors of its own, and httpcore 1.0.9 asserts
+            return httpx.ProxyError("it does not speak SOCKS5")
+        return None
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:
@@ -240,9 +310,7 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 def _stream(response: httpx.Response) -> httpx.SyncByteStream:
     """Return a response's body as it was sent, undecoded."""
     # not `iter_raw`: a response that a transport made of bytes counts as read
-    if not isinstance(response.stream, httpx.SyncByteStream):
-        raise TypeError("the transport answered with an asynchronous stream")
-    return response.stream
+    return cast("httpx.SyncByteStream", response.stream)  # `_send` checks it
 
 
 def _by_name(headers: httpx.Headers) -> dict[str, str]:

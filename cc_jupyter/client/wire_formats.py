@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.client.anthropic import AnthropicDecoder
 from cc_jupyter.client.anthropic import encode as encode_anthropic
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import ApiPath, Request
 
 
-@dataclass(frozen=True, slots=True)
-class WireFormat:
+class WireFormat(NamedTuple):
     """One dialect: how a request is written and how its answer is read."""
 
     encode: Callable[[Request], dict[str, Any]]
-    decoder: Callable[[], Decoder]
+    decoder: Callable[[Callable[[str], str]], Decoder]
+    """Makes the reader of one answer from a function that removes secrets."""
 
 
 WIRE_FORMATS: dict[ApiPath, WireFormat] = {

@@ -42,7 +42,8 @@ class HistoryCommands(ConversationCommands):
         """Find turns of all sessions that contain these words."""
         if not self._on_disk:
             raise history_off()
-        found = self._session.history.store.search(text)
+        history = self._session.history
+        found = history.reading().search(text)
         rows = [
             {
                 "found": hit.snippet,
@@ -56,7 +57,8 @@ class HistoryCommands(ConversationCommands):
             for hit in found
         ]
         count = pluralize(len(rows), "turn")
-        return Table(rows, f"{count} with {text!r}; %cmd sent ID shows the request of a turn")
+        caption = f"{count} with {text!r}; %cmd sent ID shows the request of a turn"
+        return Table(rows, f"{caption}{history.missing()}")
 
     def forget(
         self, what: Literal["turn", "thread", "everything"], name: str | None = None
@@ -88,7 +90,7 @@ class HistoryCommands(ConversationCommands):
             slot = self._thread.slots[place_of(self._thread, number)]
             ids = [turn.id for turn in slot.versions]
         else:
-            found = history.store.turn(name) if self._on_disk else None
+            found = history.find(name) if self._on_disk else None
             if found is None:
                 raise no_turn(name)
             ids = [found.id]

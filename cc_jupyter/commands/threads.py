@@ -92,7 +92,7 @@ class ThreadCommands(ConversationCommands):
                     "notebook": found.notebook,
                     "state": "stored",
                 }
-                for found in self._session.history.store.threads()
+                for found in self._session.history.reading().threads()
                 if found.conversation_id not in live
             ]
         return Table(

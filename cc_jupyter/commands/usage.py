@@ -194,7 +194,7 @@ class UsageCommands:
         if plot:
             return plot_usage(usage_points(self._records(period, notebook=notebook)))
         rows = self._sums(by, period, notebook=notebook)
-        table = usage_table(by, rows, caption=_PERIOD_TEXTS[period])
+        table = usage_table(by, rows, caption=self._period_text(period))
         return table.for_cell(shown=self._cell.is_statement())
 
     def budget(
@@ -228,7 +228,7 @@ class UsageCommands:
         return receipt(
             self._sums("model", since, notebook=notebook),
             self._sums("server", since, notebook=notebook),
-            period=_PERIOD_TEXTS[since],
+            period=self._period_text(since),
             price_date=load_catalog().price_date,
             threads=len(threads),
             now=self._session.now(),
@@ -263,10 +263,15 @@ class UsageCommands:
             return [each for each in every if here in (None, each.notebook)]
         return list(self._store().all_turns(self._start(period), here))
 
+    def _period_text(self, period: Since) -> str:
+        """Return a period in words, and what is missing in its figures from disk."""
+        missing = "" if period == "session" else self._session.history.missing()
+        return f"{_PERIOD_TEXTS[period]}{missing}"
+
     def _store(self) -> Store:
         if not self._session.settings().history:
             raise history_off()
-        return self._session.history.store
+        return self._session.history.reading()
 
     def _start(self, period: Since) -> datetime | None:
         """Return the start of a period at local midnight; `None` for all time."""
@@ -292,7 +297,7 @@ class UsageCommands:
             turn = thread.slots[place_of(thread, number)].turn
             found = history.record(turn.id) if turn else None
         elif self._session.settings().history:
-            found = history.store.turn(name)
+            found = history.find(name)
         if found is None:
             raise no_turn(name)
         return found

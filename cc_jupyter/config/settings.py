@@ -15,7 +15,7 @@ import operator
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root
 from cc_jupyter.config.validators import (
@@ -126,8 +126,7 @@ def _read_models(value: object) -> Mapping[str, CustomModel]:
     return read_custom_models(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(NamedTuple):
     read: Callable[[object], Any]
     variable: str | None = None
     from_text: Callable[[str], object] = str

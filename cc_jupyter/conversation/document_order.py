@@ -11,8 +11,7 @@ If the order is unknown, or does not include the cell, execution order applies.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import TurnKey
 
 
-@dataclass(frozen=True, slots=True)
-class CellOrder:
+class CellOrder(NamedTuple):
     """The cells of one notebook from top to bottom."""
 
     cells: Mapping[str, int]

@@ -15,12 +15,6 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.records import (
-    conversation_header,
-    conversation_record,
-    place_record,
-    thread_from_record,
-)
 from cc_jupyter.core.errors import CcError, ConfigError
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.core.text import pluralize
@@ -37,6 +31,8 @@ if TYPE_CHECKING:
 _PAUSE_S = 30.0
 """After a failed write, a growing answer is not saved for so long: each attempt may wait for a
 lock. Finished turns are always tried."""
+_REPORT_PAUSE_S = 1.0
+"""For so long after a failed attempt no report tries again to write what is not saved."""
 
 
 class History:
@@ -63,6 +59,7 @@ class History:
         self._flushes_at_exit = False
         self._files_opened = 0
         self._partial_at_s = 0.0
+        self._flush_at_s = 0.0
         self._shown_notices: set[str] = set()
 
     @property
@@ -116,7 +113,9 @@ class History:
                     self._write_unsaved()
                 else:
                     self._write(record, thread)
-                if thread is not None:
+                if thread is not None and stale:
+                    from cc_jupyter.conversation.records import place_record  # noqa: PLC0415  the first cell loads little before it sends
+
                     for place in stale:
                         slot = place_record(thread.slots[place])
                         self.store.save_place(thread.id, place, slot)
@@ -136,6 +135,46 @@ class History:
             with contextlib.suppress(CcError):  # the next turn reports what is wrong
                 self._write_unsaved()
             return self.unsaved()
+
+    def reading(self) -> Store:
+        """Return the history on disk for a report, after writing what is not saved yet.
+
+        What still cannot be written is missing in the report; `missing` says so.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be opened.
+        """
+        with self._lock:
+            # one report reads several times, and each attempt may wait for a lock
+            if monotonic() >= self._flush_at_s and self.flush():
+                self._flush_at_s = monotonic() + _REPORT_PAUSE_S
+            return self.store
+
+    def missing(self) -> str:
+        """Return what to add to the caption of a report from disk; empty if nothing is missing."""
+        count = len(self.unsaved())
+        if not count:
+            return ""
+        verb = "is" if count == 1 else "are"
+        return f"; {pluralize(count, 'turn')} {verb} missing because the history cannot be written"
+
+    def find(self, name: str) -> TurnRecord | None:
+        """Return the turn with this id, or the only one whose id begins so; `None` if none.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            The history on disk cannot be read.
+        """
+        from cc_jupyter.conversation.records import MIN_ID_CHARS  # noqa: PLC0415  the first cell loads little before it sends
+
+        found = self.reading().turn(name)
+        if found is None and len(name) >= MIN_ID_CHARS:
+            waiting = [record for record in self.unsaved() if record.id.startswith(name)]
+            found = waiting[0] if len(waiting) == 1 else None
+        return found
 
     def unsaved(self) -> list[TurnRecord]:
         """Return the turns whose write failed, oldest first."""
@@ -182,6 +221,8 @@ class History:
         """
         if not on_disk or not (thread.slots or thread.id in self._written):
             return
+        from cc_jupyter.conversation.records import conversation_record  # noqa: PLC0415  the first cell loads little before it sends
+
         with self._lock:
             notebook = next((slot.key.notebook for slot in thread.slots if slot.key), "")
             record = conversation_record(thread, notebook, self._started_at)
@@ -199,6 +240,8 @@ class History:
         StoreError
             The history cannot be read.
         """
+        from cc_jupyter.conversation.records import thread_from_record  # noqa: PLC0415  the first cell loads little before it sends
+
         found = self._stored_id(name, notebook)
         stored = self.store.load_conversation(found) if found else None
         if stored is None:
@@ -265,6 +308,8 @@ class History:
             sys.stderr.write(f"cc_jupyter: {count} could not be saved to the history\n")
 
     def _write(self, record: TurnRecord, thread: Thread | None) -> None:
+        from cc_jupyter.conversation.records import conversation_header, place_record  # noqa: PLC0415  the first cell loads little before it sends
+
         files_opened = self.store.files_opened
         if files_opened != self._files_opened:  # a new file has no conversation yet
             self._written.clear()

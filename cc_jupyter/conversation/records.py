@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Image, TurnKey
 
 
+MIN_ID_CHARS = 4
+"""The fewest characters of a turn's id that name it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
     """One request and its answer, complete or not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.core.messages import Message, TurnKey
 from cc_jupyter.core.text import new_id
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Image, PromptSpec
 
 
-@dataclass(frozen=True, slots=True)
-class TurnInputs:
+class TurnInputs(NamedTuple):
     """The inputs an answer depends on (in memory only)."""
 
     upstream: bytes
@@ -74,8 +73,7 @@ class TurnSlot:
         return dataclasses.replace(self, versions=[*self.versions])
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a request sends before its prompt."""
 
     messages: tuple[Message, ...] = ()

@@ -16,7 +16,6 @@ A message is one sentence that says what happened and names the value; the hint 
 
 from __future__ import annotations
 
-import difflib
 import linecache
 from typing import TYPE_CHECKING
 
@@ -155,7 +154,9 @@ def _shown(text: str) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a hint that names up to three close matches, or `None` when nothing is close."""
     by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.6)
+    from difflib import get_close_matches  # noqa: PLC0415  only a slip needs it
+
+    close = get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.6)
     if not close:
         close = [folded for folded in by_folded if word and word.casefold() in folded][:3]
     if not close:

@@ -128,6 +128,8 @@ class Error:
     """The provider's own code or type."""
     provider_message: str | None = None
     """What the provider wrote."""
+    retry_after_s: float | None = None
+    """Seconds to wait before trying again, if the provider named them."""
 
 
 @dataclass(frozen=True, slots=True)

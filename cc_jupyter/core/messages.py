@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,8 +77,7 @@ Role: TypeAlias = Literal["user", "assistant"]
 ApiPath: TypeAlias = Literal["/chat/completions", "/messages"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of one side of the conversation."""
 
     role: Role
@@ -137,8 +136,7 @@ class Request:
     """The form that the answer must have; `None`: any text."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnKey:
+class TurnKey(NamedTuple):
     """Identifies a turn, so that it is the same turn when its cell runs again."""
 
     notebook: str

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 from cc_jupyter.core.spellings import SHORTEST_SECRET, Spellings, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 
 MASK = "[key]"
-_SHAPES = re.compile(
+# all patterns here are texts: `re` compiles each on first use and keeps it
+_SHAPES = (
     # requires a digit or the length of no ordinary word: `bearer token` is not a key, nor is
     # `user_messages`; in JSON a backslash ends a key, and the letter of an escape sequence is not
     # part of the word that follows
@@ -37,58 +38,54 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             text = spellings(secret).replace(text, MASK)
-    return _SHAPES.sub(lambda found: f"{found['scheme'] or ''}[key]", text)
+    return re.sub(_SHAPES, lambda found: f"{found['scheme'] or ''}[key]", text)
 
 
 _STRONG = (
     r"(?:password|passwd|passphrase|secret|credential"
     r"|(?:api|access|account|private|auth|signing|encryption|master|client)[_-]?(?:key|token))"
 )
-_STRONG_NAME = re.compile(rf"(?i){_STRONG}")
+_STRONG_NAME = rf"(?i){_STRONG}"
 # a loop's `key` and a tokenizer's `token` are ordinary names: there the value decides too
-_WEAK_NAME = re.compile(r"(?i)(?:^|_)(?:key|token|auth|cookie|bearer|pwd|dsn|pat)$")
-_WEAK_VALUE = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])\S{16,}")
+_WEAK_NAME = r"(?i)(?:^|_)(?:key|token|auth|cookie|bearer|pwd|dsn|pat)$"
+_WEAK_VALUE = r"(?=\S*\d)(?=\S*[A-Za-z])\S{16,}"
 _SHORTEST_VALUE = 6
 _MAX_MEMBERS = 1_000
 
 # possessive, so that the time grows only with the length of the text
-_LITERAL = re.compile(
-    r"""(?ix)
+_LITERAL = r"""(?ix)
     (?P<before> (?<![\w-]) (?P<name> [\w-]{1,80}+ ) ["']? \]? [ \t]*+
         (?: :[ \t]*+ [\w.\[\]|\x20]{1,60}? = | [:=] ) [ \t]*+ [rbuf]{0,2} )
     (?P<quote> ["']{1,3} ) (?P<value> [^"'\n]+ ) (?P=quote)
     """
-)
-_CREDENTIAL_SHAPES = re.compile(
-    r"""(?x)
+_CREDENTIAL_SHAPES = r"""(?sx)
       (?P<option> (?i: --(?:password|passwd|token|api-key|secret)[=\x20]
               | \bauthorization["']?\s*[:=]\s*["']?(?:basic|token)\s+ ) ) [^\s"']+
     | (?P<address> (?<![a-z0-9+.-]) [a-z][a-z0-9+.-]{0,20}://[^\s/:@"']*: ) [^\s/@"']+ (?=@)
     | \b (?: gh[pousr]_ | github_pat_ | glpat- | hf_ | xox[abprs]- | AKIA | AIza | npm_ | pypi- )
       [A-Za-z0-9_-]{12,}
     | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----.{1,8000}?-----END\ [A-Z\ ]*PRIVATE\ KEY-----
-    """,
-    re.DOTALL,
-)
+    """
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace everything that is a secret, or named like one, by `[key]`."""
-    text = _CREDENTIAL_SHAPES.sub(
+    text = re.sub(
+        _CREDENTIAL_SHAPES,
         lambda found: (found["option"] or found["address"] or "") + MASK,
-        _LITERAL.sub(_masked_literal, text),
+        re.sub(_LITERAL, _masked_literal, text),
     )
     return redact(text, secrets)
 
 
 def is_secret(name: str, value: object) -> bool:
     """Return whether the value of a variable must not be shown, judging by its name."""
-    if _STRONG_NAME.search(name):
+    if re.search(_STRONG_NAME, name):
         return True
     return (
         isinstance(value, str)
-        and _WEAK_NAME.search(name) is not None
-        and _WEAK_VALUE.fullmatch(value) is not None
+        and re.search(_WEAK_NAME, name) is not None
+        and re.fullmatch(_WEAK_VALUE, value) is not None
     )
 
 
@@ -135,18 +132,19 @@ class SecretFilter:
     What may be the beginning of a secret waits for the next piece; `flush` returns it.
     """
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        finders = [spellings(each) for each in secrets if len(each) >= SHORTEST_SECRET]
+    def __init__(self, secrets: Collection[str]) -> None:
         # a function, so that no object holds a secret that a traceback could show
-        self._finders: Callable[[], list[Spellings]] = lambda: finders
+        self._finders: Callable[[], list[Spellings]] = lambda: [
+            spellings(each) for each in secrets if len(each) >= SHORTEST_SECRET
+        ]
         self._held = ""
 
     def feed(self, piece: str) -> str:
         """Return the text that can be shown now."""
-        text = self._held + piece
-        for each in self._finders():
+        text, finders = self._held + piece, self._finders()
+        for each in finders:
             text = each.replace(text, MASK, whole=False)
-        end = min((each.open_at(text) for each in self._finders()), default=len(text))
+        end = min((each.open_at(text) for each in finders), default=len(text))
         self._held = text[end:]
         return text[:end]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
-from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.terminal import safe_terminal
 
@@ -81,6 +80,8 @@ class Reply:
     @property
     def code(self) -> list[str]:
         """The contents of the fenced code blocks, in order."""
+        from cc_jupyter.core.fences import fenced_blocks  # noqa: PLC0415  few answers' code is read
+
         return [block.code for block in fenced_blocks(self.text)]
 
     @property

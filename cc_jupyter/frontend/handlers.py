@@ -125,7 +125,7 @@ class Queries:
             return "found", {"turns": []}
         if not self._session.settings().history:
             raise history_off()
-        store = self._session.history.store
+        store = self._session.history.reading()
         hits = store.search(text)
         records = store.turns([hit.turn_id for hit in hits])
         turns = [

@@ -7,8 +7,6 @@ import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.errors.endings import emptiness
-from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.events import Notice
 from cc_jupyter.core.messages import PromptSpec
@@ -17,10 +15,8 @@ from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
 from cc_jupyter.render.usage_line import short_name
-from cc_jupyter.session.dry_run import DryRun, dry_run
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.session import shared_session
-from cc_jupyter.session.status import current_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +25,10 @@ if TYPE_CHECKING:
 
     from cc_jupyter.commands.registry import Commands
     from cc_jupyter.config.settings import Settings
+    from cc_jupyter.core.display import TextOutput
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
+    from cc_jupyter.session.dry_run import DryRun
     from cc_jupyter.session.prepare import PreparedRequest
 
 _NO_TEXT_HINTS = {
@@ -71,6 +69,7 @@ class CellRunner:
         from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
         from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
         from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
+        from cc_jupyter.session.status import current_status  # noqa: PLC0415
 
         session, cell = self.session, self._cell
         models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
@@ -105,7 +104,7 @@ class CellRunner:
             "login": login.login,
             "logout": login.logout,
             "doctor": login.doctor,
-            "help": lambda topic="": TextOutput(help_text(topic)),
+            "help": lambda topic="": _text_output(help_text(topic)),
         }
         return Commands(functions)
 
@@ -113,7 +112,7 @@ class CellRunner:
         """Run a `%%cmd` cell."""
         options = parse_cell_line(line)
         if options.help:
-            self._show(TextOutput(option_help()))
+            self._show(_text_output(option_help()))
             return
         with self._explain_failures(options.name):
             # IPython ends every cell with a newline
@@ -131,7 +130,7 @@ class CellRunner:
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
         prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
-            self._show(dry_run(prepared, self.session))
+            self._show(self._dry_run(prepared))
             return
         # an expression may print, so the cell may have more outputs than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
@@ -155,14 +154,19 @@ class CellRunner:
     def _ask(self, line: str, local_ns: dict[str, object]) -> Reply | DryRun | TextOutput:
         options, text = parse_ask_line(line)
         if options.help:
-            return TextOutput(option_help())
+            return _text_output(option_help())
         prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
-            return dry_run(prepared, self.session)
+            return self._dry_run(prepared)
         reply = self._run(options, prepared, output_type)
         if options.format == "code":
             self._insert(reply)
         return reply
+
+    def _dry_run(self, prepared: PreparedRequest) -> DryRun:
+        from cc_jupyter.session.dry_run import dry_run  # noqa: PLC0415  only `--dry-run` needs it
+
+        return dry_run(prepared, self.session)
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
         """Send a generated prompt unchanged, with the options and the text of a line."""
@@ -271,6 +275,8 @@ class CellRunner:
             It has none, and it should be bound to a variable.
         """
         if not reply.text and options.name is not None:
+            from cc_jupyter.client.errors.endings import emptiness  # noqa: PLC0415  only an empty answer needs it
+
             why = emptiness(reply.stop_reason, reply.stop_word, reply.usage.output_tokens)
             if reply.reasoning or reply.usage.reasoning_tokens:
                 why = "the answer has no text, only reasoning"
@@ -285,7 +291,7 @@ class CellRunner:
         if code:
             self._shell.set_next_input(code)
         else:
-            self._show(TextOutput("the answer contains no code block; no cell was added"))
+            self._show(_text_output("the answer contains no code block; no cell was added"))
 
     @contextmanager
     def _explain_failures(self, name: str | None = None) -> Iterator[None]:
@@ -312,3 +318,9 @@ class CellRunner:
         from IPython.display import display  # noqa: PLC0415  loaded in every kernel
 
         display(result)  # type: ignore[no-untyped-call]  # IPython's own
+
+
+def _text_output(text: str) -> TextOutput:
+    from cc_jupyter.core.display import TextOutput  # noqa: PLC0415  an answer does not need it
+
+    return TextOutput(text)

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _FILE = Path(__file__).with_name("catalog.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """Prices in USD per million tokens; `None` means not published, not free."""
 
     input: Decimal
@@ -37,8 +36,7 @@ class Rates:
     cache_write: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
+class Tier(NamedTuple):
     """The rates of a whole request whose prompt has a certain length."""
 
     up_to_tokens: int | None
@@ -46,8 +44,7 @@ class Tier:
     rates: Rates
 
 
-@dataclass(frozen=True, slots=True)
-class PeakHours:
+class PeakHours(NamedTuple):
     """When peak rates apply."""
 
     since: datetime
@@ -67,8 +64,7 @@ class PeakHours:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
+class Peak(NamedTuple):
     """The rates that replace all others during peak hours."""
 
     hours: PeakHours
@@ -126,8 +122,7 @@ class CatalogEntry:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(NamedTuple):
     """Every model the package knows, in the order of its file."""
 
     models: Mapping[str, CatalogEntry]

@@ -11,9 +11,8 @@ import contextlib
 import hashlib
 import json
 import time
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from cc_jupyter.client.parsing import count
 from cc_jupyter.config.base_url import masked_url
@@ -40,8 +39,7 @@ _MAX_TIME_S = 32_000_000_000
 _ENDPOINTS: tuple[ApiPath, ...] = get_args(ApiPath)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedModel:
+class ListedModel(NamedTuple):
     """One model as the provider lists it."""
 
     id: str
@@ -52,8 +50,7 @@ class ListedModel:
     """Those this package supports; empty if the list has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelList:
+class ModelList(NamedTuple):
     """The models a base URL serves."""
 
     models: dict[str, ListedModel]

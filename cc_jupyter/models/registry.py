@@ -9,9 +9,8 @@ A known id needs no request; an unknown one is looked up in `/models`, once.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
@@ -41,8 +40,7 @@ LOCAL = "local"
 _NO_CUSTOM_MODELS: Mapping[str, CustomModel] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
+class ModelEntry(NamedTuple):
     """One row of the list of models."""
 
     spec: CatalogEntry
@@ -124,8 +122,7 @@ def _known(name: str, custom: Mapping[str, CustomModel], listed: ModelList) -> M
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedModel:
+class ResolvedModel(NamedTuple):
     """The model that a request is sent to."""
 
     id: str

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import PromptSpec, ValueLimits
 from cc_jupyter.core.text import check_characters
-from cc_jupyter.prompt.images import load_image, working_folder
-from cc_jupyter.prompt.output_types import OutputType, json_output_type, output_type_for
 from cc_jupyter.prompt.template import RenderedPrompt, evaluate, plain_name, render
-from cc_jupyter.prompt.type_parser import parse_type
-from cc_jupyter.prompt.values import Rendered, to_text
 
 if TYPE_CHECKING:
+    from cc_jupyter.core.messages import Image
     from cc_jupyter.core.shell import RunningCell, Shell
     from cc_jupyter.prompt.options import CellOptions
+    from cc_jupyter.prompt.output_types import OutputType
+    from cc_jupyter.prompt.values import Rendered
 
 
 _DEFAULT_LIMITS = ValueLimits()
@@ -65,11 +64,9 @@ class PromptBuilder:
                 f"a system prompt cannot contain an image: {system.images[0].described}",
                 hint="put it in the prompt, or pass it with -i",
             )
-        folder = working_folder()
         return PromptSpec(
             prompt=prompt.text,
-            images=tuple(load_image(each, self._value, folder) for each in options.image)
-            + prompt.images,
+            images=(*self._images(options), *prompt.images),
             model=options.model,
             system=None if options.system is None else system.text,
             parameters=options.parameters,
@@ -90,11 +87,21 @@ class PromptBuilder:
         """Fill in the values and check that the text can be sent."""
 
         def write(value: object, expression: str) -> Rendered:
+            from cc_jupyter.prompt.values import to_text  # noqa: PLC0415  only `{{ }}` needs it
+
             return to_text(value, expression, limits)
 
         rendered = RenderedPrompt(text) if raw else render(text, self._value, write)
         check_characters(rendered.text)
         return rendered
+
+    def _images(self, options: CellOptions) -> list[Image]:
+        if not options.image:
+            return []
+        from cc_jupyter.prompt.images import load_image, working_folder  # noqa: PLC0415  only `-i` needs it
+
+        folder = working_folder()
+        return [load_image(each, self._value, folder) for each in options.image]
 
     def _reusable_values(
         self, values: tuple[tuple[str, str], ...], bound: str | None
@@ -120,14 +127,20 @@ class PromptBuilder:
         OptionError
             The type is unknown, has no JSON form, or contradicts the format.
         """
+        if options.type is None and options.format != "json":
+            return None
+        from cc_jupyter.prompt.output_types import json_output_type, output_type_for  # noqa: PLC0415  an answer as text does not need it
+
         if options.type is not None:
             if options.format == "code":
                 raise OptionError(
                     f"`-f code` returns code, not {options.type}", hint="keep one of the two"
                 )
+            from cc_jupyter.prompt.type_parser import parse_type  # noqa: PLC0415  only `--type` needs it
+
             annotation = parse_type(options.type, self._user_ns, self._local_ns)
             return output_type_for(annotation, options.type)
-        return json_output_type() if options.format == "json" else None
+        return json_output_type()
 
     def _value(self, expression: str) -> object:
         return evaluate(expression, self._user_ns, self._local_ns)

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field, fields
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import UNSHOWN_FIELDS, Parameters
@@ -33,8 +33,7 @@ _QUOTES = "\"'"
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of the option line as typed, quotes included."""
 
     text: str
@@ -195,8 +194,7 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-@dataclass(frozen=True, slots=True)
-class OptionSpec:
+class OptionSpec(NamedTuple):
     """One option, as parsing, help, README and completion use it."""
 
     names: tuple[str, ...]

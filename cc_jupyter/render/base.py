@@ -35,6 +35,33 @@ class NullRenderer:
         """Draw nothing."""
 
 
+class DeferredRenderer:
+    """Loads a renderer with the first event, when the request is under way.
+
+    Parameters
+    ----------
+    load
+        Imports and returns the renderer.
+    """
+
+    def __init__(self, load: Callable[[], Renderer]) -> None:
+        self._load = load
+        self._loaded: Renderer | None = None
+
+    def show(self, event: StreamEvent) -> None:
+        """Pass an event on."""
+        self._renderer().show(event)
+
+    def finish(self, reply: Reply) -> None:
+        """Draw the final output."""
+        self._renderer().finish(reply)
+
+    def _renderer(self) -> Renderer:
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+
 class PrettyJsonRenderer:
     """Shows an answer in JSON with another renderer; the final output is indented."""
 

@@ -7,6 +7,7 @@ kernels, which share the history file.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -20,7 +21,7 @@ from cc_jupyter.usage.budget import Budget, load_budget
 from cc_jupyter.usage.estimate import Calibration, estimate_tokens, text_bytes, usual_answer_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.history import History
@@ -33,6 +34,16 @@ _PRICING_INTERVAL_S = 0.2
 """How often a growing answer is priced."""
 _GROWTH = Decimal("1.25")
 """By how much the reservation of an answer grows that costs more than estimated, if it fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a request in flight has reserved."""
+
+    notebook: str
+    usd: Decimal
+    on_disk: bool
+    """Whether the history holds it too."""
 
 
 class BudgetGuard:
@@ -51,8 +62,8 @@ class BudgetGuard:
         self.replies = replies
         """The replies of the session so far."""
         self._lock = threading.Lock()
-        self._reserved: dict[str, tuple[str, Decimal]] = {}
-        """Notebook and US dollars of each request of this process in flight, by its turn's id."""
+        self._reserved: dict[str, _Held] = {}
+        """What each request of this process in flight has reserved, by its turn's id."""
         self.now = now
         self.calibration = Calibration(self._recall)
         self.budget: Budget | None = None
@@ -89,7 +100,7 @@ class BudgetGuard:
     def reserve(self, prepared: PreparedRequest, turn_id: str) -> BudgetWatcher | None:
         """Reserve the estimated cost; return what watches the answer, if there is a budget.
 
-        `settle` releases the reservation.
+        `settle` releases the reservation, or `release` if the request comes to nothing.
 
         Raises
         ------
@@ -128,40 +139,70 @@ class BudgetGuard:
         notebook = prepared.spec.notebook
         spent: list[Decimal] = []
         with self._lock:
+            before = self._reserved.get(turn_id)
             own = {each: held for each, held in self._reserved.items() if each != turn_id}
+            on_disk = budget.period != "session" and prepared.settings.history
+            # entered first: after an interrupt at any later point `release` finds it
+            self._reserved[turn_id] = before or _Held(notebook, Decimal(0), on_disk=on_disk)
 
             def check(spent_usd: Decimal, others_usd: Decimal) -> None:
                 counted = (
-                    held_usd
-                    for held_notebook, held_usd in own.values()
-                    if budget.period != "notebook" or held_notebook == notebook
+                    held.usd
+                    for held in own.values()
+                    if budget.period != "notebook" or held.notebook == notebook
                 )
                 spent.append(spent_usd)
                 budget.check(spent_usd, sum(counted, others_usd), usd)
 
-            if budget.period == "session" or not prepared.settings.history:
-                check(self._session_usd(), Decimal(0))
-            else:
-                unsaved = self._history().flush()
-                unsaved_usd = self._unsaved_usd(budget, unsaved, notebook)
-                self._history().store.reserve(
-                    turn_id,
-                    usd or Decimal(0),
-                    lambda saved_usd, others_usd: check(saved_usd + unsaved_usd, others_usd),
-                    notebook=notebook,
-                    now=self.now(),
-                    since=self._midnight() if budget.period == "day" else None,
-                    only_notebook=budget.period == "notebook",
-                    without={*own, *(record.id for record in unsaved)},
-                )
-            self._reserved[turn_id] = (notebook, usd or Decimal(0))
+            try:
+                if on_disk:
+                    self._hold_on_disk(budget, turn_id, usd, check, notebook=notebook, own=own)
+                else:
+                    check(self._session_usd(), Decimal(0))
+            except CcError:
+                if before is None:
+                    del self._reserved[turn_id]
+                raise
+            self._reserved[turn_id] = _Held(notebook, usd or Decimal(0), on_disk=on_disk)
         return spent[0]
+
+    def _hold_on_disk(  # noqa: PLR0913  the parts of a reservation
+        self,
+        budget: Budget,
+        turn_id: str,
+        usd: Decimal | None,
+        check: Callable[[Decimal, Decimal], None],
+        *,
+        notebook: str,
+        own: Collection[str],
+    ) -> None:
+        """Reserve in the history, which all kernels share; `own`: the others of this process."""
+        unsaved = self._history().flush()
+        unsaved_usd = self._unsaved_usd(budget, unsaved, notebook)
+        self._history().store.reserve(
+            turn_id,
+            usd or Decimal(0),
+            lambda saved_usd, others_usd: check(saved_usd + unsaved_usd, others_usd),
+            notebook=notebook,
+            now=self.now(),
+            since=self._midnight() if budget.period == "day" else None,
+            only_notebook=budget.period == "notebook",
+            without={*own, *(record.id for record in unsaved)},
+        )
 
     def settle(self, turn_id: str, reply: Reply) -> None:
         """Count the cost of a reply in place of what was reserved for it."""
         with self._lock:
             self.replies.append(reply)
             self._reserved.pop(turn_id, None)
+
+    def release(self, turn_id: str) -> None:
+        """Release what a request has reserved that came to nothing; `settle` has done so else."""
+        with self._lock:
+            held = self._reserved.pop(turn_id, None)
+        if held is not None and held.on_disk:
+            with contextlib.suppress(CcError):  # it expires
+                self._history().store.release(turn_id)
 
     def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
         """Return the spending that counts against a budget; unknown costs add nothing."""

@@ -12,10 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.messages import TurnKey
-from cc_jupyter.core.terminal import safe_terminal
-from cc_jupyter.render.answer_extras import image_bundles, image_line, shown_text
-from cc_jupyter.render.notebook import NotebookRenderer, Screen
-from cc_jupyter.render.plain import printer
+from cc_jupyter.render.base import DeferredRenderer
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -93,11 +90,20 @@ class ExecutionContext:
         self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
     ) -> Renderer:
         """Return the renderer for the front end; `label` names the model it waits for."""
-        reasoning = settings.reasoning
-        if not self._shows_updates():
-            return printer(sys.stdout, label, reasoning=reasoning, markdown=markdown)
-        screen = Screen(self._shell, markdown=markdown, remote_images=settings.remote_images)
-        return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
+        reasoning, out = settings.reasoning, sys.stdout
+        shows_updates = self._shows_updates()
+
+        def load() -> Renderer:
+            if not shows_updates:
+                from cc_jupyter.render.plain import printer  # noqa: PLC0415  the request goes first
+
+                return printer(out, label, reasoning=reasoning, markdown=markdown)
+            from cc_jupyter.render.notebook import NotebookRenderer, Screen  # noqa: PLC0415  the request goes first
+
+            screen = Screen(self._shell, markdown=markdown, remote_images=settings.remote_images)
+            return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
+
+        return DeferredRenderer(load)
 
     def show_again(self, reply: Reply, *, instead: str | None = None) -> None:
         """Show a reply's text as a new output.
@@ -107,6 +113,10 @@ class ExecutionContext:
         instead
             Why the text is not shown; a terminal prints this, since it prints `Out[n]` anyway.
         """
+        from cc_jupyter.core.terminal import safe_terminal  # noqa: PLC0415  the request goes first
+        from cc_jupyter.render.answer_extras import image_bundles, image_line, shown_text  # noqa: PLC0415
+        from cc_jupyter.render.notebook import Screen  # noqa: PLC0415
+
         images = image_bundles(reply.images)
         text = shown_text(reply.text, reply.images, reply.sources)
         if not text and not images:

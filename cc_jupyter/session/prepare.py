@@ -18,8 +18,6 @@ from cc_jupyter.client.structured_output import is_thinking, preferred_format
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
-from cc_jupyter.core.money import NOTHING_BILLED
-from cc_jupyter.models.pricing import price
 from cc_jupyter.models.registry import LOCAL, ResolvedModel, chosen_model, settings_for
 from cc_jupyter.usage.estimate import trim_to_window
 
@@ -82,6 +80,9 @@ class PreparedRequest:
 
     def cost(self, usage: Usage, sent_at: datetime) -> Cost:
         """Price a usage. The local model is free."""
+        from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  the first cell loads little before it sends
+        from cc_jupyter.models.pricing import price  # noqa: PLC0415
+
         if self.endpoint.served_by == LOCAL:
             return NOTHING_BILLED
         entry = self.model.spec

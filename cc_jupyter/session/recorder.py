@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.reply_builder import ReplyBuilder
-from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
-from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.usage.estimate import estimate_tokens
@@ -23,7 +20,9 @@ from cc_jupyter.usage.estimate import estimate_tokens
 if TYPE_CHECKING:
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.events import StreamEvent, Usage
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.reservation import Reservation
@@ -73,6 +72,7 @@ class TurnRecorder:
         self.builder.notices.extend(prepared.spec.notices)
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
+        self._redacted_body = (b"", b"")  # as sent, and as saved
 
     def add(self, event: StreamEvent) -> None:
         """Add the next event; save the text received every `PARTIAL_S` seconds.
@@ -88,37 +88,48 @@ class TurnRecorder:
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
         if self._has_new_text and monotonic() >= self._next_save_s:
             self._has_new_text = False
-            notice = self._write(self._build_reply(), finished=False)
+            notice = self._write(self._estimated(self._build_reply()), finished=False)
             self.builder.notices += [notice] if notice else []
             self._next_save_s = monotonic() + PARTIAL_S
 
     def save(self) -> None:
         """Build the reply, price it and save the turn."""
         self._note_growth()
-        reply = self._priced(self._build_reply())
-        notices = (
-            self._write(reply, finished=True),
-            self._cache_notice(),
-            self._budget_watcher.note(reply) if self._budget_watcher is not None else None,
-        )
-        reply = dataclasses.replace(reply, notices=(*reply.notices, *filter(None, notices)))
-        if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
-            reply.error.reply = reply
-        self._budget_guard.settle(self._turn_id, reply)
-        self.reply = reply
+        self.reply = reply = self._priced(self._build_reply())
+        try:
+            notices = (
+                self._write(reply, finished=True),
+                self._cache_notice(),
+                self._budget_watcher.note(reply) if self._budget_watcher is not None else None,
+            )
+            self.reply = reply = dataclasses.replace(
+                reply, notices=(*reply.notices, *filter(None, notices))
+            )
+            if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
+                reply.error.reply = reply
+        finally:  # also after an interrupt: it was paid for
+            self._budget_guard.settle(self._turn_id, self.reply)
 
     def _priced(self, reply: Reply) -> Reply:
         """Return the reply with its cost; missing counts of a stopped answer are estimated."""
         if self._was_refused(reply.error):
+            from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  only a refusal needs it
+
             usage = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
             return dataclasses.replace(reply, usage=usage, cost=NOTHING_BILLED)
         was_cut_off = isinstance(reply.error, KeyboardInterrupt) or (
             reply.error is not None and bool(self.builder.received_bytes)
         )
         if was_cut_off:
-            reply = dataclasses.replace(reply, usage=self._with_estimates(reply.usage))
+            return self._estimated(reply)
         cost = self._prepared.cost(reply.usage, self._sent_at)
         return dataclasses.replace(reply, cost=cost)
+
+    def _estimated(self, reply: Reply) -> Reply:
+        """Return the reply with its cost so far; a growing answer is saved so for a crash."""
+        usage = self._with_estimates(reply.usage)
+        cost = self._prepared.cost(usage, self._sent_at)
+        return dataclasses.replace(reply, usage=usage, cost=cost)
 
     def _was_refused(self, error: BaseException | None) -> bool:
         """Return whether nothing can have been billed: refused, or never sent."""
@@ -143,6 +154,8 @@ class TurnRecorder:
 
     def _build_reply(self) -> Reply:
         """Return the reply as received so far, with its provenance."""
+        from cc_jupyter.core.reply import Provenance  # noqa: PLC0415  the first cell loads little before it sends
+
         prepared = self._prepared
         local = prepared.endpoint.served_by == LOCAL
         return dataclasses.replace(
@@ -196,9 +209,11 @@ class TurnRecorder:
         return place is not None and place < len(slots) and slots[place] is self._slot
 
     def _record(self, reply: Reply, *, finished: bool) -> TurnRecord:
+        from cc_jupyter.conversation.records import TurnRecord  # noqa: PLC0415  the first cell loads little before it sends
+
         prepared, spec = self._prepared, self._prepared.spec
         secrets = (prepared.endpoint.key.value,)
-        body = redact(self.stream.body.decode(), secrets).encode()
+        body = self._body_to_save(secrets)
         thread, error = prepared.thread, reply.error
         return TurnRecord(
             id=self._turn_id,
@@ -237,6 +252,15 @@ class TurnRecorder:
             body=body or None,
             finished=finished,
         )
+
+    def _body_to_save(self, secrets: tuple[str, ...]) -> bytes:
+        """Return the request body without secrets; a growing answer is saved often."""
+        sent, saved = self._redacted_body
+        if sent is not self.stream.body:
+            sent = self.stream.body
+            saved = redact(sent.decode(), secrets).encode()
+            self._redacted_body = (sent, saved)
+        return saved
 
     def _note_growth(self) -> None:
         """Add a notice if the prompt is much larger than the last: history is billed each time."""

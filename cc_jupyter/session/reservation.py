@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.core.text import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.session.budget_guard import BudgetGuard, BudgetWatcher
     from cc_jupyter.session.prepare import PreparedRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """What one request holds while it is in flight."""
 
     turn_id: str
@@ -26,8 +27,11 @@ class Reservation:
     """The slot in that place."""
 
 
-def reserve(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Reservation:
+@contextmanager
+def reserved(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Iterator[Reservation]:
     """Reserve the estimated cost, then open the turn's slot; over budget, no slot is opened.
+
+    However the block is left, no money stays reserved: its reply is counted, or nothing is.
 
     Raises
     ------
@@ -35,10 +39,14 @@ def reserve(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Reservation
         The estimated cost exceeds the budget.
     """
     turn_id = new_id()
-    budget_watcher = budget_guard.reserve(prepared, turn_id)
-    thread, place = prepared.thread, prepared.place
-    if thread is None:
-        return Reservation(turn_id, budget_watcher, None, None)
-    if place is None:
-        place = thread.open_slot(prepared.spec.turn_key, starts_new_thread=prepared.spec.new)
-    return Reservation(turn_id, budget_watcher, place, thread.slots[place])
+    try:
+        budget_watcher = budget_guard.reserve(prepared, turn_id)
+        thread, place = prepared.thread, prepared.place
+        if thread is not None and place is None:
+            place = thread.open_slot(prepared.spec.turn_key, starts_new_thread=prepared.spec.new)
+        if thread is None or place is None:
+            yield Reservation(turn_id, budget_watcher, None, None)
+        else:
+            yield Reservation(turn_id, budget_watcher, place, thread.slots[place])
+    finally:
+        budget_guard.release(turn_id)

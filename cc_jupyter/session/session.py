@@ -20,12 +20,11 @@ from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import ModelError, ProviderError
 from cc_jupyter.core.events import TextDelta
 from cc_jupyter.models.registry import Models
-from cc_jupyter.prompt.output_types import ValidationProblem, may_repair
 from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
 from cc_jupyter.session.prepare import Preparer
 from cc_jupyter.session.recorder import TurnRecorder
-from cc_jupyter.session.reservation import reserve
+from cc_jupyter.session.reservation import reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -108,13 +107,13 @@ class Session:
         KeyboardInterrupt
             An interrupt came after the last event; the answer is complete and saved.
         """
-        recorder = self._recorder(prepared)
-        if prepared.beginning:
-            renderer.show(TextDelta(prepared.beginning))
         with (
+            self._recorder(prepared) as recorder,
             InterruptGuard(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
+            if prepared.beginning:
+                renderer.show(TextDelta(prepared.beginning))
             try:
                 with self._recorded(prepared, recorder) as events:
                     for event in events:
@@ -142,8 +141,8 @@ class Session:
         ProviderError
             The request was refused; a broken answer ends in an `Error` event instead.
         """
-        recorder = self._recorder(prepared)
         with (
+            self._recorder(prepared) as recorder,
             self._tracked(prepared, recorder, recorder.stream.wake),
             self._recorded(prepared, recorder) as events,
         ):
@@ -167,6 +166,8 @@ class Session:
         StreamError
             Neither answer fits; `error.reply` is the last one.
         """
+        from cc_jupyter.prompt.output_types import ValidationProblem, may_repair  # noqa: PLC0415  only `--type` needs it
+
         reply = run(prepared)
         try:
             return reply, output_type.validate(reply.text)
@@ -180,15 +181,16 @@ class Session:
         except ValidationProblem as problem:
             raise output_type.error(problem, reply) from None
 
-    def _recorder(self, prepared: PreparedRequest) -> TurnRecorder:
+    @contextmanager
+    def _recorder(self, prepared: PreparedRequest) -> Iterator[TurnRecorder]:
         """Reserve what the request needs; its stream sends it at the first step."""
-        reservation = reserve(prepared, self.budget_guard)
         settings = prepared.settings
         limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
-        stream = RequestStream(
-            self.transport, prepared.request, prepared.endpoint, limits, zdr=prepared.zdr
-        )
-        return TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
+        with reserved(prepared, self.budget_guard) as reservation:
+            stream = RequestStream(
+                self.transport, prepared.request, prepared.endpoint, limits, zdr=prepared.zdr
+            )
+            yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
     @contextmanager
     def _recorded(

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import anthropic
-import httpx
 import openai
 from support import provider as scripted
 from support.provider import KEY, Provider
@@ -349,7 +348,7 @@ def tables() -> Iterable[str]:
                 name = case.name.partition("-")[2]
                 yield f"| {name} | {shown(ours)} | {shown_report(report)} | {said} |"
         good, bad = count[wire, True], count[wire, False]
-        yield f"\nThe `{wire}` SDK tells {good} of {good + bad} as they must be told.\n"
+        yield f"\nThe `{wire}` SDK reports {good} of {good + bad} correctly.\n"
     yield "### Connections and refusals\n"
     yield "| what the server does | cc_jupyter | the wire's SDK |"
     yield "|---|---|---|"
@@ -364,7 +363,9 @@ def main() -> None:
     """Play everything and write the tables."""
     warnings.simplefilter("ignore")  # pydantic's, about answers that are not as documented
     head, mark, _ = README.read_text("utf-8").partition("<!-- written by compare_sdks.py -->\n")
-    versions = f"httpx {httpx.__version__}, Python {sys.version.split()[0]}"
+    libraries = ("httpx", "httpx-sse", "httpx2")  # the SDKs stand on the last
+    shown = [f"{name} {importlib.metadata.version(name)}" for name in libraries]
+    versions = ", ".join([*shown, f"Python {sys.version.split()[0]}"])
     README.write_text(f"{head}{mark}\n" + "\n".join(tables()) + f"\n\n({versions}.)\n", "utf-8")
 
 

@@ -381,10 +381,35 @@ def test_a_compressed_answer_is_unpacked_however_it_is_labelled_and_cut(
     assert exchange_bytes(transport, chat(provider)) == (200, TEXT)
 
 
-@pytest.mark.parametrize("begun", [b": ping\n\n", b'{"error": 1}', b"<html>", b"event: ping\n\n"])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b": ping\n\n",
+        b'{"error": 1}',
+        b"<html>",
+        b"event: ping\n\n",
+        b"data: control characters: \x00\x1b[m\n\n",
+        "no healthy upstream, désolé".encode(),
+    ],
+)
 def test_a_plain_body_under_a_wrong_label_is_read_as_text(begun, provider, transport):
     provider.play(scripted.head(200, {"content-encoding": "br"}), scripted.body(begun))
     assert exchange_bytes(transport, chat(provider)) == (200, begun)
+
+
+@pytest.mark.parametrize("label", ["gzip", "deflate", "br", "zstd"])
+def test_a_sentence_under_a_wrong_label_is_read_as_text(label, provider, transport):
+    """As some gateways label their own errors with the encoding of what they stand in for."""
+    words = b"upstream connect error or disconnect/reset before headers"
+    provider.play(scripted.head(503, {"content-encoding": label}), *scripted.pieces(words, 5))
+    assert exchange_bytes(transport, chat(provider)) == (503, words)
+
+
+def test_two_headers_of_an_encoding_are_one_list(provider, transport):
+    packed = gzip.compress(gzip.compress(TEXT))
+    head = b"HTTP/1.1 200 OK\r\n" + b"content-encoding: gzip\r\n" * 2
+    provider.play(scripted.raw(head + b"content-length: %d\r\n\r\n" % len(packed) + packed))
+    assert exchange_bytes(transport, chat(provider)) == (200, TEXT)
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate"])

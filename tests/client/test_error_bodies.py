@@ -10,6 +10,7 @@ import pytest
 from support.recordings import ENDPOINTS, events_of, outcome_of
 
 from cc_jupyter.client.errors.provider_errors import LONGEST_WAIT_S, Refusal, classify, pause_s
+from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.core.errors import (
     CreditError,
     ModelError,
@@ -513,3 +514,34 @@ def test_a_long_wait_is_named_as_people_say_it(wait, words):
 def test_reset_headers_say_nothing_about_a_failure_of_the_server():
     headers = {"x-ratelimit-reset-requests": "20s", "x-ratelimit-remaining-requests": "0"}
     assert refuse(500, error("x"), headers).error.retry_after_s is None
+
+
+STREAM_WAITS = {
+    "a duration": ({"message": "slow down", "retryDelay": "41s"}, 41),
+    "seconds": ({"message": "slow down", "retry_after": 7}, 7),
+    "milliseconds": ({"message": "slow down", "retry_after_ms": 1500}, 1.5),
+    "words": ({"message": "Rate limit reached. Please try again in 1m12s."}, 72),
+    "words with a fraction": ({"message": "Please retry in 4.5s"}, 4.5),
+    "a detail": ({"message": "busy", "details": [{"retryDelay": "2.5s"}]}, 2.5),
+    "metadata": ({"message": "busy", "metadata": {"retry_after_seconds": 9}}, 9),
+    "no wait": ({"message": "busy"}, None),
+    "an impossible wait": ({"message": "busy", "retry_after": -3}, None),
+}
+
+
+@pytest.mark.parametrize(("error", "wait_s"), STREAM_WAITS.values(), ids=STREAM_WAITS)
+@pytest.mark.parametrize("after_text", [False, True])
+@pytest.mark.parametrize("endpoint", ["/chat/completions", "/messages"])
+def test_a_wait_named_within_a_stream_is_known(error, wait_s, after_text, endpoint):
+    text = {
+        "/chat/completions": {"choices": [{"delta": {"content": "Hel"}}]},
+        "/messages": {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "H"}},
+    }
+    parts = [text[endpoint]] * after_text + [{"type": "error", "error": error}]
+    body = "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
+    builder = ReplyBuilder()
+    for event in events_of(endpoint, [body.encode()]):
+        builder.add(event)
+    raised = builder.build("m").error
+    assert raised.retry_after_s == wait_s
+    assert ("wait" in raised.hint) == (wait_s is not None)

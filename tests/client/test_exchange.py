@@ -163,6 +163,29 @@ def test_a_final_refusal_is_never_sent_again(what, model, provider, transport):
     assert notices(events) == []
 
 
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://evil.test/v1", "https://evil.test/v1"),
+        ("https://user:pa55word@evil.test/v1?token=pa55word#pa55word", "https://evil.test/v1"),
+        ("//user:pa55word@evil.test/", "https://evil.test/"),
+        ("/login?next=pa55word", "/login"),
+        ("javascript:x", "javascript:x"),
+        ("", "elsewhere"),
+        ("?pa55word", "elsewhere"),
+    ],
+)
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
+def test_a_redirect_is_a_final_error_that_names_where_it_leads(status, location, said, transport):
+    with Provider() as provider:
+        provider.always(scripted.http(status, "", {"location": location}))
+        events, error = collect(exchange(provider, transport, max_retries=5))
+        assert len(provider.posts) == 1
+    assert notices(events) == []
+    assert str(error) == f"the server redirects to {said} ({status})"
+    assert "nothing was sent there" in (error.hint or "")
+
+
 def broken_chunk(size: str) -> tuple[Any, ...]:
     head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     return (scripted.raw(f"{head}{size}\r\nrubbish"), scripted.pause(0.05), scripted.cut())

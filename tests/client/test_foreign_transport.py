@@ -293,6 +293,16 @@ def test_a_reused_connection_of_a_wrapper_is_not_known_well_enough_to_repeat_sil
     assert len(provider.posts) == 2
 
 
+def test_what_a_wrapper_reports_is_counted_as_it_was(wrapped):
+    """It calls the hook, so a request that reached no server is known."""
+    with scripted.Provider() as gone:
+        pass
+    incoming = Transport(wrapped).send(chat(gone))
+    (end,) = items(incoming)
+    assert "Connection refused" in str(end.error)
+    assert (incoming.sends, incoming.connecting) == (0, True)
+
+
 def test_it_is_shared_by_threads_and_never_closed():
     closed = []
 
@@ -314,7 +324,7 @@ def test_an_asynchronous_answer_is_a_mistake_that_is_named():
     class Async(httpx.AsyncByteStream):
         pass
 
-    with pytest.raises(RuntimeError, match="async stream"):
+    with pytest.raises(TypeError, match="answered with an asynchronous stream"):
         exchange_bytes(
             Transport(Recorded(lambda: httpx.Response(200, stream=Async()))),
             post("https://recorded.example/v1/x"),

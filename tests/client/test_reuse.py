@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import socket
+import struct
+import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from support.plain_server import (
@@ -13,6 +16,7 @@ from support.plain_server import (
     PlainServer,
     collect,
     exchange_bytes,
+    items,
     post,
     text_of,
 )
@@ -22,6 +26,9 @@ from support.provider import KEY
 from cc_jupyter.client.client import Limits, RequestStream
 from cc_jupyter.client.endpoint import Endpoint
 from cc_jupyter.config.credentials import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OTHER = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother"
 
@@ -39,6 +46,9 @@ def chunked(body: bytes) -> bytes:
 def understated(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
+
+RESET = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER that lets `close` send a reset."""
 
 MISBEHAVIOURS: dict[str, tuple[bytes, bytes]] = {
     "a second response": (whole(b"first"), OTHER),
@@ -78,6 +88,7 @@ class Misbehaving(PlainServer):
 
     def __init__(self, answer: bytes, behind: bytes, gap_s: float = 0) -> None:
         self.seen: list[tuple[int, bytes]] = []
+        self.said_all = threading.Event()
         numbers = itertools.count(1)
 
         def serve(connection: socket.socket) -> None:
@@ -93,6 +104,7 @@ class Misbehaving(PlainServer):
                     connection.sendall(behind)
                 else:
                     connection.sendall(answer + behind)
+                self.said_all.set()
 
         super().__init__(serve)
 
@@ -120,7 +132,7 @@ def test_bytes_behind_an_answer_are_nobodys_answer_and_nothing_is_sent_twice(
     with Misbehaving(*MISBEHAVIOURS[what], gap_s) as server:
         url = f"http://127.0.0.1:{server.port}/v1/x"
         exchange_bytes(transport, post(url, b"the first prompt"))
-        time.sleep(3 * gap_s)
+        assert server.said_all.wait(LONG_S)
         for prompt in (b"the second prompt", b"the third prompt"):
             assert exchange_bytes(transport, post(url, prompt)) == (200, prompt)
     prompts = [b"the first prompt", b"the second prompt", b"the third prompt"]
@@ -183,3 +195,66 @@ def test_a_second_prompt_never_gets_what_lay_behind_the_first_answer(behind, tra
             events, error = collect(RequestStream(transport, request, target, Limits(2, LONG_S)))
             assert (text_of(events), error) == (said, None)
     assert len(prompts) == 2
+
+
+BODY = bytes(2**20)
+MOMENTS: dict[str, Callable[[socket.socket], object]] = {
+    "after the answer": lambda _: None,
+    "a moment after the answer": lambda _: time.sleep(0.01),
+    "at the first byte of the request": lambda connection: connection.recv(1),
+    "within the head": lambda connection: connection.recv(20),
+    "after the head": lambda connection: connection.recv(300),
+    "within the body": lambda connection: time.sleep(0.01) or connection.recv(2**19),
+    "after the request": read_body,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("is_reset", [False, True])
+@pytest.mark.parametrize("body", [b"small", BODY], ids=["small", "large"])
+def test_a_server_may_close_a_kept_connection_at_any_moment(body, is_reset, moment, transport):
+    """Nothing of an answer came, so it is asked once more, and gets its own answer."""
+    prompts: list[bytes] = []
+    first = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        is_first = not first.is_set()
+        first.set()
+        while (asked := read_body(connection)) is not None:
+            prompts.append(asked)
+            connection.sendall(whole(b"%d" % len(asked)))
+            if is_first:
+                MOMENTS[moment](connection)
+                if is_reset:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    connection.close()
+                else:
+                    connection.shutdown(socket.SHUT_RDWR)
+                return
+
+    with PlainServer(serve) as server:
+        url = f"http://127.0.0.1:{server.port}/v1/x"
+        assert exchange_bytes(transport, post(url, b"first")) == (200, b"5")
+        for _ in range(2):
+            incoming = transport.send(post(url, body))
+            start, answered, end = items(incoming)
+            assert (start.status, answered, end.error) == (200, b"%d" % len(body), None)
+            assert incoming.sends <= 2
+    assert [len(asked) for asked in prompts] == [5, len(body), len(body)]
+
+
+def test_a_server_that_closes_while_the_next_request_comes_loses_no_answer(transport):
+    """Two hundred times, at another moment each time."""
+    pauses = itertools.cycle([0, 0.0001, 0.0003, 0.0006, 0.001])
+
+    def serve(connection: socket.socket) -> None:
+        if (asked := read_body(connection)) is not None:
+            connection.sendall(whole(asked))
+            time.sleep(next(pauses))
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with PlainServer(serve) as server:
+        url = f"http://127.0.0.1:{server.port}/v1/x"
+        for number in range(200):
+            prompt = b"prompt %d" % number
+            assert exchange_bytes(transport, post(url, prompt)) == (200, prompt)

@@ -30,7 +30,11 @@ from support.provider import KEY
 from support.tls import HOST, ConnectProxy, TlsFront, make_certificate
 
 from cc_jupyter.client import proxy as proxies
+from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.endpoint import Endpoint
+from cc_jupyter.config.credentials import Key
 from cc_jupyter.core.errors import ConfigError, ConnectError
+from cc_jupyter.core.messages import Message, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,6 +128,77 @@ def test_leaving_a_stream_with_tls_is_seen_at_once(front, provider, transport):
     wait_until(lambda: not reader_threads(), 0.5)
 
 
+BEHIND = {
+    "a second response": b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother",
+    "half a response": b"HTTP/1.1 200",
+    "a CRLF": b"\r\n",
+}
+
+
+class InRecords(PlainServer):
+    """Speaks TLS, and puts something behind its first answer: in one record, or in the next.
+
+    Both records go out by one call, so they arrive together.
+    """
+
+    def __init__(self, certificate: Path, behind: bytes, *, is_one_record: bool) -> None:
+        self.prompts: list[bytes] = []
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        self._behind = behind
+        self._is_one_record = is_one_record
+        super().__init__(self._talk)
+
+    def _talk(self, connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def until_done(step: Any) -> Any:
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    return step()
+                connection.sendall(outgoing.read())
+                data = connection.recv(65536)
+                incoming.write(data) if data else incoming.write_eof()
+
+        until_done(tls.do_handshake)
+        while data := until_done(lambda: tls.read(65536)):
+            *_, body = data.partition(b"\r\n\r\n")
+            self.prompts.append(body or until_done(lambda: tls.read(65536)))
+            answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(self.prompts[-1])
+            answer += self.prompts[-1]
+            behind = self._behind if len(self.prompts) == 1 else b""
+            for record in [answer + behind] if self._is_one_record else [answer, behind]:
+                if record:
+                    tls.write(record)
+            connection.sendall(outgoing.read())
+
+
+@pytest.mark.parametrize("what", BEHIND)
+@pytest.mark.parametrize("is_one_record", [False, True])
+@pytest.mark.parametrize("way", ["direct", "http", "https"])
+@pytest.mark.usefixtures("named")
+def test_bytes_behind_an_answer_in_tls_are_nobodys_answer(  # noqa: PLR0917  the table's columns
+    way, is_one_record, what, certificate, transport, monkeypatch
+):
+    """A proxy with TLS of its own has a second layer, which reads ahead."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with (
+        InRecords(certificate, BEHIND[what], is_one_record=is_one_record) as server,
+        ConnectProxy() as proxy,
+        TlsFront(proxy.port, certificate) as secured,
+    ):
+        port = {"http": proxy.port, "https": secured.port}.get(way)
+        if port:
+            monkeypatch.setenv("HTTPS_PROXY", f"{way}://localhost:{port}")
+        prompts = [b"the first prompt", b"the second prompt", b"the third prompt"]
+        for prompt in prompts:
+            address = f"https://{HOST}:{server.port}/v1/x"
+            assert exchange_bytes(transport, post(address, prompt)) == (200, prompt)
+    assert server.prompts == prompts
+    assert len(server.connections) == 2
+
+
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
@@ -185,7 +260,12 @@ def test_what_is_no_tls_on_a_tls_port_is_an_error_and_hears_no_key(what, transpo
     with PlainServer(serve) as server:
         with pytest.raises(ConnectError) as error:
             exchange_bytes(transport, post(f"https://localhost:{server.port}/v1/x", PROMPT))
-        assert str(error.value).startswith(f"no connection to localhost:{server.port}: ")
+        said = (
+            "EOF" if what == "nothing" else "what answers there is not TLS (wrong version number)"
+        )
+        assert str(error.value).startswith(f"no connection to localhost:{server.port}: {said}")
+        assert "_ssl.c" not in str(error.value)
+        assert "http:// or https://" in (error.value.hint or "")
     assert KEY.encode() not in b"".join(heard)
 
 
@@ -195,8 +275,10 @@ def test_tls_on_a_port_asked_in_plain_is_an_error(transport):
         connection.sendall(b"\x15\x03\x01\x00\x02\x02\x46")  # an alert: protocol version
         connection.shutdown(socket.SHUT_WR)
 
-    with PlainServer(serve) as server, pytest.raises(ConnectError, match="was lost: illegal"):
+    with PlainServer(serve) as server, pytest.raises(ConnectError) as error:
         exchange_bytes(transport, post(f"http://localhost:{server.port}/v1/x"))
+    assert "was lost: what came is not HTTP/1.1 (illegal" in str(error.value)
+    assert "http:// or https://" in (error.value.hint or "")
 
 
 # ── certificates, heard at the next request
@@ -299,6 +381,17 @@ def test_the_systems_own_trust_store_is_asked_where_there_is_one(
             exchange_bytes(transport, post(url(untrusted)))
     assert len(made) == 1
     proxies._tls_context.cache_clear()
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+@pytest.mark.parametrize("has_own", [False, True])
+def test_the_systems_trust_store_is_offered_where_it_would_help(has_own, is_installed, monkeypatch):
+    monkeypatch.setattr(proxies, "_HAS_OWN_TRUST_STORE", has_own)
+    found = object() if is_installed else None
+    monkeypatch.setattr(proxies.importlib.util, "find_spec", lambda _: found)
+    offered = "pip install 'cc-jupyter[system-trust]'" in proxies.certificate_hint()
+    assert offered is (has_own and not is_installed)
+    assert "set SSL_CERT_FILE" in proxies.certificate_hint()
 
 
 def test_without_truststore_openssl_decides(monkeypatch):
@@ -415,9 +508,13 @@ def test_a_proxy_that_speaks_tls_itself_is_used(front, certificate, transport, m
             b"HTTP/1.1 403 Forbidden\r\n\r\n",
             "the proxy refused .*: 403 Forbidden",
         ),
-        (b"HTTP/1.1 407 Login\r\n\r\n", "the proxy refused .*: 407 Login"),
+        (b"HTTP/1.1 407 Login\r\n\r\n", "the proxy refused .*: 407 Proxy Authentication Required$"),
+        (b"HTTP/1.1 599 Blocked\r\n\r\n", "the proxy refused .*: 599$"),
         (b"HTTP/1.1 302 Found\r\nlocation: http://login.test/\r\n\r\n", "refused .*: 302 Found"),
-        (b"HTTP/1.1 511 Login first\r\n\r\n<html>", "refused .*: 511 Login first"),
+        (
+            b"HTTP/1.1 511 Login first\r\n\r\n<html>",
+            "refused .*: 511 Network Auth.* Required$",
+        ),
         (b"HTTP/1.1 200 OK\r\n\r\n<html>Log in!</html>", "no connection to .*: "),
         (b"HTTP/1.1 200 OK\r\n\r\n", "no connection to .*: "),
         (b"hello", "the connection to .* was lost"),
@@ -429,29 +526,72 @@ def test_a_proxy_that_speaks_tls_itself_is_used(front, certificate, transport, m
 def test_a_proxy_that_refuses_is_named(answer, said, front, transport, monkeypatch):
     with ConnectProxy(refuse=answer) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with pytest.raises(ConnectError, match=said):
+        with pytest.raises(ConnectError, match=said) as error:
             exchange_bytes(transport, post(url(front)))
+    assert "https_proxy and NO_PROXY" in (error.value.hint or "")
+    assert "Log in" not in str(error.value)
     assert front.connections == []
 
 
 ECHOES = {
-    "the password": b"pa55:w/rd",
-    "the name and the password": b"proxyname:pa55:w/rd",
-    "the header": base64.b64encode(b"proxyname:pa55:w/rd"),
-    "as it stands in the address": b"pa55%3Aw%2Frd",
+    "the password": ("proxyname:pa55%3Aw%2Frd", "pa55:w/rd"),
+    "the name and the password": ("proxyname:pa55%3Aw%2Frd", "proxyname:pa55:w/rd"),
+    "the header": ("proxyname:pa55%3Aw%2Frd", "cHJveHluYW1lOnBhNTU6dy9yZA=="),
+    "as it stands in the address": ("proxyname:pa55%3Aw%2Frd", "pa55%3Aw%2Frd"),
+    "a password of three characters": ("proxyname:x9y", "x9y"),
+    "a password with an accent": ("proxyname:pa55w%C3%B6rd", "pa55w\u00f6rd"),
+    "a name that is a token": ("t0ken-for-proxy", "t0ken-for-proxy"),
+    "another case": ("proxyname:pa55word", "PA55WORD"),
 }
 
 
 @pytest.mark.parametrize("what", ECHOES)
 def test_a_proxy_that_repeats_its_login_is_not_quoted(what, front, transport, monkeypatch):
-    echo = ECHOES[what]
-    with ConnectProxy(refuse=b"HTTP/1.1 407 no " + echo + b" here\r\n\r\n") as proxy:
-        login = "proxyname:pa55%3Aw%2Frd"
+    login, echo = ECHOES[what]
+    answer = f"HTTP/1.1 407 no {echo} here\r\nx: {echo}\r\n\r\n{echo}".encode()
+    with ConnectProxy(refuse=answer) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{login}@127.0.0.1:{proxy.port}")
         with pytest.raises(ConnectError) as error:
             exchange_bytes(transport, post(url(front)))
-    assert echo.decode() not in str(error.value)
-    assert "407 no [key]" in str(error.value)
+    host = f"{HOST}:{front.port}"
+    said = f"the proxy refused the connection to {host}: 407 Proxy Authentication Required"
+    assert str(error.value) == said
+    assert error.value.__cause__ is error.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        KEY,
+        f"Bearer {KEY}",
+        KEY.replace("_", "%5f"),
+        base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+        KEY.encode().hex(),
+        f"{'long ' * 95}{KEY}",
+    ],
+)
+def test_a_key_in_the_reason_of_a_proxy_is_not_quoted(echo, transport, monkeypatch):
+    key = Key(KEY, "the test")
+    endpoint = Endpoint(f"https://{HOST}/provider/v1", key, HOST)
+    request = Request("m", "/chat/completions", (Message("user", "hi"),))
+    with ConnectProxy(refuse=f"HTTP/1.1 403 no {echo} here\r\n\r\n".encode()) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError, match="the proxy refused") as error:
+            list(RequestStream(transport, request, endpoint, Limits(max_retries=0)))
+    shown = f"{error.value!r} {error.value} {error.value.hint}"
+    assert not any(KEY[at : at + 8] in shown for at in range(len(KEY) - 7))
+    assert echo not in shown
+    assert "[key]" in shown or "no long" in shown
+
+
+def test_a_long_reason_of_a_proxy_is_one_short_line(front, transport, monkeypatch):
+    answer = b"HTTP/1.1 403 " + b"very \x1b[31m\x07 " * 2_000 + b"long\r\n\r\n"
+    with ConnectProxy(refuse=answer) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError) as error:
+            exchange_bytes(transport, post(url(front)))
+    assert len(str(error.value)) < 700
+    assert "\x1b" not in str(error.value)
 
 
 def test_a_proxy_that_is_set_later_counts_from_the_next_request_on(
@@ -471,7 +611,7 @@ def test_a_proxy_that_is_set_later_counts_from_the_next_request_on(
 def test_an_ipv6_host_is_named_to_a_proxy_in_brackets(transport, monkeypatch):
     with ConnectProxy(refuse=b"HTTP/1.1 403 No\r\n\r\n") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with pytest.raises(ConnectError, match=r"to \[2001:db8::1\]:8443: 403 No"):
+        with pytest.raises(ConnectError, match=r"to \[2001:db8::1\]:8443: 403 Forbidden"):
             exchange_bytes(transport, post("https://[2001:db8::1]:8443/v1/x"))
         (head,) = proxy.heads
     assert head.startswith("CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\n")
@@ -485,6 +625,43 @@ def test_a_proxy_that_says_nothing_is_given_up_like_a_connection(front, transpor
         with pytest.raises(ConnectError, match=r"no connection to .* within"):
             exchange_bytes(transport, post(url(front)))
         silent.set()
+
+
+def test_a_proxy_that_answers_byte_by_byte_is_given_up_too(front, transport, monkeypatch):
+    """Each byte comes in time, and the answer never does."""
+    monkeypatch.setattr("cc_jupyter.client.trace_hook.CONNECT_TIMEOUT_S", 0.2)
+
+    def trickle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+        while True:
+            connection.sendall(b"y")
+            time.sleep(0.02)
+
+    with PlainServer(trickle) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectError, match=r"no connection to .* within"):
+            exchange_bytes(transport, post(url(front)))
+
+
+def test_an_open_way_outlives_the_limit_for_opening_it(front, proxy, transport, monkeypatch):
+    monkeypatch.setattr("cc_jupyter.client.trace_hook.CONNECT_TIMEOUT_S", 0.2)
+    for _ in range(2):
+        assert exchange_bytes(transport, post(url(front))) == (200, b"fine")
+        time.sleep(0.3)
+    assert len(proxy.heads) == 1
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+def test_a_certificate_of_a_proxy_that_nobody_knows_is_not_laid_to_the_provider(
+    front, certificate, transport, monkeypatch
+):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with ConnectProxy() as inner, TlsFront(inner.port, certificate) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://localhost:{proxy.port}")
+        with pytest.raises(ConnectError, match=r"certificate of .* or of its proxy could not"):
+            exchange_bytes(transport, post(url(front)))
+        assert inner.heads == []
 
 
 def test_a_proxy_that_is_not_there_says_so(front, transport, monkeypatch):

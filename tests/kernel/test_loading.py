@@ -99,6 +99,39 @@ def test_the_parser_of_markdown_is_imported_once_the_request_is_on_the_wire(tmp_
         assert notebook.value("_seen") == [False, True]
 
 
+AT_THE_WIRE = """
+import sys
+_loaded_at_connect = []
+def _at_connect(event, args):
+    if event == "socket.connect" and not _loaded_at_connect:
+        _loaded_at_connect.append(sorted(sys.modules))
+sys.addaudithook(_at_connect)
+"""
+AFTER_THE_REQUEST = {
+    *("client.decoder", "client.errors.error_body", "client.errors.provider_errors"),
+    *("client.errors.retry_after", "commands", "conversation.records", "conversation.store"),
+    *("core.display", "core.fences", "core.reply", "frontend.handlers", "frontend.state"),
+    *("models.pricing", "prompt.failed_cell", "prompt.formatters", "prompt.images"),
+    *("prompt.json_schema", "prompt.output_types", "prompt.tracebacks", "prompt.type_parser"),
+    *("prompt.values", "render.markdown", "render.notebook", "render.plain"),
+    *("session.dry_run", "session.status"),
+}
+"""What a first prompt needs only once it is sent, or not at all."""
+
+
+def test_the_first_cell_sends_before_it_loads_what_the_answer_needs(tmp_path):
+    with Notebook(tmp_path) as notebook:
+        notebook.check(AT_THE_WIRE)
+        notebook.check("%%cmd\nhello")
+        (modules,) = notebook.value("_loaded_at_connect")
+        assert notebook.value("'cc_jupyter.render.notebook' in sys.modules") is True
+    ours = {name.removeprefix("cc_jupyter.") for name in modules if name.startswith("cc_jupyter.")}
+    assert "client.transport" in ours
+    assert ours & AFTER_THE_REQUEST == set()
+    assert len(ours) <= 80, sorted(ours)
+    assert {"difflib", "markdown_it", "pydantic", "statistics"} & set(modules) == set()
+
+
 def test_loading_makes_no_file(tmp_path):
     environment = private_environment(tmp_path)
     (tmp_path / "work").mkdir()

@@ -299,7 +299,7 @@ def test_an_old_list_is_asked_for_once_when_the_widget_is_on_screen(notebook, fe
         "import dataclasses\n"
         "models = picker._source._session.models\n"
         "root = next(iter(models._lists))\n"
-        f"old = dataclasses.replace(models._lists[root], fetched_at_s={fetched_at_s})\n"
+        f"old = models._lists[root]._replace(fetched_at_s={fetched_at_s})\n"
         "models._lists[root] = old"
     )
     for _ in range(2):

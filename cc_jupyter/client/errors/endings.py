@@ -27,9 +27,12 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.client.parsing import as_text, sanitize_message
 from cc_jupyter.core.events import Error, ReasoningDelta, Stop, TextDelta, ToolCallDelta
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cc_jupyter.core.events import StopReason, StreamEvent
 
 
@@ -111,9 +114,9 @@ _EMPTY_BECAUSE: dict[StopReason, str] = {
 }
 
 
-def stop_word(value: object) -> str | None:
-    """Read the provider's word for the reason; `None` for one that says nothing."""
-    word = sanitize_message(as_text(value))
+def stop_word(value: object, clean: Callable[[str], str] = redact) -> str | None:
+    """Return the provider's word for the reason, without secrets; `None` for an empty one."""
+    word = sanitize_message(clean(as_text(value)))
     return None if word is None or word.casefold() in ("null", "none") else word
 
 

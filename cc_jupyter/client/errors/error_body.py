@@ -57,7 +57,8 @@ _TAG = re.compile(r"<[^<>]*>")
 _BINARY_SHARE = 10
 """A text in which more than one character in this many is broken is no text."""
 _ERROR_WORDS = ("error", "exception", "fail")
-_ANSWER_MEMBERS = ("choices", "candidates", "delta", "content", "content_block", "usage")
+_ANSWER_MEMBERS = frozenset(("choices", "candidates", "delta", "content", "content_block", "usage"))
+_ERROR_MEMBERS = frozenset(("error", "error_message", "base_resp"))
 _FINE_CODES = (0, 200, "0", "200", "ok", "success", "OK", "SUCCESS", "", None, False, True)
 
 
@@ -107,18 +108,24 @@ def has_error(body: dict[str, Any]) -> bool:
     Empty members do not count, nor does a bare message: some relays report progress in one. A bare
     message is an error only if a code, a type or `success: false` beside it says so.
     """
-    error = body.get("error")
-    if isinstance(error, dict):
-        error = any(error.values())
-    if error or body.get("type") == "error" or body.get("error_message"):
+    if body.get("type") == "error":
         return True
-    if member(body, "base_resp", "status_code") not in _FINE_CODES:
+    if not _ERROR_MEMBERS.isdisjoint(body) and _has_error_member(body):
         return True
     if any(_choice_errors(body)):
         return True
-    if any(name in body for name in _ANSWER_MEMBERS):
+    if not _ANSWER_MEMBERS.isdisjoint(body):
         return False
     return body.get("object") == "error" or bool(body.get("errors")) or _is_bare_error(body)
+
+
+def _has_error_member(body: dict[str, Any]) -> bool:
+    error = body.get("error")
+    if isinstance(error, dict):
+        error = any(error.values())
+    if error or body.get("error_message"):
+        return True
+    return member(body, "base_resp", "status_code") not in _FINE_CODES
 
 
 def _is_bare_error(body: dict[str, Any]) -> bool:
@@ -189,7 +196,7 @@ def _choice_errors(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the errors inside choices, where OpenRouter reports an upstream's."""
     choices = body.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        error = member(choice, "error")
+        error = choice.get("error") if isinstance(choice, dict) else None
         if isinstance(error, dict) and any(error.values()):
             yield error
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.client.errors.error_body import Envelope, parse_refusal
 from cc_jupyter.client.errors.retry_after import in_words, reset_of, retry_after_s
 from cc_jupyter.client.parsing import sanitize_message
+from cc_jupyter.config.base_url import masked_url
 from cc_jupyter.core.errors import (
     AuthError,
     CreditError,
@@ -466,7 +467,7 @@ def _decide(
 ) -> _Verdict:
     if status < 400:  # noqa: PLR2004  neither a refusal nor an answer
         return _unexpected_status(status, headers)
-    said_nothing = envelope.is_page or not (envelope.message or envelope.code or envelope.kind)
+    is_wordless = envelope.is_page or not (envelope.message or envelope.code or envelope.kind)
     if not envelope.is_page:
         rule = _matching(envelope, status, answered, waits=wait_s is not None)
         if rule is not None:
@@ -474,7 +475,7 @@ def _decide(
     if status >= 500:  # noqa: PLR2004  the class of failures
         failed = _Rule(StatusError, "{server} failed", "run the cell again in a while")
         return answered.verdict(failed, retryable=True)
-    if status == 403 and said_nothing:  # noqa: PLR2004  none of the provider's shapes
+    if status == 403 and is_wordless:  # noqa: PLR2004  none of the provider's shapes
         return _Verdict(StatusError, "access was refused", "a proxy or firewall may have answered")
     unknown = _Rule(StatusError, "{server} refused the request", "--dry-run shows what is sent")
     return answered.verdict(_BY_STATUS.get(status, unknown), retryable=status in (408, 429))
@@ -496,12 +497,19 @@ def _matching(
 def _unexpected_status(status: int, headers: Mapping[str, str]) -> _Verdict:
     if status < 300:  # noqa: PLR2004  the class of success
         return _Verdict(StatusError, "the server sent no answer", "run the cell again")
-    target = headers.get("location", "elsewhere").partition("?")[0].partition("#")[0]
     return _Verdict(
         StatusError,
-        f"the server redirects to {sanitize_message(target) or 'elsewhere'}",
+        f"the server redirects to {_redirect_target(headers)}",
         "nothing was sent there; check the base URL (CMD_BASE_URL)",
     )
+
+
+def _redirect_target(headers: Mapping[str, str]) -> str:
+    """Return where a redirect leads, without what may be a secret in it."""
+    target = headers.get("location", "").partition("?")[0].partition("#")[0]
+    if target.startswith("//"):
+        target = f"https:{target}"
+    return sanitize_message(masked_url(target)) or "elsewhere"
 
 
 def _window(status: int, envelope: Envelope, wait_s: float | None) -> str | None:

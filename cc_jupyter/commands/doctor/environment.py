@@ -18,7 +18,7 @@ from cc_jupyter.conversation.store import FILE
 from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.core.version import __version__
 
-_NEEDED = ("ipython", "ipykernel", "httpx", "httpx-sse")
+_NEEDED = ("ipython", "ipykernel", "httpx", "httpx-sse", "httpcore")
 _SHOWN = (*_NEEDED, "jupyterlab", "notebook")
 _WIDGETS = ("ipywidgets", "anywidget")
 _FRONT_ENDS = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.records import LedgerRow
+from cc_jupyter.conversation.records import MIN_ID_CHARS, LedgerRow
 from cc_jupyter.conversation.store.conversations import (
     has_conversation,
     load_conversation,
@@ -28,7 +28,12 @@ from cc_jupyter.conversation.store.queries import (
     thread_names,
     tokens_per_byte,
 )
-from cc_jupyter.conversation.store.reservations import release, replace_reservation, reserved_usd
+from cc_jupyter.conversation.store.reservations import (
+    release,
+    replace_reservation,
+    reserved_usd,
+    unfinished_usd,
+)
 from cc_jupyter.conversation.store.turns import (
     instant_text,
     load_turns,
@@ -56,7 +61,6 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "Store", "open_store", "thread_names"]
 
 FILE = "history.db"
-_MIN_PREFIX_CHARS = 4
 
 
 def open_store(folder: Path | None = None) -> Store:
@@ -138,7 +142,7 @@ class Store:
 
     def turn(self, name: str) -> TurnRecord | None:
         """Return a turn by its id or the beginning of one; `None` if none or several match."""
-        if len(name) < _MIN_PREFIX_CHARS:
+        if len(name) < MIN_ID_CHARS:
             return None
         with self._file.reading() as connection:
             beginning = name.replace("%", "").replace("_", "")
@@ -227,8 +231,15 @@ class Store:
         with self._file.writing() as connection:
             rows = load_ledger(connection, "all", since, where)
             spent_usd = sum((row.reported_usd + row.estimated_usd for row in rows), Decimal(0))
-            check(spent_usd, reserved_usd(connection, now, where, {turn_id, *without}))
+            counted = {turn_id, *without}
+            held_usd = reserved_usd(connection, now, where, counted)
+            check(spent_usd - unfinished_usd(connection, since, where, counted), held_usd)
             replace_reservation(connection, turn_id, usd, notebook, now)
+
+    def release(self, turn_id: str) -> None:
+        """Release the money reserved for a turn that will not be saved."""
+        with self._file.writing() as connection:
+            release(connection, turn_id)
 
     def output_lengths(self, model: str) -> list[int]:
         """Return the lengths in tokens of a model's last answers, newest first."""

@@ -32,6 +32,26 @@ def reserved_usd(
     return sum((Decimal(usd) for turn_id, usd in rows if turn_id not in without), Decimal(0))
 
 
+def unfinished_usd(
+    connection: sqlite3.Connection,
+    since: datetime | None,
+    notebook: str | None,
+    counted: Collection[str],
+) -> Decimal:
+    """Return what the growing answers of a period have cost so far that count otherwise.
+
+    They count by their reservation, or the caller counts them itself. The answer of a kernel that
+    died counts by what was saved of it.
+    """
+    rows = connection.execute(
+        "SELECT id, cost_usd, id IN (SELECT turn_id FROM reservation) FROM turn WHERE NOT finished"
+        " AND cost_usd IS NOT NULL AND (?1 IS NULL OR sent_at >= ?1)"
+        " AND (?2 IS NULL OR notebook = ?2)",
+        (None if since is None else instant_text(since), notebook),
+    )
+    return sum((Decimal(usd) for id_, usd, held in rows if held or id_ in counted), Decimal(0))
+
+
 def replace_reservation(
     connection: sqlite3.Connection, turn_id: str, usd: Decimal, notebook: str, now: datetime
 ) -> None:

@@ -8,12 +8,12 @@ import time
 import types
 from typing import TYPE_CHECKING
 
-import httpcore
 import httpx
 import pytest
 
 from cc_jupyter.client import trace_hook
 from cc_jupyter.client.trace_hook import AbandonedError, TraceHook
+from cc_jupyter.client.transport import Connection, HttpRequest, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,46 @@ def test_a_socks_proxy_that_answers_is_left_alone(end, pair, monkeypatch):
     pair[1].sendall(b"x")
     assert pair[0].recv(1) == b"x"
     assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+class SocksSteps(httpx.BaseTransport):
+    """Goes the way of `httpx.HTTPTransport` to a SOCKS proxy, which then answers nothing useful."""
+
+    def __init__(self, sock: socket.socket, error: Exception) -> None:
+        self._sock = sock
+        self._error = error
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        trace = request.extensions["trace"]
+        trace("socks.connect_tcp.started", {})
+        trace("socks.connect_tcp.complete", {"return_value": stream_of(self._sock)})
+        trace("socks.setup_socks5_connection.started", {})
+        self._sock.recv(1)  # ended by the hook, or by the other side
+        trace("socks.setup_socks5_connection.failed", {"exception": self._error})
+        raise self._error
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("Malformed reply"), AssertionError(), httpx.ReadError("closed"), EOFError()],
+)
+def test_a_socks_proxy_that_answers_badly_is_a_failure_of_the_network(
+    error, is_silent, pair, monkeypatch
+):
+    """Errors of socksio are none of httpx's, and httpcore asserts what a proxy answers."""
+    monkeypatch.setattr(trace_hook, "CONNECT_TIMEOUT_S", 0.05)
+    if not is_silent:
+        pair[1].close()
+    connection = Connection(SocksSteps(pair[0], error), is_foreign=False)
+    request = HttpRequest("GET", "https://a.test/", {})
+    kinds = (httpx.ConnectTimeout,) if is_silent else (httpx.ProxyError, httpx.ReadError)
+    with pytest.raises(kinds) as raised:
+        connection.exchange(request, lambda _: None)
+    said = str(explain(raised.value, request))
+    assert ("within" if is_silent else "a.test") in said
+    assert connection.connecting
+    assert connection.sends == 0
 
 
 @pytest.mark.parametrize("step", ["connection.connect_tcp", "http11.send_request_headers"])
@@ -134,8 +174,7 @@ def test_httpx_reports_the_steps_that_the_hook_relies_on(provider):
         seen.append(step)
         if step == "connection.connect_tcp.complete":
             stream = info["return_value"]
-            assert isinstance(stream, httpcore.NetworkStream)
-            assert isinstance(stream.get_extra_info("socket"), socket.socket)
+            assert isinstance(stream.get_extra_info("socket"), socket.socket)  # type: ignore[attr-defined]
         if step == "http11.send_request_headers.started":
             assert info["request"].method == b"GET"  # type: ignore[attr-defined]
 

@@ -22,6 +22,7 @@ from cc_jupyter.client.transport import Transport
 from cc_jupyter.commands.doctor import Report, examine
 from cc_jupyter.config.credentials import Key, save_in_file
 from cc_jupyter.config.settings import load_settings
+from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.models.listing import fetch_models
 
@@ -343,6 +344,15 @@ def test_a_file_in_the_place_of_a_folder_is_a_failure(transport):
     assert state == "fail"
     assert "is not a folder" in found
     assert "CMD_JUPYTER_HOME" in to_do
+
+
+@pytest.mark.parametrize("home", ["here", "./here", "../here", "a/b c"])
+def test_a_relative_home_is_one_clear_line(transport, monkeypatch, home):
+    monkeypatch.setenv("CMD_JUPYTER_HOME", home)
+    with pytest.raises(ConfigError) as error:
+        report(transport)
+    assert str(error.value) == f"CMD_JUPYTER_HOME must be an absolute path, not {home!r}"
+    assert error.value.hint.startswith("set it to '/")
 
 
 def test_a_history_that_is_none_is_told_and_left_as_it_is(transport, monkeypatch):

@@ -87,7 +87,7 @@ def test_money_is_decimal():
         figure
         for spec in MODELS.values()
         for tier in spec.tiers
-        for figure in dataclasses.astuple(tier.rates)
+        for figure in tier.rates
         if figure is not None
     ]
     assert len(figures) > 87 * 3
@@ -263,7 +263,7 @@ def test_peak_hours_begin_at_their_first_instant():
     peak = MODELS["deepseek/deepseek-v4-pro"].peak
     assert peak is not None
     assert peak.hours.since == utc("2026-08-16T16:00")
-    every_hour = dataclasses.replace(peak.hours, since=utc("2026-10-08T02:00"))
+    every_hour = peak.hours._replace(since=utc("2026-10-08T02:00"))
     assert not every_hour.covers(utc("2026-10-08T01:59:59"))
     assert every_hour.covers(utc("2026-10-08T02:00"))
 

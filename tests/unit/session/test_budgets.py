@@ -15,11 +15,17 @@ from support.plain_server import MODEL, reader_threads, wait_until
 
 from cc_jupyter.conversation.store import FILE, Store, database
 from cc_jupyter.conversation.store.reservations import LIFETIME
+from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.core.errors import OptionError, StreamError
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import Parameters, PromptSpec
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.render.base import NullRenderer
+from cc_jupyter.session import budget_guard
+from cc_jupyter.session import recorder as recorder_module
+from cc_jupyter.session import session as session_module
+from cc_jupyter.session.budget_guard import BudgetGuard
+from cc_jupyter.session.recorder import TurnRecorder
 from cc_jupyter.session.session import Session
 from cc_jupyter.usage.budget import Budget, save_budget
 
@@ -43,13 +49,13 @@ def session(provider, monkeypatch):
     wait_until(lambda: not reader_threads())
 
 
-def ask(session, prompt=PROMPT, notebook=NOTEBOOK, **options):
+def ask(session, prompt=PROMPT, notebook=NOTEBOOK, *, once=True, **options):
     spec = PromptSpec(
         prompt,
         model=MODEL,
         parameters=Parameters(max_tokens=ANSWER_TOKENS),
         notebook=notebook,
-        once=True,
+        once=once,
         **options,
     )
     return session.run(session.prepare(spec), NullRenderer())
@@ -219,9 +225,12 @@ def test_a_refused_request_reserves_nothing(session, provider):
     assert ask(session).error is None
 
 
-def test_two_answers_that_grow_together_stay_within_the_budget(session, provider):
-    session.budget_guard.budget = Budget(Decimal("0.02"))
-    provider.always(scripted.openai_stream(["word " * 200] * 150, pause_s=0.01))
+def test_two_answers_that_grow_together_stay_within_the_budget(session, provider, monkeypatch):
+    monkeypatch.setattr(budget_guard, "_PRICING_INTERVAL_S", 0)  # each piece is priced
+    budget = Budget(Decimal("0.02"))
+    session.budget_guard.budget = budget
+    piece = "word " * 200
+    provider.always(scripted.openai_stream([piece] * 150, pause_s=0.01))
     replies = []
     threads = [
         threading.Thread(
@@ -240,5 +249,114 @@ def test_two_answers_that_grow_together_stay_within_the_budget(session, provider
     tokens = [session.budget_guard.calibration.tokens(MODEL, len(r.text)) for r in replies]
     prepared = session.prepare(PromptSpec("hi", model=MODEL))
     usd = [prepared.cost(Usage(0, count), session.now()).usd for count in tokens]
-    # each may exceed it by what arrives within one pricing interval
-    assert Decimal("0.018") < sum(usd) < Decimal("0.03")
+    one_piece = session.budget_guard.calibration.tokens(MODEL, len(piece))
+    piece_usd = prepared.cost(Usage(0, one_piece), session.now()).usd
+    # each may exceed it by the piece that did not fit
+    assert Decimal("0.018") < sum(usd) < budget.usd + 2 * piece_usd
+
+
+def test_a_growing_answer_is_priced_five_times_a_second(session, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(budget_guard, "monotonic", lambda: clock[0])
+    budget = Budget(Decimal("0.02"))
+    session.budget_guard.budget = budget
+    prepared = session.prepare(PromptSpec("hi", model=MODEL))
+    watcher = session.budget_guard.reserve(prepared, "a")
+    watcher.add("word ", Usage())
+    clock[0] += 0.19
+    watcher.add("word " * 100_000, Usage())
+    clock[0] += 0.02
+    with pytest.raises(StreamError, match="exceeds the budget"):
+        watcher.add("word ", Usage())
+
+
+@contextlib.contextmanager
+def interrupted_in(monkeypatch, owner, name, *, after=False):
+    """Interrupt like a user when a function is called, or when it has returned."""
+    function = getattr(owner, name)
+
+    def interrupt(*args, **options):
+        if after:
+            function(*args, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, interrupt)
+        yield
+
+
+INTERRUPTS = {
+    "while the slot is opened": (Thread, "open_slot"),
+    "after the slot was opened": (Thread, "open_slot", True),
+    "after the money was reserved": (BudgetGuard, "_hold_on_disk", True),
+    "after the budget was checked": (BudgetGuard, "hold", True),
+    "before the request is built": (session_module, "RequestStream"),
+    "before the recorder is built": (session_module, "TurnRecorder"),
+    "before the interrupt guard": (session_module, "InterruptGuard"),
+    "while the turn is priced": (TurnRecorder, "_priced"),
+    "before the turn is written": (Store, "save"),
+    "after the turn was written": (Store, "save", True),
+}
+
+
+@pytest.mark.parametrize("where", INTERRUPTS.values(), ids=INTERRUPTS)
+@pytest.mark.parametrize("period", ["day", "notebook"])
+def test_an_interrupt_leaves_nothing_reserved(session, monkeypatch, where, period):
+    cost = ask(session).cost.usd
+    owner, name, *after = where
+    set_budget(session, spent(session) + cost * 5 / 2, period)
+    with (
+        interrupted_in(monkeypatch, owner, name, after=bool(after)),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        ask(session, once=False)
+    assert session.history.flush() == []  # the next cell does so
+    with sqlite3.connect(data_folder() / FILE) as connection:
+        assert connection.execute("SELECT * FROM reservation").fetchall() == []
+    assert session.budget_guard._reserved == {}
+    assert ask(session).error is None  # what is left pays for it
+
+
+def test_an_interrupt_leaves_nothing_reserved_in_a_session(session, monkeypatch):
+    session.budget_guard.budget = Budget(Decimal(1))
+    with (
+        interrupted_in(monkeypatch, session_module, "TurnRecorder"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        ask(session)
+    assert session.budget_guard._reserved == {}
+
+
+def test_an_interrupt_while_a_turn_is_written_does_not_hide_its_cost(session, monkeypatch):
+    session.budget_guard.budget = Budget(Decimal(1))
+    with (
+        interrupted_in(monkeypatch, TurnRecorder, "_write"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        ask(session)
+    assert [reply.cost.origin for reply in session.replies] == ["reported"]
+
+
+def test_the_answer_of_a_kernel_that_died_counts_as_estimated(session, provider, monkeypatch):
+    cost = ask(session).cost.usd
+    monkeypatch.setattr(recorder_module, "PARTIAL_S", 0)
+    with monkeypatch.context() as patched:  # the process ends before it can save
+        patched.setattr(TurnRecorder, "save", lambda _: None)
+        with pytest.raises(AttributeError, match="reply"):
+            ask(session)
+    row = session.history.store.spent()
+    assert (row.requests, row.unknown_cost) == (2, 0)
+    assert row.estimated_usd > 0
+    assert row.reported_usd == cost
+    died = session.history.store.all_turns()[-1]
+    assert (died.finished, died.cost.origin) == (False, "estimated")
+    assert died.usage == Usage()  # estimates of tokens are not stored as reported
+
+
+@pytest.mark.parametrize("period", ["day", "notebook"])
+def test_a_growing_answer_counts_once(session, monkeypatch, period):
+    monkeypatch.setattr(recorder_module, "PARTIAL_S", 0)
+    monkeypatch.setattr(budget_guard, "_PRICING_INTERVAL_S", 0)
+    cost = ask(session).cost.usd
+    set_budget(session, spent(session) + cost * 3 / 2, period)
+    assert ask(session).error is None
