@@ -25,6 +25,7 @@ SUBJECTS = (
     "interrupt",
     "slow_reader",
     "decoding",
+    "door",
     "page",
     "completing",
     "opening",

@@ -181,7 +181,7 @@ def _reason(error: Exception) -> str:
     text = str(error) or type(error).__name__
     text = (text.partition("] ")[2] or text).partition(" (_ssl.c:")[0]
     text = redact(text, proxy_secrets())
-    return sanitize_message(text) or type(error).__name__  # a proxy writes at any length
+    return sanitize_message(text) or type(error).__name__  # one line, bounded
 
 
 class Connection:

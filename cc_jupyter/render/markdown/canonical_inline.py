@@ -112,7 +112,8 @@ class InlineWriter:
             following = children[at].type if at < len(children) else ""
             if token.type == "text":
                 text = token.content.removeprefix(task) if task and at == 1 else token.content
-                out.append(self._plain(text, place, out[-1], following))
+                marks = _unused_marks(children, at - 1)
+                out.append(marks + self._plain(text[len(marks) :], place, out[-1], following))
             elif token.type in _MARKS:
                 if token.type[0] == "s" and token.type[1] == "_":
                     place.struck = token.nesting > 0
@@ -254,6 +255,21 @@ def _no_links(children: Sequence[Token]) -> bool:
         token.type in {"link_open", "image", "formula"} or _LINK_SIGN.search(token.content)
         for token in children
     )
+
+
+def _unused_marks(children: Sequence[Token], at: int) -> str:
+    """Return the marks at the start of a text that belong to the run which ends emphasis before it.
+
+    `**R* is:** ` is emphasis in emphasis and a mark too many. Escaped, the last mark would shorten
+    the run, and the renderers decide by its length and by what follows it whether it ends anything.
+    """
+    before = children[at - 1] if at else None
+    if before is None or before.type not in {"em_close", "strong_close"}:
+        return ""
+    text, mark = children[at].content, before.markup[0]
+    rest = text.lstrip(mark)
+    ends_line = at + 1 == len(children) or children[at + 1].type in {"softbreak", "hardbreak"}
+    return text[: len(text) - len(rest)] if rest[:1].isspace() or (not rest and ends_line) else ""
 
 
 def _link_end(children: Sequence[Token], at: int) -> int:

@@ -36,6 +36,7 @@ _UNUSABLE = re.compile(r"[`\x00-\x08\x0b-\x1f]|~~~|@@\d|\$\$")
 _BARE_DOLLAR = re.compile(r"(?<!\\)\$")
 _BLANK_LINES = re.compile(r"\n[ \t]*(?=\n)")
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(:\[])|!(?=\[)")
+_BLOCK_START = re.compile(r"^[ \t]*(?:[-+*#>]|\d+[.)])", re.MULTILINE)
 _REST = re.compile(r"[ \t]*([.,;:]?)[ \t]*")
 
 
@@ -158,8 +159,9 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # no
     if read is None:
         return False
     body, after = read
-    if silent:
-        return True
+    if silent:  # right below an item's text it continues that text, or the list would end here
+        inside = state.sCount[start] >= state.blkIndent
+        return inside or (after > start + 1 and _BLOCK_START.search(body) is not None)
     token = state.push("formula_block", "", 0)
     token.block, token.content, token.map = True, body, [start, after]
     state.line = after
@@ -174,9 +176,10 @@ def _read_block(
     if start < unclosed.get(closing, 0):
         return None  # an earlier search went over this line and found no end
     opening, lines = found[0], list[str]()
+    indent = min(state.blkIndent, state.sCount[start])
     for line in range(start, end):
         at = state.bMarks[line] + state.tShift[line]
-        if line > start and (state.isEmpty(line) or state.sCount[line] < state.blkIndent):
+        if line > start and (state.isEmpty(line) or state.sCount[line] < indent):
             break
         text = state.src[found.end() if line == start else at : state.eMarks[line]]
         stop = text.find(closing)

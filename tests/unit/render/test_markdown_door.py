@@ -106,6 +106,44 @@ def test_two_formulas_side_by_side_stay_two(signs):
         assert len(formulas(RENDERERS[name](safe_markdown(text)))) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (
+            "1. Take:\n\\[ F = m a \\]\nwhere:\n\\( m \\) = mass\n2. Solve it.",
+            "1. Take:\n\n   $$F = m a$$\n\n   where:\n   $m$ = mass\n\n2. Solve it.",
+        ),
+        ("- a\n\\[\nx\n= y\n\\]\n- b", "- a\n\n  $$\n  x\n  = y\n  $$\n\n- b"),
+        ("1. a\n\\[\nx\n- y\n\\]\n2. b", "1. a\n\n$$\nx\n- y\n$$\n\n2. b"),
+        ("- a\n\n\\[ x \\]\n\n- b", "- a\n\n$$x$$\n\n- b"),
+    ],
+    ids=["one line", "several lines", "lines like items", "after a blank line"],
+)
+def test_a_formula_right_below_an_items_text_does_not_end_the_list(text, written):
+    assert safe_markdown(text) == written
+    for name in TYPESETTING:
+        html = RENDERERS[name](written)
+        assert visible(html) == visible(safe_html(text))
+        assert len(formulas(html)) == len(formulas(safe_html(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- **R* (rate of growth):**\n  - 3 a year",
+        "**Distance to B*:**\nnear",
+        "__a_ b:__ c",
+        "***a* b** c *d*",
+        "# *a*\\*",
+        "| **a* b:** | *c*\\* |\n|---|---|\n| **d* e:** | f |",
+        "[**a* b:**](https://x.example/) **c* d:**",
+    ],
+)
+def test_a_mark_too_many_at_the_end_of_emphasis_shows_as_in_the_original(text):
+    for name, render in RENDERERS.items():
+        assert visible(render(safe_markdown(text))) == visible(render(text)), name
+
+
 CODE = 'if a<b && c>d: print("&lt; $x$ `y` \\\\n")'
 PLACES = {
     "alone": f"```py\n{CODE}\n```",
