@@ -65,7 +65,7 @@ _SILENT_ENDS = ("_id", "_ids", "_fields", "_metadata", "_content_filter", "_fing
 _BESIDE = frozenset(
     {"choices", "provider", "service_tier", "x_groq", "timings", "metadata", "event", "delta"}
 )
-"""Members beside an answer that are no content of it."""
+"""Members next to an answer that are not its content."""
 _WORDS = frozenset({"message", "msg", "detail", "details", "error", "errors", "request"})
 """Members that are words about the request, unless they are objects."""
 _TEXT_PARTS = frozenset(
@@ -98,7 +98,7 @@ class PartReader:
         self._unread: dict[str, None] = {}
 
     def read_delta(self, delta: dict[str, Any]) -> Iterator[StreamEvent]:
-        """Read the members of a `delta` or `message` beside its text."""
+        """Read the members of a `delta` or `message` other than its text."""
         for name in IMAGE_MEMBERS:
             if images := delta.get(name):
                 yield from self._read_images(images)

@@ -22,7 +22,7 @@ _NO_KEY_HINT = (
     "or use the local model: %cmd use local"
 )
 _NO_KEY_ELSEWHERE_HINT = (
-    "stored keys go to the provider only: set CMD_API_KEY, or key_env beside that host"
+    "stored keys go to the provider only: set CMD_API_KEY, or key_env next to that host"
 )
 _NO_KEY = Key("none", "nowhere: none is needed")
 
@@ -64,7 +64,7 @@ def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
         where = "for the Provider API" if is_provider(root) else f"for {host}"
         hint = _NO_KEY_HINT
         if settings.own_host:
-            hint = "name its variable in config.toml, beside the model's base_url: key_env = ..."
+            hint = "name its variable in config.toml, next to the model's base_url: key_env = ..."
         raise ConfigError(f"there is no key {where}", hint=hint)
     return Endpoint(root, key, _server(root))
 

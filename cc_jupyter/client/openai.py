@@ -37,9 +37,9 @@ _PLAIN_MEMBERS = frozenset({"role", "content"})
 _USUAL_MEMBERS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
 )
-_BESIDE_THE_TEXT = frozenset({*IMAGE_MEMBERS, "related_questions"})
-"""Content that Perplexity sends beside `choices`."""
-_BESIDE_CHOICES = _BESIDE_THE_TEXT | {*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"}
+_EXTRA_MEMBERS = frozenset({*IMAGE_MEMBERS, "related_questions"})
+"""Content that Perplexity sends next to `choices`."""
+_BESIDE_CHOICES = _EXTRA_MEMBERS | {*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"}
 
 
 class _Call:
@@ -169,14 +169,14 @@ class OpenAIDecoder:
             self.stopped = False
         if word := choice.get("finish_reason"):
             self._word = stop_word(word, self._clean) or self._word
-            # beside text it is no sign of the end: some relays write it into every chunk
+            # next to text it does not signal the end: some relays write it into every chunk
             # (litellm#2195, gcli2api#403)
             self.stopped = self._word is not None and not events
         usage = body.get("usage") or choice.get("usage")  # Moonshot's place (pi#2017)
         if usage or not _BESIDE_CHOICES.isdisjoint(body):
             self._parts.read_sources(body)
-            beside = {name: body[name] for name in _BESIDE_THE_TEXT if name in body}
-            events.extend(self._parts.read_delta(beside) if beside else ())
+            extras = {name: body[name] for name in _EXTRA_MEMBERS if name in body}
+            events.extend(self._parts.read_delta(extras) if extras else ())
             usage = usage or member(body, "x_groq", "usage")  # Groq's place in a stream
             events.extend(self._figures.report(usage, body))
         if not choice and name != "error":
@@ -202,7 +202,7 @@ class OpenAIDecoder:
         )
 
     def _choice(self, choices: object) -> dict[str, Any]:
-        """Take the choice that came first, and count those beside it that carry content."""
+        """Take the choice that came first, and count the others that carry content."""
         first: dict[str, Any] = {}
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
@@ -277,7 +277,7 @@ def _reasoning(delta: dict[str, Any]) -> str:
 def _parts(content: list[Any]) -> tuple[str, str]:
     """Split a list of parts into thinking and text.
 
-    Mistral thinks in parts of its own, which are lists of text parts again (litellm#16272).
+    Mistral has separate parts for reasoning, which are lists of text parts again (litellm#16272).
     """
     thought = [member(part, "thinking") for part in content]
     text = [part if isinstance(part, str) else member(part, "text") for part in content]

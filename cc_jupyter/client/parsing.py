@@ -84,7 +84,7 @@ _MOST_READ = 20 * _MOST_CHARACTERS
 
 
 class TextAssembler:
-    """Text and thinking of one answer: characters made whole, the two told apart.
+    """Text and thinking of one answer: with whole characters, and separated.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class TextAssembler:
         return (ReasoningDelta(text),) if text else ()
 
     def block_between(self) -> None:
-        """Note that something else, such as a tool, stands between the text so far and the next."""
+        """Note that something else, such as a tool call, came between two texts."""
         if self._last:
             self._stood_between = "block"
 

@@ -164,7 +164,7 @@ def split_proxy(proxy: str) -> SplitResult:
         raise ValueError("it names no host")
     try:
         parts.port  # noqa: B018  reading it checks it
-    except ValueError:  # whose text repeats what stands there: it may be a password
+    except ValueError:  # its text repeats the value, which may be a password
         raise ValueError("its port is no number") from None
     if parts.scheme not in _PROXY_SCHEMES:
         raise ValueError("it is neither http:// nor https:// nor socks5://")
@@ -262,7 +262,7 @@ def _system_context() -> ssl.SSLContext:
 
 
 def certificate_hint() -> str:
-    """Return what to do about a certificate that nobody here trusts."""
+    """Return what to do about a certificate that is not trusted here."""
     hint = "behind a company proxy, set SSL_CERT_FILE to its certificate"
     if _HAS_OWN_TRUST_STORE and importlib.util.find_spec("truststore") is None:
         hint += ", or trust what the system trusts: pip install 'cc-jupyter[system-trust]'"

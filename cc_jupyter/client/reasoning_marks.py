@@ -105,7 +105,7 @@ class ReasoningSplitter:
             yield ("reasoning" if self._closings else "text"), held
 
     def _opens(self) -> bool:
-        """Decide whether a mark opens the answer; false while that cannot be told."""
+        """Decide whether a mark opens the answer; false while that is undecided."""
         start = self._held.lstrip()
         if len(self._held) - len(start) <= _MOST_BLANKS:
             for opening, closings in _OPENINGS.items():
@@ -160,8 +160,8 @@ class ReasoningSplitter:
 def split_unopened(text: str) -> tuple[str, str]:
     """Return thinking and answer of a text whose thinking has a closing mark only.
 
-    A mark in code, in quotes or amid a sentence is text about marks, as is one whose opening mark
-    stands before it, and any in JSON.
+    A mark in code, in quotes or within a sentence is text about marks, as is one that follows its
+    opening mark, and any in JSON.
     """
     if text.lstrip()[:1] in ("{", '"') or not _may_hold_mark(text):
         return "", text

@@ -90,7 +90,7 @@ def frame(chunks: Iterable[bytes], deliver: Callable[[BodyPart], None]) -> None:
 
 
 def _head(chunks: Iterator[bytes], deliver: Callable[[BodyPart], None]) -> bytes:
-    """Read up to the first byte that tells a stream from a document; drop what nobody needs."""
+    """Read up to the first byte, which shows whether it is a stream; drop what precedes it."""
     head = b""
     has_bom_passed = False
     for chunk in chunks:

@@ -34,7 +34,7 @@ _Path: TypeAlias = tuple[str, ...]
 
 _OUTPUT = ("completion_tokens", "output_tokens")
 _BESIDE_INPUT = ("cache_read_input_tokens", "cache_creation_input_tokens")
-"""Anthropic's names; beside `input_tokens` they count tokens that it leaves out."""
+"""Anthropic's names; they count tokens that `input_tokens` does not include."""
 _PROMPT = ("prompt_tokens", "input_tokens", *_BESIDE_INPUT)
 _DETAILS = ("prompt_tokens_details", "input_tokens_details")
 _CACHE_READ: tuple[_Path, ...] = (
@@ -94,7 +94,7 @@ _COST_MEMBERS = frozenset({_TICKS, *(path[0] for path in _COSTS)})
 _COST_HEADER = r"(?:x-)?(?:[a-z0-9]+-)*(?:response|request|total)-cost(?:-usd)?"
 _MOST_USD = 1_000_000
 MESSAGE_MEMBERS = ("service_tier", "cost", "total_cost", _TICKS)
-"""Members that also occur beside `usage`."""
+"""Members that also occur next to `usage`."""
 
 _OTHER_MEDIA: tuple[_Path, ...] = (
     ("prompt_tokens_details", "audio_tokens"),
@@ -158,7 +158,7 @@ class _Counts:
         return next(filter(None, counts), 0 if 0 in counts else None)
 
     def largest(self, paths: Iterable[_Path]) -> int | None:
-        """Return a count that stands in several places; 0 is what relays fill in."""
+        """Return a count that occurs in several places; 0 is what relays fill in."""
         found: int | None = None
         for path in paths:
             value = self._report.get(path[0])
@@ -226,7 +226,7 @@ def _read_tokens(report: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...
 def _whole_prompt(report: dict[str, Any], counts: _Counts, cached: int) -> int | None:
     """Count the whole prompt: Anthropic's `input_tokens` leaves out cache reads and writes.
 
-    So does `prompt_tokens` where a relay passes Anthropic's counts on beside it (litellm#15056);
+    So does `prompt_tokens` where a relay also passes Anthropic's counts on (litellm#15056);
     the counts show it, since a share cannot be larger than its whole.
     """
     prompt = counts.count(report.get("prompt_tokens"))
@@ -252,8 +252,8 @@ def _whole_output(
 ) -> tuple[int | None, tuple[str, ...]]:
     """Count the whole output, thinking included that only the total counts.
 
-    xAI counts thinking beside the completion (vercel/ai#12425), Gemini's relays only in the total
-    (any-llm#1290).
+    xAI counts thinking in addition to the completion (vercel/ai#12425), Gemini's relays only in
+    the total (any-llm#1290).
     """
     if not prompt or output is None:
         return output, ()
@@ -395,7 +395,7 @@ class UsageReader:
         Parameters
         ----------
         message
-            What stands around the report and may hold its tier and cost.
+            The object around the report, which may have its tier and cost.
         """
         reported = self._reported(usage) if isinstance(usage, dict) else {}
         for name in MESSAGE_MEMBERS if message else ():
@@ -416,7 +416,7 @@ class UsageReader:
     def _reported(self, usage: dict[str, Any]) -> dict[str, Any]:
         """Leave out `null`, and the zeros that are sent until something is known.
 
-        No prompt has 0 tokens, so such a report knows nothing of it, and a 0 beside it is none.
+        No prompt has 0 tokens, so such a report has no counts, and its other zeros are none either.
         """
         reported = {name: value for name, value in usage.items() if value is not None}
         prompt = [reported[name] for name in _PROMPT if name in reported]

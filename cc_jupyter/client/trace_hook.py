@@ -48,7 +48,7 @@ class TraceHook:
         self.answered = False
         """Whether any byte of a response arrived on a reused connection."""
         self.timeouts: dict[str, float] = {}
-        """The `timeout` extension of this request; a CONNECT has limits of its own."""
+        """The `timeout` extension of this request; a CONNECT has its own limits."""
         self.abandoned = False
         self.proxy_timed_out = False
         """Whether a proxy took too long to open the way."""
@@ -77,7 +77,7 @@ class TraceHook:
 
     @property
     def has_unread(self) -> bool:
-        """Whether TLS has taken bytes off the socket that nobody has read.
+        """Whether TLS has taken bytes off the socket that are still unread.
 
         TLS within TLS, through a proxy of https, reads ahead into a buffer of httpcore's. No public
         interface shows it; if httpcore's insides change, that counts as unread and a test fails.

@@ -296,7 +296,7 @@ class Connection:
         if is_late or self._hook.proxy_timed_out:
             return httpx.ConnectTimeout("the proxy does not answer")
         if self._hook.socks_failed and not isinstance(error, httpx.TransportError):
-            # socksio raises errors of its own, and httpcore 1.0.9 asserts
+            # socksio raises its own errors, and httpcore 1.0.9 asserts
             return httpx.ProxyError("it does not speak SOCKS5")
         return None
 
@@ -318,7 +318,7 @@ def _by_name(headers: httpx.Headers) -> dict[str, str]:
 
 
 def _ended_exactly(transport: httpx.HTTPTransport) -> bool:
-    """Return whether an idle connection has no bytes that nobody asked for.
+    """Return whether an idle connection has no unexpected bytes.
 
     httpcore keeps what a server sent behind a response and reads it as the next one. No public
     interface tells; if httpcore's insides change, no connection is reused and a test fails.

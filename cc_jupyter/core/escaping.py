@@ -21,7 +21,7 @@ _TYPESET = re.compile(rf"\$|{TYPESET_BACKSLASH}")
 
 
 def page_html(text: str) -> str:
-    """Return HTML that shows the text exactly: no element of its own, no formula."""
+    """Return HTML that shows the text exactly: no element, no formula."""
     return _TYPESET.sub(_apart, html.escape(text))
 
 

@@ -99,7 +99,7 @@ UNSHOWN_FIELDS = {
     "logprobs": "probabilities of tokens are not shown; leave it out",
     "top_logprobs": "probabilities of tokens are not shown; leave it out",
     "prompt_logprobs": "probabilities of tokens are not shown; leave it out",
-    "echo": "the prompt stands in the cell already; leave it out",
+    "echo": "the prompt is in the cell already; leave it out",
     "prompt": "the text of the cell is the prompt",
     "input": "the text of the cell is the prompt",
     "instructions": "-s sets the system prompt",

@@ -29,7 +29,7 @@ class Cost:
     price_date: date | None
     """The date of the price list; `None`: it was not used, or its prices have no date."""
     table_usd: Decimal | None = None
-    """The cost by the price list, beside one that the provider reported."""
+    """The cost by the price list, if the provider reported another one."""
     unpriced: tuple[str, ...] = ()
     """What was billed and is not part of `usd`, in words."""
 

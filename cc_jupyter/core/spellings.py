@@ -153,7 +153,7 @@ def _ways(letter: str) -> tuple[str, ...]:
 def _encoded(secret: str) -> list[str]:
     """Return the secret in base64, at each of the three places it can begin, and in hexadecimal.
 
-    The characters at the edges also hold bits of what stands beside the secret and are left out.
+    The characters at the edges also contain bits of the neighbouring text and are left out.
     """
     raw = secret.encode("utf-8", "surrogatepass")
     found = []

@@ -2,7 +2,7 @@
 
 Without a cost from the provider this applies the price list to the tokens that it reported. If a
 kind of token has no rate, the cost is unknown: a sum without one of its parts would look like a
-price. What is billed apart from tokens (searches, tiers) is named beside an estimate.
+price. What is billed apart from tokens (searches, tiers) is named next to the estimate.
 """
 
 from __future__ import annotations

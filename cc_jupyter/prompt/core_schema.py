@@ -56,7 +56,7 @@ def eager_validator(adapter: TypeAdapter[Any]) -> SchemaValidator:
         _check(part, definitions)
     eager: Any = _eager(core, definitions)
     try:
-        # a class has a validator of its own, which would be used in place of the changed schema
+        # a class has its own validator, which would be used instead of the changed schema
         return SchemaValidator(eager, _use_prebuilt=False)
     except TypeError:  # old versions of pydantic-core have no such choice, and no such validators
         return SchemaValidator(eager)
@@ -98,7 +98,7 @@ def _eager(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401  o
 
 
 def _read_key(text: Any, read: ValidatorFunctionWrapHandler) -> object:  # noqa: ANN401
-    """Return the key that a text in JSON stands for."""
+    """Return the key that a JSON text represents."""
     from pydantic_core import ValidationError  # noqa: PLC0415  as above
 
     try:

@@ -1,4 +1,4 @@
-"""What an answer holds beside its text: images, and the sources it refers to."""
+"""The parts of an answer that are not text: images, and the sources it refers to."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def image_bundles(images: Sequence[Image]) -> list[dict[str, str]]:
 
 
 def image_line(image: Image) -> str:
-    """Return what stands for an image where none can be shown."""
+    """Return the text in place of an image that cannot be shown."""
     return f"[{image.described}]"
 
 

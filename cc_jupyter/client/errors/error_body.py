@@ -106,7 +106,7 @@ def has_error(body: dict[str, Any]) -> bool:
     """Return whether a JSON object within an answer reports an error.
 
     Empty members do not count, nor does a bare message: some relays report progress in one. A bare
-    message is an error only if a code, a type or `success: false` beside it says so.
+    message is an error only if a code, a type or `success: false` next to it says so.
     """
     if body.get("type") == "error":
         return True

@@ -51,7 +51,7 @@ def safe_html(text: str, *, allow_remote_images: bool = False) -> str:
 
 
 def preload() -> None:
-    """Import the parser now, at a moment when nobody waits for it."""
+    """Import the parser now, while the cell waits for the network anyway."""
     from cc_jupyter.render.markdown import canonical, parser  # noqa: F401, PLC0415  see above
 
 

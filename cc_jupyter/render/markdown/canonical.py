@@ -6,7 +6,7 @@ text. The only HTML written is the `<span>` around a `$` or a backslash that sta
 JupyterLab and nbconvert cut formulas out of the source before they look for code. They respect
 most code, but a fence in a quote may begin a formula that ends below it: the fence's end would be
 swallowed. For JupyterLab a blank line ends a formula, but not one that begins with `>`; so such a
-fence gets a quote of its own, or is written as text where an item around it would end as well.
+fence gets its own quote, or is written as text where an item around it would end as well.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Blocks:
         return self._head + text
 
     def _settle(self, end: int) -> None:
-        """Settle the front of what is open; what follows stands alone."""
+        """Settle the first part of the open text; the rest is a piece by itself."""
         self._settled.append(self._shown(self._open[:end]))
         self._open = self._open[end:]
         self._head, self._indent = "", 0

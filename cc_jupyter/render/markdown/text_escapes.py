@@ -1,7 +1,7 @@
 """Escapes plain text so that every renderer shows its characters and reads no markup in them.
 
 Backslash escapes keep the source readable; entities stand where a renderer disagrees about
-escapes: a lone backtick (JupyterLab looks for code with a pattern of its own), a bar in a table,
+escapes: a lone backtick (JupyterLab finds code with its own pattern), a bar in a table,
 and the `@@0@@` by which JupyterLab marks the place of a formula.
 """
 
