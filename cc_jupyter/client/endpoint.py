@@ -62,7 +62,7 @@ def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
     key = find_key(settings, root, key_env=key_env)
     if key is None:
         where = "for the Provider API" if is_provider(root) else f"for {host}"
-        hint = _NO_KEY_HINT
+        hint = _NO_KEY_HINT if is_provider(root) else _NO_KEY_ELSEWHERE_HINT
         if settings.own_host:
             hint = "name its variable in config.toml, next to the model's base_url: key_env = ..."
         raise ConfigError(f"there is no key {where}", hint=hint)

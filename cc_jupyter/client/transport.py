@@ -281,7 +281,7 @@ class Connection:
         self._handed += 1
         try:
             response = self._transport.handle_request(to_send)
-        except Exception as error:
+        except Exception as error:  # any, since socksio and httpcore raise their own; raised again
             if (failure := self._proxy_failure(error)) is not None:
                 raise failure from None
             raise
@@ -428,7 +428,7 @@ class ResponseReader:
         )
         try:
             self._thread.start()  # waits for the thread, and may be interrupted meanwhile
-        except BaseException:
+        except BaseException:  # an interrupt too: no connection stays open
             self.close()
             raise
 

@@ -105,7 +105,7 @@ def replace_file(path: Path, *, mode: int = 0o600, keep_mode: bool = False) -> I
             if keep_mode and (before := _permissions(path)) is not None:
                 part.chmod(before)
             os.replace(part, path)  # noqa: PTH105  one step, also over an existing file
-        except BaseException:
+        except BaseException:  # an interrupt too: no temporary file stays behind
             file.close()  # an open file cannot be removed on Windows
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, 
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
+from cc_jupyter.session.in_flight import ignore_echo
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
@@ -306,6 +307,8 @@ class CellRunner:
             error.hint = "; ".join(filter(None, (error.hint, unbound))) or None
             raise
         except KeyboardInterrupt as interrupt:
+            if self._cell.in_kernel:
+                ignore_echo()
             saved = (
                 "" if self._shell.user_ns.get("_cmd") is before else "the text received is saved"
             )

@@ -88,7 +88,7 @@ def sendable(data: bytes, name: str) -> bytes:
         try:
             with pillow.open(io.BytesIO(data), formats=[kind]) as image:
                 return _encoded(image)
-        except Exception as error:
+        except Exception as error:  # Pillow's decoders raise anything
             raise OptionError(
                 f"{name} looks like {kind} but cannot be read: {describe(error)}",
                 hint=_SAVE_AS_PNG,

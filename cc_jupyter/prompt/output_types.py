@@ -181,7 +181,7 @@ def validator_for(annotation: Any, label: str) -> Validator:  # noqa: ANN401  an
             adapter: TypeAdapter[Any] = TypeAdapter(annotation)
             schema = adapter.json_schema()
             return Validator(eager_validator(adapter), schema, ValidationError)
-        except Exception as error:
+        except Exception as error:  # the user's classes may raise anything
             raise OptionError(
                 f"JSON cannot represent `{label}`: {_reason(error)}", hint=_SUPPORTED_TYPES
             ) from error

@@ -256,7 +256,7 @@ def evaluate(
     namespace = {**user_ns, **local_ns}
     try:
         return eval(_compiled(expression), namespace)  # noqa: S307  the user's own code
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         if isinstance(error, NameError) and error.name and _raised_in_prompt(error):
             raise _unknown(expression, error.name, namespace) from error
         raise OptionError(

@@ -79,7 +79,7 @@ def parse_type(
         ) from error
     except NameError as error:
         raise _unknown(source.strip(), error.name or "", names) from error
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         raise OptionError(
             f"the type `{excerpt(source)}` failed: {describe(error)}",
             hint="nothing was sent; try it in a separate cell",

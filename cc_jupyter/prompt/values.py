@@ -55,7 +55,7 @@ def to_text(value: object, expression: str, limits: ValueLimits = _DEFAULT_LIMIT
         return _formatted(value, expression, limits)
     except CcError:
         raise
-    except Exception as error:
+    except Exception as error:  # the user's objects may raise anything
         raise OptionError(
             f"the value of {quote_expression(expression)}, a {type(value).__name__}, cannot be"
             f" converted to text: {describe(error)}",

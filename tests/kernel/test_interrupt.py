@@ -150,6 +150,20 @@ def test_interrupt_twice_in_a_row(notebook):
     ]
 
 
+@pytest.mark.parametrize("apart_s", [0.006, 0.012, 0.02])
+def test_a_second_interrupt_while_the_first_is_reported_leaves_no_busy_cell(notebook, apart_s):
+    """The kernel sends its reply to the first; a signal within that would lose it."""
+    for _ in range(4):
+        half_an_answer(notebook, openai_stream)
+        request = notebook.kernel.start(CELL.format(model=MODEL), "a")
+        run = notebook.kernel.follow(request, until=lambda run: "half an answer" in run.texts)
+        notebook.kernel.interrupt()
+        time.sleep(apart_s)
+        notebook.kernel.interrupt()
+        assert_stopped(notebook.kernel.follow(request, run, limit_s=5))
+    notebook.check("1 + 1")
+
+
 def test_interrupt_in_a_burst_keeps_what_was_shown(notebook):
     request = notebook.kernel.start(CELL.format(model="test/burst-20000@1ms"))
     run = notebook.kernel.follow(request, until=lambda run: len("".join(run.texts)) > 500)

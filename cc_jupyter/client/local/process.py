@@ -84,7 +84,7 @@ def start_child(options: Mapping[str, str | int]) -> Child:
         process = _launch(log)
         try:
             return Child(_send_options(process, options, log), process)
-        except BaseException:
+        except BaseException:  # an interrupt too: no process stays behind
             _end(process)
             raise
 

@@ -285,7 +285,7 @@ class Connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-            except BaseException:
+            except BaseException:  # an interrupt too: all or nothing
                 connection.rollback()
                 raise
             connection.commit()
@@ -399,7 +399,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
         _migrate(connection)
-    except BaseException:
+    except BaseException:  # an interrupt too: no connection stays open
         connection.close()
         raise
     return connection
@@ -419,7 +419,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
         for migrate in MIGRATIONS[_version(connection) :]:
             migrate(connection)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    except BaseException:
+    except BaseException:  # an interrupt too: all or nothing
         connection.rollback()
         raise
     connection.commit()

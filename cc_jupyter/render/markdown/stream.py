@@ -204,7 +204,7 @@ def _next_number(text: str, line: int) -> int | None:
 
 
 def _renumbered(text: str, number: int | None) -> str:
-    """Give the first item its number; models may write `1.` before all of them."""
+    """Write the number of the first item; models may write `1.` before all of them."""
     found = _NUMBER.match(text)
     if number is None or found is None or len(found[2]) != len(str(number)):
         return text  # another width would move the item's column
