@@ -362,8 +362,9 @@ def test_the_key_goes_to_one_host_only(where, root, monkeypatch):
     assert found is not None
     assert found.value == STORED
     settings = Settings(base_url=root, allow_http=True)
-    with pytest.raises(ConfigError, match="there is no key for"):
+    with pytest.raises(ConfigError, match="there is no key for") as error:
         find_endpoint(settings)
+    assert "key_env next to that host" in (error.value.hint or "")
 
 
 @pytest.mark.parametrize("variable", KEY_VARIABLES)

@@ -1,4 +1,4 @@
-"""Budgets hold: across threads, kernels, a locked database and a kernel that died."""
+"""House rule 5, budgets hold: across threads, kernels, a locked database and a kernel that died."""
 
 from __future__ import annotations
 
