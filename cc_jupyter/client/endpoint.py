@@ -22,7 +22,8 @@ _NO_KEY_HINT = (
     "or use the local model: %cmd use local"
 )
 _NO_KEY_ELSEWHERE_HINT = (
-    "stored keys go to the provider only: set CMD_API_KEY, or key_env next to that host"
+    "stored keys go to the provider only: set CMD_API_KEY, or key_env next to that host; "
+    "or use the local model: %cmd use local"
 )
 _NO_KEY = Key("none", "nowhere: none is needed")
 
