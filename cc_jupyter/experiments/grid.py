@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from cc_jupyter.core.reply import Reply
@@ -33,6 +33,28 @@ class GridAnswer:
         return self.reply.error is not None
 
 
+class Revealing:
+    """Whether a blind grid has been revealed, and what to call when it is."""
+
+    def __init__(self) -> None:
+        self._is_done = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        return self._is_done
+
+    def connect(self, listener: Callable[[], None]) -> None:
+        """Call a function when the grid is revealed, such as one that draws its columns again."""
+        self._listeners.append(listener)
+
+    def reveal(self) -> None:
+        """Call all listeners, once."""
+        if not self._is_done:
+            self._is_done = True
+            for listener in self._listeners:
+                listener()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
     """The answers of all combinations, in the order of the plan.
@@ -48,6 +70,8 @@ class Grid:
     duration_s: float
     is_blind: bool = False
     """Whether the columns are shown without model, price, counts and tempo."""
+    revealed: Revealing = field(default_factory=Revealing, repr=False)
+    """True once a blind grid may show them: after its vote, or `%cmd reveal`."""
 
     @property
     def id(self) -> str:
