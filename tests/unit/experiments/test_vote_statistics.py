@@ -212,28 +212,38 @@ def test_costs_in_words(cost, other, words):
         (records(("A B", 6, 3)), None),
         (
             records(("A B", 14, 4)),
-            "A over B in 14 of 18 (55 to 91 %), at a seventh of the cost; these votes separate"
-            " them",
+            (
+                "A over B in 14 of 18 (55 to 91 %), at a seventh of the cost; these votes separate"
+                " them"
+            ),
         ),
         (
             records(("A B", 14, 4), ("B C", 10, 4), ("A C", 10, 0)),
-            "A over B in 14 of 18 (55 to 91 %), at a seventh of the cost; at this rate about"
-            " 21 more votes would separate B and C",
+            (
+                "A over B in 14 of 18 (55 to 91 %), at a seventh of the cost; at this rate about"
+                " 21 more votes would separate B and C"
+            ),
         ),
         (
             [*records(("A B", 6, 3)), ballot("A B", "tie")],
-            "A over B in 6.5 of 10 (35 to 87 %, 1 tie as half a win each), at a seventh of the"
-            " cost; at this rate about 33 more votes would separate A and B",
+            (
+                "A over B in 6.5 of 10 (35 to 86 %, 1 tie as half a win each), at a seventh of the"
+                " cost; at this rate about 33 more votes would separate A and B"
+            ),
         ),
         (
             records(("A B", 5, 5)),
-            "A over B in 5 of 10 (24 to 76 %), at a seventh of the cost; at this rate not even"
-            " 1,000 votes would separate A and B",
+            (
+                "A over B in 5 of 10 (24 to 76 %), at a seventh of the cost; at this rate not even"
+                " 1,000 votes would separate A and B"
+            ),
         ),
         (
             records(("A C", 9, 1), ("B C", 6, 4)),
-            "A before B by their votes against others, at a seventh of the cost; no vote compares A"
-            " and B directly",
+            (
+                "A before B by their votes against others, at a seventh of the cost; no vote compares A"
+                " and B directly"
+            ),
         ),
     ],
 )
