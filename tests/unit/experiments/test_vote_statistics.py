@@ -241,8 +241,8 @@ def test_costs_in_words(cost, other, words):
         (
             records(("A C", 9, 1), ("B C", 6, 4)),
             (
-                "A before B by their votes against others, at a seventh of the cost; no vote compares A"
-                " and B directly"
+                "A before B by their votes against others, at a seventh of the cost; no vote"
+                " compares A and B directly"
             ),
         ),
     ],
