@@ -65,15 +65,13 @@ class VoteCommand:
         return VoteWidget(voting, key.cell_id if key else "")
 
     def _without_widgets(self, voting: Voting) -> TextOutput:
-        """Vote line by line; papermill and nbclient have nobody who could answer."""
+        """Vote line by line, if there is somebody to answer."""
+        if not self._cell.can_ask:
+            count = pluralize(len(voting.vote.papers), "ballot")
+            return TextOutput(f"nobody can vote here; in a notebook this cell opens {count}")
         from cc_jupyter.frontend.vote.terminal import vote_in_terminal  # noqa: PLC0415  rarely needed
 
-        try:
-            outcome = vote_in_terminal(voting, input)
-        except NotImplementedError:  # IPython's StdinNotImplementedError
-            count = pluralize(len(voting.vote.papers), "ballot")
-            return TextOutput(f"nobody can vote here; in a notebook this opens {count}")
-        return TextOutput(outcome.bundle()["text/plain"])
+        return TextOutput(vote_in_terminal(voting, input).bundle()["text/plain"])
 
     def _activate(self, turn_id: str) -> str:
         """Make the winner's answer the active version, and tell the page."""

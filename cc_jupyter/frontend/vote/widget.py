@@ -33,8 +33,8 @@ class VoteWidget(ReplacedWidget):
     _esm = _HERE / "widget.js"
     _css = _HERE / "widget.css"
 
-    _answers = List(help="Each text once, as HTML.").tag(sync=True)
-    _ballots = List(help="Prompt, indexes of the answers in order, and marks.").tag(sync=True)
+    _answers: List[Any] = List(help="Each text once, as HTML.").tag(sync=True)
+    _ballots: List[Any] = List(help="Prompts, indexes of answers, and marks.").tag(sync=True)
 
     def __init__(self, voting: Voting, cell_id: str) -> None:
         self._voting = voting
