@@ -22,7 +22,7 @@ HAIKU, FLASH = "claude-haiku-5-5", "deepseek/deepseek-v4-flash"
 
 
 def made_up_grid(
-    answer: Callable[[Combination, int], str | None] | None = None,
+    answer: Callable[[Combination, int], str | Reply | None] | None = None,
     *,
     prompts: Sequence[str] = ("Why is the sky blue?",),
     samples: int = 1,
@@ -34,7 +34,7 @@ def made_up_grid(
     Parameters
     ----------
     answer
-        Returns the text of each answer; `None` where the request failed.
+        Returns each answer or its text; `None` where the request failed.
     prompts
         With several, they are the values of `--vary topic=…`.
     """
@@ -56,6 +56,9 @@ def made_up_grid(
         text = f"Answer {combination.index}.{sample}"
         if answer is not None:
             text = answer(combination, sample)
+        if isinstance(text, Reply):
+            answers.append(GridAnswer(combination, sample, text, text.text))
+            continue
         reply = Reply(
             text or "",
             "",
