@@ -6,14 +6,13 @@ Long answers differ in every word, so nothing is computed for a prompt with such
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from cc_jupyter.experiments.grid import Grid, GridAnswer
     from cc_jupyter.experiments.plan import Combination

@@ -59,8 +59,8 @@ def total_cost(replies: Iterable[Reply]) -> TotalCost:
     with localcontext(EXACT):
         usd = sum(known, Decimal(0))
     billed = [cost for cost in costs if cost.usd != 0]
-    origins = {cost_origin(cost) for cost in billed or costs}
-    origin = max(origins, key=_LEAST_RELIABLE_LAST.index, default="reported")
+    origins: set[CostOrigin] = {cost_origin(cost) for cost in billed or costs}
+    origin: CostOrigin = max(origins, key=_LEAST_RELIABLE_LAST.index, default="reported")
     return TotalCost(usd, len(costs) - len(known), origin)
 
 
