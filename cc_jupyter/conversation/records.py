@@ -9,9 +9,11 @@ creates them and converts stored conversations to threads.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnSlot
@@ -21,7 +23,7 @@ from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.reply import Provenance, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
     from datetime import datetime
 
     from cc_jupyter.core.messages import Image, TurnKey
@@ -193,6 +195,65 @@ class LedgerRow:
     estimated_usd: Decimal = Decimal(0)
     unknown_cost: int = 0
     """Requests whose cost is unknown."""
+
+
+Choice: TypeAlias = int | Literal["tie", "all bad", "skip"]
+"""What was chosen on a ballot: the index of an answer in the order shown, or a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class BallotAnswer:
+    """One answer on a ballot."""
+
+    grid: str
+    """The id of its grid."""
+    label: str
+    """The label of its combination; equal for all samples of one combination."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The varied options of its combination, as JSON values."""
+    turn_id: str | None = None
+    """Its turn in the history; forgetting that turn removes the ballot."""
+    answer_sha256: str = ""
+    """The digest of its text; see `text_digest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One vote: the answers that were shown, and which was chosen."""
+
+    id: str
+    """A unique id of 32 hexadecimal digits."""
+    answers: tuple[BallotAnswer, ...]
+    """In the order shown."""
+    choice: Choice
+    voted_at: datetime
+    """Aware, UTC."""
+    prompt_id: str
+    """Equal for ballots whose answers can be compared; see `prompt_digest`."""
+    seed: int
+    """The seed of the order shown, at least 0 and below 2 to the power of 63."""
+    mode: Literal["open", "blind"] = "blind"
+    """Whether the grid had been shown with models and prices before."""
+    note: str = ""
+    swapped_of: str | None = None
+    """The ballot that this one repeats with sides swapped; `None`: it is a ballot of its own."""
+    counts: bool = True
+    """`False` if an answer names its maker: the vote is stored, but not added up."""
+
+    @property
+    def grids(self) -> tuple[str, ...]:
+        """The ids of the grids of its answers, each once."""
+        return tuple(dict.fromkeys(answer.grid for answer in self.answers))
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text, as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def prompt_digest(prompt: str, system: str | None) -> str:
+    """Return a digest of what was asked, which does not tell the prompt."""
+    return text_digest(json.dumps([prompt, system]))
 
 
 def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:

@@ -16,7 +16,7 @@ from support.store.dump import said
 from support.store.samples import turn
 
 from cc_jupyter.conversation.store import Store
-from cc_jupyter.conversation.store.database import MIGRATIONS
+from cc_jupyter.conversation.store.migrations import MIGRATIONS
 from cc_jupyter.core.money import NOTHING_BILLED, UNKNOWN_COST
 
 VERSIONS = Path(__file__).parent / "versions"
