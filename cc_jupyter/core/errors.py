@@ -3,6 +3,8 @@
 CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wrong; nothing was sent
          ├─ ConfigError    a key, a model, a setting or a file is missing or unusable
          ├─ StoreError     the history file cannot be read or written
+         ├─ CheckError     a check of the answer is false; the answer is kept
+         ├─ BrokenCheckError  a check raised, so the answer is not judged; the answer is kept
          └─ ProviderError ─┬─ ConnectError     no answer at all
                            ├─ StatusError ─┬─ AuthError        the key is missing or wrong
                            │  (refused)    ├─ PlanError        the plan does not include this
@@ -66,6 +68,20 @@ class ConfigError(CcError):
 
 class StoreError(CcError):
     """The history file cannot be read or written."""
+
+
+class CheckError(CcError):
+    """A check of an answer is false. The answer is saved, and its name is bound."""
+
+    reply: Reply | None = None
+    """The answer; `None` for the checks of many answers."""
+
+
+class BrokenCheckError(CcError):
+    """A check raised, or its value is neither true nor false. The answer is saved."""
+
+    reply: Reply | None = None
+    """The answer; `None` for the checks of many answers."""
 
 
 class ProviderError(CcError):
