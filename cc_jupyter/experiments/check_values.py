@@ -102,8 +102,13 @@ class _Values:
 
     def shown(self, node: ast.expr) -> str:
         """Return a part's value on one short line, without secrets."""
-        names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
-        names += [each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)]
+        names = []
+        for each in ast.walk(node):
+            match each:
+                case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=str(name)):
+                    names.append(name)
+                case _:
+                    pass
         value = self._value(node)
         is_length = isinstance(node, ast.Call)
         if not is_length and any(is_secret(name, value) for name in names):

@@ -394,7 +394,7 @@ def _place(source: str, error: SyntaxError) -> str:
     """Return where a syntax error is, with the text from there on."""
     if error.offset is None or (error.lineno or 1) != 1:
         return ""
-    rest = source[error.offset - 1 :].strip()
+    rest = source[error.offset - 1 :].strip() if error.offset else ""
     return f", at {_quoted(rest, _PLACE_CHARS)}" if rest else ", at its end"
 
 
