@@ -135,6 +135,23 @@ class Preparer:
         context = thread.context(spec.turn_key, starts_new_thread=spec.new, page=page)
         return dataclasses.replace(self._prepare(spec, settings, thread, context), page=page)
 
+    def resolve(
+        self, name: str | None, key_env: str | None, settings: Settings
+    ) -> tuple[ResolvedModel, Endpoint, Settings]:
+        """Return the model, where its requests go, and the settings that count there.
+
+        Raises
+        ------
+        CcError
+            No model is chosen, it is unknown, or its key is missing.
+        """
+        name = chosen_model(name, settings)
+        settings = settings_for(name, settings)
+        if name == LOCAL:
+            name = MODEL_ID
+        endpoint = find_endpoint(settings, key_env)
+        return self.models.find(name, endpoint, settings.models), endpoint, settings
+
     def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
         """Prepare to continue the last answer of a thread, in the same turn.
 
@@ -202,12 +219,7 @@ class Preparer:
     def _prepare(
         self, spec: PromptSpec, settings: Settings, thread: Thread | None, context: Context | None
     ) -> PreparedRequest:
-        name = chosen_model(spec.model, settings)
-        settings = settings_for(name, settings)
-        if name == LOCAL:
-            name = MODEL_ID
-        endpoint = find_endpoint(settings, spec.key_env)
-        model = self.models.find(name, endpoint, settings.models)
+        model, endpoint, settings = self.resolve(spec.model, spec.key_env, settings)
         request = build_request(spec, settings, model, context)
         window = model.spec.context_tokens if model.spec else None
         request, notice = trim_to_window(request, window, self.calibration, trim=settings.trim)
