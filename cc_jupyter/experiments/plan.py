@@ -58,7 +58,7 @@ class Combination:
     @property
     def label(self) -> str:
         """The varied values on one line, such as `claude-haiku-5-5 · t 0 · topic: rain`."""
-        return " · ".join(_labelled(name, value) for name, value in self.options.items())
+        return " · ".join(option_label(name, value) for name, value in self.options.items())
 
     @property
     def prompt_label(self) -> str:
@@ -312,7 +312,8 @@ def _reads_no_answers(parsed: object) -> object:
 _SHORT_NAMES = {"temperature": "t", "top_p": "top-p", "max_tokens": "max-tokens"}
 
 
-def _labelled(name: str, value: object) -> str:
+def option_label(name: str, value: object) -> str:
+    """Return an option as labels name it, such as `t 0.5` or `topic: rain`."""
     if name == "model":
         return str(value)
     if name in _SHORT_NAMES:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The version of `metadata_schema.json`."""
 _MIN_TOKENS_FOR_SPEED = 10
 _MAX_TOOLS = 3
 _MAX_CHARACTERS = 200
@@ -81,6 +82,10 @@ def metadata(reply: Reply) -> dict[str, Any]:
             "turn": provenance.turn,
             "stop_reason": reply.stop_reason,
             "request_sha256": provenance.request_sha256,
+            "request_key": provenance.request_key,
+            "sample": provenance.sample,
+            "grid": provenance.grid,
+            "replayed_from": provenance.replayed_from,
             # only if it is not the default
             **({"order": "document"} if provenance.order == "document" else {}),
         }
