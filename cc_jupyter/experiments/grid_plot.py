@@ -61,9 +61,9 @@ def plot_grid(grid: Grid) -> GridPlot:
     """
     points, missing = _points(grid)
     if not points:
-        figure = "pass rate" if grid.plan.checks else "speed"
+        wanted = "pass rate" if grid.plan.checks else "speed"
         raise OptionError(
-            f"there is nothing to plot: no combination has a known cost and a {figure}",
+            f"there is nothing to plot: no combination has a known cost and a {wanted}",
             hint="g.summary() shows what is known",
         )
     try:

@@ -64,14 +64,14 @@ class Combination:
     def prompt_label(self) -> str:
         """The varied values that the prompt depends on, on one line."""
         return " · ".join(
-            _labelled(name, value)
+            option_label(name, value)
             for name, value in self.options.items()
             if name not in _NOT_IN_THE_PROMPT
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle it without its request, which holds the key and the conversation."""
-        spec = replace(self.spec, execution=None)
+        spec = dataclasses.replace(self.spec, execution=None)
         return Combination, (self.index, dict(self.options), spec, None, self.error)
 
     @property
@@ -128,7 +128,9 @@ class Plan:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle it without the reader of its type, which may be bound to this process."""
-        output_type = self.output_type and dataclasses.replace(self.output_type, read=_reads_no_answers)
+        output_type = self.output_type and dataclasses.replace(
+            self.output_type, read=_reads_no_answers
+        )
         return Plan, (
             *(self.id, self.combinations, self.samples, self.checks, output_type),
             *(dict(self.options), self.sample_numbers),
