@@ -44,22 +44,22 @@ _MAX_ROWS = 30
 """More are counted; those that are at work come first."""
 _TAIL_CHARACTERS = 600
 _ROW_CHARACTERS = 100
-_COLUMN_BYTES = 420
-"""Of a column without its tail."""
-_ROW_BYTES = 190
-_TEXT_BYTES = 4
-"""Of one character of a tail, at most, with its escapes."""
+_MIN_CHARACTERS = 30
+"""Shown of each tail even if there is little room: the first words of an answer."""
+_COLUMN_BYTES = 160
+"""Of a column or a row without its tail."""
 _BYTES_PER_TOKEN = 4
-_LINE = "rgba(128, 128, 128, 0.4)"
-_TAIL_STYLE = (
-    "height: 7.5em; overflow: hidden; display: flex; flex-direction: column; justify-content: end"
-)
-_COLUMNS_STYLE = (
-    "display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr));"
-    " gap: 12px"
-)
-_COLUMN_STYLE = f"min-width: 0; border: 1px solid {_LINE}; padding: 8px 10px"
-_CELL_STYLE = "text-align: left; padding: 1px 8px; white-space: nowrap"
+# the output is trusted while it runs, so the styles need not be repeated in each element
+_STYLE = """<style>
+.cc-live { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr)); \
+gap: 12px; margin: 8px 0 }
+.cc-live > div { min-width: 0; border: 1px solid rgba(128, 128, 128, 0.4); padding: 8px 10px; \
+overflow-wrap: break-word }
+.cc-live small { display: block }
+.cc-live div div { height: 7.5em; display: flex; align-items: end; overflow: hidden; \
+white-space: pre-wrap }
+.cc-rows { overflow-x: auto } .cc-rows td { text-align: left; white-space: nowrap }
+</style>"""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ class GridView:
             for cell, answer in zip(self._cells, before.answers, strict=True):
                 cell.finished = None if answer.failed else answer
         self._names = [_name(plan, each, is_blind=is_blind) for each in plan.combinations]
-        self._received_bytes = 0
+        self._received_bytes = self._received_characters = 0
         self._is_dirty = True
         self._is_urgent = False
         self._clock = ""  # the elapsed time as last drawn
@@ -148,6 +148,7 @@ class GridView:
                 cell.pieces.append(text)
                 cell.text_bytes += size
                 self._received_bytes += size
+                self._received_characters += len(text)
             case ReasoningDelta() if cell.state != "writing":
                 cell.state = "thinking"
             case Usage():
@@ -185,6 +186,11 @@ class GridView:
         bundle = grid_bundle(grid, remote_images=self._remote_images)
         self._output.finish(bundle, grid_metadata(grid))
 
+    @property
+    def _bytes_per_character(self) -> float:
+        """Of the answers so far; a few of their characters are escaped."""
+        return 1.1 * self._received_bytes / max(1, self._received_characters) or 1.0
+
     def _finished_line(self, answer: GridAnswer) -> str:
         """Return a line for front ends that cannot redraw an output."""
         done = sum(cell.finished is not None for cell in self._cells)
@@ -201,11 +207,11 @@ class GridView:
         line = self._status_line()
         shown = [f"<div>{page_html(line)}</div>"]
         if not self._is_blind and room_bytes:
-            width = _COLUMN_BYTES if len(self._names) <= _MAX_COLUMNS else _ROW_BYTES
-            spare = room_bytes - width * min(len(self._names), _MAX_ROWS)
-            characters = max(0, spare) // (_TEXT_BYTES * min(len(self._names), _MAX_ROWS))
+            count = min(len(self._names), _MAX_ROWS)
+            spare_bytes = room_bytes - len(_STYLE) - count * _COLUMN_BYTES
+            characters = max(_MIN_CHARACTERS, int(spare_bytes / count / self._bytes_per_character))
             draw = self._columns_html if len(self._names) <= _MAX_COLUMNS else self._rows_html
-            shown.append(draw(characters))
+            shown += [_STYLE, draw(characters)]
         return {"text/html": "".join(shown), "text/plain": line}
 
     def _status_line(self) -> str:
@@ -260,12 +266,11 @@ class GridView:
         for combination, name in zip(self._plan.combinations, self._names, strict=True):
             tail = page_html(self._tail(combination, min(characters, _TAIL_CHARACTERS)).strip("\n"))
             columns.append(
-                f'<div style="{_COLUMN_STYLE}"><strong>{page_html(name)}</strong>'
-                f'<div style="font-size: 85%">{page_html(self._state_line(combination))}</div>'
-                f'<div style="{_TAIL_STYLE}"><div style="white-space: pre-wrap;'
-                f' overflow-wrap: break-word">{tail}</div></div></div>'
+                f"<div><strong>{page_html(name)}</strong>"
+                f"<small>{page_html(self._state_line(combination))}</small>"
+                f"<div><div>{tail}</div></div></div>"
             )
-        return f'<div style="{_COLUMNS_STYLE}">{"".join(columns)}</div>'
+        return f'<div class="cc-live">{"".join(columns)}</div>'
 
     def _rows_html(self, characters: int) -> str:
         """Return a row for each combination; those at work come first if there are too many."""
@@ -277,12 +282,12 @@ class GridView:
         for combination in combinations:
             tail = safe_line(self._tail(combination, min(characters, _ROW_CHARACTERS)))
             rows.append(
-                f'<tr><td style="{_CELL_STYLE}">{page_html(self._names[combination.index])}</td>'
+                f"<tr><td>{page_html(self._names[combination.index])}</td>"
                 f"<td>{page_html(self._state_line(combination))}</td><td>{page_html(tail)}</td></tr>"
             )
         left_out = len(self._plan.combinations) - len(combinations)
         more = f"<div>and {pluralize(left_out, 'more combination')}</div>" if left_out else ""
-        return f'<div style="overflow-x: auto"><table>{"".join(rows)}</table></div>{more}'
+        return f'<div class="cc-rows"><table>{"".join(rows)}</table></div>{more}'
 
     def _is_at_work(self, combination: Combination) -> bool:
         return any(self._cells[place].is_running for place in self._places(combination))

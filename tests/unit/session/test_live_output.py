@@ -5,35 +5,9 @@ from __future__ import annotations
 import io
 
 import pytest
+from support.screens import Clock, Screen
 
 from cc_jupyter.session.live_output import MAX_UPDATES_PER_S, SPARE_BYTES, LineOutput, LiveOutput
-
-
-class Screen:
-    """Has the outputs of a cell as a front end has them."""
-
-    def __init__(self):
-        self.outputs = {}
-        self.sent = []
-
-    def new(self, bundle, metadata=None):
-        display_id = f"id{len(self.outputs)}"
-        self.outputs[display_id] = (bundle, metadata)
-        self.sent.append(bundle)
-        return display_id
-
-    def update(self, display_id, bundle, metadata=None):
-        assert display_id in self.outputs
-        self.outputs[display_id] = (bundle, metadata)
-        self.sent.append(bundle)
-
-
-class Clock:
-    def __init__(self):
-        self.now_s = 100.0
-
-    def __call__(self):
-        return self.now_s
 
 
 def bundle(size):
