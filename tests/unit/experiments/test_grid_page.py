@@ -63,7 +63,9 @@ def test_columns_are_in_the_order_of_the_plan_with_their_figures():
     _, text, plain = shown(grid(plan(), ["one", "two", "three"]))
     for view in (text, plain):
         places = [
-            view.index(word) for pair in zip(MODELS, ["one", "two", "three"], strict=True) for word in pair
+            view.index(word)
+            for pair in zip(MODELS, ["one", "two", "three"], strict=True)
+            for word in pair
         ]
         assert places == sorted(places)
         unspaced = " ".join(view.split())
