@@ -16,6 +16,7 @@ from cc_jupyter.core.errors import CcError, OptionError, did_you_mean
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.grid import Grid
+from cc_jupyter.experiments.grid_columns import column_name, letters, shuffled
 from cc_jupyter.experiments.vote_report import mean_costs, preference_pairs, vote_table
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ class VoteCommands(ConversationCommands):
         grid = find_grid(self._shell, name)
         if not grid.is_blind:
             return TextOutput("the grid is not blind; its columns already have their names")
-        if grid.revealed:
+        if not grid.hides_models:
             return TextOutput("the grid is already revealed")
         grid.revealed.reveal()
-        lines = [f"{letter(each.index)} is {each.label}" for each in grid.plan.combinations]
+        columns = enumerate(shuffled(grid.plan))
+        lines = [f"{letters(place)} is {column_name(each)}" for place, each in columns]
         lines.append("votes on this grid count as open from now on")
         return TextOutput("\n".join(lines))
 
@@ -125,12 +127,6 @@ class VoteCommands(ConversationCommands):
             raise OptionError(f"{path} cannot be written: {error.strerror or error}") from None
         lost = f"; {pluralize(missing, 'pair')} left out: the text is gone" if missing else ""
         return TextOutput(f"wrote {pluralize(len(pairs), 'preference pair')} to {path}{lost}")
-
-
-def letter(index: int) -> str:
-    """Return the letter of a blind column: A to Z, then AA, AB and so on."""
-    first, last = divmod(index, 26)
-    return f"{letter(first - 1) if first else ''}{chr(ord('A') + last)}"
 
 
 def find_grid(shell: Shell, name: str | None = None) -> Grid:

@@ -23,10 +23,10 @@ from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.reply import Provenance, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Collection, Container, Mapping
     from datetime import datetime
 
-    from cc_jupyter.core.messages import Image, TurnKey
+    from cc_jupyter.core.messages import Image, Parameters, TurnKey
 
 
 MIN_ID_CHARS = 4
@@ -82,6 +82,16 @@ class TurnRecord:
     """Whether zero data retention was requested."""
     request_sha256: str = ""
     """SHA-256 of the body that was sent."""
+    request_key: str = ""
+    """Equal for requests that ask for the same answer; empty if it is unknown."""
+    sample: int | None = None
+    """The request's number among equal ones of its execution; `None` if it is unknown."""
+    grid: str | None = None
+    """The id of the grid that it belongs to; `None`: it is a single request."""
+    replayed_from: str | None = None
+    """The cassette that the answer comes from; `None`: the provider sent it."""
+    options: Parameters | None = None
+    """The parameters as sent, values from the settings included; `None` if they are unknown."""
     body: bytes | None = None
     """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True
@@ -113,6 +123,10 @@ class TurnRecord:
                 turn_id=self.id,
                 order=self.order,
                 request_sha256=self.request_sha256,
+                request_key=self.request_key,
+                sample=self.sample,
+                grid=self.grid,
+                replayed_from=self.replayed_from,
             ),
         )
 
@@ -263,7 +277,7 @@ def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> 
 
 
 def place_record(
-    slot: TurnSlot, *, without: Container[str] = (), in_flight: str | None = None
+    slot: TurnSlot, *, without: Container[str] = (), in_flight: Collection[str] = ()
 ) -> SlotRecord:
     """Return a slot as a record.
 
@@ -272,11 +286,10 @@ def place_record(
     without
         Ids of versions not written yet.
     in_flight
-        Id of a turn whose answer is still streaming.
+        Ids of turns whose answers are still streaming.
     """
     versions = [turn.id for turn in slot.versions if turn.id not in without]
-    if in_flight is not None and in_flight not in versions:
-        versions.append(in_flight)
+    versions += [turn_id for turn_id in in_flight if turn_id not in versions]
     active = slot.turn.id if slot.turn else None
     return SlotRecord(
         slot.key,
@@ -302,6 +315,21 @@ def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord])
     return Thread(stored.name, answered, forked_from=stored.id)
 
 
+def turn_from_record(record: TurnRecord) -> Turn:
+    """Return a stored turn as a version of a slot."""
+    return Turn(
+        record.prompt,
+        record.answer,
+        record.system,
+        record.images,
+        record.id,
+        model=record.model,
+        options=record.options,
+        group=record.grid,
+        failed=record.error is not None or not record.finished,
+    )
+
+
 def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:
     versions = [turns[turn_id] for turn_id in place.versions if turn_id in turns]
     active = place.versions[place.active] if place.active >= 0 else None
@@ -310,7 +338,7 @@ def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:
         place.key,
         place.follows_new,
         place.has_new_option,
-        [Turn(each.prompt, each.answer, each.system, each.images, each.id) for each in versions],
+        [turn_from_record(each) for each in versions],
         ids.index(active) if active in ids else -1,
         place.stale,
     )

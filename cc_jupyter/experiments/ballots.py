@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cc_jupyter.conversation.records import Ballot, BallotAnswer, prompt_digest, text_digest
 from cc_jupyter.core.text import excerpt, new_id, pluralize
 from cc_jupyter.models.catalog import load_catalog
+from cc_jupyter.prompt.option_values import VARIED_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,8 +33,6 @@ MAX_ANSWERS = 6
 _REPEAT_EVERY = 5
 _MIN_REPEATS, _MIN_REPEATS_FROM = 2, 6
 _SEED_BITS = 32
-_PROMPT_OPTIONS = frozenset({"model", "temperature", "top_p", "max_tokens", "effort", "system"})
-"""The varied options that are compared even where each prompt has one value of them."""
 _COMMON_WORDS = frozenset({"glyph", "inkling", "meta", "muse", "step"})
 """Names of makers and models that any answer may contain; they count with the next word only."""
 _MIN_NAME_CHARS = 4
@@ -160,7 +159,7 @@ def make_vote(grid: Grid, *, pairs: bool = False, seed: int) -> Vote:
         left_out.append(f"{pluralize(equal, 'ballot')} with equal answers")
     if unusable:
         left_out.append(f"{pluralize(unusable, 'failed or empty answer')}")
-    mode: Literal["open", "blind"] = "blind" if grid.is_blind and not grid.revealed else "open"
+    mode: Literal["open", "blind"] = "blind" if grid.hides_models else "open"
     return Vote(grid.id, papers, seed, mode, tuple(left_out), _first_turns(grid, labels))
 
 
@@ -170,7 +169,7 @@ def contender_labels(combinations: Sequence[Combination]) -> dict[int, str]:
     It starts with the model, so that votes on several grids add up. A value of `--vary` that
     changes the prompt is not part of it: the answers to each prompt are compared with each other.
     """
-    compared = set(_PROMPT_OPTIONS)
+    compared = set(VARIED_FIELDS)
     for group in _by_prompt(combinations).values():
         for name in group[0].options:
             if len({repr(each.options.get(name)) for each in group}) > 1:
@@ -258,8 +257,10 @@ def _names(answer: GridAnswer) -> Iterator[str]:
             family = re.match(r"[A-Za-z.]+", name)
             if family is None or (not entry and len(family[0]) < _MIN_NAME_CHARS):
                 continue
-            is_common = family[0].lower() in _COMMON_WORDS
-            yield " ".join(name.split()[:2]) if is_common else family[0]
+            if family[0].lower() not in _COMMON_WORDS:
+                yield family[0]
+            elif " " in name:
+                yield " ".join(name.split()[:2])
 
 
 def _groups(

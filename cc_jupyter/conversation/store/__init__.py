@@ -165,6 +165,11 @@ class Store:
             )
             return list(found)
 
+    def grid_turns(self, grid: str) -> list[TurnRecord]:
+        """Return all turns of a grid, oldest first, without their bodies."""
+        with self._file.reading() as connection:
+            return list(select(connection, "WHERE grid = ? ORDER BY number", [grid]))
+
     def body(self, turn_id: str) -> bytes | None:
         """Return the body of a request as it was sent; `None` if it is not stored."""
         with self._file.reading() as connection:

@@ -75,6 +75,7 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
         "UPDATE place SET active = (SELECT v.turn_id FROM version v JOIN turn t"
         " ON t.id = v.turn_id WHERE v.conversation_id = place.conversation_id"
         " AND v.position = place.position AND t.answer != ''"
+        " AND (t.grid IS NULL OR t.error IS NULL)"
         " ORDER BY v.number DESC LIMIT 1)"
         " WHERE active NOT IN (SELECT id FROM turn)"
     )
