@@ -15,7 +15,7 @@ from traitlets import Dict, TraitError
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.text import describe
 
-_MIME = "application/vnd.jupyter.widget-view+json"
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 class ReplacedWidget(AnyWidget):
@@ -50,7 +50,7 @@ class ReplacedWidget(AnyWidget):
         if self.comm is None:
             return dict(self._plain())
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {_MIME: view, **self._plain()}
+        return {WIDGET_MIME: view, **self._plain()}
 
     def close(self) -> None:
         """Remove the widget from the screen; its displays then show the plain form."""
