@@ -20,14 +20,16 @@ from cc_jupyter.magics.completion.names import (
     prefixed,
     ranked,
 )
-from cc_jupyter.prompt.options import ARROW, OPTIONS, is_quoted, next_word, skip_blanks, unquoted
+from cc_jupyter.prompt.option_words import ARROW, is_quoted, next_word, skip_blanks, unquoted
+from cc_jupyter.prompt.options import OPTIONS
 from cc_jupyter.prompt.template import open_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cc_jupyter.commands.arguments import Argument, CommandSpec
-    from cc_jupyter.prompt.options import OptionSpec, Word
+    from cc_jupyter.prompt.option_words import Word
+    from cc_jupyter.prompt.options import OptionSpec
 
 
 _CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
