@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MAX_COMBINATIONS = 500
 """Each is a column, with a prepared request in memory."""
 _MAX_ANSWERS = 10_000
+_SYSTEM_CHARS = 40
 _NO_VALUES: Mapping[str, object] = {}
 
 
@@ -152,6 +153,7 @@ class _Planner:
         grid = self.options.grid or GridOptions()
         self._check_models(grid)
         output_type = self.builder.output_type(self.options)
+        _check_size(1, grid.samples)
         values: dict[str, Mapping[Any, object]] = {}
         for axis in grid.axes:
             values[axis.name] = self._values_of(axis)
@@ -281,9 +283,8 @@ def _labelled(name: str, value: object) -> str:
     if name == "model":
         return str(value)
     if name in _SHORT_NAMES:
-        return (
-            f"{_SHORT_NAMES[name]} {value:g}"
-            if isinstance(value, float)
-            else f"{_SHORT_NAMES[name]} {value}"
-        )
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        return f"{_SHORT_NAMES[name]} {shown}"
+    if name == "system":
+        return f"system: {excerpt(str(value), _SYSTEM_CHARS) or 'none'}"
     return f"{name}: {value}"
