@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from cc_jupyter.api import ask, stream
     from cc_jupyter.core.errors import (
         AuthError,
+        BrokenCheckError,
         CcError,
+        CheckError,
         ConfigError,
         ConnectError,
         CreditError,
@@ -47,7 +49,7 @@ _MODULES = {
     "core.errors": (
         *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
         *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
-        "StreamError",
+        *("StreamError", "CheckError", "BrokenCheckError"),
     ),
     "core.events": (
         *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source", "Usage"),
@@ -61,7 +63,9 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AuthError",
+    "BrokenCheckError",
     "CcError",
+    "CheckError",
     "ConfigError",
     "ConnectError",
     "CreditError",

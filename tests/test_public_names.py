@@ -22,7 +22,9 @@ NAMES = {
     ],
     "errors": [
         "AuthError",
+        "BrokenCheckError",
         "CcError",
+        "CheckError",
         "ConfigError",
         "ConnectError",
         "CreditError",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.render.base import Renderer
+    from cc_jupyter.render.base import RevisableRenderer
 
 
 class ExecutionContext:
@@ -88,12 +88,12 @@ class ExecutionContext:
 
     def renderer(
         self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
-    ) -> Renderer:
+    ) -> RevisableRenderer:
         """Return the renderer for the front end; `label` names the model it waits for."""
         reasoning, out = settings.reasoning, sys.stdout
         shows_updates = self._shows_updates()
 
-        def load() -> Renderer:
+        def load() -> RevisableRenderer:
             if not shows_updates:
                 from cc_jupyter.render.plain import printer  # noqa: PLC0415  the request goes first
 

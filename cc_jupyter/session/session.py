@@ -97,11 +97,22 @@ class Session:
         """
         return self.preparer.prepare(spec, settings or self.settings())
 
-    def run(self, prepared: PreparedRequest, renderer: Renderer) -> Reply:
+    def run(
+        self,
+        prepared: PreparedRequest,
+        renderer: Renderer,
+        guard: Callable[[Callable[[], None]], InterruptGuard] | None = None,
+    ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 
         Returns the reply however it ended: the caller raises `reply.error`. An interrupt becomes
         the reply's error; the text received is saved and the connection is closed.
+
+        Parameters
+        ----------
+        guard
+            Makes what guards the request against interrupts from what wakes it; by default it
+            guards against those of this process.
 
         Raises
         ------
@@ -112,7 +123,7 @@ class Session:
         """
         with (
             self._recorder(prepared) as recorder,
-            InterruptGuard(recorder.stream.wake) as interrupts,
+            (guard or InterruptGuard)(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
             if prepared.beginning:
