@@ -13,7 +13,7 @@ from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.text import excerpt, new_id
 from cc_jupyter.experiments.varied_values import varied_values
-from cc_jupyter.prompt.option_values import VARIED_FIELDS
+from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
 from cc_jupyter.prompt.options import GridOptions
 from cc_jupyter.prompt.template import names_in, names_used
 

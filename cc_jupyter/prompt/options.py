@@ -1,7 +1,7 @@
 """Defines and parses the option line of `%%cmd` and `%cmd ask`.
 
-One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_words` splits
-the line, `option_values` reads the values, `template` fills in `{{ }}`.
+One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_line.words`
+splits the line, `option_line.values` reads the values, `template` fills in `{{ }}`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Parameters, unshown_field
-from cc_jupyter.prompt.option_values import (
+from cc_jupyter.prompt.option_line.values import (
     VARIED_FIELDS,
     blank_in_list,
     number_reader,
@@ -31,7 +31,7 @@ from cc_jupyter.prompt.option_values import (
     same_value,
     word_reader,
 )
-from cc_jupyter.prompt.option_words import (
+from cc_jupyter.prompt.option_line.words import (
     ARROW,
     Word,
     is_quoted,

@@ -14,7 +14,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 import cc_jupyter
 from cc_jupyter.magics.input_transforms import PromptCell
-from cc_jupyter.prompt.option_words import next_word
+from cc_jupyter.prompt.option_line.words import next_word
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.prompt.template import Expression, parse_template
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt
-from cc_jupyter.prompt.option_words import shown, unquoted
+from cc_jupyter.prompt.option_line.words import shown, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
