@@ -25,7 +25,7 @@ from cc_jupyter.prompt.options import OPTIONS
 from cc_jupyter.prompt.template import names_used, open_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cc_jupyter.commands.arguments import Argument, CommandSpec
     from cc_jupyter.prompt.option_line.words import Word
