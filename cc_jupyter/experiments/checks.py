@@ -193,6 +193,10 @@ class Checks:
         namespace = {**self._user_ns, **self._local_ns, **(names or {}), **scope}
         return tuple(self._evaluate(check, dict(namespace)) for check in self._checks)
 
+    def passed(self, reply: Reply, value: object) -> tuple[bool | None, ...]:
+        """Return only whether each check is true, as a grid stores it; `None`: it raised."""
+        return tuple(result.passed for result in self.evaluate(reply, value))
+
     def _evaluate(self, check: Check, namespace: dict[str, object]) -> CheckResult:
         """Evaluate one check in a namespace of its own, so that a `:=` leaves no name behind."""
         value: object = None
