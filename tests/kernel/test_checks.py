@@ -112,7 +112,7 @@ def test_the_next_model_is_asked_until_an_answer_passes(notebook):
     )
     assert second == "yes"
     assert f"{CLAUDE} passed, model 2 of 3 · all tries cost " in usage
-    assert f" · {LAST} alone would have cost ~$" in usage
+    assert f" · {LAST} alone would have cost ~" in usage
     assert notebook.value("len(_cmd.notices)") == 3
 
 
@@ -177,8 +177,8 @@ def test_when_no_model_passes_the_last_answer_is_bound_and_says_why(notebook):
         " false: len(answer) = 8"
     )
     assert notebook.value("[x, _cmd.model]") == ["too long", LAST]
-    assert "none of 3 models passed · all tries cost $" in run.texts[-1]
-    assert f"{LAST} alone would have cost $" in run.texts[-1]
+    assert "none of 3 models passed · all tries cost " in run.texts[-1]
+    assert f"{LAST} alone would have cost <$" in run.texts[-1]
 
 
 def test_the_last_model_may_correct_an_answer_of_the_wrong_type(notebook):
@@ -190,8 +190,6 @@ def test_the_last_model_may_correct_an_answer_of_the_wrong_type(notebook):
 
 
 def test_models_that_cannot_be_asked_in_turn_are_refused_before_anything_is_sent(notebook):
-    run = notebook.fail(f"%%cmd -m {MODEL},nosuch --until-pass --check answer\nhello", "ModelError")
-    assert "nosuch" in run.error
     notebook.check(f"%cmd alias same {MODEL}")
     run = notebook.fail(f"%%cmd -m {MODEL},same --until-pass --check answer\nhi", "OptionError")
     assert "are the same model" in run.error
