@@ -129,9 +129,11 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "versions",
         "[N] [--use V]",
-        "list all answers of the last turn, or of turn N; activate version V",
+        "list all versions of the last turn, or of turn N; activate version V",
         (Argument("turn", "number"), Argument("--use", "number")),
-        example="%cmd versions 3 --use 1",
+        "A version is a prompt, its options and the answer. The answers of a grid have the same"
+        " number under `grid`.",
+        "%cmd versions 3 --use 1",
     ),
     CommandSpec(
         "diff",

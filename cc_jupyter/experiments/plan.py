@@ -36,6 +36,9 @@ _MAX_ANSWERS = 10_000
 _NO_VALUES: Mapping[str, object] = {}
 
 
+_NOT_IN_THE_PROMPT = frozenset(VARIED_FIELDS) - {"system"}
+
+
 @dataclass(frozen=True, slots=True)
 class Combination:
     """One combination of the varied options; a column of the grid."""
@@ -55,7 +58,21 @@ class Combination:
     @property
     def label(self) -> str:
         """The varied values on one line, such as `claude-haiku-5-5 · t 0 · topic: rain`."""
-        return " · ".join(_labelled(name, value) for name, value in self.options.items())
+        return " · ".join(option_label(name, value) for name, value in self.options.items())
+
+    @property
+    def prompt_label(self) -> str:
+        """The varied values that the prompt depends on, on one line."""
+        return " · ".join(
+            option_label(name, value)
+            for name, value in self.options.items()
+            if name not in _NOT_IN_THE_PROMPT
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it without its request, which holds the key and the conversation."""
+        spec = dataclasses.replace(self.spec, execution=None)
+        return Combination, (self.index, dict(self.options), spec, None, self.error)
 
     @property
     def prompt_id(self) -> tuple[str, str | None]:
@@ -103,6 +120,21 @@ class Plan:
             for each, _ in self.cells
         )
         return dataclasses.replace(self, sample_numbers=numbers)
+
+    @property
+    def varied_names(self) -> tuple[str, ...]:
+        """The names of `--vary`, in the order of the plan."""
+        return tuple(name for name in self.options if name not in VARIED_FIELDS)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it without the reader of its type, which may be bound to this process."""
+        output_type = self.output_type and dataclasses.replace(
+            self.output_type, read=_reads_no_answers
+        )
+        return Plan, (
+            *(self.id, self.combinations, self.samples, self.checks, output_type),
+            *(dict(self.options), self.sample_numbers),
+        )
 
 
 def make_plan(  # noqa: PLR0913  the parts of a cell
@@ -274,10 +306,16 @@ def _digest(prepared: PreparedRequest | None) -> str | None:
     return f"{prepared.request.endpoint} {body}"
 
 
+def _reads_no_answers(parsed: object) -> object:
+    """Stand in for the reader of an unpickled plan, whose answers have been read."""
+    raise TypeError(f"an unpickled plan reads no answers: {parsed!r}")
+
+
 _SHORT_NAMES = {"temperature": "t", "top_p": "top-p", "max_tokens": "max-tokens"}
 
 
-def _labelled(name: str, value: object) -> str:
+def option_label(name: str, value: object) -> str:
+    """Return an option as labels name it, such as `t 0.5` or `topic: rain`."""
     if name == "model":
         return str(value)
     if name in _SHORT_NAMES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
+from cc_jupyter.core.messages import Parameters
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
@@ -198,6 +200,10 @@ class TurnRecorder:
                 spec.images,
                 self._turn_id,
                 TurnInputs(prepared.context.digest, spec),
+                model=reply.model,
+                options=self.stream.parameters,
+                group=prepared.grid,
+                failed=reply.error is not None,
             )
             self._stale = prepared.thread.record(self._place, turn, prepared.page)
         return self._history.save(
@@ -263,6 +269,11 @@ class TurnRecorder:
             order=prepared.order,
             zdr=prepared.zdr,
             request_sha256=hashlib.sha256(body).hexdigest(),
+            request_key=reply.provenance.request_key,
+            sample=reply.provenance.sample,
+            grid=reply.provenance.grid,
+            replayed_from=reply.provenance.replayed_from,
+            options=_redacted_parameters(self.stream.parameters, secrets),
             body=body or None,
             finished=finished,
         )
@@ -290,3 +301,8 @@ class TurnRecorder:
         if last_tokens and now_tokens >= last_tokens * self._prepared.settings.large_prompt_factor:
             times = now_tokens / last_tokens
             self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
+
+
+def _redacted_parameters(parameters: Parameters, secrets: tuple[str, ...]) -> Parameters:
+    text = json.dumps(parameters.to_json(), ensure_ascii=False)
+    return Parameters.from_json(json.loads(redact(text, secrets)))

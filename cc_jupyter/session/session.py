@@ -101,7 +101,7 @@ class Session:
         self,
         prepared: PreparedRequest,
         renderer: Renderer,
-        guard: Callable[[Callable[[], None]], InterruptGuard] = InterruptGuard,
+        guard: Callable[[Callable[[], None]], InterruptGuard] | None = None,
     ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 
@@ -111,7 +111,8 @@ class Session:
         Parameters
         ----------
         guard
-            Makes what guards the request against interrupts from what wakes it.
+            Makes what guards the request against interrupts from what wakes it; by default it
+            guards against those of this process.
 
         Raises
         ------
@@ -122,7 +123,7 @@ class Session:
         """
         with (
             self._recorder(prepared) as recorder,
-            guard(recorder.stream.wake) as interrupts,
+            (guard or InterruptGuard)(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
             if prepared.beginning:
