@@ -92,6 +92,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (Argument("action", "choice", ("setup", "start", "stop", "status")),),
     ),
     CommandSpec(
+        "retry",
+        "",
+        "send again what failed or was interrupted in the last grid",
+        details="The values in the prompts and the numbers of the samples stay as they were. After"
+        " a kernel restart they are unknown, so the grid's cell must run again.",
+    ),
+    CommandSpec(
         "new",
         "[NAME]",
         "start over in this thread, or in thread NAME",

@@ -118,7 +118,7 @@ def agreement_line(prompts: Sequence[PromptAnswers]) -> str:
         return ""
     agreeing = sum(prompt.agreeing for prompt in compared)
     total = sum(prompt.total for prompt in compared)
-    share = f"agreement {agreeing / total:.0%}"
+    share = f"agreement {100 * agreeing / total:.0f} %"
     differing = sum(prompt.differs for prompt in compared)
     if len(compared) > 1:
         where = f"the answers differ on {differing:,} of {len(compared):,} prompts"

@@ -127,11 +127,9 @@ class Grid:
 
         plan = self.plan
         failed = sum(answer.failed for answer in self.answers)
+        combinations = pluralize(len(plan.combinations), "combination")
         parts = [
-            (
-                f"{pluralize(len(plan.combinations), 'combination')} x"
-                f" {pluralize(plan.samples, 'sample')}"
-            ),
+            f"{combinations} x {pluralize(plan.samples, 'sample')}",
             pluralize(len(self) - failed, "answer"),
             *([f"{failed:,} failed"] if failed else []),
             *([] if self.is_blind else [str(total_cost(answer_replies(self.answers)))]),

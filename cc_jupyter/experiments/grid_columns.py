@@ -118,7 +118,7 @@ def summary_line(grid: Grid) -> str:
     """Return the size of a grid, what failed, its cost and duration."""
     plan = grid.plan
     failed = sum(answer.failed for answer in grid.answers)
-    samples = f" × {pluralize(plan.samples, 'sample')}" if plan.samples != 1 else ""
+    samples = f" x {pluralize(plan.samples, 'sample')}" if plan.samples != 1 else ""
     parts = [
         f"{pluralize(len(plan.combinations), 'combination')}{samples}",
         pluralize(len(grid) - failed, "answer"),
@@ -231,10 +231,7 @@ def prompt_rows(page: Page) -> tuple[list[tuple[str, str, str, str]], int]:
             DIFFERS if prompt.differs else "",
             f"{prompt.number:,}",
             _prompt_text(prompt.combinations[0]),
-            ", ".join(
-                f"{safe_line(value)} ×{count:,}" if prompt.total > 1 else safe_line(value)
-                for value, count in prompt.counts
-            ),
+            ", ".join(f"{safe_line(value)} ({count:,})" for value, count in prompt.counts),
         )
         for prompt in ordered[:_MAX_PROMPTS]
     ]

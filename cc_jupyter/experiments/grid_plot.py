@@ -59,11 +59,11 @@ def plot_grid(grid: Grid) -> GridPlot:
     OptionError
         No combination has both figures.
     """
+    what = "pass rate" if grid.plan.checks else "speed"
     points, missing = _points(grid)
     if not points:
-        wanted = "pass rate" if grid.plan.checks else "speed"
         raise OptionError(
-            f"there is nothing to plot: no combination has a known cost and a {wanted}",
+            f"there is nothing to plot: no combination has a known cost and a {what}",
             hint="g.summary() shows what is known",
         )
     try:
@@ -76,7 +76,6 @@ def plot_grid(grid: Grid) -> GridPlot:
     with style.context("default"):  # the user's own style may draw white on white
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         _draw(figure, points, missing, has_checks=bool(grid.plan.checks))
-    what = "pass rate" if grid.plan.checks else "speed"
     return GridPlot(figure, f"cost against {what} of {pluralize(len(points), 'combination')}")
 
 

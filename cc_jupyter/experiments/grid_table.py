@@ -164,15 +164,12 @@ def summary_table(grid: Grid, over: Collection[str] | None = None) -> FigureTabl
     shown, figures = [], []
     most = 1
     for options, answers in summary_groups(grid, over):
-        comparable = [
-            answer
+        same = [
+            (answer.combination.index, answer.sample) not in deviating
             for answer in answers
             if not answer.failed and answer.combination.index in compared
         ]
-        agreeing = sum(
-            (each.combination.index, each.sample) not in deviating for each in comparable
-        )
-        row = _figures(answers, agreeing / len(comparable) if comparable else None)
+        row = _figures(answers, fmean(same) if same else None)
         figures.append({**options, **row})
         rate = pass_rate(answers)
         most = max(most, rate.prompts if rate else 1)
@@ -208,7 +205,7 @@ def _shown(row: Row, answers: Sequence[GridAnswer]) -> Row:
     return {
         "n": row["n"],
         "failed": row["failed"],
-        "agreement": "" if row["agreement"] is None else f"{row['agreement']:.0%}",
+        "agreement": _percent(row["agreement"]),
         "pass rate": _rate_text(row),
         "cost": f"{total_cost(answer_replies(answers))} {row['cost_origin']}",
         "out": "?" if tokens is None else f"{tokens:,.0f}",
@@ -222,9 +219,13 @@ def _rate_text(row: Row) -> str:
     if row["pass_rate"] is None:
         return ""
     return (
-        f"{row['pass_rate']:.0%} ({100 * row['pass_rate_low']:.0f}"
+        f"{_percent(row['pass_rate'])} ({100 * row['pass_rate_low']:.0f}"
         f" to {100 * row['pass_rate_high']:.0f} %)"
     )
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{100 * rate:.0f} %"
 
 
 def _seconds(value_s: float | None) -> str:

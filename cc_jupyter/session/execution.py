@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.render.base import RevisableRenderer
+    from cc_jupyter.session.live_output import RunOutput
 
 
 class ExecutionContext:
@@ -104,6 +105,16 @@ class ExecutionContext:
             return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
 
         return DeferredRenderer(load)
+
+    def run_output(self) -> RunOutput:
+        """Return where a run of many requests is shown in this front end."""
+        from cc_jupyter.session.live_output import LineOutput, LiveOutput  # noqa: PLC0415  runs only
+
+        if not self._shows_updates():
+            return LineOutput(sys.stdout)
+        from cc_jupyter.render.notebook import Screen  # noqa: PLC0415  as above
+
+        return LiveOutput(Screen(self._shell))
 
     def show_again(self, reply: Reply, *, instead: str | None = None) -> None:
         """Show a reply's text as a new output.

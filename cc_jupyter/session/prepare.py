@@ -49,6 +49,9 @@ _CONTINUE_PROMPT = (
 both wire formats ask in words."""
 
 
+_SMALL_CHARS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
     """A request with everything decided; nothing is reserved or sent."""
@@ -101,6 +104,23 @@ class PreparedRequest:
             # with zero data retention the upstream may cost more than the list says
             estimated=self.zdr,
         )
+
+
+def is_small(prepared: PreparedRequest) -> bool:
+    """Return whether a request cannot cost what a cell may cost without saying so.
+
+    No listed model takes more than 0.50 US dollars for it (a test multiplies the list). Where the
+    user lowered `refuse_above_usd`, or set prices of a model, it is estimated.
+    """
+    request = prepared.request
+    size_bytes = sum(len(message.text) for message in request.messages) + len(request.system or "")
+    return (
+        prepared.settings.refuse_above_usd is None
+        and not prepared.settings.models
+        and size_bytes < _SMALL_CHARS
+        and prepared.spec.parameters.max_tokens is None
+        and not any(message.images for message in request.messages)
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,14 @@ from cc_jupyter.core.request_key import SampleCounter
 from cc_jupyter.models.registry import Models
 from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
-from cc_jupyter.session.prepare import Preparer
+from cc_jupyter.session.prepare import Preparer, is_small
 from cc_jupyter.session.recorder import TurnRecorder
 from cc_jupyter.session.reservation import reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
+    from decimal import Decimal
 
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec
@@ -96,6 +98,25 @@ class Session:
             Something is missing, unknown or unusable.
         """
         return self.preparer.prepare(spec, settings or self.settings())
+
+    def limited(
+        self, prepared: PreparedRequest, max_usd: Decimal | None, max_requests: int | None
+    ) -> PreparedRequest:
+        """Return a single request within what its cell may cost; a run of one.
+
+        Raises
+        ------
+        OptionError
+            It is estimated to cost more than a cell may without saying so.
+        """
+        if max_usd is None and max_requests is None and is_small(prepared):
+            return prepared
+        from cc_jupyter.session.run_limits import RunLimits, check_run, estimate_run  # noqa: PLC0415  few cells need it
+
+        estimate = estimate_run([prepared], self.budget_guard, self.now())
+        limits = RunLimits(max_usd, max_requests)
+        budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
+        return replace(prepared, run_budget=budget)
 
     def run(
         self,
