@@ -96,6 +96,36 @@ def test_no_code_cell_is_added_for_an_answer_that_fails_its_check(notebook):
     assert not run.reply.get("payload")
 
 
+# in grids
+
+
+def test_in_a_grid_a_check_is_a_column_and_the_cell_stays_green(notebook):
+    notebook.provider.always(answer("too long"))
+    checks = "--check 'print(123) or len(answer) < 5' --check '1/0' --check 'len(answer) > 5'"
+    run = notebook.check(f"%%cmd -n 3 {checks} -> g\nhello")
+    assert notebook.value("[a.checks for a in g.answers]") == [[False, None, True]] * 3
+    assert run.streams.count("123") == 1
+    shown = "".join(run.texts)
+    assert shown.count("the check 1/0 raised ZeroDivisionError: division by zero") == 1
+    run = notebook.fail("%%cmd -n 2 --check 'len(answer)<5' --fail-on-check\nhello", "CheckError")
+    assert run.error == "CheckError: 2 of 2 answers failed a check: len(answer)<5 (2)"
+
+
+def test_an_interrupt_of_a_check_in_a_grid_keeps_the_answers(notebook):
+    notebook.check("import time\ndef loop():\n    print('looping')\n    time.sleep(10)")
+    notebook.provider.always(answer("yes"))
+    request = notebook.kernel.start("%%cmd -n 3 --check 'loop()' -> g\nhello")
+    run = notebook.kernel.follow(request, until=lambda run: "looping" in run.streams)
+    start_s = time.perf_counter()
+    notebook.kernel.interrupt()
+    run = notebook.kernel.follow(request, run, limit_s=10)
+    assert time.perf_counter() - start_s < 5
+    assert run.error_name == "KeyboardInterrupt"
+    assert "the check `loop()` was running" in run.error
+    assert notebook.value("[r.text for r in g if not r.error][:1]") == ["yes"]
+    assert run.streams.count("looping") == 1
+
+
 # --until-pass
 
 
