@@ -14,7 +14,7 @@ from cc_jupyter.core.money import NOTHING_BILLED, Cost
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.experiments.grid import Grid, GridAnswer
 from cc_jupyter.experiments.plan import Combination, Plan
-from cc_jupyter.prompt.option_values import VARIED_FIELDS
+from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
 
 GRID_ID = "0123456789abcdef0123456789abcdef"
 MODELS = ("claude-haiku-5-5", "deepseek/deepseek-v4-flash", "gpt-6-mini")
