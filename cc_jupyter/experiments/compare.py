@@ -10,7 +10,7 @@ from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.experiments.plan import make_plan
 from cc_jupyter.experiments.run_grid import NullGridView, run_grid
 from cc_jupyter.prompt.builder import PromptBuilder
-from cc_jupyter.prompt.option_values import number_reader, read_count, read_text, read_usd
+from cc_jupyter.prompt.option_line.values import number_reader, read_count, read_text, read_usd
 from cc_jupyter.prompt.options import Axis, CellOptions, GridOptions
 from cc_jupyter.session.run_limits import RunLimits
 

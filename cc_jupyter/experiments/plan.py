@@ -13,7 +13,7 @@ from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.text import excerpt, new_id
 from cc_jupyter.experiments.varied_values import varied_values
-from cc_jupyter.prompt.option_values import VARIED_FIELDS
+from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
 from cc_jupyter.prompt.options import GridOptions
 from cc_jupyter.prompt.template import names_in, names_used
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MAX_COMBINATIONS = 500
 """Each is a column, with a prepared request in memory."""
 _MAX_ANSWERS = 10_000
+_SYSTEM_CHARS = 40
 _NO_VALUES: Mapping[str, object] = {}
 
 
@@ -184,6 +185,7 @@ class _Planner:
         grid = self.options.grid or GridOptions()
         self._check_models(grid)
         output_type = self.builder.output_type(self.options)
+        _check_size(1, grid.samples)
         values: dict[str, Mapping[Any, object]] = {}
         for axis in grid.axes:
             values[axis.name] = self._values_of(axis)
@@ -319,9 +321,8 @@ def option_label(name: str, value: object) -> str:
     if name == "model":
         return str(value)
     if name in _SHORT_NAMES:
-        return (
-            f"{_SHORT_NAMES[name]} {value:g}"
-            if isinstance(value, float)
-            else f"{_SHORT_NAMES[name]} {value}"
-        )
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        return f"{_SHORT_NAMES[name]} {shown}"
+    if name == "system":
+        return f"system: {excerpt(str(value), _SYSTEM_CHARS) or 'none'}"
     return f"{name}: {value}"

@@ -43,7 +43,7 @@ class PlanPreview(dict[str, Any]):
     @property
     def _head(self) -> str:
         columns = pluralize(len(self["combinations"]), "combination")
-        each = f"{columns} × {pluralize(self['samples'], 'sample')}"
+        each = columns if self["samples"] == 1 else f"{columns}, {self['samples']:,} samples each"
         lines = [f"grid of {pluralize(self['requests'], 'request')} ({each}); nothing was sent"]
         failed = sum(row["error"] is not None for row in self["combinations"])
         if failed:

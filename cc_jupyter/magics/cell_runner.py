@@ -221,7 +221,7 @@ class CellRunner:
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
         """Send a generated prompt unchanged, with the options and the text of a line."""
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, one_answer=True)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
         options = dataclasses.replace(options, raw=True)
         settings = self.session.settings()
@@ -231,7 +231,7 @@ class CellRunner:
 
     def _continue(self, line: str = "") -> Reply:
         """Continue the last answer in the same turn; the cell shows the whole answer."""
-        options, text = parse_ask_line(line, one_answer="continue")
+        options, text = parse_ask_line(line, one_answer=True)
         if text.strip():
             raise OptionError(
                 f"%cmd continue takes only options, not the text {text.strip()!r}",

@@ -286,9 +286,9 @@ def test_lists_make_a_grid_and_checks_alone_do_not(line, expected):
 
 BAD_GRIDS = [
     # lists
-    ("-m ,", ["the list of `-m` is empty"], "-m claude-haiku-4-5,"),
+    ("-m ,", ["the list of `-m` is empty"], "-m claude-haiku-5-5,"),
     ("-t []", ["the list of `-t` is empty"], "-t 0,1"),
-    ("-m ,,", ["the list of `-m` is empty"], "-m claude-haiku-4-5,"),
+    ("-m ,,", ["the list of `-m` is empty"], "-m claude-haiku-5-5,"),
     ("-m a,", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
     ("-m a, -t 1", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
     ("-m a, -> g", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
@@ -373,9 +373,9 @@ def test_a_wrong_grid_says_which_value_and_what_to_do(line, names, hint):
 
 @pytest.mark.parametrize("line", ["-m a,b", "-n 2", "--vary x=y", "-m a,b --until-pass --check ok"])
 def test_a_command_with_one_answer_takes_no_grid(line):
-    with pytest.raises(OptionError, match="%cmd continue asks for one answer"):
-        parse_ask_line(line, one_answer="continue")
-    assert parse_ask_line("-m a --check ok", one_answer="continue")[0].model == "a"
+    with pytest.raises(OptionError, match="this command asks for one answer"):
+        parse_ask_line(line, one_answer=True)
+    assert parse_ask_line("-m a --check ok", one_answer=True)[0].model == "a"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt
-from cc_jupyter.prompt.option_words import shown, unquoted
+from cc_jupyter.prompt.option_line.words import shown, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ VARIED_FIELDS = ("model", "system", "temperature", "top_p", "max_tokens", "effor
 _SAMPLES = ("-n", "--samples")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
 _EXAMPLES = {
-    **dict.fromkeys(("-m", "--model"), "claude-haiku-4-5,deepseek/deepseek-v4-flash"),
+    **dict.fromkeys(("-m", "--model"), "claude-haiku-5-5,deepseek/deepseek-v4-flash"),
     **dict.fromkeys(("-t", "--temperature"), "0,1"),
     "--top-p": "0.5,1",
     "--max-tokens": "50,2000",
