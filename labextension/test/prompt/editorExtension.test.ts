@@ -106,24 +106,3 @@ test('a fenced block is parsed in its own language', () => {
   const tree = ensureSyntaxTree(state, state.doc.length, 5000);
   expect(tree?.resolveInner(state.doc.line(3).from, 1).parent?.name).toBe('FunctionDefinition');
 });
-
-test.each([
-  ['%%cmd -m maker/one\nhello', 'one'],
-  ['%%cmd -m maker/one,maker/two\nhello', 'one, two'],
-  ['%%cmd -m a,b -m c\nhello', 'a, b, c'],
-  ['%%cmd -m a,b,c,d\nhello', '4 models']
-])('the edge of %j names the models', (text, expected) => {
-  const view = new EditorView({ state: cell(text), parent: document.body });
-  expect(view.dom.querySelector('.cc-model-line')?.getAttribute('data-cc-model')).toBe(expected);
-  view.destroy();
-});
-
-test('Python in the option line is marked as in the prompt', () => {
-  const view = new EditorView({
-    state: cell('%%cmd --vary t=["a, b"] --check ok\n{{ t }}'),
-    parent: document.body
-  });
-  const marked = [...view.dom.querySelectorAll('.cc-expression')].map(each => each.textContent);
-  expect(marked).toEqual(['["a, b"]', 'ok', '{{ t }}']);
-  view.destroy();
-});
