@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,7 +13,8 @@ from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.money import NOTHING_BILLED, Cost
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.experiments.grid import Grid, GridAnswer
-from cc_jupyter.experiments.plan import OPTION_FIELDS, Combination, Plan
+from cc_jupyter.experiments.plan import Combination, Plan
+from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
 
 GRID_ID = "0123456789abcdef0123456789abcdef"
 MODELS = ("claude-haiku-5-5", "deepseek/deepseek-v4-flash", "gpt-6-mini")
@@ -37,7 +39,7 @@ def plan(samples=1, checks=(), output_type=None, error=None, **options):
     combinations = []
     for index, values in enumerate(itertools.product(*options.values())):
         chosen = dict(zip(options, values, strict=True))
-        varied = {name: value for name, value in chosen.items() if name not in OPTION_FIELDS}
+        varied = {name: value for name, value in chosen.items() if name not in VARIED_FIELDS}
         spec = PromptSpec(
             " ".join(["Explain", *map(str, varied.values())]),
             model=chosen.get("model"),
@@ -65,7 +67,11 @@ def reply(text, *, usd="0.0012", error=None, turn="", **fields):
         error=error,
         time_to_first_token_s=None if refused else 0.42,
         duration_s=2.0,
-        provenance=Provenance(turn_id=turn, request_key=f"key of {turn}"),
+        provenance=Provenance(
+            "/messages",
+            turn_id=turn,
+            request_key="" if refused else hashlib.sha256(text.encode()).hexdigest(),
+        ),
         **fields,
     )
 
