@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cc_jupyter.conversation.records import Ballot, BallotAnswer, prompt_digest, text_digest
 from cc_jupyter.core.text import excerpt, new_id, pluralize
 from cc_jupyter.models.catalog import load_catalog
-from cc_jupyter.prompt.option_values import VARIED_FIELDS
+from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

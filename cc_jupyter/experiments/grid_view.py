@@ -55,9 +55,9 @@ _STYLE = """<style>
 gap: 12px; margin: 8px 0 }
 .cc-live > div { min-width: 0; border: 1px solid rgba(128, 128, 128, 0.4); padding: 8px 10px; \
 overflow-wrap: break-word }
-.cc-live small { display: block }
-.cc-live div div { height: 7.5em; display: flex; align-items: end; overflow: hidden; \
-white-space: pre-wrap }
+.cc-live > div > div + div { height: 7.5em; display: flex; flex-direction: column; \
+justify-content: end; overflow: hidden; white-space: pre-wrap }
+.cc-live p { margin: 0 0 auto }
 .cc-rows { overflow-x: auto } .cc-rows td { text-align: left; white-space: nowrap }
 </style>"""
 
@@ -272,8 +272,8 @@ class GridView:
             tail = page_html(self._tail(combination, min(characters, _TAIL_CHARACTERS)).strip("\n"))
             columns.append(
                 f"<div><strong>{page_html(name)}</strong>"
-                f"<small>{page_html(self._state_line(combination))}</small>"
-                f"<div><div>{tail}</div></div></div>"
+                f"<div><small>{page_html(self._state_line(combination))}</small></div>"
+                f"<div><p>{tail}</p></div></div>"
             )
         return f'<div class="cc-live">{"".join(columns)}</div>'
 

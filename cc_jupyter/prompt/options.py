@@ -1,7 +1,7 @@
 """Defines and parses the option line of `%%cmd` and `%cmd ask`.
 
-One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_words` splits
-the line, `option_values` reads the values, `template` fills in `{{ }}`.
+One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_line.words`
+splits the line, `option_line.values` reads the values, `template` fills in `{{ }}`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Parameters, unshown_field
-from cc_jupyter.prompt.option_values import (
+from cc_jupyter.prompt.option_line.values import (
     VARIED_FIELDS,
     blank_in_list,
     number_reader,
@@ -31,7 +31,7 @@ from cc_jupyter.prompt.option_values import (
     same_value,
     word_reader,
 )
-from cc_jupyter.prompt.option_words import (
+from cc_jupyter.prompt.option_line.words import (
     ARROW,
     Word,
     is_quoted,
@@ -305,7 +305,7 @@ def parse_cell_line(line: str) -> CellOptions:
     return _build(given)
 
 
-def parse_ask_line(line: str, *, one_answer: str | None = None) -> tuple[CellOptions, str]:
+def parse_ask_line(line: str, *, one_answer: bool = False) -> tuple[CellOptions, str]:
     """Parse the text after `%cmd ask`: the options, then the prompt exactly as typed.
 
     The prompt starts at the first word that is not an option, or one blank after `--`, and goes to
@@ -314,7 +314,7 @@ def parse_ask_line(line: str, *, one_answer: str | None = None) -> tuple[CellOpt
     Parameters
     ----------
     one_answer
-        The name of a command that takes no grid; `None`: a grid is possible.
+        Whether the line belongs to a command that cannot have several answers.
     """
     given: _Given = {}
     position = skip_blanks(line, 0)
@@ -324,11 +324,11 @@ def parse_ask_line(line: str, *, one_answer: str | None = None) -> tuple[CellOpt
     if rest == "--" or (rest.startswith("--") and rest[2].isspace()):
         rest = rest[3:]
     options = _build(given)
-    if one_answer is not None and (options.grid is not None or options.until_pass):
+    if one_answer and (options.grid is not None or options.until_pass):
         raise OptionError(
-            f"%cmd {one_answer} asks for one answer, so it takes no lists, -n, --vary or"
-            " --until-pass",
-            hint="ask in a %%cmd cell to compare answers",
+            "this command asks for one answer; lists, -n, --vary and --until-pass are for %%cmd and"
+            " %cmd ask",
+            hint="use one value for each option",
         )
     return options, rest
 
@@ -435,7 +435,7 @@ def _models_in_turn(given: _Given, *, has_type: bool) -> tuple[str, ...]:
     if len(models) <= 1:
         raise OptionError(
             "`--until-pass` needs the models to ask, in order",
-            hint="for example -m deepseek/deepseek-v4-flash,claude-haiku-4-5",
+            hint="for example -m deepseek/deepseek-v4-flash,claude-haiku-5-5",
         )
     if not (has_type or "check" in given or given.get("format") == ["json"]):
         raise OptionError(

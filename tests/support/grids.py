@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import new_id
 from cc_jupyter.experiments.grid import Grid, GridAnswer
 from cc_jupyter.experiments.plan import Combination, Plan
-from cc_jupyter.prompt.option_values import VARIED_FIELDS
+from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
 
 HAIKU, FLASH = "claude-haiku-5-5", "deepseek/deepseek-v4-flash"
 GRID_ID = "0123456789abcdef0123456789abcdef"
@@ -68,7 +69,11 @@ def reply(text, *, usd="0.0012", error=None, turn="", **fields):
         error=error,
         time_to_first_token_s=None if refused else 0.42,
         duration_s=2.0,
-        provenance=Provenance(turn_id=turn, request_key=f"key of {turn}"),
+        provenance=Provenance(
+            "/messages",
+            turn_id=turn,
+            request_key="" if refused else hashlib.sha256(text.encode()).hexdigest(),
+        ),
         **fields,
     )
 

@@ -298,7 +298,7 @@ def _row(turn: TurnRecord, folded: Folded | None) -> dict[str, Any]:
         "notices": json.dumps(notices),
         "ordered_by": turn.order,
         "zdr": turn.zdr,
-        "options": None if turn.options is None else _json(turn.options.to_json()),
+        "options": None if turn.options is None else json.dumps(turn.options.to_json()),
         "body": None if folded is None else folded.text,
         "body_bytes": None if turn.body is None else len(turn.body),
         "finished": turn.finished,

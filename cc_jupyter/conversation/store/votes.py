@@ -34,7 +34,7 @@ _SAME = ("id", "prompt_id", "seed", "choice", "mode", "swapped_of")
 def add_ballot(connection: sqlite3.Connection, ballot: Ballot) -> None:
     """Insert a vote."""
     row = {name: getattr(ballot, name) for name in _SAME} | {
-        "note": redact(ballot.note),
+        "note": _clean(ballot.note),
         "counts": ballot.counts,
         "voted_at": instant_text(ballot.voted_at),
     }
@@ -50,14 +50,19 @@ def add_ballot(connection: sqlite3.Connection, ballot: Ballot) -> None:
                 ballot.id,
                 position,
                 answer.grid,
-                redact(answer.label),
-                redact(json.dumps(dict(answer.options), ensure_ascii=False)),
+                _clean(answer.label),
+                redact(json.dumps(dict(answer.options))),
                 answer.turn_id,
                 answer.answer_sha256,
             )
             for position, answer in enumerate(ballot.answers)
         ],
     )
+
+
+def _clean(text: str) -> str:
+    """Return a text without keys and without halves of characters, which SQLite refuses."""
+    return redact(text).encode(errors="replace").decode()
 
 
 def load_ballots(connection: sqlite3.Connection, grid: str | None = None) -> list[Ballot]:

@@ -83,6 +83,13 @@ def test_no_key_is_stored_with_a_vote(store):
     assert all(key.encode() not in part.read_bytes() for part in store.path.parent.iterdir())
 
 
+def test_half_a_character_costs_no_vote(store):
+    store.add_ballot(ballot(answer(label="a\ud800", options={"x": "\ud800"}), note="b\udfff"))
+    (found,) = store.ballots()
+    assert (found.note, found.answers[0].label) == ("b?", "a?")
+    assert found.answers[0].options == {"x": "\ud800"}
+
+
 @pytest.mark.parametrize("forget", ["turn", "conversation", "everything"])
 def test_a_vote_is_forgotten_with_its_answers(store, forget):
     forgotten = turn(conversation_id="c" * 32)

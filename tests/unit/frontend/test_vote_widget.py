@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 from support.grids import FLASH, HAIKU, made_up_grid
 
-from cc_jupyter.core.display import FigureTable
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.experiments.ballots import make_vote
 from cc_jupyter.experiments.vote_report import vote_table
@@ -36,7 +35,7 @@ class Votes:
     def ballots(self, grid=None):
         return list(self.saved)
 
-    def table(self, ballots) -> FigureTable:
+    def table(self, ballots):
         return vote_table(ballots, {})
 
 

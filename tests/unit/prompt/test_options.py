@@ -126,24 +126,24 @@ BAD = [
     ("--param max_tokens=1", ["cannot set `max_tokens`"], "--max-tokens"),
     ('--param stop="a"', ["cannot set `stop`"], "--stop"),
     ('--param reasoning_effort="low"', ["cannot set `reasoning_effort`"], "--effort"),
-    ("--param n=5", ["cannot set `n`"], "run the cell again"),
-    ("--param n=1", ["cannot set `n`"], "%cmd versions"),
-    ("--param best_of=3", ["cannot set `best_of`"], "run the cell again"),
-    ("--param candidate_count=2", ["cannot set `candidate_count`"], "run the cell again"),
-    ("--param num_completions=2", ["cannot set `num_completions`"], "run the cell again"),
-    ("--param num_return_sequences=2", ["cannot set `num_return_sequences`"], "run the cell again"),
-    ("--param N=5", ["cannot set `N`"], "run the cell again"),
-    ("--param candidateCount=2", ["cannot set `candidateCount`"], "run the cell again"),
-    ("--param n_choices=2", ["cannot set `n_choices`"], "run the cell again"),
+    ("--param n=5", ["cannot set `n`"], "-n 5 in a cell"),
+    ("--param n=1", ["cannot set `n`"], "n=5 of cc_jupyter.compare"),
+    ("--param best_of=3", ["cannot set `best_of`"], "-n 5 in a cell"),
+    ("--param candidate_count=2", ["cannot set `candidate_count`"], "-n 5 in a cell"),
+    ("--param num_completions=2", ["cannot set `num_completions`"], "-n 5 in a cell"),
+    ("--param num_return_sequences=2", ["cannot set `num_return_sequences`"], "-n 5 in a cell"),
+    ("--param N=5", ["cannot set `N`"], "-n 5 in a cell"),
+    ("--param candidateCount=2", ["cannot set `candidateCount`"], "-n 5 in a cell"),
+    ("--param n_choices=2", ["cannot set `n_choices`"], "-n 5 in a cell"),
     (
         "--param 'generation_config={\"candidate_count\":2}'",
         ["cannot set `generation_config.candidate_count`"],
-        "run the cell again",
+        "-n 5 in a cell",
     ),
     (
         '--param \'extra_body={"options":{"n":2}}\'',
         ["cannot set `extra_body.options.n`"],
-        "run the cell again",
+        "-n 5 in a cell",
     ),
     ("--param logprobs=true", ["cannot set `logprobs`"], "leave it out"),
     ("--param top_logprobs=5", ["cannot set `top_logprobs`"], "leave it out"),
@@ -286,9 +286,9 @@ def test_lists_make_a_grid_and_checks_alone_do_not(line, expected):
 
 BAD_GRIDS = [
     # lists
-    ("-m ,", ["the list of `-m` is empty"], "-m claude-haiku-4-5,"),
+    ("-m ,", ["the list of `-m` is empty"], "-m claude-haiku-5-5,"),
     ("-t []", ["the list of `-t` is empty"], "-t 0,1"),
-    ("-m ,,", ["the list of `-m` is empty"], "-m claude-haiku-4-5,"),
+    ("-m ,,", ["the list of `-m` is empty"], "-m claude-haiku-5-5,"),
     ("-m a,", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
     ("-m a, -t 1", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
     ("-m a, -> g", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
@@ -336,8 +336,8 @@ BAD_GRIDS = [
     ("--vary topic=)", ["`)` of `--vary` is not a Python expression"], "nothing was sent"),
     ("--vary topic=a --vary topic=b", ["`--vary topic` is given twice"], "keep one"),
     ("--vary topic=a + b", ["`+` after `--vary` `topic=a` is not an option"], "quotes"),
-    ("--vary model=names", ["`--vary` cannot vary `model`"], "--model varies the option"),
-    ("--vary top_p=x", ["`--vary` cannot vary `top_p`"], "--top-p varies the option"),
+    ("--vary model=names", ["`--vary model` has the name of an option"], "use another name"),
+    ("--vary top_p=x", ["`--vary top_p` has the name of an option"], "use another name"),
     ("--raw --vary topic=a", ["`--raw`", "`--vary topic` changes nothing"], "keep one"),
     # checks
     ("--check", ["`--check` needs a value"], "EXPR"),
@@ -373,9 +373,9 @@ def test_a_wrong_grid_says_which_value_and_what_to_do(line, names, hint):
 
 @pytest.mark.parametrize("line", ["-m a,b", "-n 2", "--vary x=y", "-m a,b --until-pass --check ok"])
 def test_a_command_with_one_answer_takes_no_grid(line):
-    with pytest.raises(OptionError, match="%cmd continue asks for one answer"):
-        parse_ask_line(line, one_answer="continue")
-    assert parse_ask_line("-m a --check ok", one_answer="continue")[0].model == "a"
+    with pytest.raises(OptionError, match="this command asks for one answer"):
+        parse_ask_line(line, one_answer=True)
+    assert parse_ask_line("-m a --check ok", one_answer=True)[0].model == "a"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt
-from cc_jupyter.prompt.option_words import shown, unquoted
+from cc_jupyter.prompt.option_line.words import shown, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ VARIED_FIELDS = ("model", "system", "temperature", "top_p", "max_tokens", "effor
 _SAMPLES = ("-n", "--samples")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
 _EXAMPLES = {
-    **dict.fromkeys(("-m", "--model"), "claude-haiku-4-5,deepseek/deepseek-v4-flash"),
+    **dict.fromkeys(("-m", "--model"), "claude-haiku-5-5,deepseek/deepseek-v4-flash"),
     **dict.fromkeys(("-t", "--temperature"), "0,1"),
     "--top-p": "0.5,1",
     "--max-tokens": "50,2000",
@@ -178,12 +178,24 @@ def read_variation(option: str, text: str) -> tuple[str, str]:
             hint=f"use a name of the prompt, without blanks around =: {option} topic=topics",
         )
     name = unicodedata.normalize("NFKC", name)
+    check_varied_name(f"{option} {name}", name)
+    return name, read_expression(option, unquoted(expression))
+
+
+def check_varied_name(variation: str, name: str) -> None:
+    """Refuse to vary a name of the prompt that options have in the results.
+
+    Parameters
+    ----------
+    variation
+        How the user wrote it, such as `--vary topic`.
+    """
     if name in VARIED_FIELDS:
         raise OptionError(
-            f"`{option}` cannot vary `{name}`, which is the name of an option in the results",
-            hint=f"use another name in the prompt; --{name.replace('_', '-')} varies the option",
+            f"`{variation}` has the name of an option, so the results could not tell them apart",
+            hint="use another name in the prompt; lists of options are varied by the options"
+            " themselves",
         )
-    return name, read_expression(option, unquoted(expression))
 
 
 def read_list(
