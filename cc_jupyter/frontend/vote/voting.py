@@ -116,7 +116,7 @@ class Voting:
             return "The vote ended without a vote that counts; nothing was changed"
         winner = most_wins(self._cast)
         if winner is None:
-            return "The vote is a tie; the active version is unchanged"
+            return "No combination has most wins; the active version is unchanged"
         wins = sum(most_wins([each]) == winner for each in self._cast)
         shown = [each for each in counted if each.choice != "skip"]
         wins_text = f"{pluralize(wins, 'win')} on {pluralize(len(shown), 'ballot')}"

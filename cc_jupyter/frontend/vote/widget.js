@@ -196,7 +196,12 @@ class Vote {
   }
 
   send(type, content = {}) {
-    this.model.send({ type, seen: ++this.sent, ...content });
+    const seen = ++this.sent;
+    this.model.send({ type, seen, ...content });
+    setTimeout(() => {
+      if ((this.board.seen ?? 0) >= seen || this.ended) return;
+      this.warning.textContent = "The kernel has not answered yet; it saves the votes when no cell runs.";
+    }, 2 * KERNEL_MS);
   }
 
   cast(choice) {

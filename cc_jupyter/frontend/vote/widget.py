@@ -86,6 +86,7 @@ class VoteWidget(ReplacedWidget):
                     self._change_board(at=self._voting.place, seen=seen)
             case "diff":
                 self._send_diff(int(content["first"]), int(content["second"]))
+                self._change_board(seen=seen)
             case "end":
                 self._end()
             case "settle":
