@@ -17,7 +17,7 @@ from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.grid import Grid
 from cc_jupyter.experiments.grid_columns import column_name, letters, shuffled
-from cc_jupyter.experiments.vote_report import mean_costs, preference_pairs, vote_table
+from cc_jupyter.experiments.votes.report import mean_costs, preference_pairs, vote_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from cc_jupyter.commands.votes import find_grid
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.experiments.ballots import make_vote, new_seed
+from cc_jupyter.experiments.votes.ballots import make_vote, new_seed
 from cc_jupyter.frontend.vote.voting import Voting, activate_turn
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cc_jupyter.conversation.records import Choice
-    from cc_jupyter.experiments.ballots import BallotPaper
+    from cc_jupyter.experiments.votes.ballots import BallotPaper
     from cc_jupyter.frontend.vote.voting import Outcome, Voting
 
 

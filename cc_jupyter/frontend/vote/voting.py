@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.experiments.vote_statistics import most_wins
+from cc_jupyter.experiments.votes.statistics import most_wins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import Ballot, Choice
     from cc_jupyter.conversation.thread import Conversations
     from cc_jupyter.core.display import FigureTable
-    from cc_jupyter.experiments.ballots import BallotPaper, Vote
     from cc_jupyter.experiments.grid import Grid
+    from cc_jupyter.experiments.votes.ballots import BallotPaper, Vote
 
 
 @dataclass(frozen=True, slots=True)

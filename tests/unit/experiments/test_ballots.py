@@ -9,8 +9,8 @@ from itertools import combinations
 import pytest
 from support.grids import FLASH, HAIKU, made_up_grid
 
-from cc_jupyter.experiments.ballots import BallotPaper, Vote, contender_labels, make_vote
-from cc_jupyter.experiments.vote_statistics import comparisons
+from cc_jupyter.experiments.votes.ballots import BallotPaper, Vote, contender_labels, make_vote
+from cc_jupyter.experiments.votes.statistics import comparisons
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 MODELS = (HAIKU, FLASH, "gpt-5.5")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cc_jupyter.conversation.records import Ballot, BallotAnswer
 from cc_jupyter.core.text import new_id
-from cc_jupyter.experiments.vote_statistics import (
+from cc_jupyter.experiments.votes.statistics import (
     advice,
     bradley_terry,
     comparisons,

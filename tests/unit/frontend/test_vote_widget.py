@@ -9,8 +9,8 @@ import pytest
 from support.grids import FLASH, HAIKU, made_up_grid
 
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.experiments.ballots import make_vote
-from cc_jupyter.experiments.vote_report import vote_table
+from cc_jupyter.experiments.votes.ballots import make_vote
+from cc_jupyter.experiments.votes.report import vote_table
 from cc_jupyter.frontend.replaced_widget import WIDGET_MIME
 from cc_jupyter.frontend.vote.voting import Voting
 from cc_jupyter.frontend.vote.widget import VoteWidget

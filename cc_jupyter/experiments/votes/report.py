@@ -8,7 +8,7 @@ from cc_jupyter.core.display import FigureTable
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.experiments.vote_statistics import advice, comparisons, consistency, standings
+from cc_jupyter.experiments.votes.statistics import advice, comparisons, consistency, standings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.conversation.records import Ballot, TurnRecord
     from cc_jupyter.core.display import Row
-    from cc_jupyter.experiments.vote_statistics import Standing
+    from cc_jupyter.experiments.votes.statistics import Standing
 
 
 _COLUMNS = (
