@@ -91,7 +91,11 @@ class Consistency(NamedTuple):
 
 
 def comparisons(ballot: Ballot) -> list[Comparison]:
-    """Return what a vote compares; equal answers are not compared with each other."""
+    """Return what a vote compares.
+
+    Equal answers are not compared with each other, and neither are answers with one label: two
+    names of a model may mean the same one.
+    """
     if not _is_counted(ballot) or ballot.choice in ("skip", "all bad"):
         return []
     answers = [(answer.label, answer.answer_sha256) for answer in ballot.answers]
@@ -104,7 +108,8 @@ def comparisons(ballot: Ballot) -> list[Comparison]:
     best = ballot.answers[ballot.choice].answer_sha256
     losers = [label for label, text in answers if text != best]
     winners = [label for label, text in answers if text == best]
-    return [Comparison(label, other, 1.0) for label in winners for other in losers]
+    pairs = ((label, other) for label in winners for other in losers)
+    return [Comparison(label, other, 1.0) for label, other in pairs if label != other]
 
 
 def standings(ballots: Iterable[Ballot]) -> list[list[Standing]]:
@@ -301,6 +306,8 @@ def _rates(
 ) -> dict[str, tuple[float, Interval] | None]:
     """Return rate and interval of each contender of one group; `None`: nothing was compared."""
     by_ballot = [each for each in by_ballot if each]
+    if not by_ballot:
+        return dict.fromkeys(labels)
     shares = {label: _share(label, by_ballot) for label in labels}
     if len(labels) == 2:  # noqa: PLR2004  the share itself; more need a model
         return {
@@ -312,7 +319,7 @@ def _rates(
     point = _preferred(strengths)
     chance = random.Random(_SEED)  # noqa: S311  no secret depends on it
     drawn: list[list[float]] = []
-    for _ in range(_RESAMPLES if by_ballot else 0):
+    for _ in range(_RESAMPLES):
         resampled = chance.choices(by_ballot, k=len(by_ballot))
         drawn.append(
             _preferred(

@@ -89,6 +89,7 @@ def test_the_order_of_contenders_does_not_matter(counts):
         (ballot("A=B C", 2), [("C", "A", 1), ("C", "B", 1)]),
         (ballot("A=B C", "tie"), [("A", "C", 0.5), ("B", "C", 0.5)]),
         (ballot("A B", 0, counts=False), []),
+        (ballot("A A", 0), []),  # two names of one model
         (ballot("B A", 1, swapped_of="1"), []),
     ],
 )
@@ -136,6 +137,8 @@ def test_without_votes_there_is_nothing_to_say():
     assert most_wins([]) is None
     ((first, second),) = standings([ballot("A B", "all bad")])
     assert first.rate is second.rate is None
+    ((alone,),) = standings([ballot("A A", 1)])
+    assert alone.rate is None
 
 
 @pytest.mark.parametrize(
