@@ -55,10 +55,11 @@ _STYLE = """<style>
 gap: 12px; margin: 8px 0 }
 .cc-live > div { min-width: 0; border: 1px solid rgba(128, 128, 128, 0.4); padding: 8px 10px; \
 overflow-wrap: break-word }
-.cc-live > div > div + div { height: 7.5em; display: flex; flex-direction: column; \
+.cc-live > div > div + div { height: 7.5em; line-height: 1.5; display: flex; flex-direction: column; \
 justify-content: end; overflow: hidden; white-space: pre-wrap }
 .cc-live p { margin: 0 0 auto }
-.cc-rows { overflow-x: auto } .cc-rows td { text-align: left; white-space: nowrap }
+.cc-rows { overflow-x: auto } .cc-rows td { text-align: left !important; \
+white-space: nowrap }
 </style>"""
 
 
