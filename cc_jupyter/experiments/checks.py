@@ -182,6 +182,23 @@ class Checks:
         KeyboardInterrupt
             It came while a check ran; a note names the check.
         """
+        return self._results(reply, value, names, explained=True)
+
+    def passed(
+        self, reply: Reply, value: object, names: Mapping[str, object] | None = None
+    ) -> tuple[bool | None, ...]:
+        """Return only whether each check is true, for many answers; `None`: it raised."""
+        results = self._results(reply, value, names, explained=False)
+        return tuple(result.passed for result in results)
+
+    def _results(
+        self,
+        reply: Reply,
+        value: object,
+        names: Mapping[str, object] | None,
+        *,
+        explained: bool,
+    ) -> tuple[CheckResult, ...]:
         usd = reply.cost_usd
         scope = {
             "answer": reply.text,
@@ -191,9 +208,13 @@ class Checks:
             "cost_usd": None if usd is None else float(usd),
         }
         namespace = {**self._user_ns, **self._local_ns, **(names or {}), **scope}
-        return tuple(self._evaluate(check, dict(namespace)) for check in self._checks)
+        return tuple(
+            self._evaluate(check, dict(namespace), explained=explained) for check in self._checks
+        )
 
-    def _evaluate(self, check: Check, namespace: dict[str, object]) -> CheckResult:
+    def _evaluate(
+        self, check: Check, namespace: dict[str, object], *, explained: bool
+    ) -> CheckResult:
         """Evaluate one check in a namespace of its own, so that a `:=` leaves no name behind."""
         value: object = None
         try:
@@ -210,6 +231,8 @@ class Checks:
         if passed:
             return CheckResult(check.expression, passed=True)
         message = f"the check {excerpt(check.expression, EXPRESSION_CHARS)} is false"
+        if not explained:
+            return CheckResult(check.expression, passed=False, message=message)
         reasons = explain(check.expression, check.tree, namespace, self._secrets)
         return CheckResult(
             check.expression, passed=False, message=f"{message}: {reasons}" if reasons else message

@@ -65,9 +65,7 @@ class GridCells:
             plan,
             self._view(options, plan, is_blind=is_blind),
             RunLimits(options.max_usd, options.max_requests),
-            checker=lambda reply, value: tuple(
-                result.passed for result in checks.evaluate(reply, value)
-            ),
+            checker=checks.passed,
             is_blind=is_blind,
         )
         return self._ended(run, options, checks)
@@ -130,7 +128,8 @@ class GridCells:
         error: CcError | None
         if run.is_interrupted:
             interrupt = KeyboardInterrupt()
-            interrupt.add_note(_kept(run.grid, options.name))
+            for note in (*run.interrupt_notes, _kept(run.grid, options.name)):
+                interrupt.add_note(note)
             raise interrupt
         error = failure(run, options.name)
         if error is None and options.fail_on_check:
@@ -180,7 +179,5 @@ class GridCells:
 
 def _kept(grid: Grid, name: str | None) -> str:
     complete = sum(not answer.failed for answer in grid.answers)
-    return (
-        f"{name or '_cmd.grid'} has {complete:,} of {len(grid):,} answers;"
-        " send the rest: %cmd retry"
-    )
+    has = f"{name or '_cmd.grid'} has {complete:,} of {len(grid):,} answers"
+    return has if complete == len(grid) else f"{has}; send the rest: %cmd retry"

@@ -211,10 +211,7 @@ class Session:
                 raise output_type.error(problem, reply) from None
             repair = self.preparer.prepare_repair(prepared, output_type, reply, problem)
         reply = run(repair)
-        try:
-            return reply, output_type.validate(reply.text)
-        except ValidationProblem as problem:
-            raise output_type.error(problem, reply) from None
+        return reply, output_type.value_of(reply)
 
     @contextmanager
     def _recorder(self, prepared: PreparedRequest) -> Iterator[TurnRecorder]:
