@@ -98,15 +98,20 @@ class TextAssembler:
         self._think = ReasoningSplitter() if has_reasoning_marks else None
         self.came = False
         """Whether there was any."""
-        self._last = ""  # the last piece of text
+        self._last = ""  # the last two characters of the text
         self._stood_between: Literal["block", "reasoning"] | None = None
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether the next piece of text continues the last, with nothing between them."""
+        return self._stood_between is None
 
     def text(self, piece: str) -> Iterable[StreamEvent]:
         """Take the next piece of text, not empty."""
         self.came = True
         if self._stood_between:
             piece = self._break_before(piece) + piece
-        self._last = piece
+        self._last = (self._last + piece[-2:])[-2:]
         text = self._text.mend(piece)
         if not text:
             return ()
