@@ -20,7 +20,12 @@ from cc_jupyter.render.markdown.links import (
     is_remote_image,
 )
 from cc_jupyter.render.markdown.text_escapes import before_link, escape, escape_title
-from cc_jupyter.render.markdown.tokens import AddressBudget, UnknownTokenError, plain_text
+from cc_jupyter.render.markdown.tokens import (
+    UNMARKED,
+    AddressBudget,
+    UnknownTokenError,
+    plain_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +77,8 @@ class InlineWriter:
 
     def line(self, children: Sequence[Token], *, in_table: bool = False) -> str:
         """Write tokens as one line: a heading or the cell of a table."""
+        if _is_unmarked(children):
+            return children[0].content.replace("\n", " ")
         place = _Place(in_table=in_table, brackets=_no_links(children))
         return self._write(children, place).strip(" ")
 
@@ -83,6 +90,8 @@ class InlineWriter:
         item
             Whether it is part of a list's item, where `[ ]` is a task.
         """
+        if _is_unmarked(children):
+            return [("text", children[0].content)]
         parts: list[Part] = []
         start = depth = 0
         for at, token in enumerate(children):
@@ -247,6 +256,10 @@ def _end_of(found: re.Match[str]) -> str:
     if found[1]:
         return "$$"
     return f"\\\\{')' if found[2] == '(' else ']'}" if found[2] else f"\\end{found[3]}"
+
+
+def _is_unmarked(children: Sequence[Token]) -> bool:
+    return len(children) == 1 and children[0].info == UNMARKED
 
 
 def _no_links(children: Sequence[Token]) -> bool:

@@ -15,6 +15,10 @@ _LETTER = re.compile(r"[A-Za-z]")
 _MOST_ADDRESSES = 100_000  # characters: the definition of a link may be used without end
 
 
+UNMARKED = "unmarked"
+"""The `info` of the one text token of a paragraph that is its own Markdown, line ends included."""
+
+
 class UnknownTokenError(Exception):
     """The parser returned a token that a writer does not know."""
 
