@@ -17,6 +17,7 @@ from cc_jupyter.client.errors.error_body import error_words, has_error, parse_re
 from cc_jupyter.client.errors.retry_after import reset_of, retry_after_s
 from cc_jupyter.client.parsing import parse_json
 from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
+from cc_jupyter.client.text_template import TextTemplate
 from cc_jupyter.core.events import Error, Notice
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class AnswerReader:
 
     def __init__(self, decoder: Decoder, secrets: tuple[str, ...] = ()) -> None:
         self._decoder = decoder
+        self._template = TextTemplate(decoder.plain_text)
         # to redact before a message is cut; a function, since a traceback shows what objects hold
         self._secrets: Callable[[], tuple[str, ...]] = lambda: secrets
         self._start = b""  # of the body: shown if nothing in it is part of an answer
@@ -127,13 +129,18 @@ class AnswerReader:
     def _batch(self, batch: EventBatch) -> Iterator[StreamEvent]:
         texts: list[str] = []  # of plain events in a row, which are one event of ours
         for name, data in batch.events:
+            if name != "error" and (text := self._template.text_in(data)):
+                texts.append(text)
+                continue
             try:
                 body = parse_json(data)
             except ValueError:
                 body = _NO_JSON
             if type(body) is dict and name != "error" and (text := self._decoder.plain_text(body)):
+                self._template.learn(data, text)
                 texts.append(text)
                 continue
+            self._template.forget()
             if texts:
                 yield from self._plain(texts)
             if body is _NO_JSON:
