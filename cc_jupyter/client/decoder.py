@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cc_jupyter.client.errors.endings import CUT
 from cc_jupyter.client.errors.error_body import error_words, has_error, parse_refusal, read_envelope
 from cc_jupyter.client.errors.retry_after import reset_of, retry_after_s
-from cc_jupyter.client.parsing import parse_json
+from cc_jupyter.client.parsing import TextTemplate, parse_json
 from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
-from cc_jupyter.client.text_template import TextTemplate
 from cc_jupyter.core.events import Error, Notice
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from cc_jupyter.client.decoder import AnswerReader
+from cc_jupyter.client.parsing import TextTemplate
 from cc_jupyter.client.sse import EventBatch, ServerSentEvent
-from cc_jupyter.client.text_template import TextTemplate
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.events import TextDelta
 
