@@ -75,6 +75,16 @@ class InlineWriter:
         self._remote_images = remote_images
         self._held: list[tuple[str, str]] = []  # code that begins a formula, and the same as text
 
+    @property
+    def has_reaching_code(self) -> bool:
+        """Whether some code may begin a formula that ends anywhere in the text."""
+        return bool(self._held)
+
+    @property
+    def address_chars(self) -> int:
+        """The length of all addresses, also of those that were left out."""
+        return self._addresses.used_chars
+
     def line(self, children: Sequence[Token], *, in_table: bool = False) -> str:
         """Write tokens as one line: a heading or the cell of a table."""
         if _is_unmarked(children):

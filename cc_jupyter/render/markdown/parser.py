@@ -38,9 +38,15 @@ _ODD_START = r"[-+#>=: ]|\d(?:.*\d)?[.)]"
 _ODD_FIRST_LINE, _ODD_LINE = re.compile(_ODD_START), re.compile(rf"\n(?:{_ODD_START})")
 
 
-def parse(text: str) -> list[Token]:
-    """Return the tokens of a text; every character of it is in one of them."""
-    return _parser().parse(text)
+def parse(text: str, env: dict[str, Any] | None = None) -> list[Token]:
+    """Return the tokens of a text; every character of it is in one of them.
+
+    Parameters
+    ----------
+    env
+        Gets what is known of the whole text: `references` has the definitions of links.
+    """
+    return _parser().parse(text, env)
 
 
 def parse_blocks(text: str) -> list[Token]:
