@@ -16,6 +16,7 @@ from cc_jupyter.models.catalog import load_catalog
 from tools.update_catalog.__main__ import main
 from tools.update_catalog.catalog_text import (
     CATALOG,
+    as_json,
     comments_of,
     models_of,
     parse_catalog,
@@ -463,7 +464,7 @@ def test_what_is_written_is_read_as_the_catalog(run, catalog, monkeypatch):
         "price_date = 2026-10-08 -> 2026-11-01",
         "catalog.toml is updated",
     ]
-    monkeypatch.setattr(catalog_module, "_FILE", catalog)
+    monkeypatch.setattr(catalog_module, "_FILE", catalog.with_suffix(".json"))
     load_catalog.cache_clear()
     try:
         found = load_catalog()
@@ -481,6 +482,12 @@ def test_what_is_written_is_read_as_the_catalog(run, catalog, monkeypatch):
     assert [str(tier.rates.input) for tier in astra.tiers] == ["10", "21"]
     other = ("gpt-6-astra", "newmaker/x-1")
     assert all(entry(catalog, name) == entry(CATALOG, name) for name in found.models.keys() - other)
+
+
+def test_the_package_reads_the_values_of_the_file_that_people_edit():
+    """After an edit by hand: `make prices` with the last table and its date writes the other."""
+    expected = as_json(CATALOG.read_text(encoding="utf-8"))
+    assert CATALOG.with_suffix(".json").read_text(encoding="utf-8") == expected
 
 
 def test_only_the_changed_lines_of_the_file_change(run, catalog):
