@@ -35,11 +35,12 @@ BASEBALL = {  # wins of the American League in 1987, and the fitted log strength
 
 
 def ballot(shown: str, choice: int | str, **fields) -> Ballot:
-    """Return a vote on answers of one letter each; `A=B` gave equal texts."""
+    """Return a vote on answers of one letter each; `A=B` gave equal texts, `A'` is called A too."""
     answers = []
     for group in shown.split():
         answers += [
-            BallotAnswer("g", label, answer_sha256=f"text of {group}") for label in group.split("=")
+            BallotAnswer("g", label.strip("'"), answer_sha256=f"text of {group}")
+            for label in group.split("=")
         ]
     fields = {"id": new_id(), "voted_at": NOW, "prompt_id": "p", "seed": 1, **fields}
     return Ballot(answers=tuple(answers), choice=choice, **fields)
@@ -89,7 +90,7 @@ def test_the_order_of_contenders_does_not_matter(counts):
         (ballot("A=B C", 2), [("C", "A", 1), ("C", "B", 1)]),
         (ballot("A=B C", "tie"), [("A", "C", 0.5), ("B", "C", 0.5)]),
         (ballot("A B", 0, counts=False), []),
-        (ballot("A A", 0), []),  # two names of one model
+        (ballot("A A'", 0), []),  # two names of one model
         (ballot("B A", 1, swapped_of="1"), []),
     ],
 )
@@ -137,7 +138,7 @@ def test_without_votes_there_is_nothing_to_say():
     assert most_wins([]) is None
     ((first, second),) = standings([ballot("A B", "all bad")])
     assert first.rate is second.rate is None
-    ((alone,),) = standings([ballot("A A", 1)])
+    ((alone,),) = standings([ballot("A A'", 1)])
     assert alone.rate is None
 
 
