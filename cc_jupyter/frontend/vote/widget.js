@@ -303,6 +303,7 @@ class Vote {
     this.form.append(result, h("p", { class: "cc-hint" }, "Esc goes back to the notebook."));
     if (within) result.focus({ preventScroll: true });
     for (const each of [...this.form.children].slice(0, -2)) each.remove();
+    if (within) this.root.scrollIntoView({ block: "nearest" });
     if (!within) return this.settle();
     this.root.addEventListener("focusout", (event) => {
       if (!this.root.contains(event.relatedTarget) && document.hasFocus()) this.settle();
