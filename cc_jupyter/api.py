@@ -96,9 +96,9 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
     max_requests: int | None = None,
     **options: Any,  # noqa: ANN401  those of `ask`
 ) -> Grid:
-    """Ask for the answers of all combinations at once; nothing is displayed.
+    """Ask for the answers of all combinations at once; an answer that failed has an error.
 
-    Also takes the options of `ask` that do not vary, except those of a conversation.
+    Nothing is displayed. Also takes the options of `ask` that do not vary, except those of a conversation.
 
     Parameters
     ----------
@@ -114,11 +114,6 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
         Expressions over `answer`, `value`, `reply`, `usage`, `cost_usd` and the caller's names.
     max_usd, max_requests
         What the whole call may cost and send; what would exceed it is not sent.
-
-    Returns
-    -------
-    Grid
-        The answers in the order of the plan; one that failed has an error.
 
     Raises
     ------
