@@ -193,7 +193,7 @@ _KEY_ENV = "read the key from this environment variable"
 _MODEL = "use this model, by id or alias; repeatable"
 _SAMPLES = "ask for this many answers of each combination"
 _VARY = "vary a name in {{ }}: over an iterable, or a dict whose keys are labels; repeatable"
-_CHECK = "fail unless this Python expression is true of the answer; a column in a grid; repeatable"
+_CHECK = "fail unless this expression is true of the answer (in a grid: a column); repeatable"
 _IN_TURN = "ask the models of -m in turn until an answer passes its checks and type"
 _MAX_USD = "spend at most this many US dollars in this cell, in place of the usual limit"
 _MAX_REQUESTS = "send at most this many requests in this cell; more than 50 without a price need it"
@@ -272,8 +272,8 @@ def option_help() -> str:
             "",
             "%cmd ask [options] [--] the prompt, to the end of the line",
             "",
-            "Several values make a grid, which sends all combinations: lists (-m a,b -t 0,1), -m or",
-            "-s again, --vary, -n.",
+            "Several values make a grid, which sends all combinations: lists (-m a,b -t 0,1), -m",
+            "or -s again, --vary, -n.",
             "",
             *(f"  {usage:{width}}  {meaning}" for usage, meaning in rows),
         ]
