@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from cc_jupyter.core.text import pluralize
 
@@ -114,7 +114,13 @@ class Grid:
     def __iter__(self) -> Iterator[Reply]:
         return (answer.reply for answer in self.answers)
 
-    def __getitem__(self, index: int) -> Reply:
+    @overload
+    def __getitem__(self, index: int) -> Reply: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Reply]: ...
+    def __getitem__(self, index: int | slice) -> Reply | list[Reply]:
+        if isinstance(index, slice):
+            return [answer.reply for answer in self.answers[index]]
         return self.answers[index].reply
 
     def answers_of(self, combination: Combination) -> tuple[GridAnswer, ...]:

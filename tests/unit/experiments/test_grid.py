@@ -39,6 +39,7 @@ def test_it_is_a_sequence_of_replies_in_the_order_of_the_plan():
     assert [str(each) for each in a_grid] == list("abcdef")
     assert str(a_grid[3]) == "d"
     assert a_grid[-1].text == "f"
+    assert [each.text for each in a_grid[1::2]] == ["b", "d", "f"]
     with pytest.raises(IndexError):
         a_grid[6]
 
