@@ -241,8 +241,10 @@ class CellRunner:
     ) -> DryRun | PlanPreview:
         if options.grid is not None:
             from cc_jupyter.experiments.plan_preview import preview  # noqa: PLC0415  only `--dry-run` needs it
+            from cc_jupyter.session.run_limits import RunLimits  # noqa: PLC0415  few cells need it
 
-            return preview(self._plan(options, text, local_ns), self.session)
+            limits = RunLimits(options.max_usd, options.max_requests)
+            return preview(self._plan(options, text, local_ns), self.session, limits)
         from cc_jupyter.session.dry_run import dry_run  # noqa: PLC0415  only `--dry-run` needs it
 
         prepared, _ = self._prepare(options, text, local_ns)
