@@ -21,6 +21,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.frontend.picker.command import PickCommand
 from cc_jupyter.frontend.vote.command import VoteCommand
 from cc_jupyter.magics.cell_runner import CellRunner
+from cc_jupyter.magics.grid_cells import GridCells
 
 ELSEWHERE = {
     "ask": lambda line="": line,  # the cell runner needs the caller's variables, too
@@ -28,6 +29,7 @@ ELSEWHERE = {
     "help": lambda topic="": topic,
     "local": local,
     "continue": CellRunner._continue,
+    "retry": GridCells.retry,
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
