@@ -104,6 +104,7 @@ def test_a_grid_reads_well_as_run_as_received_and_as_exported(open_notebook, pro
     exported = received.path.with_suffix(".html")
     exported.write_text(html, encoding="utf-8")
     page.set_viewport_size({"width": 1000, "height": 900})
+    page.route("https://**", lambda route: route.abort())  # MathJax, which tests do not load
     page.goto(exported.as_uri())
     shown = page.locator(".jp-OutputArea-output").last
     assert_side_by_side(shown, count=3)
