@@ -75,13 +75,16 @@ class CellRunner:
         from cc_jupyter.commands.registry import Commands, help_text  # noqa: PLC0415
         from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
         from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
+        from cc_jupyter.commands.votes import VoteCommands  # noqa: PLC0415
         from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
+        from cc_jupyter.frontend.vote.command import VoteCommand  # noqa: PLC0415
         from cc_jupyter.session.status import current_status  # noqa: PLC0415
 
         session, cell = self.session, self._cell
         models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
         history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
         code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
+        votes = VoteCommands(session, cell, self._shell)
         functions: dict[str, Callable[..., object]] = {
             "continue": self._continue,
             "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
@@ -99,6 +102,9 @@ class CellRunner:
             "fork": threads.fork,
             "versions": threads.versions,
             "diff": threads.diff,
+            "vote": VoteCommand(session, cell, self._shell, votes, threads).vote,
+            "votes": votes.votes,
+            "reveal": votes.reveal,
             "search": history.search,
             "export": history.export,
             "forget": history.forget,
