@@ -33,9 +33,8 @@ _HEADERS = {"content-type": "text/event-stream"}
 """A server's own content type may be wrong or missing; httpx-sse insists on this one."""
 _OVERLAP_BYTES = 256
 """How far back a separator that arrives in two chunks may start."""
-_PLAIN_EVENT = re.compile(
-    rf"^(?:event: ?(?!{_DEFAULT_NAME}\n)([^ \n][^\n]*)\n)?data:(?: |(?! ))([^\n]+)\n\n",
-    re.MULTILINE,
+_PLAIN_EVENT = (  # a text: `re` compiles it once the request is on its way
+    rf"(?m)^(?:event: ?(?!{_DEFAULT_NAME}\n)([^ \n][^\n]*)\n)?data:(?: |(?! ))([^\n]+)\n\n"
 )
 _BETWEEN_OBJECTS = re.compile(rb"(?<=\})\n(?=(?:event:[^\n]{0,128}\n)?(?:data: ?)?[{\[])")
 """One newline between two JSON values: within one value, `}` is never followed by `{` or `[`."""
@@ -218,7 +217,7 @@ class _EventBytes(httpx.SyncByteStream):
 def _plain(whole: bytes) -> list[ServerSentEvent]:
     """Return the events if each is one line of data, with at most a name before it; else none."""
     text = whole.decode("utf-8", "replace")
-    found = _PLAIN_EVENT.findall(text)
+    found = re.findall(_PLAIN_EVENT, text)
     lines = 2 * len(found) + sum(1 for name, _ in found if name)
     if text.count("\n") != lines:  # then some line is not part of what was found
         return []
