@@ -15,11 +15,12 @@ from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import NullRenderer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
@@ -82,6 +83,66 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     return dataclasses.replace(reply, display=_display)
 
 
+def compare(  # noqa: PLR0913  experiments.md, section 2
+    prompt: str,
+    *,
+    models: Sequence[str] = (),
+    temperatures: Sequence[float] = (),
+    systems: Sequence[str] = (),
+    vary: Mapping[str, object] | None = None,
+    n: int = 1,
+    checks: Sequence[str] = (),
+    max_usd: float | str | None = None,
+    max_requests: int | None = None,
+    **options: Any,  # noqa: ANN401  those of `ask`
+) -> Grid:
+    """Ask for the answers of all combinations at once; an answer that failed has an error.
+
+    Nothing is displayed. Takes the other options of `ask` too, except those of a conversation.
+
+    Parameters
+    ----------
+    prompt
+        Sent unchanged, or with the varied names filled in: `{{ topic }}`.
+    models, temperatures, systems
+        All combinations are sent; by default the current model with its settings.
+    vary
+        By name: an iterable of values, or a dict whose keys are their labels.
+    n
+        How many answers each combination gives.
+    checks
+        Expressions over `answer`, `value`, `reply`, `usage`, `cost_usd` and the caller's names.
+    max_usd, max_requests
+        What the whole call may cost and send; what would exceed it is not sent.
+
+    Raises
+    ------
+    OptionError, ConfigError
+        An option cannot be used, or the call may cost too much; nothing was sent.
+    KeyboardInterrupt
+        The call was interrupted; what had ended is in the history.
+    """
+    from cc_jupyter.experiments.compare import Comparison  # noqa: PLC0415  naming `compare` loads no HTTP
+
+    _check_prompt(prompt, options.get("system"))
+    _check_names("compare", options, without=("model", "temperature", "thread", "new"))
+    take = _taker(options)
+    caller = sys._getframe(1)  # noqa: SLF001  as pandas' `query`
+    session = _session()
+    comparison = Comparison(
+        prompt, models, temperatures, systems, vary or {}, n, checks, max_usd, max_requests
+    )
+    return comparison.run(
+        session,
+        session.settings(**take("base_url", "max_retries")),
+        _execution_context(),
+        _parameters(take),
+        names={**caller.f_globals, **caller.f_locals},
+        **_keys(take),
+        **take("system", "zdr"),
+    )
+
+
 def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN401  those of `ask`
     """Ask a model and yield the events of its answer as they arrive.
 
@@ -96,9 +157,7 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     ProviderError
         The request was rejected; raised by the iterator.
     """
-    for name in options:
-        if name not in (ask.__kwdefaults__ or {}):
-            raise TypeError(f"stream() got an unexpected keyword argument {name!r}")
+    _check_names("stream", options)
     return _events(_session().stream(_prepare(prompt, **options)))
 
 
@@ -110,35 +169,56 @@ def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]
 
 
 def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  those of `ask`
+    _check_prompt(prompt, options.get("system"))
+    take = _taker(options)
+    session, cell = _session(), _execution_context()
+    settings = session.settings(**take("base_url", "max_retries"))
+    spec = PromptSpec(
+        prompt,
+        parameters=_parameters(take),
+        once=options.get("thread") is None,
+        # a cell that runs again replaces its turns
+        turn_key=None if cell is None else cell.count_request(),
+        execution=None if cell is None else cell.token,
+        notebook="" if cell is None else cell.notebook,
+        **_keys(take),
+        **take("model", "system", "thread", "new", "zdr"),
+    )
+    return session.prepare(spec, settings)
+
+
+def _taker(options: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
+    """Return a function that picks the given ones among the options of these names."""
+    return lambda *names: {name: options[name] for name in names if options.get(name) is not None}
+
+
+def _parameters(take: Callable[..., dict[str, Any]]) -> Parameters:
+    given = take("stop", "param")
+    stop = given.get("stop", ())
+    return Parameters(
+        **take("temperature", "top_p", "max_tokens", "effort"),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        extra=_extra(given.get("param", {})),
+    )
+
+
+def _keys(take: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    keys = take("key_env", "api_key_env")
+    return {"key_env": keys.get("key_env") or keys.get("api_key_env")}
+
+
+def _check_names(function: str, options: Mapping[str, Any], without: Sequence[str] = ()) -> None:
+    known = [name for name in ask.__kwdefaults__ or {} if name not in without]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+
+
+def _check_prompt(prompt: object, system: str | None) -> None:
     if not isinstance(prompt, str):
         raise OptionError(f"the prompt must be a string, not {prompt!r:.60}")
     check_prompt(prompt, where_to="give it as the first argument")
-    check_characters(options.get("system") or "")
-    given = {name: value for name, value in options.items() if value is not None}
-
-    def take(*names: str) -> dict[str, Any]:
-        return {name: given.pop(name) for name in names if name in given}
-
-    keys = take("api_key_env", "key_env")
-    session, cell = _session(), _execution_context()
-    settings = session.settings(**take("base_url", "max_retries"))
-    stop, extra, thread = given.pop("stop", ()), given.pop("param", {}), given.get("thread")
-    parameters = Parameters(
-        **take("temperature", "top_p", "max_tokens", "effort"),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        extra=_extra(extra),
-    )
-    spec = PromptSpec(
-        prompt,
-        parameters=parameters,
-        once=thread is None,
-        key_env=keys.get("key_env") or keys.get("api_key_env"),
-        # a cell that runs again replaces its turns
-        turn_key=None if cell is None else cell.count_request(),
-        notebook="" if cell is None else cell.notebook,
-        **given,
-    )
-    return session.prepare(spec, settings)
+    check_characters(system or "")
 
 
 def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:

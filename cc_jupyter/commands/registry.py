@@ -92,6 +92,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (Argument("action", "choice", ("setup", "start", "stop", "status")),),
     ),
     CommandSpec(
+        "retry",
+        "",
+        "send again what failed or was interrupted in the last grid",
+        details="The values in the prompts and the numbers of the samples stay as they were. After"
+        " a kernel restart they are unknown, so the grid's cell must run again.",
+    ),
+    CommandSpec(
         "new",
         "[NAME]",
         "start over in this thread, or in thread NAME",
@@ -129,9 +136,11 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "versions",
         "[N] [--use V]",
-        "list all answers of the last turn, or of turn N; activate version V",
+        "list all versions of the last turn, or of turn N; activate version V",
         (Argument("turn", "number"), Argument("--use", "number")),
-        example="%cmd versions 3 --use 1",
+        "A version is a prompt, its options and the answer. The answers of a grid have the same"
+        " number under `grid`.",
+        "%cmd versions 3 --use 1",
     ),
     CommandSpec(
         "diff",
@@ -139,6 +148,35 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "compare the last two answers of the last turn word by word, or A and B",
         (Argument("first"), Argument("second")),
         example="%cmd diff 3.1 3.2",
+    ),
+    CommandSpec(
+        "vote",
+        "[NAME] [--pairs]",
+        "vote on the answers of a grid without seeing their models and prices",
+        (Argument("name", "grid"), Argument("--pairs", "switch")),
+        "It takes the last grid, or the one bound to NAME. A ballot holds one answer of each"
+        " combination; with --pairs, or with more than six combinations, two. Keys: arrows move,"
+        " 1-9 best, 0 tie, - all bad, Space skip, U undo, N note, D differences, R reveal and end."
+        " Some ballots come back with their sides swapped, which shows how consistent you are. At"
+        " the end the first answer of the combination with most wins becomes the active version.",
+        "%cmd vote g --pairs",
+    ),
+    CommandSpec(
+        "votes",
+        "[--export FILE.jsonl]",
+        "add up all votes: wins, ties, losses, preference and cost ratio",
+        (Argument("--export", "file"),),
+        "Votes on grids whose models were visible are counted apart, as open ones. --export writes"
+        " each preferred answer with the one it was preferred to, as JSON lines. When you assign"
+        " the result, it is a DataFrame if pandas is installed, otherwise a list.",
+        "%cmd votes --export preferences.jsonl",
+    ),
+    CommandSpec(
+        "reveal",
+        "[NAME]",
+        "show the models, prices and tempo of a grid that ran with --blind",
+        (Argument("name", "grid"),),
+        example="%cmd reveal g",
     ),
     CommandSpec(
         "search",

@@ -65,6 +65,7 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 # Since Python 3.12 an f-string may contain its own quotes, which `_closing` does not follow: then
 # the first few `}}` are tried one by one.
 _TRIES = 200
+_PLACE_CHARS = 30
 _TRIED_CHARACTERS = 10_000
 
 
@@ -87,6 +88,26 @@ def plain_name(expression: str) -> str | None:
         node = node.value
     name = node.id
     return None if name.startswith("_") or name in _IPYTHON_NAMES else name
+
+
+def names_used(text: str) -> frozenset[str]:
+    """Return the names that the expressions of a prompt use; nothing is evaluated.
+
+    Raises
+    ------
+    OptionError
+        A `{{` is not closed, or its content is not an expression.
+    """
+    parts = parse_template(text) if "{{" in text else ()
+    sources = (part.source for part in parts if isinstance(part, Expression))
+    return frozenset[str]().union(*map(names_in, sources))
+
+
+def names_in(expression: str) -> frozenset[str]:
+    """Return the names that an expression uses; none if it is not Python."""
+    node = _parsed(expression)
+    found = () if node is None else ast.walk(node)
+    return frozenset(each.id for each in found if isinstance(each, ast.Name))
 
 
 def look_up(expression: str, user_ns: Mapping[str, object]) -> object:
@@ -318,18 +339,26 @@ def open_expression(text: str) -> str | None:
 
 
 def _compiles(source: str) -> bool:
-    return _complaint(source) is None
+    return complaint(source) is None
 
 
-def _complaint(source: str) -> str | None:
-    """Return Python's syntax error for this expression, or `None`."""
+def complaint(source: str) -> str | None:
+    """Return Python's syntax error for an expression, with its place; `None`: it compiles."""
     try:
         _compiled(source)
     except SyntaxError as error:
-        return excerpt(error.msg)
+        return f"{excerpt(error.msg)}{_place(source.strip(), error)}"
     except (ValueError, RecursionError, MemoryError) as error:
         return describe(error)
     return None
+
+
+def _place(source: str, error: SyntaxError) -> str:
+    """Return where a syntax error is: the text from there on; empty if there are several lines."""
+    if error.offset is None or "\n" in source:
+        return ""
+    rest = source[error.offset - 1 :].strip() if error.offset else ""
+    return f", at `{excerpt(rest, _PLACE_CHARS)}`" if rest else ", at its end"
 
 
 def _compiled(source: str) -> CodeType:
@@ -349,10 +378,10 @@ def _not_an_expression(text: str, start: int, closing: int | None) -> OptionErro
             f"the `{{{{ {shown}` on line {line} of the prompt is never closed",
             hint="close it with `}}`; " + _ESCAPE_HINT,
         )
-    complaint = _complaint(source) if source.strip() else "it is empty"
+    problem = complaint(source) if source.strip() else "it is empty"
     return OptionError(
         f"{quote_expression(source)} on line {line} of the prompt is not a Python expression:"
-        f" {complaint}",
+        f" {problem}",
         hint=_ESCAPE_HINT,
     )
 
