@@ -272,6 +272,14 @@ def test_an_export_that_cannot_be_is_refused(votes, tmp_path, name, message):
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
+def test_an_export_into_a_missing_folder_says_what_to_check(voting, votes, grid, tmp_path):
+    vote = voting(grid)
+    vote.cast(0)
+    with pytest.raises(OptionError, match="cannot be written") as caught:
+        votes.votes(export=str(tmp_path / "none" / "pairs.jsonl"))
+    assert "folder exists" in caught.value.hint
+
+
 def test_without_votes_the_table_says_how_to_vote(votes):
     assert votes.votes() == []
     assert votes.votes().caption == "no votes yet; %cmd vote opens a vote on a finished grid"
