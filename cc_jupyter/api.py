@@ -135,6 +135,7 @@ def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  t
         key_env=keys.get("key_env") or keys.get("api_key_env"),
         # a cell that runs again replaces its turns
         turn_key=None if cell is None else cell.count_request(),
+        execution=None if cell is None else cell.token,
         notebook="" if cell is None else cell.notebook,
         **given,
     )

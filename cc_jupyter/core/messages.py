@@ -203,6 +203,8 @@ class PromptSpec:
     key_env: str | None = None
     zdr: bool = False
     turn_key: TurnKey | None = None
+    execution: object = None
+    """Identifies the execution of the cell; `None` outside IPython."""
     notebook: str = ""
     """The notebook's path; also known where cells have no ids."""
     answer_format: ResponseFormat | None = None

@@ -76,6 +76,7 @@ class PromptBuilder:
             key_env=options.key_env,
             zdr=options.zdr,
             turn_key=None if options.once else cell.turn_key(),
+            execution=cell.token,
             notebook=cell.notebook,
             answer_format=None if output_type is None else output_type.form,
             notices=prompt.notices + system.notices,

@@ -67,6 +67,10 @@ class PreparedRequest:
     """The turn's place in its thread, if it has one already."""
     beginning: str = ""
     """The text so far of the answer to continue; empty for a new one."""
+    sample: int | None = None
+    """Its number among equal requests of its execution; `None`: numbered when it is sent."""
+    grid: str | None = None
+    """The id of the grid it belongs to; `None`: it is a single request."""
 
     @property
     def order(self) -> str:
@@ -188,7 +192,9 @@ class Preparer:
         spec = dataclasses.replace(prepared.spec, notices=notices)
         turn = reply.provenance.turn
         place = None if turn is None else turn - 1
-        return dataclasses.replace(prepared, spec=spec, request=request, place=place)
+        return dataclasses.replace(
+            prepared, spec=spec, request=request, place=place, sample=reply.provenance.sample
+        )
 
     def _prepare(
         self, spec: PromptSpec, settings: Settings, thread: Thread | None, context: Context | None

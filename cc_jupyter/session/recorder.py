@@ -13,6 +13,7 @@ from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
 from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.usage.estimate import estimate_tokens
@@ -73,6 +74,8 @@ class TurnRecorder:
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
         self._redacted_body = (b"", b"")  # as sent, and as saved
+        self._keyed_body = b""  # the body with this key
+        self._key = ""
 
     def add(self, event: StreamEvent) -> None:
         """Add the next event; save the text received every `PARTIAL_S` seconds.
@@ -169,8 +172,18 @@ class TurnRecorder:
                 turn_id=self._turn_id,
                 order=prepared.order,
                 request_sha256=self.stream.body_sha256,
+                request_key=self._request_key(),
+                sample=self.stream.sample,
+                grid=prepared.grid,
             ),
         )
+
+    def _request_key(self) -> str:
+        body = self.stream.body
+        if body is not self._keyed_body:
+            self._keyed_body = body
+            self._key = request_key(self._prepared.request.endpoint, body) if body else ""
+        return self._key
 
     def _write(self, reply: Reply, *, finished: bool) -> str | None:
         """Write the turn to the thread and the history; return a notice for the user, if any."""

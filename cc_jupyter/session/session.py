@@ -19,6 +19,7 @@ from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import ModelError, ProviderError
 from cc_jupyter.core.events import TextDelta
+from cc_jupyter.core.request_key import SampleCounter
 from cc_jupyter.models.registry import Models
 from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
@@ -54,6 +55,8 @@ class Session:
         """Settings of the IPython profile; all others take precedence."""
         self.replies: list[Reply] = []
         """The replies to all requests of the session, from which its cost is added up."""
+        self.samples = SampleCounter()
+        """Numbers equal requests of an execution."""
         self._formats = FormatMemory()
         self.now = now
         """Returns the current time, aware, in UTC."""
@@ -188,9 +191,19 @@ class Session:
         limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
         with reserved(prepared, self.budget_guard) as reservation:
             stream = RequestStream(
-                self.transport, prepared.request, prepared.endpoint, limits, zdr=prepared.zdr
+                self.transport,
+                prepared.request,
+                prepared.endpoint,
+                limits,
+                zdr=prepared.zdr,
+                number=functools.partial(self._number, prepared),
             )
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
+
+    def _number(self, prepared: PreparedRequest, digest: str) -> int:
+        if prepared.sample is not None:
+            return prepared.sample
+        return self.samples.number(prepared.spec.execution, digest)
 
     @contextmanager
     def _recorded(
