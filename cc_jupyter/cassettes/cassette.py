@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -210,7 +211,7 @@ class CassetteFile:
         start = b"\n" if index.is_open else b""
         _note(journal, index.end)
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        with open(os.open(self.path, flags, 0o666), "wb", buffering=0) as file:
+        with os.fdopen(os.open(self.path, flags, 0o666), "wb", buffering=0) as file:
             file.seek(index.end)
             rest = memoryview(start + line)
             while rest:
@@ -338,7 +339,7 @@ class CassetteFile:
         make_private(path.parent)
         with self._explain("written"):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        with open(descriptor, "r+b", buffering=0) as file:
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
             deadline = time.monotonic() + _LOCK_TIMEOUT_S
             while not _try_lock(file.fileno()):
                 if time.monotonic() > deadline:
@@ -447,7 +448,7 @@ def _note(journal: IO[bytes], end: int | None) -> None:
     journal.truncate()
 
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     _LOCKED_BYTE = 2**30

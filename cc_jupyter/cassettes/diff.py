@@ -98,9 +98,7 @@ def nearest_request(
     return NearestRequest(nearest, differences(members, asked))
 
 
-def differences(
-    recorded: Mapping[str, str], asked: Mapping[str, str]
-) -> tuple[Difference, ...]:
+def differences(recorded: Mapping[str, str], asked: Mapping[str, str]) -> tuple[Difference, ...]:
     """Return the members that differ, those of the recorded request first."""
     return tuple(
         Difference(name, recorded.get(name, ""), asked.get(name, ""))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.core.paths import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -30,7 +31,7 @@ def named_by_hash(body: Any) -> tuple[Any, dict[str, bytes]]:  # noqa: ANN401  J
     return _named(body, "", images), images
 
 
-def save_images(images: dict[str, bytes], folder: Path) -> None:
+def save_images(images: Mapping[str, bytes], folder: Path) -> None:
     """Save images that are not in the folder yet.
 
     Raises

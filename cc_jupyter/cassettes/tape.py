@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from cc_jupyter.cassettes.diff import nearest_request
@@ -42,6 +42,8 @@ class Asked(NamedTuple):
     """The pause before this attempt."""
     price_date: str | None = None
     served_by: str = "api"
+    can_send: bool = True
+    """Whether it may go to the provider: there is a key for it, or it needs none."""
 
 
 class Replay(NamedTuple):
@@ -51,6 +53,8 @@ class Replay(NamedTuple):
     response: RecordedResponse
     speed: float | None
     """How fast: 1 as recorded, 2 twice as fast; `None`: at once."""
+    answered_at: datetime
+    """When the response had arrived; times that it names count from then."""
     next_wait_s: float | None
     """The recorded pause before the next attempt; `None`: there was none."""
     cassette: str
@@ -76,19 +80,26 @@ class Tape:
     speed: float | None = None
     last_miss: Asked | None = None
     """The last request that was not recorded, for `%cmd cassette diff`."""
-    _attempts: dict[tuple[str, int], tuple[RecordedResponse, ...]] = field(default_factory=dict)
-    """The failed attempts of samples that are being sent."""
+    _problems: dict[tuple[str, int], CassetteError] = field(default_factory=dict)
+    """Why answers could not be saved, until they are reported."""
+    _attempts: dict[tuple[str, int], tuple[datetime, tuple[RecordedResponse, ...]]] = field(
+        default_factory=dict
+    )
+    """The failed attempts of samples that are being sent, and when the first was sent."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def has(self, request_key: str, sample: int) -> bool:
-        """Return whether a request is answered without the provider.
+        """Return whether a request needs no provider.
 
         Raises
         ------
         CassetteError
             The cassette cannot be read.
         """
-        return self.mode == "replay" or self._found(request_key, sample) is not None
+        if self.mode != "auto":
+            return self.mode == "replay"
+        recording = self.cassette.find(request_key, sample)
+        return recording is not None and self.is_answered(recording)
 
     def find(self, asked: Asked) -> Replay | None:
         """Return the recorded response to a request; `None`: send it and record the answer.
@@ -100,20 +111,26 @@ class Tape:
         """
         if self.mode == "replay":
             self.cassette.check_readable()
-        recording = None if self.mode == "record" else self._found(*asked[:2])
-        if recording is None and self.mode == "replay":
+        recording = None if self.mode == "record" else self._found(asked)
+        if recording is not None:
+            return self._replay(recording, asked.attempt)
+        if self.mode == "replay" or not asked.can_send:
             with self._lock:
                 self.last_miss = asked
             raise self._miss(asked)
-        if recording is None:
-            self.cassette.target.check_writable()
-            return None
-        attempt = min(asked.attempt, len(recording.responses) - 1)
+        self.cassette.target.check_writable()
+        return None
+
+    def _replay(self, recording: Recording, attempt: int) -> Replay:
+        attempt = min(attempt, len(recording.responses) - 1)
+        past = recording.responses[: attempt + 1]
+        passed_s = sum(each.ended_ms / 1000 + (each.waited_s or 0) for each in past)
         later = recording.responses[attempt + 1 : attempt + 2]
         return Replay(
             recording,
-            recording.responses[attempt],
+            past[-1],
             self.speed,
+            recording.recorded_at + timedelta(seconds=passed_s),
             later[0].waited_s if later else None,
             self.cassette.shown,
         )
@@ -123,7 +140,7 @@ class Tape:
         asked: Asked,
         response: RecordedResponse,
         secrets: Sequence[str],
-        recorded_at: datetime | None = None,
+        sent_at: datetime,
     ) -> None:
         """Save what one attempt brought, after the earlier ones of its sample.
 
@@ -131,6 +148,8 @@ class Tape:
         ----------
         secrets
             Texts that the file must not contain; the response is free of them already.
+        sent_at
+            When this attempt was sent; aware, UTC.
 
         Raises
         ------
@@ -139,10 +158,12 @@ class Tape:
         """
         name = (asked.request_key, asked.sample)
         with self._lock:
-            earlier = self._attempts.pop(name, ()) if asked.attempt else ()
+            first_at, earlier = self._attempts.pop(name, (sent_at, ()))
+            if not asked.attempt:
+                first_at, earlier = sent_at, ()
             responses = (*earlier, response)
             if response.status != 200:  # noqa: PLR2004  the one answer
-                self._attempts[name] = responses
+                self._attempts[name] = first_at, responses
         if all(each.status is None for each in responses):
             return  # no server was reached: there is nothing to replay
         body, images = _body_to_save(asked.body, secrets)
@@ -152,11 +173,21 @@ class Tape:
             asked.endpoint,
             body,
             responses,
-            recorded_at or datetime.now(UTC),
+            first_at,
             asked.price_date,
             asked.served_by,
         )
         self.cassette.target.put(recording, self._stays, images)
+
+    def keep_problem(self, asked: Asked, error: CassetteError) -> None:
+        """Remember why an answer could not be saved; the answer itself is not lost."""
+        with self._lock:
+            self._problems[asked.request_key, asked.sample] = error
+
+    def take_problem(self, asked: Asked) -> CassetteError | None:
+        """Return why an answer could not be saved, once; `None`: it was saved."""
+        with self._lock:
+            return self._problems.pop((asked.request_key, asked.sample), None)
 
     def nearest(self, asked: Asked) -> NearestRequest | None:
         """Return the recorded request that is nearest to one; `None` if there is none."""
@@ -169,10 +200,11 @@ class Tape:
             return True
         return self.same_answer(old, new)
 
-    def _found(self, request_key: str, sample: int) -> Recording | None:
+    def _found(self, asked: Asked) -> Recording | None:
         """Return the recording that answers; in `auto` a failed one is sent again."""
-        recording = self.cassette.find(request_key, sample)
-        if recording is not None and self.mode == "auto" and not self.is_answered(recording):
+        recording = self.cassette.find(asked.request_key, asked.sample)
+        may_send = self.mode == "auto" and asked.can_send
+        if recording is not None and may_send and not self.is_answered(recording):
             return None
         return recording
 
@@ -193,7 +225,7 @@ class Tape:
             )
         return CassetteError(
             f"{where} does not contain this request; the nearest one {near.summary}",
-            hint="%cmd cassette diff shows what differs; %cmd cassette auto records it",
+            hint="%cmd cassette diff shows what differs, %cmd cassette auto records it",
         )
 
 
