@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.api import ask, stream
+    from cc_jupyter.api import ask, cassette, stream
     from cc_jupyter.core.errors import (
         AuthError,
+        CassetteError,
         CcError,
         ConfigError,
         ConnectError,
@@ -43,11 +44,11 @@ if TYPE_CHECKING:
     from cc_jupyter.frontend.picker.widget import ModelPicker
 
 _MODULES = {
-    "api": ("ask", "stream"),
+    "api": ("ask", "cassette", "stream"),
     "core.errors": (
         *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
         *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
-        "StreamError",
+        *("StreamError", "CassetteError"),
     ),
     "core.events": (
         *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source", "Usage"),
@@ -61,6 +62,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AuthError",
+    "CassetteError",
     "CcError",
     "ConfigError",
     "ConnectError",
@@ -85,6 +87,7 @@ __all__ = [
     "ToolCallDelta",
     "Usage",
     "ask",
+    "cassette",
     "stream",
 ]
 

@@ -58,7 +58,7 @@ class Replay(NamedTuple):
     next_wait_s: float | None
     """The recorded pause before the next attempt; `None`: there was none."""
     cassette: str
-    """The path, as messages name it."""
+    """The name of the file or folder."""
 
 
 @dataclass(slots=True)
@@ -87,6 +87,19 @@ class Tape:
     )
     """The failed attempts of samples that are being sent, and when the first was sent."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def check(self) -> None:
+        """Check that the cassette can be used.
+
+        Raises
+        ------
+        CassetteError
+            There is nothing to replay, or nothing can be recorded.
+        """
+        if self.mode == "replay":
+            self.cassette.check_readable()
+        else:
+            self.cassette.target.check_writable()
 
     def has(self, request_key: str, sample: int) -> bool:
         """Return whether a request needs no provider.
@@ -132,7 +145,7 @@ class Tape:
             self.speed,
             recording.recorded_at + timedelta(seconds=passed_s),
             later[0].waited_s if later else None,
-            self.cassette.shown,
+            self.cassette.path.name,
         )
 
     def record(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Image, TurnKey
 
 
+REPLAY = "replay"
+"""What `served_by` says of a replayed answer."""
 MIN_ID_CHARS = 4
 """The fewest characters of a turn's id that name it."""
 
@@ -72,6 +74,7 @@ class TurnRecord:
     time_to_first_token_s: float | None = None
     duration_s: float = 0.0
     served_by: str = "api"
+    """`api`, `local`, `replay`, or the host."""
     served_model: str | None = None
     notices: tuple[str, ...] = ()
     order: str = "execution"

@@ -108,7 +108,7 @@ class BudgetGuard:
             The estimated cost exceeds what is left of the budget, or this cannot be determined.
         """
         budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
-        if budget is None:
+        if budget is None or prepared.endpoint.is_keyless:  # a replayed answer costs nothing
             return None
         watcher = BudgetWatcher(
             budget, prepared, turn_id, self.estimate(prepared), self, self.now()
@@ -217,7 +217,7 @@ class BudgetGuard:
         return row.reported_usd + row.estimated_usd + self._unsaved_usd(budget, unsaved, notebook)
 
     def _session_usd(self) -> Decimal:
-        return sum((reply.cost.usd or Decimal(0) for reply in self.replies), Decimal(0))
+        return sum((reply.billed.usd or Decimal(0) for reply in self.replies), Decimal(0))
 
     def _unsaved_usd(self, budget: Budget, unsaved: list[TurnRecord], notebook: str) -> Decimal:
         midnight = self._midnight()
@@ -330,4 +330,4 @@ class BudgetWatcher:
 
     def note(self, reply: Reply) -> str | None:
         """Return a notice of how much of the budget is used, from 80 % on."""
-        return self.budget.note(self.spent_usd + (reply.cost.usd or Decimal(0)))
+        return self.budget.note(self.spent_usd + (reply.billed.usd or Decimal(0)))

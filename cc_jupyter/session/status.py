@@ -73,7 +73,7 @@ def _setting_text(settings: Settings, name: str) -> str:
 
 def spent_text(session: Session) -> str:
     """Return the cost of the session as text; requests of unknown cost are counted."""
-    known = [reply.cost.usd for reply in session.replies if reply.cost.usd is not None]
+    known = [reply.billed.usd for reply in session.replies if reply.billed.usd is not None]
     unknown = len(session.replies) - len(known)
     with localcontext(EXACT):
         total = format_usd(sum(known, Decimal(0)))
