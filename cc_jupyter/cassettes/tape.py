@@ -86,6 +86,7 @@ class Tape:
         default_factory=dict
     )
     """The failed attempts of samples that are being sent, and when the first was sent."""
+    _answered: dict[tuple[str, int, datetime], bool] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(self) -> None:
@@ -112,7 +113,7 @@ class Tape:
         if self.mode != "auto":
             return self.mode == "replay"
         recording = self.cassette.find(request_key, sample)
-        return recording is not None and self.is_answered(recording)
+        return recording is not None and self._is_answered(recording)
 
     def find(self, asked: Asked) -> Replay | None:
         """Return the recorded response to a request; `None`: send it and record the answer.
@@ -207,9 +208,17 @@ class Tape:
         body, _ = _body_to_save(asked.body, ())
         return nearest_request(asked.endpoint, body, self.cassette.requests())
 
+    def _is_answered(self, recording: Recording) -> bool:
+        """Return whether a recording holds a complete answer, which is decoded once."""
+        name = (recording.request_key, recording.sample, recording.recorded_at)
+        with self._lock:
+            if name not in self._answered:
+                self._answered[name] = self.is_answered(recording)
+            return self._answered[name]
+
     def _stays(self, old: Recording, new: Recording) -> bool:
         """Return whether an older recording stays: it says the same, or the new one says less."""
-        if new.last.status != 200 and self.is_answered(old):  # noqa: PLR2004
+        if new.last.status != 200 and self._is_answered(old):  # noqa: PLR2004
             return True
         return self.same_answer(old, new)
 
@@ -217,7 +226,7 @@ class Tape:
         """Return the recording that answers; in `auto` a failed one is sent again."""
         recording = self.cassette.find(asked.request_key, asked.sample)
         may_send = self.mode == "auto" and asked.can_send
-        if recording is not None and may_send and not self.is_answered(recording):
+        if recording is not None and may_send and not self._is_answered(recording):
             return None
         return recording
 

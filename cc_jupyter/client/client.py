@@ -199,7 +199,7 @@ class RequestStream:
             silent = ", after one silent repeat" if self._has_resent else ""
             attempt = f"try {tries} of {self._limits.max_retries}{silent}"
             text = f"{failure}; sent again after {wait_s:.1f} s ({attempt})"
-            yield Notice(text, retry=Retry(failure.status, wait_s))
+            yield Notice(text, retry=Retry(failure.status, wait_s, self.replay is not None))
             yield from self._pause(wait_s)
             self._waited_s = wait_s
 

@@ -1,7 +1,9 @@
 """The exception tree: every failure a user can meet, grouped by what to do next.
 
 CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wrong; nothing was sent
+         │   └─ BudgetError   a budget does not allow the request; it was not sent
          ├─ ConfigError    a key, a model, a setting or a file is missing or unusable
+         ├─ GridError      some requests of a grid failed; the others have answers
          ├─ StoreError     the history file cannot be read or written
          └─ ProviderError ─┬─ ConnectError     no answer at all
                            ├─ StatusError ─┬─ AuthError        the key is missing or wrong
@@ -61,12 +63,24 @@ class OptionError(CcError):
     """The option line, the prompt or an expression in it is wrong; nothing was sent."""
 
 
+class BudgetError(OptionError):
+    """What is left of a budget is not enough for the request; it was not sent."""
+
+
 class ConfigError(CcError):
     """A key, a model, a setting or a file is missing or cannot be used."""
 
 
 class StoreError(CcError):
     """The history file cannot be read or written."""
+
+
+class GridError(CcError):
+    """Some requests of a grid failed; `grid` has the answers of the others."""
+
+    def __init__(self, message: str, *, hint: str | None = None, grid: object = None) -> None:
+        super().__init__(message, hint=hint)
+        self.grid = grid
 
 
 class ProviderError(CcError):

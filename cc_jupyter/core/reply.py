@@ -85,6 +85,8 @@ class Reply:
     notices: tuple[str, ...] = ()
     """What the user should know: retries, repairs, values that were cut."""
     provenance: Provenance = field(default_factory=Provenance)
+    grid: Any = field(default=None, repr=False)
+    """The grid of which this is the active answer; `None`: it is a single answer."""
     display: Callable[[Reply], None] | None = field(default=None, repr=False)
     """Displays the reply in a notebook; set by the creator, since `core` cannot import `render`."""
 

@@ -26,6 +26,8 @@ class GridAnswer:
     """The parsed value of a typed grid; the text of any other. `None` if it failed."""
     checks: tuple[bool | None, ...] = ()
     """The result of each check, in the order of the plan; `None`: it could not be evaluated."""
+    earlier: tuple[Reply, ...] = ()
+    """Replies before it that did not fit the type; they were paid for too."""
 
     @property
     def failed(self) -> bool:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.models.registry import Models
     from cc_jupyter.prompt.output_types import OutputType, ValidationProblem
+    from cc_jupyter.session.run_limits import RunBudget
     from cc_jupyter.usage.estimate import Calibration
 
 
@@ -73,6 +74,8 @@ class PreparedRequest:
     """Its number among equal requests of its execution; `None`: numbered when it is sent."""
     grid: str | None = None
     """The id of the grid it belongs to; `None`: it is a single request."""
+    run_budget: RunBudget | None = None
+    """What `--max-usd` leaves for the cell; shared by all its requests."""
 
     @property
     def order(self) -> str:

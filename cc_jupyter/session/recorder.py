@@ -65,7 +65,7 @@ class TurnRecorder:
         self._prepared = prepared
         self._place = reservation.place
         self._slot = reservation.slot
-        self._budget_watcher = reservation.budget_watcher
+        self._budget_watchers = reservation.budget_watchers
         self._history = history
         self._budget_guard = budget_guard
         self._sent_at = history.now()
@@ -88,8 +88,9 @@ class TurnRecorder:
             The budget is used up; the builder holds what was received.
         """
         self.builder.add(event)
-        if self._budget_watcher is not None and isinstance(event, TextDelta | ReasoningDelta):
-            self._budget_watcher.add(event.text, self.builder.usage)
+        if isinstance(event, TextDelta | ReasoningDelta) and self.stream.replay is None:
+            for watcher in self._budget_watchers:
+                watcher.add(event.text, self.builder.usage)
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
         if self._has_new_text and monotonic() >= self._next_save_s:
             self._has_new_text = False
@@ -106,7 +107,7 @@ class TurnRecorder:
                 self._write(reply, finished=True),
                 self._cache_notice(),
                 self._recording_notice(),
-                self._budget_watcher.note(reply) if self._budget_watcher is not None else None,
+                *(watcher.note(reply) for watcher in self._budget_watchers),
             )
             self.reply = reply = dataclasses.replace(
                 reply, notices=(*reply.notices, *filter(None, notices))
@@ -114,7 +115,7 @@ class TurnRecorder:
             if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
                 reply.error.reply = reply
         finally:  # also after an interrupt: it was paid for
-            self._budget_guard.settle(self._turn_id, self.reply)
+            self._budget_guard.settle(self._turn_id, self.reply, self._prepared.run_budget)
 
     def _priced(self, reply: Reply) -> Reply:
         """Return the reply with its cost; missing counts of a stopped answer are estimated."""

@@ -72,7 +72,7 @@ class Session:
         self.started_at = now()
         """When the session began; aware, UTC."""
         self.history = History(now)
-        self.budget_guard = BudgetGuard(lambda: self.history, self.replies, now)
+        self.budget_guard = BudgetGuard(lambda: self.history, self.replies, now, self.is_replayed)
 
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
         """Return the effective settings; `options` that are not `None` take precedence."""
@@ -88,6 +88,14 @@ class Session:
             A setting cannot be used, or the cassette needs a path.
         """
         return self.tapes.tape(self.settings().cassette, self.notebook())
+
+    def is_replayed(self, prepared: PreparedRequest) -> bool:
+        """Return whether a cassette answers a request; one without a number is the first."""
+        tape = self.tape()
+        if tape is None or tape.mode == "record":
+            return False
+        key = request_key(prepared.request.endpoint, encode_body(prepared.request))
+        return tape.has(key, prepared.sample or 0)
 
     @property
     def preparer(self) -> Preparer:
@@ -117,11 +125,21 @@ class Session:
         """
         return self.preparer.prepare(spec, settings or self.settings())
 
-    def run(self, prepared: PreparedRequest, renderer: Renderer) -> Reply:
+    def run(
+        self,
+        prepared: PreparedRequest,
+        renderer: Renderer,
+        guard: Callable[[Callable[[], None]], InterruptGuard] = InterruptGuard,
+    ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 
         Returns the reply however it ended: the caller raises `reply.error`. An interrupt becomes
         the reply's error; the text received is saved and the connection is closed.
+
+        Parameters
+        ----------
+        guard
+            Makes what guards the request against interrupts from what wakes it.
 
         Raises
         ------
@@ -132,7 +150,7 @@ class Session:
         """
         with (
             self._recorder(prepared) as recorder,
-            InterruptGuard(recorder.stream.wake) as interrupts,
+            guard(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
             if prepared.beginning:
@@ -231,11 +249,10 @@ class Session:
             return prepared
         tape = self.tape()
         if tape is not None and tape.mode == "auto":
-            body = encode_body(prepared.request)
-            path = prepared.request.endpoint
-            digest = f"{path} {hashlib.sha256(body).hexdigest()}"
-            prepared = dataclasses.replace(prepared, sample=self._number(prepared, digest))
-            if tape.has(request_key(path, body), prepared.sample or 0):
+            digest = hashlib.sha256(encode_body(prepared.request)).hexdigest()
+            sample = self._number(prepared, f"{prepared.request.endpoint} {digest}")
+            prepared = dataclasses.replace(prepared, sample=sample)
+            if self.is_replayed(prepared):
                 return prepared
         elif tape is not None and tape.mode == "replay":
             return prepared
