@@ -271,11 +271,11 @@ class CassetteFile:
         old = self._index
         if state == _NO_FILE:
             return _Index({}, state, 0, 0)
-        has_grown = old.state[0] == state[0] and 0 < old.state[1] == old.end <= state[1]
         index = _Index({}, state, 0, 0)
-        if has_grown:
-            index = _Index(dict(old.places), state, old.lines, old.end)
         with self._explain("read"), self.path.open("rb") as file:
+            has_grown = old.state[0] == state[0] and old.end <= state[1] and _has_last(file, old)
+            if has_grown:
+                index = _Index(dict(old.places), state, old.lines, old.end)
             file.seek(index.end)
             for line in file:
                 number = index.lines + 1
@@ -424,6 +424,19 @@ class Cassette:
         """The file that recordings are saved in."""
         with self._lock:
             return self._files.setdefault(self.path, CassetteFile(self.path))
+
+
+def _has_last(file: IO[bytes], index: _Index) -> bool:
+    """Return whether the last line of an index is still in its place, so that none has moved."""
+    if not index.places or index.is_open:
+        return False
+    name, place = max(index.places.items(), key=lambda item: item[1].offset)
+    file.seek(place.offset)
+    line = file.read(place.size_bytes)
+    start = b'{"request_key":"%b","sample":%d,' % (name[0].encode(), name[1])
+    return place.offset + place.size_bytes == index.end and (
+        line.startswith(start) and line.endswith(b"\n")
+    )
 
 
 def _image_names(body: object) -> Iterator[str]:

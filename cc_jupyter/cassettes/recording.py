@@ -7,7 +7,6 @@ its first members, so that opening a cassette reads nothing else.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cc_jupyter.core.errors import CassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 SCHEMA_VERSION = 1
@@ -176,10 +175,10 @@ def to_line(recording: Recording) -> bytes:
         "price_date": recording.price_date,
         "served_by": recording.served_by,
         "request": {"endpoint": recording.endpoint, "body": recording.body},
-        "responses": [_response_to_json(response) for response in recording.responses],
     }
-    text = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    responses = ",".join(map(_response_to_json, recording.responses))
+    text = f'{_json(members)[:-1]},"responses":[{responses}]}}\n'
+    return text.encode("utf-8", "backslashreplace")
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -212,7 +211,7 @@ def _start_of_open_character(piece: bytes) -> int:
     """Return where a character begins that the end of the piece cuts, else the piece's length."""
     for back in range(1, min(4, len(piece) + 1)):
         byte = piece[-back]
-        if byte >= 0xC0:  # noqa: PLR2004  the first byte of a character
+        if 0xC0 <= byte <= 0xF4:  # noqa: PLR2004  the first byte of a character
             length = 2 + (byte >= 0xE0) + (byte >= 0xF0)  # noqa: PLR2004  of UTF-8
             return len(piece) - back if length > back else len(piece)
         if byte < 0x80:  # noqa: PLR2004  ASCII
@@ -220,20 +219,21 @@ def _start_of_open_character(piece: bytes) -> int:
     return len(piece)
 
 
-def _response_to_json(response: RecordedResponse) -> dict[str, Any]:
+def _response_to_json(response: RecordedResponse) -> str:
     members: dict[str, Any] = {"status": response.status}
     if response.waited_s is not None:
         members["waited_s"] = response.waited_s
     if response.headers:
         members["headers"] = dict(response.headers)
-    members["body"] = [[at_ms, _piece_to_json(piece)] for at_ms, piece in response.body]
     members["ended_ms"] = response.ended_ms
     if response.failure is not None:
         kind, message = response.failure
         members["failure"] = {"type": kind, "message": message}
     if response.was_left:
         members["was_left"] = True
-    return members
+    body, sizes = _body_to_json(response.body)
+    members |= {"at_ms": [at_ms for at_ms, _ in response.body], "sizes": sizes}
+    return f'{_json(members)[:-1]},"body":{body}}}'
 
 
 def _response_from_json(data: dict[str, Any]) -> RecordedResponse:
@@ -241,7 +241,7 @@ def _response_from_json(data: dict[str, Any]) -> RecordedResponse:
     return RecordedResponse(
         data["status"],
         data.get("headers", {}),
-        tuple((int(at_ms), _piece_from_json(piece)) for at_ms, piece in data["body"]),
+        tuple(_body_from_json(data)),
         data.get("ended_ms", 0),
         None if failure is None else (str(failure["type"]), str(failure["message"])),
         data.get("was_left", False),
@@ -249,17 +249,30 @@ def _response_from_json(data: dict[str, Any]) -> RecordedResponse:
     )
 
 
-def _piece_to_json(piece: bytes) -> str | dict[str, str]:
+def _body_to_json(body: Sequence[Piece]) -> tuple[str, list[int]]:
+    """Return the body as JSON, and the size of each piece: characters, or bytes in base64."""
+    content = b"".join(piece for _, piece in body)
+    sizes = [len(piece) for _, piece in body]
     try:
-        return piece.decode()
+        text = content.decode()
+        if len(text) != len(content):
+            sizes = [len(piece.decode()) for _, piece in body]
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(piece).decode()}
+        return _json({"base64": base64.b64encode(content).decode()}), sizes
+    return _json(text), sizes
 
 
-def _piece_from_json(piece: str | dict[str, str]) -> bytes:
-    if isinstance(piece, str):
-        return piece.encode()
-    try:
-        return base64.b64decode(piece["base64"], validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None
+def _body_from_json(data: dict[str, Any]) -> Iterator[Piece]:
+    body = data["body"]
+    whole = body if isinstance(body, str) else base64.b64decode(body["base64"], validate=True)
+    if sum(data["sizes"]) != len(whole):
+        raise ValueError("the sizes do not add up to the body")
+    at = 0
+    for at_ms, size in zip(data["at_ms"], data["sizes"], strict=True):
+        piece = whole[at : at + size]
+        yield int(at_ms), piece.encode() if isinstance(piece, str) else piece
+        at += size
+
+
+def _json(value: Any) -> str:  # noqa: ANN401  any JSON value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

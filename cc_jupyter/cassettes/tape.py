@@ -80,8 +80,6 @@ class Tape:
     speed: float | None = None
     last_miss: Asked | None = None
     """The last request that was not recorded, for `%cmd cassette diff`."""
-    _problems: dict[tuple[str, int], CassetteError] = field(default_factory=dict)
-    """Why answers could not be saved, until they are reported."""
     _attempts: dict[tuple[str, int], tuple[datetime, tuple[RecordedResponse, ...]]] = field(
         default_factory=dict
     )
@@ -192,16 +190,6 @@ class Tape:
             asked.served_by,
         )
         self.cassette.target.put(recording, self._stays, images)
-
-    def keep_problem(self, asked: Asked, error: CassetteError) -> None:
-        """Remember why an answer could not be saved; the answer itself is not lost."""
-        with self._lock:
-            self._problems[asked.request_key, asked.sample] = error
-
-    def take_problem(self, asked: Asked) -> CassetteError | None:
-        """Return why an answer could not be saved, once; `None`: it was saved."""
-        with self._lock:
-            return self._problems.pop((asked.request_key, asked.sample), None)
 
     def nearest(self, asked: Asked) -> NearestRequest | None:
         """Return the recorded request that is nearest to one; `None` if there is none."""

@@ -11,7 +11,7 @@ import os
 import threading
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -44,31 +44,132 @@ _KEY_HEADERS = ("authorization", "x-api-key", "proxy-authorization")
 _ENDS_HERE = "the recording ends here: the answer was not read to its end"
 
 
-class Recorder(NamedTuple):
-    """Records the response to one request."""
+class Recorder:
+    """Records the response to one request: collects it while it passes, then saves it.
 
-    tape: Tape
-    asked: Asked
+    Parameters
+    ----------
+    saves_itself
+        Whether the end of the response saves it; else `save` does, once the answer was read.
+    """
+
+    def __init__(self, tape: Tape, asked: Asked, *, saves_itself: bool = False) -> None:
+        self._tape = tape
+        self._asked = asked
+        self._saves_itself = saves_itself
+        self._is_saved = False
+        self._take = _Take((), None)
 
     def send(self, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
-        """Send a request by another transport; its response is recorded when it ends."""
-        take = _Take(self, request)
+        """Send a request by another transport and collect its response."""
+        # a new one each time: a reused connection that died is replaced silently
+        take = self._take = _Take(tuple(_keys(request)), request.extensions.get("trace"))
         try:
             response = inner.handle_request(request)
         except httpx.TransportError as error:
             take.fail(error)
+            self._finished()
             raise
         if not isinstance(response.stream, httpx.SyncByteStream):
-            return response  # refused by the caller
+            return response  # the caller refuses it
         headers = response.headers.copy()
         encoding = headers.pop("content-encoding", "")
-        take.began(response.status_code, response.headers)
+        take.begin(response.status_code, headers)
         return httpx.Response(
             response.status_code,
             headers=headers,
-            stream=_RecordingStream(response.stream, encoding, take),
+            stream=_RecordingStream(response.stream, encoding, take, self._finished),
             extensions=response.extensions,
         )
+
+    def save(self, *, is_spread: bool | None) -> None:
+        """Save the response, once.
+
+        Parameters
+        ----------
+        is_spread
+            Whether the decoded answer held a secret; `None`: nobody has looked.
+
+        Raises
+        ------
+        CassetteError
+            The cassette cannot be written.
+        """
+        take = self._take
+        if self._is_saved or not take.has_begun:
+            return
+        self._is_saved = True
+        response = take.response(self._asked.waited_s, is_spread=is_spread)
+        self._tape.record(self._asked, response, take.secrets(), take.sent_at)
+
+    def _finished(self) -> None:
+        if self._saves_itself:
+            self.save(is_spread=None)
+
+
+class _Take:
+    """What one sending brings, as it passes."""
+
+    def __init__(self, keys: tuple[str, ...], hook: object) -> None:
+        # a function, so that no object holds a secret that a traceback could show
+        self.secrets: Callable[[], tuple[str, ...]] = lambda: keys
+        self._hook = hook
+        self.sent_at = datetime.now(UTC)
+        self._sent_s = monotonic()
+        self._status: int | None = None
+        self._headers: dict[str, str] = {}
+        self._pieces: list[Piece] = []
+        self._failure: tuple[str, str] | None = None
+        self._ended_ms: int | None = None
+        self._was_left = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a response began, or the network failed before."""
+        return self._status is not None or self._failure is not None
+
+    def begin(self, status: int, headers: httpx.Headers) -> None:
+        """Take the beginning of the response."""
+        self._status = status
+        kept = kept_headers(headers)
+        self._headers = {name: redact(value, self.secrets()) for name, value in kept.items()}
+
+    def add(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        self._pieces.append((self._passed_ms(), data))
+
+    def fail(self, error: Exception) -> None:
+        """Take note that the network cut the response off, or that none began."""
+        if self._ended_ms is None and not self._was_abandoned:
+            self._failure = (type(error).__name__, redact(str(error), self.secrets()))
+        self.end(was_left=False)
+
+    def end(self, *, was_left: bool) -> None:
+        """Take note that the response is over."""
+        if self._ended_ms is None:
+            self._ended_ms, self._was_left = self._passed_ms(), was_left or self._was_abandoned
+
+    def response(self, waited_s: float | None, *, is_spread: bool | None) -> RecordedResponse:
+        """Return what came, without secrets."""
+        self.end(was_left=True)  # unless it is over
+        pieces = cut_between_characters(self._pieces)
+        return RecordedResponse(
+            self._status,
+            self._headers,
+            tuple(clean_pieces(pieces, self.secrets(), is_spread=is_spread)),
+            self._ended_ms or 0,
+            self._failure,
+            self._was_left,
+            waited_s,
+        )
+
+    @property
+    def _was_abandoned(self) -> bool:
+        """Whether our own side has ended the connection."""
+        return bool(getattr(self._hook, "abandoned", False))
+
+    def _passed_ms(self) -> int:
+        return round(1000 * (monotonic() - self._sent_s))
 
 
 def look_up(tape: Tape, request: HttpRequest) -> tuple[Replay | None, Recorder | None]:
@@ -155,108 +256,46 @@ class CassetteTransport(httpx.BaseTransport):
         replay = self._tape.find(asked)
         if replay is not None:
             return ReplayTransport(replay).handle_request(request)
-        return Recorder(self._tape, asked).send(self._inner, request)
+        return Recorder(self._tape, asked, saves_itself=True).send(self._inner, request)
 
     def close(self) -> None:
         """Close the wrapped transport."""
         self._inner.close()
 
 
-class _Take:
-    """Collects one response and saves it when it is over."""
-
-    def __init__(self, recorder: Recorder, request: httpx.Request) -> None:
-        self._recorder = recorder
-        self._hook = request.extensions.get("trace")
-        keys = tuple(_keys(request))
-        # a function, so that no object holds a secret that a traceback could show
-        self._secrets: Callable[[], tuple[str, ...]] = lambda: keys
-        self._sent_at = datetime.now(UTC)
-        self._sent_s = monotonic()
-        self._lock = threading.Lock()
-        self._status: int | None = None
-        self._headers: dict[str, str] = {}
-        self._pieces: list[Piece] = []
-        self._is_saved = False
-
-    @property
-    def was_abandoned(self) -> bool:
-        """Whether our own side has ended the connection."""
-        return bool(getattr(self._hook, "abandoned", False))
-
-    def began(self, status: int, headers: httpx.Headers) -> None:
-        """Take the beginning of the response."""
-        self._status = status
-        kept = kept_headers(headers)
-        self._headers = {name: self._clean(value) for name, value in kept.items()}
-
-    def add(self, data: bytes) -> None:
-        """Take a piece of its body."""
-        self._pieces.append((self._passed_ms(), data))
-
-    def fail(self, error: Exception) -> None:
-        """Save a response that the network cut off, or that never began."""
-        if self.was_abandoned:
-            self.save(was_left=True)
-        else:
-            self.save(failure=(type(error).__name__, self._clean(str(error))))
-
-    def save(self, *, failure: tuple[str, str] | None = None, was_left: bool = False) -> None:
-        """Save the response, once; a problem is reported by the tape, and costs no answer."""
-        with self._lock:
-            if self._is_saved:
-                return
-            self._is_saved = True
-        if self._status is None and was_left:
-            return  # nothing came
-        tape, asked = self._recorder
-        response = RecordedResponse(
-            self._status,
-            self._headers,
-            tuple(clean_pieces(cut_between_characters(self._pieces), self._secrets())),
-            self._passed_ms(),
-            failure,
-            was_left,
-            asked.waited_s,
-        )
-        try:
-            tape.record(asked, response, self._secrets(), self._sent_at)
-        except CassetteError as error:
-            tape.keep_problem(asked, error)
-
-    def _passed_ms(self) -> int:
-        return round(1000 * (monotonic() - self._sent_s))
-
-    def _clean(self, text: str) -> str:
-        return redact(text, self._secrets())
-
-
 class _RecordingStream(httpx.SyncByteStream):
     """The body of a response, decoded and recorded as it passes."""
 
-    def __init__(self, inner: httpx.SyncByteStream, encoding: str, take: _Take) -> None:
+    def __init__(
+        self,
+        inner: httpx.SyncByteStream,
+        encoding: str,
+        take: _Take,
+        finished: Callable[[], None],
+    ) -> None:
         self._inner = inner
         self._encoding = encoding
         self._take = take
+        self._finished = finished
         self._reader: int | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         self._reader = threading.get_ident()
-        take = self._take
         try:
             for data in decompress(self._inner, self._encoding):
-                take.add(data)
+                self._take.add(data)
                 yield data
-        except (httpx.TransportError, UnreadableEncodingError, OSError) as error:
-            take.fail(error)
+        except (httpx.TransportError, UnreadableEncodingError) as error:
+            self._take.fail(error)
             raise
-        take.save(was_left=take.was_abandoned)
+        self._take.end(was_left=False)
 
     def close(self) -> None:
-        """End the response; what came is saved by the thread that reads it."""
+        """End the response; another thread that reads it takes note of the end itself."""
         self._inner.close()
         if self._reader in (None, threading.get_ident()):
-            self._take.save(was_left=True)
+            self._take.end(was_left=True)
+            self._finished()
 
 
 class _ReplayStream(httpx.SyncByteStream):

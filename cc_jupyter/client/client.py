@@ -230,7 +230,7 @@ class RequestStream:
         finally:
             incoming.close(drain=finished)
             self._incoming = None
-            self.record_problem = incoming.record_problem
+            self.record_problem = incoming.save_recording(has_secret=self._redactor.has_found)
             self.requests_sent += incoming.sends
             self._has_resent = self._has_resent or incoming.sends > 1
 

@@ -38,7 +38,7 @@ from cc_jupyter.client.proxy import (
 )
 from cc_jupyter.client.sse import BodyPart, EventBatch, frame
 from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
-from cc_jupyter.core.errors import ConnectError
+from cc_jupyter.core.errors import CassetteError, ConnectError
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ _CUT_REASONS = ("Server disconnected", "peer closed")
 """How the reasons of httpcore and h11 begin where a connection ended too early."""
 _PIECE_BYTES = 2**16
 _MAX_IDLE_CONNECTIONS = 8  # of one route
-_RECORD_TIMEOUT_S = 5.0  # after a response, for saving it in a cassette
+_RECORD_TIMEOUT_S = 2.0  # after a response that is recorded, for its reader to end
 _DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
 
 
@@ -547,16 +547,23 @@ class ResponseReader:
             self._closed = True
             if self._reading:
                 self._connection.shut()
-        if self._recorder is not None:
-            self._thread.join(_RECORD_TIMEOUT_S)  # the recording is saved there
 
-    @property
-    def record_problem(self) -> str | None:
-        """Why the response could not be recorded; `None`: it was, or need not be."""
+    def save_recording(self, *, has_secret: bool) -> str | None:
+        """Save the response if it is recorded; return why it could not be saved, if so.
+
+        Parameters
+        ----------
+        has_secret
+            Whether the answer held a secret, in one event or over several.
+        """
         if self._recorder is None:
             return None
-        problem = self._recorder.tape.take_problem(self._recorder.asked)
-        return None if problem is None else str(problem)
+        self._thread.join(_RECORD_TIMEOUT_S)  # it takes note of the end
+        try:
+            self._recorder.save(is_spread=has_secret)
+        except CassetteError as error:
+            return str(error)
+        return None
 
     def _run(self, request: HttpRequest) -> None:
         error: BaseException | None = None
