@@ -61,7 +61,9 @@ def clean_pieces(
     """
     secrets = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
     body = b"".join(piece for _, piece in pieces)
-    if not secrets or (is_spread is False and not any(_may_hold(body, each) for each in secrets)):
+    if not (secrets and body) or (
+        is_spread is False and not any(_may_hold(body, each) for each in secrets)
+    ):
         return list(pieces)
     texts = [piece.decode(*_CODEC) for _, piece in pieces]
     text = "".join(texts)
