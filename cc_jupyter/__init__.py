@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.api import ask, cassette, stream
+    from cc_jupyter.api import ask, cassette, compare, stream
     from cc_jupyter.core.errors import (
         AuthError,
+        BrokenCheckError,
+        BudgetError,
         CassetteError,
         CcError,
+        CheckError,
         ConfigError,
         ConnectError,
         CreditError,
+        GridError,
         ModelError,
         OptionError,
         PlanError,
@@ -41,14 +45,16 @@ if TYPE_CHECKING:
     )
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.core.version import __version__ as __version__
+    from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.frontend.picker.widget import ModelPicker
 
 _MODULES = {
-    "api": ("ask", "cassette", "stream"),
+    "api": ("ask", "cassette", "compare", "stream"),
     "core.errors": (
         *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
         *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
-        *("StreamError", "CassetteError"),
+        *("StreamError", "CheckError", "BrokenCheckError", "BudgetError", "GridError"),
+        "CassetteError",
     ),
     "core.events": (
         *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source", "Usage"),
@@ -56,18 +62,24 @@ _MODULES = {
     ),
     "core.reply": ("Reply",),
     "core.version": ("__version__",),
+    "experiments.grid": ("Grid",),
     "frontend.picker.widget": ("ModelPicker",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AuthError",
+    "BrokenCheckError",
+    "BudgetError",
     "CassetteError",
     "CcError",
+    "CheckError",
     "ConfigError",
     "ConnectError",
     "CreditError",
     "Error",
+    "Grid",
+    "GridError",
     "ModelError",
     "ModelPicker",
     "Notice",
@@ -88,6 +100,7 @@ __all__ = [
     "Usage",
     "ask",
     "cassette",
+    "compare",
     "stream",
 ]
 

@@ -146,6 +146,8 @@ class RequestStream:
         """How many requests were sent to the server, repeats of every kind included."""
         self.answer_format = request.answer_format
         """The format of the last request: a refusal may fall back to a weaker one."""
+        self.parameters = request.parameters
+        """The parameters of the last request: a refusal may change or remove one."""
         self.body = b""
         """The body of the last request sent."""
         self.body_sha256 = ""
@@ -185,6 +187,7 @@ class RequestStream:
                 if repair is not None:
                     request, notice = repair
                     self.answer_format = request.answer_format
+                    self.parameters = request.parameters
                     yield Notice(notice)
                     continue
                 failure = refused.refusal.error

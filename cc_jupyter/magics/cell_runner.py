@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import TextOutput
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.experiments.grid import Grid
+    from cc_jupyter.experiments.plan import Plan
+    from cc_jupyter.experiments.plan_preview import PlanPreview
+    from cc_jupyter.magics.grid_cells import GridCells
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.session.dry_run import DryRun
     from cc_jupyter.session.prepare import PreparedRequest
 
+_WHERE_TO_WRITE = "write it below the %%cmd line, or after %cmd ask"
 _NO_TEXT_HINTS = {
     "length": "--max-tokens N allows a longer answer",
     "content_filter": "change the prompt, or choose another model",
@@ -80,6 +85,7 @@ class CellRunner:
         code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
         functions: dict[str, Callable[..., object]] = {
             "continue": self._continue,
+            "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
             "status": lambda: current_status(session),
             "models": models.models,
             "pick": PickCommand(session, cell, models, threads).pick,
@@ -132,10 +138,13 @@ class CellRunner:
             return self._commands.run(command, rest.strip())
 
     def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
-        prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
-            self._show(self._dry_run(prepared))
+            self._show(self._dry_run(options, text, local_ns))
             return
+        if options.grid is not None:
+            self._grid(options, text, local_ns)
+            return
+        prepared, output_type = self._prepare(options, text, local_ns)
         # an expression may print, so the cell may have more outputs than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
         owns_cell = not evaluated and self._cell.is_all_magic()
@@ -155,26 +164,67 @@ class CellRunner:
         if options.format == "code":
             self._insert(reply)
 
-    def _ask(self, line: str, local_ns: dict[str, object]) -> Reply | DryRun | TextOutput:
+    def _ask(
+        self, line: str, local_ns: dict[str, object]
+    ) -> Reply | Grid | DryRun | PlanPreview | TextOutput | None:
         options, text = parse_ask_line(line)
         if options.help:
             return _text_output(option_help())
-        prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
-            return self._dry_run(prepared)
+            return self._dry_run(options, text, local_ns)
+        if options.grid is not None:
+            grid = self._grid(options, text, local_ns)
+            return None if self._cell.is_statement() and not options.quiet else grid
+        prepared, output_type = self._prepare(options, text, local_ns)
         reply = self._run(options, prepared, output_type)
         if options.format == "code":
             self._insert(reply)
         return reply
 
-    def _dry_run(self, prepared: PreparedRequest) -> DryRun:
+    def _dry_run(
+        self, options: CellOptions, text: str, local_ns: dict[str, object]
+    ) -> DryRun | PlanPreview:
+        if options.grid is not None:
+            from cc_jupyter.experiments.plan_preview import preview  # noqa: PLC0415  only `--dry-run` needs it
+
+            return preview(self._plan(options, text, local_ns), self.session)
         from cc_jupyter.session.dry_run import dry_run  # noqa: PLC0415  only `--dry-run` needs it
 
-        return dry_run(prepared, self.session)
+        return dry_run(self._prepare(options, text, local_ns)[0], self.session)
+
+    def _grid(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Grid:
+        """Run a grid; its active answer continues the conversation."""
+        grid = self._grids.run(
+            options, text, lambda each, body: self._plan(each, body, local_ns), local_ns
+        )
+        if options.format == "code":
+            self._insert(self._shell.user_ns["_cmd"])
+        return grid
+
+    @functools.cached_property
+    def _grids(self) -> GridCells:
+        from cc_jupyter.magics.grid_cells import GridCells  # noqa: PLC0415  a single answer does not need it
+
+        return GridCells(self._shell, self.session, self._cell)
+
+    def _plan(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Plan:
+        """Return the plan of a grid, without sending anything."""
+        from cc_jupyter.experiments.plan import make_plan  # noqa: PLC0415  a single answer does not need it
+
+        check_prompt(text, where_to=_WHERE_TO_WRITE)
+        settings = self.session.settings()
+        return make_plan(
+            options,
+            text,
+            builder=PromptBuilder(self._shell, local_ns, settings.value_limits),
+            cell=self._cell,
+            preparer=self.session.preparer,
+            settings=settings,
+        )
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
         """Send a generated prompt unchanged, with the options and the text of a line."""
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, one_answer=True)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
         options = dataclasses.replace(options, raw=True)
         settings = self.session.settings()
@@ -184,7 +234,7 @@ class CellRunner:
 
     def _continue(self, line: str = "") -> Reply:
         """Continue the last answer in the same turn; the cell shows the whole answer."""
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, one_answer=True)
         if text.strip():
             raise OptionError(
                 f"%cmd continue takes only options, not the text {text.strip()!r}",
@@ -203,10 +253,11 @@ class CellRunner:
     def _prepare(
         self, options: CellOptions, text: str, local_ns: dict[str, object]
     ) -> tuple[PreparedRequest, OutputType | None]:
-        check_prompt(text, where_to="write it below the %%cmd line, or after %cmd ask")
+        check_prompt(text, where_to=_WHERE_TO_WRITE)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, local_ns, settings)
-        return self.session.prepare(spec, settings), output_type
+        prepared = self.session.prepare(spec, settings)
+        return self.session.limited(prepared, options.max_usd, options.max_requests), output_type
 
     def _spec(
         self, options: CellOptions, text: str, local_ns: dict[str, object], settings: Settings
@@ -300,23 +351,25 @@ class CellRunner:
     @contextmanager
     def _explain_failures(self, name: str | None = None) -> Iterator[None]:
         """Complete an error's message: what was saved, and whether the variable was bound."""
-        before = self._shell.user_ns.get("_cmd")
-        unbound = "" if name is None else f"{name} was not bound"
-        if name in self._shell.user_ns:
-            unbound = f"{name} keeps its old value"
+        names = self._shell.user_ns
+        before, bound_before = names.get("_cmd"), names.get(name)
+
+        def unbound() -> str:
+            if name is None or names.get(name) is not bound_before:
+                return ""
+            return f"{name} keeps its old value" if name in names else f"{name} was not bound"
+
         try:
             yield
         except CcError as error:
-            error.hint = "; ".join(filter(None, (error.hint, unbound))) or None
+            error.hint = "; ".join(filter(None, (error.hint, unbound()))) or None
             raise
         except KeyboardInterrupt as interrupt:
             if self._cell.in_kernel:
                 ignore_echo()
-            saved = (
-                "" if self._shell.user_ns.get("_cmd") is before else "the text received is saved"
-            )
+            saved = "" if names.get("_cmd") is before else "the text received is saved"
             notes = getattr(interrupt, "__notes__", ())
-            text = "; ".join(filter(None, ("KeyboardInterrupt: stopped", saved, unbound, *notes)))
+            text = "; ".join(filter(None, ("KeyboardInterrupt: stopped", saved, unbound(), *notes)))
             interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]  # IPython's
             raise
 

@@ -347,10 +347,12 @@ class BudgetWatcher:
             remedy = "%cmd budget AMOUNT raises the budget"
         else:
             exceeded, remedy = f"--max-usd {self.limit.usd:f}", "raise --max-usd"
-        return StreamError(
+        error = StreamError(
             f"the answer was cut off: it exceeds {exceeded}",
             hint=f"the text received is saved; {remedy}, %cmd continue completes the answer",
         )
+        error.is_final = True
+        return error
 
     def _grow(self, usd: Decimal) -> bool:
         """Reserve more for an answer that costs more than estimated; return whether it fits."""

@@ -51,6 +51,9 @@ _CONTINUE_PROMPT = (
 both wire formats ask in words."""
 
 
+_SMALL_CHARS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
     """A request with everything decided; nothing is reserved or sent."""
@@ -105,6 +108,23 @@ class PreparedRequest:
         )
 
 
+def is_small(prepared: PreparedRequest) -> bool:
+    """Return whether a request cannot cost what a cell may cost without saying so.
+
+    No listed model takes more than 0.50 US dollars for it (a test multiplies the list). Where the
+    user lowered `refuse_above_usd`, or set prices of a model, it is estimated.
+    """
+    request = prepared.request
+    size_bytes = sum(len(message.text) for message in request.messages) + len(request.system or "")
+    return (
+        prepared.settings.refuse_above_usd is None
+        and not prepared.settings.models
+        and size_bytes < _SMALL_CHARS
+        and prepared.spec.parameters.max_tokens is None
+        and not any(message.images for message in request.messages)
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preparer:
     """Turns prompts into prepared requests, with the parts of a session."""
@@ -138,6 +158,27 @@ class Preparer:
         page = self.page(spec.turn_key, settings)
         context = thread.context(spec.turn_key, starts_new_thread=spec.new, page=page)
         return dataclasses.replace(self._prepare(spec, settings, thread, context), page=page)
+
+    def resolve(
+        self, name: str | None, key_env: str | None, settings: Settings
+    ) -> tuple[ResolvedModel, Endpoint, Settings]:
+        """Return the model, where its requests go, and the settings that count there.
+
+        Raises
+        ------
+        CcError
+            No model is chosen, it is unknown, or its key is missing.
+        """
+        name = chosen_model(name, settings)
+        settings = settings_for(name, settings)
+        if name == LOCAL:
+            name = MODEL_ID
+        tape = self.tape()
+        if tape is None or tape.mode == "record":
+            endpoint = find_endpoint(settings, key_env)
+        else:  # a recorded answer needs no key
+            endpoint = replay_endpoint(settings)
+        return self.models.find(name, endpoint, settings.models), endpoint, settings
 
     def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
         """Prepare to continue the last answer of a thread, in the same turn.
@@ -206,16 +247,7 @@ class Preparer:
     def _prepare(
         self, spec: PromptSpec, settings: Settings, thread: Thread | None, context: Context | None
     ) -> PreparedRequest:
-        name = chosen_model(spec.model, settings)
-        settings = settings_for(name, settings)
-        if name == LOCAL:
-            name = MODEL_ID
-        tape = self.tape()
-        if tape is None or tape.mode == "record":
-            endpoint = find_endpoint(settings, spec.key_env)
-        else:  # a recorded answer needs no key
-            endpoint = replay_endpoint(settings)
-        model = self.models.find(name, endpoint, settings.models)
+        model, endpoint, settings = self.resolve(spec.model, spec.key_env, settings)
         request = build_request(spec, settings, model, context)
         window = model.spec.context_tokens if model.spec else None
         request, notice = trim_to_window(request, window, self.calibration, trim=settings.trim)

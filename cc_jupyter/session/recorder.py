@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from cc_jupyter.conversation.records import REPLAY
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import CassetteError, ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
+from cc_jupyter.core.messages import Parameters
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
@@ -219,6 +221,10 @@ class TurnRecorder:
                 spec.images,
                 self._turn_id,
                 TurnInputs(prepared.context.digest, spec),
+                model=reply.model,
+                options=self.stream.parameters,
+                group=prepared.grid,
+                failed=reply.error is not None,
             )
             self._stale = prepared.thread.record(self._place, turn, prepared.page)
         return self._history.save(
@@ -290,6 +296,11 @@ class TurnRecorder:
             order=prepared.order,
             zdr=prepared.zdr,
             request_sha256=hashlib.sha256(body).hexdigest(),
+            request_key=reply.provenance.request_key,
+            sample=reply.provenance.sample,
+            grid=reply.provenance.grid,
+            replayed_from=reply.provenance.replayed_from,
+            options=_redacted_parameters(self.stream.parameters, secrets),
             body=body or None,
             finished=finished,
         )
@@ -326,3 +337,8 @@ def _cost_to_save(reply: Reply) -> Cost:
     return dataclasses.replace(
         reply.billed, price_date=reply.cost.price_date, table_usd=reply.cost.usd
     )
+
+
+def _redacted_parameters(parameters: Parameters, secrets: tuple[str, ...]) -> Parameters:
+    text = json.dumps(parameters.to_json(), ensure_ascii=False)
+    return Parameters.from_json(json.loads(redact(text, secrets)))

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import hashlib
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from cc_jupyter.core.request_key import SampleCounter, request_key
 from cc_jupyter.models.registry import Models
 from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
-from cc_jupyter.session.prepare import Preparer
+from cc_jupyter.session.prepare import Preparer, is_small
 from cc_jupyter.session.recorder import TurnRecorder
 from cc_jupyter.session.reservation import reserved
 from cc_jupyter.session.tapes import Tapes
@@ -34,6 +35,7 @@ from cc_jupyter.session.tapes import Tapes
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
+    from decimal import Decimal
 
     from cc_jupyter.cassettes.tape import Tape
     from cc_jupyter.core.events import StreamEvent
@@ -125,11 +127,30 @@ class Session:
         """
         return self.preparer.prepare(spec, settings or self.settings())
 
+    def limited(
+        self, prepared: PreparedRequest, max_usd: Decimal | None, max_requests: int | None
+    ) -> PreparedRequest:
+        """Return a single request within what its cell may cost; a run of one.
+
+        Raises
+        ------
+        OptionError
+            It is estimated to cost more than a cell may without saying so.
+        """
+        if max_usd is None and max_requests is None and is_small(prepared):
+            return prepared
+        from cc_jupyter.session.run_limits import RunLimits, check_run, estimate_run  # noqa: PLC0415  few cells need it
+
+        estimate = estimate_run([prepared], self.budget_guard, self.now())
+        limits = RunLimits(max_usd, max_requests)
+        budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
+        return replace(prepared, run_budget=budget)
+
     def run(
         self,
         prepared: PreparedRequest,
         renderer: Renderer,
-        guard: Callable[[Callable[[], None]], InterruptGuard] = InterruptGuard,
+        guard: Callable[[Callable[[], None]], InterruptGuard] | None = None,
     ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 
@@ -139,7 +160,8 @@ class Session:
         Parameters
         ----------
         guard
-            Makes what guards the request against interrupts from what wakes it.
+            Makes what guards the request against interrupts from what wakes it; by default it
+            guards against those of this process.
 
         Raises
         ------
@@ -150,7 +172,7 @@ class Session:
         """
         with (
             self._recorder(prepared) as recorder,
-            guard(recorder.stream.wake) as interrupts,
+            (guard or InterruptGuard)(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
             if prepared.beginning:

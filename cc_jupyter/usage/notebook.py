@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import LedgerRow
 
 
+_SCHEMAS = (1, 2)
+"""The versions of `metadata_schema.json` in saved notebooks."""
 _USD = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,40})?")
 """The pattern in `metadata_schema.json`, limited to plausible lengths."""
 
@@ -55,7 +57,7 @@ def _provenances(cells: list[Any]) -> Iterator[dict[str, Any]]:
         for output in outputs if isinstance(outputs, list) else ():
             metadata = output.get("metadata") if isinstance(output, dict) else None
             found = metadata.get("cc_jupyter") if isinstance(metadata, dict) else None
-            if isinstance(found, dict) and found.get("schema") == 1:
+            if isinstance(found, dict) and found.get("schema") in _SCHEMAS:
                 yield found
 
 

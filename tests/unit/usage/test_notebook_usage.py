@@ -49,6 +49,12 @@ def test_saved_notebooks_add_up_without_a_kernel(tmp_path):
     assert (other.group, other.requests, format_sum(other)) == ("other", 1, "$1.00")
 
 
+@pytest.mark.parametrize("schema", [1, 2])
+def test_the_metadata_of_every_version_are_read(tmp_path, schema):
+    (row,) = notebook_usage(save(tmp_path, output(schema=schema, cost=cost("0.5"))))
+    assert (row.requests, row.input_tokens, format_sum(row)) == (1, 10, "$0.5000")
+
+
 @pytest.mark.parametrize(
     "odd",
     [
