@@ -100,6 +100,11 @@ class CassetteCommand:
         nearest = tape.nearest(asked)
         if nearest is None:
             raise OptionError(f"{tape.cassette.shown} contains no request to compare with")
+        if not nearest.differences:
+            raise OptionError(
+                f"the request itself is recorded; only its sample {asked.sample} is missing",
+                hint="%cmd cassette auto records it",
+            )
         return difference_text(nearest)
 
 
