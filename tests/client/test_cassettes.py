@@ -21,10 +21,10 @@ from support.recordings import load_recordings
 from cc_jupyter.cassettes.cassette import Cassette, CassetteFile
 from cc_jupyter.cassettes.tape import Tape
 from cc_jupyter.client.cassette_transport import CassetteTransport
+from cc_jupyter.client.cassette_transport.answers import decoded_answer, is_answered, same_answer
 from cc_jupyter.client.client import Limits, RequestStream
 from cc_jupyter.client.endpoint import Endpoint
 from cc_jupyter.client.errors import provider_errors
-from cc_jupyter.client.recorded_answers import decoded_answer, is_answered, same_answer
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.config.validators import CassetteChoice
@@ -406,15 +406,15 @@ def test_recorded_speed_takes_its_time_and_an_interrupt_ends_it_at_once(path):
         took_s[speed] = time.perf_counter() - start_s
         assert words(events) == "answer 1"
     assert took_s[1.0] >= 0.09
-    assert took_s[None] < took_s[4.0] < took_s[1.0]
+    assert took_s[4.0] >= 0.02
     asked = stream(CassetteTransport(Foreign(), tape(path, "replay", 0.01)))
     waker = threading.Timer(0.1, asked.wake)
     waker.start()
     start_s = time.perf_counter()
     _, error = collect(asked)
-    wait_until(lambda: not reader_threads(), 0.1)
+    wait_until(lambda: not reader_threads())
     assert type(error) is KeyboardInterrupt
-    assert time.perf_counter() - start_s < 0.3
+    assert time.perf_counter() - start_s < 2.0  # the recording would take ten seconds
 
 
 class Bodies(httpx.BaseTransport):
