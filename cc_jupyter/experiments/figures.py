@@ -83,7 +83,7 @@ class CombinationFigures:
 
 def combination_figures(answers: Sequence[GridAnswer], checks: int) -> CombinationFigures:
     """Return the figures of the answers of one combination; `checks` is the number of checks."""
-    replies = [answer.reply for answer in answers]
+    replies = answer_replies(answers)
     finished = [answer.reply for answer in answers if not answer.failed]
     results = [[answer.checks[at] for answer in answers if answer.checks] for at in range(checks)]
     return CombinationFigures(
@@ -91,7 +91,7 @@ def combination_figures(answers: Sequence[GridAnswer], checks: int) -> Combinati
         sum(answer.failed for answer in answers),
         _tokens(replies, "input_tokens"),
         _tokens(replies, "output_tokens"),
-        total_cost(answer_replies(answers)),
+        total_cost(replies),
         median(reply.time_to_first_token_s for reply in finished),
         median(tokens_per_s(reply) for reply in finished),
         median(reply.duration_s for reply in finished),
@@ -103,8 +103,8 @@ def combination_figures(answers: Sequence[GridAnswer], checks: int) -> Combinati
 
 
 def answer_replies(answers: Iterable[GridAnswer]) -> list[Reply]:
-    """Return all replies that were paid for."""
-    return [answer.reply for answer in answers]
+    """Return all replies that were paid for, those that did not fit their type included."""
+    return [reply for answer in answers for reply in (*answer.earlier, answer.reply)]
 
 
 def median(values: Iterable[float | None]) -> float | None:

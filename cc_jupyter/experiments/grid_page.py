@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.core.escaping import page_html
 from cc_jupyter.core.terminal import safe_terminal
 from cc_jupyter.experiments import grid_columns as words
+from cc_jupyter.experiments.figures import answer_replies
 from cc_jupyter.experiments.grid_columns import page_of
 from cc_jupyter.render.answer_extras import image_line, shown_text
 from cc_jupyter.render.markdown import safe_html
-from cc_jupyter.render.usage_line import SCHEMA_VERSION
+from cc_jupyter.render.usage_line import SCHEMA_VERSION, metadata
 
 if TYPE_CHECKING:
     from cc_jupyter.experiments.grid import Grid, GridAnswer
@@ -34,8 +35,8 @@ _MIN_CHARACTERS = 400
 """Of one answer, however many there are."""
 _MAX_IMAGE_BYTES = 4_000_000
 """Of all images together."""
-_MAX_OPEN = 24
-"""With more answers than this, only the first sample of each column is unfolded."""
+_MAX_OPEN_CHARACTERS = 60_000
+"""With more text than this, only the first sample of each column is unfolded."""
 _LONGEST_VALUE = 80
 
 _LINE = "rgba(128, 128, 128, 0.4)"
@@ -79,20 +80,22 @@ def grid_bundle(grid: Grid, *, remote_images: bool = False) -> dict[str, str]:
 
 
 def grid_metadata(grid: Grid) -> dict[str, Any]:
-    """Return what a saved notebook stores about a grid: its id and the turns of its answers."""
+    """Return what a saved notebook stores about a grid and its answers."""
     turns = [answer.reply.provenance.turn_id for answer in grid.answers]
+    sent = [reply for reply in answer_replies(grid.answers) if reply.provenance.endpoint]
     return {
         "cc_jupyter": {
             "schema": SCHEMA_VERSION,
             "grid": grid.id,
             "turns": [turn for turn in turns if turn],
+            "answers": [metadata(reply)["cc_jupyter"] for reply in sent],
         }
     }
 
 
-def _share(grid: Grid) -> int:
-    """Return how many characters of each answer are shown."""
-    return max(_MIN_CHARACTERS, _MAX_CHARACTERS // max(1, len(grid)))
+def shown_characters(answers: int) -> int:
+    """Return how many characters of each answer the final view of so many answers shows."""
+    return max(_MIN_CHARACTERS, _MAX_CHARACTERS // max(1, answers))
 
 
 def _html(page: Page, *, remote_images: bool) -> str:
@@ -131,10 +134,7 @@ def _prompts_html(page: Page) -> str:
     head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in names)
     body = "".join(
         "<tr>{}</tr>".format(
-            "".join(
-                f'<td style="{_CELL}">{_bold(page_html(cell), is_bold=bool(row[0]))}</td>'
-                for cell in row[: len(names)]
-            )
+            "".join(f'<td style="{_CELL}">{page_html(cell)}</td>' for cell in row[: len(names)])
         )
         for row in rows
     )
@@ -144,10 +144,6 @@ def _prompts_html(page: Page) -> str:
         f'<div style="{_SCROLLS}"><table style="border-collapse: collapse">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}</div>"
     )
-
-
-def _bold(text: str, *, is_bold: bool) -> str:
-    return f"<strong>{text}</strong>" if is_bold and text else text
 
 
 def _column_html(page: Page, column: Column, *, shows_images: bool, remote_images: bool) -> str:
@@ -166,8 +162,9 @@ def _column_html(page: Page, column: Column, *, shows_images: bool, remote_image
         for answer in column.answers
     ]
     if len(answers) > 1:
+        all_open = sum(len(reply.text) for reply in grid) <= _MAX_OPEN_CHARACTERS
         answers = [
-            f"<details{' open' if not answer.sample or len(grid) <= _MAX_OPEN else ''}>"
+            f"<details{' open' if all_open or not answer.sample else ''}>"
             f'<summary style="{_SUMMARY}">{page_html(words.sample_line(column, answer))}</summary>'
             f"{shown}</details>"
             for answer, shown in zip(column.answers, answers, strict=True)
@@ -221,7 +218,7 @@ def _value_text(grid: Grid, answer: GridAnswer) -> str | None:
 
 def _cut(text: str, grid: Grid) -> tuple[str, str]:
     """Return the part of an answer that is shown, and a line on what is not."""
-    most = _share(grid)
+    most = shown_characters(len(grid))
     if len(text) <= most:
         return text, ""
     return f"{text[:most]}…", f"cut: {most:,} of {len(text):,} characters; the Grid has the rest"

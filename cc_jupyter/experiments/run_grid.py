@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from time import monotonic
@@ -80,6 +81,8 @@ class GridRun:
     grid: Grid
     checker: Callable[[Reply, object], tuple[bool | None, ...]]
     is_interrupted: bool = False
+    interrupt_notes: tuple[str, ...] = ()
+    """What the interrupt ended besides requests: the check that was running."""
 
     @property
     def failed(self) -> tuple[int, ...]:
@@ -169,7 +172,7 @@ def retry(session: Session, before: GridRun, view: GridView) -> GridRun:
         view=view,
         checker=before.checker,
     )
-    return runner.run(before.failed, slot, is_blind=before.grid.is_blind)
+    return runner.run(before.failed, slot, is_blind=before.grid.hides_models)
 
 
 class _Runner:
@@ -194,6 +197,9 @@ class _Runner:
         self._checker = checker
         self._places: Sequence[int] = ()
         self._typed: dict[int, tuple[object, tuple[Reply, ...]]] = {}
+        self._run: Run | None = None
+        self._interrupt_notes: tuple[str, ...] = ()
+        """Set once an interrupt came while a check ran; no other check is evaluated then."""
 
     def run(self, places: Sequence[int], slot: TurnSlot | None, *, is_blind: bool) -> GridRun:
         """Send the requests in these places of the plan, and build the grid."""
@@ -201,14 +207,22 @@ class _Runner:
         self._places = [at for at in places if self._requests[at] is not None]
         wanted = [self._requests[at] for at in self._places]
         concurrency = next(each.settings.concurrency for each in wanted if each is not None)
-        run = Run(self._send, wanted, self, concurrency=concurrency)
+        run = self._run = Run(self._send, wanted, self, concurrency=concurrency)
         try:
             run.run()
         finally:
             self._arrange(slot)
         grid = self._grid(started_at, monotonic() - started_s, is_blind=is_blind)
         self._view.finish(grid)
-        return GridRun(self._plan, self._requests, slot, grid, self._checker, run.is_interrupted)
+        return GridRun(
+            self._plan,
+            self._requests,
+            slot,
+            grid,
+            self._checker,
+            run.is_interrupted,
+            self._interrupt_notes,
+        )
 
     def started(self, index: int) -> None:
         """Take note that a request is sent."""
@@ -226,10 +240,23 @@ class _Runner:
         earlier: tuple[Reply, ...] = ()
         if self._plan.output_type is not None:
             value, earlier = self._typed.pop(place, (None, ()))
-        checks = self._checker(reply, value) if reply.error is None else ()
+        checks = self._checked(reply, value) if reply.error is None else ()
         answer = GridAnswer(combination, sample, reply, value, checks, earlier)
         self._answers[place] = answer
         self._view.on_finished(place, answer)
+
+    def _checked(self, reply: Reply, value: object) -> tuple[bool | None, ...]:
+        """Evaluate the checks; an interrupt of one ends the run, and the answers stay."""
+        unknown = (None,) * len(self._plan.checks)
+        if self._interrupt_notes:
+            return unknown
+        try:
+            return self._checker(reply, value)
+        except KeyboardInterrupt as interrupt:
+            self._interrupt_notes = tuple(getattr(interrupt, "__notes__", ("a check was running",)))
+            if self._run is not None:
+                self._run.interrupt()
+            return unknown
 
     def tick(self) -> None:
         """Draw if it is time."""
@@ -276,9 +303,10 @@ class _Runner:
         if place is None:  # it was rewound meanwhile
             return
         ids = [answer.reply.provenance.turn_id for answer in self._answers]
-        thread.arrange(place, [each for each in ids if each])
-        if prepared.settings.history:
-            self._session.history.save_thread(thread, on_disk=True)
+        failed = [answer.reply.provenance.turn_id for answer in self._answers if answer.failed]
+        thread.arrange(place, [each for each in ids if each], prepared.page, failed=failed)
+        with contextlib.suppress(CcError):  # the answers have been recorded; the next turn saves it
+            self._session.history.save_thread(thread, on_disk=prepared.settings.history)
 
     def _grid(self, started_at: datetime, duration_s: float, *, is_blind: bool) -> Grid:
         return Grid(self._plan, tuple(self._answers), started_at, duration_s, is_blind=is_blind)

@@ -65,9 +65,7 @@ class GridCells:
             plan,
             self._view(options, plan, is_blind=is_blind),
             RunLimits(options.max_usd, options.max_requests),
-            checker=lambda reply, value: tuple(
-                result.passed for result in checks.evaluate(reply, value)
-            ),
+            checker=checks.passed,
             is_blind=is_blind,
         )
         return self._ended(run, options, checks)
@@ -92,7 +90,7 @@ class GridCells:
             raise OptionError(
                 "every answer of the last grid is complete", hint="run its cell again for new ones"
             )
-        is_blind = before.grid.is_blind
+        is_blind = before.grid.hides_models
         view = self._view(options, before.plan, before=before.grid, is_blind=is_blind)
         grid = self._ended(retry(self._session, before, view), options, checks)
         return None if self._cell.is_statement() else grid
@@ -130,7 +128,8 @@ class GridCells:
         error: CcError | None
         if run.is_interrupted:
             interrupt = KeyboardInterrupt()
-            interrupt.add_note(_kept(run.grid, options.name))
+            for note in (*run.interrupt_notes, _kept(run.grid, options.name)):
+                interrupt.add_note(note)
             raise interrupt
         error = failure(run, options.name)
         if error is None and options.fail_on_check:
@@ -180,7 +179,5 @@ class GridCells:
 
 def _kept(grid: Grid, name: str | None) -> str:
     complete = sum(not answer.failed for answer in grid.answers)
-    return (
-        f"{name or '_cmd.grid'} has {complete:,} of {len(grid):,} answers;"
-        " send the rest: %cmd retry"
-    )
+    has = f"{name or '_cmd.grid'} has {complete:,} of {len(grid):,} answers"
+    return has if complete == len(grid) else f"{has}; send the rest: %cmd retry"

@@ -37,11 +37,13 @@ from cc_jupyter.session.tapes import Tapes
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
+    from datetime import date
     from decimal import Decimal
 
     from cc_jupyter.cassettes.tape import Tape
+    from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.core.messages import PromptSpec
+    from cc_jupyter.core.messages import PromptSpec, Request
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.render.base import Renderer
@@ -252,10 +254,7 @@ class Session:
                 raise output_type.error(problem, reply) from None
             repair = self.preparer.prepare_repair(prepared, output_type, reply, problem)
         reply = run(repair)
-        try:
-            return reply, output_type.validate(reply.text)
-        except ValidationProblem as problem:
-            raise output_type.error(problem, reply) from None
+        return reply, output_type.value_of(reply)
 
     @contextmanager
     def _recorder(self, prepared: PreparedRequest) -> Iterator[TurnRecorder]:
@@ -264,8 +263,7 @@ class Session:
         prepared = self._with_key(prepared)
         limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
         with reserved(prepared, self.budget_guard) as reservation:
-            stream = RequestStream(
-                self.transport,
+            stream = self.open_stream(
                 prepared.request,
                 prepared.endpoint,
                 limits,
@@ -298,6 +296,30 @@ class Session:
                 raise
             return prepared
         return dataclasses.replace(prepared, endpoint=endpoint)
+
+    def open_stream(
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        zdr: bool,
+        number: Callable[[str], int] | None = None,
+        price_date: date | None = None,
+    ) -> RequestStream:
+        """Return the stream of one request, which is sent at its first step.
+
+        Every request to a model goes through here.
+        """
+        return RequestStream(
+            self.transport,
+            request,
+            endpoint,
+            limits,
+            zdr=zdr,
+            number=number,
+            price_date=price_date,
+        )
 
     def _number(self, prepared: PreparedRequest, digest: str) -> int:
         if prepared.sample is not None:

@@ -58,7 +58,13 @@ def _provenances(cells: list[Any]) -> Iterator[dict[str, Any]]:
             metadata = output.get("metadata") if isinstance(output, dict) else None
             found = metadata.get("cc_jupyter") if isinstance(metadata, dict) else None
             if isinstance(found, dict) and found.get("schema") in _SCHEMAS:
-                yield found
+                yield from _answers(found)
+
+
+def _answers(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the answers that an output is about: one, or those of a grid."""
+    answers = found.get("answers", [found])
+    return [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
 
 
 def _row(provenance: dict[str, Any]) -> LedgerRow:

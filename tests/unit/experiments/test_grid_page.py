@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
+from importlib import resources
 
 import pytest
+from jsonschema import Draft202012Validator
 from support import grids
 from support.attacks import ATTACKS
 from support.grids import MODELS, grid, plan, prose, reply
@@ -18,6 +21,7 @@ from cc_jupyter.core.errors import ModelError
 from cc_jupyter.core.events import Source
 from cc_jupyter.core.messages import Image, ResponseFormat
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
+from cc_jupyter.core.reply import Provenance
 from cc_jupyter.experiments.grid_page import grid_bundle, grid_metadata
 from cc_jupyter.prompt.output_types import OutputType
 
@@ -95,8 +99,8 @@ def test_samples_are_stacked_and_show_their_checks():
     html, text, plain = shown(grid(a_plan, ["yes", "no", "yes"], checks=checks))
     assert len(Reader(html).tags("details")) == 3
     for view in (text, plain):
-        assert "✗ 2 of 3 'yes' in answer" in view
-        assert "? 0 of 0 f(answer)" in view
+        assert "✗ 2 of 3: 'yes' in answer" in view
+        assert "? 0 of 0: f(answer)" in view
         assert "sample 2 · out 40 · ✗? · ≠ differs" in view
 
 
@@ -240,6 +244,11 @@ def test_eighteen_answers_of_500_words_are_small():
     assert len(json.dumps(bundle).encode()) < 250_000
 
 
+def test_short_answers_are_unfolded_however_many_they_are():
+    html, _, _ = shown(grid(plan(samples=60), ["yes"]))
+    assert all("open" in each for each in Reader(html).tags("details"))
+
+
 def test_two_hundred_answers_are_all_there_and_mostly_folded():
     a_grid = grid(plan(samples=50, model=tuple("abcd")), [f"{prose(300)} {n}!" for n in range(200)])
     html, _, plain = shown(a_grid)
@@ -280,11 +289,25 @@ def test_every_answer_can_scroll_inside_its_column():
     assert all("overflow-x: auto" in each["style"] for each in answers)
 
 
-def test_the_metadata_names_the_grid_and_the_turns():
-    texts = [reply("a", turn="t1"), reply("", error=grids.too_many()), reply("b", turn="t2")]
-    found = grid_metadata(grid(plan(), texts))["cc_jupyter"]
+def test_the_metadata_name_the_grid_its_turns_and_the_figures_of_each_answer():
+    unsent = dataclasses.replace(reply("", error=KeyboardInterrupt()), provenance=Provenance())
+    a_grid = grid(plan(), [reply("a", turn="t1"), unsent, reply("b", turn="t2")])
+    first = dataclasses.replace(a_grid.answers[0], earlier=(reply("not a number"),))
+    a_grid = dataclasses.replace(a_grid, answers=(first, *a_grid.answers[1:]))
+    found = grid_metadata(a_grid)["cc_jupyter"]
+    text = resources.files("cc_jupyter").joinpath("render/metadata_schema.json").read_text("utf-8")
+    Draft202012Validator(json.loads(text)).validate(found)
     assert found["grid"] == grids.GRID_ID
     assert found["turns"] == ["t1", "t2"]
+    assert [each["cost"]["usd"] for each in found["answers"]] == ["0.0012"] * 3
+
+
+def test_an_answer_that_did_not_fit_its_type_is_part_of_the_cost():
+    a_grid = grid(plan(model=("m",), output_type=TYPED), ["[1]"], values=[[1]])
+    answer = dataclasses.replace(a_grid.answers[0], earlier=(reply("one"),))
+    a_grid = dataclasses.replace(a_grid, answers=(answer,))
+    assert "in 240 · out 80 · $0.0024 listed" in grid_bundle(a_grid)["text/plain"]
+    assert repr(a_grid).endswith(", $0.0024>")
 
 
 # harm
