@@ -297,7 +297,7 @@ class Session:
             return prepared
         return dataclasses.replace(prepared, endpoint=endpoint)
 
-    def open_stream(
+    def open_stream(  # noqa: PLR0913  what one request needs
         self,
         request: Request,
         endpoint: Endpoint,
