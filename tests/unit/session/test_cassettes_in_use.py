@@ -184,7 +184,7 @@ def test_the_list_of_models_is_the_last_one_known(session, provider):
     asked = len(provider.requests)
     with (
         cc_jupyter.cassette("demo.cassette.jsonl", "replay"),
-        pytest.raises(ConnectError, match="was not sent: the cassette .* answers every request"),
+        pytest.raises(ConnectError, match=r"was not sent: the cassette .* answers every request"),
     ):
         session.models.refresh(session.settings().api_root)
     assert len(provider.requests) == asked
