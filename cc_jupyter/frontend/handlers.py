@@ -17,7 +17,13 @@ from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.frontend.conversations import Tree, answer_body, answer_of, version_rows
+from cc_jupyter.frontend.conversations import (
+    Tree,
+    answer_body,
+    answer_of,
+    stored_answer_body,
+    version_rows,
+)
 from cc_jupyter.frontend.picker.rows import PickerSource
 from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.session.execution import execution_context
@@ -184,8 +190,13 @@ class Queries:
         return "diff", {"pieces": pieces}
 
     def _answer(self, body: Body) -> Answer:
-        spot = self._state.spot(text_in(body, "cell_id"))
-        return "answer", answer_body(spot.slot, self._session.history, self._session.settings())
+        cell_id, settings = text_in(body, "cell_id"), self._session.settings()
+        history = self._session.history
+        if cell_id not in self._state.spots() and settings.history and history.is_on_disk:
+            record = history.reading().last_turn_of(self._state.cell.notebook, cell_id)
+            if record is not None:
+                return "answer", stored_answer_body(record, settings)
+        return "answer", answer_body(self._state.spot(cell_id).slot, history, settings)
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session
@@ -246,6 +257,9 @@ class Actions:
             "set_order": self._set_order,
             "fork": self._announced(self._fork),
             "choose_version": self._announced(self._choose_version),
+            "leave_out": self._announced(self._leave_out),
+            "bring_back": self._announced(self._bring_back),
+            "use_page_order": self._announced(self._use_page_order),
         }
 
     def stop(self, body: Body) -> Answer:
@@ -289,6 +303,32 @@ class Actions:
         self._threads.choose_version(thread, spot.place, version)
         slot = thread.snapshot()[spot.place]
         return "answer", answer_body(slot, self._session.history, self._session.settings())
+
+    def _leave_out(self, body: Body) -> Answer:
+        thread = self._idle_thread(self._state.spot(text_in(body, "cell_id")).thread)
+        count = self._threads.leave_out(thread, texts_in(body, "cells"))
+        return _done(f"{pluralize(count, 'turn')} left out of {thread.name}")
+
+    def _bring_back(self, body: Body) -> Answer:
+        session, turn_id = self._session, body.get("turn_id")
+        history, on_disk = session.history, session.settings().history
+        record = None
+        if isinstance(turn_id, str) and turn_id:
+            record = history.record(turn_id) or (history.find(turn_id) if on_disk else None)
+        elif on_disk and history.is_on_disk:
+            notebook, cell_id = self._state.cell.notebook, text_in(body, "cell_id")
+            record = history.reading().last_turn_of(notebook, cell_id)
+        if record is None:
+            raise OptionError(
+                "the history does not have this answer", hint="run the cell again to send it"
+            )
+        if any(running.thread == record.thread for running in session.in_flight.now):
+            self._idle_thread(str(record.thread))
+        return _done(f"{self._threads.bring_back(record).name} has this answer again")
+
+    def _use_page_order(self, _: Body) -> Answer:
+        self._session.choices["order"] = "document"
+        return _done("cells send what is above them")
 
     def _idle_thread(self, name: str) -> Thread:
         """Return a thread of this session in which no cell waits for an answer."""

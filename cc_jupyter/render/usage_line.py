@@ -79,6 +79,7 @@ def metadata(reply: Reply) -> dict[str, Any]:
             },
             "thread": provenance.thread,
             "turn": provenance.turn,
+            "turn_id": provenance.turn_id,
             "stop_reason": reply.stop_reason,
             "request_sha256": provenance.request_sha256,
             # only if it is not the default

@@ -13,6 +13,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 
 import { addCellCommands } from '../answer/cellCommands';
 import { addCodeButtons } from '../answer/codeButtons';
+import { addRecovery } from '../answer/recovery';
 import { addStopButtons } from '../answer/stopButton';
 import { addWarnings } from '../answer/warnings';
 import { syncCellOrder } from '../kernel/cellOrder';
@@ -46,6 +47,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addPanel(app, palette, restorer, current);
     addStatusItem(app, statusBar, current, ({ button }) => void openChooser(current, button));
     addStopButtons(notebooks);
+    addRecovery(notebooks);
     addCellCommands(app, palette, notebooks);
     addWarnings(notebooks);
     addCodeButtons(notebooks);

@@ -68,6 +68,8 @@ export interface ICell {
   readonly thread: string;
   /** Its number in the conversation, as in `%cmd history`. */
   readonly turn: number;
+  /** The id of the active version, which is also in the metadata of its output; `null` if none has text. */
+  readonly turn_id: string | null;
   /** The model that answered; `null` if it is no longer known. */
   readonly model: string | null;
   /** The cost of the active version, like `~$0.0003`, or `?`. */
@@ -333,7 +335,29 @@ export interface IChooseVersion {
   readonly version: number;
 }
 
-/** Request the active answer of a cell. */
+/** Remove the turns of some cells from the conversation of a cell; the history keeps them. */
+export interface ILeaveOut {
+  readonly notebook: string;
+  /** A cell of the conversation. */
+  readonly cell_id: string;
+  /** The ids of the cells to leave out. */
+  readonly cells: readonly string[];
+}
+
+/** Make the answer that a cell shows part of its conversation again; a conversation that this kernel has not used yet is loaded whole. */
+export interface IBringBack {
+  readonly notebook: string;
+  readonly cell_id: string;
+  /** The id in the metadata of the output; `null`: the last answer of the cell. */
+  readonly turn_id: string | null;
+}
+
+/** Let cells send the turns above them on the page instead of those that ran before, until the kernel restarts. */
+export interface IUsePageOrder {
+  readonly notebook: string;
+}
+
+/** Request the active answer of a cell, or the last one in the history if this kernel has none. */
 export interface IGetAnswer {
   readonly notebook: string;
   readonly cell_id: string;
@@ -341,7 +365,12 @@ export interface IGetAnswer {
 
 /** The active answer of a cell. */
 export interface IAnswer {
-  readonly version: number;
+  /** Its number among the versions of the cell; `null` if it comes from the history. */
+  readonly version: number | null;
+  /** Its id in the history. */
+  readonly turn_id: string;
+  /** Whether it is complete; `false` if the kernel ended while it arrived. */
+  readonly finished: boolean;
   /** The text as the model wrote it. */
   readonly markdown: string;
   /** The contents of its code blocks, in order. */
@@ -416,6 +445,9 @@ export interface IRequests {
   readonly get_versions: IGetVersions;
   readonly get_diff: IGetDiff;
   readonly choose_version: IChooseVersion;
+  readonly leave_out: ILeaveOut;
+  readonly bring_back: IBringBack;
+  readonly use_page_order: IUsePageOrder;
   readonly get_answer: IGetAnswer;
   readonly get_refresh_plan: IGetRefreshPlan;
   readonly stop: IStop;
@@ -437,6 +469,9 @@ export interface IReplies {
   readonly get_versions: IVersions;
   readonly get_diff: IDiff;
   readonly choose_version: IAnswer;
+  readonly leave_out: IDone;
+  readonly bring_back: IDone;
+  readonly use_page_order: IDone;
   readonly get_answer: IAnswer;
   readonly get_refresh_plan: IRefreshPlan;
   readonly stop: IStopped;
@@ -458,6 +493,9 @@ export const REPLY_TYPES = {
   get_versions: 'versions',
   get_diff: 'diff',
   choose_version: 'answer',
+  leave_out: 'done',
+  bring_back: 'done',
+  use_page_order: 'done',
   get_answer: 'answer',
   get_refresh_plan: 'refresh_plan',
   stop: 'stopped'
