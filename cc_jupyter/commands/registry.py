@@ -102,7 +102,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "thread",
         "[NAME] [--from NOTEBOOK]",
         "switch to a thread of this notebook, or start a new one",
-        (Argument("name", "thread"), Argument("--from", "file")),
+        (Argument("name", "thread"), Argument("--from")),
         "Threads of earlier sessions of this notebook are loaded from the history. --from loads a"
         " thread of another notebook, given by its path or the end of it; its conversation is then"
         " sent from here.",

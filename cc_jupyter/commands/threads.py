@@ -97,7 +97,7 @@ class ThreadCommands(ConversationCommands):
         card = _summary(conversations.thread(), "current, new")
         others = self._notebooks_with(name) if self._on_disk else []
         if others:
-            line = f"%cmd thread {quoted_word(name)} --from {quoted_word(others[0])}"
+            line = f"%cmd thread {name} --from {others[0].split()[-1]}"  # an ending will do
             card["elsewhere"] = f"{_named(others)} has a thread of this name; to load it: {line}"
         return card
 
@@ -114,6 +114,7 @@ class ThreadCommands(ConversationCommands):
         ending = f"/{notebook.lstrip('/')}"
         found = [each for each in others if each == notebook]
         found = found or [each for each in others if f"/{each}".endswith(ending)]
+        found = found or [each for each in others if each.endswith(notebook)]
         if len(found) == 1:
             return found[0]
         known = ", ".join(found or others)
@@ -385,11 +386,6 @@ def cost_text(record: TurnRecord | None) -> str:
 def local_time(instant: datetime) -> str:
     """Return an instant in local time."""
     return f"{instant.astimezone():%Y-%m-%d %H:%M}"
-
-
-def quoted_word(word: str) -> str:
-    """Return a word as it is written on the line of a command."""
-    return f'"{word}"' if " " in word else word
 
 
 def _named(notebooks: Sequence[str]) -> str:

@@ -10,6 +10,10 @@ from support.provider import openai_stream, wait
 
 pytestmark = pytest.mark.browser
 
+SET = """async values => {
+  const { serviceManager } = window.jupyterapp;
+  await serviceManager.settings.save('cc-jupyter:plugin', JSON.stringify(values));
+}"""
 RESTART = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 
 
@@ -104,4 +108,16 @@ def test_a_prompt_in_a_kernel_without_the_extension_loads_it_and_runs(lab, page,
     mark(notebook, 0, "has not loaded cc_jupyter").click()
     expect(notebook.outputs(0).first).to_have_text("Hello.")
     expect(notebook.cell(0).locator(".cc-warning")).to_have_count(0)
+    page.evaluate(SET, {"loadExtension": True})
+    try:
+        notebook.open()  # which reads the settings
+        provider.play(openai_stream(["Hello again."]))
+        page.evaluate("""async () => {
+          const { sessionContext } = window.jupyterapp.shell.currentWidget;
+          await sessionContext.restartKernel();
+          void window.jupyterapp.commands.execute('notebook:run-all-cells');
+        }""")
+        expect(notebook.outputs(0).first).to_have_text("Hello again.")
+    finally:
+        page.evaluate(SET, {})
     lab.end_kernels()

@@ -16,6 +16,7 @@ import { addCodeButtons } from '../answer/codeButtons';
 import { addRecovery } from '../answer/recovery';
 import { addStopButtons } from '../answer/stopButton';
 import { addWarnings } from '../answer/warnings';
+import { addAutoload } from '../kernel/autoload';
 import { syncCellOrder } from '../kernel/cellOrder';
 import { defaultModels } from '../prompt/defaultModel';
 import { addPromptEditing } from '../prompt/promptEditing';
@@ -52,6 +53,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addWarnings(notebooks);
     addCodeButtons(notebooks);
     syncCellOrder(notebooks);
+    addAutoload(notebooks);
     void settings.follow(registry);
   }
 };
