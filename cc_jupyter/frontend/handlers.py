@@ -24,7 +24,8 @@ from cc_jupyter.frontend.conversations import (
     stored_answer_body,
     version_rows,
 )
-from cc_jupyter.frontend.picker.rows import PickerSource
+from cc_jupyter.frontend.picker.favourites import mark
+from cc_jupyter.frontend.picker.rows import Choice, PickerSource
 from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
@@ -253,6 +254,7 @@ class Actions:
         self._threads = ThreadCommands(state.session, state.cell)
         self.by_type: dict[str, Callable[[Body], Answer]] = {
             "set_model": self._announced(self._set_model),
+            "mark_model": self._mark_model,
             "set_thread": self._announced(self._set_thread),
             "set_order": self._set_order,
             "fork": self._announced(self._fork),
@@ -279,7 +281,13 @@ class Actions:
     def _set_model(self, body: Body) -> Answer:
         model = word_in(body, "model")
         self._models.use(model, save="user" if body.get("save") is True else None)
+        PickerSource(self._session).note_use(Choice(self._session.settings().model))
         return _done(f"model {model}")
+
+    def _mark_model(self, body: Body) -> Answer:
+        model = text_in(body, "model")
+        mark(model, on=body.get("on") is True)
+        return _done("")
 
     def _set_thread(self, body: Body) -> Answer:
         name = word_in(body, "thread")

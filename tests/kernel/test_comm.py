@@ -506,6 +506,18 @@ def test_models_are_told_with_prices_and_only_asked_for_when_wished(notebook, co
     assert fresh["fresh"] is True
 
 
+def test_favourites_come_first_then_the_models_used_last_in_every_list(notebook, comm):
+    comm.ask("set_model", model="claude-sonnet-5")
+    comm.ask("mark_model", model=MODEL, on=True)
+    rows = comm.ask("list_models")["rows"]
+    assert [(row["id"], row["group"]) for row in rows[:2]] == [
+        (MODEL, "favourite"),
+        ("claude-sonnet-5", "recent"),
+    ]
+    comm.ask("mark_model", model=MODEL, on=False)
+    assert "favourite" not in [row["group"] for row in comm.ask("list_models")["rows"]]
+
+
 # ── what changed
 
 
@@ -679,6 +691,7 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
         "get_refresh_plan": {"notebook": ""},
         "set_order": {"notebook": "", "cells": ["c1"]},
         "set_model": {"model": "claude-sonnet-5"},
+        "mark_model": {"model": "claude-sonnet-5", "on": True},
         "fork": {"thread": "default", "turn": 1, "name": "bolder"},
         "set_thread": {"thread": "default"},
         "stop": {"cell_id": "c1"},

@@ -132,7 +132,9 @@ export interface IModel {
   /** How fast it was for this user; may be empty. */
   readonly speed: string;
   /** The words of `%cmd models` that match it. */
-  readonly words?: readonly string[];
+  readonly words: readonly string[];
+  /** Favourites come first, then the models used last, then all others. */
+  readonly group: 'favourite' | 'recent' | '';
 }
 
 /** Choose the model of this session, as `%cmd use` does. */
@@ -141,6 +143,14 @@ export interface ISetModel {
   readonly model: string;
   /** Whether it is saved in the user's settings. */
   readonly save?: boolean;
+}
+
+/** Add a model to the favourites or remove it. */
+export interface IMarkModel {
+  /** Its id. */
+  readonly model: string;
+  /** Whether it is a favourite. */
+  readonly on: boolean;
 }
 
 /** Continue a conversation, as `%cmd thread` does: one of this session, one of the history, or a new one. */
@@ -436,6 +446,7 @@ export interface IRequests {
   readonly list_models: Record<string, never>;
   readonly refresh_models: Record<string, never>;
   readonly set_model: ISetModel;
+  readonly mark_model: IMarkModel;
   readonly set_thread: ISetThread;
   readonly set_order: ISetOrder;
   readonly fork: IFork;
@@ -460,6 +471,7 @@ export interface IReplies {
   readonly list_models: IModels;
   readonly refresh_models: IModels;
   readonly set_model: IDone;
+  readonly mark_model: IDone;
   readonly set_thread: IDone;
   readonly set_order: IDone;
   readonly fork: IDone;
@@ -484,6 +496,7 @@ export const REPLY_TYPES = {
   list_models: 'models',
   refresh_models: 'models',
   set_model: 'done',
+  mark_model: 'done',
   set_thread: 'done',
   set_order: 'done',
   fork: 'done',
