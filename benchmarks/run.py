@@ -23,6 +23,7 @@ SUBJECTS = (
     "burst",
     "paced",
     "interrupt",
+    "grid",
     "slow_reader",
     "decoding",
     "door",

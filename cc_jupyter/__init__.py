@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.api import ask, stream
+    from cc_jupyter.api import ask, compare, stream
     from cc_jupyter.core.errors import (
         AuthError,
+        BrokenCheckError,
+        BudgetError,
         CcError,
+        CheckError,
         ConfigError,
         ConnectError,
         CreditError,
+        GridError,
         ModelError,
         OptionError,
         PlanError,
@@ -40,14 +44,15 @@ if TYPE_CHECKING:
     )
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.core.version import __version__ as __version__
+    from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.frontend.picker.widget import ModelPicker
 
 _MODULES = {
-    "api": ("ask", "stream"),
+    "api": ("ask", "compare", "stream"),
     "core.errors": (
         *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
         *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
-        "StreamError",
+        *("StreamError", "CheckError", "BrokenCheckError", "BudgetError", "GridError"),
     ),
     "core.events": (
         *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source", "Usage"),
@@ -55,17 +60,23 @@ _MODULES = {
     ),
     "core.reply": ("Reply",),
     "core.version": ("__version__",),
+    "experiments.grid": ("Grid",),
     "frontend.picker.widget": ("ModelPicker",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AuthError",
+    "BrokenCheckError",
+    "BudgetError",
     "CcError",
+    "CheckError",
     "ConfigError",
     "ConnectError",
     "CreditError",
     "Error",
+    "Grid",
+    "GridError",
     "ModelError",
     "ModelPicker",
     "Notice",
@@ -85,6 +96,7 @@ __all__ = [
     "ToolCallDelta",
     "Usage",
     "ask",
+    "compare",
     "stream",
 ]
 

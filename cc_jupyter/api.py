@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
@@ -82,6 +83,88 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     return dataclasses.replace(reply, display=_display)
 
 
+def compare(  # noqa: PLR0913  experiments.md, section 2
+    prompt: str,
+    *,
+    models: Sequence[str] = (),
+    temperatures: Sequence[float] = (),
+    systems: Sequence[str] = (),
+    vary: Mapping[str, object] | None = None,
+    n: int = 1,
+    checks: Sequence[str] = (),
+    max_usd: float | str | None = None,
+    max_requests: int | None = None,
+    system: str | None = None,
+    top_p: float | None = None,
+    max_tokens: int | None = None,
+    stop: str | Sequence[str] = (),
+    effort: str | None = None,
+    param: Mapping[str, Any] | None = None,
+    zdr: bool = False,
+    key_env: str | None = None,
+    base_url: str | None = None,
+    max_retries: int | None = None,
+) -> Grid:
+    """Ask for the answers of all combinations at once; nothing is displayed.
+
+    Parameters
+    ----------
+    prompt
+        Sent unchanged, or with the varied names filled in: `{{ topic }}`.
+    models, temperatures, systems
+        All combinations are sent; by default the current model with its settings.
+    vary
+        By name: an iterable of values, or a dict whose keys are their labels.
+    n
+        How many answers each combination gives.
+    checks
+        Expressions over `answer`, `value`, `reply`, `usage`, `cost_usd` and the caller's names.
+    max_usd
+        What the whole call may cost; what would exceed it is not sent.
+    max_requests
+        The most requests to send.
+
+    Returns
+    -------
+    Grid
+        The answers in the order of the plan; one that failed has an error.
+
+    Raises
+    ------
+    OptionError, ConfigError
+        An option or setting cannot be used, or the call is estimated to cost too much; nothing was
+        sent.
+    KeyboardInterrupt
+        The call was interrupted; what had ended is in the history.
+    """
+    from cc_jupyter.experiments.compare import Comparison  # noqa: PLC0415  naming `compare` loads no HTTP
+
+    _check_prompt(prompt, system)
+    caller = sys._getframe(1)  # noqa: SLF001  checks may use the caller's names, as pandas' `query`
+    session, cell = _session(), _execution_context()
+    given = {"base_url": base_url, "max_retries": max_retries}
+    parameters = Parameters(
+        top_p=top_p,
+        max_tokens=max_tokens,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        effort=effort,
+        extra=_extra(param or {}),
+    )
+    comparison = Comparison(
+        prompt, models, temperatures, systems, vary or {}, n, checks, max_usd, max_requests
+    )
+    return comparison.run(
+        session,
+        session.settings(**{name: value for name, value in given.items() if value is not None}),
+        cell,
+        parameters,
+        names={**caller.f_globals, **caller.f_locals},
+        system=system,
+        zdr=zdr,
+        key_env=key_env,
+    )
+
+
 def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN401  those of `ask`
     """Ask a model and yield the events of its answer as they arrive.
 
@@ -110,10 +193,7 @@ def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]
 
 
 def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  those of `ask`
-    if not isinstance(prompt, str):
-        raise OptionError(f"the prompt must be a string, not {prompt!r:.60}")
-    check_prompt(prompt, where_to="give it as the first argument")
-    check_characters(options.get("system") or "")
+    _check_prompt(prompt, options.get("system"))
     given = {name: value for name, value in options.items() if value is not None}
 
     def take(*names: str) -> dict[str, Any]:
@@ -135,10 +215,18 @@ def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  t
         key_env=keys.get("key_env") or keys.get("api_key_env"),
         # a cell that runs again replaces its turns
         turn_key=None if cell is None else cell.count_request(),
+        execution=None if cell is None else cell.token,
         notebook="" if cell is None else cell.notebook,
         **given,
     )
     return session.prepare(spec, settings)
+
+
+def _check_prompt(prompt: object, system: str | None) -> None:
+    if not isinstance(prompt, str):
+        raise OptionError(f"the prompt must be a string, not {prompt!r:.60}")
+    check_prompt(prompt, where_to="give it as the first argument")
+    check_characters(system or "")
 
 
 def _extra(param: Mapping[str, Any]) -> Mapping[str, Any]:

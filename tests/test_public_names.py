@@ -13,8 +13,8 @@ import pytest
 import cc_jupyter
 
 NAMES = {
-    "functions": ["ask", "stream"],
-    "values": ["Reply"],
+    "functions": ["ask", "compare", "stream"],
+    "values": ["Grid", "Reply"],
     "widgets": ["ModelPicker"],
     "events": [
         *("Error", "Notice", "OutputImage", "ReasoningDelta", "Source", "Stop", "TextDelta"),
@@ -22,10 +22,14 @@ NAMES = {
     ],
     "errors": [
         "AuthError",
+        "BrokenCheckError",
+        "BudgetError",
         "CcError",
+        "CheckError",
         "ConfigError",
         "ConnectError",
         "CreditError",
+        "GridError",
         "ModelError",
         "OptionError",
         "PlanError",

@@ -32,12 +32,12 @@ from cc_jupyter.client.transport import (
 )
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.errors import ConnectError, ProviderError
-from cc_jupyter.core.events import Error, Notice, StreamEvent, Waiting
+from cc_jupyter.core.events import Error, Notice, Retry, StreamEvent, Waiting
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from cc_jupyter.client.decoder import AnswerReader
     from cc_jupyter.client.endpoint import Endpoint
@@ -102,9 +102,12 @@ class RequestStream:
     ----------
     zdr
         Ask for zero data retention; a request with it is never repeated without it.
+    number
+        Numbers the request among equal ones, by its digest; called once, before it is sent. What
+        is sent again, repaired or not, has the same number.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what one request needs
         self,
         transport: Transport,
         request: Request,
@@ -112,12 +115,16 @@ class RequestStream:
         limits: Limits,
         *,
         zdr: bool = False,
+        number: Callable[[str], int] | None = None,
     ) -> None:
         self._transport = transport
         self._request = request
         self._endpoint = target
         self._limits = limits
         self._zdr = zdr
+        self._number = number
+        self.sample: int | None = None
+        """The number of the request among equal ones; `None`: not numbered, or not sent yet."""
         self._incoming: ResponseReader | None = None
         self._redactor = EventRedactor((target.key.value,))
         self._interrupted = False
@@ -127,6 +134,8 @@ class RequestStream:
         """How many requests were sent to the server, repeats of every kind included."""
         self.answer_format = request.answer_format
         """The format of the last request: a refusal may fall back to a weaker one."""
+        self.parameters = request.parameters
+        """The parameters of the last request: a refusal may change or remove one."""
         self.body = b""
         """The body of the last request sent."""
         self.body_sha256 = ""
@@ -166,6 +175,7 @@ class RequestStream:
                 if repair is not None:
                     request, notice = repair
                     self.answer_format = request.answer_format
+                    self.parameters = request.parameters
                     yield Notice(notice)
                     continue
                 failure = refused.refusal.error
@@ -177,7 +187,8 @@ class RequestStream:
             tries += 1
             silent = ", after one silent repeat" if self._has_resent else ""
             attempt = f"try {tries} of {self._limits.max_retries}{silent}"
-            yield Notice(f"{failure}; sent again after {wait_s:.1f} s ({attempt})")
+            text = f"{failure}; sent again after {wait_s:.1f} s ({attempt})"
+            yield Notice(text, retry=Retry(failure.status, wait_s))
             yield from self._pause(wait_s)
 
     def _attempt(self, request: Request) -> Iterator[StreamEvent]:
@@ -314,6 +325,8 @@ class RequestStream:
     def _http_request(self, request: Request) -> HttpRequest:
         self.body = body = encode_body(request)
         self.body_sha256 = hashlib.sha256(body).hexdigest()
+        if self.sample is None and self._number is not None:
+            self.sample = self._number(f"{request.endpoint} {self.body_sha256}")
         headers = {
             "Authorization": f"Bearer {self._endpoint.key.value}",
             "Content-Type": "application/json",
@@ -334,6 +347,7 @@ class RequestStream:
             idle_timeout_s=self._limits.idle_timeout_s,
             as_events=True,
             resend_on_dead_connection=self._limits.max_retries > 0 and not self._has_resent,
+            sample=self.sample,
         )
 
     def _pause(self, wait_s: float) -> Iterator[StreamEvent]:

@@ -169,10 +169,13 @@ def _stream_error(event: Error) -> StreamError:
     else:
         hint = f"{_SAVED}; run the cell again"
     quoted = f": {event.provider_message}" if event.provider_message else ""
-    return StreamError(
+    known_hint, is_final = stream_error_hint(event.code, event.provider_message)
+    error = StreamError(
         f"{event.message}{quoted}",
-        hint=stream_error_hint(event.code, event.provider_message) or hint,
+        hint=known_hint or hint,
         code=event.code,
         provider_message=event.provider_message,
         retry_after_s=event.retry_after_s,
     )
+    error.is_final = is_final
+    return error

@@ -72,6 +72,8 @@ class HttpRequest:
     """Whether the body of a 200 is framed as server-sent events, unless it is a document."""
     resend_on_dead_connection: bool = True
     """Whether to send once more, silently, when a reused connection dies before any byte comes."""
+    sample: int | None = None
+    """The request's number among equal ones of an execution; a cassette looks it up."""
 
 
 class ResponseStart(NamedTuple):
@@ -275,7 +277,11 @@ class Connection:
             request.url,
             headers=headers,
             content=_pieces(request.body) if request.body else None,
-            extensions={"trace": self._hook, "timeout": self._hook.timeouts},
+            extensions={
+                "trace": self._hook,
+                "timeout": self._hook.timeouts,
+                "cc_jupyter": {"sample": request.sample},
+            },
         )
         self._hook.raise_if_abandoned()
         self._handed += 1

@@ -92,6 +92,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (Argument("action", "choice", ("setup", "start", "stop", "status")),),
     ),
     CommandSpec(
+        "retry",
+        "",
+        "send again what failed or was interrupted in the last grid",
+        details="The values in the prompts and the numbers of the samples stay as they were. After"
+        " a kernel restart they are unknown, so the grid's cell must run again.",
+    ),
+    CommandSpec(
         "new",
         "[NAME]",
         "start over in this thread, or in thread NAME",
@@ -132,9 +139,11 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "versions",
         "[N] [--use V]",
-        "list all answers of the last turn, or of turn N; activate version V",
+        "list all versions of the last turn, or of turn N; activate version V",
         (Argument("turn", "number"), Argument("--use", "number")),
-        example="%cmd versions 3 --use 1",
+        "A version is a prompt, its options and the answer. The answers of a grid have the same"
+        " number under `grid`.",
+        "%cmd versions 3 --use 1",
     ),
     CommandSpec(
         "diff",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.history import history_off
-from cc_jupyter.conversation.turns import Turn
+from cc_jupyter.conversation.records import turn_from_record
 from cc_jupyter.core.display import Card, Table
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.messages import Parameters
 from cc_jupyter.core.money import format_usd
-from cc_jupyter.core.text import excerpt, pluralize
+from cc_jupyter.core.text import excerpt, excerpt_of_change, pluralize
+from cc_jupyter.experiments.plan import option_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.conversation.thread import Thread
-    from cc_jupyter.conversation.turns import TurnSlot
+    from cc_jupyter.conversation.turns import Turn, TurnSlot
     from cc_jupyter.core.display import WordDiff
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
@@ -150,8 +153,7 @@ class ThreadCommands(ConversationCommands):
                 thread = conversations.put(stored, switch=False)
         turns = [slot.turn.id for slot in thread.slots if slot.turn is not None]
         if record.id not in turns:
-            turn = Turn(record.prompt, record.answer, record.system, record.images, record.id)
-            thread.bring_back(record.key, turn)
+            thread.bring_back(record.key, turn_from_record(record))
             self._save(thread)
         return thread
 
@@ -252,18 +254,14 @@ class ThreadCommands(ConversationCommands):
         }
 
     def versions(self, turn: int | None = None, *, use: int | None = None) -> Table:
-        """List all answers of a turn; make another one the active version."""
+        """List all versions of a turn: prompt, options and answer; activate another one."""
         thread = self._thread
         place = place_of(thread, turn)
         if use is not None:
             self.choose_version(thread, place, use)
         slot = thread.slots[place]
-        rows = [
-            self._version_row(at, version.id, version.answer, active=at == slot.active)
-            for at, version in enumerate(slot.versions)
-        ]
         return Table(
-            rows,
+            self._version_rows(slot),
             f"turn {place + 1} of thread {thread.name};"
             f" %cmd versions {place + 1} --use V activates another version,"
             " %cmd diff compares two",
@@ -288,17 +286,31 @@ class ThreadCommands(ConversationCommands):
         thread.choose(place, version - 1, page)
         self._save(thread)
 
-    def _version_row(self, at: int, turn_id: str, answer: str, *, active: bool) -> dict[str, Any]:
-        record = self._session.history.record(turn_id)
-        return {
-            "version": at + 1,
-            "active": "yes" if active else "",
-            "answer": excerpt(answer),
-            "model": record.model if record else "",
-            "sent": local_time(record.sent_at) if record else "",
-            "ended": record.stop_reason if record else "",
-            "cost": cost_text(record),
-        }
+    def _version_rows(self, slot: TurnSlot) -> list[dict[str, Any]]:
+        """Return a row for each version, with what distinguishes it from the others."""
+        versions = slot.versions
+        usual = (slot.turn or versions[-1]).prompt if versions else ""
+        grids = [*dict.fromkeys(each.group for each in versions if each.group is not None)]
+        options = differing_options(versions)
+        rows = []
+        for at, turn in enumerate(versions):
+            record = self._session.history.record(turn.id)
+            differs = turn.prompt != usual
+            rows.append(
+                {
+                    "version": at + 1,
+                    "active": "yes" if at == slot.active else "",
+                    "grid": None if turn.group is None else grids.index(turn.group) + 1,
+                    "model": turn.model or (record.model if record else ""),
+                    "options": options[at],
+                    "prompt": excerpt_of_change(turn.prompt, usual) if differs else "",
+                    "answer": excerpt(turn.answer),
+                    "cost": cost_text(record),
+                    "ended": record.stop_reason if record else "",
+                    "sent": local_time(record.sent_at) if record else "",
+                }
+            )
+        return rows
 
     def diff(self, first: str | None = None, second: str | None = None) -> WordDiff:
         """Compare two answers word by word, each given as `VERSION` or `TURN.VERSION`."""
@@ -336,6 +348,43 @@ class ThreadCommands(ConversationCommands):
                 hint=f"it has {pluralize(len(slot.versions), 'version')}",
             )
         return slot.versions[number - 1].answer
+
+
+def differing_options(versions: Sequence[Turn]) -> list[str]:
+    """Return the options of each version that are not the same in all; `?` if they are unknown."""
+    given = [None if turn.options is None else _options(turn, turn.options) for turn in versions]
+    known = [options for options in given if options is not None]
+    names = dict.fromkeys(name for options in known for name in options)
+    differing = [
+        name
+        for name in sorted(names, key=_option_rank)
+        if any(options.get(name) != known[0].get(name) for options in known)
+    ]
+    return [
+        "?" if options is None else _labels({name: options.get(name) for name in differing})
+        for options in given
+    ]
+
+
+def _options(turn: Turn, sent: Parameters) -> dict[str, Any]:
+    """Return all options of a version by name, its system prompt included."""
+    options = sent.to_json()
+    extra = options.pop("extra", {})
+    return {**options, **extra, "system": turn.system}
+
+
+def _option_rank(name: str) -> tuple[bool, int]:
+    """Return the sort key of an option: first the parameters, last the system prompt."""
+    names = [each.name for each in fields(Parameters)]
+    return name == "system", names.index(name) if name in names else len(names)
+
+
+def _labels(options: dict[str, Any]) -> str:
+    if options.get("system") is not None:
+        options = {**options, "system": excerpt(options["system"]) or "none"}
+    return " · ".join(
+        option_label(name, value) for name, value in options.items() if value is not None
+    )
 
 
 def place_of(thread: Thread, turn: int | None) -> int:

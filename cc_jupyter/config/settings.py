@@ -3,8 +3,8 @@
 Options on the line take precedence over all of these; the caller applies them. A `pyproject.toml`
 may come with a cloned repository, so it can never decide where the key is sent: base URL, key names
 and hosts are read only from the user's `config.toml` and the environment. For the safety settings
-(`zdr`, `budget_usd`, `history`, `max_retries`, `max_answer_mb`) it can only be stricter than the
-user's own files.
+(`zdr`, `budget_usd`, `refuse_above_usd`, `history`, `max_retries`, `max_answer_mb`,
+`concurrency`) it can only be stricter than the user's own files.
 """
 
 from __future__ import annotations
@@ -85,6 +85,10 @@ class Settings:
     """Whether the oldest turns are left out when a thread outgrows the model's window."""
     budget_usd: Decimal | None = None
     """The spending limit of a session."""
+    refuse_above_usd: Decimal | None = None
+    """A cell that is estimated to cost more must name its limit; `None`: one US dollar."""
+    concurrency: int = 32
+    """The most requests of a grid in flight at once; the local model answers one at a time."""
     order: str = "execution"
     """The context of a turn: the cells run before it, or with `document` the cells above it."""
     history: bool = True
@@ -167,6 +171,8 @@ _SETTINGS: Mapping[str, _Setting] = {
     "max_value_chars": _Setting(whole_reader(1)),
     "trim": _Setting(read_switch),
     "budget_usd": _Setting(read_amount, is_stricter=operator.lt),
+    "refuse_above_usd": _Setting(read_amount, is_stricter=operator.lt),
+    "concurrency": _Setting(whole_reader(1), is_stricter=operator.lt),
     "order": _Setting(
         word_reader("execution", "document"), in_project=False, risk="change what is sent"
     ),

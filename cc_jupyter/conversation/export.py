@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, TurnRecord
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The version of `export_schema.json`, which documents the JSON format."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -213,6 +213,8 @@ def export_markdown(conversation: ConversationRecord, turns: Mapping[str, TurnRe
         parts.append(f"{safe_markdown(shown)}\n")
         parts += [f"*{image.described}*\n" for image in turn.answer_images if image.data]
         parts.append(f"*{about(turn)}*\n")
+        if turn.request_key:  # a link that nothing refers to: no reader shows it
+            parts.append(f"[//]: # (request_key {turn.request_key}, sample {turn.sample})\n")
     return "\n".join(parts)
 
 
@@ -281,4 +283,9 @@ def _turn_json(turn: TurnRecord) -> dict[str, Any]:
         "cost": turn.cost.to_json(),
         "first_token_s": turn.time_to_first_token_s,
         "total_s": turn.duration_s,
+        "options": None if turn.options is None else turn.options.to_json(),
+        "request_key": turn.request_key or None,
+        "sample": turn.sample,
+        "grid": turn.grid,
+        "replayed_from": turn.replayed_from,
     }

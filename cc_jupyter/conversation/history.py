@@ -20,10 +20,10 @@ from cc_jupyter.core.paths import data_folder
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from datetime import datetime
 
-    from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.conversation.records import SlotRecord, TurnRecord
     from cc_jupyter.conversation.store import Store
     from cc_jupyter.conversation.thread import Thread
 
@@ -57,6 +57,8 @@ class History:
         """Conversations that this process has written completely."""
         self._unsaved: list[tuple[TurnRecord, Thread | None]] = []
         self._flushes_at_exit = False
+        self._growing: dict[str, TurnRecord] = {}
+        """The turns whose answers are still streaming, as last saved."""
         self._files_opened = 0
         self._partial_at_s = 0.0
         self._flush_at_s = 0.0
@@ -102,6 +104,7 @@ class History:
         """
         with self._lock:
             if record.finished:  # the body is read from disk
+                self._growing.pop(record.id, None)
                 self._records[record.id] = (
                     dataclasses.replace(record, body=None) if on_disk else record
                 )
@@ -112,12 +115,11 @@ class History:
                     self._unsaved.append((record, thread))
                     self._write_unsaved()
                 else:
+                    self._growing[record.id] = dataclasses.replace(record, body=None)
                     self._write(record, thread)
-                if thread is not None and stale:
-                    from cc_jupyter.conversation.records import place_record  # noqa: PLC0415  the first cell loads little before it sends
-
+                if thread is not None:
                     for place in stale:
-                        slot = place_record(thread.slots[place])
+                        slot = self._place_record(thread, place)
                         self.store.save_place(thread.id, place, slot)
             except CcError as error:
                 self._partial_at_s = monotonic() + _PAUSE_S
@@ -186,6 +188,26 @@ class History:
         with self._lock:
             known = self._records.get(turn_id)
             return known or (self._store.turns([turn_id]).get(turn_id) if self._store else None)
+
+    def grid_turns(self, grid: str, *, on_disk: bool) -> list[TurnRecord]:
+        """Return all turns of a grid, oldest first, also those of earlier processes.
+
+        Parameters
+        ----------
+        on_disk
+            Whether the history may be read from disk.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be read.
+        """
+        with self._lock:
+            found: dict[str, TurnRecord] = {}
+            if on_disk and self.is_on_disk:
+                found = {each.id: each for each in self.reading().grid_turns(grid)}
+            known = {each.id: each for each in self._records.values() if each.grid == grid}
+            return sorted((found | known).values(), key=lambda each: each.sent_at)
 
     def body(self, record: TurnRecord) -> bytes | None:
         """Return the request body that was sent for a turn; `None` if none was sent.
@@ -317,7 +339,7 @@ class History:
             sys.stderr.write(f"cc_jupyter: {count} could not be saved to the history\n")
 
     def _write(self, record: TurnRecord, thread: Thread | None) -> None:
-        from cc_jupyter.conversation.records import conversation_header, place_record  # noqa: PLC0415  the first cell loads little before it sends
+        from cc_jupyter.conversation.records import conversation_header  # noqa: PLC0415  the first cell loads little before it sends
 
         files_opened = self.store.files_opened
         if files_opened != self._files_opened:  # a new file has no conversation yet
@@ -327,22 +349,33 @@ class History:
         if thread is None or record.position is None or record.position >= len(slots):
             self.store.save(record, None, None)
             return
-        own = slots[record.position]
         # a slot may reference only turns already written
         waiting = {each.id for each, _ in self._unsaved} - {record.id}
         header = conversation_header(thread, record.notebook, self._started_at)
         if thread.id in self._written:
-            place = place_record(own, without=waiting, in_flight=record.id)
+            place = self._place_record(thread, record.position, waiting)
             self.store.save(record, header, place)
             return
         self.store.save(record, None, None)
         places = tuple(
-            place_record(slot, without=waiting, in_flight=record.id if slot is own else None)
-            for slot in slots
+            self._place_record(thread, position, waiting) for position in range(len(slots))
         )
         self.store.save_conversation(dataclasses.replace(header, places=places))
         if record.finished:
             self._written.add(thread.id)
+
+    def _place_record(
+        self, thread: Thread, position: int, without: Container[str] = ()
+    ) -> SlotRecord:
+        """Return a slot as a record, with the turns whose answers are still streaming."""
+        from cc_jupyter.conversation.records import place_record  # noqa: PLC0415  the first cell loads little before it sends
+
+        in_flight = [
+            each.id
+            for each in self._growing.values()
+            if each.conversation_id == thread.id and each.position == position
+        ]
+        return place_record(thread.slots[position], without=without, in_flight=in_flight)
 
     def _once(self, notice: str) -> str | None:
         if notice in self._shown_notices:

@@ -9,9 +9,11 @@ creates them and converts stored conversations to threads.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnSlot
@@ -21,10 +23,10 @@ from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.reply import Provenance, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection, Container, Mapping
     from datetime import datetime
 
-    from cc_jupyter.core.messages import Image, TurnKey
+    from cc_jupyter.core.messages import Image, Parameters, TurnKey
 
 
 MIN_ID_CHARS = 4
@@ -80,6 +82,16 @@ class TurnRecord:
     """Whether zero data retention was requested."""
     request_sha256: str = ""
     """SHA-256 of the body that was sent."""
+    request_key: str = ""
+    """Equal for requests that ask for the same answer; empty if it is unknown."""
+    sample: int | None = None
+    """The request's number among equal ones of its execution; `None` if it is unknown."""
+    grid: str | None = None
+    """The id of the grid that it belongs to; `None`: it is a single request."""
+    replayed_from: str | None = None
+    """The cassette that the answer comes from; `None`: the provider sent it."""
+    options: Parameters | None = None
+    """The parameters as sent, values from the settings included; `None` if they are unknown."""
     body: bytes | None = None
     """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True
@@ -111,6 +123,10 @@ class TurnRecord:
                 turn_id=self.id,
                 order=self.order,
                 request_sha256=self.request_sha256,
+                request_key=self.request_key,
+                sample=self.sample,
+                grid=self.grid,
+                replayed_from=self.replayed_from,
             ),
         )
 
@@ -195,6 +211,65 @@ class LedgerRow:
     """Requests whose cost is unknown."""
 
 
+Choice: TypeAlias = int | Literal["tie", "all bad", "skip"]
+"""What was chosen on a ballot: the index of an answer in the order shown, or a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class BallotAnswer:
+    """One answer on a ballot."""
+
+    grid: str
+    """The id of its grid."""
+    label: str
+    """The label of its combination; equal for all samples of one combination."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The varied options of its combination, as JSON values."""
+    turn_id: str | None = None
+    """Its turn in the history; forgetting that turn removes the ballot."""
+    answer_sha256: str = ""
+    """The digest of its text; see `text_digest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One vote: the answers that were shown, and which was chosen."""
+
+    id: str
+    """A unique id of 32 hexadecimal digits."""
+    answers: tuple[BallotAnswer, ...]
+    """In the order shown."""
+    choice: Choice
+    voted_at: datetime
+    """Aware, UTC."""
+    prompt_id: str
+    """Equal for ballots whose answers can be compared; see `prompt_digest`."""
+    seed: int
+    """The seed of the order shown, at least 0 and below 2 to the power of 63."""
+    mode: Literal["open", "blind"] = "blind"
+    """Whether the grid had been shown with models and prices before."""
+    note: str = ""
+    swapped_of: str | None = None
+    """The ballot that this one repeats with sides swapped; `None`: it is a ballot of its own."""
+    counts: bool = True
+    """`False` if an answer names its maker: the vote is stored, but not added up."""
+
+    @property
+    def grids(self) -> tuple[str, ...]:
+        """The ids of the grids of its answers, each once."""
+        return tuple(dict.fromkeys(answer.grid for answer in self.answers))
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text, as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def prompt_digest(prompt: str, system: str | None) -> str:
+    """Return a digest of what was asked, which does not tell the prompt."""
+    return text_digest(json.dumps([prompt, system]))
+
+
 def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> ConversationRecord:
     """Return the current state of a thread as a record."""
     header = conversation_header(thread, notebook, started_at)
@@ -202,7 +277,7 @@ def conversation_record(thread: Thread, notebook: str, started_at: datetime) -> 
 
 
 def place_record(
-    slot: TurnSlot, *, without: Container[str] = (), in_flight: str | None = None
+    slot: TurnSlot, *, without: Container[str] = (), in_flight: Collection[str] = ()
 ) -> SlotRecord:
     """Return a slot as a record.
 
@@ -211,11 +286,10 @@ def place_record(
     without
         Ids of versions not written yet.
     in_flight
-        Id of a turn whose answer is still streaming.
+        Ids of turns whose answers are still streaming.
     """
     versions = [turn.id for turn in slot.versions if turn.id not in without]
-    if in_flight is not None and in_flight not in versions:
-        versions.append(in_flight)
+    versions += [turn_id for turn_id in in_flight if turn_id not in versions]
     active = slot.turn.id if slot.turn else None
     return SlotRecord(
         slot.key,
@@ -241,6 +315,21 @@ def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord])
     return Thread(stored.name, answered, forked_from=stored.id)
 
 
+def turn_from_record(record: TurnRecord) -> Turn:
+    """Return a stored turn as a version of a slot."""
+    return Turn(
+        record.prompt,
+        record.answer,
+        record.system,
+        record.images,
+        record.id,
+        model=record.model,
+        options=record.options,
+        group=record.grid,
+        failed=record.error is not None or not record.finished,
+    )
+
+
 def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:
     versions = [turns[turn_id] for turn_id in place.versions if turn_id in turns]
     active = place.versions[place.active] if place.active >= 0 else None
@@ -249,7 +338,7 @@ def _slot(place: SlotRecord, turns: dict[str, TurnRecord]) -> TurnSlot:
         place.key,
         place.follows_new,
         place.has_new_option,
-        [Turn(each.prompt, each.answer, each.system, each.images, each.id) for each in versions],
+        [turn_from_record(each) for each in versions],
         ids.index(active) if active in ids else -1,
         place.stale,
     )

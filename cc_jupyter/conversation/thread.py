@@ -99,20 +99,63 @@ class Thread:
 
         An answer with text becomes the active version, and every later turn of the same
         conversation becomes stale; one without text leaves the old answer active.
+
+        The answers of a grid are one group of versions. The first of them that succeeds becomes
+        active, so that a kernel that dies in the middle leaves an active one; `arrange` has the
+        last word.
         """
         with self._lock:
             slot = self._slots[place]
+            group = [each for each in slot.versions if each.group == turn.group]
             slot.versions.append(turn)
-            if not turn.answer:
+            if turn.group is None:
+                slot.is_chosen = slot.is_chosen or turn.activates
+            elif not group:
+                slot.is_chosen = False
+            elif slot.is_chosen or any(each.activates for each in group):
+                return []
+            if not turn.activates:
                 return []
             slot.active = len(slot.versions) - 1
             slot.stale = False
             return self._make_stale(place, page)
 
+    def arrange(self, place: int, ids: Sequence[str], page: CellOrder | None = None) -> list[int]:
+        """Sort the answers of a finished grid; return the later places that it made stale.
+
+        The first answer that succeeded becomes active, unless the user has chosen another one
+        meanwhile. Other versions of the slot, such as earlier runs, do not move.
+
+        Parameters
+        ----------
+        ids
+            The ids of its turns in the order of the plan. Turns of the same grid that are not
+            named, such as those that failed and were sent again, come last.
+        """
+        with self._lock:
+            slot = self._slots[place]
+            groups = {turn.group for turn in slot.versions if turn.id in ids} - {None}
+            places = [at for at, turn in enumerate(slot.versions) if turn.group in groups]
+            rank = {turn_id: number for number, turn_id in enumerate(ids)}
+            answers = sorted(
+                (slot.versions[at] for at in places),
+                key=lambda turn: rank.get(turn.id, len(rank)),
+            )
+            active = slot.turn
+            for at, turn in zip(places, answers, strict=True):
+                slot.versions[at] = turn
+            first = next((turn for turn in answers if turn.activates), None)
+            chosen = active if slot.is_chosen or first is None else first
+            if chosen is None:
+                return []
+            slot.active = slot.versions.index(chosen)
+            return [] if chosen is active else self._make_stale(place, page)
+
     def choose(self, place: int, version: int, page: CellOrder | None = None) -> None:
         """Activate another version; later turns that depend on a different one become stale."""
         with self._lock:
             slot = self._slots[place]
+            slot.is_chosen = True
             if slot.active != version:
                 slot.active = version
                 self._make_stale(place, page)
@@ -173,14 +216,17 @@ class Thread:
         return forked
 
     def forget(self, turn_id: str) -> None:
-        """Remove one turn from its slot; the version before it becomes active."""
+        """Remove one turn from its slot; if it is active, the last answer becomes active."""
         with self._lock:
             for slot in self._slots:
                 remaining = [turn for turn in slot.versions if turn.id != turn_id]
                 if len(remaining) < len(slot.versions):
+                    active = slot.turn
                     slot.versions = remaining
-                    answered = [at for at, turn in enumerate(remaining) if turn.answer]
-                    slot.active = answered[-1] if answered else -1
+                    usable = [at for at, turn in enumerate(remaining) if turn.activates]
+                    slot.active = usable[-1] if usable else -1
+                    if active is not None and active.id != turn_id:
+                        slot.active = remaining.index(active)
 
     def _before(
         self, place: int, key: TurnKey | None, page: CellOrder | None

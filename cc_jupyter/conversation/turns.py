@@ -13,7 +13,7 @@ from cc_jupyter.core.text import new_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cc_jupyter.core.messages import Image, PromptSpec
+    from cc_jupyter.core.messages import Image, Parameters, PromptSpec
 
 
 class TurnInputs(NamedTuple):
@@ -40,6 +40,22 @@ class Turn:
     """The same in every fork and in the history."""
     basis: TurnInputs | None = field(default=None, compare=False, repr=False)
     """`None` if another process sent it, or it was not recorded."""
+    model: str = ""
+    """The id of the requested model; empty if it is unknown."""
+    options: Parameters | None = None
+    """The parameters that were sent; `None` if they are unknown."""
+    group: str | None = None
+    """The id of the grid that it is an answer of; `None`: of a single request."""
+    failed: bool = False
+    """Whether its request failed or was interrupted; a part of the answer may have arrived."""
+
+    @property
+    def activates(self) -> bool:
+        """Whether it becomes active without being chosen.
+
+        A part of an answer does, except in a grid, where another answer may be complete.
+        """
+        return bool(self.answer) and not (self.failed and self.group is not None)
 
 
 @dataclass(slots=True)
@@ -57,6 +73,9 @@ class TurnSlot:
     """Index of the active version; -1 if no version has text."""
     stale: bool = False
     """Whether its context changed after it was answered."""
+    is_chosen: bool = False
+    """Whether the active version was chosen, or ran by itself, since the last grid of the slot
+    began: the other answers of that grid do not replace it (in memory only)."""
 
     @property
     def starts_new_thread(self) -> bool:

@@ -201,6 +201,11 @@ class FigureTable(Table):
         columns = None if self._columns is None else list(self._columns)
         return pd.DataFrame(self.figures, columns=columns)
 
+    @property
+    def df(self) -> Any:  # noqa: ANN401  as above
+        """The figures as a pandas DataFrame."""
+        return self.to_dataframe()
+
     def for_cell(self, *, shown: bool) -> Any:  # noqa: ANN401  as above
         """Return a command's result: the table if it is `shown`, else a DataFrame of figures."""
         if shown or importlib.util.find_spec("pandas") is None:

@@ -1,8 +1,12 @@
 """The exception tree: every failure a user can meet, grouped by what to do next.
 
 CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wrong; nothing was sent
+         │   └─ BudgetError   a budget does not allow the request; it was not sent
          ├─ ConfigError    a key, a model, a setting or a file is missing or unusable
+         ├─ GridError      some requests of a grid failed; the others have answers
          ├─ StoreError     the history file cannot be read or written
+         ├─ CheckError     a check of the answer is false; the answer is saved
+         ├─ BrokenCheckError  a check raised, so it judges nothing; the answer is saved
          └─ ProviderError ─┬─ ConnectError     no answer at all
                            ├─ StatusError ─┬─ AuthError        the key is missing or wrong
                            │  (refused)    ├─ PlanError        the plan does not include this
@@ -60,12 +64,38 @@ class OptionError(CcError):
     """The option line, the prompt or an expression in it is wrong; nothing was sent."""
 
 
+class BudgetError(OptionError):
+    """What is left of a budget is not enough for the request; it was not sent."""
+
+
 class ConfigError(CcError):
     """A key, a model, a setting or a file is missing or cannot be used."""
 
 
 class StoreError(CcError):
     """The history file cannot be read or written."""
+
+
+class CheckError(CcError):
+    """A check of an answer is false. The answer is saved, and its name is bound."""
+
+    reply: Reply | None = None
+    """The answer; `None` for the checks of many answers."""
+
+
+class BrokenCheckError(CcError):
+    """A check raised, or its value is neither true nor false. The answer is saved."""
+
+    reply: Reply | None = None
+    """The answer; `None` for the checks of many answers."""
+
+
+class GridError(CcError):
+    """Some requests of a grid failed; `grid` has the answers of the others."""
+
+    def __init__(self, message: str, *, hint: str | None = None, grid: object = None) -> None:
+        super().__init__(message, hint=hint)
+        self.grid = grid
 
 
 class ProviderError(CcError):
@@ -88,6 +118,9 @@ class ProviderError(CcError):
     request_id
         The provider's id of the request, to quote to its support.
     """
+
+    is_final = False
+    """Whether asking another model is no use: the key is refused, a budget or quota is used up."""
 
     def __init__(  # noqa: PLR0913  the fields are the contract of spec.md, section 5
         self,
@@ -121,13 +154,19 @@ class StatusError(ProviderError):
 class AuthError(StatusError):
     """The key is missing or wrong."""
 
+    is_final = True
+
 
 class PlanError(StatusError):
     """The plan does not include the Provider API or this model."""
 
+    is_final = True
+
 
 class CreditError(StatusError):
     """The credits or the spending cap are used up."""
+
+    is_final = True
 
 
 class RateLimitError(StatusError):

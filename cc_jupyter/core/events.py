@@ -133,12 +133,24 @@ class Error:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """A request failed and is sent again."""
+
+    status: int | None
+    """The HTTP status of the refusal; `None`: no answer came."""
+    wait_s: float
+    """The pause before it is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the user should know: a retry, a repair, a value that was cut."""
 
     text: str
     names_content: bool = False
     """Whether it names a part of the answer that cannot be shown: the answer is not empty."""
+    retry: Retry | None = None
+    """Why and when the request is sent again; `None`: it is not."""
 
 
 @dataclass(frozen=True, slots=True)

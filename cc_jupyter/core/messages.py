@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,6 +143,17 @@ class Parameters:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of the request body, as JSON values."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the parameters that are sent, as JSON values."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        given |= {"stop": [*self.stop], "extra": dict(self.extra)}
+        return {name: value for name, value in given.items() if value not in (None, [], {})}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Self:
+        """Return the parameters that `to_json` returned as JSON values."""
+        return cls(**{**given, "stop": tuple(given.get("stop", ()))})
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -203,6 +214,8 @@ class PromptSpec:
     key_env: str | None = None
     zdr: bool = False
     turn_key: TurnKey | None = None
+    execution: object = None
+    """Identifies the execution of the cell; `None` outside IPython."""
     notebook: str = ""
     """The notebook's path; also known where cells have no ids."""
     answer_format: ResponseFormat | None = None

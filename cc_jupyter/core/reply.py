@@ -44,6 +44,14 @@ class Provenance:
     """The order of its conversation: `execution` or `document`."""
     request_sha256: str = ""
     """SHA-256 of the request body as sent."""
+    request_key: str = ""
+    """Equal for requests that ask for the same answer; see `core.request_key`."""
+    sample: int | None = None
+    """The request's number among equal ones of its execution, from 0."""
+    grid: str | None = None
+    """The id of the grid that the answer belongs to."""
+    replayed_from: str | None = None
+    """The cassette that the answer comes from; `None`: the provider sent it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +82,8 @@ class Reply:
     notices: tuple[str, ...] = ()
     """What the user should know: retries, repairs, values that were cut."""
     provenance: Provenance = field(default_factory=Provenance)
+    grid: Any = field(default=None, repr=False)
+    """The grid of which this is the active answer; `None`: it is a single answer."""
     display: Callable[[Reply], None] | None = field(default=None, repr=False)
     """Displays the reply in a notebook; set by the creator, since `core` cannot import `render`."""
 

@@ -26,5 +26,9 @@ class RunningCell(Protocol):
     def notebook(self) -> str:
         """The notebook's path; empty where the front end does not report it."""
 
+    @property
+    def token(self) -> object:
+        """A value that is equal within one execution and different in every other."""
+
     def turn_key(self) -> TurnKey | None:
         """Return the key of the cell's next request; `None` where cells have no ids."""

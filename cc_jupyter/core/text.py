@@ -23,6 +23,14 @@ def excerpt(text: str, limit: int = _EXCERPT) -> str:
     return line if is_complete else f"{line[:limit]}…"
 
 
+def excerpt_of_change(text: str, other: str, limit: int = _EXCERPT) -> str:
+    """Return the start of `text` on one line; if it equals that of `other`, where they differ."""
+    pairs = enumerate(zip(text, other, strict=False))
+    same = next((at for at, (one, two) in pairs if one != two), min(len(text), len(other)))
+    start = text.rfind(" ", 0, max(0, same - limit // 4)) + 1
+    return excerpt(text, limit) if same < limit // 2 else f"…{excerpt(text[start:], limit)}"
+
+
 def describe(error: BaseException) -> str:
     """Return class and message of a foreign exception on one line, without secrets."""
     try:

@@ -197,7 +197,11 @@ class Queries:
             record = history.reading().last_turn_of(self._state.cell.notebook, cell_id)
             if record is not None:
                 return "answer", stored_answer_body(record, settings)
-        return "answer", answer_body(self._state.spot(cell_id).slot, history, settings)
+        slot = self._state.spot(cell_id).slot
+        answer = answer_body(slot, history, settings)
+        if slot.turn is not None and slot.turn.group is not None:
+            answer["outputs"] = []  # the cell showed a grid, of which this is one answer
+        return "answer", answer
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.events import Notice
@@ -13,7 +13,7 @@ from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.text import check_prompt
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
-from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, Renderer
+from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, RevisableRenderer
 from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.in_flight import ignore_echo
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import TextOutput
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.experiments.checks import Checks
+    from cc_jupyter.experiments.grid import Grid
+    from cc_jupyter.experiments.plan import Plan
+    from cc_jupyter.experiments.plan_preview import PlanPreview
+    from cc_jupyter.magics.grid_cells import GridCells
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.session.dry_run import DryRun
     from cc_jupyter.session.prepare import PreparedRequest
 
+_WHERE_TO_WRITE = "write it below the %%cmd line, or after %cmd ask"
 _NO_TEXT_HINTS = {
     "length": "--max-tokens N allows a longer answer",
     "content_filter": "change the prompt, or choose another model",
@@ -78,6 +84,7 @@ class CellRunner:
         code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
         functions: dict[str, Callable[..., object]] = {
             "continue": self._continue,
+            "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
             "status": lambda: current_status(session),
             "models": models.models,
             "pick": PickCommand(session, cell, models, threads).pick,
@@ -117,7 +124,12 @@ class CellRunner:
             return
         with self._explain_failures(options.name):
             # IPython ends every cell with a newline
-            self._run_cell(options, text.removesuffix("\n"), local_ns)
+            answered = self._run_cell(options, text.removesuffix("\n"), local_ns)
+        if answered is not None:
+            with self._explain_failures():  # the name is bound
+                answered.judge()
+                if options.format == "code":
+                    self._insert(answered.reply)
 
     def line(self, line: str, local_ns: dict[str, object]) -> object:
         """Run a `%cmd` line and return its result, which displays itself."""
@@ -128,60 +140,167 @@ class CellRunner:
                 return self._ask(rest, local_ns)
             return self._commands.run(command, rest.strip())
 
-    def _run_cell(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> None:
-        prepared, output_type = self._prepare(options, text, local_ns)
+    def _run_cell(
+        self, options: CellOptions, text: str, local_ns: dict[str, object]
+    ) -> _Answered | None:
+        """Ask, and bind the answer; `None`: nothing was asked."""
         if options.dry_run:
-            self._show(self._dry_run(prepared))
-            return
+            self._show(self._dry_run(options, text, local_ns))
+            return None
+        if options.grid is not None:
+            self._grid(options, text, local_ns)
+            return None
+        prepared, output_type = self._prepare(options, text, local_ns)
+        checks = self._checks(options, prepared, local_ns)
         # an expression may print, so the cell may have more outputs than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
         owns_cell = not evaluated and self._cell.is_all_magic()
-        value: object
-        if output_type is not None:
+        if options.until_pass and checks is not None:
+            answered = self._ask_in_turn(options, prepared, output_type, checks)
+        elif output_type is not None:
             first = iter((owns_cell,))  # the answer of a second request appears below the first
             reply, value = self.session.ask_typed(
                 prepared,
                 output_type,
                 lambda each: self._run(options, each, output_type, owns_cell=next(first, False)),
             )
+            answered = _Answered(reply, value, checks)
         else:
             reply = self._run(options, prepared, owns_cell=owns_cell)
-            value = self._text(options, reply)
+            answered = _Answered(reply, self._text(options, reply), checks)
         if options.name is not None:
-            self._shell.user_ns[options.name] = value
-        if options.format == "code":
-            self._insert(reply)
+            self._shell.user_ns[options.name] = answered.value
+        return answered
 
-    def _ask(self, line: str, local_ns: dict[str, object]) -> Reply | DryRun | TextOutput:
+    def _ask(
+        self, line: str, local_ns: dict[str, object]
+    ) -> Reply | Grid | DryRun | PlanPreview | TextOutput | None:
         options, text = parse_ask_line(line)
         if options.help:
             return _text_output(option_help())
-        prepared, output_type = self._prepare(options, text, local_ns)
         if options.dry_run:
-            return self._dry_run(prepared)
-        reply = self._run(options, prepared, output_type)
+            return self._dry_run(options, text, local_ns)
+        if options.grid is not None:
+            grid = self._grid(options, text, local_ns)
+            return None if self._cell.is_statement() and not options.quiet else grid
+        prepared, output_type = self._prepare(options, text, local_ns)
+        checks = self._checks(options, prepared, local_ns)
+        if options.until_pass and checks is not None:
+            answered = self._ask_in_turn(options, prepared, output_type, checks)
+        else:
+            reply = self._run(options, prepared, output_type)
+            answered = _Answered(reply, reply.text, checks)
+            if checks is not None and output_type is not None:
+                answered = _Answered(reply, output_type.value_of(reply), checks)
+        answered.judge()
         if options.format == "code":
-            self._insert(reply)
-        return reply
+            self._insert(answered.reply)
+        return answered.reply
 
-    def _dry_run(self, prepared: PreparedRequest) -> DryRun:
+    def _checks(
+        self, options: CellOptions, prepared: PreparedRequest, local_ns: dict[str, object]
+    ) -> Checks | None:
+        """Compile the checks of a cell; `None`: there is nothing to evaluate."""
+        if not options.check and not options.until_pass:
+            return None
+        from cc_jupyter.experiments.checks import Checks  # noqa: PLC0415  few cells have checks
+
+        names = {} if local_ns is self._shell.user_ns else local_ns
+        secrets = (prepared.endpoint.key.value,)
+        return Checks(options.check, self._shell.user_ns, names, secrets=secrets)
+
+    def _ask_in_turn(
+        self,
+        options: CellOptions,
+        prepared: PreparedRequest,
+        output_type: OutputType | None,
+        checks: Checks,
+    ) -> _Answered:
+        """Ask the models of `--until-pass` in turn; `prepared` is the request to the first."""
+        from cc_jupyter.experiments.until_pass import ask_until_pass  # noqa: PLC0415  few cells need it
+        from cc_jupyter.session.run_limits import RunLimits  # noqa: PLC0415
+
+        outcome = ask_until_pass(
+            self.session,
+            self._in_turn(options, prepared),
+            checks,
+            output_type,
+            show=_Tries(self, options, output_type),
+            limits=RunLimits(options.max_usd, options.max_requests),
+        )
+        return _Answered(outcome.reply, outcome.value, None, outcome.error)
+
+    def _in_turn(self, options: CellOptions, prepared: PreparedRequest) -> list[PreparedRequest]:
+        """Return the same request to each of the models of `--until-pass`."""
+        specs = [dataclasses.replace(prepared.spec, model=model) for model in options.models[1:]]
+        others = [self.session.prepare(spec, prepared.settings) for spec in specs]
+        return [prepared, *others]
+
+    def _dry_run(
+        self, options: CellOptions, text: str, local_ns: dict[str, object]
+    ) -> DryRun | PlanPreview:
+        if options.grid is not None:
+            from cc_jupyter.experiments.plan_preview import preview  # noqa: PLC0415  only `--dry-run` needs it
+
+            return preview(self._plan(options, text, local_ns), self.session)
         from cc_jupyter.session.dry_run import dry_run  # noqa: PLC0415  only `--dry-run` needs it
 
+        prepared, _ = self._prepare(options, text, local_ns)
+        self._checks(options, prepared, local_ns)
+        if options.until_pass:
+            others = ", ".join(each.model.id for each in self._in_turn(options, prepared)[1:])
+            notices = (*prepared.spec.notices, f"until an answer passes, asked next: {others}")
+            spec = dataclasses.replace(prepared.spec, notices=notices)
+            prepared = dataclasses.replace(prepared, spec=spec)
         return dry_run(prepared, self.session)
+
+    def _grid(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Grid:
+        """Run a grid; its active answer continues the conversation."""
+        grid = self._grids.run(
+            options, text, lambda each, body: self._plan(each, body, local_ns), local_ns
+        )
+        if options.format == "code":
+            self._insert(self._shell.user_ns["_cmd"])
+        return grid
+
+    @functools.cached_property
+    def _grids(self) -> GridCells:
+        from cc_jupyter.magics.grid_cells import GridCells  # noqa: PLC0415  a single answer does not need it
+
+        return GridCells(self._shell, self.session, self._cell)
+
+    def _plan(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Plan:
+        """Return the plan of a grid, without sending anything."""
+        from cc_jupyter.experiments.plan import make_plan  # noqa: PLC0415  a single answer does not need it
+
+        check_prompt(text, where_to=_WHERE_TO_WRITE)
+        settings = self.session.settings()
+        return make_plan(
+            options,
+            text,
+            builder=PromptBuilder(self._shell, local_ns, settings.value_limits),
+            cell=self._cell,
+            preparer=self.session.preparer,
+            settings=settings,
+        )
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
         """Send a generated prompt unchanged, with the options and the text of a line."""
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, one_answer=True)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
         options = dataclasses.replace(options, raw=True)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, {}, settings)
         spec = dataclasses.replace(spec, notices=spec.notices + notices)
-        return self._run(options, self.session.prepare(spec, settings), output_type)
+        prepared = self.session.prepare(spec, settings)
+        checks = self._checks(options, prepared, {})
+        reply = self._run(options, prepared, output_type)
+        _Answered(reply, reply.text, checks).judge()
+        return reply
 
     def _continue(self, line: str = "") -> Reply:
         """Continue the last answer in the same turn; the cell shows the whole answer."""
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, one_answer=True)
         if text.strip():
             raise OptionError(
                 f"%cmd continue takes only options, not the text {text.strip()!r}",
@@ -195,15 +314,20 @@ class CellRunner:
             key_env=options.key_env,
         )
         settings = self.session.settings()
-        return self._run(options, self.session.preparer.prepare_continuation(spec, settings))
+        prepared = self.session.preparer.prepare_continuation(spec, settings)
+        checks = self._checks(options, prepared, {})
+        reply = self._run(options, prepared)
+        _Answered(reply, reply.text, checks).judge()
+        return reply
 
     def _prepare(
         self, options: CellOptions, text: str, local_ns: dict[str, object]
     ) -> tuple[PreparedRequest, OutputType | None]:
-        check_prompt(text, where_to="write it below the %%cmd line, or after %cmd ask")
+        check_prompt(text, where_to=_WHERE_TO_WRITE)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, local_ns, settings)
-        return self.session.prepare(spec, settings), output_type
+        prepared = self.session.prepare(spec, settings)
+        return self.session.limited(prepared, options.max_usd, options.max_requests), output_type
 
     def _spec(
         self, options: CellOptions, text: str, local_ns: dict[str, object], settings: Settings
@@ -220,19 +344,25 @@ class CellRunner:
         *,
         owns_cell: bool = False,
     ) -> Reply:
-        self._cell.count_request()
         renderer = self._renderer(options, prepared, output_type, owns_cell=owns_cell)
+        reply = self._send(options, prepared, renderer)
+        if reply.error is not None:
+            raise reply.error
+        return reply
+
+    def _send(
+        self, options: CellOptions, prepared: PreparedRequest, renderer: RevisableRenderer
+    ) -> Reply:
+        """Send a request and bind its reply, however it ended."""
+        self._cell.count_request()
         replies = self.session.replies
         known = len(replies)
         try:
-            reply = self._bind(options, self.session.run(prepared, renderer))
+            return self._bind(options, self.session.run(prepared, renderer))
         except KeyboardInterrupt:
             if len(replies) > known:  # the interrupt came after the answer was complete
                 self._bind(options, replies[-1])
             raise
-        if reply.error is not None:
-            raise reply.error
-        return reply
 
     def _bind(self, options: CellOptions, reply: Reply) -> Reply:
         """Bind a reply to `_cmd`; it is not shown again in the execution that has shown it."""
@@ -252,7 +382,7 @@ class CellRunner:
         output_type: OutputType | None,
         *,
         owns_cell: bool,
-    ) -> Renderer:
+    ) -> RevisableRenderer:
         if options.quiet:
             return NullRenderer()
         # what is cut is said before the answer is paid for, and again as long as the cell waits
@@ -297,23 +427,25 @@ class CellRunner:
     @contextmanager
     def _explain_failures(self, name: str | None = None) -> Iterator[None]:
         """Complete an error's message: what was saved, and whether the variable was bound."""
-        before = self._shell.user_ns.get("_cmd")
-        unbound = "" if name is None else f"{name} was not bound"
-        if name in self._shell.user_ns:
-            unbound = f"{name} keeps its old value"
+        names = self._shell.user_ns
+        before, bound_before = names.get("_cmd"), names.get(name)
+
+        def unbound() -> str:
+            if name is None or names.get(name) is not bound_before:
+                return ""
+            return f"{name} keeps its old value" if name in names else f"{name} was not bound"
+
         try:
             yield
         except CcError as error:
-            error.hint = "; ".join(filter(None, (error.hint, unbound))) or None
+            error.hint = "; ".join(filter(None, (error.hint, unbound()))) or None
             raise
         except KeyboardInterrupt as interrupt:
             if self._cell.in_kernel:
                 ignore_echo()
-            saved = (
-                "" if self._shell.user_ns.get("_cmd") is before else "the text received is saved"
-            )
+            saved = "" if names.get("_cmd") is before else "the text received is saved"
             notes = getattr(interrupt, "__notes__", ())
-            text = "; ".join(filter(None, ("KeyboardInterrupt: stopped", saved, unbound, *notes)))
+            text = "; ".join(filter(None, ("KeyboardInterrupt: stopped", saved, unbound(), *notes)))
             interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]  # IPython's
             raise
 
@@ -321,6 +453,63 @@ class CellRunner:
         from IPython.display import display  # noqa: PLC0415  loaded in every kernel
 
         display(result)  # type: ignore[no-untyped-call]  # IPython's own
+
+
+class _Answered(NamedTuple):
+    """The answer of a cell, which is bound."""
+
+    reply: Reply
+    value: object
+    """The parsed value of a typed answer; the text of any other."""
+    checks: Checks | None
+    """What is still to be evaluated."""
+    error: CcError | None = None
+    """Why it did not pass, if that is known already."""
+
+    def judge(self) -> None:
+        """Evaluate the checks.
+
+        Raises
+        ------
+        CheckError, BrokenCheckError
+            One is false, or raised.
+        """
+        error = self.error
+        if self.checks is not None:
+            from cc_jupyter.experiments.checks import error_of  # noqa: PLC0415  few cells have checks
+
+            error = error_of(self.checks.evaluate(self.reply, self.value), self.reply)
+        if error is not None:
+            raise error
+
+
+class _Tries:
+    """Sends and shows the tries of a cell with `--until-pass`."""
+
+    def __init__(
+        self, runner: CellRunner, options: CellOptions, output_type: OutputType | None
+    ) -> None:
+        self._runner = runner
+        self._options = options
+        self._output_type = output_type
+        self._renderer: RevisableRenderer = NullRenderer()
+
+    def run(self, prepared: PreparedRequest) -> Reply:
+        """Send a request and show the answer; return it, however it ended."""
+        # checks may print, so the cell may have more outputs than the answers
+        self._renderer = self._runner._renderer(  # noqa: SLF001  a part of it
+            self._options, prepared, self._output_type, owns_cell=False
+        )
+        return self._runner._send(self._options, prepared, self._renderer)  # noqa: SLF001
+
+    def revise(self, reply: Reply, folded: str | None = None) -> Reply:
+        """Show the last answer again with more notices, or folded; bind it to `_cmd`."""
+        self._renderer.revise(reply, folded)
+        return self._runner._bind(self._options, reply)  # noqa: SLF001
+
+    def text(self, reply: Reply) -> str:
+        """Return the text of an answer; raise `StreamError` if it needs one and has none."""
+        return self._runner._text(self._options, reply)  # noqa: SLF001
 
 
 def _text_output(text: str) -> TextOutput:

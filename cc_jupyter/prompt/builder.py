@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import PromptSpec, ValueLimits
-from cc_jupyter.core.text import check_characters
-from cc_jupyter.prompt.template import RenderedPrompt, evaluate, plain_name, render
+from cc_jupyter.core.text import check_characters, describe, excerpt
+from cc_jupyter.prompt.template import (
+    RenderedPrompt,
+    evaluate,
+    names_in,
+    names_used,
+    plain_name,
+    render,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from cc_jupyter.core.messages import Image
     from cc_jupyter.core.shell import RunningCell, Shell
     from cc_jupyter.prompt.options import CellOptions
@@ -18,6 +27,8 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.values import Rendered
 
 
+_T = TypeVar("_T")
+_NOTHING_VARIED: Mapping[str, object] = {}
 _DEFAULT_LIMITS = ValueLimits()
 
 
@@ -30,17 +41,57 @@ class PromptBuilder:
         The names of the calling function, looked up first; the user's namespace if there is none.
     limits
         How much of a value is sent, by the settings; the option line may raise it.
+    varied
+        Names that a grid varies, with their values here; they come before all others.
+    filled
+        Texts and images that the builders of a grid share, by source and by the values they use.
     """
 
     def __init__(
-        self, shell: Shell, local_ns: dict[str, object], limits: ValueLimits = _DEFAULT_LIMITS
+        self,
+        shell: Shell,
+        local_ns: dict[str, object],
+        limits: ValueLimits = _DEFAULT_LIMITS,
+        *,
+        varied: Mapping[str, object] = _NOTHING_VARIED,
+        filled: dict[object, Any] | None = None,
     ) -> None:
+        self._shell = shell
         self._limits = limits
         self._user_ns = dict(shell.user_ns)
         history = shell.history_manager
         if history is not None and self._user_ns.get("In") is history.input_hist_parsed:
             self._user_ns["In"] = history.input_hist_raw  # the cell as it was typed
-        self._local_ns = {} if local_ns is shell.user_ns else local_ns
+        self._local_ns = {**({} if local_ns is shell.user_ns else local_ns), **varied}
+        self._varied = varied
+        self._filled: dict[object, Any] = {} if filled is None else filled
+
+    def varied(self, values: Mapping[str, object]) -> PromptBuilder:
+        """Return a builder in which these names have these values, whatever the user's names are.
+
+        What uses none of them is evaluated once for all these builders, so that all combinations of
+        a grid send the same.
+        """
+        return PromptBuilder(
+            self._shell, self._local_ns, self._limits, varied=values, filled=self._filled
+        )
+
+    def values_of(self, name: str, expression: str) -> object:
+        """Return the value of the expression of `--vary`.
+
+        Raises
+        ------
+        OptionError
+            It failed; chained from its exception.
+        """
+        try:
+            return self._value(expression)
+        except OptionError as error:
+            cause = error.__cause__ or error
+            raise OptionError(
+                f"`--vary {name}={excerpt(expression)}` failed: {describe(cause)}",
+                hint="nothing was sent; try the expression in a separate cell",
+            ) from cause
 
     def prompt_spec(
         self,
@@ -76,6 +127,7 @@ class PromptBuilder:
             key_env=options.key_env,
             zdr=options.zdr,
             turn_key=None if options.once else cell.turn_key(),
+            execution=cell.token,
             notebook=cell.notebook,
             answer_format=None if output_type is None else output_type.form,
             notices=prompt.notices + system.notices,
@@ -91,13 +143,31 @@ class PromptBuilder:
 
             return to_text(value, expression, limits)
 
-        rendered = RenderedPrompt(text) if raw else render(text, self._value, write)
+        if raw:
+            rendered = RenderedPrompt(text)
+        else:
+            used = names_used(text) if self._varied else frozenset[str]()
+            rendered = self._once(text, used, lambda: render(text, self._value, write))
         check_characters(rendered.text)
         return rendered
+
+    def _once(self, source: object, used: frozenset[str], fill: Callable[[], _T]) -> _T:
+        """Return what `fill` returns, called once for each source and the varied values it uses."""
+        # the values live as long as the builders, so an id is of one value
+        values = tuple((name, id(value)) for name, value in self._varied.items() if name in used)
+        key = source, values
+        if key not in self._filled:
+            self._filled[key] = fill()
+        found: _T = self._filled[key]
+        return found
 
     def _images(self, options: CellOptions) -> list[Image]:
         if not options.image:
             return []
+        used = frozenset[str]().union(*map(names_in, options.image))
+        return self._once(options.image, used, lambda: self._loaded(options))
+
+    def _loaded(self, options: CellOptions) -> list[Image]:
         from cc_jupyter.prompt.images import load_image, working_folder  # noqa: PLC0415  only `-i` needs it
 
         folder = working_folder()

@@ -1,197 +1,53 @@
-r"""Defines and parses the option line of `%%cmd` and `%cmd ask`.
+"""Defines and parses the option line of `%%cmd` and `%cmd ask`.
 
-One table, `OPTIONS`, is shared by parsing, help, completion and the README. A quote opens at the
-start of a word, right after `=` or inside brackets, so `don't` is a word. A backslash is an
-ordinary character (`"C:\"` is complete), except inside brackets, where it escapes a quote as in
-Python code. `template` fills in `{{ }}`.
+One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_line.words`
+splits the line, `option_line.values` reads the values, `template` fills in `{{ }}`.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import unicodedata
 from dataclasses import dataclass, field, fields
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Parameters, unshown_field
-from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.text import excerpt
+from cc_jupyter.prompt.option_line.values import (
+    VARIED_FIELDS,
+    blank_in_list,
+    number_reader,
+    quote_hint,
+    read_count,
+    read_expression,
+    read_field,
+    read_list,
+    read_rows,
+    read_text,
+    read_usd,
+    read_variable,
+    read_variation,
+    same_value,
+    word_reader,
+)
+from cc_jupyter.prompt.option_line.words import (
+    ARROW,
+    Word,
+    is_quoted,
+    next_word,
+    shown,
+    skip_blanks,
+    unquoted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
 
-ARROW = "->"
 _RESERVED = ("In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_ih", "_oh", "_dh")
 """Names that IPython keeps in the user's namespace, and that sessions break without."""
-
-_QUOTES = "\"'"
-_CLOSERS = {"(": ")", "[": "]", "{": "}"}
-
-
-class Word(NamedTuple):
-    """A word of the option line as typed, quotes included."""
-
-    text: str
-    start: int
-    """Its position in the line: `line[start:end] == text`."""
-    end: int
-
-    @property
-    def value(self) -> str:
-        """The word without enclosing quotes."""
-        return unquoted(self.text)
-
-
-def next_word(line: str, position: int, *, arrow: bool = True) -> Word | None:
-    """Return the first word at or after `position`, or `None` at the end of the line.
-
-    Parameters
-    ----------
-    line
-        The option line.
-    position
-        Where to start: among blanks or at the start of a word.
-    arrow
-        Whether `->` outside quotes is a separate word, even inside `a->b`.
-
-    Raises
-    ------
-    OptionError
-        A quote or bracket in this word is not closed.
-    """
-    start = skip_blanks(line, position)
-    if start == len(line):
-        return None
-    if arrow and line.startswith(ARROW, start):
-        return Word(ARROW, start, start + len(ARROW))
-    end = _word_end(line, start, arrow=arrow)
-    return Word(line[start:end], start, end)
-
-
-def skip_blanks(line: str, position: int) -> int:
-    """Return the position of the first character at or after `position` that is not a blank."""
-    while position < len(line) and line[position].isspace():
-        position += 1
-    return position
-
-
-def unquoted(text: str) -> str:
-    """Return `text` without enclosing quotes; `"a"b`, `df["a"]` and `don't` are unchanged."""
-    return text[1:-1] if is_quoted(text) else text
-
-
-def is_quoted(text: str) -> bool:
-    """Return whether `text` starts with a quote that closes at its end."""
-    return len(text) > 1 and text[0] in _QUOTES and text.find(text[0], 1) == len(text) - 1
-
-
-def shown(text: str) -> str:
-    """Return a word as messages quote it: short, on one line, with keys redacted."""
-    return f"`{excerpt(redact(text))}`"
-
-
-def read_text(option: str, text: str) -> str:
-    """Return the text, which must not be empty."""
-    if not text:
-        raise OptionError(
-            f"the value of `{option}` is empty", hint="add a value, or remove the option"
-        )
-    return text
-
-
-def number_reader(highest: float) -> Callable[[str, str], float]:
-    """Return a reader of numbers from 0 to `highest`."""
-
-    def read_number(option: str, text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if 0 <= number <= highest:
-            return number
-        raise OptionError(
-            f"`{option}` takes a number from 0 to {highest:g}, not {shown(text)}",
-            hint=f"for example {option} 0.7",
-        )
-
-    return read_number
-
-
-def read_count(option: str, text: str) -> int:
-    """Return a whole number of at least 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number >= 1:
-        return number
-    raise OptionError(
-        f"`{option}` takes a whole number from 1 up, not {shown(text)}",
-        hint=f"for example {option} 1000",
-    )
-
-
-def read_rows(option: str, text: str) -> int | Literal["all"]:
-    """Return a number of rows, or `all`."""
-    try:
-        return "all" if text == "all" else read_count(option, text)
-    except OptionError as error:
-        raise OptionError(
-            f"`{option}` takes a whole number from 1 up, or all, not {shown(text)}",
-            hint=f"for example {option} 500",
-        ) from error
-
-
-def read_format(option: str, text: str) -> str:
-    """Return one of the formats of `-f`."""
-    if text in _FORMATS:
-        return text
-    raise OptionError(
-        f"`{option}` cannot be {shown(text)}", hint=f"use one of {', '.join(_FORMATS)}"
-    )
-
-
-def read_variable(option: str, text: str) -> str:
-    """Return the name of an environment variable; the error does not repeat a possible key."""
-    looks_like_a_key = redact(text) != text and not text.isupper()
-    if re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not looks_like_a_key:
-        return text
-    raise OptionError(
-        f"the value of `{option}` is not the name of an environment variable",
-        hint=f"name the variable that contains the key, never the key itself: {option} MY_KEY",
-    )
-
-
-def read_field(option: str, text: str) -> tuple[str, Any]:
-    """Return the key and the JSON value of `KEY=JSON`."""
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise OptionError(
-            f"`{option}` takes KEY=JSON, not {shown(text)}", hint=f"for example {option} seed=7"
-        )
-    if value.startswith("'"):
-        value = unquoted(value)
-    try:
-        return key, json.loads(value, parse_float=_finite, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise OptionError(
-            f"the value {shown(value)} of `{option}` {shown(key)} is not JSON",
-            hint=f'text needs double quotes: {option} {excerpt(key)}="..."',
-        ) from error
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refuse(text)
-
-
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(text)
 
 
 class OptionSpec(NamedTuple):
@@ -206,6 +62,10 @@ class OptionSpec(NamedTuple):
     """Returns the value for the option's name as typed and the text; raises `OptionError`."""
     repeatable: bool = False
     choices: tuple[str, ...] = ()
+    list_of: Literal["words", "numbers"] | None = None
+    """What a comma-separated list of it contains; `None`: it takes no list."""
+    is_expression: bool = False
+    """Whether its value is Python, in which blanks are likely."""
 
     @property
     def field(self) -> str:
@@ -216,44 +76,8 @@ class OptionSpec(NamedTuple):
     def usage(self) -> str:
         """The names and the placeholder, as the help shows them."""
         names = ", ".join(self.names)
-        return names if self.metavar is None else f"{names} {self.metavar}"
-
-
-def _word_end(line: str, start: int, *, arrow: bool) -> int:
-    """Return the end of the word that starts at `start`."""
-    brackets: list[int] = []
-    at = start
-    while at < len(line) and not (arrow and line.startswith(ARROW, at)):
-        letter = line[at]
-        if letter in _QUOTES and (at == start or brackets or line[at - 1] == "="):
-            at = _closing_quote(line, at, code=bool(brackets))
-        elif letter in _CLOSERS:
-            brackets.append(at)
-        elif brackets and letter == _CLOSERS[line[brackets[-1]]]:
-            brackets.pop()
-        elif letter.isspace() and not brackets:
-            break
-        at += 1
-    if brackets:
-        raise _unclosed("bracket", line[brackets[-1] : at])
-    return at
-
-
-def _closing_quote(line: str, opening: int, *, code: bool) -> int:
-    """Return the position of the quote that closes the one at `opening`."""
-    at = opening + 1
-    while at < len(line):
-        if line[at] == line[opening]:
-            return at
-        at += 2 if code and line[at] == "\\" else 1
-    raise _unclosed("quote", line[opening:])
-
-
-def _unclosed(what: str, rest: str) -> OptionError:
-    return OptionError(
-        f"the {what} {rest[0]} in {shown(rest)} is not closed",
-        hint=f'close it; to use a {what} as plain text, quote the value: -s "it\'s (so)"',
-    )
+        more = f"[,{self.metavar}]" if self.list_of else ""
+        return names if self.metavar is None else f"{names} {self.metavar}{more}"
 
 
 def _parse_binding(text: str) -> tuple[str, str | None]:
@@ -279,14 +103,38 @@ def _parse_binding(text: str) -> tuple[str, str | None]:
 Format: TypeAlias = Literal["md", "text", "code", "json"]
 
 
+class Axis(NamedTuple):
+    """What a grid varies: an option with its values, or a name of the prompt."""
+
+    name: str
+    """A field of `CellOptions` or `Parameters`, or the NAME of `--vary`."""
+    values: tuple[Any, ...] = ()
+    """The values of an option, in the order they were typed."""
+    expression: str | None = None
+    """The EXPRESSION of `--vary`, whose value has the values of the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridOptions:
+    """What makes a cell a grid."""
+
+    axes: tuple[Axis, ...] = ()
+    """In the order they were typed; all combinations are sent."""
+    samples: int = 1
+    """How many answers each combination gets."""
+    blind: bool = False
+    """Whether answers are shown without model, price, counts and tempo."""
+
+
 @dataclass(frozen=True, slots=True)
 class CellOptions:
     """The values of an option line; `None` and `False`: not given."""
 
     model: str | None = None
-    """An id or an alias."""
+    """An id or an alias; `None` too if a grid varies it."""
     system: str | None = None
-    """The system prompt, with `{{ }}` not yet filled in; empty: remove the thread's."""
+    """The system prompt, with `{{ }}` not yet filled in; empty: remove the thread's. `None` too if
+    a grid varies it."""
     parameters: Parameters = field(default_factory=Parameters)
     thread: str | None = None
     new: bool = False
@@ -307,6 +155,16 @@ class CellOptions:
     """URLs, files or expressions, as written."""
     table_rows: int | Literal["all"] | None = None
     """The rows of each table in the prompt."""
+    check: tuple[str, ...] = ()
+    """The expressions of `--check`, as written."""
+    fail_on_check: bool = False
+    until_pass: bool = False
+    models: tuple[str, ...] = ()
+    """The models of `--until-pass`, in the order they are asked; `model` is the first."""
+    max_usd: Decimal | None = None
+    max_requests: int | None = None
+    grid: GridOptions | None = None
+    """`None`: the cell has one answer."""
 
 
 _NOT_A_FIELD = {
@@ -326,17 +184,19 @@ _FORMATS = ("md", "text", "code", "json")
 _FORMAT = "text: without Markdown; code: put its code blocks in a new cell; json: an object"
 _IMAGE = "send an image: https URL, file, or expression; repeatable"
 _TABLE_ROWS = "send this many rows of each table in {{ }}, or all of them"
-_SYSTEM = "set the thread's system prompt from this turn on; '' removes it; {{ }} is filled in"
-_TEMPERATURE = "randomness of the answer, 0 to 2"
-_TOP_P = "sample only from the most likely tokens up to this share, 0 to 1"
+_SYSTEM = "set the thread's system prompt from this turn on; '' removes it; -s again makes a grid"
+_TEMPERATURE = "randomness of the answer, 0 to 2; a list makes a grid"
+_TOP_P = "sample only from the most likely tokens up to this share, 0 to 1; a list makes a grid"
+_MAX_TOKENS = "limit the tokens of the answer; a list makes a grid"
+_EFFORT = "reasoning effort, in the model's own words; a list makes a grid"
 _KEY_ENV = "read the key from this environment variable"
-
-
-def _read_model(option: str, text: str) -> str:
-    first, comma, second = read_text(option, text).partition(",")
-    if comma:
-        raise _two_models(first, second)
-    return text
+_MODEL = "use this model, by id or alias; several make a grid: a list, or -m again"
+_SAMPLES = "ask for this many answers of each combination; makes a grid"
+_VARY = "a grid over the values of a name in {{ }}: a list, or a dict with labels; repeatable"
+_CHECK = "fail unless this Python expression is true of the answer; repeatable"
+_IN_TURN = "ask the models of -m in turn until an answer passes its checks and type"
+_MAX_USD = "spend at most this many US dollars in this cell, in place of the usual limit"
+_MAX_REQUESTS = "send at most this many requests to models whose price is unknown"
 
 
 def _read_param(option: str, text: str) -> tuple[str, Any]:
@@ -350,13 +210,13 @@ def _read_param(option: str, text: str) -> tuple[str, Any]:
 
 
 OPTIONS: tuple[OptionSpec, ...] = (
-    OptionSpec(("-m", "--model"), "use this model, by id or alias", "ID", _read_model),
-    OptionSpec(("-s", "--system"), _SYSTEM, "TEXT", lambda _, text: text),
-    OptionSpec(("-t", "--temperature"), _TEMPERATURE, "X", number_reader(2)),
-    OptionSpec(("--top-p",), _TOP_P, "X", number_reader(1)),
-    OptionSpec(("--max-tokens",), "limit the tokens of the answer", "N", read_count),
+    OptionSpec(("-m", "--model"), _MODEL, "ID", repeatable=True, list_of="words"),
+    OptionSpec(("-s", "--system"), _SYSTEM, "TEXT", lambda _, text: text, repeatable=True),
+    OptionSpec(("-t", "--temperature"), _TEMPERATURE, "X", number_reader(2), list_of="numbers"),
+    OptionSpec(("--top-p",), _TOP_P, "X", number_reader(1), list_of="numbers"),
+    OptionSpec(("--max-tokens",), _MAX_TOKENS, "N", read_count, list_of="numbers"),
     OptionSpec(("--stop",), "end the answer before this text; repeatable", "S", repeatable=True),
-    OptionSpec(("--effort",), "reasoning effort, in the model's own words", "LEVEL"),
+    OptionSpec(("--effort",), _EFFORT, "LEVEL", list_of="words"),
     OptionSpec(
         ("--param",),
         "set any other field of the request; repeatable",
@@ -371,11 +231,21 @@ OPTIONS: tuple[OptionSpec, ...] = (
         ("-f", "--format"),
         _FORMAT,
         "|".join(_FORMATS),
-        read_format,
+        word_reader(*_FORMATS),
         choices=_FORMATS,
     ),
     OptionSpec(("-i", "--image"), _IMAGE, "X", repeatable=True),
     OptionSpec(("--table-rows",), _TABLE_ROWS, "N|all", read_rows, choices=("all",)),
+    OptionSpec(("-n", "--samples"), _SAMPLES, "N", read_count),
+    OptionSpec(
+        ("--vary",), _VARY, "NAME=EXPR", read_variation, repeatable=True, is_expression=True
+    ),
+    OptionSpec(("--blind",), "show a grid without its models, prices and tempo until %cmd reveal"),
+    OptionSpec(("--check",), _CHECK, "EXPR", read_expression, repeatable=True, is_expression=True),
+    OptionSpec(("--fail-on-check",), "let a grid fail if a check is false"),
+    OptionSpec(("--until-pass",), _IN_TURN),
+    OptionSpec(("--max-usd",), _MAX_USD, "X", read_usd),
+    OptionSpec(("--max-requests",), _MAX_REQUESTS, "N", read_count),
     OptionSpec(("--raw",), "send the prompt exactly as typed; {{ }} is not filled in"),
     OptionSpec(("--dry-run",), "show what would be sent, without sending it"),
     OptionSpec(("--quiet",), "show only errors"),
@@ -424,7 +294,7 @@ def parse_cell_line(line: str) -> CellOptions:
     OptionError
         The line is invalid; the message names the word.
     """
-    given: dict[str, Any] = {}
+    given: _Given = {}
     position = 0
     while (word := next_word(line, position)) is not None:
         if word.text == ARROW:
@@ -435,23 +305,40 @@ def parse_cell_line(line: str) -> CellOptions:
     return _build(given)
 
 
-def parse_ask_line(line: str) -> tuple[CellOptions, str]:
+def parse_ask_line(line: str, *, one_answer: bool = False) -> tuple[CellOptions, str]:
     """Parse the text after `%cmd ask`: the options, then the prompt exactly as typed.
 
     The prompt starts at the first word that is not an option, or one blank after `--`, and goes to
     the end of the line; `->`, quotes and braces are part of it.
+
+    Parameters
+    ----------
+    one_answer
+        Whether the line belongs to a command that cannot have several answers.
     """
-    given: dict[str, Any] = {}
+    given: _Given = {}
     position = skip_blanks(line, 0)
     while _OPTION_LIKE.match(line, position) and (word := next_word(line, position, arrow=False)):
         position = skip_blanks(line, _take(line, word, given, arrow=False))
     rest = line[position:]
     if rest == "--" or (rest.startswith("--") and rest[2].isspace()):
         rest = rest[3:]
-    return _build(given), rest
+    options = _build(given)
+    if one_answer and (options.grid is not None or options.until_pass):
+        raise OptionError(
+            "this command asks for one answer; lists, -n, --vary and --until-pass are for %%cmd and"
+            " %cmd ask",
+            hint="use one value for each option",
+        )
+    return options, rest
 
 
-def _take(line: str, word: Word, given: dict[str, Any], *, arrow: bool) -> int:
+_Given: TypeAlias = dict[str, list[Any]]
+"""The values of each option by field, in the order typed; of `--vary`, by `_VARY_KEY` and name."""
+_VARY_KEY = "--vary "
+
+
+def _take(line: str, word: Word, given: _Given, *, arrow: bool) -> int:
     """Add one option with its value to `given`, and return the position after it."""
     name, equals, text = word.text.partition("=")
     spec = _BY_NAME.get(name)
@@ -460,64 +347,159 @@ def _take(line: str, word: Word, given: dict[str, Any], *, arrow: bool) -> int:
     if spec.metavar is None:
         if equals:
             raise OptionError(f"`{name}` takes no value, but has {shown(text)}", hint=spec.help)
-        _add(given, spec, value=True)
+        _add(given, spec, name, [True])
         return word.end
     value = None if equals else next_word(line, word.end, arrow=arrow)
     if value is not None and not _is_option(value):
         text = value.text
     if not text:
         raise OptionError(f"`{name}` needs a value", hint=f"{spec.usage}: {spec.help}")
-    _add(given, spec, value=spec.read(name, unquoted(text)))
-    return word.end if value is None else value.end
+    end = word.end if value is None else value.end
+    if not is_quoted(text):
+        _check_end(line, end, spec, name, text, arrow=arrow)
+    if spec.list_of is None:
+        values = [spec.read(name, unquoted(text))]
+    else:
+        values = read_list(name, unquoted(text), spec.read, numbers=spec.list_of == "numbers")
+    _add(given, spec, name, values)
+    return end
 
 
 def _is_option(word: Word) -> bool:
     return word.text in {ARROW, "--"} or word.text.partition("=")[0] in _BY_NAME
 
 
-def _add(given: dict[str, Any], spec: OptionSpec, *, value: object) -> None:
-    if spec.repeatable:
-        given.setdefault(spec.field, []).append(value)
-    elif spec.field not in given:
-        given[spec.field] = value
-    elif spec.field == "model":
-        raise _two_models(given["model"], str(value))
-    else:
-        raise OptionError(f"`{spec.names[-1]}` is given twice", hint="keep one of them")
+_OPERATOR = re.compile(r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)")
 
 
-def _build(given: dict[str, Any], name: str | None = None, kind: str | None = None) -> CellOptions:
+def _check_end(  # noqa: PLR0913  a word and its place
+    line: str, end: int, spec: OptionSpec, name: str, text: str, *, arrow: bool
+) -> None:
+    """Refuse a value without quotes that goes on after a blank."""
+    rest = line[skip_blanks(line, end) :]
+    if spec.is_expression and (spec.field != "vary" or "=" in text):
+        # in a cell only an option may follow; `ask` has its prompt there
+        goes_on = not _OPTION_LIKE.match(rest) and not rest.startswith(ARROW) if arrow else False
+        if rest and (goes_on or _OPERATOR.match(rest)):
+            following = rest.split(None, 1)[0]
+            raise OptionError(
+                f"{shown(following)} after `{name}` {shown(text)} is not an option",
+                hint=quote_hint(name),
+            )
+    elif spec.list_of is not None:
+        at_blank = text.endswith(",") and rest and not _OPTION_LIKE.match(rest)
+        if (at_blank and not rest.startswith(ARROW)) or rest.startswith(","):
+            raise blank_in_list(name, f"{text} {rest.split(None, 1)[0]}")
+
+
+def _add(given: _Given, spec: OptionSpec, name: str, values: list[Any]) -> None:
+    key = spec.field
+    if key == "vary":
+        key, values = f"{_VARY_KEY}{values[0][0]}", [values[0][1]]
+        if key in given:
+            raise OptionError(f"`{key}` is given twice", hint="keep one of them")
+    elif key in given and not spec.repeatable:
+        lists = ", or write them as a list, with a comma" if spec.list_of else ""
+        raise OptionError(f"`{spec.names[-1]}` is given twice", hint=f"keep one of them{lists}")
+    before = given.setdefault(key, [])
+    for value in values:
+        if key in VARIED_FIELDS and value in before:
+            raise same_value(name, str(value), str(value))
+        before.append(value)
+
+
+def _build(given: _Given, name: str | None = None, kind: str | None = None) -> CellOptions:
+    """Return the options of a whole line, which must fit together."""
     extra: dict[str, Any] = {}
     for key, value in given.pop("param", ()):
         if key in extra:
             raise OptionError(f"`--param` sets {shown(key)} twice", hint="keep one of them")
         extra[key] = value
-    for repeated in ("stop", "image"):
-        given[repeated] = tuple(given.get(repeated, ()))
-    names = [each.name for each in fields(Parameters) if each.name in given]
-    parameters = Parameters(**{name: given.pop(name) for name in names}, extra=extra)
-    options = CellOptions(**given, parameters=parameters, name=name, type=kind)
+    chosen: dict[str, Any] = {"name": name, "type": kind}
+    if "until_pass" in given:
+        chosen["models"] = _models_in_turn(given, has_type=kind is not None)
+    chosen["grid"] = _take_grid(given)
+    for each in ("stop", "image", "check"):
+        chosen[each] = tuple(given.pop(each, ()))
+    chosen |= {each: values[0] for each, values in given.items()}
+    names = [each.name for each in fields(Parameters) if each.name in chosen]
+    parameters = Parameters(**{each: chosen.pop(each) for each in names}, extra=extra)
+    options = CellOptions(**chosen, parameters=parameters)
+    _check_combination(options)
+    return options
+
+
+def _models_in_turn(given: _Given, *, has_type: bool) -> tuple[str, ...]:
+    """Return the models of `--until-pass`, which makes no grid; leave the first as the model."""
+    models = tuple(given.get("model", ()))
+    if len(models) <= 1:
+        raise OptionError(
+            "`--until-pass` needs the models to ask, in order",
+            hint="for example -m deepseek/deepseek-v4-flash,claude-haiku-5-5",
+        )
+    if not (has_type or "check" in given or given.get("format") == ["json"]):
+        raise OptionError(
+            "`--until-pass` needs something to pass: a check or a type",
+            hint='add --check "len(answer) < 80", or -> NAME: TYPE',
+        )
+    given["model"] = [models[0]]
+    for key, values in given.items():
+        if key == "samples" or key.startswith(_VARY_KEY):
+            other = "-n" if key == "samples" else key
+        elif key in VARIED_FIELDS and len(values) > 1:
+            other = f"a list of --{key.replace('_', '-')}"
+        else:
+            continue
+        raise OptionError(
+            f"`--until-pass` ends in one answer, so it cannot be combined with {shown(other)}",
+            hint="only -m takes a list with it: the models to ask, in order",
+        )
+    return models
+
+
+def _take_grid(given: _Given) -> GridOptions | None:
+    """Remove what makes a grid from `given` and return it; `None`: nothing does."""
+    axes = []
+    for key in list(given):
+        if key.startswith(_VARY_KEY):
+            axes.append(Axis(key.removeprefix(_VARY_KEY), expression=given.pop(key)[0]))
+        elif key in VARIED_FIELDS and len(given[key]) > 1:
+            axes.append(Axis(key, tuple(given.pop(key))))
+    samples = given.pop("samples", None)
+    blind = bool(given.pop("blind", False))
+    if axes or samples:
+        return GridOptions(tuple(axes), samples[0] if samples else 1, blind)
+    if blind:
+        raise OptionError(
+            "`--blind` needs several answers to compare",
+            hint="add a list of models, such as -m a,b, or -n 2",
+        )
+    return None
+
+
+def _check_combination(options: CellOptions) -> None:
     if options.once and (options.new or options.thread is not None):
         other = "--new" if options.new else f"--thread {options.thread}"
         raise OptionError(
             f"`--once` uses no thread, so it cannot be combined with {shown(other)}",
             hint="keep one of them",
         )
-    return options
-
-
-def _two_models(first: str, second: str) -> OptionError:
-    return OptionError(
-        f"two models are given, {shown(first)} and {shown(second)}",
-        hint="use one model per cell; asking several at once is not supported yet",
-    )
+    if options.fail_on_check and not options.check:
+        raise OptionError("`--fail-on-check` needs a check", hint='add --check "len(answer) < 80"')
+    varied = [each.name for each in options.grid.axes if each.expression] if options.grid else []
+    if options.raw and varied:
+        raise OptionError(
+            f"`--raw` sends {{{{ }}}} as typed, so `--vary {varied[0]}` changes nothing",
+            hint="keep one of them",
+        )
 
 
 def _unknown(word: Word, *, arrow: bool) -> OptionError:
     name = word.text.partition("=")[0]
     short = _BY_NAME.get(name[:2])
     hint = did_you_mean(name, _BY_NAME)
-    if hint is None and short is not None and short.metavar is not None:
+    has_number = name[2:3].isdigit() and not name.startswith("--")
+    if (hint is None or has_number) and short is not None and short.metavar is not None:
         hint = f"put a blank between {name[:2]} and its value."
     if not arrow:
         hint = f"{hint or ''} Put a prompt that starts with a dash after `--`".strip()
@@ -526,6 +508,11 @@ def _unknown(word: Word, *, arrow: bool) -> OptionError:
 
 
 def _stray(word: Word) -> OptionError:
+    if word.text.startswith(","):
+        return OptionError(
+            f"there is a blank before the comma in {shown(word.text)}",
+            hint="write a list without blanks, such as -m a,b",
+        )
     return OptionError(
         f"{shown(word.text)} is not an option",
         hint="write the prompt below the %%cmd line (`%cmd ask …` takes it on the same line), and"

@@ -287,6 +287,19 @@ class OutputType:
                 problem = problem or error
         raise problem or ValidationProblem(_json_problem(answer))
 
+    def value_of(self, reply: Reply) -> object:
+        """Return the value of a reply.
+
+        Raises
+        ------
+        StreamError
+            It does not fit; the error contains the reply.
+        """
+        try:
+            return self.validate(reply.text)
+        except ValidationProblem as problem:
+            raise self.error(problem, reply) from None
+
     def repair_prompt(self, problem: ValidationProblem) -> str:
         """Return the prompt that asks for a corrected answer."""
         details = "\n".join(f"- {detail}" for detail in problem.details[:MAX_DETAILS])

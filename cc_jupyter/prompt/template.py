@@ -92,6 +92,26 @@ def plain_name(expression: str) -> str | None:
     return None if name.startswith("_") or name in _IPYTHON_NAMES else name
 
 
+def names_used(text: str) -> frozenset[str]:
+    """Return the names that the expressions of a prompt use; nothing is evaluated.
+
+    Raises
+    ------
+    OptionError
+        A `{{` is not closed, or its content is not an expression.
+    """
+    parts = parse_template(text) if "{{" in text else ()
+    sources = (part.source for part in parts if isinstance(part, Expression))
+    return frozenset[str]().union(*map(names_in, sources))
+
+
+def names_in(expression: str) -> frozenset[str]:
+    """Return the names that an expression uses; none if it is not Python."""
+    node = _parsed(expression)
+    found = () if node is None else ast.walk(node)
+    return frozenset(each.id for each in found if isinstance(each, ast.Name))
+
+
 def look_up(expression: str, user_ns: Mapping[str, object]) -> object:
     """Return the present value of a plain expression, or `MISSING`, or `UNKNOWN`."""
     return _value(_parsed(expression), user_ns)
@@ -321,11 +341,11 @@ def open_expression(text: str) -> str | None:
 
 
 def _compiles(source: str) -> bool:
-    return _complaint(source) is None
+    return complaint(source) is None
 
 
-def _complaint(source: str) -> str | None:
-    """Return Python's syntax error for this expression, or `None`."""
+def complaint(source: str) -> str | None:
+    """Return Python's syntax error for an expression; `None`: it compiles."""
     try:
         _compiled(source)
     except SyntaxError as error:
@@ -352,10 +372,10 @@ def _not_an_expression(text: str, start: int, closing: int | None) -> OptionErro
             f"the `{{{{ {shown}` on line {line} of the prompt is never closed",
             hint="close it with `}}`; " + _ESCAPE_HINT,
         )
-    complaint = _complaint(source) if source.strip() else "it is empty"
+    problem = complaint(source) if source.strip() else "it is empty"
     return OptionError(
         f"{quote_expression(source)} on line {line} of the prompt is not a Python expression:"
-        f" {complaint}",
+        f" {problem}",
         hint=_ESCAPE_HINT,
     )
 

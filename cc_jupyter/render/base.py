@@ -25,6 +25,19 @@ class Renderer(Protocol):
         """Draw the final output."""
 
 
+class RevisableRenderer(Renderer, Protocol):
+    """Shows one answer that is judged after its end."""
+
+    def revise(self, reply: Reply, folded: str | None = None) -> None:
+        """Draw the final output again, after `finish`: the reply has more notices.
+
+        Parameters
+        ----------
+        folded
+            Why the answer does not count. It is shown, and the text is folded below it.
+        """
+
+
 class NullRenderer:
     """Shows nothing: for `--quiet` and the Python functions."""
 
@@ -32,6 +45,9 @@ class NullRenderer:
         """Ignore an event."""
 
     def finish(self, reply: Reply) -> None:
+        """Draw nothing."""
+
+    def revise(self, reply: Reply, folded: str | None = None) -> None:
         """Draw nothing."""
 
 
@@ -44,9 +60,9 @@ class DeferredRenderer:
         Imports and returns the renderer.
     """
 
-    def __init__(self, load: Callable[[], Renderer]) -> None:
+    def __init__(self, load: Callable[[], RevisableRenderer]) -> None:
         self._load = load
-        self._loaded: Renderer | None = None
+        self._loaded: RevisableRenderer | None = None
 
     def show(self, event: StreamEvent) -> None:
         """Pass an event on."""
@@ -56,7 +72,11 @@ class DeferredRenderer:
         """Draw the final output."""
         self._renderer().finish(reply)
 
-    def _renderer(self) -> Renderer:
+    def revise(self, reply: Reply, folded: str | None = None) -> None:
+        """Draw the final output again."""
+        self._renderer().revise(reply, folded)
+
+    def _renderer(self) -> RevisableRenderer:
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
@@ -65,7 +85,7 @@ class DeferredRenderer:
 class PrettyJsonRenderer:
     """Shows an answer in JSON with another renderer; the final output is indented."""
 
-    def __init__(self, renderer: Renderer, indent: Callable[[str], str]) -> None:
+    def __init__(self, renderer: RevisableRenderer, indent: Callable[[str], str]) -> None:
         self._renderer = renderer
         self._indent = indent
 
@@ -76,6 +96,10 @@ class PrettyJsonRenderer:
     def finish(self, reply: Reply) -> None:
         """Draw the final output, indented."""
         self._renderer.finish(dataclasses.replace(reply, text=self._indent(reply.text)))
+
+    def revise(self, reply: Reply, folded: str | None = None) -> None:
+        """Draw the final output again, indented."""
+        self._renderer.revise(dataclasses.replace(reply, text=self._indent(reply.text)), folded)
 
 
 QUIET_S = 0.3

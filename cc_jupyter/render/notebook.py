@@ -20,7 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta, Waiting
-from cc_jupyter.core.terminal import safe_terminal
+from cc_jupyter.core.terminal import safe_line, safe_terminal
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown import preload, safe_markdown
@@ -101,8 +101,10 @@ class Screen:
         )
 
 
-def reasoning_bundle(text: str, summary: str, *, unfolded: bool = False) -> Bundle:
-    """Return a folded section with escaped text; `summary` stays visible."""
+def folded_bundle(text: str, summary: str, *, unfolded: bool = False) -> Bundle:
+    """Return a folded section with escaped text; `summary` stays visible. No text: only that."""
+    if not text:
+        return {"text/html": html.escape(summary), "text/plain": f"[{summary}]"}
     opened = " open" if unfolded else ""
     body = html.escape(safe_terminal(text))
     return {
@@ -199,13 +201,28 @@ class NotebookRenderer:
         """Draw the final outputs."""
         thought = None
         if self._reasoning and reply.reasoning:
-            thought = reasoning_bundle(reply.reasoning, self._summary(reply))
+            thought = folded_bundle(reply.reasoning, self._summary(reply))
         text = shown_text(reply.text, reply.images, reply.sources)
         final = _Final(
             reasoning=thought,
             answer=self._screen.answer(text) if text else None,
             images=image_bundles(reply.images),
             usage=usage_bundle(reply) if has_figures(reply) else None,  # a refused one has none
+            metadata=metadata(reply),
+        )
+        self._layout.end(final)
+
+    def revise(self, reply: Reply, folded: str | None = None) -> None:
+        """Draw the final outputs again; an answer that does not count is folded."""
+        if folded is None:
+            self.finish(reply)
+            return
+        text = shown_text(reply.text, reply.images, reply.sources)
+        final = _Final(
+            reasoning=None,
+            answer=folded_bundle(text, safe_line(folded)),
+            images=[],
+            usage=usage_bundle(reply) if has_figures(reply) else None,
             metadata=metadata(reply),
         )
         self._layout.end(final)
@@ -242,7 +259,7 @@ class NotebookRenderer:
         if self._dirty or summary != self._status:
             self._dirty, self._status = False, summary
             tail = "".join(self._thoughts[-_REASONING_TAIL_CHARS:])[-_REASONING_TAIL_CHARS:]
-            self._layout.put("reasoning", reasoning_bundle(tail, summary, unfolded=True))
+            self._layout.put("reasoning", folded_bundle(tail, summary, unfolded=True))
 
     def _summary(self, reply: Reply) -> str:
         parts = ["Thought"]

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.events import Notice, ReasoningDelta, TextDelta
-from cc_jupyter.core.terminal import safe_terminal
+from cc_jupyter.core.terminal import safe_line, safe_terminal
 from cc_jupyter.render.answer_extras import image_line, shown_text
 from cc_jupyter.render.usage_line import has_figures, usage_line
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.render.base import Renderer
+    from cc_jupyter.render.base import RevisableRenderer
 
 
 _FRAME_S = 0.036
 
 
-def printer(out: TextIO, label: str, *, reasoning: bool, markdown: bool) -> Renderer:
+def printer(out: TextIO, label: str, *, reasoning: bool, markdown: bool) -> RevisableRenderer:
     """Return the renderer for a stream: Markdown in a real terminal with `rich`, else text."""
     real = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if not (real and markdown and importlib.util.find_spec("rich")):
@@ -51,6 +51,7 @@ class TextRenderer:
         self._section = ""
         self._at_line_start = True
         self._drawn_s = 0.0
+        self._notices = 0  # shown in the usage line
 
     def show(self, event: StreamEvent) -> None:
         """Take the next event, and print what has arrived if a frame is due."""
@@ -74,6 +75,15 @@ class TextRenderer:
                 self._line(line)
         if has_figures(reply):
             self._line(usage_line(reply))
+        self._notices = len(reply.notices)
+        self._draw()
+
+    def revise(self, reply: Reply, folded: str | None = None) -> None:
+        """Print what is new: nothing is drawn twice."""
+        for line in (folded, *reply.notices[self._notices :]):
+            if line:
+                self._line(f"[{safe_line(line)}]")
+        self._notices = len(reply.notices)
         self._draw()
 
     def _add(self, section: str, text: str) -> None:

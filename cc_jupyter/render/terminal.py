@@ -55,6 +55,7 @@ class TerminalRenderer:
         self._status = ""  # the status line as last drawn
         self._started_s = monotonic()
         self._drawn_s = 0.0
+        self._notices = 0  # shown in the usage line
 
     def show(self, event: StreamEvent) -> None:
         """Take the next event, and draw if a frame is due."""
@@ -91,6 +92,14 @@ class TerminalRenderer:
                 self._console.print(Text(image_line(image)))
         if has_figures(reply):
             self._console.print(Text(usage_line(reply), style="dim"))
+        self._notices = len(reply.notices)
+
+    def revise(self, reply: Reply, folded: str | None = None) -> None:
+        """Print what is new: nothing is drawn twice."""
+        for line in (folded, *reply.notices[self._notices :]):
+            if line:
+                self._console.print(Text(f"[{safe_line(line)}]", style="dim"))
+        self._notices = len(reply.notices)
 
     def _wait(self, phase: str) -> None:
         self._show_status(waiting_line(self._label, monotonic() - self._started_s, phase))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The version of `metadata_schema.json`."""
 _MIN_TOKENS_FOR_SPEED = 10
 _MAX_TOOLS = 3
 _MAX_CHARACTERS = 200
@@ -82,6 +83,10 @@ def metadata(reply: Reply) -> dict[str, Any]:
             "turn_id": provenance.turn_id,
             "stop_reason": reply.stop_reason,
             "request_sha256": provenance.request_sha256,
+            "request_key": provenance.request_key,
+            "sample": provenance.sample,
+            "grid": provenance.grid,
+            "replayed_from": provenance.replayed_from,
             # only if it is not the default
             **({"order": "document"} if provenance.order == "document" else {}),
         }
@@ -131,14 +136,21 @@ def _cost(reply: Reply) -> str:
 
 
 def _timing(reply: Reply) -> list[str]:
-    first_s, tokens = reply.time_to_first_token_s, reply.usage.output_tokens
+    first_s = reply.time_to_first_token_s
     if first_s is None:
         return []
+    speed = tokens_per_s(reply)
     shown = [f"{seconds(first_s)} to first token"]
+    return shown if speed is None else [*shown, f"{speed:,.0f} tok/s"]
+
+
+def tokens_per_s(reply: Reply) -> float | None:
+    """Return the output tokens a second after the first one; `None`: unknown, or too few."""
+    first_s, tokens = reply.time_to_first_token_s, reply.usage.output_tokens
+    if first_s is None or tokens is None or tokens < _MIN_TOKENS_FOR_SPEED:
+        return None
     streaming_s = reply.duration_s - first_s
-    if tokens is not None and tokens >= _MIN_TOKENS_FOR_SPEED and streaming_s > 0:
-        shown.append(f"{tokens / streaming_s:,.0f} tok/s")
-    return shown
+    return tokens / streaming_s if streaming_s > 0 else None
 
 
 def _ending(reply: Reply) -> list[str]:

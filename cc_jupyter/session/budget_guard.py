@@ -8,6 +8,7 @@ kernels, which share the history file.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.session.prepare import PreparedRequest
+    from cc_jupyter.session.run_limits import RunBudget
 
 
 _PRICING_INTERVAL_S = 0.2
@@ -97,30 +99,44 @@ class BudgetGuard:
             return Budget(settings.budget_usd)
         return saved
 
-    def reserve(self, prepared: PreparedRequest, turn_id: str) -> BudgetWatcher | None:
-        """Reserve the estimated cost; return what watches the answer, if there is a budget.
+    def reserve(self, prepared: PreparedRequest, turn_id: str) -> tuple[BudgetWatcher, ...]:
+        """Reserve the estimated cost; return what watches the answer: one for each budget.
 
         `settle` releases the reservation, or `release` if the request comes to nothing.
 
         Raises
         ------
         OptionError
-            The estimated cost exceeds what is left of the budget, or this cannot be determined.
+            The estimated cost exceeds what is left of a budget, or this cannot be determined.
         """
         budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
-        if budget is None:
-            return None
-        watcher = BudgetWatcher(
-            budget, prepared, turn_id, self.estimate(prepared), self, self.now()
+        run = prepared.run_budget
+        watchers = []
+        if budget is not None:
+            hold = functools.partial(self.hold, budget, prepared, turn_id)
+            watchers.append(self._watcher(prepared, hold, budget))
+        if run is not None:
+            watchers.append(self._watcher(prepared, functools.partial(run.hold, turn_id), run))
+        for watcher in watchers:
+            try:
+                watcher.reserve()
+            except StoreError as error:
+                period = f" per {budget.period}" if budget is not None else ""
+                raise OptionError(
+                    f"the budget{period} cannot be checked: {error}; nothing was sent",
+                    hint="run the cell again, or %cmd budget off to send without a budget",
+                ) from error
+        return tuple(watchers)
+
+    def _watcher(
+        self,
+        prepared: PreparedRequest,
+        hold: Callable[[Decimal | None], Decimal],
+        limit: Budget | RunBudget,
+    ) -> BudgetWatcher:
+        return BudgetWatcher(
+            limit, prepared, hold, self.estimate(prepared), self.calibration, self.now()
         )
-        try:
-            watcher.reserve()
-        except StoreError as error:
-            raise OptionError(
-                f"the budget per {budget.period} cannot be checked: {error}; nothing was sent",
-                hint="run the cell again, or %cmd budget off to send without a budget",
-            ) from error
-        return watcher
 
     def hold(
         self, budget: Budget, prepared: PreparedRequest, turn_id: str, usd: Decimal | None
@@ -190,14 +206,18 @@ class BudgetGuard:
             without={*own, *(record.id for record in unsaved)},
         )
 
-    def settle(self, turn_id: str, reply: Reply) -> None:
+    def settle(self, turn_id: str, reply: Reply, run: RunBudget | None = None) -> None:
         """Count the cost of a reply in place of what was reserved for it."""
         with self._lock:
             self.replies.append(reply)
             self._reserved.pop(turn_id, None)
+        if run is not None:
+            run.settle(turn_id, reply.cost.usd)
 
-    def release(self, turn_id: str) -> None:
+    def release(self, turn_id: str, run: RunBudget | None = None) -> None:
         """Release what a request has reserved that came to nothing; `settle` has done so else."""
+        if run is not None:
+            run.release(turn_id)
         with self._lock:
             held = self._reserved.pop(turn_id, None)
         if held is not None and held.on_disk:
@@ -255,17 +275,18 @@ class BudgetGuard:
 
 @dataclass(slots=True)
 class BudgetWatcher:
-    """Watches one answer and cuts it off when its cost so far exceeds the budget.
+    """Watches one answer and cuts it off when its cost so far exceeds a budget.
 
     The text received is priced five times a second, so it may exceed the budget slightly. Tokens
     are estimated until the provider reports them.
     """
 
-    budget: Budget
+    limit: Budget | RunBudget
     prepared: PreparedRequest
-    turn_id: str
+    hold: Callable[[Decimal | None], Decimal]
+    """Reserves an amount for the request; returns the spending before it."""
     expected: Usage
-    budget_guard: BudgetGuard
+    calibration: Calibration
     sent_at: datetime
     spent_usd: Decimal = Decimal(0)
     """The spending before this request."""
@@ -285,7 +306,7 @@ class BudgetWatcher:
         """
         if usd is None:
             usd = self.prepared.cost(self.expected, self.sent_at).usd
-        self.spent_usd = self.budget_guard.hold(self.budget, self.prepared, self.turn_id, usd)
+        self.spent_usd = self.hold(usd)
         self._reserved_usd = usd or Decimal(0)
 
     def add(self, text: str, usage: Usage) -> None:
@@ -300,7 +321,7 @@ class BudgetWatcher:
         if monotonic() < self._next_pricing_s:
             return
         self._next_pricing_s = monotonic() + _PRICING_INTERVAL_S
-        output = self.budget_guard.calibration.tokens(self.prepared.model.id, self._received_bytes)
+        output = self.calibration.tokens(self.prepared.model.id, self._received_bytes)
         running = Usage(
             input_tokens=usage.input_tokens or self.expected.input_tokens,
             output_tokens=max(output, usage.output_tokens or 0),
@@ -309,12 +330,20 @@ class BudgetWatcher:
         )
         usd = self.prepared.cost(running, self.sent_at).usd
         if usd is not None and usd > self._reserved_usd and not self._grow(usd):
-            raise StreamError(
-                f"the answer was cut off: it exceeds the budget of {self.budget.usd:f} US dollars"
-                f" per {self.budget.period}",
-                hint="the text received is saved; %cmd budget AMOUNT raises the budget,"
-                " %cmd continue completes the answer",
-            )
+            raise self._used_up()
+
+    def _used_up(self) -> StreamError:
+        if isinstance(self.limit, Budget):
+            exceeded = f"the budget of {self.limit.usd:f} US dollars per {self.limit.period}"
+            remedy = "%cmd budget AMOUNT raises the budget"
+        else:
+            exceeded, remedy = f"--max-usd {self.limit.usd:f}", "raise --max-usd"
+        error = StreamError(
+            f"the answer was cut off: it exceeds {exceeded}",
+            hint=f"the text received is saved; {remedy}, %cmd continue completes the answer",
+        )
+        error.is_final = True
+        return error
 
     def _grow(self, usd: Decimal) -> bool:
         """Reserve more for an answer that costs more than estimated; return whether it fits."""
@@ -330,4 +359,6 @@ class BudgetWatcher:
 
     def note(self, reply: Reply) -> str | None:
         """Return a notice of how much of the budget is used, from 80 % on."""
-        return self.budget.note(self.spent_usd + (reply.cost.usd or Decimal(0)))
+        if not isinstance(self.limit, Budget):
+            return None
+        return self.limit.note(self.spent_usd + (reply.cost.usd or Decimal(0)))

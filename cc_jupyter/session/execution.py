@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.render.base import Renderer
+    from cc_jupyter.render.base import RevisableRenderer
+    from cc_jupyter.session.live_output import RunOutput
 
 
 class ExecutionContext:
@@ -88,12 +89,12 @@ class ExecutionContext:
 
     def renderer(
         self, label: str, settings: Settings, *, markdown: bool, owns_cell: bool
-    ) -> Renderer:
+    ) -> RevisableRenderer:
         """Return the renderer for the front end; `label` names the model it waits for."""
         reasoning, out = settings.reasoning, sys.stdout
         shows_updates = self._shows_updates()
 
-        def load() -> Renderer:
+        def load() -> RevisableRenderer:
             if not shows_updates:
                 from cc_jupyter.render.plain import printer  # noqa: PLC0415  the request goes first
 
@@ -104,6 +105,16 @@ class ExecutionContext:
             return NotebookRenderer(screen, label=label, reasoning=reasoning, owns_cell=owns_cell)
 
         return DeferredRenderer(load)
+
+    def run_output(self) -> RunOutput:
+        """Return where a run of many requests is shown in this front end."""
+        from cc_jupyter.session.live_output import LineOutput, LiveOutput  # noqa: PLC0415  runs only
+
+        if not self._shows_updates():
+            return LineOutput(sys.stdout)
+        from cc_jupyter.render.notebook import Screen  # noqa: PLC0415  as above
+
+        return LiveOutput(Screen(self._shell))
 
     def show_again(self, reply: Reply, *, instead: str | None = None) -> None:
         """Show a reply's text as a new output.

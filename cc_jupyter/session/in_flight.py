@@ -73,6 +73,24 @@ class InterruptGuard:
         self._wake()
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` at an interrupt in the block, even inside an `InterruptGuard`.
+
+    For code of the user's, which may loop and would not notice that a guard was woken.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    if not isinstance(getattr(handler, "__self__", None), InterruptGuard):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def ignore_echo() -> None:
     """Ignore interrupts for half a second.
 

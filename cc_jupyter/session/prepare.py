@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.models.registry import Models
     from cc_jupyter.prompt.output_types import OutputType, ValidationProblem
+    from cc_jupyter.session.run_limits import RunBudget
     from cc_jupyter.usage.estimate import Calibration
 
 
@@ -46,6 +47,9 @@ _CONTINUE_PROMPT = (
 )
 """Asks for the rest of an answer. Models refuse or ignore their own answer as the last message, so
 both wire formats ask in words."""
+
+
+_SMALL_CHARS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,12 @@ class PreparedRequest:
     """The turn's place in its thread, if it has one already."""
     beginning: str = ""
     """The text so far of the answer to continue; empty for a new one."""
+    sample: int | None = None
+    """Its number among equal requests of its execution; `None`: numbered when it is sent."""
+    grid: str | None = None
+    """The id of the grid it belongs to; `None`: it is a single request."""
+    run_budget: RunBudget | None = None
+    """What `--max-usd` leaves for the cell; shared by all its requests."""
 
     @property
     def order(self) -> str:
@@ -94,6 +104,23 @@ class PreparedRequest:
             # with zero data retention the upstream may cost more than the list says
             estimated=self.zdr,
         )
+
+
+def is_small(prepared: PreparedRequest) -> bool:
+    """Return whether a request cannot cost what a cell may cost without saying so.
+
+    No listed model takes more than 0.50 US dollars for it (a test multiplies the list). Where the
+    user lowered `refuse_above_usd`, or set prices of a model, it is estimated.
+    """
+    request = prepared.request
+    size_bytes = sum(len(message.text) for message in request.messages) + len(request.system or "")
+    return (
+        prepared.settings.refuse_above_usd is None
+        and not prepared.settings.models
+        and size_bytes < _SMALL_CHARS
+        and prepared.spec.parameters.max_tokens is None
+        and not any(message.images for message in request.messages)
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +154,23 @@ class Preparer:
         page = self.page(spec.turn_key, settings)
         context = thread.context(spec.turn_key, starts_new_thread=spec.new, page=page)
         return dataclasses.replace(self._prepare(spec, settings, thread, context), page=page)
+
+    def resolve(
+        self, name: str | None, key_env: str | None, settings: Settings
+    ) -> tuple[ResolvedModel, Endpoint, Settings]:
+        """Return the model, where its requests go, and the settings that count there.
+
+        Raises
+        ------
+        CcError
+            No model is chosen, it is unknown, or its key is missing.
+        """
+        name = chosen_model(name, settings)
+        settings = settings_for(name, settings)
+        if name == LOCAL:
+            name = MODEL_ID
+        endpoint = find_endpoint(settings, key_env)
+        return self.models.find(name, endpoint, settings.models), endpoint, settings
 
     def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
         """Prepare to continue the last answer of a thread, in the same turn.
@@ -188,17 +232,14 @@ class Preparer:
         spec = dataclasses.replace(prepared.spec, notices=notices)
         turn = reply.provenance.turn
         place = None if turn is None else turn - 1
-        return dataclasses.replace(prepared, spec=spec, request=request, place=place)
+        return dataclasses.replace(
+            prepared, spec=spec, request=request, place=place, sample=reply.provenance.sample
+        )
 
     def _prepare(
         self, spec: PromptSpec, settings: Settings, thread: Thread | None, context: Context | None
     ) -> PreparedRequest:
-        name = chosen_model(spec.model, settings)
-        settings = settings_for(name, settings)
-        if name == LOCAL:
-            name = MODEL_ID
-        endpoint = find_endpoint(settings, spec.key_env)
-        model = self.models.find(name, endpoint, settings.models)
+        model, endpoint, settings = self.resolve(spec.model, spec.key_env, settings)
         request = build_request(spec, settings, model, context)
         window = model.spec.context_tokens if model.spec else None
         request, notice = trim_to_window(request, window, self.calibration, trim=settings.trim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
+from cc_jupyter.core.messages import Parameters
 from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.usage.estimate import estimate_tokens
@@ -62,7 +65,7 @@ class TurnRecorder:
         self._prepared = prepared
         self._place = reservation.place
         self._slot = reservation.slot
-        self._budget_watcher = reservation.budget_watcher
+        self._budget_watchers = reservation.budget_watchers
         self._history = history
         self._budget_guard = budget_guard
         self._sent_at = history.now()
@@ -73,6 +76,8 @@ class TurnRecorder:
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
         self._redacted_body = (b"", b"")  # as sent, and as saved
+        self._keyed_body = b""  # the body with this key
+        self._key = ""
 
     def add(self, event: StreamEvent) -> None:
         """Add the next event; save the text received every `PARTIAL_S` seconds.
@@ -83,8 +88,9 @@ class TurnRecorder:
             The budget is used up; the builder holds what was received.
         """
         self.builder.add(event)
-        if self._budget_watcher is not None and isinstance(event, TextDelta | ReasoningDelta):
-            self._budget_watcher.add(event.text, self.builder.usage)
+        if isinstance(event, TextDelta | ReasoningDelta):
+            for watcher in self._budget_watchers:
+                watcher.add(event.text, self.builder.usage)
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
         if self._has_new_text and monotonic() >= self._next_save_s:
             self._has_new_text = False
@@ -100,7 +106,7 @@ class TurnRecorder:
             notices = (
                 self._write(reply, finished=True),
                 self._cache_notice(),
-                self._budget_watcher.note(reply) if self._budget_watcher is not None else None,
+                *(watcher.note(reply) for watcher in self._budget_watchers),
             )
             self.reply = reply = dataclasses.replace(
                 reply, notices=(*reply.notices, *filter(None, notices))
@@ -108,7 +114,7 @@ class TurnRecorder:
             if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
                 reply.error.reply = reply
         finally:  # also after an interrupt: it was paid for
-            self._budget_guard.settle(self._turn_id, self.reply)
+            self._budget_guard.settle(self._turn_id, self.reply, self._prepared.run_budget)
 
     def _priced(self, reply: Reply) -> Reply:
         """Return the reply with its cost; missing counts of a stopped answer are estimated."""
@@ -169,8 +175,18 @@ class TurnRecorder:
                 turn_id=self._turn_id,
                 order=prepared.order,
                 request_sha256=self.stream.body_sha256,
+                request_key=self._request_key(),
+                sample=self.stream.sample,
+                grid=prepared.grid,
             ),
         )
+
+    def _request_key(self) -> str:
+        body = self.stream.body
+        if body is not self._keyed_body:
+            self._keyed_body = body
+            self._key = request_key(self._prepared.request.endpoint, body) if body else ""
+        return self._key
 
     def _write(self, reply: Reply, *, finished: bool) -> str | None:
         """Write the turn to the thread and the history; return a notice for the user, if any."""
@@ -184,6 +200,10 @@ class TurnRecorder:
                 spec.images,
                 self._turn_id,
                 TurnInputs(prepared.context.digest, spec),
+                model=reply.model,
+                options=self.stream.parameters,
+                group=prepared.grid,
+                failed=reply.error is not None,
             )
             self._stale = prepared.thread.record(self._place, turn, prepared.page)
         return self._history.save(
@@ -249,6 +269,11 @@ class TurnRecorder:
             order=prepared.order,
             zdr=prepared.zdr,
             request_sha256=hashlib.sha256(body).hexdigest(),
+            request_key=reply.provenance.request_key,
+            sample=reply.provenance.sample,
+            grid=reply.provenance.grid,
+            replayed_from=reply.provenance.replayed_from,
+            options=_redacted_parameters(self.stream.parameters, secrets),
             body=body or None,
             finished=finished,
         )
@@ -276,3 +301,8 @@ class TurnRecorder:
         if last_tokens and now_tokens >= last_tokens * self._prepared.settings.large_prompt_factor:
             times = now_tokens / last_tokens
             self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
+
+
+def _redacted_parameters(parameters: Parameters, secrets: tuple[str, ...]) -> Parameters:
+    text = json.dumps(parameters.to_json(), ensure_ascii=False)
+    return Parameters.from_json(json.loads(redact(text, secrets)))

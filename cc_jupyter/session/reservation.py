@@ -19,8 +19,8 @@ class Reservation(NamedTuple):
     """What one request holds while it is in flight."""
 
     turn_id: str
-    budget_watcher: BudgetWatcher | None
-    """`None` if no budget applies."""
+    budget_watchers: tuple[BudgetWatcher, ...]
+    """One for each budget that applies."""
     place: int | None
     """The place of the turn in its thread; `None` if it belongs to no thread."""
     slot: TurnSlot | None
@@ -40,13 +40,13 @@ def reserved(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Iterator[R
     """
     turn_id = new_id()
     try:
-        budget_watcher = budget_guard.reserve(prepared, turn_id)
+        budget_watchers = budget_guard.reserve(prepared, turn_id)
         thread, place = prepared.thread, prepared.place
         if thread is not None and place is None:
             place = thread.open_slot(prepared.spec.turn_key, starts_new_thread=prepared.spec.new)
         if thread is None or place is None:
-            yield Reservation(turn_id, budget_watcher, None, None)
+            yield Reservation(turn_id, budget_watchers, None, None)
         else:
-            yield Reservation(turn_id, budget_watcher, place, thread.slots[place])
+            yield Reservation(turn_id, budget_watchers, place, thread.slots[place])
     finally:
-        budget_guard.release(turn_id)
+        budget_guard.release(turn_id, prepared.run_budget)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,18 @@ from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import ModelError, ProviderError
 from cc_jupyter.core.events import TextDelta
+from cc_jupyter.core.request_key import SampleCounter
 from cc_jupyter.models.registry import Models
 from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
-from cc_jupyter.session.prepare import Preparer
+from cc_jupyter.session.prepare import Preparer, is_small
 from cc_jupyter.session.recorder import TurnRecorder
 from cc_jupyter.session.reservation import reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
+    from decimal import Decimal
 
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec
@@ -54,6 +57,8 @@ class Session:
         """Settings of the IPython profile; all others take precedence."""
         self.replies: list[Reply] = []
         """The replies to all requests of the session, from which its cost is added up."""
+        self.samples = SampleCounter()
+        """Numbers equal requests of an execution."""
         self._formats = FormatMemory()
         self.now = now
         """Returns the current time, aware, in UTC."""
@@ -94,11 +99,41 @@ class Session:
         """
         return self.preparer.prepare(spec, settings or self.settings())
 
-    def run(self, prepared: PreparedRequest, renderer: Renderer) -> Reply:
+    def limited(
+        self, prepared: PreparedRequest, max_usd: Decimal | None, max_requests: int | None
+    ) -> PreparedRequest:
+        """Return a single request within what its cell may cost; a run of one.
+
+        Raises
+        ------
+        OptionError
+            It is estimated to cost more than a cell may without saying so.
+        """
+        if max_usd is None and max_requests is None and is_small(prepared):
+            return prepared
+        from cc_jupyter.session.run_limits import RunLimits, check_run, estimate_run  # noqa: PLC0415  few cells need it
+
+        estimate = estimate_run([prepared], self.budget_guard, self.now())
+        limits = RunLimits(max_usd, max_requests)
+        budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
+        return replace(prepared, run_budget=budget)
+
+    def run(
+        self,
+        prepared: PreparedRequest,
+        renderer: Renderer,
+        guard: Callable[[Callable[[], None]], InterruptGuard] | None = None,
+    ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 
         Returns the reply however it ended: the caller raises `reply.error`. An interrupt becomes
         the reply's error; the text received is saved and the connection is closed.
+
+        Parameters
+        ----------
+        guard
+            Makes what guards the request against interrupts from what wakes it; by default it
+            guards against those of this process.
 
         Raises
         ------
@@ -109,7 +144,7 @@ class Session:
         """
         with (
             self._recorder(prepared) as recorder,
-            InterruptGuard(recorder.stream.wake) as interrupts,
+            (guard or InterruptGuard)(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
             if prepared.beginning:
@@ -176,10 +211,7 @@ class Session:
                 raise output_type.error(problem, reply) from None
             repair = self.preparer.prepare_repair(prepared, output_type, reply, problem)
         reply = run(repair)
-        try:
-            return reply, output_type.validate(reply.text)
-        except ValidationProblem as problem:
-            raise output_type.error(problem, reply) from None
+        return reply, output_type.value_of(reply)
 
     @contextmanager
     def _recorder(self, prepared: PreparedRequest) -> Iterator[TurnRecorder]:
@@ -188,9 +220,19 @@ class Session:
         limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
         with reserved(prepared, self.budget_guard) as reservation:
             stream = RequestStream(
-                self.transport, prepared.request, prepared.endpoint, limits, zdr=prepared.zdr
+                self.transport,
+                prepared.request,
+                prepared.endpoint,
+                limits,
+                zdr=prepared.zdr,
+                number=functools.partial(self._number, prepared),
             )
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
+
+    def _number(self, prepared: PreparedRequest, digest: str) -> int:
+        if prepared.sample is not None:
+            return prepared.sample
+        return self.samples.number(prepared.spec.execution, digest)
 
     @contextmanager
     def _recorded(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.errors import BudgetError, ConfigError, OptionError
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.paths import data_folder, make_private, write_private
 
@@ -42,8 +42,10 @@ class Budget:
 
         Raises
         ------
+        BudgetError
+            The estimate exceeds what is left; nothing was sent.
         OptionError
-            The estimate exceeds what is left, or there is none; nothing was sent.
+            There is no estimate; nothing was sent.
         """
         spent = f"{format_usd(spent_usd)} of {format_usd(self.usd)} per {self.period} spent so far"
         if reserved_usd:
@@ -55,7 +57,7 @@ class Budget:
                 hint="choose a model with a known price, or %cmd budget off",
             )
         if spent_usd + reserved_usd + estimate_usd > self.usd:
-            raise OptionError(
+            raise BudgetError(
                 f"the request is estimated at ~{format_usd(estimate_usd)} and would exceed the"
                 f" budget: {spent}; nothing was sent",
                 hint="lower --max-tokens, choose a cheaper model, or %cmd budget AMOUNT",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import LedgerRow
 
 
+_SCHEMAS = (1, 2)
+"""The versions of `metadata_schema.json` in saved notebooks."""
 _USD = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,40})?")
 """The pattern in `metadata_schema.json`, limited to plausible lengths."""
 
@@ -55,8 +57,14 @@ def _provenances(cells: list[Any]) -> Iterator[dict[str, Any]]:
         for output in outputs if isinstance(outputs, list) else ():
             metadata = output.get("metadata") if isinstance(output, dict) else None
             found = metadata.get("cc_jupyter") if isinstance(metadata, dict) else None
-            if isinstance(found, dict) and found.get("schema") == 1:
-                yield found
+            if isinstance(found, dict) and found.get("schema") in _SCHEMAS:
+                yield from _answers(found)
+
+
+def _answers(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the answers that an output is about: one, or those of a grid."""
+    answers = found.get("answers", [found])
+    return [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
 
 
 def _row(provenance: dict[str, Any]) -> LedgerRow:

@@ -210,7 +210,7 @@ def test_the_saved_notebook_has_at_most_three_outputs_with_metadata(open_noteboo
     assert USAGE.match(usage.data["text/plain"]) or "reasoning" in usage.data["text/plain"]
     assert thoughts.data["text/plain"].endswith("Hm.")
     about = text.metadata["cc_jupyter"]
-    assert about["schema"] == 1
+    assert about["schema"] == 2
     assert about["model"] == "deepseek/deepseek-v4-flash"
     assert about["served_by"].startswith("127.0.0.1:")
     assert about["usage"]["output_tokens"]["origin"] == "reported"

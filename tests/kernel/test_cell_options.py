@@ -184,6 +184,19 @@ def test_how_much_larger_a_prompt_must_be_to_be_mentioned_can_be_set(notebook):
     assert "the prompt is 3 times the last one" in line
 
 
+def test_a_dry_run_of_a_grid_shows_the_plan_and_sends_nothing(notebook):
+    notebook.check("topics = ['rain', 'snow']")
+    line = "%%cmd --dry-run -m local-a,local-b --vary topic=topics -n 3 -> g"
+    (shown,) = notebook.check(f"{line}\nabout {{{{ topic }}}}").outputs
+    assert "grid of 12 requests (4 combinations, 3 samples each); nothing was sent" in shown.text
+    assert "local-b · topic: snow" in shown.text
+    assert "about rain" in shown.text
+    run = notebook.check("plan = %cmd ask --dry-run -n 5 hello?")
+    assert run.outputs == []
+    assert notebook.value("plan['requests']") == 5
+    assert [each for each in notebook.provider.requests if each.method == "POST"] == []
+
+
 def test_a_dry_run_leaves_no_turn(notebook):
     notebook.check("%%cmd --dry-run --new\nfirst")
     notebook.check("%%cmd\nsecond")
@@ -210,8 +223,12 @@ def test_help_is_shown_and_nothing_sent(notebook, code):
         ("--modle x", "`--modle` is not an option", "did you mean --model"),
         ("-x", "`-x` is not an option", "%%cmd -h lists the options"),
         ("hello", "`hello` is not an option", "the prompt below the %%cmd line"),
-        ("-m a -m b", "two models are given, `a` and `b`", "several at once"),
-        ("-m a,b", "two models are given, `a` and `b`", "several at once"),
+        ("-m a -m a", "`-m` has `a` twice", "-n 2"),
+        ("-m a, b", "a blank next to a comma in the list `a, b` of `-m`", "without blanks"),
+        ("-n 1,500", "`-n` takes a number without a thousands comma", "write -n 1500"),
+        ("--check len(answer) < 8", "`<` after `--check` `len(answer)` is not an option", "quotes"),
+        ("--check 'a b'", "`a b` of `--check` is not a Python expression", "nothing was sent"),
+        ("--dry-run --vary x=[1]", "`--vary x` changes nothing", "write {{ x }}"),
         ("-t 1 -t 2", "`--temperature` is given twice", "keep one"),
         ("-t hot", "`-t` takes a number from 0 to 2, not `hot`", "for example"),
         ("--top-p 7", "`--top-p` takes a number from 0 to 1", "for example"),

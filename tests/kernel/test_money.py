@@ -111,7 +111,7 @@ def test_a_budget_holds(notebook):
     ask(notebook)
     notebook.forget()
     assert "$0.0001" in notebook.check("%cmd budget 0.0001").texts[-1]
-    run = notebook.fail("%%cmd\nhello", "OptionError")
+    run = notebook.fail("%%cmd\nhello", "BudgetError")
     assert "would exceed the budget" in run.error
     assert "nothing was sent" in run.error
     assert notebook.posts == []
@@ -142,7 +142,7 @@ def test_a_budget_of_a_day_holds_over_a_restart(notebook):
     notebook.check("%cmd budget 0.0001 --per day")
     notebook.restart()
     assert "$0.0001" in notebook.check("%cmd budget").texts[-1]
-    notebook.fail("%%cmd\nhello", "OptionError")
+    notebook.fail("%%cmd\nhello", "BudgetError")
     notebook.check("%cmd budget off")
     notebook.restart()
     ask(notebook)

@@ -26,6 +26,7 @@ from support.provider import (
 )
 
 import cc_jupyter
+from cc_jupyter.core.request_key import request_key
 from cc_jupyter.models.catalog import load_catalog
 
 pytestmark = pytest.mark.kernel
@@ -276,15 +277,18 @@ def test_the_metadata_is_as_specified(notebook, model):
     assert list(found) == [
         *("schema", "model", "endpoint", "served_by", "usage", "cost", "timings"),
         *("thread", "turn", "stop_reason", "request_sha256"),
+        *("request_key", "sample", "grid", "replayed_from"),
     ]
     assert "cc_jupyter" in run.outputs[0].metadata
     assert run.outputs[0].metadata.keys() == {"cc_jupyter"}
     record = notebook.posts[-1]
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     assert found["model"] == model
     assert record.path.endswith("/v1" + found["endpoint"])
     assert found["served_by"] == f"127.0.0.1:{notebook.provider.port}"
     assert found["request_sha256"] == hashlib.sha256(record.body).hexdigest()
+    assert found["request_key"] == request_key(found["endpoint"], record.body)
+    assert (found["sample"], found["grid"], found["replayed_from"]) == (0, None, None)
     assert re.fullmatch(r"0\.\d+", found["cost"]["usd"])
     assert found["cost"]["origin"] == "reported"
     assert 0 < found["timings"]["first_token_s"] <= found["timings"]["total_s"]

@@ -70,7 +70,7 @@ def test_the_saved_notebook_is_readable_and_small(saved):
         ["text/html", "text/plain"],
     ]
     assert first[1].data["text/plain"] == "# Title\n\nThe *answer* with <b>tags</b>."
-    assert first[1].metadata["cc_jupyter"]["schema"] == 1
+    assert first[1].metadata["cc_jupyter"]["schema"] == 2
     assert [output.output_type for output in loop] == ["stream", *["display_data"] * 2] * 2
     assert len(long) == 2
     text = long[0].data["text/plain"]

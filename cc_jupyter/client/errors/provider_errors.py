@@ -445,19 +445,25 @@ def classify(  # noqa: PLR0913  a refusal is read from all of these
     )
     if isinstance(error, ModelError):
         error.is_unknown = verdict.is_unknown_model
+    error.is_final = error.is_final or window is not None
     # OpenAI's and Anthropic's SDKs obey this header (read 2026-11-30)
     forbidden = headers.get("x-should-retry", "").strip().lower() == "false"
     return Refusal(error, verdict.retryable and not forbidden, _ceiling(status, envelope))
 
 
-def stream_error_hint(code: str | None, message: str | None) -> str | None:
+def stream_error_hint(code: str | None, message: str | None) -> tuple[str | None, bool]:
     """Return what to do about an error that came in place of, or within, an answer.
 
-    The rules are those of refusals; `None` where none of them knows the code or the words.
+    The rules are those of refusals; `None` where none of them knows the code or the words. The
+    second value is whether it is final (`ProviderError.is_final`).
     """
     answered = _Answered()
-    rule = _matching(Envelope(message, code), None, answered, waits=False)
-    return None if rule is None else answered.verdict(rule).hint
+    envelope = Envelope(message, code)
+    is_used_up = _window(0, envelope, None) is not None
+    rule = _matching(envelope, None, answered, waits=False)
+    if rule is None:
+        return None, is_used_up
+    return answered.verdict(rule).hint, is_used_up or rule.error.is_final
 
 
 def backoff_s(tries: int) -> float:

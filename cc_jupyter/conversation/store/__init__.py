@@ -41,6 +41,7 @@ from cc_jupyter.conversation.store.turns import (
     select,
     unfold_body,
 )
+from cc_jupyter.conversation.store.votes import add_ballot, load_ballots, undo_ballot
 from cc_jupyter.core.paths import data_folder
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cc_jupyter.conversation.records import (
+        Ballot,
         ConversationRecord,
         SearchHit,
         SlotRecord,
@@ -173,6 +175,11 @@ class Store:
             )
             return list(found)
 
+    def grid_turns(self, grid: str) -> list[TurnRecord]:
+        """Return all turns of a grid, oldest first, without their bodies."""
+        with self._file.reading() as connection:
+            return list(select(connection, "WHERE grid = ? ORDER BY number", [grid]))
+
     def body(self, turn_id: str) -> bytes | None:
         """Return the body of a request as it was sent; `None` if it is not stored."""
         with self._file.reading() as connection:
@@ -266,6 +273,21 @@ class Store:
         with self._file.reading() as connection:
             return load_timings(connection)
 
+    def add_ballot(self, ballot: Ballot) -> None:
+        """Store one vote."""
+        with self._file.writing() as connection:
+            add_ballot(connection, ballot)
+
+    def undo_ballot(self, grid: str) -> Ballot | None:
+        """Remove the last vote on a grid and return it; `None` if there is none."""
+        with self._file.writing() as connection:
+            return undo_ballot(connection, grid)
+
+    def ballots(self, grid: str | None = None) -> list[Ballot]:
+        """Return the votes on a grid, or all, oldest first."""
+        with self._file.reading() as connection:
+            return load_ballots(connection, grid)
+
     def forget_turn(self, turn_id: str) -> int:
         """Remove a turn from disk and every conversation; return the number of removed turns."""
         return self._forget("id = ?", turn_id)
@@ -275,10 +297,12 @@ class Store:
         return self._forget("conversation_id = ?", conversation_id)
 
     def forget_everything(self) -> int:
-        """Remove all turns and conversations; return the number of removed turns.
+        """Remove all turns, conversations and votes; return the number of removed turns.
 
         Quarantined broken files are removed too, but their turns cannot be counted.
         """
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM ballot")  # also votes on turns that were never stored
         removed = self._forget("1 OR ? IS NULL", None)
         self._file.remove_broken()
         return removed

@@ -77,10 +77,17 @@ def save_place(
         ),
     )
     where = (conversation_id, position)
-    connection.execute("DELETE FROM version WHERE conversation_id = ? AND position = ?", where)
+    here = "conversation_id = ? AND position = ?"
+    stored = set(connection.execute(f"SELECT number, turn_id FROM version WHERE {here}", where))  # noqa: S608  our own words
+    versions = set(enumerate(place.versions))
+    # a grid has many versions, and each of its answers saves its place
+    connection.executemany(
+        f"DELETE FROM version WHERE {here} AND number = ?",  # noqa: S608  as above
+        [(*where, number) for number, _ in stored - versions],
+    )
     connection.executemany(
         "INSERT INTO version SELECT ?, ?, ?, id FROM turn WHERE id = ?",
-        [(*where, number, turn_id) for number, turn_id in enumerate(place.versions)],
+        [(*where, *version) for version in sorted(versions - stored)],
     )
 
 

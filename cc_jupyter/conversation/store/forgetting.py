@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cc_jupyter.conversation.store.database import rebuild_index
+from cc_jupyter.conversation.store.migrations import rebuild_index
+from cc_jupyter.conversation.store.votes import forget_ballots
 from cc_jupyter.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
     """Remove the turns that match one of our own conditions; return how many there were.
 
     The request bodies of later turns contain the removed turns, so they are removed too; the
-    prompts and answers of later turns are not.
+    prompts and answers of later turns are not. Votes on removed turns are removed.
     """
     affected = _AFFECTED.format(which=which)
     connection.execute(
@@ -67,12 +68,14 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
         f"{affected} UPDATE turn SET body = NULL WHERE id IN (SELECT id FROM affected)",  # noqa: S608  as above
         (value,),
     )
+    forget_ballots(connection, which, value)
     removed = connection.execute(f"DELETE FROM turn WHERE {which}", (value,)).rowcount  # noqa: S608  our own words
     connection.execute(f"{_LIVE} DELETE FROM content WHERE sha256 NOT IN live")  # noqa: S608  as above
     connection.execute(
         "UPDATE place SET active = (SELECT v.turn_id FROM version v JOIN turn t"
         " ON t.id = v.turn_id WHERE v.conversation_id = place.conversation_id"
         " AND v.position = place.position AND t.answer != ''"
+        " AND (t.grid IS NULL OR t.error IS NULL)"
         " ORDER BY v.number DESC LIMIT 1)"
         " WHERE active NOT IN (SELECT id FROM turn)"
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.events import MAX_TOKENS, USAGE_FIELDS, Source, Usage
-from cc_jupyter.core.messages import Image, TurnKey
+from cc_jupyter.core.messages import Image, Parameters, TurnKey
 from cc_jupyter.core.money import Cost
 
 if TYPE_CHECKING:
@@ -206,6 +206,7 @@ _SAME = (
     *("id", "conversation_id", "thread", "position", "parent_id", "notebook", "model"),
     *("endpoint", "system", "prompt", "answer", "reasoning", "stop_reason", "stop_word", "error"),
     *("duration_s", "served_by", "served_model", "request_sha256"),
+    *("request_key", "sample", "grid", "replayed_from"),
 )
 """Columns with the names of a turn's fields."""
 _TOO_MANY = "a token count was implausibly large and is stored as unknown"
@@ -297,6 +298,7 @@ def _row(turn: TurnRecord, folded: Folded | None) -> dict[str, Any]:
         "notices": json.dumps(notices),
         "ordered_by": turn.order,
         "zdr": turn.zdr,
+        "options": None if turn.options is None else json.dumps(turn.options.to_json()),
         "body": None if folded is None else folded.text,
         "body_bytes": None if turn.body is None else len(turn.body),
         "finished": turn.finished,
@@ -316,6 +318,7 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
     usd = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
     table_usd = None if row["table_usd"] is None else Decimal(row["table_usd"])
     unpriced = tuple(json.loads(row["unpriced"]))
+    options = None if row["options"] is None else json.loads(row["options"])
     return TurnRecord(
         **{name: row[name] for name in _SAME},
         key=key,
@@ -329,5 +332,6 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
         notices=tuple(json.loads(row["notices"])),
         order=row["ordered_by"],
         zdr=bool(row["zdr"]),
+        options=None if options is None else Parameters.from_json(options),
         finished=bool(row["finished"]),
     )

@@ -20,14 +20,16 @@ from cc_jupyter.magics.completion.names import (
     prefixed,
     ranked,
 )
-from cc_jupyter.prompt.options import ARROW, OPTIONS, is_quoted, next_word, skip_blanks, unquoted
-from cc_jupyter.prompt.template import open_expression
+from cc_jupyter.prompt.option_line.words import ARROW, is_quoted, next_word, skip_blanks, unquoted
+from cc_jupyter.prompt.options import OPTIONS
+from cc_jupyter.prompt.template import names_used, open_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cc_jupyter.commands.arguments import Argument, CommandSpec
-    from cc_jupyter.prompt.options import OptionSpec, Word
+    from cc_jupyter.prompt.option_line.words import Word
+    from cc_jupyter.prompt.options import OptionSpec
 
 
 _CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
@@ -35,6 +37,8 @@ _LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
 _OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
 _EXPORT_SUFFIXES = (".md", ".json", ".ipynb")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
+_CHECK_NAMES = ("answer", "value", "reply", "usage", "cost_usd")
+"""The names of an answer that a check can use."""
 _MAX_EXPRESSION_CHARS = 10_000
 """An expression that starts further back is not found."""
 
@@ -59,7 +63,8 @@ def complete(cell: str, line: int, column: int, names: NameSource) -> Completion
         before = "\n".join([*lines[first + 1 : line], text[:column]])
         return in_prompt(before, text[column:], names)
     if head is not None and line == first and head[0][-1].isspace() and column >= head.end():
-        return OptionLine(text[head.end() :], column - head.end(), names).complete()
+        prompt = "\n".join(lines[first + 1 :])
+        return OptionLine(text[head.end() :], column - head.end(), names, prompt=prompt).complete()
     found = _LINE.match(text)
     if head is not None or found is None or column < found.end():
         return None
@@ -79,7 +84,7 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
     if "options" in kinds:
         is_template = command == "ask"  # the other commands take the text as typed
         rest = line[start:]
-        return OptionLine(rest, len(before), names, ask=True, is_template=is_template).complete()
+        return OptionLine(rest, len(before), names, is_template=is_template).complete()
     if "file" in kinds:
         path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may contain blanks
         if not path.startswith("-"):
@@ -169,10 +174,10 @@ class OptionLine:
     ----------
     line, column
         The text after `%%cmd` or the command, and the cursor in it.
-    ask
-        Whether the prompt follows on the same line, and `->` is part of it.
+    prompt
+        The prompt below the line; `None`: it follows on the same line, and `->` is part of it.
     is_template
-        Whether `{{ }}` in that prompt is filled in.
+        Whether `{{ }}` in the prompt is filled in.
     """
 
     def __init__(
@@ -181,13 +186,14 @@ class OptionLine:
         column: int,
         names: NameSource,
         *,
-        ask: bool = False,
+        prompt: str | None = None,
         is_template: bool = True,
     ) -> None:
         self._line = line
+        self._ask = prompt is None
+        self._prompt_below = prompt or ""
         self._before, self._after = line[:column], line[column:]
         self._names = names
-        self._ask = ask
         self._is_template = is_template
         self._given: set[str] = set()
 
@@ -245,10 +251,8 @@ class OptionLine:
         names, fragment = self._names, _without_quotes(typed)
         found: list[Candidate] = []
         match spec.field:
-            case "model":
-                found = models(fragment, names)
-            case "effort":
-                found = prefixed(fragment, names.efforts(self._model()), "value")
+            case "model" | "effort":
+                return self._in_list(typed, spec)
             case "thread":
                 found = ranked(fragment, [(each, "", "thread") for each in names.threads()])
             case "key_env":
@@ -257,9 +261,45 @@ class OptionLine:
                 return self._image(typed, fragment)
             case "system":
                 return in_prompt(typed, self._after, names)
+            case "vary" | "check":
+                return self._expression(typed, spec)
             case _:
                 found = prefixed(fragment, spec.choices, "value")
         return Completions(typed, list(self._quoted(found)))
+
+    def _in_list(self, typed: str, spec: OptionSpec) -> Completions:
+        """Complete the last value of a comma-separated list, without those it has."""
+        before, comma, part = typed.rpartition(",")
+        if not comma:
+            part = _without_quotes(typed)
+        found = models(part, self._names) if spec.field == "model" else self._efforts(part)
+        if not comma:
+            return Completions(typed, list(self._quoted(found)))
+        given = _without_quotes(before).split(",")
+        # a list is one word, whose quotes are around all of it
+        is_quoted_list = typed[0] in ("'", '"')
+        free = [
+            each
+            for each in found
+            if each.text not in given and (is_quoted_list or [each] == list(self._quoted([each])))
+        ]
+        return Completions(part, free)
+
+    def _efforts(self, part: str) -> list[Candidate]:
+        """Return the efforts that any of the models on the line accepts."""
+        chosen: list[str | None] = [*self._models()] or [None]
+        known = (each for model in chosen for each in self._names.efforts(model))
+        return prefixed(part, dict.fromkeys(known), "value")
+
+    def _expression(self, typed: str, spec: OptionSpec) -> Completions:
+        """Complete the EXPR of `--check`, or NAME=EXPR of `--vary` from the names of the prompt."""
+        if spec.field == "check":
+            return _python(_without_quotes(typed), self._after, self._names, _CHECK_NAMES)
+        name, equals, expression = typed.partition("=")
+        if equals:
+            return _python(_without_quotes(expression), self._after, self._names)
+        used = (f"{each}=" for each in _names_of(self._prompt_below))
+        return Completions(name, prefixed(name, used, "value"))
 
     def _image(self, typed: str, fragment: str) -> Completions:
         files = [Candidate(each, "file") for each in self._names.files(fragment, _IMAGE_SUFFIXES)]
@@ -279,16 +319,35 @@ class OptionLine:
                     yield Candidate(text, each.kind)
                     break
 
-    def _model(self) -> str | None:
-        """Return the model given in the line, before or after the cursor."""
+    def _models(self) -> list[str]:
+        """Return the models given in the line, before or after the cursor."""
+        found: list[str] = []
         words, _ = split_words(f"{self._line} ", arrow=not self._ask)
         for word, following in zip(words, [*words[1:], None], strict=True):
             name, equals, value = word.text.partition("=")
-            if name in ("-m", "--model"):
-                if equals:
-                    return unquoted(value)
-                return following.value if following is not None else None
-        return None
+            if name in _OPTIONS and _OPTIONS[name].field == "model":
+                given = value if equals else (following.text if following is not None else "")
+                found += unquoted(given).split(",")
+        return [each for each in found if each]
+
+
+def _names_of(prompt: str) -> list[str]:
+    """Return the names in the expressions of a prompt; none while one of them is unfinished."""
+    try:
+        return sorted(names_used(prompt))
+    except OptionError:
+        return []
+
+
+def _python(before: str, after: str, names: NameSource, known: Sequence[str] = ()) -> Completions:
+    """Complete a Python expression; `known` are names that only it has."""
+    fragment = re.split(r"[^\w.]", before)[-1]
+    own = [] if "." in fragment else prefixed(fragment, known, "variable")
+    found = names.python(before, after)
+    if not own:
+        return found
+    others = found.candidates if found.fragment == fragment else ()
+    return Completions(fragment, [*own, *(each for each in others if each.text not in known)])
 
 
 def split_words(text: str, *, arrow: bool = True) -> tuple[list[Word], int]:

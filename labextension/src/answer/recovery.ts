@@ -21,6 +21,9 @@ import { executionOf, hasSeenExecution, runningPrompt } from './stopButton';
 
 /** How long the outputs of a cell may take after its end. */
 const SETTLE_MS = 1000;
+export const NOT_SHOWN =
+  'It cannot be shown again: the history does not have its text, or the cell showed a grid.' +
+  ' %cmd versions lists all answers.';
 const KERNEL_ENDED = 'The kernel ended before the answer was complete.';
 
 /** What became of an answer that this page did not receive completely. */
@@ -143,7 +146,9 @@ class Recovery {
       const notebook = this.panel.context.path;
       const answer = await this.link.request('get_answer', { notebook, cell_id: cellId });
       const cell = cellWithId(this.panel, cellId);
-      if (cell && cell !== runningPrompt(this.panel)) {
+      if (answer.outputs.length === 0) {
+        this.reasons.set(cellId, NOT_SHOWN);
+      } else if (cell && cell !== runningPrompt(this.panel)) {
         showAnswer(cell, answer);
       }
     } catch (error) {

@@ -5,13 +5,13 @@ import { CodeCell } from '@jupyterlab/cells';
 import { type INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
 import { button, errorMessage, h } from '../app/dom';
-import { eachCodeCell, eachNotebook, goToCell } from '../app/notebooks';
+import { cellWithId, eachCodeCell, eachNotebook, goToCell } from '../app/notebooks';
 import { settings } from '../app/settings';
 import { linkOf, type NotebookLink } from '../kernel/notebookLink';
 import type { ICell } from '../kernel/protocol';
 import { existingHeader, headerOf } from './answerHeader';
 import { continueAnswer, isPrompt, showAnswer, shownBy } from './cellActions';
-import { fateOf, fatesChanged } from './recovery';
+import { fateOf, fatesChanged, NOT_SHOWN } from './recovery';
 import { refreshStale } from './refresh';
 import { runningChanged, runningPrompt } from './stopButton';
 import { type IPageFacts, type IWarning, type Kind, NO_FACTS, warningsOf } from './warningText';
@@ -166,7 +166,7 @@ class NotebookMarks {
         await (state && continueAnswer(panel, cell, state.thread));
         return;
       case 'version':
-        showAnswer(cell, await link.request('get_answer', place));
+        await this.show(cell);
         break;
       case 'outside':
         await link.request('bring_back', { ...place, turn_id: shownBy(cell)?.turnId ?? null });
@@ -190,6 +190,17 @@ class NotebookMarks {
         return;
     }
     await link.refresh();
+  }
+
+  private async show({ model: { id } }: CodeCell): Promise<void> {
+    const notebook = this.panel.context.path;
+    const answer = await this.link.request('get_answer', { notebook, cell_id: id });
+    const cell = cellWithId(this.panel, id);
+    if (answer.outputs.length === 0) {
+      Notification.warning(NOT_SHOWN);
+    } else if (cell) {
+      showAnswer(cell, answer);
+    }
   }
 
   private goToOriginal(cell: CodeCell): void {

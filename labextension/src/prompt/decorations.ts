@@ -31,8 +31,10 @@ const KINDS: Readonly<Record<Kind, Decoration>> = {
   magic: Decoration.mark({ class: 'cc-magic' }),
   option: Decoration.mark({ class: 'cc-option' }),
   value: Decoration.mark({ class: 'cc-value' }),
+  expression: EXPRESSION,
   capture: Decoration.mark({ class: 'cc-capture' })
 };
+const MAX_NAMED_MODELS = 3;
 const CODE_NODES = new Set(['FencedCode', 'CodeBlock', 'InlineCode']);
 
 const modelChanged = StateEffect.define();
@@ -87,12 +89,12 @@ function textDecorations(state: EditorState, defaultModel: IDefaultModel): Range
   if (line === null) {
     return [];
   }
-  const { spans, model, raw } = readOptionLine(line.text);
+  const { spans, models, raw } = readOptionLine(line.text);
   const found = [OPTION_LINE.range(line.from)];
   for (const { kind, from, to } of spans) {
     found.push(KINDS[kind].range(line.from + from, line.from + to));
   }
-  const name = shortName(model || defaultModel.current());
+  const name = modelLabel(models.length > 0 ? models : [defaultModel.current()]);
   if (name !== '') {
     const last = { class: 'cc-model-line', attributes: { 'data-cc-model': name } };
     found.push(Decoration.line(last).range(state.doc.line(state.doc.lines).from));
@@ -101,6 +103,12 @@ function textDecorations(state: EditorState, defaultModel: IDefaultModel): Range
     found.push(EXPRESSION.range(line.from + from, line.from + to));
   }
   return found;
+}
+
+function modelLabel(models: readonly string[]): string {
+  return models.length > MAX_NAMED_MODELS
+    ? `${models.length} models`
+    : models.map(shortName).join(', ');
 }
 
 function codeDecorations(view: EditorView): Range<Decoration>[] {

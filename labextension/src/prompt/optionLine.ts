@@ -8,7 +8,7 @@
 
 import type { Line, Text } from '@codemirror/state';
 
-export type Kind = 'magic' | 'option' | 'value' | 'capture';
+export type Kind = 'magic' | 'option' | 'value' | 'expression' | 'capture';
 
 /** A range of text, counted from the start of the line. */
 interface IRange {
@@ -23,14 +23,19 @@ export interface ISpan extends IRange {
 
 export interface IOptionLine {
   readonly spans: readonly ISpan[];
-  /** The value of `-m`, as typed but without quotes; empty if it is not given. */
-  readonly model: string;
+  /** The values of `-m`, as typed but without quotes. */
+  readonly models: readonly string[];
   /** Whether `{{ }}` are plain text. */
   readonly raw: boolean;
 }
 
 const MAGIC = /^[ \t]*%%cmd(?=[ \t]|\s*$)/;
 const ARROW = '->';
+const MODEL = /^(?:-m|--model)$/;
+/** The options that take a comma-separated list. */
+const LISTS = /^(?:-m|--model|-t|--temperature|--top-p|--max-tokens|--effort)$/;
+/** The options whose value is Python, for `--vary` after a name. */
+const EXPRESSIONS = /^--(?:check|vary)$/;
 const CLOSERS: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
 /** Return whether a line is the option line of a prompt. */
@@ -71,27 +76,52 @@ function isIndented(doc: Text, first: number, text: string): boolean {
 export function readOptionLine(line: string): IOptionLine {
   const magic = MAGIC.exec(line)?.[0].length ?? 0;
   const spans: ISpan[] = [{ kind: 'magic', from: line.indexOf('%'), to: magic }];
-  let model = '';
+  const models: string[] = [];
   let raw = false;
-  let previous = '';
-  for (const word of words(line, magic)) {
-    const text = line.slice(word.from, word.to);
+  let option = '';
+  for (const { from, to } of words(line, magic)) {
+    const text = line.slice(from, to);
     if (text === ARROW) {
-      spans.push({ kind: 'capture', from: word.from, to: line.trimEnd().length });
+      spans.push({ kind: 'capture', from, to: line.trimEnd().length });
       break;
     }
     const isOption = /^--?[a-z]/i.test(text);
-    spans.push({ kind: isOption ? 'option' : 'value', from: word.from, to: word.to });
-    const inline = /^(?:-m|--model)=(.*)$/.exec(text)?.[1];
-    if (inline !== undefined) {
-      model = unquote(inline);
-    } else if (!isOption && (previous === '-m' || previous === '--model')) {
-      model = unquote(text);
+    const equals = isOption ? text.indexOf('=') : -1;
+    if (isOption) {
+      option = equals < 0 ? text : text.slice(0, equals);
+      spans.push({ kind: 'option', from, to: equals < 0 ? to : from + equals + 1 });
+      raw ||= text === '--raw';
     }
-    raw ||= text === '--raw';
-    previous = text;
+    const start = isOption ? from + equals + 1 : from;
+    if (!isOption || equals >= 0) {
+      spans.push(...valueSpans(option, line.slice(start, to), start));
+      if (MODEL.test(option)) {
+        models.push(...unquote(line.slice(start, to)).split(',').filter(Boolean));
+      }
+      option = '';
+    }
   }
-  return { spans, model, raw };
+  return { spans, models, raw };
+}
+
+/** Return the spans of a value: each value of a list, and Python, by themselves. */
+function valueSpans(option: string, text: string, from: number): ISpan[] {
+  if (EXPRESSIONS.test(option)) {
+    const name = option === '--vary' ? (/^["']?\w+=/.exec(text)?.[0].length ?? 0) : 0;
+    const parts: ISpan[] = [
+      { kind: 'value', from, to: from + name },
+      { kind: 'expression', from: from + name, to: from + text.length }
+    ];
+    return parts.filter(each => each.to > each.from);
+  }
+  if (!LISTS.test(option) || unquote(text) !== text) {
+    return text === '' ? [] : [{ kind: 'value', from, to: from + text.length }];
+  }
+  return [...text.matchAll(/[^,]+/g)].map(({ index, 0: each }) => ({
+    kind: 'value',
+    from: from + index,
+    to: from + index + each.length
+  }));
 }
 
 /** Split the line into words from `start` on; an unclosed quote or bracket takes the rest. */
@@ -139,7 +169,8 @@ function closingQuote(line: string, opening: number, inCode: boolean): number {
   return at;
 }
 
-function unquote(text: string): string {
+/** Return a word without the quotes around it. */
+export function unquote(text: string): string {
   const quote = text.charAt(0);
   const isQuoted =
     quote !== '' && `"'`.includes(quote) && text.indexOf(quote, 1) === text.length - 1;

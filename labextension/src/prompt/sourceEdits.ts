@@ -2,7 +2,7 @@
 
 import { Text } from '@codemirror/state';
 
-import { magicLine, readOptionLine } from './optionLine';
+import { magicLine, readOptionLine, unquote, words } from './optionLine';
 
 /** Replaces a range of the source. */
 export interface IEdit {
@@ -35,13 +35,19 @@ export function toggleEdit(source: string, line: string): IEdit {
     : { from: 0, to: 0, insert: `${line || MAGIC}\n` };
 }
 
-/** Return the edit that sets `-m` of a prompt; `null` if the source is not a prompt. */
+/**
+ * Return the edit that sets `-m` of a prompt; `null` if the source is not a prompt.
+ *
+ * A prompt that compares several models compares one more.
+ */
 export function modelEdit(source: string, model: string): IEdit | null {
   const line = lineOf(source);
   if (!line) {
     return null;
   }
-  const { from, to, insert } = optionEdit(line.text, quoted(model));
+  const { models } = readOptionLine(line.text);
+  const { from, to, insert } =
+    models.length > 1 ? listEdit(line.text, models, model) : optionEdit(line.text, quoted(model));
   return { from: line.from + from, to: line.from + to, insert };
 }
 
@@ -50,24 +56,54 @@ export function applyEdit(source: string, { from, to, insert }: IEdit): string {
   return source.slice(0, from) + insert + source.slice(to);
 }
 
+/** Add a model to the last list of models, unless one has it. */
+function listEdit(line: string, models: readonly string[], model: string): IEdit {
+  const { from, to } = modelValues(line).at(-1) ?? { from: 0, to: 0 };
+  const text = line.slice(from, to);
+  if (models.includes(model)) {
+    return { from: to, to, insert: '' };
+  }
+  const isQuoted = unquote(text) !== text;
+  if (!isQuoted && quoted(model) !== model) {
+    return { from: to, to, insert: ` -m ${quoted(model)}` };
+  }
+  const end = isQuoted ? to - 1 : to;
+  return { from: end, to: end, insert: line[end - 1] === ',' ? model : `,${model}` };
+}
+
 function optionEdit(line: string, model: string): IEdit {
-  const { spans } = readOptionLine(line);
-  for (const [index, { from, to }] of spans.entries()) {
+  const [first] = modelValues(line);
+  if (first) {
+    const gap = first.from === first.to && line[first.from - 1] !== '=' ? ' ' : '';
+    return { ...first, insert: gap + model };
+  }
+  const magic = readOptionLine(line).spans[0]?.to ?? 0;
+  return { from: magic, to: magic, insert: ` -m ${model}` };
+}
+
+/** Return where each `-m` has its value; an empty range if it has none. */
+function modelValues(line: string): { from: number; to: number }[] {
+  const found: { from: number; to: number }[] = [];
+  const all = words(line, readOptionLine(line).spans[0]?.to ?? 0);
+  for (const [index, { from, to }] of all.entries()) {
     const text = line.slice(from, to);
+    if (text === '->') {
+      break;
+    }
     const name = /^(?:-m|--model)(?==|$)/.exec(text)?.[0];
     if (name === undefined) {
       continue;
     }
-    const next = spans[index + 1];
+    const next = all[index + 1];
     if (name !== text) {
-      return { from: from + name.length + 1, to, insert: model };
+      found.push({ from: from + name.length + 1, to });
+    } else if (next && !/^-[->a-z]/i.test(line.slice(next.from, next.to))) {
+      found.push(next);
+    } else {
+      found.push({ from: to, to });
     }
-    return next?.kind === 'value'
-      ? { from: next.from, to: next.to, insert: model }
-      : { from: to, to, insert: ` ${model}` };
   }
-  const magic = spans[0]?.to ?? 0;
-  return { from: magic, to: magic, insert: ` -m ${model}` };
+  return found;
 }
 
 /** Return a value in the syntax of the option line, in quotes if it needs them. */

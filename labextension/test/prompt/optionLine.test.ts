@@ -11,8 +11,8 @@ test.each(Object.entries(cases.words))('the words of %j', (line, expected) => {
   expect(words(line, 0).map(({ from, to }) => line.slice(from, to))).toEqual(expected);
 });
 
-test.each(Object.entries(cases.models))('the model of %j', (line, expected) => {
-  expect(readOptionLine(`%%cmd ${line}`).model).toBe(expected);
+test.each(Object.entries(cases.models))('the models of %j', (line, expected) => {
+  expect(readOptionLine(`%%cmd ${line}`).models).toEqual(expected);
 });
 
 test('the parts of the line have their own kinds', () => {
@@ -30,6 +30,27 @@ test('the parts of the line have their own kinds', () => {
   ]);
 });
 
+test.each([
+  ['-m a,b', ['option -m', 'value a', 'value b']],
+  ['-m=a,b', ['option -m=', 'value a', 'value b']],
+  ['-m a,', ['option -m', 'value a']],
+  ['-m "a,b"', ['option -m', 'value "a,b"']],
+  ['-s a,b -t 0,1', ['option -s', 'value a,b', 'option -t', 'value 0', 'value 1']],
+  ['-n 3 --blind', ['option -n', 'value 3', 'option --blind']],
+  ['--vary t=["a, b"]', ['option --vary', 'value t=', 'expression ["a, b"]']],
+  ['--vary "t=a + b"', ['option --vary', 'value "t=', 'expression a + b"']],
+  ['--vary=t=names', ['option --vary=', 'value t=', 'expression names']],
+  ['--vary t', ['option --vary', 'expression t']],
+  ['--check answer=="a,b"', ['option --check', 'expression answer=="a,b"']],
+  ['--check', ['option --check']],
+  ['--check ok x', ['option --check', 'expression ok', 'value x']],
+  ['--max-usd 0.5 -> g', ['option --max-usd', 'value 0.5', 'capture -> g']]
+])('the parts of %j', (options, expected) => {
+  const line = `%%cmd ${options}`;
+  const parts = readOptionLine(line).spans.slice(1);
+  expect(parts.map(({ kind, from, to }) => `${kind} ${line.slice(from, to)}`)).toEqual(expected);
+});
+
 test('an unclosed quote or bracket takes the rest of the line', () => {
   for (const line of ['-s "be brief -> x', '-i f(a, x', '-s "']) {
     expect(words(line, 3)).toEqual([{ from: 3, to: line.length }]);
@@ -37,8 +58,9 @@ test('an unclosed quote or bracket takes the rest of the line', () => {
 });
 
 test('an option without a value sets no model', () => {
-  expect(readOptionLine('%%cmd -m').model).toBe('');
-  expect(readOptionLine('%%cmd -m --new x').model).toBe('');
+  expect(readOptionLine('%%cmd -m').models).toEqual([]);
+  expect(readOptionLine('%%cmd -m --new x').models).toEqual([]);
+  expect(readOptionLine('%%cmd -m ,').models).toEqual([]);
 });
 
 test('--raw counts only as an option', () => {

@@ -47,6 +47,27 @@ test.each([
   expect(model(source)).toBe(expected);
 });
 
+test.each([
+  ['%%cmd -m x,y\nwhy?', '%%cmd -m x,y,b/c\nwhy?'],
+  ['%%cmd -m x,y, -t 0,1', '%%cmd -m x,y,b/c -t 0,1'],
+  ['%%cmd -m "x,y" -> g', '%%cmd -m "x,y,b/c" -> g'],
+  ['%%cmd --model=x,y -n 3', '%%cmd --model=x,y,b/c -n 3'],
+  ['%%cmd -m x -m y -> g', '%%cmd -m x -m y,b/c -> g'],
+  ['%%cmd -m x,b/c', '%%cmd -m x,b/c'],
+  ['%%cmd -m x -m b/c', '%%cmd -m x -m b/c'],
+  ['%%cmd -m b/c,x', '%%cmd -m b/c,x'],
+  ['%%cmd --until-pass -m x,y --check ok', '%%cmd --until-pass -m x,y,b/c --check ok'],
+  ['%%cmd -m x,', '%%cmd -m b/c'],
+  ['%%cmd -t 0,1 --vary m=[1, 2]', '%%cmd -m b/c -t 0,1 --vary m=[1, 2]']
+])('%j, which compares, with one more model: %j', (source, expected) => {
+  expect(model(source)).toBe(expected);
+});
+
+test('a model that is not a plain word is added to a list by itself', () => {
+  expect(model('%%cmd -m x,y', 'my model')).toBe('%%cmd -m x,y -m "my model"');
+  expect(model('%%cmd -m "x,y"', 'my model')).toBe('%%cmd -m "x,y,my model"');
+});
+
 test('a model that is not a plain word is quoted', () => {
   expect(model('%%cmd', 'my model')).toBe('%%cmd -m "my model"');
   expect(model('%%cmd', 'a->b')).toBe('%%cmd -m "a->b"');

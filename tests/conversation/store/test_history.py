@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import threading
 
 import pytest
 from support import provider as scripted
-from support.plain_server import MODEL, reader_threads, wait_until
+from support.plain_server import CLAUDE, MODEL, reader_threads, wait_until
 
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.store import FILE, Store
 from cc_jupyter.core.errors import StoreError
-from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.messages import Parameters, PromptSpec, TurnKey
 from cc_jupyter.core.paths import data_folder
+from cc_jupyter.core.request_key import request_key
 from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session import recorder
 from cc_jupyter.session.session import Session
@@ -219,3 +221,111 @@ def test_a_disk_that_fails_during_an_answer_gives_a_notice_under_it(session, pro
     session.history = History(session.now, Failing())
     provider.play(*scripted.openai_stream(["a ", "b ", "c "], pause_s=0.03))
     assert any("the disk is full" in notice for notice in ask(session).notices)
+
+
+GRID = "9" * 32
+IN_CELL = {"turn_key": TurnKey("n", "a", 0), "notebook": "n"}
+
+
+def ask_in_grid(session, prompt, sample, **options):
+    prepared = session.prepare(PromptSpec(prompt, **({"model": MODEL} | IN_CELL | options)))
+    place = prepared.thread.open_slot(prepared.spec.turn_key)
+    in_grid = dataclasses.replace(prepared, grid=GRID, sample=sample, place=place)
+    return session.run(in_grid, NullRenderer())
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (MODEL, Parameters(temperature=0.5, stop=("END",), extra={"seed": 7})),
+        (CLAUDE, Parameters(temperature=0.5, max_tokens=64_000, stop=("END",), extra={"seed": 7})),
+    ],
+)
+def test_a_turn_is_stored_with_the_request_that_was_sent(session, provider, model, expected):
+    session.choices["temperature"] = 0.5
+    parameters = Parameters(stop=("END",), extra={"seed": 7})
+    reply = ask_in_grid(session, "Why?", 3, model=model, parameters=parameters)
+    (turn,) = stored()
+    sent = provider.requests[-1]
+    assert turn.options == expected
+    assert turn.request_key == request_key(turn.endpoint, sent.body)
+    assert (turn.sample, turn.grid, turn.replayed_from) == (3, GRID, None)
+    assert turn.reply.provenance == reply.provenance
+    (version,) = session.conversations.thread().slots[0].versions
+    assert (version.model, version.options, version.group) == (model, expected, GRID)
+    (loaded,) = History(session.now).load_thread("default", "n").slots[0].versions
+    assert loaded == version
+
+
+def test_the_samples_of_equal_requests_are_stored_and_single_requests_have_no_grid(session):
+    for _ in range(2):
+        ask(session, once=True)
+    assert [(turn.sample, turn.grid) for turn in stored()] == [(0, None), (1, None)]
+    assert len({turn.request_key for turn in stored()}) == 1
+
+
+def test_a_parameter_that_the_provider_limits_is_stored_as_it_was_sent_in_the_end(
+    session, provider
+):
+    provider.play(scripted.error(400, "max_tokens: 500 > 100, which is the maximum allowed"))
+    ask(session, parameters=Parameters(max_tokens=500))
+    (turn,) = stored()
+    assert turn.options == Parameters(max_tokens=100)
+    assert turn.request_key == request_key(turn.endpoint, provider.requests[-1].body)
+
+
+def test_a_key_in_an_option_is_not_stored(session):
+    ask(session, parameters=Parameters(extra={"user": f"name {scripted.KEY}", "n_ctx": 5}))
+    (turn,) = stored()
+    assert turn.options.extra == {"user": "name [key]", "n_ctx": 5}
+
+
+def test_a_kernel_killed_in_the_middle_of_a_grid_leaves_one_turn_with_an_active_answer(
+    session, provider
+):
+    provider.play(scripted.error(400))
+    provider.play(scripted.answer("snow"))
+    provider.play(*scripted.openai_stream(["half"])[:-3])
+    provider.play(scripted.answer("rain"))
+    for sample, topic in enumerate(("hail", "snow", "wind", "rain")):
+        ask_in_grid(session, topic, sample)
+    thread = History(session.now).load_thread("default", "n")
+    (slot,) = thread.slots
+    assert [each.prompt for each in slot.versions] == ["hail", "snow", "wind", "rain"]
+    assert [each.failed for each in slot.versions] == [True, False, True, False]
+    assert slot.turn.answer == "snow"
+    found = History(session.now).grid_turns(GRID, on_disk=True)
+    assert [each.sample for each in found] == [0, 1, 2, 3]
+    assert thread.context(TurnKey("n", "b", 0)).messages[-1].text == "snow"
+
+
+def test_answers_of_a_grid_that_still_grow_are_versions_too(session, provider, monkeypatch):
+    """So that a kernel that dies leaves what had arrived of each."""
+    monkeypatch.setattr(recorder, "PARTIAL_S", 0.05)
+    for word in ("one", "two"):
+        half = scripted.openai_stream([f"{word} ", "and "] + ["more "] * 3, pause_s=0.06)
+        provider.play(*half[:6], scripted.wait("rest"), *half[6:])
+    asking = [
+        threading.Thread(target=ask_in_grid, args=(session, "grow", sample)) for sample in range(2)
+    ]
+    for each in asking:
+        each.start()
+    try:
+        wait_until(lambda: len(stored()) == 2 and all(each.answer for each in stored()))
+        ids = {each.id for each in stored()}
+        wait_until(lambda: versions_on_disk() == ids)
+    finally:
+        provider.gate("rest").set()
+        for each in asking:
+            each.join()
+    assert versions_on_disk() == ids
+    assert all(each.finished for each in stored())
+
+
+def versions_on_disk():
+    """Return the ids of the versions of the only turn, as another process sees them."""
+    store = Store(data_folder() / FILE)
+    conversation_id = store.all_turns()[0].conversation_id
+    (place,) = store.load_conversation(conversation_id).places
+    store.close()
+    return set(place.versions)

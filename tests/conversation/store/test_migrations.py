@@ -16,7 +16,8 @@ from support.store.dump import said
 from support.store.samples import turn
 
 from cc_jupyter.conversation.store import Store
-from cc_jupyter.conversation.store.database import MIGRATIONS
+from cc_jupyter.conversation.store.migrations import MIGRATIONS
+from cc_jupyter.core.messages import Parameters
 from cc_jupyter.core.money import NOTHING_BILLED, UNKNOWN_COST
 
 VERSIONS = Path(__file__).parent / "versions"
@@ -67,6 +68,21 @@ def test_an_old_file_becomes_what_a_new_one_is(tmp_path, version):
     for name in ("old.db", "new.db"):
         Store(tmp_path / name).close()
     assert shape(tmp_path / "old.db") == shape(tmp_path / "new.db")
+
+
+@pytest.mark.parametrize("version", range(1, 6))
+def test_what_older_releases_did_not_record_is_unknown(tmp_path, version):
+    path = tmp_path / "history.db"
+    old_file(path, version)
+    store = Store(path)
+    (old,) = store.turns(["a" * 32]).values()
+    assert (old.request_key, old.sample, old.grid, old.replayed_from) == ("", None, None, None)
+    assert old.options is None
+    assert store.ballots() == []
+    new = turn(grid="9" * 32, sample=2, request_key="e" * 64, options=Parameters(top_p=0.5))
+    store.save(new, None, None)
+    assert store.grid_turns("9" * 32) == [new]
+    store.close()
 
 
 @pytest.mark.parametrize("version", range(1, 5))

@@ -15,7 +15,7 @@ from support.store.samples import conversation, turn
 
 from cc_jupyter.conversation.store import Store
 from cc_jupyter.conversation.store import database as connection
-from cc_jupyter.conversation.store.database import MIGRATIONS
+from cc_jupyter.conversation.store.migrations import MIGRATIONS
 from cc_jupyter.core.errors import StoreError
 
 TESTS = Path(__file__).parents[2]

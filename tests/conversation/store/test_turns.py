@@ -21,7 +21,7 @@ import cc_jupyter
 from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.events import Source, Usage
-from cc_jupyter.core.messages import Image, TurnKey
+from cc_jupyter.core.messages import Image, Parameters, TurnKey
 from cc_jupyter.core.money import Cost
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -54,6 +54,20 @@ TURNS = st.builds(
     notices=st.lists(TEXT).map(tuple),
     order=st.sampled_from(["execution", "document"]),
     zdr=st.booleans(),
+    request_key=st.sampled_from(["", "e" * 64]),
+    sample=st.none() | st.integers(0, 9_999),
+    grid=st.none() | TEXT,
+    replayed_from=st.none() | TEXT,
+    options=st.none()
+    | st.builds(
+        Parameters,
+        st.none() | st.floats(0, 2),
+        st.none() | st.floats(0, 1),
+        st.none() | st.integers(1, 10**9),
+        st.lists(st.text()).map(tuple),
+        st.none() | TEXT,
+        st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.booleans())),
+    ),
     finished=st.booleans(),
 )
 
@@ -65,6 +79,36 @@ def test_any_turn_comes_back_as_it_was(one_store, record):
     store.save(record, None, None)
     assert store.turns([record.id]) == {record.id: record}
     assert store.turn(record.id[:12]) == record
+
+
+def test_the_turns_of_a_grid_are_found(store):
+    grid = [turn(grid="9" * 32, sample=number) for number in range(3)]
+    for each in (turn(), grid[0], turn(grid="8" * 32), *grid[1:], turn()):
+        store.save(each, None, None)
+    assert store.grid_turns("9" * 32) == grid
+    assert store.grid_turns("7" * 32) == []
+    with store._file.reading() as raw:
+        (plan,) = raw.execute("EXPLAIN QUERY PLAN SELECT * FROM turn WHERE grid = 'x'").fetchall()
+    assert "turn_grid" in plan[-1]
+
+
+def test_a_grid_writes_each_version_once_however_many_there_are(store):
+    """Each answer of a grid saves its place, which already has hundreds of versions."""
+    turns = [turn() for _ in range(200)]
+    for each in turns:
+        store.save(each, None, None)
+    record = conversation((turns[0],))
+    store.save_conversation(record)
+    with store._file.reading() as raw:
+        before = raw.total_changes
+    for last in range(2, 201):
+        ids = tuple(each.id for each in turns[:last])
+        store.save_place(record.id, 0, dataclasses.replace(record.places[0], versions=ids))
+    with store._file.reading() as raw:
+        assert raw.total_changes - before == 2 * 199  # the place and one version
+    shuffled = dataclasses.replace(record.places[0], versions=ids[::-1][:50])
+    store.save_place(record.id, 0, shuffled)
+    assert store.load_conversation(record.id).places[0].versions == shuffled.versions
 
 
 def test_a_turn_saved_again_takes_its_own_place(store):

@@ -31,7 +31,7 @@ from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import Source
-from cc_jupyter.core.messages import Image
+from cc_jupyter.core.messages import Image, Parameters
 from cc_jupyter.core.money import Cost
 from cc_jupyter.magics.input_transforms import PromptCell
 from cc_jupyter.prompt.options import parse_cell_line
@@ -186,6 +186,44 @@ def test_saved_answers_say_who_gave_them_and_what_they_cost(tmp_path):
     assert about["turn"] == 5
     (row,) = notebook_usage(tmp_path / "n.ipynb")
     assert (row.group, row.requests, row.reported_usd) == ("m", 1, one.cost.usd)
+
+
+def test_every_format_names_the_request_and_its_sample(tmp_path):
+    """So that an exported answer can be found in a cassette, and compared with others."""
+    key, grid = "a" * 64, "b" * 32
+    one = turn(
+        "p",
+        "a",
+        request_key=key,
+        sample=3,
+        grid=grid,
+        replayed_from="tape",
+        options=Parameters(temperature=0.5, stop=("END",), extra={"seed": 7}),
+    )
+    kept, turns = conversation((one,)), {one.id: one}
+    exported = json.loads(export_json(kept, turns))
+    jsonschema.validate(exported, schema("conversation/export_schema.json"))
+    (version,) = exported["places"][0]["versions"]
+    assert exported["schema"] == 2
+    assert (version["request_key"], version["sample"]) == (key, 3)
+    assert (version["grid"], version["replayed_from"]) == (grid, "tape")
+    assert version["options"] == {"temperature": 0.5, "stop": ["END"], "extra": {"seed": 7}}
+    notebook = json.loads(export_notebook(kept, turns))
+    about = notebook["cells"][1]["outputs"][0]["metadata"]["cc_jupyter"]
+    jsonschema.validate(about, schema("render/metadata_schema.json"))
+    assert (about["request_key"], about["sample"], about["grid"]) == (key, 3, grid)
+    markdown = export_markdown(kept, turns)
+    assert f"(request_key {key}, sample 3)" in markdown
+    assert key not in MarkdownIt().render(markdown)
+
+
+def test_what_older_releases_did_not_record_is_exported_as_unknown():
+    one = turn("p", "a")
+    exported = json.loads(export_json(conversation((one,)), {one.id: one}))
+    (version,) = exported["places"][0]["versions"]
+    names = ("options", "request_key", "sample", "grid", "replayed_from")
+    assert [version[name] for name in names] == [None] * 5
+    assert "request_key" not in export_markdown(conversation((one,)), {one.id: one})
 
 
 def test_an_export_is_whole_and_overwrites_nothing(tmp_path):

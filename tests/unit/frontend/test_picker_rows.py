@@ -24,7 +24,8 @@ from cc_jupyter.frontend.picker.rows import (
 from cc_jupyter.models.catalog import CatalogEntry, Rates, Tier, load_catalog
 from cc_jupyter.models.listing import ModelList
 from cc_jupyter.models.registry import ModelEntry, known_models
-from cc_jupyter.prompt.options import next_word, parse_cell_line
+from cc_jupyter.prompt.option_line.words import next_word
+from cc_jupyter.prompt.options import parse_cell_line
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FLASH = "deepseek/deepseek-v4-flash"

@@ -176,9 +176,9 @@ def test_a_dash_offers_the_short_names_too():
 
 def test_an_option_that_was_given_is_not_offered_again_unless_it_may_be():
     texts = offered("%%cmd -m x --stop a --once |")[1]
-    assert not {"--model", "-m", "--once"} & set(texts)
-    assert {"--stop", "--new"} <= set(texts)
-    assert offered("%%cmd -m x --mod|") == ("--mod", [])
+    assert "--once" not in texts
+    assert {"--model", "--system", "--stop", "--new"} <= set(texts)
+    assert offered("%%cmd --once --onc|") == ("--onc", [])
 
 
 @pytest.mark.parametrize(
@@ -214,6 +214,76 @@ def test_options_and_their_values(text, expected):
 )
 def test_efforts_are_those_of_the_model_on_the_line_or_of_the_one_in_force(text, expected):
     assert offered(text)[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment", "expected"),
+    [
+        (f"%%cmd -m {FLASH},kimi|", "kimi", [KIMI]),
+        (f"%%cmd -m={FLASH},kimi|", "kimi", [KIMI]),
+        ("%%cmd -m quick,dee|", "dee", ["deep", FLASH]),
+        (f"%%cmd -m quick,{FLASH},dee|", "dee", ["deep"]),
+        ("%%cmd -m kimi,spaced|", "spaced", []),
+        ('%%cmd -m "quick,spaced|', "spaced", [SPACED]),
+        ('%%cmd -m "quick,qu|', "qu", []),
+        (f"%cmd ask -m {FLASH},kimi|", "kimi", [KIMI]),
+        ("%%cmd --effort off,|", "", ["high"]),
+        (f"%%cmd -m {FLASH},{KIMI} --effort low,|", "", ["max"]),
+        (f"%%cmd -m {KIMI} -m {FLASH} --effort l|", "l", ["low"]),
+        ("%%cmd -t 0,|", "0,", []),
+    ],
+)
+def test_a_list_is_completed_after_each_comma_without_what_it_has(text, fragment, expected):
+    assert offered(text) == (fragment, expected)
+
+
+def test_after_a_comma_all_models_that_need_no_quotes_are_offered():
+    expected = ["deep", "local", *all_models()[:-1]]
+    assert offered("%%cmd -m quick,|") == ("", expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment", "expected"),
+    [
+        ("%%cmd --vary |\nabout {{ topic }}", "", ["topic="]),
+        ("%%cmd --vary t|\n{{ f(topic, tone) }} {{ x }}", "t", ["tone=", "topic="]),
+        ("%%cmd --vary |\n{{ topic", "", []),
+        ("%%cmd --vary |\nhello", "", []),
+        ("%cmd ask --vary |", "", []),
+    ],
+)
+def test_the_names_of_the_prompt_can_be_varied(text, fragment, expected):
+    assert offered(text) == (fragment, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("%%cmd --vary topic=pe|", "pe"),
+        ("%%cmd --vary=topic=pe|", "pe"),
+        ('%%cmd --vary topic="[pe|', "[pe"),
+        ("%%cmd --check pe|", "pe"),
+        ("%%cmd --check len(pe|", "len(pe"),
+        ("%%cmd --check 'len(answer) < pe|", "len(answer) < pe"),
+        ("%%cmd --check answer.pe|", "answer.pe"),
+        ("%cmd ask --check=pe|", "pe"),
+    ],
+)
+def test_an_expression_of_an_option_is_python(text, asked, names):
+    assert offered(text, names) == ("pe", ["people"])
+    assert names.asked == [(asked, "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%%cmd --check an|", ("an", ["answer", "people"])),
+        ("%%cmd --check 'len(us|", ("us", ["usage", "people"])),
+        ("%%cmd --check 'value > 3 and co|", ("co", ["cost_usd", "people"])),
+    ],
+)
+def test_the_names_of_an_answer_come_first_in_a_check(text, expected):
+    assert offered(text) == expected
 
 
 def test_an_image_is_a_file_or_a_name(names):

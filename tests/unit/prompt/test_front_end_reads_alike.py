@@ -14,7 +14,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 import cc_jupyter
 from cc_jupyter.magics.input_transforms import PromptCell
-from cc_jupyter.prompt.options import next_word, parse_cell_line
+from cc_jupyter.prompt.option_line.words import next_word
+from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.prompt.template import Expression, parse_template
 
 CASES = json.loads(
@@ -40,8 +41,12 @@ def test_the_option_line_has_the_same_words(line, expected):
 
 
 @pytest.mark.parametrize(("line", "expected"), CASES["models"].items())
-def test_the_same_model_is_named(line, expected):
-    assert (parse_cell_line(line).model or "") == expected
+def test_the_same_models_are_named(line, expected):
+    options = parse_cell_line(line)
+    axes = options.grid.axes if options.grid else ()
+    lists = [list(axis.values) for axis in axes if axis.name == "model"]
+    single = [options.model] if options.model else []
+    assert next(iter(lists), list(options.models) or single) == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES["expressions"].items())

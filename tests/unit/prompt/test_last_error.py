@@ -363,10 +363,10 @@ class Person:
         (pd.Series([1, 2], name="n"), "pandas.Series of 2 values, dtype int64"),
         (
             pd.DataFrame({"a": [1], "b": [0.5]}),
-            "pandas.DataFrame, 1 row × 2 columns (a: int64, b: float64)",  # noqa: RUF001
+            "pandas.DataFrame, 1 row × 2 columns (a: int64, b: float64)",
         ),
-        (pd.DataFrame([[1, 2]]), "pandas.DataFrame, 1 row × 2 columns"),  # noqa: RUF001
-        (pl.DataFrame({"a": [1]}), "polars.DataFrame, 1 row × 1 column (a: Int64)"),  # noqa: RUF001
+        (pd.DataFrame([[1, 2]]), "pandas.DataFrame, 1 row × 2 columns"),
+        (pl.DataFrame({"a": [1]}), "polars.DataFrame, 1 row × 1 column (a: Int64)"),
         (summarize, "function(value, hidden)"),
         (Person, "class Person"),
         (types.SimpleNamespace(a=1), "types.SimpleNamespace"),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.prompt.options import next_word, shown, unquoted
+from cc_jupyter.prompt.option_line.words import next_word, shown, unquoted
 
 
 def words(line: str, *, arrow: bool = True) -> list[str]:

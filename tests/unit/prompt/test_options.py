@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Parameters
 from cc_jupyter.prompt.options import (
     OPTIONS,
+    Axis,
     CellOptions,
+    GridOptions,
     option_help,
     option_table_markdown,
     parse_ask_line,
@@ -91,10 +95,9 @@ BAD = [
     ("--model ''", ["`--model` is empty"], "add a value"),
     ("--new=yes", ["`--new` takes no value", "`yes`"], "start the conversation over"),
     ("-t 1 --temperature 1", ["`--temperature` is given twice"], "keep one"),
-    ("-s a -s b", ["`--system` is given twice"], "keep one"),
+    ("--effort low --effort high", ["`--effort` is given twice"], "as a list"),
+    ("--thread a --thread b", ["`--thread` is given twice"], "keep one"),
     ("--new --new", ["`--new` is given twice"], "keep one"),
-    ("-m a -m b", ["two models", "`a`", "`b`"], "use one model per cell"),
-    ("-m a,b", ["two models", "`a`", "`b`"], "use one model per cell"),
     # numbers
     ("-t hot", ["`-t`", "from 0 to 2", "`hot`"], "-t 0.7"),
     ("-t 2.1", ["`-t`", "from 0 to 2", "`2.1`"], "-t 0.7"),
@@ -203,6 +206,178 @@ def test_a_wrong_line_says_which_value_and_what_to_do(line, names, hint):
     assert all(len(each.splitlines()) == 1 and len(each) < 240 for each in lines)
 
 
+def grid(*axes, samples=1, blind=False, **given) -> CellOptions:
+    return CellOptions(grid=GridOptions(axes, samples, blind), **given)
+
+
+MODELS = Axis("model", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-m a,b", grid(MODELS)),
+        ('-m "a,b"', grid(MODELS)),
+        ("--model=a,b", grid(MODELS)),
+        ("-m a -m b", grid(MODELS)),
+        ("-m a,b --model c", grid(Axis("model", ("a", "b", "c")))),
+        ("-m a,b -> g: int", grid(MODELS, name="g", type="int")),
+        ("-t 0,1", grid(Axis("temperature", (0.0, 1.0)))),
+        ("-t 1,0.5,0", grid(Axis("temperature", (1.0, 0.5, 0.0)))),
+        ("--top-p .5,1", grid(Axis("top_p", (0.5, 1.0)))),
+        ("--max-tokens 50,2000", grid(Axis("max_tokens", (50, 2_000)))),
+        ("--max-tokens [100,200]", grid(Axis("max_tokens", (100, 200)))),
+        ("-t [0, 1]", grid(Axis("temperature", (0.0, 1.0)))),
+        ("-t [1]", parameters(temperature=1.0)),
+        ("--effort low,high", grid(Axis("effort", ("low", "high")))),
+        ("-s 'be brief, please'", options(system="be brief, please")),
+        ("-s brief -s ''", grid(Axis("system", ("brief", "")))),
+        ("-s 'a, b' -s c", grid(Axis("system", ("a, b", "c")))),
+        ("--stop a,b", parameters(stop=("a,b",))),
+        ("-n 1", grid()),
+        ("--samples 1000", grid(samples=1_000)),
+        ("-n=5 -m a", grid(samples=5, model="a")),
+        ("-n 3 --blind", grid(samples=3, blind=True)),
+        ("--vary topic=topics", grid(Axis("topic", expression="topics"))),
+        ('--vary topic=["a b", 1]', grid(Axis("topic", expression='["a b", 1]'))),
+        ("--vary topic='a + b'", grid(Axis("topic", expression="a + b"))),
+        ("--vary 'topic=a + b'", grid(Axis("topic", expression="a + b"))),
+        ('--vary=d={"x": "a, b"}', grid(Axis("d", expression='{"x": "a, b"}'))),
+        ("--vary \ufb01t=x", grid(Axis("fit", expression="x"))),
+        (
+            "-t 0,1 --vary b=x -m a,b --vary c=y -n 2",
+            grid(
+                Axis("temperature", (0.0, 1.0)),
+                Axis("b", expression="x"),
+                MODELS,
+                Axis("c", expression="y"),
+                samples=2,
+            ),
+        ),
+        ("-m a,b -t 1 -s x", grid(MODELS, parameters=Parameters(temperature=1.0), system="x")),
+        ("-m a,b --thread t --new", grid(MODELS, thread="t", new=True)),
+        ("-m a,b --once --raw", grid(MODELS, once=True, raw=True)),
+        ("--check len(answer)<80", options(check=("len(answer)<80",))),
+        ("--check 'len(answer) < 80' --check ok", options(check=("len(answer) < 80", "ok"))),
+        ('--check value["a b"] -m a', options(check=('value["a b"]',), model="a")),
+        ("--check ok --fail-on-check -n 2", grid(samples=2, check=("ok",), fail_on_check=True)),
+        ("--check ok -> x", options(check=("ok",), name="x")),
+        ("--max-usd 0.50", options(max_usd=Decimal("0.50"))),
+        ("--max-usd 0 --max-requests 60", options(max_usd=Decimal(0), max_requests=60)),
+        (
+            "--until-pass -m a,b --check ok",
+            options(until_pass=True, model="a", models=("a", "b"), check=("ok",)),
+        ),
+        (
+            "-m b -m a --until-pass -> x: int",
+            options(until_pass=True, model="b", models=("b", "a"), name="x", type="int"),
+        ),
+        (
+            "-m a,b --until-pass -f json",
+            options(until_pass=True, model="a", models=("a", "b"), format="json"),
+        ),
+    ],
+)
+def test_lists_make_a_grid_and_checks_alone_do_not(line, expected):
+    assert parse_cell_line(line) == expected
+    if "->" not in line:
+        assert parse_ask_line(f"{line} -- why?") == (expected, "why?")
+
+
+BAD_GRIDS = [
+    # lists
+    ("-m ,", ["the list of `-m` is empty"], "-m claude-haiku-5-5,"),
+    ("-t []", ["the list of `-t` is empty"], "-t 0,1"),
+    ("-m ,,", ["the list of `-m` is empty"], "-m claude-haiku-5-5,"),
+    ("-m a,", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
+    ("-m a, -t 1", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
+    ("-m a, -> g", ["a value is missing in the list `a,` of `-m`"], "-m claude"),
+    ("-m ,a", ["a value is missing in the list `,a` of `-m`"], "-m claude"),
+    ("-t 0,,1", ["a value is missing in the list `0,,1` of `-t`"], "-t 0,1"),
+    ("-m a, b", ["a blank next to a comma in the list `a, b` of `-m`"], "-m claude"),
+    ("-m 'a, b'", ["a blank next to a comma in the list `a, b` of `-m`"], "-m claude"),
+    ("-m a ,b", ["a blank next to a comma in the list `a ,b` of `-m`"], "-m claude"),
+    ("-t 0, 1", ["a blank next to a comma in the list `0, 1` of `-t`"], "-t 0,1"),
+    ("-m 'a' ,b", ["a blank before the comma in `,b`"], "-m a,b"),
+    ("-m a,a", ["`-m` has `a` twice"], "-n 2"),
+    ("-m a -m a", ["`-m` has `a` twice"], "-n 2"),
+    ("-m a,b -m b", ["`-m` has `b` twice"], "-n 2"),
+    ("-s x -s x", ["`-s` has `x` twice"], "-n 2"),
+    ("-t 0,0.0", ["`0` and `0.0` are the same value of `-t`"], "-n 2"),
+    ("-t 1,1e0", ["`1` and `1e0` are the same value of `-t`"], "-n 2"),
+    ("--max-tokens 7,07", ["`7` and `07` are the same value"], "-n 2"),
+    ("--effort low,low", ["`--effort` has `low` twice"], "-n 2"),
+    ("-t 0,3", ["`-t`", "from 0 to 2", "`3`"], "-t 0.7"),
+    ("-t 0,1 -t 2", ["`--temperature` is given twice"], "as a list"),
+    ("--max-tokens 1,500", ["`1,500` looks like a number with a thousands comma"], "[1,500] for"),
+    ("--max-tokens 100,200", ["`100,200` looks like"], "write --max-tokens 100200 for the number"),
+    ("--max-tokens 50,x", ["`--max-tokens`", "`x`"], "--max-tokens 1000"),
+    # samples and limits
+    ("-n 0", ["`-n` takes a whole number from 1 up, not `0`"], "for example -n 3"),
+    ("-n -1", ["`-n`", "not `-1`"], "for example -n 3"),
+    ("-n 1.5", ["`-n`", "not `1.5`"], "for example -n 3"),
+    ("-n 1,500", ["`-n` takes a number without a thousands comma, not `1,500`"], "-n 1500"),
+    ("-n 1,2", ["`-n`", "not `1,2`"], "for example -n 3"),
+    ("-n 1 --samples 2", ["`--samples` is given twice"], "keep one"),
+    ("-n3", ["`-n3` is not an option"], "a blank between -n"),
+    ("--max-usd $1", ["`--max-usd`", "not `$1`"], "--max-usd 0.50"),
+    ("--max-usd -1", ["`--max-usd`", "not `-1`"], "--max-usd 0.50"),
+    ("--max-usd nan", ["`--max-usd`", "not `nan`"], "--max-usd 0.50"),
+    ("--max-usd inf", ["`--max-usd`", "not `inf`"], "--max-usd 0.50"),
+    ("--max-usd 1,500.00", ["thousands comma, not `1,500.00`"], "--max-usd 1500.00"),
+    ("--max-requests 0", ["`--max-requests`", "not `0`"], "--max-requests 1000"),
+    ("--max-requests 1,500", ["thousands comma, not `1,500`"], "--max-requests 1500"),
+    # names of the prompt
+    ("--vary topic", ["NAME=EXPRESSION, not `topic`"], "--vary topic=topics"),
+    ("--vary topic = topics", ["NAME=EXPRESSION, not `topic`"], "--vary topic=topics"),
+    ("--vary 2x=topics", ["NAME=EXPRESSION, not `2x=topics`"], "--vary topic=topics"),
+    ("--vary for=topics", ["NAME=EXPRESSION, not `for=topics`"], "--vary topic=topics"),
+    ("--vary topic=", ["`--vary` is not a Python expression: it is empty"], "nothing was sent"),
+    ("--vary topic=)", ["`)` of `--vary` is not a Python expression"], "nothing was sent"),
+    ("--vary topic=a --vary topic=b", ["`--vary topic` is given twice"], "keep one"),
+    ("--vary topic=a + b", ["`+` after `--vary` `topic=a` is not an option"], "quotes"),
+    ("--vary model=names", ["`--vary` cannot vary `model`"], "--model varies the option"),
+    ("--vary top_p=x", ["`--vary` cannot vary `top_p`"], "--top-p varies the option"),
+    ("--raw --vary topic=a", ["`--raw`", "`--vary topic` changes nothing"], "keep one"),
+    # checks
+    ("--check", ["`--check` needs a value"], "EXPR"),
+    ("--check ' '", ["`--check` is not a Python expression: it is empty"], "nothing was sent"),
+    ("--check len(answer)<", ["`len(answer)<` of `--check` is not a Python"], "quotes"),
+    ("--check 'answer = 1'", ["`answer = 1` of `--check` is not a Python"], "nothing was sent"),
+    ("--check len(answer) < 80", ["`<` after `--check` `len(answer)`"], "quotes"),
+    ("--check not answer", ["`answer` after `--check` `not`"], "quotes"),
+    ("--check ok please", ["`please` after `--check` `ok` is not an option"], "quotes"),
+    ("--check ok --modle a", ["`--modle` is not an option"], "did you mean --model"),
+    ("--fail-on-check", ["`--fail-on-check` needs a check"], "add --check"),
+    ("--blind", ["`--blind` needs several answers"], "-n 2"),
+    ("--blind -m a --check ok", ["`--blind` needs several answers"], "-n 2"),
+    # one answer from several models
+    ("--until-pass --check ok", ["`--until-pass` needs the models to ask"], "-m deepseek"),
+    ("--until-pass -m a --check ok", ["`--until-pass` needs the models to ask"], "-m deepseek"),
+    ("--until-pass -m a,b", ["something to pass: a check or a type"], "add --check"),
+    ("--until-pass -m a,b -> x", ["something to pass: a check or a type"], "add --check"),
+    ("--until-pass -m a,b --check ok -t 0,1", ["a list of --temperature"], "only -m"),
+    ("--until-pass -m a,b --check ok -s x -s y", ["a list of --system"], "only -m"),
+    ("--until-pass -m a,b --check ok -n 2", ["cannot be combined with `-n`"], "only -m"),
+    ("--until-pass -m a,b --check ok --vary x=y", ["with `--vary x`"], "only -m"),
+    ("--until-pass -m a,b --check ok --blind", ["`--blind` needs several answers"], "-n 2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "hint"), BAD_GRIDS, ids=[case[0][:40] for case in BAD_GRIDS]
+)
+def test_a_wrong_grid_says_which_value_and_what_to_do(line, names, hint):
+    test_a_wrong_line_says_which_value_and_what_to_do(line, names, hint)
+
+
+@pytest.mark.parametrize("line", ["-m a,b", "-n 2", "--vary x=y", "-m a,b --until-pass --check ok"])
+def test_a_command_with_one_answer_takes_no_grid(line):
+    with pytest.raises(OptionError, match="this command asks for one answer"):
+        parse_ask_line(line, one_answer=True)
+    assert parse_ask_line("-m a --check ok", one_answer=True)[0].model == "a"
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -258,7 +433,11 @@ def test_ask_takes_options_first_and_the_rest_as_the_prompt(line, given_options,
         ("--modle a hello", "`--modle` is not an option", "did you mean --model"),
         ("-don't do it", "`-don't` is not an option", "after `--`"),
         ("-m -- hello", "`-m` needs a value", "ID"),
-        ("-m a -m b hello", "two models", "one model per cell"),
+        ("-m a, b hello", "a blank next to a comma in the list `a, b` of `-m`", "-m claude"),
+        ("-m a -m a hello", "`-m` has `a` twice", "-n 2"),
+        ("--check len(answer) < 80 why?", "`<` after `--check` `len(answer)`", "quotes"),
+        ("--check answer in (1,) why?", "`in` after `--check` `answer`", "quotes"),
+        ("-n 2 --blind --vary x hello", "NAME=EXPRESSION, not `x`", "topic=topics"),
         ("-t warm hello", "`warm`", "-t 0.7"),
         ("-s 'hello", "quote", "close it"),
     ],
@@ -306,7 +485,12 @@ def test_every_row_of_the_table_has_two_cells():
 
 
 def test_every_option_has_its_place_in_the_result():
-    known = set(CellOptions.__dataclass_fields__) | set(Parameters.__dataclass_fields__) | {"param"}
+    known = {
+        *CellOptions.__dataclass_fields__,
+        *Parameters.__dataclass_fields__,
+        *GridOptions.__dataclass_fields__,
+        *("param", "vary"),
+    }
     assert {spec.field for spec in OPTIONS} <= known
 
 

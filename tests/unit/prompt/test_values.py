@@ -1,7 +1,5 @@
 """Values as text: what a model reads in place of an expression."""
 
-# ruff: noqa: RUF001  the sign between rows and columns is meant
-
 from __future__ import annotations
 
 import collections

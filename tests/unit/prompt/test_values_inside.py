@@ -1,7 +1,5 @@
 """Values inside other values: the same text at every depth, and nothing is cut without a word."""
 
-# ruff: noqa: RUF001  the sign between rows and columns is meant
-
 from __future__ import annotations
 
 import collections

@@ -1,5 +1,7 @@
 """What the notebook's screen sends: few messages, bounded bytes, nothing lost."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -281,3 +283,32 @@ def test_a_long_answer_is_drawn_less_often(clock):
 
     ten_seconds, twenty_seconds = drawn(2000), drawn(4000)
     assert twenty_seconds < 1.5 * ten_seconds
+
+
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_an_answer_that_does_not_count_is_folded_and_one_with_more_notices_is_drawn_again(
+    clock, owns_cell
+):
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m", owns_cell=owns_cell)
+    renderer.show(TextDelta("**long** <b>answer"))
+    reply = Reply("**long** <b>answer", "", "m", "stop")
+    renderer.finish(reply)
+    renderer.revise(dataclasses.replace(reply, notices=("m passed",)))
+    assert shell.display_pub.texts[0] == "**long** <b>answer"
+    assert shell.display_pub.texts[1].endswith("m passed")
+    renderer.revise(reply, "m did not\npass: <too long>")
+    (folded, _), (usage, _) = shell.display_pub.outputs.values()
+    assert folded["text/plain"] == "[m did not pass: <too long>]\n**long** <b>answer"
+    assert "<summary>m did not pass: &lt;too long&gt;</summary>" in folded["text/html"]
+    assert "&lt;b&gt;answer" in folded["text/html"]
+    assert "passed" not in usage["text/plain"]
+
+
+def test_a_refused_request_is_replaced_by_the_line_that_says_so(clock):
+    shell = Shell()
+    renderer = NotebookRenderer(Screen(shell), label="m")
+    reply = Reply("", "", "m", "error", error=StreamError("busy"))
+    renderer.finish(reply)
+    renderer.revise(reply, "m did not pass: busy")
+    assert shell.display_pub.texts == ["[m did not pass: busy]"]

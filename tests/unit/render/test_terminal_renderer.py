@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import re
 
 import pytest
 
@@ -106,3 +108,18 @@ def test_the_plain_screen_prints_the_tail_without_more_text(monkeypatch):
     now[0] += 0.04
     renderer.show(Waiting("more text", 0.04))
     assert out.getvalue() == "One two"
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_what_is_found_out_about_an_answer_is_printed_below_it(real):
+    out = Screen(real=real)
+    renderer = printer(out, "m", reasoning=True, markdown=True)
+    reply = Reply("an answer", "", "m", "stop", notices=("early",))
+    renderer.show(TextDelta("an answer"))
+    renderer.finish(reply)
+    before = len(out.getvalue())
+    renderer.revise(reply, "m did not\npass")
+    renderer.revise(dataclasses.replace(reply, notices=("early", "m passed")))
+    added = out.getvalue()[before:]
+    plain = re.sub(r"\x1b\[\d+m", "", added)
+    assert plain == "[m did not pass]\n[m passed]\n"

@@ -127,6 +127,16 @@ def test_a_notice_with_line_breaks_stays_one_line():
         replace(WHOLE, time_to_first_token_s=None, cost=Cost(Decimal(0), "reported", None)),
         replace(WHOLE, cost=Cost(Decimal("1E-7"), "estimated", date(2026, 10, 8))),
         replace(WHOLE, provenance=Provenance("/messages", order="document")),
+        replace(
+            WHOLE,
+            provenance=Provenance(
+                "/messages",
+                request_key="a" * 64,
+                sample=3,
+                grid="b" * 32,
+                replayed_from="tapes/one.jsonl",
+            ),
+        ),
         replace(WHOLE, usage=Usage(5, 6, estimated=("output_tokens",))),
         replace(WHOLE, cost=Cost(Decimal("0.02"), "reported", None, Decimal("1E-7"))),
         replace(WHOLE, cost=Cost(None, "unknown", None, None, ("2 searches", "fast mode"))),
@@ -137,6 +147,14 @@ def test_the_metadata_follow_their_schema(reply):
     schema = json.loads(text)
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(metadata(reply)["cc_jupyter"])
+
+
+def test_the_metadata_name_the_request_its_grid_and_where_it_was_replayed_from():
+    provenance = Provenance(request_key="a" * 64, sample=3, grid="b" * 32, replayed_from="tape")
+    found = metadata(replace(WHOLE, provenance=provenance))["cc_jupyter"]
+    assert found["schema"] == 2
+    assert (found["request_key"], found["sample"]) == ("a" * 64, 3)
+    assert (found["grid"], found["replayed_from"]) == ("b" * 32, "tape")
 
 
 def test_the_order_of_the_page_is_named_where_it_was_used_and_else_not():

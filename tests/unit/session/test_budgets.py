@@ -261,7 +261,7 @@ def test_a_growing_answer_is_priced_five_times_a_second(session, monkeypatch):
     budget = Budget(Decimal("0.02"))
     session.budget_guard.budget = budget
     prepared = session.prepare(PromptSpec("hi", model=MODEL))
-    watcher = session.budget_guard.reserve(prepared, "a")
+    (watcher,) = session.budget_guard.reserve(prepared, "a")
     watcher.add("word ", Usage())
     clock[0] += 0.19
     watcher.add("word " * 100_000, Usage())

@@ -49,6 +49,28 @@ def test_saved_notebooks_add_up_without_a_kernel(tmp_path):
     assert (other.group, other.requests, format_sum(other)) == ("other", 1, "$1.00")
 
 
+def test_the_answers_of_a_grid_count_one_by_one(tmp_path):
+    answers = [output(model=name, cost=cost("0.5"))["metadata"]["cc_jupyter"] for name in "mmn"]
+    about = {"schema": 2, "grid": "a" * 32, "turns": [], "answers": [*answers, "odd"]}
+    rows = notebook_usage(save(tmp_path, {"metadata": {"cc_jupyter": about}}))
+    assert [(row.group, row.requests, format_sum(row)) for row in rows] == [
+        ("m", 2, "$1.00"),
+        ("n", 1, "$0.5000"),
+    ]
+
+
+@pytest.mark.parametrize("answers", [None, 7, {}, "x", [[]]])
+def test_odd_answers_of_a_grid_are_left_out(tmp_path, answers):
+    about = {"schema": 2, "grid": "a" * 32, "answers": answers}
+    assert notebook_usage(save(tmp_path, {"metadata": {"cc_jupyter": about}})) == []
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_the_metadata_of_every_version_are_read(tmp_path, schema):
+    (row,) = notebook_usage(save(tmp_path, output(schema=schema, cost=cost("0.5"))))
+    assert (row.requests, row.input_tokens, format_sum(row)) == (1, 10, "$0.5000")
+
+
 @pytest.mark.parametrize(
     "odd",
     [

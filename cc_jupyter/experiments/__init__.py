@@ -1,0 +1,1 @@
+"""Comparing many attempts: plans, grids, checks and the statistics of votes."""

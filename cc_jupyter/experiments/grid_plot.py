@@ -1,0 +1,133 @@
+"""A grid as a plot: what a better answer costs.
+
+The points are the rows of the summary: mean cost of an answer against its pass rate with its
+interval, or against its speed where there are no checks.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.text import excerpt, pluralize
+from cc_jupyter.experiments.figures import answer_replies, median, total_cost
+from cc_jupyter.experiments.grid_table import pass_rate, summary_groups
+from cc_jupyter.render.usage_line import tokens_per_s
+
+if TYPE_CHECKING:
+    from cc_jupyter.experiments.grid import Grid
+
+
+_MARKERS = "osD^vP*Xhp<>"
+"""Points differ in shape as well as in colour."""
+_LONGEST_LABEL = 60
+
+
+class _Point(NamedTuple):
+    label: str
+    usd: float
+    value: float
+    low: float
+    high: float
+
+
+class GridPlot:
+    """A plot that displays itself as an image; `figure` is matplotlib's, to change or save."""
+
+    def __init__(self, figure: Any, description: str) -> None:  # noqa: ANN401  matplotlib may be missing
+        self.figure = figure
+        self._description = description
+
+    def _repr_png_(self) -> bytes:
+        written = io.BytesIO()
+        # on white in every theme: the labels are dark
+        self.figure.savefig(written, format="png", bbox_inches="tight", facecolor="white")
+        return written.getvalue()
+
+    def __repr__(self) -> str:
+        return self._description
+
+
+def plot_grid(grid: Grid) -> GridPlot:
+    """Draw cost against pass rate, or against speed if there are no checks.
+
+    Raises
+    ------
+    ConfigError
+        matplotlib is not installed.
+    OptionError
+        No combination has both figures.
+    """
+    what = "pass rate" if grid.plan.checks else "speed"
+    points, missing = _points(grid)
+    if not points:
+        raise OptionError(
+            f"there is nothing to plot: no combination has a known cost and a {what}",
+            hint="g.summary() shows what is known",
+        )
+    try:
+        from matplotlib import style  # noqa: PLC0415  heavy and optional
+        from matplotlib.figure import Figure  # noqa: PLC0415  as above
+    except ImportError:
+        raise ConfigError(
+            "a plot needs matplotlib", hint="pip install matplotlib, or use g.summary()"
+        ) from None
+    with style.context("default"):  # the user's own style may draw white on white
+        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        _draw(figure, points, missing, has_checks=bool(grid.plan.checks))
+    return GridPlot(figure, f"cost against {what} of {pluralize(len(points), 'combination')}")
+
+
+def _points(grid: Grid) -> tuple[list[_Point], int]:
+    """Return the points, and how many combinations have none because a figure is unknown."""
+    points, groups = list[_Point](), summary_groups(grid)
+    for options, answers in groups:
+        cost = total_cost(answer_replies(answers))
+        label = excerpt(" · ".join(map(str, options.values())) or "all", _LONGEST_LABEL)
+        usd = float(cost.usd) / len(answers)
+        if cost.unknown:
+            continue
+        if grid.plan.checks:
+            rate = pass_rate(answers)
+            if rate is not None:
+                points.append(_Point(label, usd, rate.rate, *rate.interval))
+        else:
+            speed = median(tokens_per_s(answer.reply) for answer in answers if not answer.failed)
+            if speed is not None:
+                points.append(_Point(label, usd, speed, speed, speed))
+    return points, len(groups) - len(points)
+
+
+def _draw(figure: Any, points: list[_Point], missing: int, *, has_checks: bool) -> None:  # noqa: ANN401  as above
+    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415  as above
+
+    axes = figure.subplots()
+    for at, point in enumerate(points):
+        # rounding may put an end of the interval on the wrong side of the rate
+        errors = [[max(0, point.value - point.low)], [max(0, point.high - point.value)]]
+        axes.errorbar(
+            [point.usd],
+            [point.value],
+            yerr=errors if has_checks else None,
+            fmt=_MARKERS[at % len(_MARKERS)],
+            color=f"C{at % 10}",
+            capsize=3,
+            # a label must not be read as a formula or left out, as one with a leading `_` is
+            label=f"\u200b{point.label}".replace("$", r"\$"),
+        )
+    axes.set_xlabel("mean cost of an answer (US$)".replace("$", r"\$"))
+    axes.set_xlim(left=0)
+    if has_checks:
+        axes.set_ylabel("pass rate, 95 % interval")
+        axes.set_ylim(-0.05, 1.05)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    else:
+        axes.set_ylabel("speed (output tokens a second, median)")
+        axes.set_ylim(bottom=0)
+    axes.grid(visible=True, alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize="small")
+    if missing:
+        left_out = f"without {pluralize(missing, 'combination')} of unknown cost or result"
+        axes.set_title(left_out, fontsize="small", loc="right")

@@ -1,0 +1,1 @@
+"""The grammar of the option line: its words and the values of options."""
