@@ -60,6 +60,10 @@ def encode(request: Request) -> dict[str, Any]:
     return with_extra(body, parameters.extra)
 
 
+_PLAIN_MEMBERS = frozenset({"type", "index", "delta"})
+_PLAIN_DELTA_MEMBERS = frozenset({"type", "text"})
+
+
 class _Call:
     """One `tool_use` block."""
 
@@ -127,6 +131,23 @@ class AnthropicDecoder:
     def stopped(self) -> bool:
         """Whether the reason for the end is known."""
         return self._word is not None
+
+    def plain_text(self, body: dict[str, Any]) -> str:
+        """Return the text of a delta that holds nothing else; empty for any other event."""
+        delta = body.get("delta")
+        if (
+            type(delta) is not dict
+            or body.get("type") != "content_block_delta"
+            or delta.get("type") != "text_delta"
+            or not (body.keys() <= _PLAIN_MEMBERS and delta.keys() <= _PLAIN_DELTA_MEMBERS)
+        ):
+            return ""
+        text = delta.get("text")
+        return text if type(text) is str and self._speech.is_continued else ""
+
+    def add_text(self, text: str) -> Iterable[StreamEvent]:
+        """Return the events of plain text, not empty."""
+        return self._speech.text(text)
 
     def decode(self, name: str, body: dict[str, Any]) -> Iterable[StreamEvent]:
         """Return the events of one server-sent event; kinds this module does not know give none."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cc_jupyter.client.errors.endings import CUT
 from cc_jupyter.client.errors.error_body import error_words, has_error, parse_refusal, read_envelope
 from cc_jupyter.client.errors.retry_after import reset_of, retry_after_s
-from cc_jupyter.client.parsing import parse_json
+from cc_jupyter.client.parsing import TextTemplate, parse_json
 from cc_jupyter.client.sse import BEFORE_ANY_FORM, MAX_EVENT_BYTES
 from cc_jupyter.core.events import Error, Notice
 
@@ -42,6 +42,15 @@ class Decoder(Protocol):
     def finished(self) -> bool:
         """Whether nothing more can follow."""
 
+    def plain_text(self, body: dict[str, Any]) -> str:
+        """Return the text of an object that holds nothing else and continues the text before it.
+
+        Nearly all objects do. Empty: it may hold anything, even an error; `decode` reads it.
+        """
+
+    def add_text(self, text: str) -> Iterable[StreamEvent]:
+        """Return the events of the plain text of one object, or of several in a row."""
+
     def decode(self, name: str, body: dict[str, Any]) -> Iterable[StreamEvent]:
         """Return the events of one JSON object; `name` is the server-sent event's own."""
 
@@ -55,6 +64,8 @@ class Decoder(Protocol):
 STREAM_ERROR = "the provider reported a stream error"
 
 _DONE = "[DONE]"
+_NO_JSON = object()
+"""In place of the body of an event that is no JSON."""
 _MAX_START_BYTES = 4_096
 
 
@@ -66,6 +77,7 @@ class AnswerReader:
 
     def __init__(self, decoder: Decoder, secrets: tuple[str, ...] = ()) -> None:
         self._decoder = decoder
+        self._template = TextTemplate(decoder.plain_text)
         # to redact before a message is cut; a function, since a traceback shows what objects hold
         self._secrets: Callable[[], tuple[str, ...]] = lambda: secrets
         self._start = b""  # of the body: shown if nothing in it is part of an answer
@@ -114,20 +126,42 @@ class AnswerReader:
             yield from self._end(end_seen=False)
 
     def _batch(self, batch: EventBatch) -> Iterator[StreamEvent]:
+        texts: list[str] = []  # of plain events in a row, which are one event of ours
         for name, data in batch.events:
-            yield from self._event(name, data, cut=batch.is_cut)
+            if name != "error" and (text := self._template.text_in(data)):
+                texts.append(text)
+                continue
+            try:
+                body = parse_json(data)
+            except ValueError:
+                body = _NO_JSON
+            if type(body) is dict and name != "error" and (text := self._decoder.plain_text(body)):
+                self._template.learn(data, text)
+                texts.append(text)
+                continue
+            self._template.forget()
+            if texts:
+                yield from self._plain(texts)
+            if body is _NO_JSON:
+                yield from self._read_non_json(name, data.strip(), cut=batch.is_cut)
+            else:
+                yield from self._event(name, body)
             if self._decoder.finished and not self.done:
                 yield from self._end(end_seen=True)
             if self.done:
                 return
+        if texts:
+            yield from self._plain(texts)
         if batch.is_too_large:
             yield from self._fail(f"one event of the answer is over {MAX_EVENT_BYTES >> 20} MB")
 
-    def _event(self, name: str, data: str, *, cut: bool) -> Iterable[StreamEvent]:
-        try:
-            body = parse_json(data)
-        except ValueError:
-            return self._read_non_json(name, data.strip(), cut=cut)
+    def _plain(self, texts: list[str]) -> Iterable[StreamEvent]:
+        self._understood = True
+        text = "".join(texts)
+        texts.clear()
+        return self._decoder.add_text(text)
+
+    def _event(self, name: str, body: object) -> Iterable[StreamEvent]:
         if name == "error" or (isinstance(body, dict) and has_error(body)):
             return self._error(STREAM_ERROR, name, body)
         if not isinstance(body, dict):

@@ -119,16 +119,16 @@ def _joined(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
     kind: type[TextDelta | ReasoningDelta] | None = None
     pieces: list[str] = []
     for event in events:
-        if not isinstance(event, TextDelta | ReasoningDelta):
-            if kind is not None:
-                yield kind("".join(pieces))
-                kind = None
-            yield event
+        if type(event) is TextDelta or type(event) is ReasoningDelta:
+            if type(event) is not kind:
+                if kind is not None:
+                    yield kind("".join(pieces))
+                kind, pieces = type(event), []
+            pieces.append(event.text)
             continue
-        if type(event) is not kind:
-            if kind is not None:
-                yield kind("".join(pieces))
-            kind, pieces = type(event), []
-        pieces.append(event.text)
+        if kind is not None:
+            yield kind("".join(pieces))
+            kind = None
+        yield event
     if kind is not None:
         yield kind("".join(pieces))

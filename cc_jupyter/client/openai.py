@@ -28,7 +28,7 @@ from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cc_jupyter.core.messages import Request
 
@@ -37,6 +37,11 @@ _PLAIN_MEMBERS = frozenset({"role", "content"})
 _USUAL_MEMBERS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
 )
+_PLAIN_CHOICE_MEMBERS = frozenset({"index", "delta", "finish_reason", "logprobs"})
+_PLAIN_CHUNK_MEMBERS = frozenset(
+    {"id", "object", "created", "model", "system_fingerprint", "choices", "usage"}
+)
+"""With these alone a chunk is text, if it has some and no finish reason and no usage."""
 _EXTRA_MEMBERS = frozenset({*IMAGE_MEMBERS, "related_questions"})
 """Content that Perplexity sends next to `choices`."""
 _BESIDE_CHOICES = _EXTRA_MEMBERS | {*MESSAGE_MEMBERS, *SOURCE_MEMBERS, "x_groq"}
@@ -157,6 +162,31 @@ class OpenAIDecoder:
     def spoke(self) -> bool:
         """Whether anything of the answer's content has come."""
         return self._speech.came or self._calls.came or self._parts.came or bool(self._transcript)
+
+    def plain_text(self, body: dict[str, Any]) -> str:
+        """Return the text of a chunk that holds nothing else; empty for any other chunk."""
+        choices = body.get("choices")
+        if type(choices) is not list or len(choices) != 1 or body.get("usage"):
+            return ""
+        choice = choices[0]
+        if (
+            type(choice) is not dict
+            or choice.get("index") != self._index
+            or choice.get("finish_reason")
+            or not (choice.keys() <= _PLAIN_CHOICE_MEMBERS and body.keys() <= _PLAIN_CHUNK_MEMBERS)
+        ):
+            return ""
+        delta = choice.get("delta")
+        if type(delta) is not dict or not delta.keys() <= _PLAIN_MEMBERS:
+            return ""
+        content = delta.get("content")
+        return content if type(content) is str and self._speech.is_continued else ""
+
+    def add_text(self, text: str) -> Iterable[StreamEvent]:
+        """Return the events of plain text, not empty."""
+        if events := self._speech.text(text):
+            self.stopped = False
+        return events
 
     def decode(self, name: str, body: dict[str, Any]) -> list[StreamEvent]:
         """Return the events of one chunk."""

@@ -10,7 +10,7 @@ from cc_jupyter.client.reasoning_marks import ReasoningSplitter
 from cc_jupyter.core.events import MAX_TOKENS, ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cc_jupyter.client.reasoning_marks import Kind
     from cc_jupyter.core.events import StreamEvent
@@ -81,6 +81,9 @@ _SENTENCE_ENDS = tuple(".!?:\u2026\u3002\uff01\uff1f\uff1a")  # the last four: C
 _MARKUP = re.compile(r"<\s*(?:!doctype|\?xml|html|head|body|script)\b", re.IGNORECASE)
 _MOST_CHARACTERS = 500
 _MOST_READ = 20 * _MOST_CHARACTERS
+_PROBE = "probe"
+_MOST_TRIES = 8
+"""How often in a row a template may fit no later event before no more is tried."""
 
 
 class TextAssembler:
@@ -98,15 +101,20 @@ class TextAssembler:
         self._think = ReasoningSplitter() if has_reasoning_marks else None
         self.came = False
         """Whether there was any."""
-        self._last = ""  # the last piece of text
+        self._last = ""  # the last two characters of the text
         self._stood_between: Literal["block", "reasoning"] | None = None
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether the next piece of text continues the last, with nothing between them."""
+        return self._stood_between is None
 
     def text(self, piece: str) -> Iterable[StreamEvent]:
         """Take the next piece of text, not empty."""
         self.came = True
         if self._stood_between:
             piece = self._break_before(piece) + piece
-        self._last = piece
+        self._last = (self._last + piece[-2:])[-2:]
         text = self._text.mend(piece)
         if not text:
             return ()
@@ -150,6 +158,54 @@ class TextAssembler:
             )
         if self._think is not None:
             yield from _deltas(self._think.flush())
+
+
+class TextTemplate:
+    """Reads the events of an answer that differ from an earlier one in nothing but their text.
+
+    A provider repeats everything around the text in every event, 150 to 300 characters for the five
+    of a token. Reading that JSON again takes four times as long as comparing it (1.9 and 0.4 us).
+
+    Parameters
+    ----------
+    read_text
+        Returns the text of an event's JSON if there is nothing else in it, otherwise an empty
+        string.
+    """
+
+    def __init__(self, read_text: Callable[[dict[str, Any]], str]) -> None:
+        self._read_text = read_text
+        self._before = self._after = ""
+        self._tries = _MOST_TRIES
+
+    def text_in(self, data: str) -> str:
+        """Return the text of an event that fits; empty for any other event."""
+        before, after = self._before, self._after
+        if not (after and data.startswith(before) and data.endswith(after)):
+            return ""
+        text = data[len(before) : -len(after)]
+        if '"' in text or "\\" in text:
+            try:
+                text = str(parse_json(f'"{text}"'))
+            except ValueError:  # the text ends earlier
+                return ""
+        self._tries = _MOST_TRIES
+        return text
+
+    def learn(self, data: str, text: str) -> None:
+        """Take the template from an event that holds a text and nothing else."""
+        self.forget()
+        if not self._tries:
+            return
+        self._tries -= 1
+        before, quoted, after = data.partition(f'"{text}"')
+        # another member may have the same value
+        if quoted and self._read_text(parse_json(f'{before}"{_PROBE}"{after}')) == _PROBE:
+            self._before, self._after = f'{before}"', f'"{after}'
+
+    def forget(self) -> None:
+        """Fit no event until the next `learn`, which sees what has changed."""
+        self._before = self._after = ""
 
 
 class SurrogateJoiner:

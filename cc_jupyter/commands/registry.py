@@ -188,6 +188,35 @@ COMMANDS: tuple[CommandSpec, ...] = (
         example="%cmd diff 3.1 3.2",
     ),
     CommandSpec(
+        "vote",
+        "[NAME] [--pairs]",
+        "vote on the answers of a grid without seeing their models and prices",
+        (Argument("name", "grid"), Argument("--pairs", "switch")),
+        "It takes the last grid, or the one bound to NAME. A ballot holds one answer of each"
+        " combination; with --pairs, or with more than six combinations, two. Keys: arrows move,"
+        " 1-9 best, 0 tie, - all bad, Space skip, U undo, N note, D differences, R reveal and end."
+        " Some ballots come back with their sides swapped, which shows how consistent you are. At"
+        " the end the first answer of the combination with most wins becomes the active version.",
+        "%cmd vote g --pairs",
+    ),
+    CommandSpec(
+        "votes",
+        "[--export FILE.jsonl]",
+        "add up all votes: wins, ties, losses, preference and cost ratio",
+        (Argument("--export", "file"),),
+        "Votes on grids whose models were visible are counted apart, as open ones. --export writes"
+        " each preferred answer with the one it was preferred to, as JSON lines. When you assign"
+        " the result, it is a DataFrame if pandas is installed, otherwise a list.",
+        "%cmd votes --export preferences.jsonl",
+    ),
+    CommandSpec(
+        "reveal",
+        "[NAME]",
+        "show the models, prices and tempo of a grid that ran with --blind",
+        (Argument("name", "grid"),),
+        example="%cmd reveal g",
+    ),
+    CommandSpec(
         "search",
         "TEXT",
         "find turns of all sessions that contain these words",

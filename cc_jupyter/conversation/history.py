@@ -248,6 +248,7 @@ class History:
         with self._lock:
             notebook = next((slot.key.notebook for slot in thread.slots if slot.key), "")
             record = conversation_record(thread, notebook, self._started_at)
+            self._written.discard(thread.id)  # if this fails, the next turn writes all places
             self.store.save_conversation(record)
             self._written.add(thread.id)
 

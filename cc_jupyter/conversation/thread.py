@@ -19,7 +19,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.text import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from cc_jupyter.conversation.document_order import CellOrder
     from cc_jupyter.core.messages import TurnKey
@@ -120,7 +120,14 @@ class Thread:
             slot.stale = False
             return self._make_stale(place, page)
 
-    def arrange(self, place: int, ids: Sequence[str], page: CellOrder | None = None) -> list[int]:
+    def arrange(
+        self,
+        place: int,
+        ids: Sequence[str],
+        page: CellOrder | None = None,
+        *,
+        failed: Container[str] = (),
+    ) -> list[int]:
         """Sort the answers of a finished grid; return the later places that it made stale.
 
         The first answer that succeeded becomes active, unless the user has chosen another one
@@ -131,6 +138,8 @@ class Thread:
         ids
             The ids of its turns in the order of the plan. Turns of the same grid that are not
             named, such as those that failed and were sent again, come last.
+        failed
+            The ids of turns whose answers are complete but unusable, as they do not fit their type.
         """
         with self._lock:
             slot = self._slots[place]
@@ -144,11 +153,12 @@ class Thread:
             active = slot.turn
             for at, turn in zip(places, answers, strict=True):
                 slot.versions[at] = turn
-            first = next((turn for turn in answers if turn.activates), None)
+            usable = (turn for turn in answers if turn.activates and turn.id not in failed)
+            first = next((turn for turn in usable if turn.id in rank), None)
             chosen = active if slot.is_chosen or first is None else first
             if chosen is None:
                 return []
-            slot.active = slot.versions.index(chosen)
+            slot.active = [turn.id for turn in slot.versions].index(chosen.id)
             return [] if chosen is active else self._make_stale(place, page)
 
     def choose(self, place: int, version: int, page: CellOrder | None = None) -> None:
@@ -221,12 +231,11 @@ class Thread:
             for slot in self._slots:
                 remaining = [turn for turn in slot.versions if turn.id != turn_id]
                 if len(remaining) < len(slot.versions):
-                    active = slot.turn
+                    active = slot.turn and slot.turn.id
                     slot.versions = remaining
                     usable = [at for at, turn in enumerate(remaining) if turn.activates]
-                    slot.active = usable[-1] if usable else -1
-                    if active is not None and active.id != turn_id:
-                        slot.active = remaining.index(active)
+                    same = [at for at, turn in enumerate(remaining) if turn.id == active]
+                    slot.active = (same or usable[-1:] or [-1])[0]
 
     def _before(
         self, place: int, key: TurnKey | None, page: CellOrder | None

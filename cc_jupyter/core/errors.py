@@ -120,7 +120,7 @@ class ProviderError(CcError):
     """
 
     is_final = False
-    """Whether asking another model is no use: the key is refused, a budget or quota is used up."""
+    """Whether asking another model is no use: the key or plan is refused, a quota is used up."""
 
     def __init__(  # noqa: PLR0913  the fields are the contract of spec.md, section 5
         self,

@@ -86,7 +86,7 @@ class Message(NamedTuple):
 
 
 _ONE_ANSWER = (
-    "a prompt gets one answer; run the cell again for another, %cmd versions lists them all"
+    "a request gets one answer; -n 5 in a cell, or n=5 of cc_jupyter.compare, asks for several"
 )
 UNSHOWN_FIELDS = {
     **dict.fromkeys(

@@ -37,7 +37,8 @@ class Spellings:
                 alike = [each for each in needles if each[0] == needle[0]]
                 self._by_first[needle[0]] = alike
         self._start = re.compile("|".join([_ESCAPE_START, *map(_beginning, needles)]))
-        self._firsts = re.compile(f"[{re.escape(''.join(self._by_first))}]")
+        openings = "|".join([rf"(?<=[{re.escape(_SIGNS)}])", *map(_opening, needles)])
+        self._open = re.compile(f"[{re.escape(''.join(self._by_first))}](?:{openings})")
         # how many of a run of backslashes belong to which letter, only the whole can tell
         once = json.dumps(secret)[1:-1]
         twice = json.dumps(once)[1:-1]
@@ -71,7 +72,7 @@ class Spellings:
     def open_at(self, text: str) -> int:
         """Return where a spelling begins that the text may be too short for, else its length."""
         at = max(0, len(text) - self._longest)
-        while found := self._firsts.search(text, at):
+        while found := self._open.search(text, at):
             at = found.start()
             if any(
                 _match(each, text, at, whole=False) == _OPEN for each in self._by_first[text[at]]
@@ -92,6 +93,12 @@ def _beginning(needle: str) -> str:
     first, second = map(re.escape, needle[:2])
     # each way begins with one literal: the engine then skips all other letters at once
     return rf"{first}{_BREAK}(?:{second}|[\\%&])|\\\\{{0,2}}{first}"
+
+
+def _opening(needle: str) -> str:
+    """Return a pattern, right behind its first letter, of all that may be open in `_match`."""
+    first, second = map(re.escape, needle[:2])
+    return rf"(?<={first}){_BREAK}(?:{second}|[\\%&\r]|\Z)"
 
 
 def _match(needle: str, text: str, at: int, *, whole: bool) -> int:

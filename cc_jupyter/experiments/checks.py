@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from cc_jupyter.core.errors import BrokenCheckError, CheckError, OptionError, did_you_mean
 from cc_jupyter.core.text import describe, excerpt, pluralize
 from cc_jupyter.experiments.check_values import explain
+from cc_jupyter.prompt.template import complaint
 from cc_jupyter.session.in_flight import interruptible
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ EXPRESSION_CHARS: Final = 120
 
 _FILE = "<check>"
 _EXAMPLE = 'a check is one expression, for example --check "len(answer) < 100"'
-_PLACE_CHARS = 30
 _MAX_SHOWN_TEXTS = 20
 """Different printed texts of one check to show; all others are only mentioned."""
 _MAX_FALSE_SHOWN = 3
@@ -91,21 +91,15 @@ def compile_check(expression: str) -> Check:
     source = expression.strip()
     if not source:
         raise OptionError("the check is empty", hint=_EXAMPLE)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about an invalid escape in a pattern
-            tree = ast.parse(source, _FILE, "eval")
-            code: CodeType = compile(source, _FILE, "eval", dont_inherit=True)
-    except SyntaxError as error:
+    problem = complaint(source)
+    if problem is not None:
         raise OptionError(
-            f"the check {_quoted(source)} is not a Python expression:"
-            f" {excerpt(error.msg)}{_place(source, error)}",
-            hint=_EXAMPLE,
-        ) from None
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise OptionError(
-            f"the check {_quoted(source)} cannot be compiled: {describe(error)}", hint=_EXAMPLE
-        ) from None
+            f"the check {_quoted(source)} is not a Python expression: {problem}", hint=_EXAMPLE
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about an invalid escape in a pattern
+        tree = ast.parse(source, _FILE, "eval")
+        code: CodeType = compile(source, _FILE, "eval", dont_inherit=True)
     return Check(source, tree.body, code)
 
 
@@ -413,13 +407,5 @@ def _user_line(error: Exception) -> str | None:
     return found
 
 
-def _place(source: str, error: SyntaxError) -> str:
-    """Return where a syntax error is, with the text from there on."""
-    if error.offset is None or (error.lineno or 1) != 1:
-        return ""
-    rest = source[error.offset - 1 :].strip() if error.offset else ""
-    return f", at {_quoted(rest, _PLACE_CHARS)}" if rest else ", at its end"
-
-
-def _quoted(expression: str, limit: int = EXPRESSION_CHARS) -> str:
-    return f"`{excerpt(expression, limit)}`"
+def _quoted(expression: str) -> str:
+    return f"`{excerpt(expression, EXPRESSION_CHARS)}`"

@@ -93,9 +93,9 @@ def grid_metadata(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _share(grid: Grid) -> int:
-    """Return how many characters of each answer are shown."""
-    return max(_MIN_CHARACTERS, _MAX_CHARACTERS // max(1, len(grid)))
+def shown_characters(answers: int) -> int:
+    """Return how many characters of each answer the final view of so many answers shows."""
+    return max(_MIN_CHARACTERS, _MAX_CHARACTERS // max(1, answers))
 
 
 def _html(page: Page, *, remote_images: bool) -> str:
@@ -218,7 +218,7 @@ def _value_text(grid: Grid, answer: GridAnswer) -> str | None:
 
 def _cut(text: str, grid: Grid) -> tuple[str, str]:
     """Return the part of an answer that is shown, and a line on what is not."""
-    most = _share(grid)
+    most = shown_characters(len(grid))
     if len(text) <= most:
         return text, ""
     return f"{text[:most]}…", f"cut: {most:,} of {len(text):,} characters; the Grid has the rest"

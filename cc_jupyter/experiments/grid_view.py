@@ -27,7 +27,7 @@ from cc_jupyter.experiments.grid_columns import (
     letters,
     shuffled,
 )
-from cc_jupyter.experiments.grid_page import grid_bundle, grid_metadata
+from cc_jupyter.experiments.grid_page import grid_bundle, grid_metadata, shown_characters
 from cc_jupyter.render.usage_line import seconds
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ _STYLE = """<style>
 gap: 12px; margin: 8px 0 }
 .cc-live > div { min-width: 0; border: 1px solid rgba(128, 128, 128, 0.4); padding: 8px 10px; \
 overflow-wrap: break-word }
-.cc-live > div > div + div { height: 7.5em; display: flex; flex-direction: column; \
-justify-content: end; overflow: hidden; white-space: pre-wrap }
+.cc-live > div > div + div { height: 7.5em; line-height: 1.5; display: flex; \
+flex-direction: column; justify-content: end; overflow: hidden; white-space: pre-wrap }
 .cc-live p { margin: 0 0 auto }
-.cc-rows { overflow-x: auto } .cc-rows td { text-align: left; white-space: nowrap }
+.cc-rows { overflow-x: auto } .cc-rows td { text-align: left !important; \
+white-space: nowrap }
 </style>"""
 
 
@@ -127,6 +128,8 @@ class GridView:
                 cell.finished = None if answer.failed else answer
         self._names = [_name(plan, each, is_blind=is_blind) for each in plan.combinations]
         self._received_bytes = self._received_characters = 0
+        self._shown_bytes = 0  # of the answers so far, those that the final view shows
+        self._most_bytes = shown_characters(len(plan))
         self._is_dirty = True
         self._is_urgent = False
         self._clock = ""  # the elapsed time as last drawn
@@ -143,9 +146,11 @@ class GridView:
         match event:
             case TextDelta(text):
                 if not cell.text_bytes:
-                    cell.state, self._is_urgent = "writing", True
+                    self._is_urgent = True
                 size = len(text.encode("utf-8", "replace"))
+                cell.state = "writing"
                 cell.pieces.append(text)
+                self._shown_bytes += max(0, min(size, self._most_bytes - cell.text_bytes))
                 cell.text_bytes += size
                 self._received_bytes += size
                 self._received_characters += len(text)
@@ -173,7 +178,7 @@ class GridView:
     def draw(self) -> None:
         """Draw if it is time and something has changed."""
         # the final output holds each text twice: as HTML and as text
-        self._output.expect(2 * self._received_bytes)
+        self._output.expect(2 * self._shown_bytes)
         if not (self._is_dirty or self._clock_text() != self._clock):
             return
         if self._output.is_due(urgent=self._is_urgent):
@@ -182,7 +187,12 @@ class GridView:
             self._output.show(self._bundle(self._output.room_bytes))
 
     def finish(self, grid: Grid) -> None:
-        """Replace the live output by the final one."""
+        """Replace the live output by the final one, and again when a blind grid is revealed."""
+        self._show_final(grid)
+        if grid.hides_models:
+            grid.revealed.connect(lambda: self._show_final(grid))
+
+    def _show_final(self, grid: Grid) -> None:
         bundle = grid_bundle(grid, remote_images=self._remote_images)
         self._output.finish(bundle, grid_metadata(grid))
 

@@ -13,7 +13,7 @@ from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.text import excerpt, new_id
 from cc_jupyter.experiments.varied_values import varied_values
-from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
+from cc_jupyter.prompt.option_line.values import VARIED_FIELDS, check_varied_name
 from cc_jupyter.prompt.options import GridOptions
 from cc_jupyter.prompt.template import names_in, names_used
 
@@ -223,15 +223,18 @@ class _Planner:
 
     def _values_of(self, axis: Axis) -> Mapping[Any, object]:
         """Return the values of an axis by what the plan shows of them."""
-        if axis.name in VARIED_FIELDS:
+        if axis.values:
             return {value: value for value in axis.values}
-        self._check_use(axis.name)
-        given = self.vary.get(axis.name)
         if axis.expression is not None:
-            given = self.builder.values_of(axis.name, axis.expression)
-        return varied_values(axis.name, given)
+            variation = f"--vary {axis.name}"
+            self._check_use(variation, axis.name)
+            return varied_values(variation, self.builder.values_of(axis.name, axis.expression))
+        variation = f"vary[{axis.name!r}]"
+        check_varied_name(variation, axis.name)
+        self._check_use(variation, axis.name)
+        return varied_values(variation, self.vary[axis.name])
 
-    def _check_use(self, name: str) -> None:
+    def _check_use(self, variation: str, name: str) -> None:
         """Raise an error if no prompt, system prompt or image uses a varied name."""
         axes = self.options.grid.axes if self.options.grid else ()
         systems = next((each.values for each in axes if each.name == "system"), ())
@@ -239,7 +242,7 @@ class _Planner:
         in_images = map(names_in, self.options.image)
         if name not in frozenset[str]().union(*map(names_used, texts), *in_images):
             raise OptionError(
-                f"`--vary {name}` changes nothing: the prompt does not use the name",
+                f"`{variation}` changes nothing: the prompt does not use the name",
                 hint=f"write {{{{ {name} }}}} where its values belong",
             )
 

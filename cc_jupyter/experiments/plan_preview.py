@@ -6,13 +6,16 @@ import html
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.terminal import safe_line
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.session.dry_run import dry_run
+from cc_jupyter.session.run_limits import check_run, estimate_run
 
 if TYPE_CHECKING:
     from cc_jupyter.experiments.plan import Combination, Plan
+    from cc_jupyter.session.run_limits import RunEstimate, RunLimits
     from cc_jupyter.session.session import Session
 
 
@@ -50,6 +53,8 @@ class PlanPreview(dict[str, Any]):
             lines.append(f"{pluralize(failed, 'combination')} cannot be sent")
         lines.append(f"tokens: in ~{self['input_tokens']:,}, out ~{self['output_tokens']:,}")
         lines.append(f"cost: {self['cost']}")
+        if self["refused"] is not None:
+            lines.append(f"would be refused: {self['refused']}")
         lines += [f"notice: {notice}" for notice in self["notices"]]
         return "\n".join(lines)
 
@@ -74,22 +79,34 @@ class PlanPreview(dict[str, Any]):
         return f"example, combination {first}:\n{self['example']}"
 
 
-def preview(plan: Plan, session: Session) -> PlanPreview:
+def preview(plan: Plan, session: Session, limits: RunLimits) -> PlanPreview:
     """Return what a plan would send, with estimated tokens and costs, secrets removed."""
     rows = [_row(each, plan.samples, session) for each in plan.combinations]
-    sent = [row for row in rows if row["error"] is None]
-    first = next(each.prepared for each in plan.combinations if each.prepared is not None)
+    ready = [each.prepared for each in plan.combinations if each.prepared is not None]
+    estimate = estimate_run(ready * plan.samples, session.budget_guard, session.now())
     notices = (notice for each in plan.combinations for notice in each.spec.notices)
     return PlanPreview(
-        requests=len(sent) * plan.samples,
+        requests=estimate.requests,
         samples=plan.samples,
-        input_tokens=sum(row["input_tokens"] for row in sent),
-        output_tokens=sum(row["output_tokens"] for row in sent),
-        cost=_total(sent, plan.samples),
+        input_tokens=estimate.input_tokens,
+        output_tokens=estimate.output_tokens,
+        cost=_total(estimate),
+        refused=_refusal(estimate, limits, ready[0].settings.refuse_above_usd),
         combinations=rows,
         notices=list(dict.fromkeys(notices)),
-        example=dry_run(first, session),
+        example=dry_run(ready[0], session),
     )
+
+
+def _refusal(
+    estimate: RunEstimate, limits: RunLimits, refuse_above_usd: Decimal | None
+) -> str | None:
+    """Return why the run would be refused and what to add; `None`: it would be sent."""
+    try:
+        check_run(estimate, limits, refuse_above_usd)
+    except OptionError as error:
+        return f"{error}; {error.hint}"
+    return None
 
 
 def _row(combination: Combination, samples: int, session: Session) -> dict[str, Any]:
@@ -121,13 +138,9 @@ def _figures(row: dict[str, Any]) -> str:
     return f"{tokens}  {_UNKNOWN_COST if usd is None else f'~{format_usd(usd)}'}"
 
 
-def _total(rows: list[dict[str, Any]], samples: int) -> str:
+def _total(estimate: RunEstimate) -> str:
     """Return the estimated cost of all requests; those without a price are counted apart."""
-    known = Decimal(0)
-    for row in rows:
-        known = EXACT.add(known, row["cost_usd"] or Decimal(0))
-    unknown = sum(row["cost_usd"] is None for row in rows)
-    if unknown == len(rows):
+    if estimate.unpriced == estimate.requests:
         return _UNKNOWN_COST
-    without = f", and {pluralize(unknown * samples, 'request')} without a known price"
-    return f"~{format_usd(known)}{without if unknown else ''}"
+    without = f", and {pluralize(estimate.unpriced, 'request')} without a known price"
+    return f"~{format_usd(estimate.usd)}{without if estimate.unpriced else ''}"

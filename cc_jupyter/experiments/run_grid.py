@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from time import monotonic
@@ -171,7 +172,7 @@ def retry(session: Session, before: GridRun, view: GridView) -> GridRun:
         view=view,
         checker=before.checker,
     )
-    return runner.run(before.failed, slot, is_blind=before.grid.is_blind)
+    return runner.run(before.failed, slot, is_blind=before.grid.hides_models)
 
 
 class _Runner:
@@ -302,9 +303,10 @@ class _Runner:
         if place is None:  # it was rewound meanwhile
             return
         ids = [answer.reply.provenance.turn_id for answer in self._answers]
-        thread.arrange(place, [each for each in ids if each])
-        if prepared.settings.history:
-            self._session.history.save_thread(thread, on_disk=True)
+        failed = [answer.reply.provenance.turn_id for answer in self._answers if answer.failed]
+        thread.arrange(place, [each for each in ids if each], prepared.page, failed=failed)
+        with contextlib.suppress(CcError):  # the answers have been recorded; the next turn saves it
+            self._session.history.save_thread(thread, on_disk=prepared.settings.history)
 
     def _grid(self, started_at: datetime, duration_s: float, *, is_blind: bool) -> Grid:
         return Grid(self._plan, tuple(self._answers), started_at, duration_s, is_blind=is_blind)

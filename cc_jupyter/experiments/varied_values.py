@@ -21,11 +21,16 @@ _SHOWN = (bool, int, float, Decimal, Fraction, date, time, timedelta, PurePath, 
 _TEXTS = (str, bytes, bytearray)
 
 
-def varied_values(name: str, given: object) -> dict[str, object]:
-    """Return the values of `--vary NAME=…` by label, in order; a generator is read once.
+def varied_values(variation: str, given: object) -> dict[str, object]:
+    """Return the values of a name by label, in order; a generator is read once.
 
     The keys of a dict are labels. Any other value is labelled by its own text if it is short and
     plain, else by its type and size.
+
+    Parameters
+    ----------
+    variation
+        How the user wrote it, such as `--vary topic`.
 
     Raises
     ------
@@ -34,67 +39,67 @@ def varied_values(name: str, given: object) -> dict[str, object]:
     """
     try:
         if isinstance(given, Mapping):
-            return _labelled_by_key(name, given)
-        return _labelled(name, _listed(name, given))
+            return _labelled_by_key(variation, given)
+        return _labelled(variation, _listed(variation, given))
     except OptionError:
         raise
     except Exception as error:  # the user's objects may raise anything
         raise OptionError(
-            f"the values of `--vary {name}` cannot be listed: {describe(error)}",
+            f"the values of `{variation}` cannot be listed: {describe(error)}",
             hint="nothing was sent; try list(…) of them in a separate cell",
         ) from error
 
 
-def _labelled_by_key(name: str, given: Mapping[object, object]) -> dict[str, object]:
+def _labelled_by_key(variation: str, given: Mapping[object, object]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in islice(given.items(), _MAX_VALUES + 1):
         label = " ".join(str(key).split())
         if not label:
-            raise OptionError(f"a label of `--vary {name}` is empty", hint="name each value")
+            raise OptionError(f"a label of `{variation}` is empty", hint="name each value")
         if label in found:
             raise OptionError(
-                f"two values of `--vary {name}` have the label `{excerpt(label)}`",
+                f"two values of `{variation}` have the label `{excerpt(label)}`",
                 hint="use different keys",
             )
         found[label] = value
-    _check_number(name, len(found))
+    _check_number(variation, len(found))
     return found
 
 
-def _listed(name: str, given: object) -> list[object]:
+def _listed(variation: str, given: object) -> list[object]:
     kind = frame_kind(given)
     if isinstance(given, _TEXTS) or not isinstance(given, Iterable):
         raise OptionError(
-            f"`--vary {name}` needs several values, but has one {type(given).__name__}",
-            hint=f"use a list, such as --vary {name}=[a, b], or a dict with labels",
+            f"`{variation}` needs several values, but has one {type(given).__name__}",
+            hint="use a list, such as [a, b], or a dict with labels",
         )
     if kind is not None and kind[1] != "Series":
         raise OptionError(
-            f"`--vary {name}` is a {kind[1]}, whose values could be rows or columns",
-            hint=f'name a column: --vary {name}=df["{name}"]',
+            f"`{variation}` is a {kind[1]}, whose values could be rows or columns",
+            hint='name a column, such as df["text"]',
         )
     values = list(islice(given, _MAX_VALUES + 1))
-    _check_number(name, len(values))
+    _check_number(variation, len(values))
     # the order of a set changes with each start of Python
     return sorted(values, key=_label) if isinstance(given, set | frozenset) else values
 
 
-def _check_number(name: str, number: int) -> None:
+def _check_number(variation: str, number: int) -> None:
     if number == 0:
-        raise OptionError(f"`--vary {name}` has no values", hint="a grid needs at least one")
+        raise OptionError(f"`{variation}` has no values", hint="a grid needs at least one")
     if number > _MAX_VALUES:
         raise OptionError(
-            f"`--vary {name}` has more than {_MAX_VALUES} values",
+            f"`{variation}` has more than {_MAX_VALUES} values",
             hint="vary fewer in one cell; itertools.islice takes the first of a long series",
         )
 
 
-def _labelled(name: str, values: list[object]) -> dict[str, object]:
+def _labelled(variation: str, values: list[object]) -> dict[str, object]:
     plain = [value for value in values if isinstance(value, (str, *_SHOWN))]
     for value in plain:
         if sum(type(each) is type(value) and each == value for each in plain) > 1:
             raise OptionError(
-                f"`--vary {name}` has the value {excerpt(repr(value))} twice",
+                f"`{variation}` has the value {excerpt(repr(value))} twice",
                 hint="keep one of them; -n 2 asks for two answers each",
             )
     return dict(zip(_unique(list(map(_label, values))), values, strict=True))

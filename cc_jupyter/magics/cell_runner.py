@@ -75,13 +75,16 @@ class CellRunner:
         from cc_jupyter.commands.registry import Commands, help_page  # noqa: PLC0415
         from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
         from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
+        from cc_jupyter.commands.votes import VoteCommands  # noqa: PLC0415
         from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
+        from cc_jupyter.frontend.vote.command import VoteCommand  # noqa: PLC0415
         from cc_jupyter.session.status import current_status  # noqa: PLC0415
 
         session, cell = self.session, self._cell
         models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
         history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
         code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
+        votes = VoteCommands(session, cell, self._shell)
         functions: dict[str, Callable[..., object]] = {
             "continue": self._continue,
             "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
@@ -99,6 +102,9 @@ class CellRunner:
             "fork": threads.fork,
             "versions": threads.versions,
             "diff": threads.diff,
+            "vote": VoteCommand(session, cell, self._shell, votes, threads).vote,
+            "votes": votes.votes,
+            "reveal": votes.reveal,
             "search": history.search,
             "export": history.export,
             "forget": history.forget,
@@ -241,8 +247,10 @@ class CellRunner:
     ) -> DryRun | PlanPreview:
         if options.grid is not None:
             from cc_jupyter.experiments.plan_preview import preview  # noqa: PLC0415  only `--dry-run` needs it
+            from cc_jupyter.session.run_limits import RunLimits  # noqa: PLC0415  few cells need it
 
-            return preview(self._plan(options, text, local_ns), self.session)
+            limits = RunLimits(options.max_usd, options.max_requests)
+            return preview(self._plan(options, text, local_ns), self.session, limits)
         from cc_jupyter.session.dry_run import dry_run  # noqa: PLC0415  only `--dry-run` needs it
 
         prepared, _ = self._prepare(options, text, local_ns)

@@ -184,19 +184,19 @@ _FORMATS = ("md", "text", "code", "json")
 _FORMAT = "text: without Markdown; code: put its code blocks in a new cell; json: an object"
 _IMAGE = "send an image: https URL, file, or expression; repeatable"
 _TABLE_ROWS = "send this many rows of each table in {{ }}, or all of them"
-_SYSTEM = "set the thread's system prompt from this turn on; '' removes it; -s again makes a grid"
-_TEMPERATURE = "randomness of the answer, 0 to 2; a list makes a grid"
-_TOP_P = "sample only from the most likely tokens up to this share, 0 to 1; a list makes a grid"
-_MAX_TOKENS = "limit the tokens of the answer; a list makes a grid"
-_EFFORT = "reasoning effort, in the model's own words; a list makes a grid"
+_SYSTEM = "the thread's system prompt from now on; '' removes it; {{ }} is filled in; repeatable"
+_TEMPERATURE = "randomness of the answer, 0 to 2"
+_TOP_P = "sample only from the most likely tokens up to this share, 0 to 1"
+_MAX_TOKENS = "limit the tokens of the answer"
+_EFFORT = "reasoning effort, in the model's own words"
 _KEY_ENV = "read the key from this environment variable"
-_MODEL = "use this model, by id or alias; several make a grid: a list, or -m again"
-_SAMPLES = "ask for this many answers of each combination; makes a grid"
-_VARY = "a grid over the values of a name in {{ }}: a list, or a dict with labels; repeatable"
-_CHECK = "fail unless this Python expression is true of the answer; repeatable"
+_MODEL = "use this model, by id or alias; repeatable"
+_SAMPLES = "ask for this many answers of each combination"
+_VARY = "vary a name in {{ }}: over an iterable, or a dict whose keys are labels; repeatable"
+_CHECK = "fail unless this expression is true of the answer (in a grid: a column); repeatable"
 _IN_TURN = "ask the models of -m in turn until an answer passes its checks and type"
 _MAX_USD = "spend at most this many US dollars in this cell, in place of the usual limit"
-_MAX_REQUESTS = "send at most this many requests to models whose price is unknown"
+_MAX_REQUESTS = "send at most this many requests in this cell; more than 50 without a price need it"
 
 
 def _read_param(option: str, text: str) -> tuple[str, Any]:
@@ -262,7 +262,7 @@ _OPTION_LIKE = re.compile(r"--?[^\W\d_]")
 def option_help() -> str:
     """Return the text that `-h` shows."""
     rows = [(spec.usage, spec.help) for spec in OPTIONS]
-    rows.append(("-> NAME", "store the text of the answer in a variable"))
+    rows.append(("-> NAME", "store the text of the answer, or the whole grid, in a variable"))
     rows.append(("-> NAME: TYPE", "ask for a value of that type, check it and store it"))
     width = max(len(usage) for usage, _ in rows)
     return "\n".join(
@@ -271,6 +271,9 @@ def option_help() -> str:
             "the prompt; {{ expression }} is replaced by its value",
             "",
             "%cmd ask [options] [--] the prompt, to the end of the line",
+            "",
+            "Several values make a grid, which sends all combinations: lists (-m a,b -t 0,1), -m",
+            "or -s again, --vary, -n.",
             "",
             *(f"  {usage:{width}}  {meaning}" for usage, meaning in rows),
         ]

@@ -68,6 +68,7 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 # Since Python 3.12 an f-string may contain its own quotes, which `_closing` does not follow: then
 # the first few `}}` are tried one by one.
 _TRIES = 200
+_PLACE_CHARS = 30
 _TRIED_CHARACTERS = 10_000
 
 
@@ -345,14 +346,22 @@ def _compiles(source: str) -> bool:
 
 
 def complaint(source: str) -> str | None:
-    """Return Python's syntax error for an expression; `None`: it compiles."""
+    """Return Python's syntax error for an expression, with its place; `None`: it compiles."""
     try:
         _compiled(source)
     except SyntaxError as error:
-        return excerpt(error.msg)
+        return f"{excerpt(error.msg)}{_place(source.strip(), error)}"
     except (ValueError, RecursionError, MemoryError) as error:
         return describe(error)
     return None
+
+
+def _place(source: str, error: SyntaxError) -> str:
+    """Return where a syntax error is: the text from there on; empty if there are several lines."""
+    if error.offset is None or "\n" in source:
+        return ""
+    rest = source[error.offset - 1 :].strip() if error.offset else ""
+    return f", at `{excerpt(rest, _PLACE_CHARS)}`" if rest else ", at its end"
 
 
 def _compiled(source: str) -> CodeType:

@@ -24,11 +24,12 @@ from cc_jupyter.core.terminal import safe_line, safe_terminal
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.base import stalled_line, waiting_line
 from cc_jupyter.render.markdown import preload, safe_markdown
+from cc_jupyter.render.markdown.reuse import WrittenPieces
 from cc_jupyter.render.markdown.stream import Blocks
 from cc_jupyter.render.usage_line import has_figures, metadata, seconds, usage_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -74,16 +75,29 @@ class Screen:
         """Replace the content of an output."""
         self._send(display_id, bundle, metadata, update=True)
 
-    def answer(self, *pieces: str) -> Bundle:
-        """Return the bundle of an answer: the plain text, and safe Markdown.
+    def answer(self, text: str) -> Bundle:
+        """Return the bundle of an answer: the plain text, and safe Markdown."""
+        return self._bundle(
+            [text], lambda each: safe_markdown(each, allow_remote_images=self._remote_images)
+        )
 
-        Several pieces are parsed each by itself.
-        """
+    def written_pieces(self) -> WrittenPieces:
+        """Return what writes the pieces of one answer, and remembers them for the end."""
+        return WrittenPieces(remote_images=self._remote_images)
+
+    def settled(self, pieces: Sequence[str], written: WrittenPieces) -> Bundle:
+        """Return the bundle of settled pieces, each parsed by itself."""
+        return self._bundle(pieces, written.add)
+
+    def finished(self, text: str, written: WrittenPieces) -> Bundle:
+        """Return the bundle of a finished answer, of which some pieces are written already."""
+        return self._bundle([text], written.whole)
+
+    def _bundle(self, pieces: Sequence[str], write: Callable[[str], str]) -> Bundle:
         plain = {"text/plain": safe_terminal("".join(pieces))}
         if not self._markdown:
             return plain
-        shown = [safe_markdown(each, allow_remote_images=self._remote_images) for each in pieces]
-        return {"text/markdown": "\n\n".join(shown), **plain}
+        return {"text/markdown": "\n\n".join(map(write, pieces)), **plain}
 
     def clear(self, *, wait: bool) -> None:
         """Remove all outputs of the cell, at once or with the next output (`wait`)."""
@@ -205,7 +219,7 @@ class NotebookRenderer:
         text = shown_text(reply.text, reply.images, reply.sources)
         final = _Final(
             reasoning=thought,
-            answer=self._screen.answer(text) if text else None,
+            answer=self._screen.finished(text, self._layout.written) if text else None,
             images=image_bundles(reply.images),
             usage=usage_bundle(reply) if has_figures(reply) else None,  # a refused one has none
             metadata=metadata(reply),
@@ -290,6 +304,8 @@ class _Layout:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._ids: dict[str, str] = {}
+        self.written = screen.written_pieces()
+        """What is settled, as it was written."""
 
     def put(
         self, place: str, bundle: Bundle, metadata: Mapping[str, Any] | None = UNFINISHED
@@ -322,7 +338,7 @@ class _OwnedCellLayout(_Layout):
 
     def grow(self, settled: Sequence[str], live: str) -> bool:
         if settled:
-            self.put("live", self._screen.answer(*settled))
+            self.put("live", self._screen.settled(settled, self.written))
             del self._ids["live"]  # it is final; the next piece is a new output
             return bool(live)  # one message per frame, since a front end draws each of them
         if live:
@@ -357,7 +373,7 @@ class _SharedCellLayout(_Layout):
 
     def grow(self, settled: Sequence[str], live: str) -> bool:
         if settled:
-            self._since.append(self._screen.answer(*settled))
+            self._since.append(self._screen.settled(settled, self.written))
             self._since_length += sum(map(len, settled))
         if self._small is not None:
             self._small += settled

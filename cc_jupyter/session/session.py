@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from decimal import Decimal
 
+    from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.core.messages import PromptSpec
+    from cc_jupyter.core.messages import PromptSpec, Request
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.render.base import Renderer
@@ -219,8 +220,7 @@ class Session:
         settings = prepared.settings
         limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
         with reserved(prepared, self.budget_guard) as reservation:
-            stream = RequestStream(
-                self.transport,
+            stream = self.open_stream(
                 prepared.request,
                 prepared.endpoint,
                 limits,
@@ -228,6 +228,21 @@ class Session:
                 number=functools.partial(self._number, prepared),
             )
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
+
+    def open_stream(
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        zdr: bool,
+        number: Callable[[str], int] | None = None,
+    ) -> RequestStream:
+        """Return the stream of one request, which is sent at its first step.
+
+        Every request to a model goes through here.
+        """
+        return RequestStream(self.transport, request, endpoint, limits, zdr=zdr, number=number)
 
     def _number(self, prepared: PreparedRequest, digest: str) -> int:
         if prepared.sample is not None:

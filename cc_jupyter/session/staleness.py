@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.conversation.turns import context_digests
 from cc_jupyter.core.errors import CcError
-from cc_jupyter.core.messages import PromptSpec, ValueLimits
+from cc_jupyter.core.messages import Parameters, PromptSpec, ValueLimits
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.models.registry import LOCAL, chosen_model, settings_for
 from cc_jupyter.prompt.template import MISSING, UNKNOWN, digest_of, look_up, plain_name
@@ -287,6 +287,7 @@ class _Refresh:
                 images=turn.images,
                 model=record.model if record else None,
                 system=turn.system,
+                parameters=turn.options or Parameters(),
                 zdr=record.zdr if record else False,
             )
         return dataclasses.replace(

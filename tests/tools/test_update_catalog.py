@@ -16,6 +16,7 @@ from cc_jupyter.models.catalog import load_catalog
 from tools.update_catalog.__main__ import main
 from tools.update_catalog.catalog_text import (
     CATALOG,
+    as_json,
     comments_of,
     models_of,
     parse_catalog,
@@ -463,7 +464,7 @@ def test_what_is_written_is_read_as_the_catalog(run, catalog, monkeypatch):
         "price_date = 2026-10-08 -> 2026-11-01",
         "catalog.toml is updated",
     ]
-    monkeypatch.setattr(catalog_module, "_FILE", catalog)
+    monkeypatch.setattr(catalog_module, "_FILE", catalog.with_suffix(".json"))
     load_catalog.cache_clear()
     try:
         found = load_catalog()
@@ -481,6 +482,12 @@ def test_what_is_written_is_read_as_the_catalog(run, catalog, monkeypatch):
     assert [str(tier.rates.input) for tier in astra.tiers] == ["10", "21"]
     other = ("gpt-6-astra", "newmaker/x-1")
     assert all(entry(catalog, name) == entry(CATALOG, name) for name in found.models.keys() - other)
+
+
+def test_the_package_reads_the_values_of_the_file_that_people_edit():
+    """After an edit by hand: `make prices` with the last table and its date writes the other."""
+    expected = as_json(CATALOG.read_text(encoding="utf-8"))
+    assert CATALOG.with_suffix(".json").read_text(encoding="utf-8") == expected
 
 
 def test_only_the_changed_lines_of_the_file_change(run, catalog):
@@ -539,7 +546,7 @@ def test_the_file_keeps_its_mode_and_no_temporary_file_remains(run, catalog):
     catalog.chmod(0o640)
     run(TABLE, "--write", "--date", "2026-11-01")
     assert stat.S_IMODE(catalog.stat().st_mode) == 0o640
-    assert list(catalog.parent.iterdir()) == [catalog]
+    assert {path.name for path in catalog.parent.iterdir()} == {"catalog.toml", "catalog.json"}
 
 
 def test_a_failed_write_leaves_the_old_file_intact(run, catalog, monkeypatch):

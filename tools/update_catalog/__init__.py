@@ -1,1 +1,1 @@
-"""Update `catalog.toml` from a price table in Markdown; `make prices` runs it."""
+"""Update the catalog of models from a price table in Markdown; `make prices` runs it."""

@@ -1,4 +1,7 @@
-"""Show what a price table would change in `catalog.toml`; `--write` applies the changes."""
+"""Show what a price table would change in `catalog.toml`; `--write` applies the changes.
+
+`--write` also generates `catalog.json`, which the package reads.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from cc_jupyter.core.errors import CcError, ConfigError
 from tools.update_catalog.catalog_text import (
     CATALOG,
     KEYS,
+    as_json,
     comments_of,
     models_of,
     parse_catalog,
@@ -90,6 +94,7 @@ def _run(options: argparse.Namespace, path: Path) -> Iterator[str]:
             )
         text = tomlkit.dumps(document).rstrip("\n") + "\n"
         yield _write(path, text, update.models) if text != before else f"{path.name} is unchanged"
+        _replace(path.with_suffix(".json"), as_json(text), like=path)
 
 
 def _read(path: Path) -> str:
@@ -106,14 +111,19 @@ def _write(path: Path, text: str, models: Mapping[str, Entry]) -> str:
     """Replace the file atomically, after checking that the new text has the intended models."""
     if models_of(parse_catalog(text)) != models:
         raise RuntimeError("the new catalog would not have the models that were shown")
+    _replace(path, text, like=path)
+    return f"{path.name} is updated"
+
+
+def _replace(path: Path, text: str, *, like: Path) -> None:
+    """Write a file atomically, with the mode of another."""
     temporary = path.with_suffix(".tmp")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-        shutil.copymode(path, temporary)
+        shutil.copymode(like, temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return f"{path.name} is updated"
 
 
 def _differences(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> Iterator[str]:

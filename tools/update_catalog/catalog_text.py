@@ -1,4 +1,4 @@
-"""Read and edit `catalog.toml` as a TOML document.
+"""Read and edit `catalog.toml` as a TOML document; generate `catalog.json` from it.
 
 Entries that do not change keep their text, comments and order. An entry that changes is written
 again on one line, with its tiers on one line each. `catalog` explains what the entries mean.
@@ -6,6 +6,8 @@ again on one line, with its tiers on one line each. `catalog` explains what the 
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from cc_jupyter.models import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date, datetime, time
 
     from tomlkit import TOMLDocument
 
@@ -55,6 +58,16 @@ def parse_catalog(text: str) -> TOMLDocument:
             hint="restore the last good version from git",
         ) from None
     return document
+
+
+def as_json(text: str) -> str:
+    """Return the catalog as the package reads it: the same values, instants in ISO 8601."""
+    values = tomllib.loads(text)
+    return json.dumps(values, default=_iso, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _iso(value: date | datetime | time) -> str:
+    return value.isoformat()
 
 
 def models_of(document: TOMLDocument) -> dict[str, Entry]:

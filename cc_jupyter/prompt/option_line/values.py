@@ -178,12 +178,24 @@ def read_variation(option: str, text: str) -> tuple[str, str]:
             hint=f"use a name of the prompt, without blanks around =: {option} topic=topics",
         )
     name = unicodedata.normalize("NFKC", name)
+    check_varied_name(f"{option} {name}", name)
+    return name, read_expression(option, unquoted(expression))
+
+
+def check_varied_name(variation: str, name: str) -> None:
+    """Refuse to vary a name of the prompt that options have in the results.
+
+    Parameters
+    ----------
+    variation
+        How the user wrote it, such as `--vary topic`.
+    """
     if name in VARIED_FIELDS:
         raise OptionError(
-            f"`{option}` cannot vary `{name}`, which is the name of an option in the results",
-            hint=f"use another name in the prompt; --{name.replace('_', '-')} varies the option",
+            f"`{variation}` has the name of an option, so the results could not tell them apart",
+            hint="use another name in the prompt; lists of options are varied by the options"
+            " themselves",
         )
-    return name, read_expression(option, unquoted(expression))
 
 
 def read_list(

@@ -4,7 +4,8 @@ An output of one's own cell is trusted: JupyterLab puts raw HTML of its Markdown
 runs the scripts in it, and the renderers (marked in JupyterLab, markdown-it in VS Code, mistune in
 nbconvert) disagree on what is code, a formula or HTML. So the text is parsed here (`parser`) and
 its tokens are written again, either as Markdown that all renderers read alike (`canonical`) or as
-HTML (`page`). `stream` splits an answer that is still arriving into blocks.
+HTML (`page`). `stream` splits an answer that is still arriving into blocks, `reuse` puts the
+finished answer together from them.
 
 The parser is imported on first use, or by `preload` while a request is under way: it takes 50 ms.
 A token that a writer does not know makes the whole text plain, escaped text.

@@ -12,11 +12,11 @@ fence gets its own quote, or is written as text where an item around it would en
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.render.markdown.canonical_inline import InlineWriter
 from cc_jupyter.render.markdown.text_escapes import escape
-from cc_jupyter.render.markdown.tokens import UnknownTokenError, fence_language
+from cc_jupyter.render.markdown.tokens import UnknownTokenError, fence_language, is_closed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,33 @@ def write(tokens: Sequence[Token], size: int, *, remote_images: bool = False) ->
     return writer.inline.decide("\n".join("" if line == _BLANK else line for line in lines))
 
 
+class Written(NamedTuple):
+    """Canonical Markdown of a part of a text."""
+
+    text: str
+    is_closed: bool
+    """Whether it is the same wherever the part stands between blocks, and changes no other part."""
+    ends_in_list: bool
+    """Whether its last block is a list, which an item behind it would continue."""
+    address_chars: int
+    """The length of the addresses in it, which are limited for the whole text."""
+
+
+def write_apart(tokens: Sequence[Token], source: str, *, remote_images: bool = False) -> Written:
+    """Return the canonical Markdown of a part of a text; the error is that of `write`."""
+    writer = _Writer(tokens, InlineWriter(len(source), remote_images=remote_images))
+    lines = writer.blocks("")
+    text = writer.inline.decide("\n".join("" if line == _BLANK else line for line in lines))
+    last = tokens[-1] if tokens else None
+    is_open = last is not None and last.type == "fence" and not is_closed(last, source.split("\n"))
+    return Written(
+        text,
+        is_closed=not (is_open or writer.has_empty_blocks or writer.inline.has_reaching_code),
+        ends_in_list=last is not None and last.type.endswith("list_close"),
+        address_chars=writer.inline.address_chars,
+    )
+
+
 def write_plain(text: str) -> str:
     """Return Markdown that shows a text as it is, line by line."""
     return "\n".join(_code_as_text(text.replace("\0", "\ufffd").splitlines()))
@@ -66,6 +93,8 @@ class _Writer:
 
     def __init__(self, tokens: Sequence[Token], inline: InlineWriter) -> None:
         self.inline = inline
+        self.has_empty_blocks = False
+        """Whether a block was left out since nothing of it shows."""
         self._tokens = tokens
         self._at = 0
         self._around: list[str] = []  # the quotes and items around, outermost first
@@ -102,6 +131,7 @@ class _Writer:
                 self._list_mark = ""
             written = self._writers[token.type](token)
             if not written:
+                self.has_empty_blocks = True
                 continue
             if lines and _BLANK not in (lines[-1], written[0]):
                 joined = tight and before == "paragraph_open" and self._interrupts(token, written)

@@ -20,7 +20,12 @@ from cc_jupyter.render.markdown.links import (
     is_remote_image,
 )
 from cc_jupyter.render.markdown.text_escapes import before_link, escape, escape_title
-from cc_jupyter.render.markdown.tokens import AddressBudget, UnknownTokenError, plain_text
+from cc_jupyter.render.markdown.tokens import (
+    UNMARKED,
+    AddressBudget,
+    UnknownTokenError,
+    plain_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +75,20 @@ class InlineWriter:
         self._remote_images = remote_images
         self._held: list[tuple[str, str]] = []  # code that begins a formula, and the same as text
 
+    @property
+    def has_reaching_code(self) -> bool:
+        """Whether some code may begin a formula that ends anywhere in the text."""
+        return bool(self._held)
+
+    @property
+    def address_chars(self) -> int:
+        """The length of all addresses, also of those that were left out."""
+        return self._addresses.used_chars
+
     def line(self, children: Sequence[Token], *, in_table: bool = False) -> str:
         """Write tokens as one line: a heading or the cell of a table."""
+        if _is_unmarked(children):
+            return children[0].content.replace("\n", " ")
         place = _Place(in_table=in_table, brackets=_no_links(children))
         return self._write(children, place).strip(" ")
 
@@ -83,6 +100,8 @@ class InlineWriter:
         item
             Whether it is part of a list's item, where `[ ]` is a task.
         """
+        if _is_unmarked(children):
+            return [("text", children[0].content)]
         parts: list[Part] = []
         start = depth = 0
         for at, token in enumerate(children):
@@ -247,6 +266,10 @@ def _end_of(found: re.Match[str]) -> str:
     if found[1]:
         return "$$"
     return f"\\\\{')' if found[2] == '(' else ']'}" if found[2] else f"\\end{found[3]}"
+
+
+def _is_unmarked(children: Sequence[Token]) -> bool:
+    return len(children) == 1 and children[0].info == UNMARKED
 
 
 def _no_links(children: Sequence[Token]) -> bool:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.render.markdown import paused_collector
+from cc_jupyter.render.markdown.tokens import is_closed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,19 +165,10 @@ def _finished_lines(last: Token, lines: Sequence[str]) -> int:
     assert last.map is not None  # noqa: S101  every block has its place
     start, end = last.map
     if last.type == "fence":
-        finished = _is_closed(last, lines)
+        finished = is_closed(last, lines)
     else:
         finished = last.type in _FINISHED or (last.type in _ENDED_BY_BLANK and end < len(lines))
     return len(lines) if finished else start
-
-
-def _is_closed(fence: Token, lines: Sequence[str]) -> bool:
-    assert fence.map is not None  # noqa: S101  as above
-    start, end = fence.map
-    if not fence.level and _indent_of(lines[end - 1]) > 3:  # noqa: PLR2004  then it is code
-        return False
-    last = lines[end - 1].lstrip(" >").rstrip()
-    return end - 1 > start and last.startswith(fence.markup) and not last.strip(fence.markup[0])
 
 
 def _last_item(tokens: Sequence[Token]) -> int | None:
@@ -227,7 +219,7 @@ def _context(front: str) -> tuple[str, int]:
     for token in open_:
         start = token.map[0]  # type: ignore[index]  # as above
         head = ""
-        if token.type == "fence" and not _is_closed(token, lines[:count]):
+        if token.type == "fence" and not is_closed(token, lines[:count]):
             info = token.info.strip() if len(token.info) < _LONGEST_HEAD else ""
             head = f"{token.markup}{info}\n" if len(token.markup) < _LONGEST_HEAD else ""
         elif token.type == "paragraph_open":

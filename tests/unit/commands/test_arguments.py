@@ -24,9 +24,12 @@ from cc_jupyter.commands.registry import (
 )
 from cc_jupyter.commands.threads import ThreadCommands
 from cc_jupyter.commands.usage import UsageCommands
+from cc_jupyter.commands.votes import VoteCommands
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.frontend.picker.command import PickCommand
+from cc_jupyter.frontend.vote.command import VoteCommand
 from cc_jupyter.magics.cell_runner import CellRunner
+from cc_jupyter.magics.grid_cells import GridCells
 
 ELSEWHERE = {
     "ask": lambda line="": line,  # the cell runner needs the caller's variables, too
@@ -34,10 +37,11 @@ ELSEWHERE = {
     "help": lambda topic="": topic,
     "local": local,
     "continue": CellRunner._continue,
+    "retry": GridCells.retry,
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
-    *(ThreadCommands, UsageCommands),
+    *(ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
 )
 
 
@@ -73,6 +77,10 @@ CLASSES = (
         ("versions --use 1", {"use": 1}),
         ("versions 3 --use 1", {"turn": 3, "use": 1}),
         ("diff 3.1 3.2", {"first": "3.1", "second": "3.2"}),
+        ("vote", {}),
+        ("vote g --pairs", {"name": "g", "pairs": True}),
+        ("votes --export pairs.jsonl", {"export": "pairs.jsonl"}),
+        ("reveal g", {"name": "g"}),
         ("search two  words --with 'a dash'", {"text": "two  words --with 'a dash'"}),
         ("export my notes.md", {"path": "my notes.md"}),
         ("export 'my notes.md' --overwrite", {"path": "my notes.md", "overwrite": True}),
@@ -128,6 +136,9 @@ def test_a_good_line(line, expected):
         ("rewind 0", "%cmd rewind takes a number from 1, not '0'", "%cmd rewind 2"),
         ("rewind -1", "%cmd rewind takes a number from 1, not '-1'", "%cmd rewind 2"),
         ("versions --use", "%cmd versions --use needs a value: a number from 1", "%cmd versions 3"),
+        ("vote g h", "%cmd vote takes [NAME] [--pairs], not 'g h'", "%cmd vote g --pairs"),
+        ("votes g", "%cmd votes takes [--export FILE.jsonl], not 'g'", "preferences.jsonl"),
+        ("votes --export", "%cmd votes --export needs a value", "preferences.jsonl"),
         ("search", "%cmd search needs a text", "%cmd search glaciers"),
         ("export", "%cmd export needs a path", "%cmd export notes.md"),
         ("export ''", "%cmd export needs a path", "%cmd export notes.md"),

@@ -96,6 +96,36 @@ def test_a_finished_grid_is_in_the_order_of_its_plan(turns, order, versions, exp
     assert active(thread) == expected
 
 
+def test_equal_answers_are_different_versions():
+    """The samples of a grid are often equal."""
+    thread = Thread("t")
+    place = slot_of(thread)
+    turns = [Turn("Why?", "Because.", group=FIRST) for _ in range(3)]
+    for each in turns:
+        thread.record(place, each)
+    thread.choose(place, 1)
+    thread.arrange(place, [turns[2].id, turns[0].id, turns[1].id])
+    assert thread.slots[0].turn.id == turns[1].id
+    assert thread.slots[0].active == 2
+    thread.forget(turns[2].id)
+    assert thread.slots[0].turn.id == turns[1].id
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"), [([], "a"), (["a"], "b"), (["a", "b"], "b"), (["b"], "a")]
+)
+def test_an_answer_that_does_not_fit_its_type_is_active_only_if_no_other_is_usable(
+    failed, expected
+):
+    thread = Thread("t")
+    place = slot_of(thread)
+    # `a?` did not fit and was asked for again; it is not part of the plan
+    for each in (answer("b"), answer("a?"), answer("a")):
+        thread.record(place, each)
+    thread.arrange(place, ["a", "b"], failed=failed)
+    assert active(thread) == expected
+
+
 def test_what_the_user_chose_while_a_grid_ran_stays_active():
     thread = Thread("t")
     place = slot_of(thread)

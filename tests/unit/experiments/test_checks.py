@@ -61,7 +61,7 @@ def why(expression: str, **names: object) -> str:
         ("", "the check is empty"),
         ("  ", "the check is empty"),
         ("answer\0", "null bytes"),
-        ("-" * 100_000 + "1", "cannot be compiled"),
+        ("-" * 100_000 + "1", "is not a Python expression"),
         ("answr == 'yes'", "the name answr in the check `answr == 'yes'` is unknown"),
         ("all(w in answer for w in wrds)", "the name wrds in the check"),
         ("(lambda x: x + y)(1)", "the name y in the check"),

@@ -107,8 +107,11 @@ def test_states_are_words():
     stage.view.on_event(0, ReasoningDelta("hm"))
     stage.view.on_event(1, Notice("429, sent again in 2 s"))
     stage.view.on_event(2, Waiting("first text", 3.0))
+    stage.write(2, "text")
+    stage.view.on_event(2, Notice("a repair"))
+    stage.write(2, " goes on")
     stage.tick(10)
-    for state in ("thinking", "429, sent again in 2 s", "sent"):
+    for state in ("thinking", "429, sent again in 2 s", "writing"):
         assert state in stage.text
     stage.end(0, reply("done"))
     stage.end(1, reply("", error=KeyboardInterrupt()))
@@ -141,6 +144,18 @@ def test_a_blind_grid_shows_only_how_many_are_done():
     stage.end(1, reply("done"))
     stage.tick(10)
     assert re.fullmatch(r"1 of 3 done · 2 running · \d s · about \d s left", stage.text)
+
+
+def test_a_blind_grid_is_drawn_again_in_the_same_output_when_it_is_revealed():
+    stage = Stage(plan(), is_blind=True)
+    stage.start()
+    stage.tick()
+    made = grid(stage.plan, ["a", "b", "c"], is_blind=True)
+    stage.view.finish(made)
+    assert not any(model in stage.text for model in MODELS)
+    made.revealed.reveal()
+    assert all(model in stage.text for model in MODELS)
+    assert len(stage.screen.outputs) == 1
 
 
 def test_foreign_text_is_escaped_while_it_arrives():
@@ -190,7 +205,7 @@ def run(a_plan, tokens, *, tokens_per_s=50):
 
 @pytest.mark.parametrize(
     ("samples", "models", "tokens"),
-    [(6, 3, 500), (1, 18, 500), (3, 6, 2_000), (1, 2, 20), (1, 200, 100), (1, 40, 2_000)],
+    [(6, 3, 500), (1, 18, 500), (3, 6, 2_000), (1, 2, 20), (1, 200, 100), (1, 300, 1_000)],
 )
 def test_updates_and_bytes_stay_within_their_limits(samples, models, tokens):
     stage, final = run(plan(samples=samples, model=tuple(f"m{n}" for n in range(models))), tokens)

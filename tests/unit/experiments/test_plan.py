@@ -20,10 +20,12 @@ from cc_jupyter.experiments.plan_preview import preview
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import Axis, CellOptions, GridOptions, parse_cell_line
 from cc_jupyter.session import prepare as prepare_module
+from cc_jupyter.session.run_limits import RunLimits
 from cc_jupyter.session.session import Session
 
 FLASH = "deepseek/deepseek-v4-flash"
 HAIKU = "claude-haiku-5-5"
+OPUS = "claude-opus-5"
 
 
 class Cell:
@@ -149,6 +151,22 @@ def test_values_from_python_need_no_expression(session):
     assert made.options == {"topic": ("a", "b")}
 
 
+@pytest.mark.parametrize(
+    ("vary", "message"),
+    [
+        ({"model": ["a"]}, "`vary['model']` has the name of an option"),
+        ({"x": ["a"]}, "`vary['x']` changes nothing"),
+        ({"topic": []}, "`vary['topic']` has no values"),
+        ({"topic": "rain"}, "`vary['topic']` needs several values"),
+    ],
+)
+def test_wrong_values_from_python_are_named_as_python_has_them(session, vary, message):
+    options = CellOptions(grid=GridOptions(tuple(Axis(name) for name in vary)))
+    with pytest.raises(OptionError) as caught:
+        plan(session, options, "{{ topic }} {{ model }}", vary=vary)
+    assert message in str(caught.value)
+
+
 def test_models_are_asked_the_same_even_if_the_prompt_is_random(session):
     made = plan(
         session,
@@ -175,7 +193,7 @@ def test_models_are_asked_the_same_even_if_the_prompt_is_random(session):
         ("--vary topic=[1]", "{{ x.topic }}", "`--vary topic` changes nothing", "write {{ topic"),
         ("--vary x=nothing", "{{ x }}", "`--vary x=nothing` failed: NameError", "separate cell"),
         ("--vary x=1/0", "{{ x }}", "`--vary x=1/0` failed: ZeroDivisionError", "separate cell"),
-        ("--vary x='1'", "{{ x }}", "has one int", "--vary x=[a, b]"),
+        ("--vary x='1'", "{{ x }}", "has one int", "such as [a, b]"),
         ("--vary x=[]", "{{ x }}", "`--vary x` has no values", "at least one"),
         ("--vary x=[1,0]", "{{ 1 / x }}", "`{{ 1 / x }}` failed", "separate cell"),
         ("--vary x=[1] -n 2", "{{ x", "is never closed", "close it"),
@@ -247,7 +265,7 @@ def test_a_model_that_takes_no_image_has_an_error_and_the_others_are_sent(sessio
     assert len(made) == 4
     numbers = made.numbered(SampleCounter()).sample_numbers
     assert numbers == (None, None, 0, 1)
-    shown = str(preview(made, session))
+    shown = str(preview(made, session, RunLimits()))
     assert "1 combination cannot be sent" in shown
     assert f"cannot be sent: {FLASH} does not accept images" in shown
     assert "example, combination 2:" in shown
@@ -270,7 +288,7 @@ def test_equal_requests_are_numbered_one_after_the_other(session):
 
 def test_the_preview_has_the_whole_bill_and_one_body(session):
     made = plan(session, f"-m {FLASH},{HAIKU} -t 0,1 -n 3 --max-tokens 100", "word " * 800)
-    shown = preview(made, session)
+    shown = preview(made, session, RunLimits())
     assert shown["requests"] == 12
     assert shown["output_tokens"] == 1_200
     assert shown["input_tokens"] == 12 * 1_000
@@ -290,15 +308,38 @@ def test_the_preview_has_the_whole_bill_and_one_body(session):
 
 
 def test_unknown_prices_are_counted_apart(session):
-    shown = preview(plan(session, f"-m {FLASH},lab/model -n 5"), session)
+    shown = preview(plan(session, f"-m {FLASH},lab/model -n 5"), session, RunLimits())
     assert shown["cost"].startswith("~$")
     assert shown["cost"].endswith(", and 5 requests without a known price")
-    assert preview(plan(session, "-m lab/a,lab/b"), session)["cost"] == "$?"
+    assert preview(plan(session, "-m lab/a,lab/b"), session, RunLimits())["cost"] == "$?"
+
+
+@pytest.mark.parametrize(
+    ("line", "limits", "refused"),
+    [
+        (f"-m {FLASH} -n 60", RunLimits(), None),
+        ("-m lab/model -n 50", RunLimits(), None),
+        ("-m lab/model -n 60", RunLimits(), "60 requests without a known price would be sent"),
+        ("-m lab/model -n 60", RunLimits(max_requests=60), None),
+        (f"-m {FLASH} -n 60", RunLimits(max_requests=59), "--max-requests is 59"),
+        (f"-m {OPUS} -n 300", RunLimits(), "(refuse_above_usd)"),
+        (f"-m {OPUS} -n 300", RunLimits(max_usd=Decimal(9)), None),
+    ],
+)
+def test_the_preview_says_what_would_be_refused(session, line, limits, refused):
+    shown = preview(plan(session, line, "word " * 9_000), session, limits)
+    if refused is None:
+        assert shown["refused"] is None
+        assert "would be refused" not in str(shown)
+    else:
+        assert refused in shown["refused"]
+        assert f"would be refused: {shown['refused']}" in str(shown)
+        assert "add --max-" in str(shown)
 
 
 def test_a_long_plan_stays_readable_and_its_markup_is_text(session):
     made = plan(session, "--vary x=range(300)", "{{ x }} <b>")
-    shown = preview(made, session)
+    shown = preview(made, session, RunLimits())
     assert len(str(shown)) < 10_000
     assert "… 250 more; the value's 'combinations' has all" in str(shown)
     assert len(shown["combinations"]) == 300

@@ -59,7 +59,7 @@ def broken():
     ],
 )
 def test_values_are_listed_in_order_under_unique_labels(given, labels):
-    found = varied_values("x", given)
+    found = varied_values("--vary x", given)
     assert list(found) == labels
     if not isinstance(given, set | frozenset) and hasattr(given, "__len__"):
         values = given.values() if hasattr(given, "values") and callable(given.values) else given
@@ -72,13 +72,13 @@ def test_values_are_listed_in_order_under_unique_labels(given, labels):
         ([], "has no values", "at least one"),
         ({}, "has no values", "at least one"),
         (iter(()), "has no values", "at least one"),
-        ("rain", "needs several values, but has one str", "--vary x=[a, b]"),
-        (b"rain", "needs several values, but has one bytes", "--vary x=[a, b]"),
-        (3, "needs several values, but has one int", "--vary x=[a, b]"),
-        (None, "needs several values, but has one NoneType", "--vary x=[a, b]"),
-        (len, "needs several values, but has one builtin_function", "--vary x=[a, b]"),
-        (pd.DataFrame({"a": [1]}), "is a DataFrame", 'name a column: --vary x=df["x"]'),
-        (pl.DataFrame({"a": [1]}), "is a DataFrame", 'name a column: --vary x=df["x"]'),
+        ("rain", "needs several values, but has one str", "such as [a, b]"),
+        (b"rain", "needs several values, but has one bytes", "such as [a, b]"),
+        (3, "needs several values, but has one int", "such as [a, b]"),
+        (None, "needs several values, but has one NoneType", "such as [a, b]"),
+        (len, "needs several values, but has one builtin_function", "such as [a, b]"),
+        (pd.DataFrame({"a": [1]}), "is a DataFrame", 'name a column, such as df["text"]'),
+        (pl.DataFrame({"a": [1]}), "is a DataFrame", 'name a column, such as df["text"]'),
         (["a", "b", "a"], "has the value 'a' twice", "-n 2"),
         ([0.5, 0.5], "has the value 0.5 twice", "-n 2"),
         ({1: "a", "1": "b"}, "two values of `--vary x` have the label `1`", "different keys"),
@@ -90,7 +90,7 @@ def test_values_are_listed_in_order_under_unique_labels(given, labels):
 )
 def test_what_cannot_be_varied_says_why_and_what_to_do(given, message, hint):
     with pytest.raises(OptionError) as caught:
-        varied_values("x", given)
+        varied_values("--vary x", given)
     assert message in str(caught.value)
     assert "`--vary x`" in str(caught.value)
     assert hint in caught.value.hint

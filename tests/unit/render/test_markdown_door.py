@@ -2,6 +2,7 @@ r"""One door for a model's text: formulas are formulas, prices are prices, code 
 
 from __future__ import annotations
 
+import random
 import re
 import time
 
@@ -352,3 +353,49 @@ def test_it_is_fast_enough_for_each_frame_and_the_end_and_adds_little():
 
     assert best_s(text) < 0.3
     assert best_s(text[:2_000]) < 0.01  # measured: 3.6 ms, and 0.7 ms for plain prose
+
+
+WORDS = [
+    "a",
+    "b:",
+    "c.",
+    "1.",
+    "2)",
+    "+",
+    "-",
+    "#",
+    "=",
+    "(x)",
+    "“q”",
+    "naïve",
+    "5",
+    "!",
+    "x.y",
+    "%",
+]
+WORDS += [
+    "\n",
+    "\n\n",
+    "  ",
+    "\xa0",
+    "\x0b",
+    "www.x",
+    "http:",
+    "//",
+    "*",
+    "_",
+    "`",
+    "<",
+    "&",
+    "$",
+    "|",
+]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_text_without_marks_is_written_as_if_it_had_been_read(seed, monkeypatch):
+    pick = random.Random(seed)
+    text = " ".join(pick.choices(WORDS[: pick.choice([22, len(WORDS)])], k=pick.randint(1, 15)))
+    written, page_written = safe_markdown(text), safe_html(text)
+    monkeypatch.setattr(parser, "_is_unmarked", lambda _: False)
+    assert (safe_markdown(text), safe_html(text)) == (written, page_written)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.messages import Parameters, PromptSpec, TurnKey
 from cc_jupyter.prompt.template import MISSING, UNKNOWN, digest_of, look_up, plain_name
@@ -324,6 +325,18 @@ def test_the_projected_cost_is_the_estimate_that_budgets_use(session):
     less = cheap.cost(session.budget_guard.estimate(cheap), session.now()).usd
     plan = refresh_plan(session, {"x": 2}, NOTEBOOK)
     assert plan.total.estimated_usd == less < expected
+
+
+def test_the_projected_cost_of_an_answer_of_another_process_follows_its_options(session):
+    usd = []
+    for options in (None, Parameters(max_tokens=1)):
+        thread = session.conversations.put(Thread("default"))
+        for cell in "ab":
+            place = thread.open_slot(TurnKey(NOTEBOOK, cell, 0))
+            thread.record(place, Turn(cell, cell, options=options))
+        thread.record(0, Turn("a", "other"))
+        usd.append(refresh_plan(session, {}, NOTEBOOK).total.estimated_usd)
+    assert usd[0] > usd[1] > 0
 
 
 def test_all_requests_of_a_cell_are_counted(session):

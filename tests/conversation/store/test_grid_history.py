@@ -1,0 +1,121 @@
+"""A grid in the history: one turn whose answers are versions, in the order of the plan."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+from support import provider as scripted
+from support.plain_server import MODEL, reader_threads, wait_until
+
+from cc_jupyter.conversation.history import History
+from cc_jupyter.conversation.store import FILE, Store
+from cc_jupyter.core.errors import StoreError
+from cc_jupyter.core.messages import PromptSpec, TurnKey
+from cc_jupyter.core.paths import data_folder
+from cc_jupyter.experiments.plan import make_plan
+from cc_jupyter.experiments.run_grid import NullGridView, retry, run_grid
+from cc_jupyter.prompt.builder import PromptBuilder
+from cc_jupyter.prompt.options import parse_cell_line
+from cc_jupyter.render.base import NullRenderer
+from cc_jupyter.session.session import Session
+
+KEY = TurnKey("n", "a", 0)
+ORDER = ["rain 0", "rain 1", "snow 0", "snow 1"]
+
+
+@pytest.fixture
+def session(provider, monkeypatch):
+    monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
+    monkeypatch.setenv("CMD_API_KEY", scripted.KEY)
+    opened = Session()
+    opened.choices["concurrency"] = 1  # so that the provider answers in the order of the plan
+    yield opened
+    opened.transport.close()
+    opened.history.forget(None)  # what could not be saved is not reported at exit
+    opened.history.close()
+    wait_until(lambda: not reader_threads())
+
+
+def plan_of(session, line):
+    shell = types.SimpleNamespace(user_ns={}, history_manager=None)
+    cell = types.SimpleNamespace(notebook="n", token=object(), turn_key=lambda: KEY)
+    settings = session.settings()
+    return make_plan(
+        parse_cell_line(f"-m {MODEL} {line}"),
+        "What is {{ topic }}?",
+        builder=PromptBuilder(shell, {}, settings.value_limits),
+        cell=cell,
+        preparer=session.preparer,
+        settings=settings,
+    )
+
+
+def run(session, provider, *answers):
+    for each in answers:
+        provider.play(scripted.answer(each) if isinstance(each, str) else each)
+    return run_grid(
+        session, plan_of(session, """-n 2 --vary "topic=['rain', 'snow']" """), NullGridView()
+    )
+
+
+def texts(slot):
+    return [turn.answer for turn in slot.versions]
+
+
+def on_disk():
+    """Return the only slot of the conversation, as a new kernel finds it."""
+    (slot,) = History(lambda: None).load_thread("default", "n").slots
+    return slot
+
+
+def test_a_restart_finds_a_grid_as_one_turn_in_the_order_of_its_plan(session, provider):
+    first = run(session, provider, *ORDER)
+    (slot,) = session.conversations.thread().slots
+    assert texts(slot) == texts(on_disk()) == ORDER
+    assert (slot.turn.answer, on_disk().turn.answer) == ("rain 0", "rain 0")
+    assert on_disk().versions == slot.versions
+    assert [turn.prompt for turn in slot.versions] == ["What is rain?"] * 2 + ["What is snow?"] * 2
+    turns = History(session.now).grid_turns(first.plan.id, on_disk=True)
+    assert [turn.sample for turn in turns] == [0, 1, 0, 1]
+    assert len({turn.request_key for turn in turns}) == 2
+    second = run(session, provider, "a", "b", "c", "d")
+    assert texts(on_disk()) == [*ORDER, *"abcd"]
+    groups = [turn.group for turn in on_disk().versions]
+    assert groups == [first.plan.id] * 4 + [second.plan.id] * 4
+    assert on_disk().turn.answer == "a"
+
+
+def test_the_first_answer_of_the_plan_that_succeeded_is_active_also_after_a_retry(
+    session, provider
+):
+    before = run(session, provider, scripted.error(400), "rain 1", scripted.error(400), "snow 1")
+    assert on_disk().turn.answer == "rain 1"
+    session.conversations.thread().choose(0, 3)
+    for text in ("rain 0", "snow 0"):
+        provider.play(scripted.answer(text))
+    retry(session, before, NullGridView())
+    assert texts(on_disk()) == [*ORDER, "", ""]
+    assert on_disk().turn.answer == "snow 1"
+
+
+def test_a_disk_that_fails_costs_no_grid_and_the_next_turn_writes_its_order(session, provider):
+    class Failing:
+        works = False
+
+        def __call__(self):
+            if not self.works:
+                raise StoreError("the disk is full")
+            return Store(data_folder() / FILE)
+
+    opening = Failing()
+    session.history = History(session.now, opening)
+    grid = run(session, provider, scripted.error(400), *ORDER[1:]).grid
+    assert [answer.reply.text for answer in grid.answers] == ["", *ORDER[1:]]
+    opening.works = True
+    provider.play(scripted.answer("later"))
+    spec = PromptSpec("And then?", model=MODEL, turn_key=TurnKey("n", "b", 0))
+    session.run(session.prepare(spec), NullRenderer())
+    first, second = History(session.now).load_thread("default", "n").slots
+    assert texts(first) == ["", *ORDER[1:]]
+    assert (first.turn.answer, second.turn.answer) == ("rain 1", "later")
