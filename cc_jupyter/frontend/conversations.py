@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.commands.code import one_cell
-from cc_jupyter.commands.threads import cost_text
+from cc_jupyter.commands.threads import cost_text, differing_options
 from cc_jupyter.conversation.export import redacted
 from cc_jupyter.conversation.records import thread_from_record
 from cc_jupyter.core.errors import CcError, OptionError
@@ -138,11 +138,14 @@ def version_rows(
 ) -> list[dict[str, Any]]:
     """Return all answers of a cell, oldest first."""
     rows = []
+    options = differing_options(versions)
     for number, turn in enumerate(versions, 1):
         known = facts.of(turn, history)
         rows.append(
             {
                 "version": number,
+                "prompt": redact(turn.prompt),
+                "options": redact(options[number - 1]),
                 "answer": answer_of(turn, history),
                 "model": known.model,
                 "sent_at": known.sent_at,

@@ -8,11 +8,13 @@ import { goToCell, insertBelow } from '../app/notebooks';
 import type { ICellLink } from '../kernel/notebookLink';
 import type { IAnswer } from '../kernel/protocol';
 import {
+  applyEdit,
   type IEdit,
   isPromptSource,
   modelEdit,
   optionLineOf,
   quoted,
+  textEdit,
   toggleEdit
 } from '../prompt/sourceEdits';
 import {
@@ -65,6 +67,19 @@ export async function runInModel(panel: NotebookPanel, cell: Cell, model: string
     edit(cell.model, change);
     await NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
   }
+}
+
+/** Put the prompt and the model of a version into its cell, as one undo step. */
+export function restorePrompt({ model }: Cell, prompt: string, id: string | null): void {
+  const source = model.sharedModel.getSource();
+  const text = textEdit(source, prompt);
+  if (!text) {
+    return;
+  }
+  const restored = applyEdit(source, text);
+  const change = id === null ? null : modelEdit(restored, id);
+  const insert = change ? applyEdit(restored, change) : restored;
+  edit(model, { from: 0, to: source.length, insert });
 }
 
 /** Return whether the cell shows an answer. */
