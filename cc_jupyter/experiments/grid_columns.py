@@ -250,5 +250,6 @@ def prompts_caption(page: Page) -> str:
 
 def _prompt_text(combination: Combination) -> str:
     label = excerpt(safe_line(combination.prompt_label), _LONGEST_NAME)
-    prompt = excerpt(safe_line(combination.spec.prompt), _LONGEST_PROMPT)
+    prompt = combination.redacted(combination.spec.prompt)
+    prompt = excerpt(safe_line(prompt), _LONGEST_PROMPT)
     return " · ".join(filter(None, [label, prompt]))

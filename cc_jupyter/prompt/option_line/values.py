@@ -154,7 +154,9 @@ def read_expression(option: str, text: str) -> str:
     """Return a Python expression, which is not evaluated here."""
     from cc_jupyter.prompt.template import complaint  # noqa: PLC0415  a single answer needs no expression
 
-    found = complaint(text) if text.strip() else "it is empty"
+    if not text.strip():
+        raise OptionError(f"the expression of `{option}` is empty", hint=quote_hint(option))
+    found = complaint(text)
     if found is None:
         return text
     raise OptionError(
