@@ -171,7 +171,7 @@ def difference_line(column: Column) -> str:
     """Return that a column differs from the others; empty if it does not."""
     if not column.deviating:
         return ""
-    if len(column.prompt.deviating) == column.prompt.total:
+    if not column.prompt.has_most_frequent:
         return f"{DIFFERS} no answer is the most frequent"
     of = f" ({column.deviating:,} of {len(column.answers):,})" if len(column.answers) > 1 else ""
     return f"{DIFFERS} differs from the most frequent answer{of}"

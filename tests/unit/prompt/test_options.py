@@ -227,6 +227,7 @@ MODELS = Axis("model", ("a", "b"))
         ("--top-p .5,1", grid(Axis("top_p", (0.5, 1.0)))),
         ("--max-tokens 50,2000", grid(Axis("max_tokens", (50, 2_000)))),
         ("--max-tokens [100,200]", grid(Axis("max_tokens", (100, 200)))),
+        ("-m [a,b/c]", grid(Axis("model", ("a", "b/c")))),
         ("-t [0, 1]", grid(Axis("temperature", (0.0, 1.0)))),
         ("-t [1]", parameters(temperature=1.0)),
         ("--effort low,high", grid(Axis("effort", ("low", "high")))),
