@@ -162,7 +162,7 @@ def check_lines(column: Column, checks: Sequence[str]) -> list[str]:
     lines = []
     for expression, (passed, known) in zip(checks, column.figures.checks, strict=True):
         mark = UNKNOWN if not known else PASSED if passed == known else FAILED
-        count = f" {passed:,} of {known:,}:" if len(column.answers) > 1 else ""
+        count = f" {passed:,} of {known:,}:" if known and len(column.answers) > 1 else ""
         lines.append(f"{mark}{count} {excerpt(safe_line(expression), _LONGEST_CHECK)}")
     return lines
 

@@ -131,6 +131,12 @@ class Plan:
         return dataclasses.replace(self, sample_numbers=numbers)
 
     @property
+    def keys(self) -> frozenset[str]:
+        """The keys that are sent, which no output may show."""
+        prepared = (each.prepared for each in self.combinations)
+        return frozenset(each.endpoint.key.value for each in prepared if each is not None)
+
+    @property
     def varied_names(self) -> tuple[str, ...]:
         """The names of `--vary`, in the order of the plan."""
         return tuple(name for name in self.options if name not in VARIED_FIELDS)
