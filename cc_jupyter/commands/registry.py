@@ -370,12 +370,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
 BY_NAME: Mapping[str, CommandSpec] = {spec.name: spec for spec in COMMANDS}
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Prompts": ("ask", "continue", "retry", "explain", "fix", "insert"),
+    "Prompts": ("ask", "continue", "explain", "fix", "insert"),
     "Models": ("models", "pick", "use", "alias", "local"),
     "Conversations": (
         *("new", "thread", "threads", "history", "rewind", "fork", "versions", "diff"),
         *("search", "export", "forget"),
     ),
+    "Grids": ("retry", "vote", "reveal", "votes"),
     "Costs and requests": ("usage", "budget", "receipt", "sent"),
     "Set-up": ("status", "login", "logout", "doctor", "help"),
 }
