@@ -193,6 +193,33 @@ COMMANDS: tuple[CommandSpec, ...] = (
         example="%cmd export notes.md",
     ),
     CommandSpec(
+        "save",
+        "NAME [TURN] [--project] [--no-examples] [--overwrite]",
+        "save the last prompt, or that of a turn, with its options as @NAME",
+        (
+            Argument("name", "prompt", required=True),
+            Argument("turn"),
+            Argument("--project", "switch"),
+            Argument("--no-examples", "switch"),
+            Argument("--overwrite", "switch"),
+        ),
+        "%%cmd @NAME sends it again; options on that line override its own, {{ }} is filled in from"
+        " your variables, and the text of the cell is added below. TURN is a number, an id, or 3.2"
+        " for version 2 of turn 3. --project saves it in the folder prompts of the project, for"
+        " everyone who works on it. The file has the beginning of each value as an example, without"
+        " keys; --no-examples leaves them out.",
+        "%cmd save summary",
+    ),
+    CommandSpec(
+        "prompts",
+        "[--remove NAME]",
+        "list your saved prompts and those of the project, or delete one",
+        (Argument("--remove", "prompt"),),
+        "@NAME is your own prompt, or the project's if you have none of that name; @./NAME is the"
+        " project's.",
+        "%cmd prompts --remove summary",
+    ),
+    CommandSpec(
         "forget",
         "turn N|thread NAME|everything",
         "delete a turn, a thread or the whole history for good",
@@ -292,7 +319,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
 BY_NAME: Mapping[str, CommandSpec] = {spec.name: spec for spec in COMMANDS}
 
 
-_CELL_USAGE = ("%%cmd [options] [-> NAME[: TYPE]]", "send the text of the cell as a prompt")
+_CELL_USAGE = ("%%cmd [@NAME] [options] [-> NAME[: TYPE]]", "send the text of the cell as a prompt")
 _USAGE_COLUMNS = 38
 """The width of the usage column; a longer usage has its meaning on the next line."""
 
