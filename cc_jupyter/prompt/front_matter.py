@@ -34,6 +34,7 @@ PROJECT_OPTIONS = (
 _FENCE = "+++"
 _TABLES = ("variables", "origin")
 _TYPES = frozenset({"bool", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple"})
+_TOML_HINT = 'write options as in temperature = 0.2 or system = "Be brief"'
 _MAX_TYPE_CHARS = 1_000
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column \d+|end of document)\)\Z")
@@ -98,6 +99,10 @@ def parse_prompt_file(content: str, where: str, *, is_project: bool) -> PromptFi
         file = _file(values, text)
         if is_project:
             check_project_file(file)
+        for name, value in values.items():
+            if name != "type":
+                with _naming(name):
+                    read_options({name: value})
     except _FieldError as error:
         line = _line_of(head, error.key)
         raise ConfigError(f"{where}, line {line}: {error}", hint=error.hint) from error
@@ -246,7 +251,10 @@ def _parsed(head: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(head)
     except RecursionError as error:
-        raise ConfigError(f"{where}: the front matter is nested too deeply") from error
+        raise ConfigError(
+            f"{where}: the front matter is nested too deeply",
+            hint=_TOML_HINT,
+        ) from error
     except tomllib.TOMLDecodeError as error:
         found = _PLACE.search(str(error))
         last = head.count("\n") + 1
@@ -254,7 +262,7 @@ def _parsed(head: str, where: str) -> dict[str, Any]:
         problem = _PLACE.sub("", str(error))
         raise ConfigError(
             f"{where}, line {line}: the front matter is not TOML: {problem}",
-            hint='write options as in temperature = 0.2 or system = "Be brief"',
+            hint=_TOML_HINT,
         ) from error
 
 
@@ -275,12 +283,7 @@ def _file(values: dict[str, Any], text: str) -> PromptFile:
         raise _FieldError(
             "type", "`type` is not a type in quotes", 'for example type = "list[str]"'
         )
-    file = PromptFile(text, values, examples, origin)
-    for name, value in values.items():
-        if name != "type":
-            with _naming(name):
-                read_options({name: value})
-    return file
+    return PromptFile(text, values, examples, origin)
 
 
 def _line_of(head: str, key: str) -> int:

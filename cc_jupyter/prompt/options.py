@@ -382,10 +382,11 @@ def parse_ask_line(
     position = skip_blanks(line, 0)
     while True:
         if saved is None and line.startswith("@", position):
-            name = line[position + 1 :].split(None, 1)[0] if line[position + 1 :].strip() else ""
+            end = next((at for at in range(position, len(line)) if line[at].isspace()), len(line))
+            name = line[position + 1 : end]
             if (saved := find_prompt(name)) is None:
                 break
-            position = skip_blanks(line, position + 1 + len(name))
+            position = skip_blanks(line, end)
         elif _OPTION_LIKE.match(line, position):
             word = next_word(line, position, arrow=False)
             if word is None:

@@ -58,7 +58,8 @@ CLASSES = (
         (
             "save tone 3.2 --no-examples --project --overwrite",
             {
-                **{"name": "tone", "turn": "3.2"},
+                "name": "tone",
+                "turn": "3.2",
                 **dict.fromkeys(("no_examples", "project", "overwrite"), True),
             },
         ),
