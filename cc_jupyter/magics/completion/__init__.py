@@ -170,6 +170,8 @@ def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
             known = [(each, "", "instance") for each in names.grids()]
         case "file":
             return [Candidate(each, "file") for each in names.files(fragment, _PAIRS_SUFFIXES)]
+        case "prompt":
+            return prefixed(fragment, names.prompts(), "prompt")
         case "topic":
             return prefixed(fragment, [*BY_NAME, "options"], "command")
         case _:
@@ -206,6 +208,7 @@ class OptionLine:
         self._names = names
         self._is_template = is_template
         self._given: set[str] = set()
+        self._has_prompt = False
 
     def complete(self) -> Completions:
         """Return the completions at the cursor."""
@@ -221,6 +224,8 @@ class OptionLine:
                 pending = spec if spec.metavar is not None and not equals else None
             elif pending is not None:
                 pending = None  # this word is the value
+            elif self._is_saved_prompt(word.text):
+                self._has_prompt = True
             elif self._ask:
                 return self._prompt(self._before[word.start :])
         return self._at_fragment(self._before[start:], pending)
@@ -231,10 +236,19 @@ class OptionLine:
             return self._value(_OPTIONS[name], value)
         if pending is not None and not fragment.startswith("-"):
             return self._value(pending, fragment)
+        if fragment.startswith("@") and self._is_template and not self._has_prompt:
+            saved = (f"@{each}" for each in self._names.prompts())
+            return Completions(fragment, prefixed(fragment, saved, "prompt"))
         if fragment and not fragment.startswith("-"):
             return self._prompt(fragment) if self._ask else Completions()
         found = prefixed(fragment, self._options(fragment), "option")
         return Completions(fragment, found)
+
+    def _is_saved_prompt(self, word: str) -> bool:
+        """Return whether a word is a saved prompt, which options may follow."""
+        if not word.startswith("@") or not self._is_template:
+            return False
+        return not self._ask or word.removeprefix("@") in self._names.prompts()
 
     def _options(self, fragment: str) -> list[str]:
         """Return the options that can still be used; short ones only after a dash."""
