@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
@@ -16,6 +17,7 @@ from cc_jupyter.render.base import NullRenderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from os import PathLike
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -98,7 +100,8 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
 ) -> Grid:
     """Ask for the answers of all combinations at once; an answer that failed has an error.
 
-    Nothing is displayed. Also takes the options of `ask` that do not vary, except those of a conversation.
+    Nothing is displayed. Also takes the options of `ask` that do not vary, except those of a
+    conversation.
 
     Parameters
     ----------
@@ -159,6 +162,62 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     """
     _check_names("stream", options)
     return _events(_session().stream(_prepare(prompt, **options)))
+
+
+@contextmanager
+def cassette(
+    path: str | PathLike[str] = "",
+    mode: Literal["record", "replay", "auto", "off"] = "auto",
+    *,
+    speed: float | None = None,
+) -> Iterator[None]:
+    """Record the answers of a block in a cassette, or replay them, in every thread.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder whose cassettes are replayed; by default the file next to the notebook.
+    mode
+        `record` sends every request and keeps its latest answer. `replay` answers from the cassette
+        alone: it needs no key and sends nothing. `auto` replays what is recorded, and sends and
+        records the rest. `off` uses no cassette.
+    speed
+        How fast answers are replayed: 1 as recorded, 2 twice as fast; by default at once.
+
+    Raises
+    ------
+    OptionError
+        The mode or the speed cannot be used.
+    CassetteError
+        The cassette cannot be read or written.
+    ConfigError
+        A path is needed.
+    """
+    from cc_jupyter.config.validators import read_cassette  # noqa: PLC0415  naming `ask` loads no settings
+    from cc_jupyter.core.request_key import SampleCounter  # noqa: PLC0415
+    from cc_jupyter.session.tapes import cassette_path  # noqa: PLC0415
+
+    session = _session()
+    try:
+        choice = read_cassette({"mode": mode, "path": os.fspath(path), "speed": speed})
+    except ValueError as error:
+        raise OptionError(f"the cassette cannot be used: it must be {error}") from None
+    if choice.mode != "off":
+        choice = choice._replace(path=str(cassette_path(choice, session.notebook())))
+        tape = session.tapes.tape(choice, "")
+        assert tape is not None  # noqa: S101  the mode is not off
+        tape.check()
+    before, samples = session.choices.get("cassette"), session.samples
+    session.choices["cassette"] = choice
+    session.samples = SampleCounter()  # the block asks for the same answers each time it runs
+    try:
+        yield
+    finally:
+        session.samples = samples
+        if before is None:
+            session.choices.pop("cassette", None)
+        else:
+            session.choices["cassette"] = before
 
 
 def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
@@ -252,9 +311,16 @@ def _session() -> Session:
     if magics is None:
         from cc_jupyter.session.session import shared_session  # noqa: PLC0415  naming `ask` loads no HTTP
 
-        return shared_session()
-    session: Session = magics.cells.session
+        session = shared_session()
+        session.notebook = _notebook
+    else:
+        session = magics.cells.session
     return session
+
+
+def _notebook() -> str:
+    cell = _execution_context()
+    return "" if cell is None else cell.notebook
 
 
 def _execution_context() -> ExecutionContext | None:

@@ -234,6 +234,23 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "%cmd sent 3 --as curl",
     ),
     CommandSpec(
+        "cassette",
+        "[record|replay|auto|off|diff] [PATH] [--speed N]",
+        "record answers in a file and replay them, without key and network",
+        (
+            Argument("action", "choice", ("record", "replay", "auto", "off", "diff")),
+            Argument("path", "file"),
+            Argument("--speed", "number"),
+        ),
+        "record sends every request and keeps its latest answer; replay answers from the file alone"
+        " and needs no key; auto replays what is recorded, and sends and records the rest. The file"
+        " is NOTEBOOK.cassette.jsonl next to the notebook, or PATH; PATH may be a folder to replay"
+        " from. --speed 1 replays at the recorded pace. diff shows how the last request that was"
+        " not recorded differs from the nearest one. Without an argument it shows the cassette in"
+        " use. Secrets are removed before anything is written.",
+        "%cmd cassette record",
+    ),
+    CommandSpec(
         "login",
         "",
         "enter a key, optionally check it, and store it in the keyring or a private file",

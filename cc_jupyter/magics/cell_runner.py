@@ -63,10 +63,12 @@ class CellRunner:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
+        self.session.notebook = lambda: self._cell.notebook
 
     @functools.cached_property
     def _commands(self) -> Commands:
         """The function of each command, except `ask`; the first `%cmd` loads them."""
+        from cc_jupyter.commands.cassette import CassetteCommand  # noqa: PLC0415
         from cc_jupyter.commands.code import CodeCommands  # noqa: PLC0415
         from cc_jupyter.commands.history import HistoryCommands  # noqa: PLC0415
         from cc_jupyter.commands.local import local  # noqa: PLC0415
@@ -109,6 +111,7 @@ class CellRunner:
             "explain": code.explain,
             "fix": code.fix,
             "sent": usage.sent,
+            "cassette": CassetteCommand(session).cassette,
             "login": login.login,
             "logout": login.logout,
             "doctor": login.doctor,

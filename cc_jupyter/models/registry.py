@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
-from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError, did_you_mean
+from cc_jupyter.core.errors import (
+    CassetteError,
+    ConfigError,
+    ConnectError,
+    OptionError,
+    did_you_mean,
+)
 from cc_jupyter.core.messages import ApiPath
 from cc_jupyter.models.catalog import (
     CatalogEntry,
@@ -162,9 +168,13 @@ class Models:
             return ResolvedModel(name, endpoint_by_name(name), None)
         spec = custom_entry(name, custom)
         listed = self.listed(target.api_root).models.get(name)
+        may_exist = spec is not None or listed is not None or not target.is_default_host
         if spec is None and listed is None:
-            listed = self._look_up(name, target, custom)
-        if spec is None and listed is None and target.is_default_host:
+            try:
+                listed = self._look_up(name, target, custom)
+            except CassetteError:  # nothing may be sent; the cassette knows whether it was asked
+                may_exist = True
+        if not may_exist and listed is None:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",
                 hint=self.close_to(name, target, custom) or "%cmd models lists all models",

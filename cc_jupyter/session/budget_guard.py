@@ -55,12 +55,19 @@ class BudgetGuard:
     ----------
     replies
         The replies of the session so far.
+    is_replayed
+        Whether a cassette answers a request, so that it costs nothing.
     """
 
     def __init__(
-        self, history: Callable[[], History], replies: list[Reply], now: Callable[[], datetime]
+        self,
+        history: Callable[[], History],
+        replies: list[Reply],
+        now: Callable[[], datetime],
+        is_replayed: Callable[[PreparedRequest], bool] = lambda _: False,
     ) -> None:
         self._history = history
+        self.is_replayed = is_replayed
         self.replies = replies
         """The replies of the session so far."""
         self._lock = threading.Lock()
@@ -109,6 +116,8 @@ class BudgetGuard:
         OptionError
             The estimated cost exceeds what is left of a budget, or this cannot be determined.
         """
+        if prepared.endpoint.is_keyless:  # a replayed answer costs nothing
+            return ()
         budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
         run = prepared.run_budget
         watchers = []
@@ -212,7 +221,7 @@ class BudgetGuard:
             self.replies.append(reply)
             self._reserved.pop(turn_id, None)
         if run is not None:
-            run.settle(turn_id, reply.cost.usd)
+            run.settle(turn_id, reply.billed.usd)
 
     def release(self, turn_id: str, run: RunBudget | None = None) -> None:
         """Release what a request has reserved that came to nothing; `settle` has done so else."""
@@ -237,7 +246,7 @@ class BudgetGuard:
         return row.reported_usd + row.estimated_usd + self._unsaved_usd(budget, unsaved, notebook)
 
     def _session_usd(self) -> Decimal:
-        return sum((reply.cost.usd or Decimal(0) for reply in self.replies), Decimal(0))
+        return sum((reply.billed.usd or Decimal(0) for reply in self.replies), Decimal(0))
 
     def _unsaved_usd(self, budget: Budget, unsaved: list[TurnRecord], notebook: str) -> Decimal:
         midnight = self._midnight()
@@ -361,4 +370,4 @@ class BudgetWatcher:
         """Return a notice of how much of the budget is used, from 80 % on."""
         if not isinstance(self.limit, Budget):
             return None
-        return self.limit.note(self.spent_usd + (reply.cost.usd or Decimal(0)))
+        return self.limit.note(self.spent_usd + (reply.billed.usd or Decimal(0)))

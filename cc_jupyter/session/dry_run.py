@@ -78,7 +78,7 @@ def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost="$?" if cost.usd is None else f"~{format_usd(cost.usd)}",
-        body=_redacted(json.loads(raw), prepared.endpoint.key.value),
+        body=_redacted(json.loads(raw), *prepared.endpoint.secrets),
     )
 
 

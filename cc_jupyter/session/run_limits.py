@@ -104,8 +104,9 @@ class RunEstimate(NamedTuple):
 def estimate_run(
     requests: Sequence[PreparedRequest], budget_guard: BudgetGuard, sent_at: datetime
 ) -> RunEstimate:
-    """Estimate tokens and cost of a run; equal requests are estimated once."""
+    """Estimate tokens and cost of a run; equal requests are estimated once, replayed ones not."""
     known: dict[int, tuple[int, int, Decimal | None]] = {}
+    requests = [each for each in requests if not budget_guard.is_replayed(each)]
     for prepared in requests:
         if id(prepared.request) not in known:
             usage = budget_guard.estimate(prepared)
