@@ -193,31 +193,10 @@ def cassette(
     ConfigError
         A path is needed.
     """
-    from cc_jupyter.config.validators import read_cassette  # noqa: PLC0415  naming `ask` loads no settings
-    from cc_jupyter.core.request_key import SampleCounter  # noqa: PLC0415
-    from cc_jupyter.session.tapes import cassette_path  # noqa: PLC0415
+    from cc_jupyter.session.tapes import cassette_in_use, chosen  # noqa: PLC0415  naming `ask` loads no settings
 
-    session = _session()
-    try:
-        choice = read_cassette({"mode": mode, "path": os.fspath(path), "speed": speed})
-    except ValueError as error:
-        raise OptionError(f"the cassette cannot be used: it must be {error}") from None
-    if choice.mode != "off":
-        choice = choice._replace(path=str(cassette_path(choice, session.notebook())))
-        tape = session.tapes.tape(choice, "")
-        assert tape is not None  # noqa: S101  the mode is not off
-        tape.check()
-    before, samples = session.choices.get("cassette"), session.samples
-    session.choices["cassette"] = choice
-    session.samples = SampleCounter()  # the block asks for the same answers each time it runs
-    try:
+    with cassette_in_use(_session(), chosen(mode, os.fspath(path), speed)):
         yield
-    finally:
-        session.samples = samples
-        if before is None:
-            session.choices.pop("cassette", None)
-        else:
-            session.choices["cassette"] = before
 
 
 def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:

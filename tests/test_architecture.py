@@ -25,7 +25,7 @@ MODULES = {
 
 HTTP_LIBRARIES = {
     "httpx": {
-        "client/cassette_transport.py",
+        "client/cassette_transport/__init__.py",
         "client/proxy.py",
         "client/sse.py",
         "client/trace_hook.py",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.cassettes.images import IMAGE_PREFIX, save_images
-from cc_jupyter.cassettes.recording import parse_line, read_head, request_of, to_line
+from cc_jupyter.cassettes.recording import parse_line, quick_head, read_head, request_of, to_line
 from cc_jupyter.core.errors import CassetteError
 from cc_jupyter.core.paths import data_folder, make_private, replace_file, short_path
 
@@ -285,7 +285,7 @@ class CassetteFile:
                 if is_open and self._state() != state:
                     return None
                 if not line.isspace():
-                    head = read_head(line, self._where(number))
+                    head = quick_head(line) or read_head(line, self._where(number))
                     if is_open:
                         parse_line(line, self._where(number))  # or it is cut off
                     index.places[head] = _Place(index.end, len(line), number)

@@ -92,6 +92,14 @@ class LineHead(NamedTuple):
     sample: int
 
 
+def quick_head(line: bytes) -> LineHead | None:
+    """Return the first members of a whole line; `None`: `read_head` says what is wrong with it."""
+    found = _HEAD.match(line)
+    if found is None or int(found[3]) > SCHEMA_VERSION or not line.endswith(b"}\n"):
+        return None
+    return LineHead(found[1].decode(), int(found[2]))
+
+
 def read_head(line: bytes, where: str) -> LineHead:
     """Read the first members of a line and check that it is whole.
 

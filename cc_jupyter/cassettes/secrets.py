@@ -35,6 +35,7 @@ _ESCAPES = (
 )
 _MARKS = re.compile(rb"\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0|\xef\xbb\xbf|\xc2\xad")
 """With these a letter may be written in another way, or an invisible mark divides two letters."""
+_LONGEST_ERROR = 2**16
 _CODEC = ("utf-8", "surrogateescape")
 """Reads any bytes as text and writes the same bytes again."""
 Span = tuple[int, int, str]
@@ -88,8 +89,12 @@ def _may_hold(body: bytes, secret: str) -> bool:
         return True
     if not body.isascii() and _MARKS.search(body):
         return True
-    # without what may divide two letters, a line break as JSON writes it included
-    joined = body.replace(b"\\r\\n", b"").replace(b"\\n", b"").translate(None, _BLANKS)
+    # without what may divide two letters; a line break as JSON writes it is in the words of an
+    # error, or was found in the decoded answer
+    joined = body
+    if len(body) <= _LONGEST_ERROR:
+        joined = body.replace(b"\\r\\n", b"").replace(b"\\n", b"")
+    joined = joined.translate(None, _BLANKS)
     needles = (each.encode().translate(None, _BLANKS) for each in spellings(secret).needles)
     return any(needle in joined for needle in needles)
 

@@ -176,8 +176,6 @@ class Tape:
             responses = (*earlier, response)
             if response.status != 200:  # noqa: PLR2004  the one answer
                 self._attempts[name] = first_at, responses
-        if all(each.status is None for each in responses):
-            return  # no server was reached: there is nothing to replay
         body, images = _body_to_save(asked.body, secrets)
         recording = Recording(
             asked.request_key,

@@ -502,6 +502,9 @@ class ResponseReader:
         self._thread = threading.Thread(
             target=self._run, args=(request,), name="cc_jupyter reader", daemon=True
         )
+        if replay is not None and replay.speed is None:
+            self._run(request)  # it never waits for anything
+            return
         try:
             self._thread.start()  # waits for the thread, and may be interrupted meanwhile
         except BaseException:  # an interrupt too: no connection stays open
@@ -541,7 +544,7 @@ class ResponseReader:
         """
         if self._pid != os.getpid():  # a fork's copy: the connection belongs to its parent
             return
-        if drain and not self._ended:
+        if drain and not self._ended and self._reading:
             self._thread.join(_DRAIN_TIMEOUT_S)
         with self._lock:
             self._closed = True

@@ -8,9 +8,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.client import Limits, RequestStream, encode_body
@@ -48,12 +50,17 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
 
 
+_TAPE_S = 0.02
+"""How long the choice of a cassette holds: a request asks for it several times."""
+
+
 class Session:
     """The state of the process: connections, conversations, choices."""
 
     def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.tapes = Tapes()
         """The cassettes that were used."""
+        self._tape: tuple[object, Tape | None, float] = (None, None, 0.0)
         self.notebook: Callable[[], str] = lambda: ""
         """Returns the path of the running notebook; empty if it is not known."""
         self.transport = Transport(tape=self.tape)
@@ -91,7 +98,13 @@ class Session:
         ConfigError
             A setting cannot be used, or the cassette needs a path.
         """
-        return self.tapes.tape(self.settings().cassette, self.notebook())
+        named = (self.choices.get("cassette"), os.environ.get("CMD_CASSETTE"), self.notebook())
+        known, tape, until_s = self._tape
+        if known == named and monotonic() < until_s:
+            return tape
+        tape = self.tapes.tape(self.settings().cassette, self.notebook())
+        self._tape = (named, tape, monotonic() + _TAPE_S)
+        return tape
 
     def is_replayed(self, prepared: PreparedRequest) -> bool:
         """Return whether a cassette answers a request; one without a number is the first."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.request_key import SampleCounter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cc_jupyter.cassettes.tape import Mode, Tape
     from cc_jupyter.config.validators import CassetteChoice
+    from cc_jupyter.session.session import Session
 
 
 SUFFIX = ".cassette.jsonl"
@@ -69,10 +74,55 @@ def cassette_path(choice: CassetteChoice, notebook: str) -> Path:
     return folder / f"{path.stem}{SUFFIX}"
 
 
+def chosen(mode: str, path: str, speed: float | None) -> CassetteChoice:
+    """Return a choice of cassette from its parts.
+
+    Raises
+    ------
+    OptionError
+        One of them cannot be used.
+    """
+    from cc_jupyter.config.validators import read_cassette  # noqa: PLC0415  most sessions use no cassette
+
+    try:
+        return read_cassette({"mode": mode, "path": path, "speed": speed})
+    except ValueError as error:
+        raise OptionError(f"the cassette cannot be used: it must be {error}") from None
+
+
+@contextmanager
+def cassette_in_use(session: Session, choice: CassetteChoice) -> Iterator[None]:
+    """Use a cassette within a block, which asks for the same samples each time it runs.
+
+    Raises
+    ------
+    CassetteError
+        The cassette cannot be read or written.
+    ConfigError
+        A path is needed.
+    """
+    if choice.mode != "off":
+        choice = choice._replace(path=str(cassette_path(choice, session.notebook())))
+        tape = session.tapes.tape(choice, "")
+        assert tape is not None  # noqa: S101  the mode is not off
+        tape.check()
+    before, samples = session.choices.get("cassette"), session.samples
+    session.choices["cassette"] = choice
+    session.samples = SampleCounter()
+    try:
+        yield
+    finally:
+        session.samples = samples
+        if before is None:
+            session.choices.pop("cassette", None)
+        else:
+            session.choices["cassette"] = before
+
+
 def _open(choice: CassetteChoice) -> Tape:
     from cc_jupyter.cassettes.cassette import Cassette  # noqa: PLC0415  most sessions use no cassette
     from cc_jupyter.cassettes.tape import Tape  # noqa: PLC0415
-    from cc_jupyter.client.recorded_answers import is_answered, same_answer  # noqa: PLC0415
+    from cc_jupyter.client.cassette_transport.answers import is_answered, same_answer  # noqa: PLC0415
 
     cassette = Cassette(Path(choice.path))
     return Tape(cast("Mode", choice.mode), cassette, same_answer, is_answered, choice.speed)
