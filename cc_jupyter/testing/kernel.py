@@ -179,6 +179,8 @@ def _take(kind: str, content: dict[str, Any], outputs: list[tuple[str | None, st
             outputs[-1] = ("stream", outputs[-1][1] + content["text"])
         else:
             outputs.append(("stream", content["text"]))
+    elif kind == "clear_output":
+        outputs.clear()
     elif kind in ("display_data", "execute_result"):
         outputs.append((display_id, str(content["data"].get("text/plain", ""))))
     elif kind == "update_display_data":

@@ -19,6 +19,8 @@ _MAX_SHOWN = 3
 _MAX_TEXT_CHARS = 2_000
 _ABOUT_ANSWERS = frozenset({"GridError", "CheckError"})
 """Errors of a grid cell that its rate counts already."""
+_SAID_BY_ANSWERS = (*_ABOUT_ANSWERS, "BrokenCheckError")
+"""Errors that the answers shown explain in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,31 +141,31 @@ class Verdict:
 
     def explanation(self) -> str:
         """Return why it failed: the rate, then prompt, answer and checks of what did not pass."""
-        problems = list(dict.fromkeys(run.problem for run in self.runs if run.problem))
         required = f"; --cmd-min-pass is {self.min_pass:g}" if self.count > 1 else ""
-        parts = [f"{self.rate}{required}", *problems]
         failed = [
-            (run, answer)
+            answer
             for run in self.runs
             if not all(run.trials) or run.problem
             for answer in run.answers
             if not answer.passed
         ]
-        parts += [_shown(answer) for _, answer in failed[:_MAX_SHOWN]]
+        shown = [_shown(answer) for answer in failed[:_MAX_SHOWN]]
         if len(failed) > _MAX_SHOWN:
             more = pluralize(len(failed) - _MAX_SHOWN, "more answer")
-            parts.append(f"{more} did not pass")
-        errors = [run.error for run in self.runs if run.error and not _is_told(run)]
-        parts += list(dict.fromkeys(errors))[:_MAX_SHOWN]
-        return "\n\n".join(parts)
+            shown.append(f"{more} did not pass")
+        others = [each for run in self.runs for each in (run.problem, run.error) if each]
+        said = "\n".join(shown)
+        shown += [
+            each
+            for each in list(dict.fromkeys(others))[:_MAX_SHOWN]
+            if each not in said and not (failed and each.startswith(_SAID_BY_ANSWERS))
+        ]
+        reason = next((_reason(answer) for answer in failed), shown[-1].partition("\n")[0])
+        return "\n\n".join((f"{self.rate}{required}: {reason}", *shown))
 
 
-def _is_told(run: CellRun) -> bool:
-    """Return whether the answers say all that the error of a cell says."""
-    has_told = any(not answer.passed for answer in run.answers)
-    return (has_told and run.error_name in {*_ABOUT_ANSWERS, "BrokenCheckError"}) or (
-        run.error == run.problem
-    )
+def _reason(answer: CheckedAnswer) -> str:
+    return answer.error or next((each.message for each in answer.checks if not each.passed), "")
 
 
 def _shown(answer: CheckedAnswer) -> str:
@@ -171,7 +173,9 @@ def _shown(answer: CheckedAnswer) -> str:
     if answer.prompt:
         lines += ["prompt:", _indented(answer.prompt)]
     lines += [f"answer ({answer.label}):", _indented(answer.answer or "(no text)")]
-    lines += [each.message for each in answer.checks if not each.passed]
+    for each in answer.checks:
+        if not each.passed:
+            lines += [each.message, *([each.hint] if each.hint else [])]
     if answer.error:
         lines.append(answer.error)
     return "\n".join(lines)
