@@ -100,8 +100,7 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
 ) -> Grid:
     """Ask for the answers of all combinations at once; an answer that failed has an error.
 
-    Nothing is displayed. Also takes the options of `ask` that do not vary, except those of a
-    conversation.
+    Nothing is displayed. Takes the other options of `ask` too, except those of a conversation.
 
     Parameters
     ----------

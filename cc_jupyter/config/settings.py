@@ -266,6 +266,8 @@ def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
     """Return the table; raise for names that are unknown or not allowed in this file."""
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: tool.cc_jupyter must be a table")
+    if not table:
+        return table
     permitted = [name for name, setting in _SETTINGS.items() if getattr(setting, where)]
     for name in table:
         if name in permitted:
@@ -288,8 +290,13 @@ def nearest_project(folder: Path | None = None) -> Path | None:
         start = folder or Path.cwd()
     except FileNotFoundError:  # the working directory was deleted
         return None
-    candidates = (place / PROJECT_FILE for place in (start, *start.parents))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in _project_files(start) if path.is_file()), None)
+
+
+@functools.lru_cache(maxsize=8)
+def _project_files(start: Path) -> tuple[Path, ...]:
+    """Return where a project file may be, nearest first; each prompt looks there."""
+    return tuple(place / PROJECT_FILE for place in (start, *start.parents))
 
 
 def _toml(path: Path) -> Mapping[str, Any]:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Image, Parameters, TurnKey
 
 
-REPLAY = "replay"
-"""What `served_by` says of a replayed answer."""
 MIN_ID_CHARS = 4
 """The fewest characters of a turn's id that name it."""
 

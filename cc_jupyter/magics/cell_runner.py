@@ -74,16 +74,19 @@ class CellRunner:
         from cc_jupyter.commands.local import local  # noqa: PLC0415
         from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
         from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
-        from cc_jupyter.commands.registry import Commands, help_text  # noqa: PLC0415
+        from cc_jupyter.commands.registry import Commands, help_page  # noqa: PLC0415
         from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
         from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
+        from cc_jupyter.commands.votes import VoteCommands  # noqa: PLC0415
         from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
+        from cc_jupyter.frontend.vote.command import VoteCommand  # noqa: PLC0415
         from cc_jupyter.session.status import current_status  # noqa: PLC0415
 
         session, cell = self.session, self._cell
         models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
         history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
         code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
+        votes = VoteCommands(session, cell, self._shell)
         functions: dict[str, Callable[..., object]] = {
             "continue": self._continue,
             "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
@@ -101,6 +104,9 @@ class CellRunner:
             "fork": threads.fork,
             "versions": threads.versions,
             "diff": threads.diff,
+            "vote": VoteCommand(session, cell, self._shell, votes, threads).vote,
+            "votes": votes.votes,
+            "reveal": votes.reveal,
             "search": history.search,
             "export": history.export,
             "forget": history.forget,
@@ -115,7 +121,7 @@ class CellRunner:
             "login": login.login,
             "logout": login.logout,
             "doctor": login.doctor,
-            "help": lambda topic="": _text_output(help_text(topic)),
+            "help": help_page,
         }
         return Commands(functions)
 
@@ -290,10 +296,14 @@ class CellRunner:
         )
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
-        """Send a generated prompt unchanged, with the options and the text of a line."""
+        """Send a generated prompt unchanged, with the options and the text of a line.
+
+        It is long and about one error, so it is not part of a thread unless the line names one.
+        """
         options, text = parse_ask_line(line, one_answer=True)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
-        options = dataclasses.replace(options, raw=True)
+        aside = options.thread is None and not options.new
+        options = dataclasses.replace(options, raw=True, once=aside)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, {}, settings)
         spec = dataclasses.replace(spec, notices=spec.notices + notices)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.core.errors import (
-    CassetteError,
     ConfigError,
     ConnectError,
     OptionError,
@@ -172,8 +171,10 @@ class Models:
         if spec is None and listed is None:
             try:
                 listed = self._look_up(name, target, custom)
-            except CassetteError:  # nothing may be sent; the cassette knows whether it was asked
-                may_exist = True
+            except ConnectError:
+                if not target.is_keyless:
+                    raise
+                may_exist = True  # the answer is recorded, or is missed
         if not may_exist and listed is None:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.reply_builder import ReplyBuilder
-from cc_jupyter.conversation.records import REPLAY
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import CassetteError, ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from cc_jupyter.session.reservation import Reservation
 
 
+REPLAY = "replay"
+"""What `served_by` says of a replayed answer."""
 PARTIAL_S = 1.5
 """How often a growing answer is saved, so that a crash loses at most two seconds of it."""
 _LARGE_TOKENS = 2_000

@@ -273,30 +273,6 @@ class Session:
             )
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
-    def open_stream(  # noqa: PLR0913  what one request needs
-        self,
-        request: Request,
-        endpoint: Endpoint,
-        limits: Limits,
-        *,
-        zdr: bool,
-        number: Callable[[str], int] | None = None,
-        price_date: date | None = None,
-    ) -> RequestStream:
-        """Return the stream of one request, which is sent at its first step.
-
-        Every request to a model goes through here.
-        """
-        return RequestStream(
-            self.transport,
-            request,
-            endpoint,
-            limits,
-            zdr=zdr,
-            number=number,
-            price_date=price_date,
-        )
-
     def _with_key(self, prepared: PreparedRequest) -> PreparedRequest:
         """Return the request with its key if it must be sent; a recorded answer needs none.
 
@@ -320,6 +296,30 @@ class Session:
                 raise
             return prepared
         return dataclasses.replace(prepared, endpoint=endpoint)
+
+    def open_stream(  # noqa: PLR0913  what one request needs
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        zdr: bool,
+        number: Callable[[str], int] | None = None,
+        price_date: date | None = None,
+    ) -> RequestStream:
+        """Return the stream of one request, which is sent at its first step.
+
+        Every request to a model goes through here.
+        """
+        return RequestStream(
+            self.transport,
+            request,
+            endpoint,
+            limits,
+            zdr=zdr,
+            number=number,
+            price_date=price_date,
+        )
 
     def _number(self, prepared: PreparedRequest, digest: str) -> int:
         if prepared.sample is not None:

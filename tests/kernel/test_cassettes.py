@@ -50,8 +50,9 @@ def saved(run: CellRun) -> list[Any]:
     for each in run.outputs:
         metadata = copy.deepcopy(each.metadata)
         ours = metadata.get("cc_jupyter", {})
-        for name in ("timings", "served_by", "replayed_from", "grid", "turns"):
-            ours.pop(name, None)
+        for part in (ours, *ours.get("answers", ())):
+            for name in ("timings", "served_by", "replayed_from", "grid", "turns", "turn_id", "id"):
+                part.pop(name, None)
         is_usage_line = " · in " in each.text and " · out " in each.text
         is_grid = "cc-grid" in each.data.get("text/html", "")
         data: Any = {kind: _TIME.sub("Thought", text) for kind, text in each.data.items()}

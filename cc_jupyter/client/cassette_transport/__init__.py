@@ -26,7 +26,7 @@ from cc_jupyter.cassettes.tape import Asked
 from cc_jupyter.client.content_encoding import UnreadableEncodingError, decompress
 from cc_jupyter.client.endpoint import NO_KEY
 from cc_jupyter.config.credentials import KEY_VARIABLES
-from cc_jupyter.core.errors import CassetteError
+from cc_jupyter.core.errors import ConnectError
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.request_key import SampleCounter, request_key
 
@@ -179,10 +179,12 @@ def look_up(tape: Tape, request: HttpRequest) -> tuple[Replay | None, Recorder |
     ------
     CassetteError
         It is not recorded and must not be sent; or the cassette cannot be used.
+    ConnectError
+        It is no prompt, and nothing may be sent.
     """
     if request.endpoint is None or request.sample is None:
         if tape.mode == "replay":
-            raise CassetteError(
+            raise ConnectError(  # as without a network: whoever asks has another source
                 f"{request.method} {urlsplit(request.url).path} was not sent: the cassette"
                 f" {tape.cassette.shown} answers every request",
                 hint="%cmd cassette off sends requests again",

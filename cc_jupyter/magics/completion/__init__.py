@@ -36,6 +36,7 @@ _CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
 _LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
 _OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
 _EXPORT_SUFFIXES = (".md", ".json", ".ipynb")
+_PAIRS_SUFFIXES = (".jsonl",)
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
 _CHECK_NAMES = ("answer", "value", "reply", "usage", "cost_usd")
 """The names of an answer that a check can use."""
@@ -80,7 +81,7 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
     if spec is None:
         return Completions()
     start = column - len(before)
-    kinds = [argument.kind for argument in spec.arguments]
+    kinds = [argument.kind for argument in spec.positional]
     if "options" in kinds:
         is_template = command == "ask"  # the other commands take the text as typed
         rest = line[start:]
@@ -152,19 +153,25 @@ def _candidates(argument: Argument, fragment: str, names: NameSource) -> list[Ca
 
 
 def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
+    if kind == "model":
+        return models(fragment, names)
+    known: Iterable[tuple[str, str, str]]
     match kind:
-        case "model":
-            return models(fragment, names)
         case "filter":
-            return ranked(fragment, [(each, name, "model") for each, name in names.models()])
+            known = [(each, name, "model") for each, name in names.models()]
         case "thread":
-            return ranked(fragment, [(each, "", "thread") for each in names.threads()])
+            known = [(each, "", "thread") for each in names.threads()]
         case "alias":
-            return ranked(fragment, [(each, "", "alias") for each in names.aliases()])
+            known = [(each, "", "alias") for each in names.aliases()]
+        case "grid":
+            known = [(each, "", "instance") for each in names.grids()]
+        case "file":
+            return [Candidate(each, "file") for each in names.files(fragment, _PAIRS_SUFFIXES)]
         case "topic":
             return prefixed(fragment, [*BY_NAME, "options"], "command")
         case _:
             return []
+    return ranked(fragment, known)
 
 
 class OptionLine:

@@ -170,6 +170,14 @@ class NameSource:
         names = list(self._shell.user_ns)
         return [name for name in names if not name.startswith("_") and name not in hidden]
 
+    def grids(self) -> Sequence[str]:
+        """Return the names of the user's grids."""
+        module = sys.modules.get("cc_jupyter.experiments.grid")  # without it there is no grid
+        if module is None:
+            return ()
+        namespace = self._shell.user_ns
+        return [name for name in self.variables() if isinstance(namespace.get(name), module.Grid)]
+
     def types(self) -> Sequence[str]:
         """Return the names of types that an answer may have, the user's classes first."""
         namespace = self._shell.user_ns

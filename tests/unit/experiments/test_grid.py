@@ -305,3 +305,11 @@ def test_a_grid_survives_pickling_without_its_requests():
     assert again._repr_mimebundle_() == a_grid._repr_mimebundle_()
     with pytest.raises(TypeError, match="unpickled plan"):
         again.plan.output_type.validate("1")
+
+
+def test_a_pickled_grid_remembers_whether_it_was_revealed_and_not_who_draws_it():
+    a_grid = grid(plan(), ["a"], is_blind=True)
+    a_grid.revealed.connect(lambda: None)
+    assert pickle.loads(pickle.dumps(a_grid)).hides_models
+    a_grid.revealed.reveal()
+    assert not pickle.loads(pickle.dumps(a_grid)).hides_models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.grids import made_up_grid
 from support.store.samples import conversation, turn
 
 from cc_jupyter.commands.registry import COMMANDS
@@ -47,6 +48,9 @@ class ListedNames:
     def variables(self):
         return ["figure", "people"]
 
+    def grids(self):
+        return ["comparison", "g"]
+
     def types(self):
         return ["Person", "str", "int"]
 
@@ -54,7 +58,7 @@ class ListedNames:
         return ["OTHER_KEY"]
 
     def files(self, beginning, endings):
-        every = ["a picture.png", "plots/", "p.png", "notes.md", "my notes.md"]
+        every = ["a picture.png", "pairs.jsonl", "plots/", "p.png", "notes.md", "my notes.md"]
         return [
             each for each in every if each.startswith(beginning) and each.endswith((*endings, "/"))
         ]
@@ -326,7 +330,7 @@ def test_commands():
         ("%cmd usage --by model |", ["--since", "--notebook", "--plot"]),
         ("%cmd budget 1 --per d|", ["day"]),
         ("%cmd thread ess|", ["essay"]),
-        ("%cmd thread essay |", []),
+        ("%cmd thread essay |", ["--from"]),
         ("%cmd forget |", ["turn", "thread", "everything"]),
         ("%cmd forget thread ess|", ["essay"]),
         ("%cmd forget turn |", []),
@@ -336,6 +340,11 @@ def test_commands():
         ("%cmd models free ch|", ["cheap", "chat"]),
         ("%cmd search ess|", []),
         ("%cmd use kimi --save |", ["project"]),
+        ("%cmd vote |", ["comparison", "g", "--pairs"]),
+        ("%cmd vote g --|", ["--pairs"]),
+        ("%cmd reveal co|", ["comparison"]),
+        ("%cmd votes |", ["--export"]),
+        ("%cmd votes --export pai|", ["pairs.jsonl"]),
         ("%cmd export n|", ["notes.md"]),
         ("%cmd export my n|", ["my notes.md"]),
         ("%cmd export 'n|", ["'notes.md"]),
@@ -471,6 +480,11 @@ def test_models_of_the_catalog_are_known_without_a_list_or_settings():
     ids = [each for each, _ in known().models()]
     assert FLASH in ids
     assert known({"model": FLASH}).efforts(None) == known().efforts(FLASH) != ()
+
+
+def test_the_users_grids_are_known():
+    grid = made_up_grid()
+    assert known(g=grid, _1=grid, other=1).grids() == ["g"]
 
 
 def test_an_alias_is_resolved_before_its_efforts_are_looked_up(isolated_home):

@@ -15,7 +15,7 @@ import cc_jupyter
 from cc_jupyter import api
 from cc_jupyter.commands.cassette import CassetteCommand
 from cc_jupyter.config.validators import CassetteChoice
-from cc_jupyter.core.errors import CassetteError, ConfigError, OptionError
+from cc_jupyter.core.errors import CassetteError, ConfigError, ConnectError, OptionError
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.reply import Provenance, Reply
@@ -174,6 +174,20 @@ def test_the_status_needs_no_key_in_replay(session, provider, monkeypatch):
     assert session.replies[-1].replayed
     assert "missing" not in card
     assert card["key"] == "none needed: answers are replayed"
+
+
+def test_the_list_of_models_is_the_last_one_known(session, provider):
+    """Nothing is sent in `replay`, not even what is free."""
+    provider.play(*HELLO)
+    with cc_jupyter.cassette("demo.cassette.jsonl"):
+        ask()
+    asked = len(provider.requests)
+    with (
+        cc_jupyter.cassette("demo.cassette.jsonl", "replay"),
+        pytest.raises(ConnectError, match=r"was not sent: the cassette .* answers every request"),
+    ):
+        session.models.refresh(session.settings().api_root)
+    assert len(provider.requests) == asked
 
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
