@@ -31,6 +31,7 @@ ELSEWHERE = {
     "local": local,
     "continue": CellRunner._continue,
     "retry": GridCells.retry,
+    "save": PromptCommands.save,
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
