@@ -159,7 +159,7 @@ def _row(entry: PromptEntry) -> dict[str, Any]:
         "begins": excerpt(file.text) if file else f"cannot be used: {entry.problem}",
         "needs": ", ".join(entry.needs),
         "options": option_summary(file) if file else "",
-        "cost": str(file.origin.get("cost", "")) if file else "",
+        "cost": entry.cost,
     }
 
 

@@ -54,6 +54,11 @@ class PromptEntry:
         """The names that the prompt needs, each with the first expression that uses it."""
         return {} if self.file is None else names_of(self.file)
 
+    @property
+    def cost(self) -> str:
+        """What it cost when it was saved; empty if that is unknown."""
+        return "" if self.file is None else excerpt(str(self.file.origin.get("cost", "")))
+
 
 def names_of(file: PromptFile) -> dict[str, str]:
     """Return the names that a prompt and its system prompt need, with their expressions."""
