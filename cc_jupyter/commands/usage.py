@@ -12,8 +12,9 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from cc_jupyter.client.endpoint import replay_endpoint
 from cc_jupyter.commands.threads import turn_record
-from cc_jupyter.config.base_url import api_root, masked_url
+from cc_jupyter.config.base_url import masked_url
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import OptionError
@@ -286,5 +287,5 @@ class UsageCommands:
             from cc_jupyter.client.local.model import running  # noqa: PLC0415  most sessions use no local model
 
             return f"{running().url}/v1{record.endpoint}"
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = replay_endpoint(settings).api_root  # needs no key; the local model has one as well
         return f"{masked_url(root)}{record.endpoint}"

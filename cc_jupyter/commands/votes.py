@@ -124,7 +124,10 @@ class VoteCommands(ConversationCommands):
             with replace_file(target) as out:
                 out.write(lines.encode())
         except OSError as error:
-            raise OptionError(f"{path} cannot be written: {error.strerror or error}") from None
+            raise OptionError(
+                f"{path} cannot be written: {error.strerror or error}",
+                hint="check that its folder exists and is writable",
+            ) from None
         lost = f"; {pluralize(missing, 'pair')} left out: the text is gone" if missing else ""
         return TextOutput(f"wrote {pluralize(len(pairs), 'preference pair')} to {path}{lost}")
 

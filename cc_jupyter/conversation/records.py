@@ -74,6 +74,7 @@ class TurnRecord:
     time_to_first_token_s: float | None = None
     duration_s: float = 0.0
     served_by: str = "api"
+    """`api`, `local`, `replay`, or the host."""
     served_model: str | None = None
     notices: tuple[str, ...] = ()
     order: str = "execution"
@@ -100,6 +101,12 @@ class TurnRecord:
     """Whether the answer is complete; `False` while it streams, or after a crash."""
 
     @property
+    def _recorded_cost(self) -> Cost:
+        """What a replayed answer cost when it was recorded; its own cost is $0."""
+        usd = self.cost.table_usd
+        return UNKNOWN_COST if usd is None else Cost(usd, "reported", self.cost.price_date)
+
+    @property
     def reply(self) -> Reply:
         """The reply, as far as the history stores it."""
         return Reply(
@@ -108,7 +115,7 @@ class TurnRecord:
             model=self.model,
             stop_reason=self.stop_reason,
             usage=self.usage,
-            cost=self.cost,
+            cost=self._recorded_cost if self.replayed_from else self.cost,
             error=None if self.error is None else StreamError(self.error),
             time_to_first_token_s=self.time_to_first_token_s,
             duration_s=self.duration_s,

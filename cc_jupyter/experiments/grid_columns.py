@@ -127,7 +127,10 @@ def summary_line(grid: Grid) -> str:
     if grid.hides_models:
         return " · ".join([*parts, "blind: %cmd reveal shows which is which"])
     cost = total_cost(answer_replies(grid.answers))
-    return " · ".join([*parts, f"{cost} {cost.origin}", seconds(grid.duration_s)])
+    paid = f"{cost} {cost.origin}"
+    if replayed := sum(reply.replayed for reply in grid):
+        paid = f"{replayed} of {len(grid)} replayed for $0 (all were {paid})"
+    return " · ".join([*parts, paid, seconds(grid.duration_s)])
 
 
 def agreement(page: Page) -> str:

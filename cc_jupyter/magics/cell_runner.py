@@ -65,17 +65,19 @@ class CellRunner:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
+        self.session.notebook = lambda: self._cell.notebook
 
     @functools.cached_property
     def _commands(self) -> Commands:
         """The function of each command, except `ask`; the first `%cmd` loads them."""
+        from cc_jupyter.commands.cassette import CassetteCommand  # noqa: PLC0415
         from cc_jupyter.commands.code import CodeCommands  # noqa: PLC0415
         from cc_jupyter.commands.history import HistoryCommands  # noqa: PLC0415
         from cc_jupyter.commands.local import local  # noqa: PLC0415
         from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
         from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
         from cc_jupyter.commands.prompts import PromptCommands  # noqa: PLC0415
-        from cc_jupyter.commands.registry import Commands, help_text  # noqa: PLC0415
+        from cc_jupyter.commands.registry import Commands, help_page  # noqa: PLC0415
         from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
         from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
         from cc_jupyter.commands.votes import VoteCommands  # noqa: PLC0415
@@ -119,10 +121,11 @@ class CellRunner:
             "explain": code.explain,
             "fix": code.fix,
             "sent": usage.sent,
+            "cassette": CassetteCommand(session).cassette,
             "login": login.login,
             "logout": login.logout,
             "doctor": login.doctor,
-            "help": lambda topic="": _text_output(help_text(topic)),
+            "help": help_page,
         }
         return Commands(functions)
 
@@ -329,10 +332,14 @@ class CellRunner:
         )
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
-        """Send a generated prompt unchanged, with the options and the text of a line."""
+        """Send a generated prompt unchanged, with the options and the text of a line.
+
+        It is long and about one error, so it is not part of a thread unless the line names one.
+        """
         options, text = parse_ask_line(line, one_answer=True)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
-        options = dataclasses.replace(options, raw=True)
+        aside = options.thread is None and not options.new
+        options = dataclasses.replace(options, raw=True, once=aside)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, {}, settings)
         spec = dataclasses.replace(spec, notices=spec.notices + notices)

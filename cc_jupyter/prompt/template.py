@@ -50,8 +50,7 @@ _DEFAULT_LOOKUPS = (object.__getattribute__, SimpleNamespace.__getattribute__)
 
 _FILE = "<prompt>"
 _ESCAPE_HINT = r"to send the braces themselves write `\{{`, or use `--raw` for the whole prompt"
-_TOKEN = re.compile(
-    r"""
+_LEXEME = r"""(?xs)
       (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
                 | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
                 | "     (?: [^"\\\n] | \\. )*+ "
@@ -60,9 +59,7 @@ _TOKEN = re.compile(
     | (?P<comment> \#[^\n]*+ )
     | (?P<open>    [(\[{] )
     | (?P<close>   [)\]}] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """  # a text: most prompts have no expression, and a session's first one waits for its imports
 _CLOSING_BRACES = re.compile(r"(?=\}\})")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -342,7 +339,7 @@ def _closing(text: str, start: int) -> tuple[int | None, int]:
     because the code is invalid where reading stopped or because the text ends.
     """
     brackets: list[str] = []
-    for token in _TOKEN.finditer(text, start):
+    for token in re.compile(_LEXEME).finditer(text, start):
         place = token.start()
         match token.lastgroup:
             case "open":

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
 _LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
 _OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
+_CASSETTE_SUFFIXES = (".jsonl",)
 _EXPORT_SUFFIXES = (".md", ".json", ".ipynb")
 _PAIRS_SUFFIXES = (".jsonl",)
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
@@ -87,9 +88,11 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
         rest = line[start:]
         return OptionLine(rest, len(before), names, is_template=is_template).complete()
     if "file" in kinds:
-        path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may contain blanks
-        if not path.startswith("-"):
-            return _on_path(path, names)
+        words = rf"(?:[^-\s]\S*[ \t]+){{{kinds.index('file')}}}"  # the arguments before it
+        found = re.match(rf"(?:--\S+[ \t]+)*{words}(?P<path>.*)", before)  # it may contain blanks
+        if found is not None and not found["path"].startswith("-"):
+            suffixes = _CASSETTE_SUFFIXES if command == "cassette" else _EXPORT_SUFFIXES
+            return _on_path(found["path"], names, suffixes)
     return _on_words(spec, before, names)
 
 
@@ -99,9 +102,9 @@ def _first_word(text: str) -> tuple[str, str | None]:
     return (text, None) if end is None else (text[:end], text[end:].lstrip())
 
 
-def _on_path(path: str, names: NameSource) -> Completions:
+def _on_path(path: str, names: NameSource, suffixes: tuple[str, ...]) -> Completions:
     quote = path[:1] if path[:1] in ("'", '"') else ""
-    found = names.files(path.removeprefix(quote), _EXPORT_SUFFIXES)
+    found = names.files(path.removeprefix(quote), suffixes)
     return Completions(path, [Candidate(quote + each, "file") for each in found])
 
 

@@ -11,8 +11,9 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { errorMessage } from '../app/dom';
 import { settings } from '../app/settings';
 import type { ICellLink } from '../kernel/notebookLink';
-import type { IAnswer, IPiece, IVersions } from '../kernel/protocol';
-import { answerIndex, replaceAnswer } from './answerOutputs';
+import type { IPiece } from '../kernel/protocol';
+import { answerIndex } from './answerOutputs';
+import { restorePrompt, showAnswer } from './cellActions';
 import { VersionBar } from './versionBar';
 import { adjacentVersion } from './versionStep';
 
@@ -33,6 +34,11 @@ export function stepVersion(
   const step = previous.then(() => takeStep(panel, cell, link, by));
   steps.set(cell, step);
   return step;
+}
+
+/** Put the prompt of the version that a cell shows into the cell; returns whether it is another. */
+export function restoreShownPrompt(cell: CodeCell): boolean {
+  return bars.get(cell)?.restore() ?? false;
 }
 
 async function takeStep(
@@ -58,7 +64,7 @@ async function takeStep(
         : [];
     if (!cell.isDisposed) {
       bar.applyChange(() => {
-        putAnswer(cell, answer, before);
+        showAnswer(cell, answer, before);
       });
       const remark = answer.outputs.length > 0 ? '' : FORGOTTEN;
       bar.show({ ...before, active: version }, remark, pieces);
@@ -69,28 +75,6 @@ async function takeStep(
   }
 }
 
-function putAnswer({ model: { outputs } }: CodeCell, answer: IAnswer, turn: IVersions): void {
-  const before = outputs.toJSON();
-  const shown = answer.outputs.map(({ output_type, data, metadata }) => ({
-    output_type,
-    data: { ...data },
-    metadata: { ...metadata } as Record<string, never>
-  }));
-  if (shown.length === 0) {
-    return; // after `%cmd forget`, or if the history file cannot be read
-  }
-  const after = replaceAnswer(before, shown, turn);
-  if (after.length !== before.length) {
-    outputs.fromJSON(after);
-    return;
-  }
-  for (const [index, output] of after.entries()) {
-    if (output !== before[index]) {
-      outputs.set(index, output); // the others are not rendered again
-    }
-  }
-}
-
 function barOf(panel: NotebookPanel, cell: CodeCell, link: ICellLink): VersionBar {
   const existing = bars.get(cell);
   if (existing) {
@@ -98,6 +82,9 @@ function barOf(panel: NotebookPanel, cell: CodeCell, link: ICellLink): VersionBa
   }
   const bar = new VersionBar(cell, {
     step: by => void stepVersion(panel, cell, link, by),
+    restore: ({ prompt, model }) => {
+      restorePrompt(cell, prompt, model === link.state?.model ? null : model);
+    },
     answer: () => cell.outputArea.widgets[answerIndex(cell.model.outputs.toJSON())]?.node ?? null
   });
   bars.set(cell, bar);

@@ -1,9 +1,10 @@
 import {
   applyEdit,
   isPromptSource,
+  modelEdit,
   optionLineOf,
-  toggleEdit,
-  modelEdit
+  textEdit,
+  toggleEdit
 } from '../../src/prompt/sourceEdits';
 
 const toggle = (source: string, line = ''): string => applyEdit(source, toggleEdit(source, line));
@@ -76,4 +77,18 @@ test('a model that is not a plain word is quoted', () => {
 
 test('a source that is not a prompt gets no model', () => {
   expect(model('x = 1')).toBeNull();
+});
+
+test.each([
+  ['%%cmd -t 1\nold\ntext', 'new', '%%cmd -t 1\nnew'],
+  ['%%cmd', 'new', '%%cmd\nnew'],
+  ['%%cmd\nold', 'a {{ b }}', '%%cmd --raw\na {{ b }}'],
+  ['%%cmd --raw\nold', 'a {{ b }}', '%%cmd --raw\na {{ b }}']
+])('the text of %j is replaced below its option line', (source, text, expected) => {
+  const edit = textEdit(source, text);
+  expect(edit && applyEdit(source, edit)).toBe(expected);
+});
+
+test('a cell that is not a prompt has no text to replace', () => {
+  expect(textEdit('x = 1', 'new')).toBeNull();
 });

@@ -272,6 +272,14 @@ def test_an_export_that_cannot_be_is_refused(votes, tmp_path, name, message):
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
+def test_an_export_into_a_missing_folder_says_what_to_check(voting, votes, grid, tmp_path):
+    vote = voting(grid)
+    vote.cast(0)
+    with pytest.raises(OptionError, match="cannot be written") as caught:
+        votes.votes(export=str(tmp_path / "none" / "pairs.jsonl"))
+    assert "folder exists" in caught.value.hint
+
+
 def test_without_votes_the_table_says_how_to_vote(votes):
     assert votes.votes() == []
     assert votes.votes().caption == "no votes yet; %cmd vote opens a vote on a finished grid"
@@ -330,9 +338,9 @@ def command(session, cell, shell, votes, threads):
 
 def test_a_grid_of_equal_answers_is_nothing_to_vote_on(command, shell):
     shell.user_ns["g"] = made_up_grid(lambda *_: "the same")
-    with pytest.raises(OptionError, match="no two different answers to one prompt") as caught:
-        command.vote()
-    assert "left out: 1 ballot with equal answers" in str(caught.value)
+    said = command.vote()
+    assert "no two different answers to one prompt" in said
+    assert "left out: 1 ballot with equal answers" in said
 
 
 def test_where_nobody_can_answer_the_cell_says_so(command, cell, shell, votes):
