@@ -107,10 +107,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         "thread",
-        "[NAME]",
-        "switch to a thread of this session, a stored one or a new one",
-        (Argument("name", "thread"),),
-        example="%cmd thread essay",
+        "[NAME] [--from NOTEBOOK]",
+        "switch to a thread of this notebook, or start a new one",
+        (Argument("name", "thread"), Argument("--from")),
+        "Threads of earlier sessions of this notebook are loaded from the history. --from loads a"
+        " thread of another notebook, given by its path or the end of it; its conversation is then"
+        " sent from here.",
+        "%cmd thread essay --from drafts.ipynb",
     ),
     CommandSpec("threads", "", "list the threads of this session and the stored ones"),
     CommandSpec(

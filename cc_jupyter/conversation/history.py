@@ -253,7 +253,7 @@ class History:
             self._written.add(thread.id)
 
     def load_thread(self, name: str, notebook: str) -> Thread | None:
-        """Load a stored conversation, preferring this notebook's; `None` if there is none.
+        """Load a stored conversation of a notebook; `None` if there is none.
 
         The result is a new conversation that shares the turns, so two kernels can both continue the
         stored one.
@@ -263,10 +263,20 @@ class History:
         StoreError
             The history cannot be read.
         """
+        found = self._stored_id(name, notebook)
+        return self.load_conversation(found) if found else None
+
+    def load_conversation(self, conversation_id: str) -> Thread | None:
+        """Load a stored conversation as `load_thread` does; `None` if there is none.
+
+        Raises
+        ------
+        StoreError
+            The history cannot be read.
+        """
         from cc_jupyter.conversation.records import thread_from_record  # noqa: PLC0415  the first cell loads little before it sends
 
-        found = self._stored_id(name, notebook)
-        stored = self.store.load_conversation(found) if found else None
+        stored = self.store.load_conversation(conversation_id)
         if stored is None:
             return None
         turns = self.store.turns([each for place in stored.places for each in place.versions])
@@ -297,10 +307,9 @@ class History:
         return removed
 
     def _stored_id(self, name: str, notebook: str) -> str | None:
-        """Return the id of the stored conversation: this notebook's, else the newest."""
-        summaries = self.store.threads(name)
-        summaries.sort(key=lambda found: found.notebook != notebook)  # stable: newest first
-        return summaries[0].conversation_id if summaries else None
+        """Return the id of the newest stored conversation of a notebook."""
+        found = [each for each in self.store.threads(name) if each.notebook == notebook]
+        return found[0].conversation_id if found else None
 
     def forget(self, turn_ids: list[str] | None) -> None:
         """Drop turns from memory; `None` drops all."""

@@ -5,6 +5,7 @@ Restored outputs equal those of the original run. No text holds a key.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -165,14 +166,34 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
         raise OptionError("this cell has no answer with text", hint="run it again")
     found = record_of(turn, history)
     text = redact(turn.answer) if found is None else found.answer
+    return _answer_body(turn.id, text, found, settings, version=slot.active + 1)
+
+
+_LOST = "the kernel ended before the answer was complete"
+
+
+def stored_answer_body(record: TurnRecord, settings: Settings) -> dict[str, Any]:
+    """Return an answer that only the history knows, such as one whose kernel has ended."""
+    found = redacted(record)
+    if not found.finished:
+        notices = (*found.notices, _LOST)
+        found = dataclasses.replace(found, stop_reason="interrupted", notices=notices)
+    return _answer_body(found.id, found.answer, found, settings, version=None)
+
+
+def _answer_body(
+    turn_id: str, text: str, record: TurnRecord | None, settings: Settings, *, version: int | None
+) -> dict[str, Any]:
     blocks = [block.code for block in fenced_blocks(text)]
     shown = (
-        saved_outputs(found, reasoning=settings.reasoning, remote_images=settings.remote_images)
-        if found
+        saved_outputs(record, reasoning=settings.reasoning, remote_images=settings.remote_images)
+        if record
         else []
     )
     return {
-        "version": slot.active + 1,
+        "version": version,
+        "turn_id": turn_id,
+        "finished": record is None or record.finished,
         "markdown": text,
         "code": blocks,
         "one_cell": one_cell(blocks),

@@ -17,8 +17,15 @@ from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.frontend.conversations import Tree, answer_body, answer_of, version_rows
-from cc_jupyter.frontend.picker.rows import PickerSource
+from cc_jupyter.frontend.conversations import (
+    Tree,
+    answer_body,
+    answer_of,
+    stored_answer_body,
+    version_rows,
+)
+from cc_jupyter.frontend.picker.favourites import mark
+from cc_jupyter.frontend.picker.rows import Choice, PickerSource
 from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
@@ -184,8 +191,17 @@ class Queries:
         return "diff", {"pieces": pieces}
 
     def _answer(self, body: Body) -> Answer:
-        spot = self._state.spot(text_in(body, "cell_id"))
-        return "answer", answer_body(spot.slot, self._session.history, self._session.settings())
+        cell_id, settings = text_in(body, "cell_id"), self._session.settings()
+        history = self._session.history
+        if cell_id not in self._state.spots() and settings.history and history.is_on_disk:
+            record = history.reading().last_turn_of(self._state.cell.notebook, cell_id)
+            if record is not None:
+                return "answer", stored_answer_body(record, settings)
+        slot = self._state.spot(cell_id).slot
+        answer = answer_body(slot, history, settings)
+        if slot.turn is not None and slot.turn.group is not None:
+            answer["outputs"] = []  # the cell showed a grid, of which this is one answer
+        return "answer", answer
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session
@@ -242,10 +258,14 @@ class Actions:
         self._threads = ThreadCommands(state.session, state.cell)
         self.by_type: dict[str, Callable[[Body], Answer]] = {
             "set_model": self._announced(self._set_model),
+            "mark_model": self._mark_model,
             "set_thread": self._announced(self._set_thread),
             "set_order": self._set_order,
             "fork": self._announced(self._fork),
             "choose_version": self._announced(self._choose_version),
+            "leave_out": self._announced(self._leave_out),
+            "bring_back": self._announced(self._bring_back),
+            "use_page_order": self._announced(self._use_page_order),
         }
 
     def stop(self, body: Body) -> Answer:
@@ -265,7 +285,13 @@ class Actions:
     def _set_model(self, body: Body) -> Answer:
         model = word_in(body, "model")
         self._models.use(model, save="user" if body.get("save") is True else None)
+        PickerSource(self._session).note_use(Choice(self._session.settings().model))
         return _done(f"model {model}")
+
+    def _mark_model(self, body: Body) -> Answer:
+        model = text_in(body, "model")
+        mark(model, on=body.get("on") is True)
+        return _done("")
 
     def _set_thread(self, body: Body) -> Answer:
         name = word_in(body, "thread")
@@ -289,6 +315,32 @@ class Actions:
         self._threads.choose_version(thread, spot.place, version)
         slot = thread.snapshot()[spot.place]
         return "answer", answer_body(slot, self._session.history, self._session.settings())
+
+    def _leave_out(self, body: Body) -> Answer:
+        thread = self._idle_thread(self._state.spot(text_in(body, "cell_id")).thread)
+        count = self._threads.leave_out(thread, texts_in(body, "cells"))
+        return _done(f"{pluralize(count, 'turn')} left out of {thread.name}")
+
+    def _bring_back(self, body: Body) -> Answer:
+        session, turn_id = self._session, body.get("turn_id")
+        history, on_disk = session.history, session.settings().history
+        record = None
+        if isinstance(turn_id, str) and turn_id:
+            record = history.record(turn_id) or (history.find(turn_id) if on_disk else None)
+        elif on_disk and history.is_on_disk:
+            notebook, cell_id = self._state.cell.notebook, text_in(body, "cell_id")
+            record = history.reading().last_turn_of(notebook, cell_id)
+        if record is None:
+            raise OptionError(
+                "the history does not have this answer", hint="run the cell again to send it"
+            )
+        if any(running.thread == record.thread for running in session.in_flight.now):
+            self._idle_thread(str(record.thread))
+        return _done(f"{self._threads.bring_back(record).name} has this answer again")
+
+    def _use_page_order(self, _: Body) -> Answer:
+        self._session.choices["order"] = "document"
+        return _done("cells send what is above them")
 
     def _idle_thread(self, name: str) -> Thread:
         """Return a thread of this session in which no cell waits for an answer."""

@@ -130,7 +130,8 @@ class StateReader:
 
     def _cells(self) -> dict[str, Any]:
         spots = self.spots()
-        differing = self._differing(spots)
+        by_page = self.session.settings().order == "document"  # then the page decides anyway
+        differing = frozenset() if by_page else self._differing(spots)
         staleness = None if self.is_busy else Staleness(self.session, self.user_ns)
         return {
             cell_id: {
@@ -160,6 +161,7 @@ class StateReader:
         return {
             "thread": spot.thread,
             "turn": spot.place + 1,
+            "turn_id": slot.turn.id if slot.turn else None,
             "model": known.model if known else None,
             "cost": known.cost if known else "",
             "versions": len(slot.versions),

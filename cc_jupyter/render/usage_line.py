@@ -80,6 +80,7 @@ def metadata(reply: Reply) -> dict[str, Any]:
             },
             "thread": provenance.thread,
             "turn": provenance.turn,
+            "turn_id": provenance.turn_id,
             "stop_reason": reply.stop_reason,
             "request_sha256": provenance.request_sha256,
             "request_key": provenance.request_key,

@@ -21,6 +21,8 @@ export function model(id: string, more: Partial<IModel> = {}): IModel {
     notes: [],
     last: '',
     speed: '',
+    words: [],
+    group: '',
     ...more
   };
 }

@@ -210,6 +210,7 @@ def test_the_state_says_what_the_usage_lines_said(notebook, comm):
     assert state["cells"]["c1"] == {
         "thread": "default",
         "turn": 1,
+        "turn_id": first.outputs[0].metadata["cc_jupyter"]["turn_id"],
         "model": MODEL,
         "cost": costs[0],
         "versions": 1,
@@ -394,6 +395,65 @@ def test_code_blocks_come_apart_and_as_one_cell(notebook, comm):
     assert told["one_cell"] == "# block 1 of 2\na = 1\n\n# block 2 of 2\nb = 2"
 
 
+RESTART = (
+    "from cc_jupyter.session.session import shared_session as _s\n"
+    "_s().conversations = type(_s().conversations)()"
+)
+"""Makes the session forget its conversations, as a restart does."""
+
+
+def test_an_answer_of_an_earlier_session_is_shown_and_brought_back(notebook, comm):
+    first = say(notebook, "one", "c1")
+    say(notebook, "two", "c2")
+    notebook.check(RESTART)
+    assert comm.ask("get_state", notebook="")["cells"] == {}
+    told = comm.ask("get_answer", notebook="", cell_id="c1")
+    assert (told["version"], told["finished"], told["markdown"]) == (None, True, "one")
+    assert [each["data"] for each in told["outputs"]] == [each.data for each in first.outputs]
+    comm.ask("bring_back", notebook="", cell_id="c1", turn_id=told["turn_id"])
+    cells = comm.ask("get_state", notebook="")["cells"]
+    assert {cell: body["turn"] for cell, body in cells.items()} == {"c1": 1, "c2": 2}
+    assert cells["c1"]["turn_id"] == told["turn_id"]
+    say(notebook, "three", "c3", "more")
+    assert notebook.said == ["hello", "one", "hello", "two", "more"]
+
+
+@pytest.mark.parametrize("given", ["its id", "its cell"])
+def test_a_turn_that_was_rewound_is_brought_back(notebook, comm, given):
+    run = say(notebook, "one", "c1")
+    turn_id = run.outputs[0].metadata["cc_jupyter"]["turn_id"]
+    say(notebook, "two", "c2")
+    notebook.check("%cmd rewind 2")
+    comm.ask(
+        "bring_back", notebook="", cell_id="c1", turn_id=turn_id if given == "its id" else None
+    )
+    say(notebook, "three", "c3", "more")
+    assert notebook.said == ["hello", "one", "more"]
+    said = comm.refused("bring_back", notebook="", cell_id="c9", turn_id="f" * 32)
+    assert "the history does not have this answer" in said
+
+
+def test_deleted_cells_are_left_out(notebook, comm):
+    say(notebook, "one", "c1", "first")
+    say(notebook, "two", "c2", "second")
+    told = comm.ask("leave_out", notebook="", cell_id="c2", cells=["c1", "unknown"])
+    assert told["said"] == "1 turn left out of default"
+    assert comm.ask("get_state", notebook="")["cells"]["c2"]["stale"] is True
+    say(notebook, "three", "c3", "third")
+    assert notebook.said == ["second", "two", "third"]
+
+
+def test_the_page_order_is_used_from_then_on(notebook, comm):
+    say(notebook, "two", "c2", "second")
+    say(notebook, "one", "c1", "first")
+    comm.ask("set_order", notebook="", cells=["c1", "c2", "c3"])
+    comm.ask("use_page_order", notebook="")
+    cells = comm.ask("get_state", notebook="")["cells"]
+    assert not any(cell["order_differs"] for cell in cells.values())
+    say(notebook, "three", "c3", "third")
+    assert notebook.said == ["first", "one", "second", "two", "third"]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "said"),
     [
@@ -444,6 +504,18 @@ def test_models_are_told_with_prices_and_only_asked_for_when_wished(notebook, co
     fresh = comm.ask("refresh_models")
     assert [each.path for each in notebook.provider.requests] == ["/provider/v1/models"]
     assert fresh["fresh"] is True
+
+
+def test_favourites_come_first_then_the_models_used_last_in_every_list(notebook, comm):
+    comm.ask("set_model", model="claude-sonnet-5")
+    comm.ask("mark_model", model=MODEL, on=True)
+    rows = comm.ask("list_models")["rows"]
+    assert [(row["id"], row["group"]) for row in rows[:2]] == [
+        (MODEL, "favourite"),
+        ("claude-sonnet-5", "recent"),
+    ]
+    comm.ask("mark_model", model=MODEL, on=False)
+    assert "favourite" not in [row["group"] for row in comm.ask("list_models")["rows"]]
 
 
 # ── what changed
@@ -613,9 +685,13 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
         "get_diff": {"notebook": "", "cell_id": "c1", "before": 1, "after": 2},
         "choose_version": {"notebook": "", "cell_id": "c1", "version": 1},
         "get_answer": {"notebook": "", "cell_id": "c1"},
+        "leave_out": {"notebook": "", "cell_id": "c1", "cells": ["c2"]},
+        "bring_back": {"notebook": "", "cell_id": "c1", "turn_id": None},
+        "use_page_order": {"notebook": ""},
         "get_refresh_plan": {"notebook": ""},
         "set_order": {"notebook": "", "cells": ["c1"]},
         "set_model": {"model": "claude-sonnet-5"},
+        "mark_model": {"model": "claude-sonnet-5", "on": True},
         "fork": {"thread": "default", "turn": 1, "name": "bolder"},
         "set_thread": {"thread": "default"},
         "stop": {"cell_id": "c1"},

@@ -151,6 +151,16 @@ class Store:
             found = list(select(connection, "WHERE id LIKE ? LIMIT 2", [f"{beginning}%"]))
         return found[0] if len(found) == 1 else None
 
+    def last_turn_of(self, notebook: str, cell_id: str) -> TurnRecord | None:
+        """Return the last turn of a cell, without its body; `None` if it has none."""
+        with self._file.reading() as connection:
+            found = select(
+                connection,
+                "WHERE notebook = ? AND cell_id = ? ORDER BY number DESC LIMIT 1",
+                [notebook, cell_id],
+            )
+            return next(iter(found), None)
+
     def all_turns(
         self, since: datetime | None = None, notebook: str | None = None
     ) -> list[TurnRecord]:

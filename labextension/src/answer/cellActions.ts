@@ -15,7 +15,16 @@ import {
   quoted,
   toggleEdit
 } from '../prompt/sourceEdits';
-import { answerIndex, answerText, type AnyOutput } from './answerOutputs';
+import {
+  answerIndex,
+  answerText,
+  type AnyOutput,
+  hasUnfinished,
+  type IShownAnswer,
+  type ITurnRef,
+  replaceAnswer,
+  shownAnswer
+} from './answerOutputs';
 
 /** The option lines of prompts that were turned back into ordinary cells. */
 const optionLines = new WeakMap<ICellModel, string>();
@@ -63,6 +72,16 @@ export function hasAnswer(cell: Cell): boolean {
   return isCode(cell) && answerIndex(outputsOf(cell)) >= 0;
 }
 
+/** Return what the cell shows of its last answer; `null` if it shows no complete one. */
+export function shownBy(cell: CodeCell): IShownAnswer | null {
+  return shownAnswer(outputsOf(cell));
+}
+
+/** Return whether the cell shows the beginning of an answer and lacks its end. */
+export function isUnfinished(cell: CodeCell): boolean {
+  return hasUnfinished(outputsOf(cell));
+}
+
 /** Copy the answer as the model wrote it or, if the kernel does not have it, as it was saved. */
 export async function copyAnswer(panel: NotebookPanel, cell: Cell, link: ICellLink): Promise<void> {
   Clipboard.copyToSystem((await getAnswer(panel, cell, link))?.markdown ?? savedText(cell));
@@ -74,6 +93,33 @@ export async function insertCode(panel: NotebookPanel, cell: Cell, link: ICellLi
   if (code !== '') {
     goToCell(panel, cell.model.id);
     insertBelow(panel, code);
+  }
+}
+
+/** Replace the answer of a turn among the outputs of a cell; the other outputs stay. */
+export function showAnswer(
+  { model: { outputs } }: CodeCell,
+  answer: IAnswer,
+  turn?: ITurnRef
+): void {
+  const before = outputs.toJSON();
+  const shown = answer.outputs.map(({ output_type, data, metadata }) => ({
+    output_type,
+    data: { ...data },
+    metadata: { ...metadata } as Record<string, never>
+  }));
+  if (shown.length === 0) {
+    return; // after `%cmd forget`, or if the history file cannot be read
+  }
+  const after = replaceAnswer(before, shown, turn);
+  if (after.length !== before.length) {
+    outputs.fromJSON(after);
+    return;
+  }
+  for (const [index, output] of after.entries()) {
+    if (output !== before[index]) {
+      outputs.set(index, output); // the others are not rendered again
+    }
   }
 }
 

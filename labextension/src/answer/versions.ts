@@ -11,8 +11,9 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { errorMessage } from '../app/dom';
 import { settings } from '../app/settings';
 import type { ICellLink } from '../kernel/notebookLink';
-import type { IAnswer, IPiece, IVersions } from '../kernel/protocol';
-import { answerIndex, replaceAnswer } from './answerOutputs';
+import type { IPiece } from '../kernel/protocol';
+import { answerIndex } from './answerOutputs';
+import { showAnswer } from './cellActions';
 import { VersionBar } from './versionBar';
 import { adjacentVersion } from './versionStep';
 
@@ -58,7 +59,7 @@ async function takeStep(
         : [];
     if (!cell.isDisposed) {
       bar.applyChange(() => {
-        putAnswer(cell, answer, before);
+        showAnswer(cell, answer, before);
       });
       const remark = answer.outputs.length > 0 ? '' : FORGOTTEN;
       bar.show({ ...before, active: version }, remark, pieces);
@@ -66,28 +67,6 @@ async function takeStep(
     await link.refresh();
   } catch (error) {
     bar.showError(errorMessage(error));
-  }
-}
-
-function putAnswer({ model: { outputs } }: CodeCell, answer: IAnswer, turn: IVersions): void {
-  const before = outputs.toJSON();
-  const shown = answer.outputs.map(({ output_type, data, metadata }) => ({
-    output_type,
-    data: { ...data },
-    metadata: { ...metadata } as Record<string, never>
-  }));
-  if (shown.length === 0) {
-    return; // after `%cmd forget`, or if the history file cannot be read
-  }
-  const after = replaceAnswer(before, shown, turn);
-  if (after.length !== before.length) {
-    outputs.fromJSON(after);
-    return;
-  }
-  for (const [index, output] of after.entries()) {
-    if (output !== before[index]) {
-      outputs.set(index, output); // the others are not rendered again
-    }
   }
 }
 

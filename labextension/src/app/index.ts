@@ -13,8 +13,10 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 
 import { addCellCommands } from '../answer/cellCommands';
 import { addCodeButtons } from '../answer/codeButtons';
+import { addRecovery } from '../answer/recovery';
 import { addStopButtons } from '../answer/stopButton';
 import { addWarnings } from '../answer/warnings';
+import { addAutoload } from '../kernel/autoload';
 import { syncCellOrder } from '../kernel/cellOrder';
 import { defaultModels } from '../prompt/defaultModel';
 import { addPromptEditing } from '../prompt/promptEditing';
@@ -46,10 +48,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addPanel(app, palette, restorer, current);
     addStatusItem(app, statusBar, current, ({ button }) => void openChooser(current, button));
     addStopButtons(notebooks);
+    addRecovery(notebooks);
     addCellCommands(app, palette, notebooks);
     addWarnings(notebooks);
     addCodeButtons(notebooks);
     syncCellOrder(notebooks);
+    addAutoload(notebooks);
     void settings.follow(registry);
   }
 };

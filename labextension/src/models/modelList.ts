@@ -4,6 +4,8 @@ import { h, uniqueId } from '../app/dom';
 import type { IModel } from '../kernel/protocol';
 import { abilities, matching, prices } from './modelText';
 
+const GROUPS = { favourite: 'Favourites', recent: 'Recent', '': 'All others' } as const;
+
 const MAX_ROWS = 200;
 const PAGE = 8;
 const STEPS: Readonly<Record<string, number>> = {
@@ -85,7 +87,12 @@ export class ModelList {
     if (!this.shown.some(({ id }) => id === this.active) && this.input.value.trim() !== '') {
       this.active = this.shown[0]?.id ?? null;
     }
-    this.box.replaceChildren(...this.shown.map((model, index) => this.option(model, index)));
+    this.box.replaceChildren(
+      ...this.shown.flatMap((model, index) => [
+        ...this.heading(model, this.shown[index - 1]),
+        this.option(model, index)
+      ])
+    );
     this.more.textContent = this.remark(found.length);
     this.highlight();
   }
@@ -98,13 +105,39 @@ export class ModelList {
     return left > 0 ? `${left.toLocaleString('en')} more; type to narrow the list` : '';
   }
 
+  /** Return the heading above the first model of a group; a search has none. */
+  private heading({ group }: IModel, before: IModel | undefined): HTMLElement[] {
+    if (this.input.value.trim() !== '' || group === (before?.group ?? '')) {
+      return [];
+    }
+    return [h('div', { class: 'cc-model-group', role: 'presentation' }, GROUPS[group])];
+  }
+
+  private get options(): HTMLElement[] {
+    return [...this.box.querySelectorAll<HTMLElement>('[role=option]')];
+  }
+
   private option(model: IModel, index: number): HTMLElement {
+    const star = h('span', { class: 'cc-star', role: 'img', 'aria-label': 'favourite' }, '★ ');
+    const [input, output] = prices(model);
     const inUse = model.id === this.current ? h('span', { class: 'cc-in-use' }, ' in use') : '';
     const option = h(
       'div',
       { role: 'option', id: `${this.key}-${index}`, class: 'cc-model' },
-      h('span', { class: 'cc-model-name' }, model.name, inUse),
-      h('span', { class: 'cc-model-price' }, prices(model)),
+      h(
+        'span',
+        { class: 'cc-model-name' },
+        model.group === 'favourite' ? star : '',
+        model.name,
+        inUse
+      ),
+      h(
+        'span',
+        { class: 'cc-model-price', title: 'USD per million tokens: prompt, answer' },
+        h('span', {}, input),
+        ' ',
+        h('span', {}, output)
+      ),
       h('span', { class: 'cc-model-id' }, model.id),
       h('span', { class: 'cc-model-window' }, abilities(model))
     );
@@ -165,14 +198,15 @@ export class ModelList {
 
   private highlight(): void {
     const active = this.index();
-    for (const [index, option] of [...this.box.children].entries()) {
+    const { options } = this;
+    for (const [index, option] of options.entries()) {
       option.classList.toggle('cc-active', index === active);
       option.setAttribute('aria-selected', String(index === active));
     }
-    const option = this.box.children[active];
+    const option = options[active];
     if (option) {
       this.input.setAttribute('aria-activedescendant', option.id);
-      scrollTo(this.box, option as HTMLElement);
+      scrollTo(this.box, option);
     } else {
       this.input.removeAttribute('aria-activedescendant');
     }

@@ -25,6 +25,11 @@ export class ModelsSection implements ISection {
     'Also saves it in your settings, for all notebooks',
     () => void this.choose(this.list.highlighted, true)
   );
+  private readonly favouriteButton = button(
+    '☆ Favourite',
+    'Favourites come first in every list of models',
+    () => void this.mark(this.list.highlighted)
+  );
   private readonly refreshButton = button(
     'Refresh',
     "Fetch the provider's list of models",
@@ -45,6 +50,7 @@ export class ModelsSection implements ISection {
       { class: 'cc-bar' },
       this.useButton,
       this.defaultButton,
+      this.favouriteButton,
       this.refreshButton
     );
     this.node = h('div', {}, this.list.node, this.details, bar, this.message);
@@ -95,8 +101,25 @@ export class ModelsSection implements ISection {
     }
   }
 
+  private async mark(model: IModel | null): Promise<void> {
+    const { host } = this;
+    if (!model || !host) {
+      return;
+    }
+    try {
+      await host.request('mark_model', { model: model.id, on: model.group !== 'favourite' });
+      this.show(await host.request('list_models', {}));
+    } catch (error) {
+      this.message.textContent = errorMessage(error);
+    }
+  }
+
   private showDetails(model: IModel | null): void {
     this.useButton.disabled = this.defaultButton.disabled = model === null;
+    this.favouriteButton.disabled = model === null;
+    const isFavourite = model?.group === 'favourite';
+    this.favouriteButton.textContent = isFavourite ? '★ Favourite' : '☆ Favourite';
+    this.favouriteButton.setAttribute('aria-pressed', String(isFavourite));
     this.details.hidden = model === null;
     if (model) {
       this.details.replaceChildren(

@@ -326,7 +326,7 @@ def test_commands():
         ("%cmd usage --by model |", ["--since", "--notebook", "--plot"]),
         ("%cmd budget 1 --per d|", ["day"]),
         ("%cmd thread ess|", ["essay"]),
-        ("%cmd thread essay |", []),
+        ("%cmd thread essay |", ["--from"]),
         ("%cmd forget |", ["turn", "thread", "everything"]),
         ("%cmd forget thread ess|", ["essay"]),
         ("%cmd forget turn |", []),
