@@ -23,6 +23,7 @@ export class VersionBar {
   private readonly toggle = button('', '', () => {
     this.showDiff(!this.isDiffShown);
   });
+  private readonly undo = h('button', { type: 'button', class: 'cc-text-button' }, 'Undo');
   private readonly diff = h('div', {
     class: 'cc-diff',
     role: 'region',
@@ -48,6 +49,7 @@ export class VersionBar {
       }),
       this.message,
       this.toggle,
+      this.undo,
       iconButton(closeIcon, 'Hide versions', 'small', () => {
         this.hide();
       })
@@ -90,6 +92,19 @@ export class VersionBar {
     }
   }
 
+  /**
+   * Show which answer of a grid is active.
+   *
+   * @param undo - makes the one before active again; `null` if there is nothing to undo
+   */
+  showGrid(message: string, undo: (() => void) | null): void {
+    this.diff.replaceChildren();
+    this.showDiff(false);
+    this.put(message, false);
+    this.undo.onclick = undo;
+    this.undo.hidden = undo === null;
+  }
+
   /** Show why the version could not be switched. */
   showError(message: string): void {
     this.put(message, true);
@@ -122,6 +137,7 @@ export class VersionBar {
 
   private put(message: string, isError: boolean): void {
     this.message.textContent = message;
+    this.undo.hidden = true;
     this.message.classList.toggle('cc-error', isError);
     this.toggle.hidden = this.diff.childElementCount === 0;
     headerOf(this.cell).put('version', this.node, this.diff);

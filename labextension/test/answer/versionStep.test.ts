@@ -5,6 +5,7 @@ import { adjacentVersion } from '../../src/answer/versionStep';
 function versions(active: number | null, ...answers: string[]): IVersions {
   const rows = answers.map((answer, at) => ({
     version: at + 1,
+    turn_id: `turn-${at + 1}`,
     answer,
     model: 'a/b',
     sent_at: null,
