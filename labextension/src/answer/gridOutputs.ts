@@ -1,5 +1,6 @@
 /** Finds the answers of a grid in the output of its cell. */
 
+import type { IState } from '../kernel/protocol';
 import { answerMetadata, type AnyOutput } from './answerOutputs';
 
 /** An answer of a grid as the page shows it. */
@@ -39,6 +40,21 @@ export function gridAnswers(turns: readonly (string | null)[], output: Element):
     const label = node.closest('.cc-column')?.querySelector('strong')?.textContent ?? '';
     return turnId && hasText(node) ? [{ turnId, number: index + 1, label, node }] : [];
   });
+}
+
+/**
+ * Return the id of the cell whose turn a grid is: the one that shows it, or after `%cmd retry`
+ * another one; `null` if the kernel does not have it.
+ */
+export function ownerOf(
+  turns: readonly (string | null)[],
+  cellId: string,
+  cells: IState['cells']
+): string | null {
+  const active = Object.entries(cells).find(
+    ([, { turn_id: id }]) => id !== null && turns.includes(id)
+  );
+  return active?.[0] ?? (cellId in cells ? cellId : null);
 }
 
 function hasText(answer: Element): boolean {

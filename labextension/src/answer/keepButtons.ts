@@ -11,7 +11,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { button, h } from '../app/dom';
 import { eachCodeCell, eachNotebook } from '../app/notebooks';
 import { linkOf } from '../kernel/notebookLink';
-import { gridAnswers, gridTurns, type IGridAnswer } from './gridOutputs';
+import { gridAnswers, gridTurns, type IGridAnswer, ownerOf } from './gridOutputs';
 import { keepAnswer } from './versions';
 
 const BAR = 'cc-keep';
@@ -41,13 +41,18 @@ export function addKeepButtons(tracker: INotebookTracker): void {
 
 function updateBars(panel: NotebookPanel, cell: CodeCell): void {
   const { model, widgets } = cell.outputArea;
-  const state = linkOf(panel).state?.cells[cell.model.id];
+  const cells = linkOf(panel).state?.cells ?? {};
   for (const [index, { node }] of widgets.entries()) {
     const turns = index < model.length ? gridTurns(model.get(index)) : null;
-    const answers = turns && state ? gridAnswers(turns, node) : [];
+    const owner = turns && ownerOf(turns, cell.model.id, cells);
+    const answers = turns && owner !== null ? gridAnswers(turns, node) : [];
+    const activeId = cells[owner ?? '']?.turn_id;
     const shown = new Set<Element>();
     for (const answer of answers) {
-      shown.add(putBar(answer, state?.turn_id === answer.turnId, panel, cell));
+      const keep = (): void => {
+        void keepAnswer(panel, cell, linkOf(panel), answer.turnId, owner ?? '');
+      };
+      shown.add(putBar(answer, activeId === answer.turnId, keep));
     }
     node.querySelectorAll(`.${BAR}`).forEach(bar => {
       if (!shown.has(bar)) {
@@ -58,12 +63,7 @@ function updateBars(panel: NotebookPanel, cell: CodeCell): void {
 }
 
 /** Return the bar below an answer, created or changed if it shows something else. */
-function putBar(
-  answer: IGridAnswer,
-  isActive: boolean,
-  panel: NotebookPanel,
-  cell: CodeCell
-): Element {
+function putBar(answer: IGridAnswer, isActive: boolean, act: () => void): Element {
   const key = `${answer.turnId} ${isActive}`;
   const next = answer.node.nextElementSibling;
   const existing = next?.classList.contains(BAR) ? next : null;
@@ -77,7 +77,7 @@ function putBar(
       : 'Make this the active answer: the cells below then continue from it',
     () => {
       if (!isActive) {
-        void keepAnswer(panel, cell, linkOf(panel), answer.turnId);
+        act();
       }
     }
   );

@@ -35,23 +35,29 @@ export function stepVersion(
   return queue(cell, () => takeStep(panel, cell, link, by));
 }
 
-/** Make an answer of the grid that a cell shows the active one. */
+/**
+ * Make an answer of the grid that a cell shows the active one.
+ *
+ * @param owner - the id of the cell that sent it: `%cmd retry` shows the grid of another cell
+ */
 export function keepAnswer(
   panel: NotebookPanel,
   cell: CodeCell,
   link: ICellLink,
-  turnId: string
+  turnId: string,
+  owner: string
 ): Promise<void> {
   return queue(cell, async () => {
     const bar = barOf(panel, cell, link);
     try {
-      const before = await link.request('get_versions', placeOf(panel, cell));
+      const place = { notebook: panel.context.path, cell_id: owner };
+      const before = await link.request('get_versions', place);
       const found = before.versions.find(each => each.turn_id === turnId);
       if (!found) {
         bar.showError(NOT_HERE);
         return;
       }
-      await activate({ panel, cell, link, before }, found.version);
+      await activate({ panel, cell, link, place, before }, found.version);
     } catch (error) {
       bar.showError(errorMessage(error));
     }
@@ -62,6 +68,7 @@ interface IStep {
   readonly panel: NotebookPanel;
   readonly cell: CodeCell;
   readonly link: ICellLink;
+  readonly place: { readonly notebook: string; readonly cell_id: string };
   readonly before: IVersions;
 }
 
@@ -79,8 +86,9 @@ async function takeStep(
   by: -1 | 1
 ): Promise<void> {
   const bar = barOf(panel, cell, link);
+  const place = { notebook: panel.context.path, cell_id: cell.model.id };
   try {
-    const before = await link.request('get_versions', placeOf(panel, cell));
+    const before = await link.request('get_versions', place);
     const grid = lastGrid(cell.model.outputs.toJSON());
     // a grid shows its answers side by side: the steps go through them
     const shown = grid
@@ -88,7 +96,7 @@ async function takeStep(
       : before;
     const version = adjacentVersion(shown, by);
     if (version !== null) {
-      await activate({ panel, cell, link, before }, version);
+      await activate({ panel, cell, link, place, before }, version);
     } else if (grid) {
       bar.showGrid(`There is no answer ${by < 0 ? 'before' : 'after'} the active one.`, null);
     } else {
@@ -101,8 +109,7 @@ async function takeStep(
 
 /** Activate a version; a cell that shows one answer then shows that one. */
 async function activate(step: IStep, version: number): Promise<void> {
-  const { panel, cell, link, before } = step;
-  const place = placeOf(panel, cell);
+  const { panel, cell, link, place, before } = step;
   const bar = barOf(panel, cell, link);
   const answer = await link.request('choose_version', { ...place, version });
   const chosen = before.versions.find(each => each.version === version);
@@ -128,9 +135,11 @@ async function activate(step: IStep, version: number): Promise<void> {
 }
 
 /** Return what makes the answer active again that was so before; `null` if none was. */
-function undoOf({ panel, cell, link, before }: IStep): (() => void) | null {
+function undoOf({ panel, cell, link, place, before }: IStep): (() => void) | null {
   const turnId = before.versions.find(each => each.version === before.active)?.turn_id;
-  return turnId === undefined ? null : () => void keepAnswer(panel, cell, link, turnId);
+  return turnId === undefined
+    ? null
+    : () => void keepAnswer(panel, cell, link, turnId, place.cell_id);
 }
 
 function gridMessage(cell: CodeCell, turnId: string): string {
@@ -143,10 +152,6 @@ function gridMessage(cell: CodeCell, turnId: string): string {
     }
   }
   return 'Another answer is active';
-}
-
-function placeOf(panel: NotebookPanel, cell: CodeCell): { notebook: string; cell_id: string } {
-  return { notebook: panel.context.path, cell_id: cell.model.id };
 }
 
 function barOf(panel: NotebookPanel, cell: CodeCell, link: ICellLink): VersionBar {

@@ -1,6 +1,7 @@
 /** @jest-environment jsdom */
 
-import { gridAnswers, gridTurns, lastGrid } from '../../src/answer/gridOutputs';
+import type { ICell } from '../../src/kernel/protocol';
+import { gridAnswers, gridTurns, lastGrid, ownerOf } from '../../src/answer/gridOutputs';
 
 const output = (turns: unknown): { data: object; metadata: object } => ({
   data: {},
@@ -53,4 +54,17 @@ test('each answer with text has its turn, its number and the name of its column'
 
 test('a page that shows another number of answers gets no buttons', () => {
   expect(gridAnswers(['t1', 't2'], rendered())).toEqual([]);
+});
+
+test.each([
+  ['own', { own: 't1' }, 'own'],
+  ['retry', { own: 't1', other: 't9' }, 'own'],
+  ['own', { own: 't9' }, 'own'],
+  ['retry', { own: 't9' }, null],
+  ['own', {}, null]
+])('the grid in the cell %s, with the active turns %j, is of %j', (cell, active, expected) => {
+  const cells = Object.fromEntries(
+    Object.entries(active).map(([id, turn]) => [id, { turn_id: turn } as ICell])
+  );
+  expect(ownerOf(['t1', null, 't2'], cell, cells)).toBe(expected);
 });
