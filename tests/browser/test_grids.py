@@ -181,7 +181,7 @@ def test_models_chosen_in_the_panel_are_compared_in_the_active_prompt(open_noteb
         search.fill(name)
         search.press("Shift+Enter")
     picture(notebook, "7-compare")
-    page.get_by_role("button", name="Compare 2").press("Enter")
+    page.get_by_role("button", name="Compare these 2").press("Enter")
     source = page.evaluate(
         "window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel.source"
     )

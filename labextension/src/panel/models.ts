@@ -147,7 +147,7 @@ export class ModelsSection implements ISection {
   private showPicked(): void {
     this.list.markPicked(this.picked); // it highlights a model again, which updates the buttons
     const names = this.picked.map(shortName).join(', ');
-    this.compareButton.textContent = `Compare ${this.picked.length}`;
+    this.compareButton.textContent = `Compare these ${this.picked.length}`;
     this.compareButton.title = `Ask ${names}: in the active prompt cell, or else in a new one below the active cell`;
     this.compareButton.hidden = this.picked.length < 2;
   }

@@ -14,6 +14,9 @@ import { promptParts } from './sourceEdits';
 
 export const PAUSE_MS = 700;
 
+/** An editor may be created before its notebook is; a console has none. */
+const MAX_TRIES = 10;
+
 /** The costs of one cell. */
 export interface IGridCosts {
   /** Return the last estimate of the grid in a source, and ask for a new one if it differs. */
@@ -53,6 +56,7 @@ export class CellCosts implements IGridCosts {
   private wanted = '';
   private asked = '';
   private isAsking = false;
+  private tries = 0;
   private shown: { line: string; estimate: IEstimate } | null = null;
   /** The state of the kernel at the last question: a run changes what is sent along. */
   private state: unknown = null;
@@ -84,6 +88,7 @@ export class CellCosts implements IGridCosts {
       this.listeners.delete(listener);
       if (this.listeners.size === 0) {
         clearTimeout(this.timer);
+        this.wanted = ''; // the editor asks again when it has loaded the language of prompts
         this.link?.stateChanged.disconnect(this.onState);
         this.link = null;
       }
@@ -99,6 +104,10 @@ export class CellCosts implements IGridCosts {
     const notebook = this.notebook();
     const source = this.wanted;
     const parts = promptParts(source);
+    if (!notebook && this.tries < MAX_TRIES) {
+      this.tries += 1;
+      this.askSoon();
+    }
     if (!notebook || !parts || source === this.asked || this.isAsking) {
       return;
     }

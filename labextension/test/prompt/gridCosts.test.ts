@@ -138,6 +138,33 @@ test('a focused cell is estimated again only if anything has run since', async (
   expect(kernel.questions).toHaveLength(2);
 });
 
+test('an editor that is set up again asks again, once', async () => {
+  costs.estimate(GRID);
+  stop();
+  costs.estimate(GRID);
+  costs.onChange(() => undefined);
+  await pause();
+  expect(kernel.questions).toHaveLength(1);
+});
+
+test('an editor may be there before its notebook, and a console never has one', async () => {
+  let asked = 0;
+  costs = new CellCosts(
+    () => 'cell-1',
+    () => {
+      asked += 1;
+      return asked === 3 ? kernel.notebook : null;
+    }
+  );
+  costs.onChange(() => undefined);
+  costs.estimate(GRID);
+  await jest.advanceTimersByTimeAsync(3 * PAUSE_MS);
+  expect(kernel.questions).toHaveLength(1);
+  costs.estimate(`${GRID}!`);
+  await jest.advanceTimersByTimeAsync(100 * PAUSE_MS);
+  expect(asked).toBeLessThan(20);
+});
+
 test('a removed editor asks nothing', async () => {
   costs.estimate(GRID);
   stop();
