@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
@@ -15,7 +16,8 @@ from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import NullRenderer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from os import PathLike
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -94,18 +96,11 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
     checks: Sequence[str] = (),
     max_usd: float | str | None = None,
     max_requests: int | None = None,
-    system: str | None = None,
-    top_p: float | None = None,
-    max_tokens: int | None = None,
-    stop: str | Sequence[str] = (),
-    effort: str | None = None,
-    param: Mapping[str, Any] | None = None,
-    zdr: bool = False,
-    key_env: str | None = None,
-    base_url: str | None = None,
-    max_retries: int | None = None,
+    **options: Any,  # noqa: ANN401  those of `ask`
 ) -> Grid:
-    """Ask for the answers of all combinations at once; nothing is displayed.
+    """Ask for the answers of all combinations at once; an answer that failed has an error.
+
+    Nothing is displayed. Takes the other options of `ask` too, except those of a conversation.
 
     Parameters
     ----------
@@ -119,49 +114,34 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
         How many answers each combination gives.
     checks
         Expressions over `answer`, `value`, `reply`, `usage`, `cost_usd` and the caller's names.
-    max_usd
-        What the whole call may cost; what would exceed it is not sent.
-    max_requests
-        The most requests to send.
-
-    Returns
-    -------
-    Grid
-        The answers in the order of the plan; one that failed has an error.
+    max_usd, max_requests
+        What the whole call may cost and send; what would exceed it is not sent.
 
     Raises
     ------
     OptionError, ConfigError
-        An option or setting cannot be used, or the call is estimated to cost too much; nothing was
-        sent.
+        An option cannot be used, or the call may cost too much; nothing was sent.
     KeyboardInterrupt
         The call was interrupted; what had ended is in the history.
     """
     from cc_jupyter.experiments.compare import Comparison  # noqa: PLC0415  naming `compare` loads no HTTP
 
-    _check_prompt(prompt, system)
-    caller = sys._getframe(1)  # noqa: SLF001  checks may use the caller's names, as pandas' `query`
-    session, cell = _session(), _execution_context()
-    given = {"base_url": base_url, "max_retries": max_retries}
-    parameters = Parameters(
-        top_p=top_p,
-        max_tokens=max_tokens,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        effort=effort,
-        extra=_extra(param or {}),
-    )
+    _check_prompt(prompt, options.get("system"))
+    _check_names("compare", options, without=("model", "temperature", "thread", "new"))
+    take = _taker(options)
+    caller = sys._getframe(1)  # noqa: SLF001  as pandas' `query`
+    session = _session()
     comparison = Comparison(
         prompt, models, temperatures, systems, vary or {}, n, checks, max_usd, max_requests
     )
     return comparison.run(
         session,
-        session.settings(**{name: value for name, value in given.items() if value is not None}),
-        cell,
-        parameters,
+        session.settings(**take("base_url", "max_retries")),
+        _execution_context(),
+        _parameters(take),
         names={**caller.f_globals, **caller.f_locals},
-        system=system,
-        zdr=zdr,
-        key_env=key_env,
+        **_keys(take),
+        **take("system", "zdr"),
     )
 
 
@@ -179,10 +159,43 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     ProviderError
         The request was rejected; raised by the iterator.
     """
-    for name in options:
-        if name not in (ask.__kwdefaults__ or {}):
-            raise TypeError(f"stream() got an unexpected keyword argument {name!r}")
+    _check_names("stream", options)
     return _events(_session().stream(_prepare(prompt, **options)))
+
+
+@contextmanager
+def cassette(
+    path: str | PathLike[str] = "",
+    mode: Literal["record", "replay", "auto", "off"] = "auto",
+    *,
+    speed: float | None = None,
+) -> Iterator[None]:
+    """Record the answers of a block in a cassette, or replay them, in every thread.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder whose cassettes are replayed; by default the file next to the notebook.
+    mode
+        `record` sends every request and keeps its latest answer. `replay` answers from the cassette
+        alone: it needs no key and sends nothing. `auto` replays what is recorded, and sends and
+        records the rest. `off` uses no cassette.
+    speed
+        How fast answers are replayed: 1 as recorded, 2 twice as fast; by default at once.
+
+    Raises
+    ------
+    OptionError
+        The mode or the speed cannot be used.
+    CassetteError
+        The cassette cannot be read or written.
+    ConfigError
+        A path is needed.
+    """
+    from cc_jupyter.session.tapes import cassette_in_use, chosen  # noqa: PLC0415  naming `ask` loads no settings
+
+    with cassette_in_use(_session(), chosen(mode, os.fspath(path), speed)):
+        yield
 
 
 def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
@@ -194,32 +207,48 @@ def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]
 
 def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  those of `ask`
     _check_prompt(prompt, options.get("system"))
-    given = {name: value for name, value in options.items() if value is not None}
-
-    def take(*names: str) -> dict[str, Any]:
-        return {name: given.pop(name) for name in names if name in given}
-
-    keys = take("api_key_env", "key_env")
+    take = _taker(options)
     session, cell = _session(), _execution_context()
     settings = session.settings(**take("base_url", "max_retries"))
-    stop, extra, thread = given.pop("stop", ()), given.pop("param", {}), given.get("thread")
-    parameters = Parameters(
-        **take("temperature", "top_p", "max_tokens", "effort"),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        extra=_extra(extra),
-    )
     spec = PromptSpec(
         prompt,
-        parameters=parameters,
-        once=thread is None,
-        key_env=keys.get("key_env") or keys.get("api_key_env"),
+        parameters=_parameters(take),
+        once=options.get("thread") is None,
         # a cell that runs again replaces its turns
         turn_key=None if cell is None else cell.count_request(),
         execution=None if cell is None else cell.token,
         notebook="" if cell is None else cell.notebook,
-        **given,
+        **_keys(take),
+        **take("model", "system", "thread", "new", "zdr"),
     )
     return session.prepare(spec, settings)
+
+
+def _taker(options: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
+    """Return a function that picks the given ones among the options of these names."""
+    return lambda *names: {name: options[name] for name in names if options.get(name) is not None}
+
+
+def _parameters(take: Callable[..., dict[str, Any]]) -> Parameters:
+    given = take("stop", "param")
+    stop = given.get("stop", ())
+    return Parameters(
+        **take("temperature", "top_p", "max_tokens", "effort"),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        extra=_extra(given.get("param", {})),
+    )
+
+
+def _keys(take: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    keys = take("key_env", "api_key_env")
+    return {"key_env": keys.get("key_env") or keys.get("api_key_env")}
+
+
+def _check_names(function: str, options: Mapping[str, Any], without: Sequence[str] = ()) -> None:
+    known = [name for name in ask.__kwdefaults__ or {} if name not in without]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
 
 
 def _check_prompt(prompt: object, system: str | None) -> None:
@@ -260,9 +289,16 @@ def _session() -> Session:
     if magics is None:
         from cc_jupyter.session.session import shared_session  # noqa: PLC0415  naming `ask` loads no HTTP
 
-        return shared_session()
-    session: Session = magics.cells.session
+        session = shared_session()
+        session.notebook = _notebook
+    else:
+        session = magics.cells.session
     return session
+
+
+def _notebook() -> str:
+    cell = _execution_context()
+    return "" if cell is None else cell.notebook
 
 
 def _execution_context() -> ExecutionContext | None:

@@ -24,7 +24,13 @@ MODULES = {
 
 
 HTTP_LIBRARIES = {
-    "httpx": {"client/proxy.py", "client/sse.py", "client/trace_hook.py", "client/transport.py"},
+    "httpx": {
+        "client/cassette_transport/__init__.py",
+        "client/proxy.py",
+        "client/sse.py",
+        "client/trace_hook.py",
+        "client/transport.py",
+    },
     "httpx_sse": {"client/sse.py"},
     "httpcore": set(),
     "h11": set(),
@@ -150,3 +156,28 @@ def test_every_package_says_what_it_is_for():
     for module, text in MODULES.items():
         if module.endswith("__init__.py"):
             assert ast.get_docstring(ast.parse(text)), module
+
+
+def test_one_function_calls_the_client():
+    """A single cell, a grid, rows and prompt tests send through the same pipeline."""
+    callers = {
+        (module, function.name)
+        for module, text in MODULES.items()
+        for function in ast.walk(ast.parse(text))
+        if isinstance(function, ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("RequestStream")
+    }
+    assert callers == {("session/session.py", "open_stream")}
+
+
+def test_only_the_scheduler_starts_threads_for_requests():
+    starters = {
+        module
+        for module, text in MODULES.items()
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func).rpartition(".")[2] in {"Thread", "ThreadPoolExecutor"}
+        and module.startswith(("session/", "experiments/", "magics/", "commands/"))
+    }
+    assert starters == {"session/scheduler.py"}

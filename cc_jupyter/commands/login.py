@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.client import Limits
 from cc_jupyter.client.endpoint import Endpoint, find_key
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
@@ -118,7 +118,7 @@ class LoginCommands:
             parameters=Parameters(max_tokens=_CHECK_TOKENS),
         )
         target, limits = Endpoint(root, key, "api"), Limits(0, _CHECK_TIMEOUT_S)
-        stream = RequestStream(self._session.transport, request, target, limits, zdr=zdr)
+        stream = self._session.open_stream(request, target, limits, zdr=zdr)
         with closing(iter(stream)) as events:
             for event in events:
                 if not isinstance(event, Waiting | Notice):

@@ -23,8 +23,10 @@ from cc_jupyter.config.validators import (
     from_variable,
     number_reader,
     read_amount,
+    read_cassette,
     read_hosts,
     read_names,
+    read_project_cassette,
     read_switch,
     read_text,
     whole_reader,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.config.custom_models import CustomModel
+    from cc_jupyter.config.validators import CassetteChoice
 
 
 PROJECT_FILE = "pyproject.toml"
@@ -93,6 +96,8 @@ class Settings:
     """The context of a turn: the cells run before it, or with `document` the cells above it."""
     history: bool = True
     """Whether turns are saved on disk."""
+    cassette: CassetteChoice | None = None
+    """The cassette that answers are recorded in or replayed from."""
     allow_http: bool = False
     """Whether requests may use plain http to a host other than this machine."""
     alias: Mapping[str, str] = field(default_factory=dict)
@@ -141,6 +146,8 @@ class _Setting(NamedTuple):
     """What a cloned repository could do with it; shown if a project file sets it."""
     is_stricter: Callable[[Any, Any], bool] | None = None
     """For a safety setting: whether the first value protects more than the second."""
+    read_in_project: Callable[[object, Path], Any] | None = None
+    """Checks the value in a project's file, which may set less; takes the file's path too."""
 
 
 _MIN_IDLE_S = 0.001
@@ -177,6 +184,7 @@ _SETTINGS: Mapping[str, _Setting] = {
         word_reader("execution", "document"), in_project=False, risk="change what is sent"
     ),
     "history": _Setting(read_switch, "CMD_HISTORY", is_stricter=operator.lt),
+    "cassette": _Setting(read_cassette, "CMD_CASSETTE", read_in_project=read_project_cassette),
     "allow_http": _Setting(read_switch, "CMD_ALLOW_HTTP", in_project=False, in_config=False),
     "alias": _Setting(read_names, in_project=False),
     "hosts": _Setting(read_hosts, in_project=False),
@@ -213,7 +221,7 @@ def load_settings(
         for name, raw in level.items():
             if raw is None or (name in values and sources[name] != str(project)):
                 continue
-            value = _read(name, raw, source)
+            value = _read(name, raw, source, project if source == str(project) else None)
             if name in values:
                 is_stricter = _SETTINGS[name].is_stricter
                 if is_stricter is None or not is_stricter(value, values[name]):
@@ -240,9 +248,12 @@ def _levels(
     yield "the IPython profile", profile
 
 
-def _read(name: str, raw: object, source: str) -> object:
+def _read(name: str, raw: object, source: str, project: Path | None = None) -> object:
+    setting = _SETTINGS[name]
     try:
-        return _SETTINGS[name].read(raw)
+        if project is not None and setting.read_in_project is not None:
+            return setting.read_in_project(raw, project)
+        return setting.read(raw)
     except ValueError as error:
         # a table is not shown: it may contain a misplaced key
         value = "" if isinstance(raw, dict) else f" = {redact(repr(raw))}"
@@ -255,6 +266,8 @@ def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
     """Return the table; raise for names that are unknown or not allowed in this file."""
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: tool.cc_jupyter must be a table")
+    if not table:
+        return table
     permitted = [name for name, setting in _SETTINGS.items() if getattr(setting, where)]
     for name in table:
         if name in permitted:
@@ -277,8 +290,13 @@ def nearest_project(folder: Path | None = None) -> Path | None:
         start = folder or Path.cwd()
     except FileNotFoundError:  # the working directory was deleted
         return None
-    candidates = (place / PROJECT_FILE for place in (start, *start.parents))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in _project_files(start) if path.is_file()), None)
+
+
+@functools.lru_cache(maxsize=8)
+def _project_files(start: Path) -> tuple[Path, ...]:
+    """Return where a project file may be, nearest first; each prompt looks there."""
+    return tuple(place / PROJECT_FILE for place in (start, *start.parents))
 
 
 def _toml(path: Path) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from cc_jupyter.core.escaping import page_html
 from cc_jupyter.core.terminal import safe_line, safe_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 Row = dict[str, Any]
@@ -228,6 +228,14 @@ class WordDiff(str):
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
 
+    @classmethod
+    def of(cls, pieces: Iterable[Piece]) -> Self:
+        """Create a diff from its pieces."""
+        whole = tuple(pieces)
+        diff = cls("".join(_plain(kind, text) for kind, text in whole))
+        diff.pieces = whole
+        return diff
+
     def _repr_html_(self) -> str:
         shown = "".join(_html(kind, text) for kind, text in self.pieces)
         return f'<div style="white-space: pre-wrap">{shown}</div>'
@@ -241,10 +249,7 @@ def word_diff(before: str, after: str) -> WordDiff:
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     if max(len(old), len(new)) > _MAX_WORDS:
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    pieces = tuple(_pieces(old, new))
-    diff = WordDiff("".join(_plain(kind, text) for kind, text in pieces))
-    diff.pieces = pieces
-    return diff
+    return WordDiff.of(_pieces(old, new))
 
 
 def _pieces(before: Sequence[str], after: Sequence[str]) -> list[Piece]:

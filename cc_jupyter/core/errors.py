@@ -13,7 +13,8 @@ CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wro
                            │               ├─ CreditError      the credits are used up
                            │               ├─ RateLimitError   too many requests in this time
                            │               └─ ModelError       the model is unknown or unavailable
-                           └─ StreamError      the answer started and then failed
+                           ├─ StreamError      the answer started and then failed
+                           └─ CassetteError    a cassette has no such answer, or is unusable
 
 A message is one sentence that says what happened and names the value; the hint says what to do.
 """
@@ -120,7 +121,7 @@ class ProviderError(CcError):
     """
 
     is_final = False
-    """Whether asking another model is no use: the key is refused, a budget or quota is used up."""
+    """Whether asking another model is no use: the key or plan is refused, a quota is used up."""
 
     def __init__(  # noqa: PLR0913  the fields are the contract of spec.md, section 5
         self,
@@ -182,6 +183,10 @@ class ModelError(StatusError):
 
 class StreamError(ProviderError):
     """The answer started and then failed, or contained neither text nor reasoning."""
+
+
+class CassetteError(ProviderError):
+    """The cassette in use does not contain the request, or cannot be read or written."""
 
 
 def _shown(text: str) -> str:

@@ -109,12 +109,13 @@ class Comparison:
             plan,
             NullGridView(),
             self._limits,
-            checker=lambda reply, value: tuple(
-                result.passed for result in checks.evaluate(reply, value)
-            ),
+            checker=checks.passed,
         )
         if run.is_interrupted:
-            raise KeyboardInterrupt
+            interrupt = KeyboardInterrupt()
+            for note in run.interrupt_notes:
+                interrupt.add_note(note)
+            raise interrupt
         return run.grid
 
     @property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
     from cc_jupyter.core.display import FigureTable
@@ -39,6 +39,32 @@ class GridAnswer:
         return self.reply.error is not None
 
 
+class Revealing:
+    """Whether a blind grid has been revealed, and what to call when it is."""
+
+    def __init__(self) -> None:
+        self._is_done = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        return self._is_done
+
+    def connect(self, listener: Callable[[], None]) -> None:
+        """Call a function when the grid is revealed, such as one that draws its columns again."""
+        self._listeners.append(listener)
+
+    def reveal(self) -> None:
+        """Call all listeners, once."""
+        if not self._is_done:
+            self._is_done = True
+            for listener in self._listeners:
+                listener()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle it without its listeners, which draw in this process."""
+        return {"_is_done": self._is_done, "_listeners": []}
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Grid:
     """The answers of all combinations, in the order of the plan.
@@ -53,12 +79,19 @@ class Grid:
     """Aware, UTC."""
     duration_s: float
     is_blind: bool = False
-    """Whether the columns are shown without model, price, counts and tempo."""
+    """Whether it ran with `--blind`."""
+    revealed: Revealing = field(default_factory=Revealing)
+    """True once a blind grid shows its models: after its vote, or `%cmd reveal`."""
 
     @property
     def id(self) -> str:
         """The grid's id, 32 hexadecimal digits."""
         return self.plan.id
+
+    @property
+    def hides_models(self) -> bool:
+        """Whether the columns are shown without model, price, counts and tempo."""
+        return self.is_blind and not self.revealed
 
     @property
     def df(self) -> Any:  # noqa: ANN401  pandas is optional
@@ -138,7 +171,7 @@ class Grid:
             f"{combinations} x {pluralize(plan.samples, 'sample')}",
             pluralize(len(self) - failed, "answer"),
             *([f"{failed:,} failed"] if failed else []),
-            *([] if self.is_blind else [str(total_cost(answer_replies(self.answers)))]),
+            *([] if self.hides_models else [str(total_cost(answer_replies(self.answers)))]),
         ]
         return f"<Grid: {', '.join(parts)}>"
 

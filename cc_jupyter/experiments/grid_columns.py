@@ -86,9 +86,9 @@ def page_of(grid: Grid) -> Page:
         answers = grid.answers_of(combination)
         figures = combination_figures(answers, checks)
         prompt = by_combination[combination.index]
-        return Column(name, combination, answers, prompt, figures, grid.is_blind)
+        return Column(name, combination, answers, prompt, figures, grid.hides_models)
 
-    if grid.is_blind:
+    if grid.hides_models:
         order = shuffled(grid.plan)
         columns = (column(letters(place), each) for place, each in enumerate(order))
     else:
@@ -124,10 +124,13 @@ def summary_line(grid: Grid) -> str:
         pluralize(len(grid) - failed, "answer"),
         *([f"{failed:,} failed"] if failed else []),
     ]
-    if grid.is_blind:
+    if grid.hides_models:
         return " · ".join([*parts, "blind: %cmd reveal shows which is which"])
     cost = total_cost(answer_replies(grid.answers))
-    return " · ".join([*parts, f"{cost} {cost.origin}", seconds(grid.duration_s)])
+    paid = f"{cost} {cost.origin}"
+    if replayed := sum(reply.replayed for reply in grid):
+        paid = f"{replayed} of {len(grid)} replayed for $0 (all were {paid})"
+    return " · ".join([*parts, paid, seconds(grid.duration_s)])
 
 
 def agreement(page: Page) -> str:

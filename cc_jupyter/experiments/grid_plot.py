@@ -1,7 +1,7 @@
 """A grid as a plot: what a better answer costs.
 
-The points are the rows of the summary: mean cost of an answer against its pass rate with its
-interval, or against its speed where there are no checks.
+The points are the rows of the summary: the cost of 1,000 answers against their pass rate with its
+interval, or against their speed where there are no checks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cc_jupyter.core.errors import ConfigError, OptionError
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.experiments.figures import answer_replies, median, total_cost
 from cc_jupyter.experiments.grid_table import pass_rate, summary_groups
+from cc_jupyter.experiments.plan import option_label
 from cc_jupyter.render.usage_line import tokens_per_s
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _LONGEST_LABEL = 60
 class _Point(NamedTuple):
     label: str
     usd: float
+    """Of 1,000 answers."""
     value: float
     low: float
     high: float
@@ -84,23 +86,25 @@ def _points(grid: Grid) -> tuple[list[_Point], int]:
     points, groups = list[_Point](), summary_groups(grid)
     for options, answers in groups:
         cost = total_cost(answer_replies(answers))
-        label = excerpt(" · ".join(map(str, options.values())) or "all", _LONGEST_LABEL)
-        usd = float(cost.usd) / len(answers)
-        if cost.unknown:
+        label = " · ".join(option_label(name, value) for name, value in options.items())
+        label = excerpt(label or "all", _LONGEST_LABEL)
+        finished = [answer for answer in answers if not answer.failed]
+        if cost.unknown or not finished:
             continue
+        usd = 1_000 * float(cost.usd) / len(finished)
         if grid.plan.checks:
             rate = pass_rate(answers)
             if rate is not None:
                 points.append(_Point(label, usd, rate.rate, *rate.interval))
         else:
-            speed = median(tokens_per_s(answer.reply) for answer in answers if not answer.failed)
+            speed = median(tokens_per_s(answer.reply) for answer in finished)
             if speed is not None:
                 points.append(_Point(label, usd, speed, speed, speed))
     return points, len(groups) - len(points)
 
 
 def _draw(figure: Any, points: list[_Point], missing: int, *, has_checks: bool) -> None:  # noqa: ANN401  as above
-    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415  as above
+    from matplotlib.ticker import MaxNLocator, PercentFormatter  # noqa: PLC0415  as above
 
     axes = figure.subplots()
     for at, point in enumerate(points):
@@ -116,12 +120,13 @@ def _draw(figure: Any, points: list[_Point], missing: int, *, has_checks: bool) 
             # a label must not be read as a formula or left out, as one with a leading `_` is
             label=f"\u200b{point.label}".replace("$", r"\$"),
         )
-    axes.set_xlabel("mean cost of an answer (US$)".replace("$", r"\$"))
+    axes.set_xlabel(r"cost of 1,000 answers (US\$)")
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     if has_checks:
         axes.set_ylabel("pass rate, 95 % interval")
         axes.set_ylim(-0.05, 1.05)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     else:
         axes.set_ylabel("speed (output tokens a second, median)")
         axes.set_ylim(bottom=0)

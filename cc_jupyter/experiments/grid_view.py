@@ -187,7 +187,12 @@ class GridView:
             self._output.show(self._bundle(self._output.room_bytes))
 
     def finish(self, grid: Grid) -> None:
-        """Replace the live output by the final one."""
+        """Replace the live output by the final one, and again when a blind grid is revealed."""
+        self._show_final(grid)
+        if grid.hides_models:
+            grid.revealed.connect(lambda: self._show_final(grid))
+
+    def _show_final(self, grid: Grid) -> None:
         bundle = grid_bundle(grid, remote_images=self._remote_images)
         self._output.finish(bundle, grid_metadata(grid))
 

@@ -172,7 +172,7 @@ def retry(session: Session, before: GridRun, view: GridView) -> GridRun:
         view=view,
         checker=before.checker,
     )
-    return runner.run(before.failed, slot, is_blind=before.grid.is_blind)
+    return runner.run(before.failed, slot, is_blind=before.grid.hides_models)
 
 
 class _Runner:

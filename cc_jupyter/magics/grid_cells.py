@@ -90,7 +90,7 @@ class GridCells:
             raise OptionError(
                 "every answer of the last grid is complete", hint="run its cell again for new ones"
             )
-        is_blind = before.grid.is_blind
+        is_blind = before.grid.hides_models
         view = self._view(options, before.plan, before=before.grid, is_blind=is_blind)
         grid = self._ended(retry(self._session, before, view), options, checks)
         return None if self._cell.is_statement() else grid

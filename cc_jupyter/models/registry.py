@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
-from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError, did_you_mean
+from cc_jupyter.core.errors import (
+    ConfigError,
+    ConnectError,
+    OptionError,
+    did_you_mean,
+)
 from cc_jupyter.core.messages import ApiPath
 from cc_jupyter.models.catalog import (
     CatalogEntry,
@@ -162,9 +167,15 @@ class Models:
             return ResolvedModel(name, endpoint_by_name(name), None)
         spec = custom_entry(name, custom)
         listed = self.listed(target.api_root).models.get(name)
+        may_exist = spec is not None or listed is not None or not target.is_default_host
         if spec is None and listed is None:
-            listed = self._look_up(name, target, custom)
-        if spec is None and listed is None and target.is_default_host:
+            try:
+                listed = self._look_up(name, target, custom)
+            except ConnectError:
+                if not target.is_keyless:
+                    raise
+                may_exist = True  # the answer is recorded, or is missed
+        if not may_exist and listed is None:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",
                 hint=self.close_to(name, target, custom) or "%cmd models lists all models",

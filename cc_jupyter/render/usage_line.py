@@ -127,8 +127,22 @@ def _share(tokens: int | None, name: str) -> str:
 
 
 def _cost(reply: Reply) -> str:
+    if reply.replayed:
+        return _replayed_cost(reply)
     if reply.provenance.served_by == "local":
         return "$0 (local)"
+    return _billed_cost(reply)
+
+
+def _replayed_cost(reply: Reply) -> str:
+    """Name the recording's date, and what the answer cost then; a local model's cost nothing."""
+    recorded_at = reply.provenance.recorded_at
+    on = f" on {recorded_at.astimezone().date().isoformat()}" if recorded_at else ""
+    was = "local" if reply.provenance.served_model else f"was {_billed_cost(reply)}"
+    return f"replayed · $0 ({was}{on})"
+
+
+def _billed_cost(reply: Reply) -> str:
     usd, unpriced = reply.cost.usd, ", ".join(reply.cost.unpriced)
     mark = "~" if reply.cost.origin == "estimated" else ""
     shown = "$?" if usd is None else mark + format_usd(usd)
@@ -137,7 +151,7 @@ def _cost(reply: Reply) -> str:
 
 def _timing(reply: Reply) -> list[str]:
     first_s = reply.time_to_first_token_s
-    if first_s is None:
+    if first_s is None or reply.replayed:
         return []
     speed = tokens_per_s(reply)
     shown = [f"{seconds(first_s)} to first token"]

@@ -141,6 +141,11 @@ class ExecutionContext:
             for bundle in ([screen.answer(text)] if text else []) + images:
                 screen.new(bundle)
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether the front end answers `input`; nbclient and papermill do not."""
+        return not self.in_kernel or bool((self._parent().get("content") or {}).get("allow_stdin"))
+
     def _shows_updates(self) -> bool:
         """Return whether the front end redraws an output.
 

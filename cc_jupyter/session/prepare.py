@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
-from cc_jupyter.client.endpoint import find_endpoint
+from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
 from cc_jupyter.client.image_limits import check_images
 from cc_jupyter.client.local import MODEL_ID
 from cc_jupyter.client.structured_output import is_thinking, preferred_format
@@ -22,8 +22,10 @@ from cc_jupyter.models.registry import LOCAL, ResolvedModel, chosen_model, setti
 from cc_jupyter.usage.estimate import trim_to_window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from cc_jupyter.cassettes.tape import Tape
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.client.structured_output import FormatMemory
     from cc_jupyter.config.settings import Settings
@@ -135,6 +137,8 @@ class Preparer:
     """The response formats that models are known to accept."""
     calibration: Calibration
     """Estimates tokens, to keep a request within the model's context window."""
+    tape: Callable[[], Tape | None]
+    """Returns the cassette in use."""
 
     def page(self, key: TurnKey | None, settings: Settings) -> CellOrder | None:
         """Return the document order for a turn's thread; `None` for execution order."""
@@ -169,7 +173,11 @@ class Preparer:
         settings = settings_for(name, settings)
         if name == LOCAL:
             name = MODEL_ID
-        endpoint = find_endpoint(settings, key_env)
+        tape = self.tape()
+        if tape is None or tape.mode == "record":
+            endpoint = find_endpoint(settings, key_env)
+        else:  # a recorded answer needs no key
+            endpoint = replay_endpoint(settings)
         return self.models.find(name, endpoint, settings.models), endpoint, settings
 
     def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
@@ -211,6 +219,7 @@ class Preparer:
             images=turn.images,
             system=turn.system,
             turn_key=key,
+            template=record.template if record else None,
             values=turn.basis.question.values if turn.basis else (),
             value_limits=turn.basis.question.value_limits if turn.basis else spec.value_limits,
         )

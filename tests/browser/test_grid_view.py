@@ -33,6 +33,12 @@ FORBIDDEN = (
 )
 SIDEWAYS = "element => element.scrollWidth - element.clientWidth"
 
+SIDE_BY_SIDE = """() => {
+  const columns = [...document.querySelectorAll('.cc-live > div')];
+  const tops = columns.map(element => element.getBoundingClientRect().top);
+  return tops.length === 2 && tops[0] === tops[1];
+}"""
+
 
 def columns(shown: Locator) -> Locator:
     return shown.locator(".cc-column")
@@ -104,6 +110,7 @@ def test_a_grid_reads_well_as_run_as_received_and_as_exported(open_notebook, pro
     exported = received.path.with_suffix(".html")
     exported.write_text(html, encoding="utf-8")
     page.set_viewport_size({"width": 1000, "height": 900})
+    page.route("https://**", lambda route: route.abort())  # MathJax, which tests do not load
     page.goto(exported.as_uri())
     shown = page.locator(".jp-OutputArea-output").last
     assert_side_by_side(shown, count=3)
@@ -111,16 +118,16 @@ def test_a_grid_reads_well_as_run_as_received_and_as_exported(open_notebook, pro
 
 
 def test_columns_grow_while_the_grid_runs(open_notebook, provider):
-    models = "test/burst-400@5ms,claude-test-burst-400@5ms"
+    models = "test/burst-400@10ms,claude-test-burst-400@10ms"
     notebook = open_notebook(f"%%cmd -m {models} -n 2\nhello")
     notebook.start(1)
     shown = notebook.outputs(1)
     live = shown.locator(".cc-live > div")
     expect(live).to_have_count(2)
-    expect(live.nth(1)).to_contain_text("claude-test-burst-400@5ms")
+    expect(live.nth(1)).to_contain_text("claude-test-burst-400@10ms")
     expect(live.nth(0)).to_contain_text("writing")
-    assert live.nth(0).bounding_box()["y"] == live.nth(1).bounding_box()["y"]
     expect(shown).to_contain_text("4 running")
+    notebook.page.wait_for_function(SIDE_BY_SIDE)  # each update replaces the elements
     expect(columns(shown)).to_have_count(2, timeout=30_000)
     expect(shown.locator("details")).to_have_count(4)
     expect(live).to_have_count(0)

@@ -356,6 +356,7 @@ def test_versions_are_told_compared_and_chosen(notebook, comm):
     versions = comm.ask("get_versions", notebook="", cell_id="c1")
     assert [each["answer"] for each in versions["versions"]] == ["a red house", "a blue house"]
     assert (versions["turn"], versions["active"]) == (1, 2)
+    assert {each["prompt"] for each in versions["versions"]} == {notebook.said[0]}
     pieces = comm.ask("get_diff", notebook="", cell_id="c1", before=1, after=2)["pieces"]
     assert [(each["kind"], each["text"]) for each in pieces] == [
         ("=", "a "),

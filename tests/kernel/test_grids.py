@@ -10,6 +10,11 @@ from support.kernel_notebook import CLAUDE, MODEL, text_of
 from support.plain_server import wait_until
 
 OTHER = "deepseek/deepseek-v4-pro"
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADU"
+    "lEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel."""
 
 
 def model_of(record):
@@ -207,3 +212,33 @@ def test_running_the_cell_again_is_a_new_group(grid):
     assert grid.value("len(get_ipython().run_line_magic('cmd', 'versions'))") == 4
     grid.check("%%cmd\nnext")
     assert len(grid.posts[-1].json["messages"]) == 3, "one turn"
+
+
+def test_what_finished_before_the_kernel_was_killed_is_in_the_history(grid):
+    def answer(record):
+        if model_of(record) == MODEL:
+            return saying(model_of)(record)
+        return (*scripted.openai_stream(["part"])[:3], scripted.hang())
+
+    grid.provider.always(answer)
+    request = grid.kernel.start(f"%%cmd -m {MODEL},{OTHER} -n 2 -> g\nhello", "c1")
+    grid.kernel.follow(request, until=lambda run: any("2 of 4 done" in t for t in run.texts))
+    grid.restart()
+    grid.provider.always(saying(model_of))
+    grid.check("%cmd thread default")
+    versions = grid.value("get_ipython().run_line_magic('cmd', 'versions')")
+    assert [(row["model"], row["active"]) for row in versions if row["ended"] == "stop"] == [
+        (MODEL, "yes"),
+        (MODEL, ""),
+    ]
+    grid.check("%%cmd\nnext")
+    assert grid.said == ["hello", MODEL, "next"]
+
+
+def test_a_model_that_takes_no_images_says_so_in_its_column_and_the_others_run(grid):
+    grid.check(f"import base64; dot = base64.b64decode({DOT!r})")
+    run = grid.fail(f"%%cmd -m {CLAUDE},{MODEL} -i dot -> g\nhello", "GridError")
+    assert "1 of 2 requests failed" in run.error
+    assert "does not accept images" in run.texts[0]
+    assert [model_of(record) for record in grid.posts] == [CLAUDE]
+    assert grid.value("[r.error is None for r in g]") == [True, False]

@@ -67,16 +67,17 @@ def test_the_first_steps_use_both_wire_formats_and_the_chosen_model():
 
 @each_notebook
 def test_the_saved_outputs_say_who_answered(path):
-    answers = [
-        output
+    saved = [
+        output.metadata["cc_jupyter"]
         for cell in nbformat.read(path, as_version=4).cells
         for output in cell.get("outputs", ())
         if "cc_jupyter" in output.get("metadata", {})
     ]
+    answers = [each for output in saved for each in output.get("answers", [output])]
     assert answers
-    for output in answers:
-        assert output.metadata["cc_jupyter"]["served_by"] == "local"
-        assert output.metadata["cc_jupyter"]["usage"]["output_tokens"]["origin"] == "reported"
+    for answer in answers:
+        assert answer["served_by"] == "local"
+        assert answer["usage"]["output_tokens"]["origin"] == "reported"
 
 
 @each_notebook

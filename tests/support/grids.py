@@ -7,15 +7,17 @@ import itertools
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from cc_jupyter.core.errors import RateLimitError
+from cc_jupyter.core.errors import RateLimitError, StreamError
 from cc_jupyter.core.events import Usage
-from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.messages import Parameters, PromptSpec
 from cc_jupyter.core.money import NOTHING_BILLED, Cost
 from cc_jupyter.core.reply import Provenance, Reply
+from cc_jupyter.core.text import new_id
 from cc_jupyter.experiments.grid import Grid, GridAnswer
 from cc_jupyter.experiments.plan import Combination, Plan
 from cc_jupyter.prompt.option_line.values import VARIED_FIELDS
 
+HAIKU, FLASH = "claude-haiku-5-5", "deepseek/deepseek-v4-flash"
 GRID_ID = "0123456789abcdef0123456789abcdef"
 MODELS = ("claude-haiku-5-5", "deepseek/deepseek-v4-flash", "gpt-6-mini")
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -92,3 +94,49 @@ def grid(a_plan, texts, *, values=None, checks=(), is_blind=False):
 
 def too_many():
     return RateLimitError("too many requests: the limit is 5 a minute", hint="wait a little")
+
+
+def made_up_grid(
+    answer=None, *, prompts=("Why is the sky blue?",), samples=1, is_blind=True, **options
+):
+    """Return a grid of all combinations of some options.
+
+    Parameters
+    ----------
+    answer
+        Returns each answer or its text; `None` where the request failed.
+    prompts
+        With several, they are the values of `--vary topic=…`.
+    """
+    options = options or {"model": (HAIKU, FLASH)}
+    varied = {**options, **({"topic": tuple(prompts)} if len(prompts) > 1 else {})}
+    combinations = []
+    for index, values in enumerate(itertools.product(*varied.values())):
+        own = dict(zip(varied, values, strict=True))
+        spec = PromptSpec(
+            own.get("topic", prompts[0]),
+            model=own.get("model", FLASH),
+            system=own.get("system"),
+            parameters=Parameters(temperature=own.get("temperature")),
+        )
+        combinations.append(Combination(index, own, spec, None))
+    made_plan = Plan(new_id(), tuple(combinations), samples, options=varied)
+    answers = []
+    for combination, sample in made_plan.cells:
+        text = f"Answer {combination.index}.{sample}"
+        if answer is not None:
+            text = answer(combination, sample)
+        if isinstance(text, Reply):
+            answers.append(GridAnswer(combination, sample, text, text.text))
+            continue
+        made = Reply(
+            text or "",
+            "",
+            combination.spec.model or "",
+            "stop",
+            cost=Cost(Decimal("0.001") * (1 + combination.index), "reported", None),
+            error=StreamError("the stream was cut") if text is None else None,
+            provenance=Provenance(turn_id=new_id(), sample=sample, grid=made_plan.id),
+        )
+        answers.append(GridAnswer(combination, sample, made, text))
+    return Grid(made_plan, tuple(answers), NOON, 1.0, is_blind)

@@ -11,16 +11,12 @@ replaces the widget when the choice is made.
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from anywidget import AnyWidget
-from IPython.display import display
 from traitlets import Dict, Float, Int, TraitError, Unicode, observe, validate
 
 from cc_jupyter.core.errors import CcError, OptionError, did_you_mean
-from cc_jupyter.core.text import describe
 from cc_jupyter.frontend.picker.favourites import Favourites, load_favourites, mark
 from cc_jupyter.frontend.picker.rows import (
     Choice,
@@ -30,6 +26,7 @@ from cc_jupyter.frontend.picker.rows import (
     most_tokens_of,
     plain_form,
 )
+from cc_jupyter.frontend.replaced_widget import ReplacedWidget
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
@@ -40,10 +37,9 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _CHOICE = ("value", "temperature", "max_tokens", "effort", "system", "thread")
-_MIME = "application/vnd.jupyter.widget-view+json"
 
 
-class ModelPicker(AnyWidget):
+class ModelPicker(ReplacedWidget):
     """Choose a model: search, filter, compare prices, speeds and abilities.
 
     Parameters
@@ -71,7 +67,6 @@ class ModelPicker(AnyWidget):
     system = Unicode("", help="The system prompt; empty: none.").tag(sync=True)
     thread = Unicode("", help="The thread; empty: the current one.").tag(sync=True)
     _table = Dict(help="All rows, sent when they change.").tag(sync=True)
-    _board = Dict(help="Everything else that is shown: small, sent often.").tag(sync=True)
 
     def __init__(
         self,
@@ -86,7 +81,6 @@ class ModelPicker(AnyWidget):
             hint = did_you_mean(name, known) or f"it has filter, {', '.join(_CHOICE)}"
             raise TraitError(f"a ModelPicker has no {name!r}; {hint}")
         self._source = _source or PickerSource(shared_session(), filter.split())
-        self._displays: list[Any] = []
         self._was_refreshed = False
         super().__init__(value=value, **traits)
         self._table = self._source.table()
@@ -101,7 +95,6 @@ class ModelPicker(AnyWidget):
             "dialog": False,
             **_marks(self._favourites()),
         }
-        self.on_msg(self._receive)
 
     @property
     def choice(self) -> Choice:
@@ -174,53 +167,13 @@ class ModelPicker(AnyWidget):
         if self._board:
             self._change_board(cells=code_cells(self.choice))
 
-    def _ipython_display_(self) -> None:
-        """Show the widget, and its plain form for saved notebooks and other front ends."""
-        bundle = self._bundle()
-        handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None:  # Python without IPython has no displays
-            self._displays.append(handle)
-
-    def _repr_mimebundle_(self, **_options: object) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self._bundle(), {}
-
     def __repr__(self) -> str:
         """Return the chosen model, for notebooks that cannot show the widget."""
         return f"ModelPicker(value={self.value!r})"
 
-    def _bundle(self) -> dict[str, Any]:
-        """Return the widget and its plain form, or only the plain form once it is closed."""
-        if self.comm is None:
-            return dict(self._plain())
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {_MIME: view, **self._plain()}
-
     def _plain(self) -> dict[str, str]:
         headline = "No model chosen yet" if self.value is None else f"Model: {self.value}"
         return plain_form(headline, self.choice, "a model picker; run the cell to open it")
-
-    def close(self) -> None:
-        """Remove the widget from the screen; its displays then show the choice as text."""
-        if self._displays and not sys.is_finalizing():
-            self._settle(self._plain())
-        super().close()
-
-    def _settle(self, bundle: dict[str, str]) -> None:
-        """Replace the widget with its plain form wherever it is shown."""
-        displays, self._displays = self._displays, []
-        for handle in displays:
-            handle.update(bundle, raw=True)
-
-    def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
-        """Handle a message from the browser; show errors in the widget."""
-        try:
-            self._act(content)
-        except (CcError, TraitError) as error:
-            hint = getattr(error, "hint", None)
-            self._change_board(busy=False, said=f"{error}" + (f" ({hint})" if hint else ""))
-        except Exception as error:  # a bug: shown here, its traceback goes to the kernel's log
-            self._change_board(busy=False, said=describe(error))
-            raise
 
     def _act(self, content: dict[str, Any]) -> None:
         match content.get("type"):
@@ -247,9 +200,6 @@ class ModelPicker(AnyWidget):
         self._change_board(
             busy=False, said="the list is up to date", caption=self._source.caption()
         )
-
-    def _change_board(self, **news: object) -> None:
-        self._board = {**self._board, **news}
 
     def _favourites(self) -> Favourites:
         with contextlib.suppress(CcError):  # adding a favourite reports what is wrong with the file

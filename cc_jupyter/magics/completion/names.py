@@ -150,6 +150,12 @@ class NameSource:
         stored = self._stored_threads() if self._settings().history else ()
         return list(dict.fromkeys((*live, *stored)))
 
+    def prompts(self) -> Sequence[str]:
+        """Return the names of the saved prompts, as typed after `@`."""
+        from cc_jupyter.prompt.saved_prompts import SavedPrompts  # noqa: PLC0415  seldom needed
+
+        return SavedPrompts(os.environ.get("JPY_SESSION_NAME", "")).names()
+
     def _stored_threads(self) -> tuple[str, ...]:
         """Return the names of stored threads; the file is read again only after a change."""
         from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  seldom needed
@@ -169,6 +175,14 @@ class NameSource:
         hidden = self._shell.user_ns_hidden
         names = list(self._shell.user_ns)
         return [name for name in names if not name.startswith("_") and name not in hidden]
+
+    def grids(self) -> Sequence[str]:
+        """Return the names of the user's grids."""
+        module = sys.modules.get("cc_jupyter.experiments.grid")  # without it there is no grid
+        if module is None:
+            return ()
+        namespace = self._shell.user_ns
+        return [name for name in self.variables() if isinstance(namespace.get(name), module.Grid)]
 
     def types(self) -> Sequence[str]:
         """Return the names of types that an answer may have, the user's classes first."""

@@ -8,12 +8,14 @@ import { goToCell, insertBelow } from '../app/notebooks';
 import type { ICellLink } from '../kernel/notebookLink';
 import type { IAnswer } from '../kernel/protocol';
 import {
+  applyEdit,
   type IEdit,
   isPromptSource,
   modelEdit,
   modelsEdit,
   optionLineOf,
   quoted,
+  textEdit,
   toggleEdit
 } from '../prompt/sourceEdits';
 import {
@@ -75,6 +77,19 @@ export function compareIn(cell: Cell, models: readonly string[]): boolean {
     edit(cell.model, change);
   }
   return change !== null;
+}
+
+/** Put the prompt and the model of a version into its cell, as one undo step. */
+export function restorePrompt({ model }: Cell, prompt: string, id: string | null): void {
+  const source = model.sharedModel.getSource();
+  const text = textEdit(source, prompt);
+  if (!text) {
+    return;
+  }
+  const restored = applyEdit(source, text);
+  const change = id === null ? null : modelEdit(restored, id);
+  const insert = change ? applyEdit(restored, change) : restored;
+  edit(model, { from: 0, to: source.length, insert });
 }
 
 /** Return whether the cell shows an answer. */

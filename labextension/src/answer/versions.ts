@@ -13,7 +13,7 @@ import { settings } from '../app/settings';
 import type { ICellLink } from '../kernel/notebookLink';
 import type { IPiece, IVersions } from '../kernel/protocol';
 import { answerIndex } from './answerOutputs';
-import { showAnswer } from './cellActions';
+import { restorePrompt, showAnswer } from './cellActions';
 import { gridAnswers, gridTurns, lastGrid } from './gridOutputs';
 import { VersionBar } from './versionBar';
 import { adjacentVersion } from './versionStep';
@@ -77,6 +77,11 @@ function queue(cell: CodeCell, take: () => Promise<void>): Promise<void> {
   const step = (steps.get(cell) ?? Promise.resolve()).then(take);
   steps.set(cell, step);
   return step;
+}
+
+/** Put the prompt of the version that a cell shows into the cell; returns whether it is another. */
+export function restoreShownPrompt(cell: CodeCell): boolean {
+  return bars.get(cell)?.restore() ?? false;
 }
 
 async function takeStep(
@@ -161,6 +166,9 @@ function barOf(panel: NotebookPanel, cell: CodeCell, link: ICellLink): VersionBa
   }
   const bar = new VersionBar(cell, {
     step: by => void stepVersion(panel, cell, link, by),
+    restore: ({ prompt, model }) => {
+      restorePrompt(cell, prompt, model === link.state?.model ? null : model);
+    },
     answer: () => cell.outputArea.widgets[answerIndex(cell.model.outputs.toJSON())]?.node ?? null
   });
   bars.set(cell, bar);

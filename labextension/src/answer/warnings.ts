@@ -42,6 +42,7 @@ export function addWarnings(tracker: INotebookTracker): void {
 
 class NotebookMarks {
   private readonly shown = new WeakMap<CodeCell, string>();
+  private readonly counts = new WeakMap<CodeCell, string>();
   private readonly link: NotebookLink;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -86,6 +87,7 @@ class NotebookMarks {
       const isWanted = settings.warnings && cell !== runningPrompt(this.panel);
       const state = this.link.state?.cells[cell.model.id];
       this.put(cell, isWanted ? warningsOf(state, facts.get(cell)) : []);
+      this.showCount(cell, isWanted ? state : undefined);
     }
   }
 
@@ -145,6 +147,17 @@ class NotebookMarks {
     };
     const header = warnings.length > 0 ? headerOf(cell) : existingHeader(cell);
     header?.put('warnings', ...warnings.map(warning => element(warning, act)));
+  }
+
+  /** Show which version of its answer a cell has, if it has several. */
+  private showCount(cell: CodeCell, state: ICell | undefined): void {
+    const text =
+      state && state.versions > 1 ? `Version ${state.active ?? '–'} of ${state.versions}` : '';
+    if (text !== (this.counts.get(cell) ?? '')) {
+      this.counts.set(cell, text);
+      const title = 'P and N switch to the version before and after it';
+      headerOf(cell).put('count', ...(text === '' ? [] : [h('span', { title }, text)]));
+    }
   }
 
   private async act(kind: Kind, cell: CodeCell): Promise<void> {

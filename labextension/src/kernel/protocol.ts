@@ -316,11 +316,15 @@ export interface IVersions {
   readonly versions: readonly IVersion[];
 }
 
-/** An answer. */
+/** A version of a turn: prompt, options and answer. */
 export interface IVersion {
   readonly version: number;
   /** Its id in the history, as in the metadata of outputs. */
   readonly turn_id: string;
+  /** The prompt as it was sent, with its values. */
+  readonly prompt: string;
+  /** Its options that are not the same in all versions; `?` if they are unknown. */
+  readonly options: string;
   /** The text received; may be empty. */
   readonly answer: string;
   readonly model: string | null;

@@ -127,7 +127,7 @@ export class ModelList {
   }
 
   private option(model: IModel, index: number): HTMLElement {
-    const star = h('span', { class: 'cc-star', role: 'img', 'aria-label': 'favourite' }, '★ ');
+    const star = h('span', { class: 'cc-star', title: 'favourite' }, '★ ');
     const [input, output] = prices(model);
     const check = h('span', { class: 'cc-picked', role: 'img', 'aria-label': 'to compare' }, '✓ ');
     const inUse = model.id === this.current ? h('span', { class: 'cc-in-use' }, ' in use') : '';

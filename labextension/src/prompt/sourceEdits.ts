@@ -158,3 +158,17 @@ export function quoted(value: string): string {
 function lineOf(source: string): { from: number; to: number; text: string } | null {
   return magicLine(Text.of(source.split('\n')));
 }
+
+/**
+ * Return the edit that replaces the text of a prompt, below its option line; `null` if the source
+ * is not a prompt.
+ */
+export function textEdit(source: string, text: string): IEdit | null {
+  const line = lineOf(source);
+  if (!line) {
+    return null;
+  }
+  const isRaw = readOptionLine(line.text).raw;
+  const option = text.includes('{{') && !isRaw ? ' --raw' : '';
+  return { from: line.to, to: source.length, insert: `${option}\n${text}` };
+}

@@ -6,6 +6,7 @@ import {
   modelsEdit,
   optionLineOf,
   promptParts,
+  textEdit,
   toggleEdit
 } from '../../src/prompt/sourceEdits';
 
@@ -103,4 +104,18 @@ test.each([
   ['x = 1', null]
 ])('the parts of %j', (source, expected) => {
   expect(promptParts(source)).toEqual(expected);
+});
+
+test.each([
+  ['%%cmd -t 1\nold\ntext', 'new', '%%cmd -t 1\nnew'],
+  ['%%cmd', 'new', '%%cmd\nnew'],
+  ['%%cmd\nold', 'a {{ b }}', '%%cmd --raw\na {{ b }}'],
+  ['%%cmd --raw\nold', 'a {{ b }}', '%%cmd --raw\na {{ b }}']
+])('the text of %j is replaced below its option line', (source, text, expected) => {
+  const edit = textEdit(source, text);
+  expect(edit && applyEdit(source, edit)).toBe(expected);
+});
+
+test('a cell that is not a prompt has no text to replace', () => {
+  expect(textEdit('x = 1', 'new')).toBeNull();
 });

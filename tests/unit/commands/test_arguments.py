@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 from decimal import Decimal
 
 import pytest
 
 from cc_jupyter.commands.arguments import parse_arguments
+from cc_jupyter.commands.cassette import CassetteCommand
 from cc_jupyter.commands.code import CodeCommands
 from cc_jupyter.commands.history import HistoryCommands
 from cc_jupyter.commands.local import local
 from cc_jupyter.commands.login import LoginCommands
 from cc_jupyter.commands.models import ModelCommands
-from cc_jupyter.commands.registry import BY_NAME, COMMANDS, Commands, help_text
+from cc_jupyter.commands.prompts import PromptCommands
+from cc_jupyter.commands.registry import (
+    BY_NAME,
+    COMMANDS,
+    GROUPS,
+    Commands,
+    help_page,
+    help_text,
+)
 from cc_jupyter.commands.threads import ThreadCommands
 from cc_jupyter.commands.usage import UsageCommands
+from cc_jupyter.commands.votes import VoteCommands
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.frontend.picker.command import PickCommand
+from cc_jupyter.frontend.vote.command import VoteCommand
 from cc_jupyter.magics.cell_runner import CellRunner
+from cc_jupyter.magics.grid_cells import GridCells
 
 ELSEWHERE = {
     "ask": lambda line="": line,  # the cell runner needs the caller's variables, too
@@ -26,10 +39,11 @@ ELSEWHERE = {
     "help": lambda topic="": topic,
     "local": local,
     "continue": CellRunner._continue,
+    "retry": GridCells.retry,
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
-    *(ThreadCommands, UsageCommands),
+    *(CassetteCommand, PromptCommands, ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
 )
 
 
@@ -49,6 +63,17 @@ CLASSES = (
         ("models --sort price kimi", {"words": ("kimi",), "sort": "price"}),
         ("models --sort=window --refresh", {"sort": "window", "refresh": True}),
         ("use kimi", {"model": "kimi"}),
+        ("save tone", {"name": "tone"}),
+        (
+            "save tone 3.2 --no-examples --project --overwrite",
+            {
+                "name": "tone",
+                "turn": "3.2",
+                **dict.fromkeys(("no_examples", "project", "overwrite"), True),
+            },
+        ),
+        ("prompts", {}),
+        ("prompts --remove ./tone", {"remove": "./tone"}),
         ("use kimi --save", {"model": "kimi", "save": "user"}),
         ("use --save kimi", {"model": "kimi", "save": "user"}),
         ("use kimi --save project", {"model": "kimi", "save": "project"}),
@@ -65,6 +90,10 @@ CLASSES = (
         ("versions --use 1", {"use": 1}),
         ("versions 3 --use 1", {"turn": 3, "use": 1}),
         ("diff 3.1 3.2", {"first": "3.1", "second": "3.2"}),
+        ("vote", {}),
+        ("vote g --pairs", {"name": "g", "pairs": True}),
+        ("votes --export pairs.jsonl", {"export": "pairs.jsonl"}),
+        ("reveal g", {"name": "g"}),
         ("search two  words --with 'a dash'", {"text": "two  words --with 'a dash'"}),
         ("export my notes.md", {"path": "my notes.md"}),
         ("export 'my notes.md' --overwrite", {"path": "my notes.md", "overwrite": True}),
@@ -92,7 +121,7 @@ def test_a_good_line(line, expected):
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("status x", "%cmd status takes no arguments, not 'x'", "%cmd help status explains it"),
+        ("status x", "%cmd status takes no arguments, not 'x'", "for example: %cmd status"),
         ("status --full", "%cmd status has no option --full", "it has no options"),
         ("use", "%cmd use needs a model", "for example: %cmd use local"),
         ("use --save", "%cmd use needs a model", "for example: %cmd use local"),
@@ -120,6 +149,9 @@ def test_a_good_line(line, expected):
         ("rewind 0", "%cmd rewind takes a number from 1, not '0'", "%cmd rewind 2"),
         ("rewind -1", "%cmd rewind takes a number from 1, not '-1'", "%cmd rewind 2"),
         ("versions --use", "%cmd versions --use needs a value: a number from 1", "%cmd versions 3"),
+        ("vote g h", "%cmd vote takes [NAME] [--pairs], not 'g h'", "%cmd vote g --pairs"),
+        ("votes g", "%cmd votes takes [--export FILE.jsonl], not 'g'", "preferences.jsonl"),
+        ("votes --export", "%cmd votes --export needs a value", "preferences.jsonl"),
         ("search", "%cmd search needs a text", "%cmd search glaciers"),
         ("export", "%cmd export needs a path", "%cmd export notes.md"),
         ("export ''", "%cmd export needs a path", "%cmd export notes.md"),
@@ -178,12 +210,20 @@ def test_a_command_is_a_function_with_the_declared_arguments(spec):
     assert all(parameters[name].default is not inspect.Parameter.empty for name in others)
 
 
-@pytest.mark.parametrize(
-    "spec", [spec for spec in COMMANDS if spec.example], ids=lambda spec: spec.name
-)
-def test_the_example_of_a_command_is_a_good_line(spec):
-    assert parse_arguments(spec, spec.example.removeprefix(f"%cmd {spec.name} "))
+@pytest.mark.parametrize("spec", COMMANDS, ids=lambda spec: spec.name)
+def test_each_command_has_an_example_that_is_a_good_line(spec):
+    line = spec.example.removeprefix(f"%cmd {spec.name}").strip()
+    assert bool(parse_arguments(spec, line)) is bool(spec.arguments)
     assert spec.example in help_text(spec.name)
+    assert html.escape(spec.example) in help_page()._repr_html_()
+
+
+def test_the_help_lists_each_command_once_in_its_group():
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(BY_NAME)
+    lines = help_text().splitlines()
+    assert lines.index("Models") < next(
+        at for at, line in enumerate(lines) if line.startswith("%cmd use")
+    )
 
 
 def test_the_function_gets_the_arguments_of_the_line():

@@ -256,7 +256,8 @@ def axes_of(a_grid):
 def test_the_plot_shows_cost_against_pass_rate_with_its_interval():
     a_grid = grid(plan(samples=2, checks=("c",)), ["yes", "no"], checks=(is_yes,))
     axes = axes_of(a_grid)
-    assert axes.get_xlabel() == r"mean cost of an answer (US\$)"
+    assert axes.get_xlabel() == r"cost of 1,000 answers (US\$)"
+    assert axes.containers[0].lines[0].get_xdata()[0] == pytest.approx(1.2)
     assert axes.get_ylabel() == "pass rate, 95 % interval"
     assert [text.get_text()[1:] for text in axes.get_legend().get_texts()] == list(MODELS)
     assert a_grid.plot()._repr_png_().startswith(b"\x89PNG")
@@ -304,3 +305,11 @@ def test_a_grid_survives_pickling_without_its_requests():
     assert again._repr_mimebundle_() == a_grid._repr_mimebundle_()
     with pytest.raises(TypeError, match="unpickled plan"):
         again.plan.output_type.validate("1")
+
+
+def test_a_pickled_grid_remembers_whether_it_was_revealed_and_not_who_draws_it():
+    a_grid = grid(plan(), ["a"], is_blind=True)
+    a_grid.revealed.connect(lambda: None)
+    assert pickle.loads(pickle.dumps(a_grid)).hides_models
+    a_grid.revealed.reveal()
+    assert not pickle.loads(pickle.dumps(a_grid)).hides_models

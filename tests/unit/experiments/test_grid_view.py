@@ -146,6 +146,18 @@ def test_a_blind_grid_shows_only_how_many_are_done():
     assert re.fullmatch(r"1 of 3 done · 2 running · \d s · about \d s left", stage.text)
 
 
+def test_a_blind_grid_is_drawn_again_in_the_same_output_when_it_is_revealed():
+    stage = Stage(plan(), is_blind=True)
+    stage.start()
+    stage.tick()
+    made = grid(stage.plan, ["a", "b", "c"], is_blind=True)
+    stage.view.finish(made)
+    assert not any(model in stage.text for model in MODELS)
+    made.revealed.reveal()
+    assert all(model in stage.text for model in MODELS)
+    assert len(stage.screen.outputs) == 1
+
+
 def test_foreign_text_is_escaped_while_it_arrives():
     image = "<img src=x onerror=alert(1)>"
     stage = Stage(plan(model=(image, "m")))

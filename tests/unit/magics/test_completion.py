@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.grids import made_up_grid
 from support.store.samples import conversation, turn
 
 from cc_jupyter.commands.registry import COMMANDS
@@ -47,6 +48,12 @@ class ListedNames:
     def variables(self):
         return ["figure", "people"]
 
+    def grids(self):
+        return ["comparison", "g"]
+
+    def prompts(self):
+        return ["summary", "tone", "./tone"]
+
     def types(self):
         return ["Person", "str", "int"]
 
@@ -54,7 +61,7 @@ class ListedNames:
         return ["OTHER_KEY"]
 
     def files(self, beginning, endings):
-        every = ["a picture.png", "plots/", "p.png", "notes.md", "my notes.md"]
+        every = ["a picture.png", "pairs.jsonl", "plots/", "p.png", "notes.md", "my notes.md"]
         return [
             each for each in every if each.startswith(beginning) and each.endswith((*endings, "/"))
         ]
@@ -336,6 +343,11 @@ def test_commands():
         ("%cmd models free ch|", ["cheap", "chat"]),
         ("%cmd search ess|", []),
         ("%cmd use kimi --save |", ["project"]),
+        ("%cmd vote |", ["comparison", "g", "--pairs"]),
+        ("%cmd vote g --|", ["--pairs"]),
+        ("%cmd reveal co|", ["comparison"]),
+        ("%cmd votes |", ["--export"]),
+        ("%cmd votes --export pai|", ["pairs.jsonl"]),
         ("%cmd export n|", ["notes.md"]),
         ("%cmd export my n|", ["my notes.md"]),
         ("%cmd export 'n|", ["'notes.md"]),
@@ -473,6 +485,11 @@ def test_models_of_the_catalog_are_known_without_a_list_or_settings():
     assert known({"model": FLASH}).efforts(None) == known().efforts(FLASH) != ()
 
 
+def test_the_users_grids_are_known():
+    grid = made_up_grid()
+    assert known(g=grid, _1=grid, other=1).grids() == ["g"]
+
+
 def test_an_alias_is_resolved_before_its_efforts_are_looked_up(isolated_home):
     write_config(isolated_home, f'[alias]\nquick = "{FLASH}"\n')
     assert known().aliases() == ["quick"]
@@ -562,3 +579,27 @@ def test_only_variables_that_look_like_keys_are_offered(monkeypatch):
     offered_names = known().key_variables()
     assert "MY_KEY" in offered_names
     assert "MY_NAME" not in offered_names
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment", "expected"),
+    [
+        ("%%cmd @|", "@", ["@summary", "@tone", "@./tone"]),
+        ("%%cmd @t|", "@t", ["@tone"]),
+        ("%%cmd @./|", "@./", ["@./tone"]),
+        ("%%cmd -m a @su|", "@su", ["@summary"]),
+        ("%%cmd @tone @su|", "@su", []),
+        ("%%cmd @tone -m kimi|", "kimi", [KIMI]),
+        ("%cmd ask @t|", "@t", ["@tone"]),
+        ("%cmd ask @tone -m kimi|", "kimi", [KIMI]),
+        ("%cmd ask @alice -m kimi|", "", []),
+        ("%cmd ask @tone {{ peo|", "eo", ["people"]),
+        ("%cmd explain @t|", "", []),
+        ("%cmd save t|", "t", ["tone"]),
+        ("%cmd save --pro|", "--pro", ["--project"]),
+        ("%cmd prompts --remove |", "", ["summary", "tone", "./tone"]),
+        ("%cmd prompts --remove ./|", "./", ["./tone"]),
+    ],
+)
+def test_saved_prompts_are_offered_where_one_can_be(text, fragment, expected):
+    assert offered(text) == (fragment, expected)

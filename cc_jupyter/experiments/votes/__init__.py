@@ -1,0 +1,1 @@
+"""Blind votes on the answers of a grid: ballots, what the votes say, and the table of it."""
