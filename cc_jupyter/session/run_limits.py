@@ -41,6 +41,8 @@ class RunBudget:
     """What the requests of one run may cost together; safe from any thread."""
 
     usd: Decimal
+    option: str = "--max-usd"
+    """The option that sets it, for the errors."""
     allows_unpriced: bool = False
     """Whether requests of unknown price may be sent: their number is limited instead."""
     _spent_usd: Decimal = Decimal(0)
@@ -68,12 +70,16 @@ class RunBudget:
             if usd is None and self.allows_unpriced:
                 return self._spent_usd
             if usd is None:
-                raise _not_limited(1, 1)
+                raise OptionError(
+                    f"the price of this model is unknown, so {self.option} cannot be enforced;"
+                    " nothing was sent",
+                    hint="choose a model with a known price, or limit the run by --max-requests N",
+                )
             if self._spent_usd + others_usd + usd > self.usd:
                 raise BudgetError(
-                    f"not sent: an estimated ~{format_usd(usd)} would exceed --max-usd"
+                    f"not sent: an estimated ~{format_usd(usd)} would exceed {self.option}"
                     f" {self.usd:f} ({spent})",
-                    hint=f"raise it: --max-usd {_rounded_up(self.usd + usd):f}",
+                    hint=f"raise it: {self.option} {_rounded_up(self.usd + usd):f}",
                 )
             self._reserved_usd[turn_id] = usd
             return self._spent_usd
@@ -154,7 +160,13 @@ def check_run(
             hint=f"add --max-requests {estimate.requests}, or vary less",
         )
     if estimate.unpriced and limits.max_requests is None and limits.max_usd is not None:
-        raise _not_limited(estimate.unpriced, estimate.requests)
+        verb, them = ("has", "it") if estimate.unpriced == 1 else ("have", "them")
+        raise OptionError(
+            f"{pluralize(estimate.unpriced, 'request')} {verb} no known price, so --max-usd cannot"
+            f" limit {them}; nothing was sent",
+            hint=f"add --max-requests {estimate.requests} to limit the number instead, or choose"
+            " other models",
+        )
     if estimate.unpriced > MAX_UNPRICED_REQUESTS and limits.max_requests is None:
         raise OptionError(
             f"{pluralize(estimate.unpriced, 'request')} without a known price would be sent, more"
@@ -171,16 +183,6 @@ def check_run(
             hint=f"add --max-usd {_rounded_up(estimate.usd * Decimal('1.2')):f} to allow it",
         )
     return None
-
-
-def _not_limited(unpriced: int, requests: int) -> OptionError:
-    """Return the error for requests of unknown price in a run that `--max-usd` limits."""
-    verb, them = ("has", "it") if unpriced == 1 else ("have", "them")
-    return OptionError(
-        f"{pluralize(unpriced, 'request')} {verb} no known price, so --max-usd cannot limit"
-        f" {them}; nothing was sent",
-        hint=f"add --max-requests {requests} to limit the number instead, or choose other models",
-    )
 
 
 def _rounded_up(usd: Decimal) -> Decimal:

@@ -102,7 +102,7 @@ class Session:
         known, tape, until_s = self._tape
         if known == named and monotonic() < until_s:
             return tape
-        tape = self.tapes.tape(self.settings().cassette, self.notebook())
+        tape = self.tapes.tape(self.tapes.decide(self.settings().cassette), self.notebook())
         self._tape = (named, tape, monotonic() + _TAPE_S)
         return tape
 
