@@ -13,7 +13,6 @@ import functools
 import math
 import operator
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,8 +48,7 @@ PROJECT_FILE = "pyproject.toml"
 _EMPTY: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings for the next request, and the source of each value."""
 
     model: str | None = None
@@ -100,16 +98,16 @@ class Settings:
     """The cassette that answers are recorded in or replayed from."""
     allow_http: bool = False
     """Whether requests may use plain http to a host other than this machine."""
-    alias: Mapping[str, str] = field(default_factory=dict)
-    hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    alias: Mapping[str, str] = _EMPTY
+    hosts: Mapping[str, Mapping[str, str]] = _EMPTY
     """By API root: `key_env`, the environment variable with the key for that host."""
-    models: Mapping[str, CustomModel] = field(default_factory=dict)
+    models: Mapping[str, CustomModel] = _EMPTY
     """By id: models the user added or corrected."""
     own_host: bool = False
     """Whether the base URL belongs to one model; only a key set for that model is sent to it."""
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = _EMPTY
     """By setting: the source of its value."""
-    overruled: Mapping[str, str] = field(default_factory=dict)
+    overruled: Mapping[str, str] = _EMPTY
     """By safety setting: the project file whose weaker value is ignored."""
 
     @property

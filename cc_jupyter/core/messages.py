@@ -155,8 +155,7 @@ class Parameters:
         return cls(**{**given, "stop": tuple(given.get("stop", ()))})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Everything that the body of one request depends on."""
 
     model: str
@@ -177,8 +176,7 @@ class TurnKey(NamedTuple):
     """The number of the request within the cell's execution, from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class ValueLimits:
+class ValueLimits(NamedTuple):
     """How much of a value in `{{ }}` is sent."""
 
     table_rows: int | None = 100
@@ -196,8 +194,19 @@ class ValueLimits:
     `None`: tables count as other values do."""
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSpec:
+class RenderedPrompt(NamedTuple):
+    """The text of a prompt with its values filled in."""
+
+    text: str
+    notices: tuple[str, ...] = ()
+    """Notices for the user: which values were cut, and which texts say nothing."""
+    images: tuple[Image, ...] = ()
+    """Images among the values; the text has a marker in place of each."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Each expression with the digest of its text; values with images are left out."""
+
+
+class PromptSpec(NamedTuple):
     """What the user asks for: the prompt with its options."""
 
     prompt: str
@@ -206,7 +215,7 @@ class PromptSpec:
     model: str | None = None
     system: str | None = None
     """`None`: keep the thread's; empty: none from now on."""
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: Parameters = Parameters()
     thread: str | None = None
     """`None`: the current thread."""
     new: bool = False

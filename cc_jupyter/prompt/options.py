@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -114,8 +114,7 @@ class Axis(NamedTuple):
     """The EXPRESSION of `--vary`, whose value has the values of the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class GridOptions:
+class GridOptions(NamedTuple):
     """What makes a cell a grid."""
 
     axes: tuple[Axis, ...] = ()
@@ -126,8 +125,7 @@ class GridOptions:
     """Whether answers are shown without model, price, counts and tempo."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellOptions:
+class CellOptions(NamedTuple):
     """The values of an option line; `None` and `False`: not given."""
 
     model: str | None = None
@@ -135,7 +133,7 @@ class CellOptions:
     system: str | None = None
     """The system prompt, with `{{ }}` not yet filled in; empty: remove the thread's. `None` too if
     a grid varies it."""
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: Parameters = Parameters()
     thread: str | None = None
     new: bool = False
     once: bool = False

@@ -5,12 +5,10 @@ This module neither parses options nor knows about cells.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import os
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -159,7 +157,7 @@ class Session:
         estimate = estimate_run([prepared], self.budget_guard, self.now())
         limits = RunLimits(max_usd, max_requests)
         budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
-        return replace(prepared, run_budget=budget)
+        return prepared._replace(run_budget=budget)
 
     def run(
         self,
@@ -284,7 +282,7 @@ class Session:
         if tape is not None and tape.mode == "auto":
             digest = hashlib.sha256(encode_body(prepared.request)).hexdigest()
             sample = self._number(prepared, f"{prepared.request.endpoint} {digest}")
-            prepared = dataclasses.replace(prepared, sample=sample)
+            prepared = prepared._replace(sample=sample)
             if self.is_replayed(prepared):
                 return prepared
         elif tape is not None and tape.mode == "replay":
@@ -295,7 +293,7 @@ class Session:
             if tape is None or tape.mode != "auto":
                 raise
             return prepared
-        return dataclasses.replace(prepared, endpoint=endpoint)
+        return prepared._replace(endpoint=endpoint)
 
     def open_stream(  # noqa: PLR0913  what one request needs
         self,
