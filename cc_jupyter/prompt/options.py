@@ -6,6 +6,7 @@ splits the line, `option_line.values` reads the values, `template` fills in `{{ 
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import fields
@@ -287,6 +288,7 @@ def option_table_markdown() -> str:
     return "\n".join(lines)
 
 
+@functools.lru_cache(maxsize=64)  # cells run again, and many have the same line
 def parse_cell_line(line: str) -> CellOptions:
     """Parse the text after `%%cmd`.
 
