@@ -136,7 +136,7 @@ class Preparer:
     """The response formats that models are known to accept."""
     calibration: Calibration
     """Estimates tokens, to keep a request within the model's context window."""
-    tape: Callable[[], Tape | None]
+    tape: Callable[[Settings], Tape | None]
     """Returns the cassette in use."""
 
     def page(self, key: TurnKey | None, settings: Settings) -> CellOrder | None:
@@ -172,7 +172,7 @@ class Preparer:
         settings = settings_for(name, settings)
         if name == LOCAL:
             name = MODEL_ID
-        tape = self.tape()
+        tape = self.tape(settings)
         if tape is None or tape.mode == "record":
             endpoint = find_endpoint(settings, key_env)
         else:  # a recorded answer needs no key

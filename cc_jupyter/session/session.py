@@ -88,8 +88,13 @@ class Session:
         given = {name: value for name, value in options.items() if value is not None}
         return load_settings({**self.choices, **given}, self.profile)
 
-    def tape(self) -> Tape | None:
+    def tape(self, settings: Settings | None = None) -> Tape | None:
         """Return the cassette in use; `None` if there is none.
+
+        Parameters
+        ----------
+        settings
+            The settings the caller has read; by default the effective ones.
 
         Raises
         ------
@@ -98,9 +103,11 @@ class Session:
         """
         named = (self.choices.get("cassette"), os.environ.get("CMD_CASSETTE"), self.notebook())
         known, tape, until_s = self._tape
-        if known == named and monotonic() < until_s:
-            return tape
-        tape = self.tapes.tape(self.settings().cassette, self.notebook())
+        if settings is None:
+            if known == named and monotonic() < until_s:
+                return tape
+            settings = self.settings()
+        tape = self.tapes.tape(settings.cassette, self.notebook())
         self._tape = (named, tape, monotonic() + _TAPE_S)
         return tape
 
