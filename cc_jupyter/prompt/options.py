@@ -6,11 +6,13 @@ splits the line, `option_line.values` reads the values, `template` fills in `{{ 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from keyword import iskeyword
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
@@ -116,8 +118,7 @@ class Axis(NamedTuple):
     """The EXPRESSION of `--vary`, whose value has the values of the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class GridOptions:
+class GridOptions(NamedTuple):
     """What makes a cell a grid."""
 
     axes: tuple[Axis, ...] = ()
@@ -133,19 +134,18 @@ _Given: TypeAlias = dict[str, list[Any]]
 _VARY_KEY = "--vary "
 
 
-@dataclass(frozen=True, slots=True)
-class SavedPrompt:
+class SavedPrompt(NamedTuple):
     """A prompt from a file, ready to be sent."""
 
     name: str
     """As typed after `@`: `./NAME` is the project's."""
     text: str
     """With `{{ }}` not filled in."""
-    given: _Given = field(default_factory=dict)
+    given: Mapping[str, list[Any]] = MappingProxyType({})
     """Its options, which those on the line override."""
     type: str | None = None
     """The type of its answer, as written."""
-    examples: dict[str, str] = field(default_factory=dict)
+    examples: Mapping[str, str] = MappingProxyType({})
     """An example of each name that it needs, as far as the file has them."""
     notice: str | None = None
     """What the reader of the answer should know about it."""
@@ -155,8 +155,7 @@ class SavedPrompt:
         return f"{self.text}\n\n{text}" if text.strip() else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class CellOptions:
+class CellOptions(NamedTuple):
     """The values of an option line; `None` and `False`: not given."""
 
     model: str | None = None
@@ -164,7 +163,7 @@ class CellOptions:
     system: str | None = None
     """The system prompt, with `{{ }}` not yet filled in; empty: remove the thread's. `None` too if
     a grid varies it."""
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: Parameters = Parameters()
     thread: str | None = None
     new: bool = False
     once: bool = False
@@ -338,6 +337,17 @@ def parse_cell_line(
     OptionError
         The line is invalid; the message names the word.
     """
+    if "@" in line:
+        return _parse_cell_line(line, load_prompt)
+    return _parsed_before(line)
+
+
+@functools.lru_cache(maxsize=64)  # cells run again, and many have the same line
+def _parsed_before(line: str) -> CellOptions:
+    return _parse_cell_line(line, None)
+
+
+def _parse_cell_line(line: str, load_prompt: Callable[[str], SavedPrompt] | None) -> CellOptions:
     given: _Given = {}
     saved: SavedPrompt | None = None
     position = 0
