@@ -168,6 +168,31 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def data_frame(rows: list[Row], columns: list[str] | None, *, instead: str) -> Any:  # noqa: ANN401  pandas is optional
+    """Return a pandas DataFrame.
+
+    Parameters
+    ----------
+    columns
+        `None`: the keys of the first row.
+    instead
+        What has the same without pandas; for the hint.
+
+    Raises
+    ------
+    ConfigError
+        pandas is not installed.
+    """
+    try:
+        import pandas as pd  # noqa: PLC0415  takes half a second
+    except ImportError:
+        raise ConfigError(
+            "a DataFrame needs pandas, which is not installed",
+            hint=f"pip install pandas; {instead}",
+        ) from None
+    return pd.DataFrame(rows, columns=columns)
+
+
 class FigureTable(Table):
     """Rows to read; `figures` has the same rows with money as `Decimal`, unknowns as `None`."""
 
@@ -191,15 +216,8 @@ class FigureTable(Table):
         ConfigError
             pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415  takes half a second
-        except ImportError:
-            raise ConfigError(
-                "a DataFrame needs pandas, which is not installed",
-                hint="pip install pandas; the table itself is a list of dicts",
-            ) from None
         columns = None if self._columns is None else list(self._columns)
-        return pd.DataFrame(self.figures, columns=columns)
+        return data_frame(self.figures, columns, instead="the table itself is a list of dicts")
 
     @property
     def df(self) -> Any:  # noqa: ANN401  as above

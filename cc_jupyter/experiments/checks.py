@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 import inspect
 import linecache
 import symtable
@@ -22,6 +23,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, TextIO
 
 from cc_jupyter.core.errors import BrokenCheckError, CheckError, OptionError, did_you_mean
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe, excerpt, pluralize
 from cc_jupyter.experiments.check_values import explain
 from cc_jupyter.prompt.template import complaint
@@ -125,7 +127,8 @@ class Checks:
     Raises
     ------
     OptionError
-        An expression cannot be compiled, or uses an unknown name; nothing was evaluated.
+        An expression cannot be compiled, uses an unknown name or is given twice; nothing was
+        evaluated.
     """
 
     def __init__(
@@ -144,7 +147,12 @@ class Checks:
         self._secrets = tuple(secrets)
         self._output = {check.expression: _Output(check.expression) for check in self._checks}
         self._broken: dict[str, CheckResult] = {}
-        for check in self._checks:
+        for at, check in enumerate(self._checks):
+            if check.expression in self.expressions[:at]:
+                raise OptionError(
+                    f"the check {_quoted(check.expression)} is given twice",
+                    hint="keep one of them",
+                )
             _refuse_unknown(check, {*SCOPE, *names, *local_ns, *user_ns})
 
     def __len__(self) -> int:
@@ -239,6 +247,7 @@ class Checks:
         )
 
     def _note_broken(self, check: Check, result: CheckResult) -> CheckResult:
+        result = dataclasses.replace(result, message=redact(result.message, self._secrets))
         if check.expression in self._broken:
             return CheckResult(check.expression, None, result.message, result.hint)
         self._broken[check.expression] = result
@@ -373,7 +382,8 @@ def _not_a_condition(check: Check, value: object) -> CheckResult:
         value.close()
     what, hint = next((what, hint) for is_kind, what, hint in _ALWAYS_TRUE if is_kind(value))
     shown = excerpt(check.expression, EXPRESSION_CHARS)
-    return CheckResult(check.expression, None, f"the check {shown} {what}", hint.format(shown))
+    called = shown if shown.isidentifier() else f"({shown})"
+    return CheckResult(check.expression, None, f"the check {shown} {what}", hint.format(called))
 
 
 def _broken(check: Check, value: object, error: Exception) -> CheckResult:

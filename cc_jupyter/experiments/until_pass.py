@@ -189,6 +189,8 @@ class _InTurn:
         last, count = self.replies[-1], len(self.requests)
         if outcome is not None and outcome.error is None:
             ending = f"{short_name(last.model)} passed, model {self._number} of {count}"
+        elif self._number < count:
+            ending = f"ended at {short_name(last.model)}, model {self._number} of {count}"
         else:
             ending = f"none of {pluralize(self._number, 'model')} passed"
         notices = ending, f"all tries cost {self._sum(self.replies)}", self._last_alone()

@@ -242,7 +242,9 @@ class CellRunner:
             from cc_jupyter.session.run_limits import RunLimits  # noqa: PLC0415  few cells need it
 
             limits = RunLimits(options.max_usd, options.max_requests)
-            return preview(self._plan(options, text, local_ns), self.session, limits)
+            plan = self._plan(options, text, local_ns)
+            self._grids.checks(options, plan, local_ns)
+            return preview(plan, self.session, limits)
         from cc_jupyter.session.dry_run import dry_run  # noqa: PLC0415  only `--dry-run` needs it
 
         prepared, _ = self._prepare(options, text, local_ns)

@@ -608,13 +608,13 @@ def _models_in_turn(given: _Given, *, has_type: bool) -> tuple[str, ...]:
     given["model"] = [models[0]]
     for key, values in given.items():
         if key == "samples" or key.startswith(_VARY_KEY):
-            other = "-n" if key == "samples" else key
+            other = shown("-n" if key == "samples" else key)
         elif key in VARIED_FIELDS and len(values) > 1:
-            other = f"a list of --{key.replace('_', '-')}"
+            other = f"a list of `--{key.replace('_', '-')}`"
         else:
             continue
         raise OptionError(
-            f"`--until-pass` ends in one answer, so it cannot be combined with {shown(other)}",
+            f"`--until-pass` ends in one answer, so it cannot be combined with {other}",
             hint="only -m takes a list with it: the models to ask, in order",
         )
     return models

@@ -342,8 +342,15 @@ class TestMoney:
         assert [reply.error for reply in replies] == [None] * 12
 
     def test_an_unknown_price_cannot_be_limited(self):
-        with pytest.raises(OptionError, match="unknown"):
+        with pytest.raises(OptionError, match="no known price, so --max-usd cannot limit it"):
             RunBudget(Decimal(1)).hold("a", None)
+
+    def test_each_guard_holds_for_its_part_of_a_mixed_list(self):
+        """`--max-usd` for what has a price, `--max-requests` for what has none."""
+        budget = check((3, 2, "0.5"), ("1", 3), None)
+        assert budget.hold("a", None) == 0
+        with pytest.raises(BudgetError, match="exceed --max-usd 1"):
+            budget.hold("b", Decimal(2))
 
 
 def check(estimate, limits, refuse_above):
