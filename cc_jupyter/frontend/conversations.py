@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cc_jupyter.commands.code import one_cell
 from cc_jupyter.commands.threads import cost_text, differing_options
 from cc_jupyter.conversation.export import redacted
-from cc_jupyter.conversation.records import thread_from_record
+from cc_jupyter.conversation.records import thread_from_record, turn_from_record
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
@@ -138,13 +138,19 @@ def version_rows(
 ) -> list[dict[str, Any]]:
     """Return all answers of a cell, oldest first."""
     rows = []
-    options = differing_options(versions)
+    records = [_record(turn, history) for turn in versions]
+    # a record holds no key, which the turn in memory may
+    stored = [
+        turn_from_record(record) if record else turn
+        for turn, record in zip(versions, records, strict=True)
+    ]
+    options = differing_options(stored)
     for number, turn in enumerate(versions, 1):
         known = facts.of(turn, history)
         rows.append(
             {
                 "version": number,
-                "prompt": redact(turn.prompt),
+                "prompt": redact(stored[number - 1].prompt),
                 "options": redact(options[number - 1]),
                 "answer": answer_of(turn, history),
                 "model": known.model,

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from cc_jupyter.experiments.plan import Plan
     from cc_jupyter.experiments.plan_preview import PlanPreview
     from cc_jupyter.magics.grid_cells import GridCells
+    from cc_jupyter.prompt.options import SavedPrompt
     from cc_jupyter.prompt.output_types import OutputType
+    from cc_jupyter.prompt.saved_prompts import SavedPrompts
     from cc_jupyter.session.dry_run import DryRun
     from cc_jupyter.session.prepare import PreparedRequest
 
@@ -74,6 +76,7 @@ class CellRunner:
         from cc_jupyter.commands.local import local  # noqa: PLC0415
         from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
         from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
+        from cc_jupyter.commands.prompts import PromptCommands  # noqa: PLC0415
         from cc_jupyter.commands.registry import Commands, help_page  # noqa: PLC0415
         from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
         from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
@@ -109,6 +112,7 @@ class CellRunner:
             "reveal": votes.reveal,
             "search": history.search,
             "export": history.export,
+            **PromptCommands(session, cell).by_name,
             "forget": history.forget,
             "usage": usage.usage,
             "budget": usage.budget,
@@ -127,13 +131,14 @@ class CellRunner:
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
-        options = parse_cell_line(line)
+        options = parse_cell_line(line, self._load_prompt)
         if options.help:
             self._show(_text_output(option_help()))
             return
         with self._explain_failures(options.name):
             # IPython ends every cell with a newline
-            answered = self._run_cell(options, text.removesuffix("\n"), local_ns)
+            text = self._with_saved(options, text.removesuffix("\n"), local_ns)
+            answered = self._run_cell(options, text, local_ns)
         if answered is not None:
             with self._explain_failures():  # the name is bound
                 answered.judge()
@@ -184,9 +189,10 @@ class CellRunner:
     def _ask(
         self, line: str, local_ns: dict[str, object]
     ) -> Reply | Grid | DryRun | PlanPreview | TextOutput | None:
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, find_prompt=self._find_prompt)
         if options.help:
             return _text_output(option_help())
+        text = self._with_saved(options, text, local_ns)
         if options.dry_run:
             return self._dry_run(options, text, local_ns)
         if options.grid is not None:
@@ -196,6 +202,11 @@ class CellRunner:
         checks = self._checks(options, prepared, local_ns)
         if options.until_pass and checks is not None:
             answered = self._ask_in_turn(options, prepared, output_type, checks)
+        elif options.type is not None and output_type is not None:  # of a saved prompt
+            reply, value = self.session.ask_typed(
+                prepared, output_type, lambda each: self._run(options, each, output_type)
+            )
+            answered = _Answered(reply, value, checks)
         else:
             reply = self._run(options, prepared, output_type)
             answered = _Answered(reply, reply.text, checks)
@@ -205,6 +216,31 @@ class CellRunner:
         if options.format == "code":
             self._insert(answered.reply)
         return answered.reply
+
+    @property
+    def _prompts(self) -> SavedPrompts:
+        """The saved prompts of the user and of the project that is open now."""
+        from cc_jupyter.prompt.saved_prompts import SavedPrompts  # noqa: PLC0415  few cells need it
+
+        return SavedPrompts(self._cell.notebook)
+
+    def _load_prompt(self, name: str) -> SavedPrompt:
+        return self._prompts.load(name)
+
+    def _find_prompt(self, name: str) -> SavedPrompt | None:
+        return self._prompts.find(name)
+
+    def _with_saved(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> str:
+        """Return the text of a cell below that of its saved prompt, whose names must be known."""
+        if options.saved is None:
+            return text
+        from cc_jupyter.prompt.saved_prompts import check_names  # noqa: PLC0415  few cells need it
+
+        if not options.raw:
+            axes = options.grid.axes if options.grid else ()
+            varied = (each.name for each in axes if each.expression is not None)
+            check_names(options.saved, {*self._shell.user_ns, *local_ns, *varied})
+        return options.saved.followed_by(text)
 
     def _checks(
         self, options: CellOptions, prepared: PreparedRequest, local_ns: dict[str, object]

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import PromptSpec, ValueLimits
+from cc_jupyter.core.messages import PromptSpec, PromptTemplate, ValueLimits
 from cc_jupyter.core.text import check_characters, describe, excerpt
+from cc_jupyter.prompt.options import saved_options
 from cc_jupyter.prompt.template import (
     RenderedPrompt,
     evaluate,
@@ -130,9 +131,14 @@ class PromptBuilder:
             execution=cell.token,
             notebook=cell.notebook,
             answer_format=None if output_type is None else output_type.form,
-            notices=prompt.notices + system.notices,
+            notices=(*prompt.notices, *system.notices, *filter(None, [_notice(options)])),
             values=self._reusable_values(prompt.values + system.values, options.name),
             value_limits=limits,
+            template=PromptTemplate(
+                None if options.raw or "{{" not in text else text,
+                saved_options(options),
+                prompt.examples + system.examples,
+            ),
         )
 
     def _fill(self, text: str, limits: ValueLimits, *, raw: bool) -> RenderedPrompt:
@@ -214,6 +220,10 @@ class PromptBuilder:
 
     def _value(self, expression: str) -> object:
         return evaluate(expression, self._user_ns, self._local_ns)
+
+
+def _notice(options: CellOptions) -> str | None:
+    return None if options.saved is None else options.saved.notice
 
 
 def _limits_for(options: CellOptions, limits: ValueLimits) -> ValueLimits:
