@@ -149,13 +149,12 @@ class NotebookFile(pytest.File):
             ) from None
         options = self.tests.options
         environment = {**os.environ, "JPY_SESSION_NAME": str(self.path)}
-        if not options.is_live:
-            environment["CMD_HISTORY"] = "off"  # replayed answers are no history
         kernel = NotebookKernel(self.path.parent, environment)
         left = None if options.max_usd is None else options.max_usd - self.tests.spent_usd
         kernel.call(
             "start",
             is_live=options.is_live,
+            folder=kernel.folder,
             max_usd=None if left is None else str(max(left, Decimal(0))),
         )
         return kernel

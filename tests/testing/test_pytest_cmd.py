@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree as ET
@@ -126,9 +127,12 @@ def test_replayed_without_a_key_the_outcomes_are_the_same_with_xdist_junit_and_n
     report = folder / "report.xml"
     said = run(
         folder,
-        *("--cmd", "--nbval-lax", "-n", "2", f"--junitxml={report}", "some.ipynb"),
+        *("--cmd", "--nbval-lax", "-v", "-n", "2", f"--junitxml={report}", "some.ipynb"),
         CMD_CASSETTE=f"auto:{folder / 'some.cassette.jsonl'}",
     )
+    workers = re.findall(r"\[(gw\d)\].* some\.ipynb::[a-z]", said)
+    assert len(workers) == len(IDS)
+    assert len(set(workers)) == 1  # they share a kernel
     found = outcomes(said)
     expected = outcomes(live[0]) | {"grid": "FAILED"}  # 3 of 4 are not enough by default
     assert {name: found[name] for name in IDS} == expected
