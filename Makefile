@@ -54,6 +54,7 @@ picture: .venv/.test
 	@$(BIN)/cc-jupyter local setup
 	@$(BIN)/python tests/browser/picture.py notebooks/images
 	@$(BIN)/python tests/browser/picker_picture.py notebooks/images
+	@$(BIN)/python tests/browser/grid_picture.py notebooks/images
 	@$(BIN)/python tests/browser/tour_picture.py notebooks/images
 
 prices: .venv/.test

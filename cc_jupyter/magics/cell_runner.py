@@ -20,7 +20,7 @@ from cc_jupyter.session.in_flight import ignore_echo
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -70,64 +70,18 @@ class CellRunner:
     @functools.cached_property
     def _commands(self) -> Commands:
         """The function of each command, except `ask`; the first `%cmd` loads them."""
-        from cc_jupyter.commands.cassette import CassetteCommand  # noqa: PLC0415
-        from cc_jupyter.commands.code import CodeCommands  # noqa: PLC0415
-        from cc_jupyter.commands.history import HistoryCommands  # noqa: PLC0415
-        from cc_jupyter.commands.local import local  # noqa: PLC0415
-        from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
-        from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
-        from cc_jupyter.commands.prompts import PromptCommands  # noqa: PLC0415
-        from cc_jupyter.commands.registry import Commands, help_page  # noqa: PLC0415
-        from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
-        from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
-        from cc_jupyter.commands.votes import VoteCommands  # noqa: PLC0415
-        from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
-        from cc_jupyter.frontend.vote.command import VoteCommand  # noqa: PLC0415
-        from cc_jupyter.session.status import current_status  # noqa: PLC0415
+        from cc_jupyter.magics.command_functions import make_commands  # noqa: PLC0415
 
-        session, cell = self.session, self._cell
-        models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
-        history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
-        code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
-        votes = VoteCommands(session, cell, self._shell)
-        functions: dict[str, Callable[..., object]] = {
-            "continue": self._continue,
-            "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
-            "status": lambda: current_status(session),
-            "models": models.models,
-            "pick": PickCommand(session, cell, models, threads).pick,
-            "use": models.use,
-            "alias": models.alias,
-            "local": local,
-            "new": threads.new,
-            "thread": threads.thread,
-            "threads": threads.threads,
-            "history": threads.history,
-            "rewind": threads.rewind,
-            "fork": threads.fork,
-            "versions": threads.versions,
-            "diff": threads.diff,
-            "vote": VoteCommand(session, cell, self._shell, votes, threads).vote,
-            "votes": votes.votes,
-            "reveal": votes.reveal,
-            "search": history.search,
-            "export": history.export,
-            **PromptCommands(session, cell).by_name,
-            "forget": history.forget,
-            "usage": usage.usage,
-            "budget": usage.budget,
-            "receipt": usage.receipt,
-            "insert": code.insert,
-            "explain": code.explain,
-            "fix": code.fix,
-            "sent": usage.sent,
-            "cassette": CassetteCommand(session).cassette,
-            "login": login.login,
-            "logout": login.logout,
-            "doctor": login.doctor,
-            "help": help_page,
-        }
-        return Commands(functions)
+        return make_commands(
+            self._shell,
+            self.session,
+            self._cell,
+            self._ask_raw,
+            {
+                "continue": self._continue,
+                "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
+            },
+        )
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""

@@ -118,7 +118,7 @@ export class ModelList {
   }
 
   private option(model: IModel, index: number): HTMLElement {
-    const star = h('span', { class: 'cc-star', role: 'img', 'aria-label': 'favourite' }, '★ ');
+    const star = h('span', { class: 'cc-star', title: 'favourite' }, '★ ');
     const [input, output] = prices(model);
     const inUse = model.id === this.current ? h('span', { class: 'cc-in-use' }, ' in use') : '';
     const option = h(

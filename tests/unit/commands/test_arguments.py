@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from cc_jupyter.commands.arguments import parse_arguments
+from cc_jupyter.commands.cassette import CassetteCommand
 from cc_jupyter.commands.code import CodeCommands
 from cc_jupyter.commands.history import HistoryCommands
 from cc_jupyter.commands.local import local
@@ -42,7 +43,7 @@ ELSEWHERE = {
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
-    *(PromptCommands, ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
+    *(CassetteCommand, PromptCommands, ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
 )
 
 
