@@ -123,7 +123,7 @@ def test_replayed_needs_neither_key_nor_model_nor_server():
     done = demo("--replay", FIRST_STEPS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("Served by: 01-first-steps.cassette.jsonl: recorded answers.")
-    lines = [line for line in done.stdout.splitlines() if "replayed · $0 (was $0 on " in line]
+    lines = [line for line in done.stdout.splitlines() if "replayed · $0 (local on " in line]
     assert len(lines) >= 8
     assert any("claude-haiku-4-5-20251001 played by SmolLM2" in line for line in lines)
 
