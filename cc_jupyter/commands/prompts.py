@@ -11,13 +11,13 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.paths import short_path, without_user
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt
-from cc_jupyter.prompt.front_matter import (
+from cc_jupyter.prompt.saved.files import SavedPrompts, names_of
+from cc_jupyter.prompt.saved.front_matter import (
     PROJECT_OPTIONS,
     PromptFile,
     check_plain,
     is_plain_type,
 )
-from cc_jupyter.prompt.saved_prompts import SavedPrompts, names_of
 from cc_jupyter.prompt.template import escaped
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cc_jupyter.conversation.records import TurnRecord
-    from cc_jupyter.prompt.saved_prompts import PromptEntry
+    from cc_jupyter.prompt.saved.files import PromptEntry
 
 
 class PromptCommands(ConversationCommands):
@@ -159,7 +159,7 @@ def _row(entry: PromptEntry) -> dict[str, Any]:
         "begins": excerpt(file.text) if file else f"cannot be used: {entry.problem}",
         "needs": ", ".join(entry.needs),
         "options": option_summary(file) if file else "",
-        "cost": str(file.origin.get("cost", "")) if file else "",
+        "cost": entry.cost,
     }
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cc_jupyter.magics.grid_cells import GridCells
     from cc_jupyter.prompt.options import SavedPrompt
     from cc_jupyter.prompt.output_types import OutputType
-    from cc_jupyter.prompt.saved_prompts import SavedPrompts
+    from cc_jupyter.prompt.saved.files import SavedPrompts
     from cc_jupyter.session.dry_run import DryRun
     from cc_jupyter.session.prepare import PreparedRequest
 
@@ -174,7 +174,7 @@ class CellRunner:
     @property
     def _prompts(self) -> SavedPrompts:
         """The saved prompts of the user and of the project that is open now."""
-        from cc_jupyter.prompt.saved_prompts import SavedPrompts  # noqa: PLC0415  few cells need it
+        from cc_jupyter.prompt.saved.files import SavedPrompts  # noqa: PLC0415  few cells need it
 
         return SavedPrompts(self._cell.notebook)
 
@@ -188,7 +188,7 @@ class CellRunner:
         """Return the text of a cell below that of its saved prompt, whose names must be known."""
         if options.saved is None:
             return text
-        from cc_jupyter.prompt.saved_prompts import check_names  # noqa: PLC0415  few cells need it
+        from cc_jupyter.prompt.saved.files import check_names  # noqa: PLC0415  few cells need it
 
         if not options.raw:
             axes = options.grid.axes if options.grid else ()

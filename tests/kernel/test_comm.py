@@ -480,6 +480,27 @@ def test_past_prompts_are_found_whole(notebook, comm):
     assert "the history is off" in comm.refused("search", text="archaeopteryx")
 
 
+def test_saved_prompts_are_listed_and_deleted(notebook, comm):
+    notebook.check("topic = 'rain'")
+    say(notebook, "wet", "c1", "about {{ topic }}")
+    notebook.check("%cmd save weather")
+    (saved,) = comm.ask("list_prompts")["prompts"]
+    assert saved == {
+        "name": "weather",
+        "is_project": False,
+        "text": "about {{ topic }}",
+        "needs": ["topic"],
+        "options": "",
+        "cost": saved["cost"],
+        "problem": None,
+    }
+    assert saved["cost"]
+    assert comm.ask("remove_prompt", name="weather")["said"] == "deleted @weather"
+    assert comm.ask("list_prompts")["prompts"] == []
+    assert "no saved prompt @weather" in comm.refused("remove_prompt", name="weather")
+    assert "is not the name" in comm.refused("remove_prompt", name="../weather")
+
+
 def test_usage_is_told_by_model_and_as_a_line_that_never_falls(notebook, comm):
     say(notebook, "one", "c1")
     say(notebook, "two", "c2", line="%%cmd -m claude-sonnet-5")
@@ -675,8 +696,11 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
     told = f"my keys are {KEY} and {odd}"
     say(notebook, told, "c1", told)
     say(notebook, told + " too", "c1", told)
+    notebook.check("%cmd save keys")
     bodies = {
         "get_state": {"notebook": ""},
+        "list_prompts": {},
+        "remove_prompt": {"name": "keys"},
         "list_models": {},
         "refresh_models": {},
         "get_tree": {"notebook": ""},

@@ -152,7 +152,7 @@ class NameSource:
 
     def prompts(self) -> Sequence[str]:
         """Return the names of the saved prompts, as typed after `@`."""
-        from cc_jupyter.prompt.saved_prompts import SavedPrompts  # noqa: PLC0415  seldom needed
+        from cc_jupyter.prompt.saved.files import SavedPrompts  # noqa: PLC0415  seldom needed
 
         return SavedPrompts(os.environ.get("JPY_SESSION_NAME", "")).names()
 

@@ -289,6 +289,35 @@ export interface IFoundTurn {
   readonly sent_at: string;
 }
 
+/** All saved prompts, the user's own first. */
+export interface IPrompts {
+  readonly prompts: readonly ISavedPrompt[];
+}
+
+/** A saved prompt. */
+export interface ISavedPrompt {
+  /** Its name, as typed after `@`. */
+  readonly name: string;
+  /** Whether it belongs to the project; others are the user's own. */
+  readonly is_project: boolean;
+  /** The prompt as typed; empty if it cannot be used. */
+  readonly text: string;
+  /** The variables that it needs. */
+  readonly needs: readonly string[];
+  /** Its options on one line; may be empty. */
+  readonly options: string;
+  /** What it cost when it was saved; may be empty. */
+  readonly cost: string;
+  /** Why it cannot be used; `null` if it can. */
+  readonly problem: string | null;
+}
+
+/** Delete a saved prompt, as `%cmd prompts --remove` does. */
+export interface IRemovePrompt {
+  /** As typed after `@`. */
+  readonly name: string;
+}
+
 /** Request all answers of a cell. */
 export interface IGetVersions {
   readonly notebook: string;
@@ -457,6 +486,8 @@ export interface IRequests {
   readonly get_tree: IGetTree;
   readonly get_usage: IGetUsage;
   readonly search: ISearch;
+  readonly list_prompts: Record<string, never>;
+  readonly remove_prompt: IRemovePrompt;
   readonly get_versions: IGetVersions;
   readonly get_diff: IGetDiff;
   readonly choose_version: IChooseVersion;
@@ -482,6 +513,8 @@ export interface IReplies {
   readonly get_tree: ITree;
   readonly get_usage: IUsage;
   readonly search: IFound;
+  readonly list_prompts: IPrompts;
+  readonly remove_prompt: IDone;
   readonly get_versions: IVersions;
   readonly get_diff: IDiff;
   readonly choose_version: IAnswer;
@@ -507,6 +540,8 @@ export const REPLY_TYPES = {
   get_tree: 'tree',
   get_usage: 'usage',
   search: 'found',
+  list_prompts: 'prompts',
+  remove_prompt: 'done',
   get_versions: 'versions',
   get_diff: 'diff',
   choose_version: 'answer',

@@ -29,6 +29,7 @@ const EXPRESSION = Decoration.mark({ class: 'cc-expression', attributes: NO_SPEL
 const CODE = Decoration.mark({ attributes: NO_SPELLCHECK });
 const KINDS: Readonly<Record<Kind, Decoration>> = {
   magic: Decoration.mark({ class: 'cc-magic' }),
+  prompt: Decoration.mark({ class: 'cc-saved-prompt' }),
   option: Decoration.mark({ class: 'cc-option' }),
   value: Decoration.mark({ class: 'cc-value' }),
   expression: EXPRESSION,

@@ -8,7 +8,7 @@
 
 import type { Line, Text } from '@codemirror/state';
 
-export type Kind = 'magic' | 'option' | 'value' | 'expression' | 'capture';
+export type Kind = 'magic' | 'prompt' | 'option' | 'value' | 'expression' | 'capture';
 
 /** A range of text, counted from the start of the line. */
 interface IRange {
@@ -34,6 +34,8 @@ const ARROW = '->';
 const MODEL = /^(?:-m|--model)$/;
 /** The options that take a comma-separated list. */
 const LISTS = /^(?:-m|--model|-t|--temperature|--top-p|--max-tokens|--effort)$/;
+/** The options without a value. */
+const FLAGS = /^(?:-h|--(?:new|once|blind|fail-on-check|until-pass|raw|dry-run|quiet|zdr|help))$/;
 /** The options whose value is Python, for `--vary` after a name. */
 const EXPRESSIONS = /^--(?:check|vary)$/;
 const CLOSERS: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
@@ -84,6 +86,10 @@ export function readOptionLine(line: string): IOptionLine {
     if (text === ARROW) {
       spans.push({ kind: 'capture', from, to: line.trimEnd().length });
       break;
+    }
+    if (text.startsWith('@') && (option === '' || FLAGS.test(option))) {
+      spans.push({ kind: 'prompt', from, to });
+      continue;
     }
     const isOption = /^--?[a-z]/i.test(text);
     const equals = isOption ? text.indexOf('=') : -1;

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "local": local,
     "continue": CellRunner._continue,
     "retry": GridCells.retry,
+    "save": PromptCommands.save,
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),

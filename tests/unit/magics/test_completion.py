@@ -588,7 +588,7 @@ def test_only_variables_that_look_like_keys_are_offered(monkeypatch):
         ("%%cmd @t|", "@t", ["@tone"]),
         ("%%cmd @./|", "@./", ["@./tone"]),
         ("%%cmd -m a @su|", "@su", ["@summary"]),
-        ("%%cmd @tone @su|", "@su", []),
+        ("%%cmd @tone @su|", "", []),
         ("%%cmd @tone -m kimi|", "kimi", [KIMI]),
         ("%cmd ask @t|", "@t", ["@tone"]),
         ("%cmd ask @tone -m kimi|", "kimi", [KIMI]),

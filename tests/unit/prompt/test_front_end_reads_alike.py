@@ -15,7 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 import cc_jupyter
 from cc_jupyter.magics.input_transforms import PromptCell
 from cc_jupyter.prompt.option_line.words import next_word
-from cc_jupyter.prompt.options import parse_cell_line
+from cc_jupyter.prompt.options import OPTIONS, SavedPrompt, parse_cell_line
 from cc_jupyter.prompt.template import Expression, parse_template
 
 CASES = json.loads(
@@ -38,6 +38,18 @@ def test_the_option_line_has_the_same_words(line, expected):
         words.append(word.text)
         position = word.end
     assert words == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES["prompts"].items())
+def test_the_same_saved_prompts_are_named(line, expected):
+    options = parse_cell_line(line, lambda name: SavedPrompt(name, "hi"))
+    assert ([f"@{options.saved.name}"] if options.saved else []) == expected
+
+
+def test_a_saved_prompt_may_follow_every_option_without_a_value():
+    flags = {name for each in OPTIONS if each.metavar is None for name in each.names}
+    lines = [line.removesuffix(" @tone") for line in CASES["prompts"]]
+    assert {line.split()[-1] for line in lines if not line.startswith("@")} >= flags
 
 
 @pytest.mark.parametrize(("line", "expected"), CASES["models"].items())

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from cc_jupyter.commands.prompts import for_project
 from cc_jupyter.core.errors import CcError, ConfigError, OptionError
 from cc_jupyter.core.messages import Parameters
-from cc_jupyter.prompt.front_matter import PromptFile, is_plain_type, parse_prompt_file
 from cc_jupyter.prompt.options import SavedPrompt, parse_ask_line, parse_cell_line, saved_options
-from cc_jupyter.prompt.saved_prompts import SavedPrompts, check_names
+from cc_jupyter.prompt.saved.files import SavedPrompts, check_names
+from cc_jupyter.prompt.saved.front_matter import PromptFile, is_plain_type, parse_prompt_file
 from cc_jupyter.prompt.template import Literal, escaped, names_needed, parse_template
 
 WHERE = "prompts/tone.md"

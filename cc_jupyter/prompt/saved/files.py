@@ -19,14 +19,14 @@ from cc_jupyter.config.settings import nearest_project
 from cc_jupyter.core.errors import ConfigError, OptionError, did_you_mean
 from cc_jupyter.core.paths import data_folder, make_private, replace_file, short_path, write_private
 from cc_jupyter.core.text import excerpt
-from cc_jupyter.prompt.front_matter import parse_prompt_file
+from cc_jupyter.prompt.saved.front_matter import parse_prompt_file
 from cc_jupyter.prompt.template import names_needed
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from cc_jupyter.prompt.front_matter import PromptFile
     from cc_jupyter.prompt.options import SavedPrompt
+    from cc_jupyter.prompt.saved.front_matter import PromptFile
 
 
 _FOLDER = "prompts"
@@ -53,6 +53,11 @@ class PromptEntry:
     def needs(self) -> dict[str, str]:
         """The names that the prompt needs, each with the first expression that uses it."""
         return {} if self.file is None else names_of(self.file)
+
+    @property
+    def cost(self) -> str:
+        """What it cost when it was saved; empty if that is unknown."""
+        return "" if self.file is None else excerpt(str(self.file.origin.get("cost", "")))
 
 
 def names_of(file: PromptFile) -> dict[str, str]:
