@@ -96,6 +96,13 @@ def test_papermill_runs_all_notebooks_without_key_and_network(cut_off):
     assert (processes, sockets) == (1 + len(names), [])
 
 
+def test_binder_opens_the_notebooks_replayed():
+    shown = "import os; print(os.environ['CMD_CASSETTE'], os.environ['CMD_MODEL'])"
+    start = [ROOT / ".binder" / "start", sys.executable, "-c", shown]
+    done = subprocess.run(start, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"replay:{ROOT / 'notebooks'}", MODEL]
+
+
 @each_notebook
 def test_a_cassette_is_the_local_models_and_tells_nothing_of_a_machine(path):
     text = cassette(path).read_text("utf-8")
