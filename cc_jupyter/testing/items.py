@@ -63,7 +63,7 @@ class PromptTests:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401  of xdist
         """Run all tests of a notebook in one process: they share a kernel."""
-        if config.getoption("dist") != "load":
+        if config.getoption("dist") not in ("load", "worksteal"):
             return None
         from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # noqa: PLC0415  only with `-n`
 
