@@ -26,7 +26,7 @@ _THIS_NOTEBOOK = Argument("--notebook", "switch")
 COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "ask",
-        "[options] [--] text",
+        "[@NAME] [options] [--] text",
         "send the rest of the line as a prompt",
         _OPTION_LINE,
         details="-- ends the options, so that a prompt may begin with a dash. In a loop or a"

@@ -56,8 +56,8 @@ def text_in(body: Body, name: str) -> str:
     return value
 
 
-def path_in(body: Body, name: str) -> str:
-    """Return the path of a notebook; a page without one sends an empty text."""
+def any_text_in(body: Body, name: str) -> str:
+    """Return a text that may be empty, as the path of a page without a notebook is."""
     value = body.get(name)
     if not isinstance(value, str):
         raise _ill_typed(name, value, "a text")
@@ -110,6 +110,7 @@ class Queries:
             "get_diff": self._diff,
             "get_answer": self._answer,
             "get_refresh_plan": self._refresh_plan,
+            "get_estimate": self._estimate,
         }
 
     def _models(self, *, refresh: bool) -> Answer:
@@ -228,7 +229,7 @@ class Queries:
                 "a cell is running, which may change what is stale",
                 hint="try again when it has finished",
             )
-        path = path_in(body, "notebook")
+        path = any_text_in(body, "notebook")
         known = session.document_order.cells(path) is not None
         plan = refresh_plan(session, state.user_ns, path if known else state.cell.notebook)
         cells = [
@@ -241,6 +242,17 @@ class Queries:
             for step in plan.steps
         ]
         return "refresh_plan", {"cells": cells, "cost": format_sum(plan.total)}
+
+    def _estimate(self, body: Body) -> Answer:
+        state = self._state
+        if state.is_busy:
+            raise OptionError("a cell is running", hint="try again when it has finished")
+        from cc_jupyter.frontend.grid_estimate import CellPlace, estimate_grid  # noqa: PLC0415  few cells are grids
+
+        notebook = state.cell.notebook or any_text_in(body, "notebook")
+        cell = CellPlace(notebook, text_in(body, "cell_id"))
+        line, text = any_text_in(body, "line"), any_text_in(body, "text")
+        return "estimate", estimate_grid(self._session, cell, line, text)
 
 
 def _usage_row(row: LedgerRow) -> dict[str, Any]:
@@ -319,7 +331,7 @@ class Actions:
 
     def _set_order(self, body: Body) -> Answer:
         cells = texts_in(body, "cells")
-        self._session.document_order.update(path_in(body, "notebook"), cells)
+        self._session.document_order.update(any_text_in(body, "notebook"), cells)
         return _done("")
 
     def _fork(self, body: Body) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from time import monotonic
@@ -305,10 +306,15 @@ class TurnRecorder:
             grid=reply.provenance.grid,
             replayed_from=reply.provenance.replayed_from,
             options=_redacted_parameters(self.stream.parameters, secrets),
-            template=_redacted_template(spec, secrets),
+            template=self._template,
             body=body or None,
             finished=finished,
         )
+
+    @functools.cached_property
+    def _template(self) -> PromptTemplate | None:
+        """The prompt as typed, without secrets; a growing answer is saved often."""
+        return _redacted_template(self._prepared.spec, (self._prepared.endpoint.key.value,))
 
     def _body_to_save(self, secrets: tuple[str, ...]) -> bytes:
         """Return the request body without secrets; a growing answer is saved often."""

@@ -96,6 +96,8 @@ def test_what_nobody_understands_is_ignored(comm):
         ("set_order", {"notebook": "n", "cells": "c1"}, "`cells` must be a list of texts"),
         ("fork", {"thread": "default", "turn": True, "name": "x"}, "`turn` must be a number"),
         ("stop", {}, "`cell_id` must be a text"),
+        ("get_estimate", {"notebook": "", "cell_id": "c", "line": 1, "text": ""}, "`line` must be"),
+        ("get_estimate", {"notebook": "", "cell_id": "c", "line": "", "text": ""}, "no grid"),
     ],
 )
 def test_what_is_written_wrongly_is_refused_in_words(comm, kind, body, said):
@@ -714,6 +716,7 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
         "bring_back": {"notebook": "", "cell_id": "c1", "turn_id": None},
         "use_page_order": {"notebook": ""},
         "get_refresh_plan": {"notebook": ""},
+        "get_estimate": {"notebook": "", "cell_id": "c1", "line": "-n 2", "text": told},
         "set_order": {"notebook": "", "cells": ["c1"]},
         "set_model": {"model": "claude-sonnet-5"},
         "mark_model": {"model": "claude-sonnet-5", "on": True},

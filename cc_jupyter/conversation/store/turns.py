@@ -299,7 +299,7 @@ def _row(turn: TurnRecord, folded: Folded | None) -> dict[str, Any]:
         "ordered_by": turn.order,
         "zdr": turn.zdr,
         "options": None if turn.options is None else json.dumps(turn.options.to_json()),
-        "template": None if turn.template is None else _json(turn.template.to_json()),
+        "template": None if turn.template is None else json.dumps(turn.template.to_json()),
         "body": None if folded is None else folded.text,
         "body_bytes": None if turn.body is None else len(turn.body),
         "finished": turn.finished,

@@ -76,7 +76,7 @@ class SavedPrompts:
     Parameters
     ----------
     notebook
-        The path of the notebook; a project without `pyproject.toml` has its prompts beside it.
+        The path of the notebook; a project without `pyproject.toml` has its prompts in its folder.
     """
 
     def __init__(self, notebook: str = "") -> None:

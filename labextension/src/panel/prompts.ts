@@ -4,6 +4,8 @@ import { button, errorMessage, h } from '../app/dom';
 import type { ISavedPrompt, IState } from '../kernel/protocol';
 import { type IPanelHost, type ISection, stateKey } from './host';
 
+const DELETE = 'Delete';
+
 export class PromptsSection implements ISection {
   readonly title = 'Saved prompts';
   readonly node: HTMLElement;
@@ -49,7 +51,13 @@ export class PromptsSection implements ISection {
       }
     );
     insert.disabled = problem !== null;
-    const remove = button('Delete', 'Deletes its file', () => void this.remove(name));
+    const remove = button(DELETE, 'Deletes its file; asks once more', () => {
+      if (remove.textContent === DELETE) {
+        remove.textContent = 'Delete for good';
+      } else {
+        void this.remove(name);
+      }
+    });
     const details = h(
       'details',
       { open, 'data-name': name },

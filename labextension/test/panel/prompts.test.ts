@@ -87,10 +87,14 @@ test('a prompt is deleted, and what stays open stays open', async () => {
   document.querySelectorAll('details')[0]?.setAttribute('open', '');
   buttons('Delete')[1]?.click();
   await settled();
+  expect(names()).toHaveLength(2);
+  buttons('Delete for good')[0]?.click();
+  await settled();
   expect(names()).toEqual(['@summary']);
   expect(document.querySelector('details')?.open).toBe(true);
   expect(note()).toBe('deleted @./summary');
   buttons('Delete')[0]?.click();
+  buttons('Delete for good')[0]?.click();
   await settled();
   expect(document.querySelector('ul')?.hidden).toBe(true);
 });
@@ -98,6 +102,7 @@ test('a prompt is deleted, and what stays open stays open', async () => {
 test('an error is shown, and Refresh reads the prompts again', async () => {
   host.error = 'no permission';
   buttons('Delete')[0]?.click();
+  buttons('Delete for good')[0]?.click();
   await settled();
   expect(note()).toBe('no permission');
   host.prompts = [];

@@ -21,6 +21,20 @@ test.each(Object.entries(cases.prompts))('the saved prompt of %j', (line, expect
   expect(found.map(({ from, to }) => text.slice(from, to))).toEqual(expected);
 });
 
+test.each(Object.entries(cases.grids))('the requests of %j', (line, expected) => {
+  const { grid } = readOptionLine(`%%cmd ${line}`);
+  expect(grid && [grid.requests, grid.varied]).toEqual(expected);
+});
+
+test.each(
+  [
+    ['-m a,,b', '-m a,a', '-t 0,'],
+    ['-n 0', '-n x', '-n', '-n 2 -n 3', '--vary topic', '--vary topic=']
+  ].flat()
+)('the wrong line %j has no size', line => {
+  expect(readOptionLine(`%%cmd ${line}`).grid).toBeNull();
+});
+
 test('the parts of the line have their own kinds', () => {
   const line = '  %%cmd -s "be brief" --new -> rows: list[str] ';
   const parts = readOptionLine(line).spans.map(({ kind, from, to }) => [

@@ -7,6 +7,7 @@ The extension's own tests read the same table; there the functions are in `optio
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_the_same_models_are_named(line, expected):
     lists = [list(axis.values) for axis in axes if axis.name == "model"]
     single = [options.model] if options.model else []
     assert next(iter(lists), list(options.models) or single) == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES["grids"].items())
+def test_the_same_grids_have_as_many_requests(line, expected):
+    grid = parse_cell_line(line).grid
+    if grid is None:
+        assert expected is None
+        return
+    combinations = math.prod(len(axis.values) for axis in grid.axes if axis.values)
+    varied = [axis.name for axis in grid.axes if axis.expression is not None]
+    assert [combinations * grid.samples, varied] == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES["expressions"].items())
