@@ -30,6 +30,7 @@ SUBJECTS = (
     "page",
     "completing",
     "opening",
+    "cassette",
 )
 _README = HERE / "README.md"
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"

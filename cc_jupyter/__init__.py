@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.api import ask, compare, stream
+    from cc_jupyter.api import ask, cassette, compare, stream
     from cc_jupyter.core.errors import (
         AuthError,
         BrokenCheckError,
         BudgetError,
+        CassetteError,
         CcError,
         CheckError,
         ConfigError,
@@ -48,11 +49,12 @@ if TYPE_CHECKING:
     from cc_jupyter.frontend.picker.widget import ModelPicker
 
 _MODULES = {
-    "api": ("ask", "compare", "stream"),
+    "api": ("ask", "cassette", "compare", "stream"),
     "core.errors": (
         *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
         *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
         *("StreamError", "CheckError", "BrokenCheckError", "BudgetError", "GridError"),
+        "CassetteError",
     ),
     "core.events": (
         *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source", "Usage"),
@@ -69,6 +71,7 @@ __all__ = [
     "AuthError",
     "BrokenCheckError",
     "BudgetError",
+    "CassetteError",
     "CcError",
     "CheckError",
     "ConfigError",
@@ -96,6 +99,7 @@ __all__ = [
     "ToolCallDelta",
     "Usage",
     "ask",
+    "cassette",
     "compare",
     "stream",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
@@ -16,6 +17,7 @@ from cc_jupyter.render.base import NullRenderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from os import PathLike
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -161,6 +163,41 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     return _events(_session().stream(_prepare(prompt, **options)))
 
 
+@contextmanager
+def cassette(
+    path: str | PathLike[str] = "",
+    mode: Literal["record", "replay", "auto", "off"] = "auto",
+    *,
+    speed: float | None = None,
+) -> Iterator[None]:
+    """Record the answers of a block in a cassette, or replay them, in every thread.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder whose cassettes are replayed; by default the file next to the notebook.
+    mode
+        `record` sends every request and keeps its latest answer. `replay` answers from the cassette
+        alone: it needs no key and sends nothing. `auto` replays what is recorded, and sends and
+        records the rest. `off` uses no cassette.
+    speed
+        How fast answers are replayed: 1 as recorded, 2 twice as fast; by default at once.
+
+    Raises
+    ------
+    OptionError
+        The mode or the speed cannot be used.
+    CassetteError
+        The cassette cannot be read or written.
+    ConfigError
+        A path is needed.
+    """
+    from cc_jupyter.session.tapes import cassette_in_use, chosen  # noqa: PLC0415  naming `ask` loads no settings
+
+    with cassette_in_use(_session(), chosen(mode, os.fspath(path), speed)):
+        yield
+
+
 def _events(events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
     with closing(events):
         for event in events:
@@ -252,9 +289,16 @@ def _session() -> Session:
     if magics is None:
         from cc_jupyter.session.session import shared_session  # noqa: PLC0415  naming `ask` loads no HTTP
 
-        return shared_session()
-    session: Session = magics.cells.session
+        session = shared_session()
+        session.notebook = _notebook
+    else:
+        session = magics.cells.session
     return session
+
+
+def _notebook() -> str:
+    cell = _execution_context()
+    return "" if cell is None else cell.notebook
 
 
 def _execution_context() -> ExecutionContext | None:

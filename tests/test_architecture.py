@@ -24,7 +24,13 @@ MODULES = {
 
 
 HTTP_LIBRARIES = {
-    "httpx": {"client/proxy.py", "client/sse.py", "client/trace_hook.py", "client/transport.py"},
+    "httpx": {
+        "client/cassette_transport/__init__.py",
+        "client/proxy.py",
+        "client/sse.py",
+        "client/trace_hook.py",
+        "client/transport.py",
+    },
     "httpx_sse": {"client/sse.py"},
     "httpcore": set(),
     "h11": set(),

@@ -13,7 +13,7 @@ import pytest
 import cc_jupyter
 
 NAMES = {
-    "functions": ["ask", "compare", "stream"],
+    "functions": ["ask", "cassette", "compare", "stream"],
     "values": ["Grid", "Reply"],
     "widgets": ["ModelPicker"],
     "events": [
@@ -24,6 +24,7 @@ NAMES = {
         "AuthError",
         "BrokenCheckError",
         "BudgetError",
+        "CassetteError",
         "CcError",
         "CheckError",
         "ConfigError",

@@ -1,4 +1,6 @@
-"""Recorded answers: the file format of cassettes, the look-up of a request and its differences.
+"""Cassettes: recorded answers in a file, so that a notebook runs again without key and network.
 
-It does not know httpx; `client.cassette_transport` uses it.
+`recording` is one answer and its line in the file, `cassette` the file itself, `tape` decides for
+each request whether to replay or to record, `diff` names what differs from the nearest recording.
+Nothing here knows HTTP; `client.cassette_transport` does.
 """

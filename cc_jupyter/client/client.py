@@ -38,7 +38,9 @@ from cc_jupyter.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from datetime import date
 
+    from cc_jupyter.cassettes.tape import Replay
     from cc_jupyter.client.decoder import AnswerReader
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.client.errors.provider_errors import Refusal
@@ -84,7 +86,7 @@ def repair_request(
     if ceiling and request.parameters == first.parameters:
         parameters = dataclasses.replace(request.parameters, max_tokens=ceiling)
         notice = f"max_tokens lowered to {ceiling:,}, the most the model takes"
-        return dataclasses.replace(request, parameters=parameters), notice
+        return request._replace(parameters=parameters), notice
     form = request.answer_format
     if form is None or form != first.answer_format:
         return None
@@ -92,7 +94,7 @@ def repair_request(
     form = fall_back(form, request.endpoint, refusal.error, thinking=thinking)
     if form is None:
         return None
-    return dataclasses.replace(request, answer_format=form), form.notice
+    return request._replace(answer_format=form), form.notice
 
 
 class RequestStream:
@@ -105,6 +107,8 @@ class RequestStream:
     number
         Numbers the request among equal ones, by its digest; called once, before it is sent. What
         is sent again, repaired or not, has the same number.
+    price_date
+        The date of the model's prices, for a recording.
     """
 
     def __init__(  # noqa: PLR0913  what one request needs
@@ -116,6 +120,7 @@ class RequestStream:
         *,
         zdr: bool = False,
         number: Callable[[str], int] | None = None,
+        price_date: date | None = None,
     ) -> None:
         self._transport = transport
         self._request = request
@@ -123,10 +128,17 @@ class RequestStream:
         self._limits = limits
         self._zdr = zdr
         self._number = number
+        self._price_date = price_date
+        self._attempts = 0  # how often the body was sent
+        self._waited_s: float | None = None  # before the next attempt
+        self.replay: Replay | None = None
+        """The recorded response that the last attempt brought; `None`: it was sent."""
+        self.record_problem: str | None = None
+        """Why the answer could not be recorded; `None`: it was, or need not be."""
         self.sample: int | None = None
         """The number of the request among equal ones; `None`: not numbered, or not sent yet."""
         self._incoming: ResponseReader | None = None
-        self._redactor = EventRedactor((target.key.value,))
+        self._redactor = EventRedactor(target.secrets)
         self._interrupted = False
         self._is_accepted = False  # a 2xx head has arrived
         self._has_resent = False  # silently, because a reused connection died
@@ -164,10 +176,10 @@ class RequestStream:
             try:
                 yield from self._attempt(request)
             except ConnectError as error:
-                error.args = (redact(str(error), (self._endpoint.key.value,)),)
+                error.args = (redact(str(error), self._endpoint.secrets),)
                 failure = error
                 is_final = self._is_accepted or error.code == TIMED_OUT
-                wait_s = None if is_final else _backoff_s(tries)
+                wait_s = None if is_final else self._recorded_wait_s(_backoff_s(tries))
             except _RefusedError as refused:
                 repair = None
                 if self._limits.max_retries and not self._is_accepted:
@@ -179,7 +191,9 @@ class RequestStream:
                     yield Notice(notice)
                     continue
                 failure = refused.refusal.error
-                wait_s = None if self._is_accepted else _pause_s(refused.refusal, tries)
+                wait_s = None
+                if not self._is_accepted:
+                    wait_s = self._recorded_wait_s(_pause_s(refused.refusal, tries))
             else:
                 return
             if wait_s is None or tries >= self._limits.max_retries:
@@ -188,14 +202,23 @@ class RequestStream:
             silent = ", after one silent repeat" if self._has_resent else ""
             attempt = f"try {tries} of {self._limits.max_retries}{silent}"
             text = f"{failure}; sent again after {wait_s:.1f} s ({attempt})"
-            yield Notice(text, retry=Retry(failure.status, wait_s))
+            yield Notice(text, retry=Retry(failure.status, wait_s, self.replay is not None))
             yield from self._pause(wait_s)
+            self._waited_s = wait_s
+
+    def _recorded_wait_s(self, wait_s: float | None) -> float | None:
+        """Return the pause of the recording, which was drawn at random, in place of a new one."""
+        if wait_s is None or self.replay is None or self.replay.next_wait_s is None:
+            return wait_s
+        return self.replay.next_wait_s
 
     def _attempt(self, request: Request) -> Iterator[StreamEvent]:
         self._raise_if_interrupted()
         sent_s = monotonic()
         finished = False
         self._incoming = incoming = self._transport.send(self._http_request(request))
+        self.replay = incoming.replay
+        self._attempts += 1
         try:
             if self._interrupted:  # the interrupt came before there was a reader to wake
                 incoming.wake()
@@ -210,6 +233,7 @@ class RequestStream:
         finally:
             incoming.close(drain=finished)
             self._incoming = None
+            self.record_problem = incoming.save_recording(has_secret=self._redactor.has_found)
             self.requests_sent += incoming.sends
             self._has_resent = self._has_resent or incoming.sends > 1
 
@@ -258,15 +282,15 @@ class RequestStream:
             head.headers,
             bytes(body),
             model=self._request.model,
-            secrets=(self._endpoint.key.value,),
-            now=datetime.now(UTC),
+            secrets=self._endpoint.secrets,
+            now=self.replay.answered_at if self.replay else datetime.now(UTC),
             served_by=self._endpoint.served_by,
         )
 
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
         from cc_jupyter.client.decoder import AnswerReader  # noqa: PLC0415  the first cell loads little before it sends
 
-        secrets = (self._endpoint.key.value,)
+        secrets = self._endpoint.secrets
         decoder = WIRE_FORMATS[self._request.endpoint].decoder(lambda text: redact(text, secrets))
         reader = AnswerReader(decoder, secrets)
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
@@ -323,18 +347,22 @@ class RequestStream:
                 yield event
 
     def _http_request(self, request: Request) -> HttpRequest:
-        self.body = body = encode_body(request)
+        body = encode_body(request)
+        if body != self.body:  # a repaired request is another one
+            self._attempts, self._waited_s = 0, None
+        self.body = body
         self.body_sha256 = hashlib.sha256(body).hexdigest()
         if self.sample is None and self._number is not None:
             self.sample = self._number(f"{request.endpoint} {self.body_sha256}")
         headers = {
-            "Authorization": f"Bearer {self._endpoint.key.value}",
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
             # a compressing proxy holds a stream back (provider-api.md, section 15)
             "Accept-Encoding": "identity",
             "User-Agent": f"cc_jupyter/{__version__}",
         }
+        if not self._endpoint.is_keyless:
+            headers["Authorization"] = f"Bearer {self._endpoint.key.value}"
         if request.endpoint == "/messages":
             headers["anthropic-version"] = "2023-06-01"
         if self._zdr:
@@ -348,10 +376,18 @@ class RequestStream:
             as_events=True,
             resend_on_dead_connection=self._limits.max_retries > 0 and not self._has_resent,
             sample=self.sample,
+            endpoint=request.endpoint,
+            attempt=self._attempts,
+            waited_s=self._waited_s,
+            price_date=self._price_date.isoformat() if self._price_date else None,
+            served_by=self._endpoint.served_by,
+            can_send=not self._endpoint.is_keyless,
         )
 
     def _pause(self, wait_s: float) -> Iterator[StreamEvent]:
         """Wait for `wait_s` seconds, with events to draw and open to interrupts."""
+        if self.replay is not None:
+            wait_s = wait_s / self.replay.speed if self.replay.speed else 0.0
         start_s = monotonic()
         while (waited_s := monotonic() - start_s) < wait_s:
             self._raise_if_interrupted()

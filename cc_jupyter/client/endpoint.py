@@ -25,7 +25,9 @@ _NO_KEY_ELSEWHERE_HINT = (
     "stored keys go to the provider only: set CMD_API_KEY, or key_env next to that host; "
     "or use the local model: %cmd use local"
 )
-_NO_KEY = Key("none", "nowhere: none is needed")
+NO_KEY = Key("none", "nowhere: none is needed")
+"""For a server that wants no key; some want the header all the same."""
+_UNASKED_KEY = Key("", "nowhere: a recorded answer needs none")
 
 
 class Endpoint(NamedTuple):
@@ -36,6 +38,16 @@ class Endpoint(NamedTuple):
     key: Key
     served_by: str
     """`api`, `local`, or the host."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that nothing shown or saved may contain."""
+        return () if self.key in (NO_KEY, _UNASKED_KEY) else (self.key.value,)
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether no key was looked up, since the answer is recorded: nothing can be sent."""
+        return self.key == _UNASKED_KEY
 
     @property
     def is_default_host(self) -> bool:
@@ -70,6 +82,19 @@ def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
     return Endpoint(root, key, _server(root))
 
 
+def replay_endpoint(settings: Settings) -> Endpoint:
+    """Decide where a request would go whose answer is recorded: no key, no server, no network.
+
+    Raises
+    ------
+    ConfigError
+        The base URL cannot be used.
+    """
+    if settings.base_url == "local":
+        return Endpoint("http://127.0.0.1/v1", _UNASKED_KEY, "local")
+    return Endpoint(settings.api_root, _UNASKED_KEY, _server(settings.api_root))
+
+
 def keyless_target(settings: Settings) -> Endpoint:
     """Decide where requests go that need no key, such as the one for the list of models.
 
@@ -78,7 +103,7 @@ def keyless_target(settings: Settings) -> Endpoint:
     ConfigError
         The base URL cannot be used.
     """
-    return Endpoint(settings.api_root, _NO_KEY, _server(settings.api_root))
+    return Endpoint(settings.api_root, NO_KEY, _server(settings.api_root))
 
 
 def _server(root: str) -> str:
@@ -107,7 +132,7 @@ def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Ke
     if settings.own_host:
         # the other keys are meant for the provider; a server on this machine mostly wants none
         on_this_machine = is_loopback(urlsplit(root).hostname or "")
-        return _NO_KEY if on_this_machine else None
+        return NO_KEY if on_this_machine else None
     for name in KEY_VARIABLES:
         if (key := key_in(name)) is not None:
             return key

@@ -22,7 +22,7 @@ from cc_jupyter.core.events import (
     Usage,
     Waiting,
 )
-from cc_jupyter.core.redaction import SecretFilter, redact
+from cc_jupyter.core.redaction import MASK, SecretFilter, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,6 +47,13 @@ class EventRedactor:
         self._text = SecretFilter(secrets)
         self._reasoning = SecretFilter(secrets)
         self._arguments: dict[int, SecretFilter] = {}
+        self._has_found = False  # in a text that came whole
+
+    @property
+    def has_found(self) -> bool:
+        """Whether the answer so far held a secret."""
+        filters = (self._text, self._reasoning, *self._arguments.values())
+        return self._has_found or any(each.has_found for each in filters)
 
     def redacted(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         """Yield the events without secrets; what may be the start of one waits.
@@ -77,9 +84,14 @@ class EventRedactor:
             if held := waiting.flush():
                 yield ToolCallDelta(index, "", held)
 
+    def _cleaned_text(self, text: str) -> str:
+        cleaned = self._clean(text)
+        self._has_found |= MASK in cleaned
+        return cleaned
+
     def _cleaned(self, event: _WholeEvent) -> StreamEvent:
         """Return an event that holds whole texts, without secrets in any of them."""
-        clean = self._clean
+        clean = self._cleaned_text
         cleaned: StreamEvent
         match event:
             case ToolCallDelta(index, name, arguments):

@@ -33,9 +33,8 @@ _HEADERS = {"content-type": "text/event-stream"}
 """A server's own content type may be wrong or missing; httpx-sse insists on this one."""
 _OVERLAP_BYTES = 256
 """How far back a separator that arrives in two chunks may start."""
-_PLAIN_EVENT = re.compile(
-    rf"^(?:event: ?(?!{_DEFAULT_NAME}\n)([^ \n][^\n]*)\n)?data:(?: |(?! ))([^\n]+)\n\n",
-    re.MULTILINE,
+_PLAIN_EVENT = (  # a text: `re` compiles it once the request is on its way
+    rf"(?m)^(?:event: ?(?!{_DEFAULT_NAME}\n)([^ \n][^\n]*)\n)?data:(?: |(?! ))([^\n]+)\n\n"
 )
 _BETWEEN_OBJECTS = re.compile(rb"(?<=\})\n(?=(?:event:[^\n]{0,128}\n)?(?:data: ?)?[{\[])")
 """One newline between two JSON values: within one value, `}` is never followed by `{` or `[`."""
@@ -203,7 +202,8 @@ class _EventBytes(httpx.SyncByteStream):
 
     def _bounded(self, whole: bytes) -> bytes:
         """Return the events up to the first that is too large, each line with its field."""
-        is_bare = whole.startswith(b"{") or b"\n{" in whole
+        is_one_line = whole.find(b"\n") == len(whole) - 2
+        is_bare = whole.startswith(b"{") or (not is_one_line and b"\n{" in whole)
         if not is_bare and len(whole) <= MAX_EVENT_BYTES:
             return whole
         events: list[bytes] = []
@@ -218,7 +218,10 @@ class _EventBytes(httpx.SyncByteStream):
 def _plain(whole: bytes) -> list[ServerSentEvent]:
     """Return the events if each is one line of data, with at most a name before it; else none."""
     text = whole.decode("utf-8", "replace")
-    found = _PLAIN_EVENT.findall(text)
+    if text.startswith("data:") and text.find("\n") == len(text) - 2:  # one, perhaps of 16 MB
+        data = text[5:-2].removeprefix(" ")
+        return [ServerSentEvent("", data)] if data else []
+    found = re.findall(_PLAIN_EVENT, text)
     lines = 2 * len(found) + sum(1 for name, _ in found if name)
     if text.count("\n") != lines:  # then some line is not part of what was found
         return []

@@ -38,12 +38,15 @@ from cc_jupyter.client.proxy import (
 )
 from cc_jupyter.client.sse import BodyPart, EventBatch, frame
 from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
-from cc_jupyter.core.errors import ConnectError
+from cc_jupyter.core.errors import CassetteError, ConnectError
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cc_jupyter.cassettes.tape import Replay, Tape
+    from cc_jupyter.client.cassette_transport import Recorder
+    from cc_jupyter.core.messages import ApiPath
 
 TIMED_OUT = "timed_out"
 """The code of a `ConnectError` after silence: that request may be at work, and is not resent."""
@@ -55,6 +58,7 @@ _CUT_REASONS = ("Server disconnected", "peer closed")
 """How the reasons of httpcore and h11 begin where a connection ended too early."""
 _PIECE_BYTES = 2**16
 _MAX_IDLE_CONNECTIONS = 8  # of one route
+_RECORD_TIMEOUT_S = 2.0  # after a response that is recorded, for its reader to end
 _DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
 
 
@@ -73,7 +77,20 @@ class HttpRequest:
     resend_on_dead_connection: bool = True
     """Whether to send once more, silently, when a reused connection dies before any byte comes."""
     sample: int | None = None
-    """The request's number among equal ones of an execution; a cassette looks it up."""
+    """The request's number among equal ones of an execution; a cassette looks it up. `None`: it is
+    never recorded."""
+    endpoint: ApiPath | None = None
+    """The path below the API root, where the body asks for an answer."""
+    attempt: int = 0
+    """How often the same body was sent before."""
+    waited_s: float | None = None
+    """The pause before this attempt; `None`: it is the first."""
+    price_date: str | None = None
+    """The date of the prices, for a recording."""
+    served_by: str = "api"
+    """Who answers: `api`, `local`, or the host."""
+    can_send: bool = True
+    """Whether it may go to the network; else only a cassette can answer it."""
 
 
 class ResponseStart(NamedTuple):
@@ -204,6 +221,7 @@ class Connection:
         self._hook = TraceHook()
         self._handed = 0  # how often the transport was given the current request
         self._response: httpx.Response | None = None
+        self._recorder: Recorder | None = None
 
     @property
     def connecting(self) -> bool:
@@ -227,13 +245,24 @@ class Connection:
             return False
         return not self._hook.has_unread and _ended_exactly(self._transport)
 
-    def exchange(self, request: HttpRequest, deliver: Callable[[Item], None]) -> None:
+    def exchange(
+        self,
+        request: HttpRequest,
+        deliver: Callable[[Item], None],
+        recorder: Recorder | None = None,
+    ) -> None:
         """Send a request and deliver its response.
 
         Fails with httpx's exceptions, and with `AbandonedError` after `shut`.
+
+        Parameters
+        ----------
+        recorder
+            Records the response; `None`: it is not recorded.
         """
         self._hook.begin(request.idle_timeout_s)
         self._handed = 0
+        self._recorder = recorder
         response = self._open(request)
         try:
             self._hook.raise_if_abandoned()  # before there was a response to close
@@ -280,13 +309,20 @@ class Connection:
             extensions={
                 "trace": self._hook,
                 "timeout": self._hook.timeouts,
-                "cc_jupyter": {"sample": request.sample},
+                "cc_jupyter": {
+                    "sample": request.sample,
+                    "attempt": request.attempt,
+                    "waited_s": request.waited_s,
+                },
             },
         )
         self._hook.raise_if_abandoned()
         self._handed += 1
         try:
-            response = self._transport.handle_request(to_send)
+            if self._recorder is None:
+                response = self._transport.handle_request(to_send)
+            else:
+                response = self._recorder.send(self._transport, to_send)
         except Exception as error:  # any, since socksio and httpcore raise their own; raised again
             if (failure := self._proxy_failure(error)) is not None:
                 raise failure from None
@@ -347,10 +383,17 @@ class Transport:
     transport
         Sends everything in place of the network, such as a cassette or a test's double. It is
         shared by all threads, gets the request's `extensions` and must not need them.
+    tape
+        Returns the cassette in use, which is asked before each request; `None`: there is none.
     """
 
-    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        transport: httpx.BaseTransport | None = None,
+        tape: Callable[[], Tape | None] = lambda: None,
+    ) -> None:
         self._foreign = transport
+        self._tape = tape
         self._lock = threading.Lock()
         self._idle: dict[Route, list[Connection]] = defaultdict(list)
         self._pid = os.getpid()
@@ -363,14 +406,27 @@ class Transport:
         ------
         ConfigError
             The proxy or the certificates that the environment names cannot be used.
+        CassetteError
+            The cassette in use does not contain it, or cannot be used.
         """
+        tape = self._tape()
+        recorder: Recorder | None = None
+        if tape is not None:
+            from cc_jupyter.client.cassette_transport import ReplayTransport, look_up  # noqa: PLC0415  rarely used
+
+            replay, recorder = look_up(tape, request)
+            if replay is not None:
+                connection = Connection(ReplayTransport(replay), is_foreign=True)
+                return ResponseReader(connection, request, lambda _: None, replay=replay)
         if self._foreign is not None:
             connection = Connection(self._foreign, is_foreign=True)
-            return ResponseReader(connection, request, lambda _: None)
+            return ResponseReader(connection, request, lambda _: None, recorder=recorder)
         parts = urlsplit(request.url)
         route = find_route(f"{parts.scheme}://{parts.netloc}")
         connection = self._take(route)
-        return ResponseReader(connection, request, lambda used: self._give_back(route, used))
+        return ResponseReader(
+            connection, request, lambda used: self._give_back(route, used), recorder=recorder
+        )
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -411,14 +467,28 @@ def _close_idle(idle: dict[Route, list[Connection]]) -> None:
 
 
 class ResponseReader:
-    """One request in progress: `receive` its items until `ResponseEnd`, then `close`."""
+    """One request in progress: `receive` its items until `ResponseEnd`, then `close`.
+
+    Parameters
+    ----------
+    replay
+        The recorded response that it brings; `None`: it comes from the network.
+    recorder
+        Records the response.
+    """
 
     def __init__(
         self,
         connection: Connection,
         request: HttpRequest,
         give_back: Callable[[Connection], None],
+        *,
+        replay: Replay | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
+        self.replay = replay
+        """The recorded response that it brings; `None`: it comes from the network."""
+        self._recorder = recorder
         self._connection = connection
         self._give_back = give_back
         self._items: SimpleQueue[Item] = SimpleQueue()
@@ -432,6 +502,9 @@ class ResponseReader:
         self._thread = threading.Thread(
             target=self._run, args=(request,), name="cc_jupyter reader", daemon=True
         )
+        if replay is not None and replay.speed is None:
+            self._run(request)  # it never waits for anything
+            return
         try:
             self._thread.start()  # waits for the thread, and may be interrupted meanwhile
         except BaseException:  # an interrupt too: no connection stays open
@@ -471,17 +544,34 @@ class ResponseReader:
         """
         if self._pid != os.getpid():  # a fork's copy: the connection belongs to its parent
             return
-        if drain and not self._ended:
+        if drain and not self._ended and self._reading:
             self._thread.join(_DRAIN_TIMEOUT_S)
         with self._lock:
             self._closed = True
             if self._reading:
                 self._connection.shut()
 
+    def save_recording(self, *, has_secret: bool) -> str | None:
+        """Save the response if it is recorded; return why it could not be saved, if so.
+
+        Parameters
+        ----------
+        has_secret
+            Whether the answer held a secret, in one event or over several.
+        """
+        if self._recorder is None:
+            return None
+        self._thread.join(_RECORD_TIMEOUT_S)  # it takes note of the end
+        try:
+            self._recorder.save(is_spread=has_secret)
+        except CassetteError as error:
+            return str(error)
+        return None
+
     def _run(self, request: HttpRequest) -> None:
         error: BaseException | None = None
         try:
-            self._connection.exchange(request, self._items.put)
+            self._connection.exchange(request, self._items.put, self._recorder)
         except BaseException as caught:  # noqa: BLE001  the cell's thread raises it
             error = explain(caught, request)
         self._sends = self._connection.sends  # from here on the next request may own it

@@ -6,9 +6,11 @@ modules of this package define the functions. `Commands` runs the one that a lin
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from cc_jupyter.commands.arguments import Argument, CommandSpec, parse_arguments
+from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.prompt.options import OPTIONS, option_help
 
@@ -24,17 +26,29 @@ _THIS_NOTEBOOK = Argument("--notebook", "switch")
 COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "ask",
-        "[options] [--] text",
+        "[@NAME] [options] [--] text",
         "send the rest of the line as a prompt",
         _OPTION_LINE,
+        details="-- ends the options, so that a prompt may begin with a dash. In a loop or a"
+        " function each request of a cell has its own turn.",
+        example="%cmd ask -m opus what is {{ x }}?",
     ),
     CommandSpec(
         "continue",
         "[options]",
         "continue the last answer in the same turn",
         _OPTION_LINE,
+        details="It works on an answer that was cut at a limit, interrupted or broken off, if it is"
+        " the last one of the thread. The cell shows the whole answer.",
+        example="%cmd continue --max-tokens 4000",
     ),
-    CommandSpec("status", "", "show the current model, key and thread, and the cost so far"),
+    CommandSpec(
+        "status",
+        "",
+        "show the current model, key and thread, and the cost so far",
+        details="A plain %cmd does the same. It names the setting that chose the model.",
+        example="%cmd status",
+    ),
     CommandSpec(
         "models",
         "[WORDS] [--refresh] [--sort BY]",
@@ -83,6 +97,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
             Argument("model", "model"),
             Argument("--remove", "switch"),
         ),
+        details="Without arguments it lists all aliases. They are saved in your config.toml.",
         example="%cmd alias fast deepseek/deepseek-v4-flash",
     ),
     CommandSpec(
@@ -90,6 +105,9 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "[setup|start|stop|status]",
         "set up, start or stop the model on this machine, or show its status",
         (Argument("action", "choice", ("setup", "start", "stop", "status")),),
+        details="The model is small and needs no key: `setup` downloads it once, and it starts with"
+        " the first prompt after %cmd use local.",
+        example="%cmd local setup",
     ),
     CommandSpec(
         "retry",
@@ -97,33 +115,51 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "send again what failed or was interrupted in the last grid",
         details="The values in the prompts and the numbers of the samples stay as they were. After"
         " a kernel restart they are unknown, so the grid's cell must run again.",
+        example="%cmd retry",
     ),
     CommandSpec(
         "new",
         "[NAME]",
         "start over in this thread, or in thread NAME",
         (Argument("name"),),
+        details="Later prompts do not send what was said before; nothing is deleted. --new does the"
+        " same for a single cell.",
         example="%cmd new essay",
     ),
     CommandSpec(
         "thread",
-        "[NAME]",
-        "switch to a thread of this session, a stored one or a new one",
-        (Argument("name", "thread"),),
-        example="%cmd thread essay",
+        "[NAME] [--from NOTEBOOK]",
+        "switch to a thread of this notebook, or start a new one",
+        (Argument("name", "thread"), Argument("--from")),
+        "Threads of earlier sessions of this notebook are loaded from the history. --from loads a"
+        " thread of another notebook, given by its path or the end of it; its conversation is then"
+        " sent from here.",
+        "%cmd thread essay --from drafts.ipynb",
     ),
-    CommandSpec("threads", "", "list the threads of this session and the stored ones"),
+    CommandSpec(
+        "threads",
+        "",
+        "list the threads of this session and the stored ones",
+        details="Stored threads of other notebooks are listed with their notebook; %cmd thread NAME"
+        " --from NOTEBOOK loads one.",
+        example="%cmd threads",
+    ),
     CommandSpec(
         "history",
         "[--full]",
         "list the turns of this thread",
         (Argument("--full", "switch"),),
+        details="--full shows whole prompts and answers. The numbers of the turns are those that"
+        " rewind, versions, diff and sent take.",
+        example="%cmd history --full",
     ),
     CommandSpec(
         "rewind",
         "[N]",
         "undo the last turn, or the last N; nothing is deleted",
         (Argument("turns", "number"),),
+        details="Later prompts no longer send these turns. In JupyterLab the cells are marked, and"
+        " a click brings a turn back.",
         example="%cmd rewind 2",
     ),
     CommandSpec(
@@ -131,6 +167,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "NAME",
         "continue in a new thread that shares the conversation so far",
         (Argument("name", required=True),),
+        details="The thread that you leave stays as it is; %cmd thread NAME returns to it.",
         example="%cmd fork bolder",
     ),
     CommandSpec(
@@ -147,6 +184,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "[A B]",
         "compare the last two answers of the last turn word by word, or A and B",
         (Argument("first"), Argument("second")),
+        details="2 is the second version of the last turn, 3.2 the second version of turn 3.",
         example="%cmd diff 3.1 3.2",
     ),
     CommandSpec(
@@ -183,6 +221,8 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "TEXT",
         "find turns of all sessions that contain these words",
         (Argument("text", "text", required=True),),
+        details="It searches prompts and answers in the history of all notebooks. The found words"
+        " are marked.",
         example="%cmd search glaciers",
     ),
     CommandSpec(
@@ -190,7 +230,36 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "PATH [--overwrite]",
         "save this thread as .md, .json or .ipynb",
         (Argument("path", "file", required=True), Argument("--overwrite", "switch")),
+        details="The ending decides on the form: Markdown to read, JSON with all versions, or a"
+        " notebook with one cell for each turn.",
         example="%cmd export notes.md",
+    ),
+    CommandSpec(
+        "save",
+        "NAME [TURN] [--project] [--no-examples] [--overwrite]",
+        "save the last prompt, or that of a turn, with its options as @NAME",
+        (
+            Argument("name", "prompt", required=True),
+            Argument("turn"),
+            Argument("--project", "switch"),
+            Argument("--no-examples", "switch"),
+            Argument("--overwrite", "switch"),
+        ),
+        "%%cmd @NAME sends it again; options on that line override its own, {{ }} is filled in from"
+        " your variables, and the text of the cell is added below. TURN is a number, an id, or 3.2"
+        " for version 2 of turn 3. --project saves it in the folder prompts of the project, for"
+        " everyone who works on it. The file has the beginning of each value as an example, without"
+        " keys; --no-examples leaves them out.",
+        "%cmd save summary",
+    ),
+    CommandSpec(
+        "prompts",
+        "[--remove NAME]",
+        "list your saved prompts and those of the project, or delete one",
+        (Argument("--remove", "prompt"),),
+        "@NAME is your own prompt, or the project's if you have none of that name; @./NAME is the"
+        " project's.",
+        "%cmd prompts --remove summary",
     ),
     CommandSpec(
         "forget",
@@ -200,6 +269,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
             Argument("what", "choice", ("turn", "thread", "everything"), required=True),
             Argument("name", "thread"),
         ),
+        details="It cannot be undone. The outputs in the notebook stay as they are.",
         example="%cmd forget turn 3",
     ),
     CommandSpec(
@@ -225,6 +295,9 @@ COMMANDS: tuple[CommandSpec, ...] = (
             Argument("amount", "amount", ("off",)),
             Argument("--per", "choice", ("session", "day", "notebook")),
         ),
+        details="The cost of a prompt is estimated before it is sent; one that exceeds the rest of"
+        " the budget is refused, and an answer is stopped when the budget is used up."
+        " Without arguments it shows the budget.",
         example="%cmd budget 0.50 --per day",
     ),
     CommandSpec(
@@ -232,6 +305,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "[--since WHEN] [--notebook]",
         "write a paragraph for a paper about what was used and spent",
         (_SINCE, _THIS_NOTEBOOK),
+        details="It names the models, the period, the tokens and the costs.",
         example="%cmd receipt --since month",
     ),
     CommandSpec(
@@ -239,6 +313,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "[N]",
         "put the code blocks of the last answer, or its block N, into a new cell",
         (Argument("block", "number"),),
+        details="The new cell is not run.",
         example="%cmd insert 2",
     ),
     CommandSpec(
@@ -246,12 +321,18 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "[options]",
         "explain the error of the last failed cell",
         _OPTION_LINE,
+        details="It sends the cell, its error and the variables in it. The answer is not part of a"
+        " thread unless --thread names one.",
+        example="%cmd explain -m opus",
     ),
     CommandSpec(
         "fix",
         "[options]",
         "correct the last failed cell: show the changes and add the new cell",
         _OPTION_LINE,
+        details="The corrected cell is added below and is not run. The answer is not part of a"
+        " thread unless --thread names one.",
+        example="%cmd fix -m opus",
     ),
     CommandSpec(
         "sent",
@@ -263,21 +344,44 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "%cmd sent 3 --as curl",
     ),
     CommandSpec(
+        "cassette",
+        "[record|replay|auto|off|diff] [PATH] [--speed N]",
+        "record answers in a file and replay them, without key and network",
+        (
+            Argument("action", "choice", ("record", "replay", "auto", "off", "diff")),
+            Argument("path", "file"),
+            Argument("--speed", "number"),
+        ),
+        "record sends every request and keeps its latest answer; replay answers from the file alone"
+        " and needs no key; auto replays what is recorded, and sends and records the rest. The file"
+        " is NOTEBOOK.cassette.jsonl next to the notebook, or PATH; PATH may be a folder to replay"
+        " from. --speed 1 replays at the recorded pace. diff shows how the last request that was"
+        " not recorded differs from the nearest one. Without an argument it shows the cassette in"
+        " use. Secrets are removed before anything is written.",
+        "%cmd cassette record",
+    ),
+    CommandSpec(
         "login",
         "",
         "enter a key, optionally check it, and store it in the keyring or a private file",
+        details="Never type the key on the line: %cmd login asks for it.",
+        example="%cmd login",
         may_hold_key=True,
     ),
     CommandSpec(
         "logout",
         "",
         "remove the key that login stored; variables and the CLI's login are not changed",
+        details="A key in CMD_API_KEY or in the CLI's own login is still used.",
+        example="%cmd logout",
         may_hold_key=True,
     ),
     CommandSpec(
         "doctor",
         "",
         "check the set-up and suggest fixes; safe to paste into an issue",
+        details="Keys, and secrets in addresses, are masked.",
+        example="%cmd doctor",
         may_hold_key=True,
     ),
     CommandSpec(
@@ -285,14 +389,31 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "[options|COMMAND]",
         "show this help, the options of %%cmd and %cmd ask, or details of a command",
         (Argument("topic", "topic"),),
+        example="%cmd help versions",
     ),
 )
 """All commands, in the order of the help."""
 
 BY_NAME: Mapping[str, CommandSpec] = {spec.name: spec for spec in COMMANDS}
 
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Prompts": ("ask", "continue", "explain", "fix", "insert"),
+    "Models": ("models", "pick", "use", "alias", "local"),
+    "Conversations": (
+        *("new", "thread", "threads", "history", "rewind", "fork", "versions", "diff"),
+        *("search", "export", "forget"),
+    ),
+    "Reuse and reproduce": ("save", "prompts", "cassette"),
+    "Grids": ("retry", "vote", "reveal", "votes"),
+    "Costs and requests": ("usage", "budget", "receipt", "sent"),
+    "Set-up": ("status", "login", "logout", "doctor", "help"),
+}
+"""The commands by what they are about, as the help lists them."""
 
-_CELL_USAGE = ("%%cmd [options] [-> NAME[: TYPE]]", "send the text of the cell as a prompt")
+
+_CELL_USAGE = ("%%cmd [@NAME] [options] [-> NAME[: TYPE]]", "send the text of the cell as a prompt")
+_CELL_EXAMPLE = (_CELL_USAGE[0], _CELL_USAGE[1], "%%cmd -m opus -> answer")
+_MORE_HELP = "%cmd help COMMAND says more about one; %cmd help options lists the options of %%cmd."
 _USAGE_COLUMNS = 38
 """The width of the usage column; a longer usage has its meaning on the next line."""
 
@@ -306,8 +427,7 @@ def help_text(topic: str = "") -> str:
         There is no such command.
     """
     if not topic:
-        rows = [_CELL_USAGE, *((_usage(spec), spec.summary) for spec in COMMANDS)]
-        return "\n".join(_line(usage, meaning) for usage, meaning in rows)
+        return _overview()
     if topic in ("options", "%%cmd"):
         return option_help()
     spec = BY_NAME.get(topic)
@@ -318,6 +438,55 @@ def help_text(topic: str = "") -> str:
             hint=did_you_mean(topic, known) or "%cmd help lists all commands",
         )
     return _command_help(spec)
+
+
+class HelpPage(TextOutput):
+    """The help on all commands; a page shows it as a table with an example for each."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        left = ' style="text-align: left"'
+        usage, meaning, example = _CELL_EXAMPLE
+        cells = (_code(usage), meaning, _code(example))
+        rows = [f"<tr>{''.join(_cell(text, left) for text in cells)}</tr>"]
+        for group, names in GROUPS.items():
+            rows.append(f'<tr><th colspan="3"{left}>{group}</th></tr>')
+            for spec in (BY_NAME[name] for name in names):
+                texts = (_code(_usage(spec)), html.escape(spec.summary), _code(spec.example))
+                rows.append(f"<tr>{''.join(_cell(text, left) for text in texts)}</tr>")
+        head = "".join(f"<th{left}>{name}</th>" for name in ("command", "what it does", "example"))
+        body = "".join(rows)
+        note = f"<p>{html.escape(_MORE_HELP)}</p>"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+
+
+def help_page(topic: str = "") -> TextOutput:
+    """Return the help as a result that displays itself.
+
+    Raises
+    ------
+    OptionError
+        There is no such command.
+    """
+    return TextOutput(help_text(topic)) if topic else HelpPage(help_text())
+
+
+def _overview() -> str:
+    """Return one line for each command, under the headings of its group."""
+    lines = [_line(*_CELL_USAGE)]
+    for group, names in GROUPS.items():
+        specs = (BY_NAME[name] for name in names)
+        lines += ["", group, *(_line(_usage(spec), spec.summary) for spec in specs)]
+    return "\n".join([*lines, "", _MORE_HELP])
+
+
+def _cell(text: str, style: str) -> str:
+    return f"<td{style}>{text}</td>"
+
+
+def _code(text: str) -> str:
+    return f"<code>{html.escape(text)}</code>"
 
 
 def _command_help(spec: CommandSpec) -> str:

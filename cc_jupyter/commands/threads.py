@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.conversation.history import history_off
+from cc_jupyter.conversation.records import turn_from_record
 from cc_jupyter.core.display import Card, Table
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Parameters
@@ -61,20 +63,99 @@ class ThreadCommands(ConversationCommands):
         thread.start_over()
         return Card({"thread": thread.name, "contains": "no turns yet"})
 
-    def thread(self, name: str | None = None) -> Card:
-        """Switch to a thread: of this session, else a stored one, else a new one."""
+    def thread(self, name: str | None = None, from_: str | None = None) -> Card:
+        """Switch to a thread: of this session, else a stored one, else a new one.
+
+        Parameters
+        ----------
+        from_
+            Another notebook, whose stored thread is loaded; its path or the end of it.
+
+        Raises
+        ------
+        OptionError
+            The other notebook has no such thread, or its name does not identify one notebook.
+        """
         if name is None:
             return _summary(self._thread, "current")
-        conversations = self._session.conversations
-        if name in conversations.names and conversations.thread(name).slots:
+        conversations, history = self._session.conversations, self._session.history
+        is_live = name in conversations.names and bool(conversations.thread(name).slots)
+        if from_ is not None:
+            if is_live:
+                raise OptionError(
+                    f"this session already has a thread {name!r}",
+                    hint=f"%cmd thread {name} switches to it",
+                )
+            notebook = self._other_notebook(name, from_)
+            stored = history.load_thread(name, notebook)
+            if stored is not None:
+                return _summary(conversations.put(stored), f"current, loaded from {notebook}")
+        if is_live:
             conversations.current = name
             return _summary(conversations.thread(), "current, in this session")
-        if self._on_disk:
-            stored = self._session.history.load_thread(name, self._cell.notebook)
-            if stored is not None:
-                return _summary(conversations.put(stored), "current, loaded from the history")
+        stored = history.load_thread(name, self._cell.notebook) if self._on_disk else None
+        if stored is not None:
+            return _summary(conversations.put(stored), "current, loaded from the history")
         conversations.current = name
-        return _summary(conversations.thread(), "current, new")
+        card = _summary(conversations.thread(), "current, new")
+        others = self._notebooks_with(name) if self._on_disk else []
+        if others:
+            line = f"%cmd thread {name} --from {others[0].split()[-1]}"  # an ending will do
+            card["elsewhere"] = f"{_named(others)} has a thread of this name; to load it: {line}"
+        return card
+
+    def _notebooks_with(self, name: str) -> list[str]:
+        """Return the other notebooks with a stored thread of a name, the last used first."""
+        found = self._session.history.reading().threads(name)
+        names = dict.fromkeys(each.notebook for each in found if each.notebook)
+        return [each for each in names if each != self._cell.notebook]
+
+    def _other_notebook(self, name: str, notebook: str) -> str:
+        if not self._on_disk:
+            raise history_off()
+        others = self._notebooks_with(name)
+        ending = f"/{notebook.lstrip('/')}"
+        found = [each for each in others if each == notebook]
+        found = found or [each for each in others if f"/{each}".endswith(ending)]
+        found = found or [each for each in others if each.endswith(notebook)]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(found or others)
+        raise OptionError(
+            f"{notebook!r} is {'the end of several paths' if found else 'no other notebook'}"
+            f" with a thread {name!r}",
+            hint=f"choose one of: {known}" if known else "%cmd threads lists all threads",
+        )
+
+    def leave_out(self, thread: Thread, cell_ids: Sequence[str]) -> int:
+        """Remove the turns of some cells from a thread, not from disk; return how many."""
+        places = [
+            place
+            for place, slot in enumerate(thread.slots)
+            if slot.key is not None and slot.key.cell_id in cell_ids
+        ]
+        for place in reversed(places):
+            thread.leave_out(place)
+        self._save(thread)
+        return len(places)
+
+    def bring_back(self, record: TurnRecord) -> Thread:
+        """Make a turn of the history part of its thread again, and return the thread.
+
+        A thread that this session has not used yet is loaded whole.
+        """
+        conversations, history = self._session.conversations, self._session.history
+        name = record.thread or conversations.current
+        thread = conversations.thread(name)
+        if not thread.slots and self._on_disk and record.conversation_id is not None:
+            stored = history.load_conversation(record.conversation_id)
+            if stored is not None:
+                thread = conversations.put(stored, switch=False)
+        turns = [slot.turn.id for slot in thread.slots if slot.turn is not None]
+        if record.id not in turns:
+            thread.bring_back(record.key, turn_from_record(record))
+            self._save(thread)
+        return thread
 
     def threads(self) -> Table:
         """List the threads of this session, then the stored ones."""
@@ -100,7 +181,9 @@ class ThreadCommands(ConversationCommands):
                 if found.conversation_id not in live
             ]
         return Table(
-            rows, "%cmd thread NAME switches to a thread; of several with one name, to the newest"
+            rows,
+            "%cmd thread NAME switches to a thread of this notebook;"
+            " %cmd thread NAME --from NOTEBOOK loads one of another",
         )
 
     def _thread_row(self, thread: Thread) -> dict[str, Any]:
@@ -331,6 +414,41 @@ def turn_number(name: str) -> int | None:
     return int(name) if name.isdecimal() and len(name) < ID_DIGITS else None
 
 
+def turn_record(session: Session, name: str | None) -> TurnRecord:
+    """Return the record of the last turn of the session, or of one by number, version or id.
+
+    Raises
+    ------
+    OptionError
+        There is no such turn.
+    """
+    history = session.history
+    if name is None:
+        records = history.records()
+        if not records:
+            raise OptionError(
+                "nothing was sent in this session yet",
+                hint="%cmd search TEXT finds the ids of turns of earlier sessions",
+            )
+        return records[-1]
+    found: TurnRecord | None = None
+    place, dot, version = name.partition(".")
+    number = turn_number(place)
+    if number is not None:
+        thread = session.conversations.thread()
+        slot = thread.slots[place_of(thread, number)]
+        turn = slot.turn
+        if dot:
+            at = int(version) if version.isdecimal() else 0
+            turn = slot.versions[at - 1] if 1 <= at <= len(slot.versions) else None
+        found = history.record(turn.id) if turn else None
+    elif session.settings().history:
+        found = history.find(name)
+    if found is None:
+        raise no_turn(name)
+    return found
+
+
 def no_turn(name: str) -> OptionError:
     """Return the error of a command that finds no turn by this name."""
     return OptionError(
@@ -352,6 +470,12 @@ def cost_text(record: TurnRecord | None) -> str:
 def local_time(instant: datetime) -> str:
     """Return an instant in local time."""
     return f"{instant.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _named(notebooks: Sequence[str]) -> str:
+    """Return the first notebook, and how many there are besides."""
+    others = len(notebooks) - 1
+    return f"{notebooks[0]} (and {pluralize(others, 'other notebook')})" if others else notebooks[0]
 
 
 def _summary(thread: Thread, state: str) -> Card:

@@ -5,6 +5,7 @@ The comparison decides which host gets which key (`client.endpoint`); this modul
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ _TOKEN = re.compile(
 _PATH = re.compile(r"[\x21-\x5b\x5d-\x7e]*")  # no space or backslash: servers disagree on them
 
 
+@functools.lru_cache(maxsize=16)
 def api_root(base_url: str, *, allow_http: bool = False) -> str:
     """Return the root that API paths are appended to; `X` and `X/v1` both become `X/v1`.
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.config.base_url import api_root
 from cc_jupyter.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 
 def read_text(value: object) -> str:
@@ -93,6 +94,60 @@ def read_switch(value: object) -> bool:
     if not isinstance(value, bool) and word not in _SWITCH:
         raise ValueError("on or off")
     return value if isinstance(value, bool) else _SWITCH[word]
+
+
+class CassetteChoice(NamedTuple):
+    """Which cassette is used, and how."""
+
+    mode: str
+    """`record`, `replay`, `auto` or `off`."""
+    path: str = ""
+    """A file or a folder; empty: next to the notebook."""
+    speed: float | None = None
+    """How fast answers are replayed: 1 as recorded; `None`: at once."""
+
+    def __str__(self) -> str:
+        return f"{self.mode}:{self.path}" if self.path else self.mode
+
+
+_CASSETTE_MODES = ("record", "replay", "auto", "off")
+_CASSETTE_FORM = 'record, replay, auto or off, also with a path, as in "auto:demo.cassette.jsonl"'
+
+
+def read_cassette(value: object) -> CassetteChoice:
+    """Return a choice of cassette: from `MODE[:PATH]`, or a table of mode, path and speed."""
+    if isinstance(value, CassetteChoice):
+        return value
+    if isinstance(value, str):
+        mode, _, path = value.strip().partition(":")
+        value = {"mode": mode, "path": path.strip()}
+    if not isinstance(value, dict) or not {"mode"} <= value.keys() <= {"mode", "path", "speed"}:
+        raise ValueError(_CASSETTE_FORM)
+    path, speed = value.get("path", ""), value.get("speed")
+    mode = str(value["mode"]).strip().casefold()
+    if not isinstance(path, str) or mode not in _CASSETTE_MODES or (mode == "off" and path):
+        raise ValueError(_CASSETTE_FORM)
+    if speed is not None:
+        speed = number_reader(_SLOWEST, math.inf)(speed)
+    return CassetteChoice(mode, path, speed)
+
+
+_SLOWEST = 0.001
+
+
+def read_project_cassette(value: object, project: Path) -> CassetteChoice:
+    """Return a project's choice of cassette: `replay` with an absolute path inside it.
+
+    With another mode a cloned repository could record what is asked in it.
+    """
+    choice = read_cassette(value)
+    folder = project.parent.resolve()
+    path = (folder / choice.path).resolve()
+    if choice.mode != "replay" or not choice.path or not path.is_relative_to(folder):
+        raise ValueError(
+            'replay with a path inside the project, such as "replay:demo.cassette.jsonl"'
+        )
+    return choice._replace(path=str(path))
 
 
 def read_names(value: object) -> Mapping[str, str]:

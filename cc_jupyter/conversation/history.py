@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PAUSE_S = 30.0
 """After a failed write, a growing answer is not saved for so long: each attempt may wait for a
-lock. Finished turns are always tried."""
+lock. A finished turn is tried, unless it waited while another's write failed."""
 _REPORT_PAUSE_S = 1.0
 """For so long after a failed attempt no report tries again to write what is not saved."""
 
@@ -61,6 +61,8 @@ class History:
         """The turns whose answers are still streaming, as last saved."""
         self._files_opened = 0
         self._partial_at_s = 0.0
+        self._failure: tuple[float, str | None] = (0.0, None)
+        """When the last failed write ended, and why it failed."""
         self._flush_at_s = 0.0
         self._shown_notices: set[str] = set()
 
@@ -102,6 +104,7 @@ class History:
         stale
             Later places of the thread that this turn made stale.
         """
+        asked_s = monotonic()
         with self._lock:
             if record.finished:  # the body is read from disk
                 self._growing.pop(record.id, None)
@@ -110,26 +113,36 @@ class History:
                 )
             if not on_disk or (not record.finished and monotonic() < self._partial_at_s):
                 return None
-            try:
-                if record.finished:
-                    self._unsaved.append((record, thread))
-                    self._write_unsaved()
-                else:
-                    self._growing[record.id] = dataclasses.replace(record, body=None)
-                    self._write(record, thread)
-                if thread is not None:
-                    for place in stale:
-                        slot = self._place_record(thread, place)
-                        self.store.save_place(thread.id, place, slot)
-            except CcError as error:
-                self._partial_at_s = monotonic() + _PAUSE_S
-                if not record.finished:
-                    return self._once(f"the history could not be written: {error}")
-                if not self._flushes_at_exit:
-                    self._flushes_at_exit = True
-                    atexit.register(self._flush_at_exit)
-                return f"{pluralize(len(self._unsaved), 'turn')} not saved yet: {error}"
-            return self._once(self.store.notice) if self.store.notice else None
+            if record.finished:
+                self._unsaved.append((record, thread))
+            failed_at_s, problem = self._failure
+            if failed_at_s < asked_s and (problem := self._try(record, thread, stale)) is None:
+                return self._once(self.store.notice) if self.store.notice else None
+            if not record.finished:
+                return self._once(f"the history could not be written: {problem}")
+            if not self._flushes_at_exit:
+                self._flushes_at_exit = True
+                atexit.register(self._flush_at_exit)
+            return f"{pluralize(len(self._unsaved), 'turn')} not saved yet: {problem}"
+
+    def _try(self, record: TurnRecord, thread: Thread | None, stale: Sequence[int]) -> str | None:
+        """Write a turn and what is not saved yet; return why that failed, if it did."""
+        try:
+            if record.finished:
+                self._write_unsaved()
+            else:
+                self._growing[record.id] = dataclasses.replace(record, body=None)
+                self._write(record, thread)
+            if thread is not None:
+                for place in stale:
+                    slot = self._place_record(thread, place)
+                    self.store.save_place(thread.id, place, slot)
+        except CcError as error:
+            failed_at_s = monotonic()
+            self._partial_at_s = failed_at_s + _PAUSE_S
+            self._failure = failed_at_s, str(error)
+            return str(error)
+        return None
 
     def flush(self) -> list[TurnRecord]:
         """Write the turns whose write failed; return those that still cannot be written."""
@@ -253,7 +266,7 @@ class History:
             self._written.add(thread.id)
 
     def load_thread(self, name: str, notebook: str) -> Thread | None:
-        """Load a stored conversation, preferring this notebook's; `None` if there is none.
+        """Load a stored conversation of a notebook; `None` if there is none.
 
         The result is a new conversation that shares the turns, so two kernels can both continue the
         stored one.
@@ -263,10 +276,20 @@ class History:
         StoreError
             The history cannot be read.
         """
+        found = self._stored_id(name, notebook)
+        return self.load_conversation(found) if found else None
+
+    def load_conversation(self, conversation_id: str) -> Thread | None:
+        """Load a stored conversation as `load_thread` does; `None` if there is none.
+
+        Raises
+        ------
+        StoreError
+            The history cannot be read.
+        """
         from cc_jupyter.conversation.records import thread_from_record  # noqa: PLC0415  the first cell loads little before it sends
 
-        found = self._stored_id(name, notebook)
-        stored = self.store.load_conversation(found) if found else None
+        stored = self.store.load_conversation(conversation_id)
         if stored is None:
             return None
         turns = self.store.turns([each for place in stored.places for each in place.versions])
@@ -297,10 +320,9 @@ class History:
         return removed
 
     def _stored_id(self, name: str, notebook: str) -> str | None:
-        """Return the id of the stored conversation: this notebook's, else the newest."""
-        summaries = self.store.threads(name)
-        summaries.sort(key=lambda found: found.notebook != notebook)  # stable: newest first
-        return summaries[0].conversation_id if summaries else None
+        """Return the id of the newest stored conversation of a notebook."""
+        found = [each for each in self.store.threads(name) if each.notebook == notebook]
+        return found[0].conversation_id if found else None
 
     def forget(self, turn_ids: list[str] | None) -> None:
         """Drop turns from memory; `None` drops all."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Mapping
     from datetime import datetime
 
-    from cc_jupyter.core.messages import Image, Parameters, TurnKey
+    from cc_jupyter.core.messages import Image, Parameters, PromptTemplate, TurnKey
 
 
 MIN_ID_CHARS = 4
@@ -74,6 +74,7 @@ class TurnRecord:
     time_to_first_token_s: float | None = None
     duration_s: float = 0.0
     served_by: str = "api"
+    """`api`, `local`, `replay`, or the host."""
     served_model: str | None = None
     notices: tuple[str, ...] = ()
     order: str = "execution"
@@ -92,10 +93,18 @@ class TurnRecord:
     """The cassette that the answer comes from; `None`: the provider sent it."""
     options: Parameters | None = None
     """The parameters as sent, values from the settings included; `None` if they are unknown."""
+    template: PromptTemplate | None = None
+    """The prompt as typed; `None` if it is unknown."""
     body: bytes | None = None
     """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True
     """Whether the answer is complete; `False` while it streams, or after a crash."""
+
+    @property
+    def _recorded_cost(self) -> Cost:
+        """What a replayed answer cost when it was recorded; its own cost is $0."""
+        usd = self.cost.table_usd
+        return UNKNOWN_COST if usd is None else Cost(usd, "reported", self.cost.price_date)
 
     @property
     def reply(self) -> Reply:
@@ -106,7 +115,7 @@ class TurnRecord:
             model=self.model,
             stop_reason=self.stop_reason,
             usage=self.usage,
-            cost=self.cost,
+            cost=self._recorded_cost if self.replayed_from else self.cost,
             error=None if self.error is None else StreamError(self.error),
             time_to_first_token_s=self.time_to_first_token_s,
             duration_s=self.duration_s,

@@ -194,6 +194,28 @@ class Thread:
                 self._slots.pop()
             return removed
 
+    def leave_out(self, place: int) -> None:
+        """Remove one turn from the thread, not from disk; later turns become stale."""
+        with self._lock:
+            removed = self._slots.pop(place)
+            later = self._slots[place:]
+            if removed.follows_new and later:
+                later[0].follows_new = True  # it still does not continue what is before it
+            for slot, digest in zip(self._slots, context_digests(self._slots), strict=True):
+                if slot in later and slot.turn is not None:
+                    basis = slot.turn.basis
+                    slot.stale = basis is None or basis.upstream != digest
+
+    def bring_back(self, key: TurnKey | None, turn: Turn) -> None:
+        """Make a turn the active version of its slot, which is added at the end if it is gone."""
+        place = self.open_slot(key)
+        with self._lock:
+            versions = self._slots[place].versions
+            found = [at for at, each in enumerate(versions) if each.id == turn.id]
+            if not found:
+                versions.append(turn)
+        self.choose(place, found[0] if found else len(versions) - 1)
+
     def fork(self, name: str, last_place: int | None = None) -> Thread:
         """Return a new conversation that shares this one's turns, up to a place or all."""
         with self._lock:
@@ -289,11 +311,12 @@ class Conversations:
             )
         return self.put((source or self.thread()).fork(name, last_place))
 
-    def put(self, thread: Thread) -> Thread:
-        """Switch to a thread, which replaces one of the same name."""
+    def put(self, thread: Thread, *, switch: bool = True) -> Thread:
+        """Add a thread, which replaces one of the same name, and switch to it."""
         with self._lock:
             self._threads[thread.name] = thread
-            self.current = thread.name
+            if switch:
+                self.current = thread.name
         return thread
 
     def drop(self, name: str) -> None:

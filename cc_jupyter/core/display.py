@@ -19,7 +19,7 @@ from cc_jupyter.core.escaping import page_html
 from cc_jupyter.core.terminal import safe_line, safe_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 Row = dict[str, Any]
@@ -168,6 +168,31 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def data_frame(rows: list[Row], columns: list[str] | None, *, instead: str) -> Any:  # noqa: ANN401  pandas is optional
+    """Return a pandas DataFrame.
+
+    Parameters
+    ----------
+    columns
+        `None`: the keys of the first row.
+    instead
+        What has the same without pandas; for the hint.
+
+    Raises
+    ------
+    ConfigError
+        pandas is not installed.
+    """
+    try:
+        import pandas as pd  # noqa: PLC0415  takes half a second
+    except ImportError:
+        raise ConfigError(
+            "a DataFrame needs pandas, which is not installed",
+            hint=f"pip install pandas; {instead}",
+        ) from None
+    return pd.DataFrame(rows, columns=columns)
+
+
 class FigureTable(Table):
     """Rows to read; `figures` has the same rows with money as `Decimal`, unknowns as `None`."""
 
@@ -191,15 +216,8 @@ class FigureTable(Table):
         ConfigError
             pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415  takes half a second
-        except ImportError:
-            raise ConfigError(
-                "a DataFrame needs pandas, which is not installed",
-                hint="pip install pandas; the table itself is a list of dicts",
-            ) from None
         columns = None if self._columns is None else list(self._columns)
-        return pd.DataFrame(self.figures, columns=columns)
+        return data_frame(self.figures, columns, instead="the table itself is a list of dicts")
 
     @property
     def df(self) -> Any:  # noqa: ANN401  as above
@@ -228,6 +246,14 @@ class WordDiff(str):
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
 
+    @classmethod
+    def of(cls, pieces: Iterable[Piece]) -> Self:
+        """Create a diff from its pieces."""
+        whole = tuple(pieces)
+        diff = cls("".join(_plain(kind, text) for kind, text in whole))
+        diff.pieces = whole
+        return diff
+
     def _repr_html_(self) -> str:
         shown = "".join(_html(kind, text) for kind, text in self.pieces)
         return f'<div style="white-space: pre-wrap">{shown}</div>'
@@ -241,10 +267,7 @@ def word_diff(before: str, after: str) -> WordDiff:
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     if max(len(old), len(new)) > _MAX_WORDS:
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    pieces = tuple(_pieces(old, new))
-    diff = WordDiff("".join(_plain(kind, text) for kind, text in pieces))
-    diff.pieces = pieces
-    return diff
+    return WordDiff.of(_pieces(old, new))
 
 
 def _pieces(before: Sequence[str], after: Sequence[str]) -> list[Piece]:

@@ -13,7 +13,8 @@ CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wro
                            │               ├─ CreditError      the credits are used up
                            │               ├─ RateLimitError   too many requests in this time
                            │               └─ ModelError       the model is unknown or unavailable
-                           └─ StreamError      the answer started and then failed
+                           ├─ StreamError      the answer started and then failed
+                           └─ CassetteError    a cassette has no such answer, or is unusable
 
 A message is one sentence that says what happened and names the value; the hint says what to do.
 """
@@ -182,6 +183,10 @@ class ModelError(StatusError):
 
 class StreamError(ProviderError):
     """The answer started and then failed, or contained neither text nor reasoning."""
+
+
+class CassetteError(ProviderError):
+    """The cassette in use does not contain the request, or cannot be read or written."""
 
 
 def _shown(text: str) -> str:

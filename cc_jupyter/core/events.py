@@ -140,6 +140,8 @@ class Retry:
     """The HTTP status of the refusal; `None`: no answer came."""
     wait_s: float
     """The pause before it is sent again."""
+    replayed: bool = False
+    """Whether a cassette repeats what happened, so that nobody is asked to wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ One variable, `CMD_JUPYTER_HOME`, moves all folders. The folder functions only c
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import os
 import re
@@ -29,7 +30,7 @@ def config_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """Return the folder of the history, the key and the state of a running local server."""
+    """Return the folder of history, key, saved prompts and the state of a running local server."""
     return _folder("data")
 
 
@@ -124,14 +125,7 @@ def _permissions(path: Path) -> int | None:
 def _folder(kind: str) -> Path:
     home = os.environ.get("CMD_JUPYTER_HOME")
     if home:
-        folder = Path(home).expanduser()
-        if not folder.is_absolute():
-            # relative to the working folder, it would let a cloned repository provide the settings
-            raise ConfigError(
-                f"CMD_JUPYTER_HOME must be an absolute path, not {home!r}",
-                hint=f"set it to {str(folder.resolve())!r} if that folder is meant",
-            )
-        return folder / kind
+        return _own_folder(home, os.environ.get("HOME")) / kind
     import platformdirs  # noqa: PLC0415  keeps loading the extension fast
 
     path: Path = getattr(platformdirs, f"user_{kind}_path")(_APP, appauthor=False)
@@ -159,3 +153,16 @@ def without_user(text: str) -> str:
     except (KeyError, OSError, ImportError):  # a user id without a name, as in some containers
         return text
     return re.sub(rf"(?<=[/\\]){re.escape(user)}(?![^\s/\\,;:)'\"])", "[user]", text)
+
+
+@functools.lru_cache(maxsize=8)
+def _own_folder(home: str, user_home: str | None) -> Path:  # noqa: ARG001  what `~` stands for
+    """Return the folder that `CMD_JUPYTER_HOME` names."""
+    folder = Path(home).expanduser()
+    if not folder.is_absolute():
+        # relative to the working folder, it would let a cloned repository provide the settings
+        raise ConfigError(
+            f"CMD_JUPYTER_HOME must be an absolute path, not {home!r}",
+            hint=f"set it to {str(folder.resolve())!r} if that folder is meant",
+        )
+    return folder

@@ -143,12 +143,15 @@ class SecretFilter:
             spellings(each) for each in secrets if len(each) >= SHORTEST_SECRET
         ]
         self._held = ""
+        self.has_found = False
+        """Whether the text so far held a secret."""
 
     def feed(self, piece: str) -> str:
         """Return the text that can be shown now."""
         text, finders = self._held + piece, self._finders()
         for each in finders:
-            text = each.replace(text, MASK, whole=False)
+            text, before = each.replace(text, MASK, whole=False), text
+            self.has_found |= text != before
         end = min((each.open_at(text) for each in finders), default=len(text))
         self._held = text[end:]
         return text[:end]
@@ -157,7 +160,8 @@ class SecretFilter:
         """Return what was held back: the text ended, mostly before a secret did."""
         held, self._held = self._held, ""
         for each in self._finders():
-            held = each.replace(held, MASK)
+            held, before = each.replace(held, MASK), held
+            self.has_found |= held != before
         return held
 
 

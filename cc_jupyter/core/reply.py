@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.events import NO_USAGE, Source, StopReason, Usage
-from cc_jupyter.core.money import UNKNOWN_COST, Cost
+from cc_jupyter.core.money import NOTHING_BILLED, UNKNOWN_COST, Cost
 from cc_jupyter.core.terminal import safe_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from decimal import Decimal
 
     from cc_jupyter.core.errors import CcError
@@ -52,6 +53,8 @@ class Provenance:
     """The id of the grid that the answer belongs to."""
     replayed_from: str | None = None
     """The cassette that the answer comes from; `None`: the provider sent it."""
+    recorded_at: datetime | None = None
+    """When a replayed answer was recorded; aware, UTC."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +99,21 @@ class Reply:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """The cost in US dollars by the price list; `None`: unknown, not free."""
+        """The cost in US dollars by the price list; `None`: unknown, not free.
+
+        For a replayed answer it is what the answer cost when it was recorded.
+        """
         return self.cost.usd
+
+    @property
+    def replayed(self) -> bool:
+        """Whether the answer comes from a cassette, so that nothing was billed for it."""
+        return self.provenance.replayed_from is not None
+
+    @property
+    def billed(self) -> Cost:
+        """The cost that this session caused: nothing for a replayed answer."""
+        return NOTHING_BILLED if self.replayed else self.cost
 
     def __str__(self) -> str:
         return self.text

@@ -30,7 +30,8 @@ class Spellings:
     """Finds one secret of at least `SHORTEST_SECRET` characters."""
 
     def __init__(self, secret: str) -> None:
-        needles = [secret, *_encoded(secret)]
+        self.needles = needles = [secret, *_encoded(secret)]
+        """The secret itself, and all of it in base64 and hexadecimal."""
         self._by_first = dict.fromkeys(_SIGNS, needles)
         for needle in needles:
             if needle[0] not in _SIGNS:

@@ -48,6 +48,11 @@ class PromptAnswers:
         return sum(count for _, count in self.counts)
 
     @property
+    def has_most_frequent(self) -> bool:
+        """Whether one value is more frequent than any other."""
+        return len(self.deviating) < self.total
+
+    @property
     def differs(self) -> bool:
         """Whether there are different answers."""
         return len(self.counts) > 1
@@ -125,6 +130,6 @@ def agreement_line(prompts: Sequence[PromptAnswers]) -> str:
         return f"{share}: {agreeing:,} of {total:,} equal their prompt's most frequent; {where}"
     if not differing:
         return f"{share}: all {total:,} answers are the same"
-    if len(compared[0].deviating) == total:
+    if not compared[0].has_most_frequent:
         return f"{share}: no answer is the most frequent of {total:,}"
     return f"{share}: {agreeing:,} of {total:,} answers equal the most frequent"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 import inspect
 import linecache
 import symtable
@@ -22,13 +23,14 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, TextIO
 
 from cc_jupyter.core.errors import BrokenCheckError, CheckError, OptionError, did_you_mean
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import describe, excerpt, pluralize
 from cc_jupyter.experiments.check_values import explain
 from cc_jupyter.prompt.template import complaint
 from cc_jupyter.session.in_flight import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import CodeType
 
     from cc_jupyter.core.reply import Reply
@@ -37,6 +39,9 @@ SCOPE: Final = ("answer", "value", "reply", "usage", "cost_usd")
 """The names of an answer that a check can use; they precede the user's names."""
 EXPRESSION_CHARS: Final = 120
 """Characters of an expression that a message quotes."""
+
+observers: Final[list[Callable[[Reply, Sequence[CheckResult]], None]]] = []
+"""Called with the results of each answer; with an observer, every false check is explained."""
 
 _FILE = "<check>"
 _EXAMPLE = 'a check is one expression, for example --check "len(answer) < 100"'
@@ -122,7 +127,8 @@ class Checks:
     Raises
     ------
     OptionError
-        An expression cannot be compiled, or uses an unknown name; nothing was evaluated.
+        An expression cannot be compiled, uses an unknown name or is given twice; nothing was
+        evaluated.
     """
 
     def __init__(
@@ -141,7 +147,12 @@ class Checks:
         self._secrets = tuple(secrets)
         self._output = {check.expression: _Output(check.expression) for check in self._checks}
         self._broken: dict[str, CheckResult] = {}
-        for check in self._checks:
+        for at, check in enumerate(self._checks):
+            if check.expression in self.expressions[:at]:
+                raise OptionError(
+                    f"the check {_quoted(check.expression)} is given twice",
+                    hint="keep one of them",
+                )
             _refuse_unknown(check, {*SCOPE, *names, *local_ns, *user_ns})
 
     def __len__(self) -> int:
@@ -182,7 +193,7 @@ class Checks:
         self, reply: Reply, value: object, names: Mapping[str, object] | None = None
     ) -> tuple[bool | None, ...]:
         """Return only whether each check is true, for many answers; `None`: it raised."""
-        results = self._results(reply, value, names, explained=False)
+        results = self._results(reply, value, names, explained=bool(observers))
         return tuple(result.passed for result in results)
 
     def _results(
@@ -202,9 +213,12 @@ class Checks:
             "cost_usd": None if usd is None else float(usd),
         }
         namespace = {**self._user_ns, **self._local_ns, **(names or {}), **scope}
-        return tuple(
+        results = tuple(
             self._evaluate(check, dict(namespace), explained=explained) for check in self._checks
         )
+        for observer in observers:
+            observer(reply, results)
+        return results
 
     def _evaluate(
         self, check: Check, namespace: dict[str, object], *, explained: bool
@@ -233,6 +247,7 @@ class Checks:
         )
 
     def _note_broken(self, check: Check, result: CheckResult) -> CheckResult:
+        result = dataclasses.replace(result, message=redact(result.message, self._secrets))
         if check.expression in self._broken:
             return CheckResult(check.expression, None, result.message, result.hint)
         self._broken[check.expression] = result
@@ -367,7 +382,8 @@ def _not_a_condition(check: Check, value: object) -> CheckResult:
         value.close()
     what, hint = next((what, hint) for is_kind, what, hint in _ALWAYS_TRUE if is_kind(value))
     shown = excerpt(check.expression, EXPRESSION_CHARS)
-    return CheckResult(check.expression, None, f"the check {shown} {what}", hint.format(shown))
+    called = shown if shown.isidentifier() else f"({shown})"
+    return CheckResult(check.expression, None, f"the check {shown} {what}", hint.format(called))
 
 
 def _broken(check: Check, value: object, error: Exception) -> CheckResult:

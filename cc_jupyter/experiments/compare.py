@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.experiments.checks import Checks
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cc_jupyter.core.shell import RunningCell
     from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.session.session import Session
+
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(slots=True)
@@ -85,7 +88,8 @@ class Comparison:
         KeyboardInterrupt
             The call was interrupted; the answers that came are in the history.
         """
-        grid = GridOptions(self._axes(), samples=read_count("n", str(self.samples)))
+        samples = _read("n", self.samples, read_count, example=3)
+        grid = GridOptions(self._axes(), samples=samples)
         checks = Checks(self.checks, dict(names), {})
         given = CellOptions(
             **options,
@@ -120,9 +124,11 @@ class Comparison:
 
     @property
     def _limits(self) -> RunLimits:
-        max_usd = None if self.max_usd is None else read_usd("max_usd", str(self.max_usd))
-        count = self.max_requests
-        return RunLimits(max_usd, None if count is None else read_count("max_requests", str(count)))
+        usd, count = self.max_usd, self.max_requests
+        return RunLimits(
+            None if usd is None else _read("max_usd", usd, read_usd, example=0.5),
+            None if count is None else _read("max_requests", count, read_count, example=100),
+        )
 
     def _axes(self) -> tuple[Axis, ...]:
         given = (
@@ -132,11 +138,22 @@ class Comparison:
                 "temperature",
                 "temperatures",
                 self.temperatures,
-                lambda each: number_reader(2)("temperatures", str(each)),
+                lambda each: _read("temperatures", each, number_reader(2), example=[0, 0.7]),
             ),
             *(Axis(name) for name in self.vary),
         )
         return tuple(axis for axis in given if axis is not None)
+
+
+def _read(
+    argument: str, value: object, read: Callable[[str, str], _Read], *, example: object
+) -> _Read:
+    """Return the value of an argument as an option is read; the hint is Python."""
+    try:
+        return read(argument, str(value))
+    except OptionError as error:
+        error.hint = f"for example {argument}={example}"
+        raise
 
 
 def _axis(

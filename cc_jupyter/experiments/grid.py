@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cc_jupyter.core.display import FigureTable
+    from cc_jupyter.core.plots import Plot
     from cc_jupyter.core.reply import Reply
-    from cc_jupyter.experiments.grid_plot import GridPlot
     from cc_jupyter.experiments.plan import Combination, Plan
 
 
@@ -127,7 +127,7 @@ class Grid:
 
         return summary_table(self, over)
 
-    def plot(self) -> GridPlot:
+    def plot(self) -> Plot:
         """Plot cost against pass rate, or against speed if there are no checks.
 
         Raises

@@ -127,7 +127,10 @@ def summary_line(grid: Grid) -> str:
     if grid.hides_models:
         return " · ".join([*parts, "blind: %cmd reveal shows which is which"])
     cost = total_cost(answer_replies(grid.answers))
-    return " · ".join([*parts, f"{cost} {cost.origin}", seconds(grid.duration_s)])
+    paid = f"{cost} {cost.origin}"
+    if replayed := sum(reply.replayed for reply in grid):
+        paid = f"{replayed} of {len(grid)} replayed for $0 (all were {paid})"
+    return " · ".join([*parts, paid, seconds(grid.duration_s)])
 
 
 def agreement(page: Page) -> str:
@@ -159,7 +162,7 @@ def check_lines(column: Column, checks: Sequence[str]) -> list[str]:
     lines = []
     for expression, (passed, known) in zip(checks, column.figures.checks, strict=True):
         mark = UNKNOWN if not known else PASSED if passed == known else FAILED
-        count = f" {passed:,} of {known:,}:" if len(column.answers) > 1 else ""
+        count = f" {passed:,} of {known:,}:" if known and len(column.answers) > 1 else ""
         lines.append(f"{mark}{count} {excerpt(safe_line(expression), _LONGEST_CHECK)}")
     return lines
 
@@ -168,7 +171,7 @@ def difference_line(column: Column) -> str:
     """Return that a column differs from the others; empty if it does not."""
     if not column.deviating:
         return ""
-    if len(column.prompt.deviating) == column.prompt.total:
+    if not column.prompt.has_most_frequent:
         return f"{DIFFERS} no answer is the most frequent"
     of = f" ({column.deviating:,} of {len(column.answers):,})" if len(column.answers) > 1 else ""
     return f"{DIFFERS} differs from the most frequent answer{of}"
@@ -247,5 +250,6 @@ def prompts_caption(page: Page) -> str:
 
 def _prompt_text(combination: Combination) -> str:
     label = excerpt(safe_line(combination.prompt_label), _LONGEST_NAME)
-    prompt = excerpt(safe_line(combination.spec.prompt), _LONGEST_PROMPT)
+    prompt = combination.redacted(combination.spec.prompt)
+    prompt = excerpt(safe_line(prompt), _LONGEST_PROMPT)
     return " · ".join(filter(None, [label, prompt]))

@@ -6,10 +6,10 @@ interval, or against their speed where there are no checks.
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.plots import drawn_plot
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.experiments.figures import answer_replies, median, total_cost
 from cc_jupyter.experiments.grid_table import pass_rate, summary_groups
@@ -17,6 +17,7 @@ from cc_jupyter.experiments.plan import option_label
 from cc_jupyter.render.usage_line import tokens_per_s
 
 if TYPE_CHECKING:
+    from cc_jupyter.core.plots import Plot
     from cc_jupyter.experiments.grid import Grid
 
 
@@ -34,24 +35,7 @@ class _Point(NamedTuple):
     high: float
 
 
-class GridPlot:
-    """A plot that displays itself as an image; `figure` is matplotlib's, to change or save."""
-
-    def __init__(self, figure: Any, description: str) -> None:  # noqa: ANN401  matplotlib may be missing
-        self.figure = figure
-        self._description = description
-
-    def _repr_png_(self) -> bytes:
-        written = io.BytesIO()
-        # on white in every theme: the labels are dark
-        self.figure.savefig(written, format="png", bbox_inches="tight", facecolor="white")
-        return written.getvalue()
-
-    def __repr__(self) -> str:
-        return self._description
-
-
-def plot_grid(grid: Grid) -> GridPlot:
+def plot_grid(grid: Grid) -> Plot:
     """Draw cost against pass rate, or against speed if there are no checks.
 
     Raises
@@ -66,19 +50,14 @@ def plot_grid(grid: Grid) -> GridPlot:
     if not points:
         raise OptionError(
             f"there is nothing to plot: no combination has a known cost and a {what}",
-            hint="g.summary() shows what is known",
+            hint="summary() of the grid shows what is known",
         )
-    try:
-        from matplotlib import style  # noqa: PLC0415  heavy and optional
-        from matplotlib.figure import Figure  # noqa: PLC0415  as above
-    except ImportError:
-        raise ConfigError(
-            "a plot needs matplotlib", hint="pip install matplotlib, or use g.summary()"
-        ) from None
-    with style.context("default"):  # the user's own style may draw white on white
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
+
+    def draw(figure: Any) -> str:  # noqa: ANN401  matplotlib may be missing
         _draw(figure, points, missing, has_checks=bool(grid.plan.checks))
-    return GridPlot(figure, f"cost against {what} of {pluralize(len(points), 'combination')}")
+        return f"cost against {what} of {pluralize(len(points), 'combination')}"
+
+    return drawn_plot(draw, size_inches=(7, 4.5), instead="use summary() of the grid")
 
 
 def _points(grid: Grid) -> tuple[list[_Point], int]:
@@ -104,7 +83,7 @@ def _points(grid: Grid) -> tuple[list[_Point], int]:
 
 
 def _draw(figure: Any, points: list[_Point], missing: int, *, has_checks: bool) -> None:  # noqa: ANN401  as above
-    from matplotlib.ticker import MaxNLocator, PercentFormatter  # noqa: PLC0415  as above
+    from matplotlib.ticker import MaxNLocator, PercentFormatter  # noqa: PLC0415  heavy and optional
 
     axes = figure.subplots()
     for at, point in enumerate(points):

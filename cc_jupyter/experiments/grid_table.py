@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cc_jupyter.core.display import FigureTable
-from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.display import FigureTable, data_frame
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.experiments.agreement import compare_answers
@@ -43,17 +43,11 @@ def answer_frame(grid: Grid) -> Any:  # noqa: ANN401  pandas is optional
     ConfigError
         pandas is not installed.
     """
-    try:
-        import pandas as pd  # noqa: PLC0415  takes half a second
-    except ImportError:
-        raise ConfigError(
-            "a DataFrame needs pandas, which is not installed",
-            hint="pip install pandas; g.answers is a tuple of the answers",
-        ) from None
     plan = grid.plan
     options, checks = _option_columns(plan), _check_columns(plan)
     rows = [_row(answer, options, checks) for answer in grid.answers]
-    frame = pd.DataFrame(rows, columns=[*options.values(), *_FIRST, *checks, *_LAST])
+    columns = [*options.values(), *_FIRST, *checks, *_LAST]
+    frame = data_frame(rows, columns, instead="`answers` of the grid has the same")
     whole = dict.fromkeys(USAGE_FIELDS, "Int64")
     numbers = dict.fromkeys(("cost_usd", "first_token_s", "total_s"), "float64")
     return frame.astype({**dict.fromkeys(checks, "boolean"), **whole, **numbers})
@@ -158,7 +152,10 @@ def summary_table(grid: Grid, over: Collection[str] | None = None) -> FigureTabl
     """Return the summary of a grid; see `Grid.summary`."""
     prompts = compare_answers(grid)
     compared = {
-        combination.index for each in prompts if each.counts for combination in each.combinations
+        combination.index
+        for each in prompts
+        if each.has_most_frequent
+        for combination in each.combinations
     }
     deviating = {place for prompt in prompts for place in prompt.deviating}
     shown, figures = [], []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.errors import CcError, OptionError
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt, new_id
 from cc_jupyter.experiments.varied_values import varied_values
 from cc_jupyter.prompt.option_line.values import VARIED_FIELDS, check_varied_name
@@ -18,7 +19,7 @@ from cc_jupyter.prompt.options import GridOptions
 from cc_jupyter.prompt.template import names_in, names_used
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.messages import PromptSpec
@@ -59,20 +60,27 @@ class Combination:
     @property
     def label(self) -> str:
         """The varied values on one line, such as `claude-haiku-5-5 · t 0 · topic: rain`."""
-        return " · ".join(option_label(name, value) for name, value in self.options.items())
+        labels = (option_label(name, value) for name, value in self.options.items())
+        return self.redacted(" · ".join(labels))
 
     @property
     def prompt_label(self) -> str:
         """The varied values that the prompt depends on, on one line."""
-        return " · ".join(
+        labels = (
             option_label(name, value)
             for name, value in self.options.items()
             if name not in _NOT_IN_THE_PROMPT
         )
+        return self.redacted(" · ".join(labels))
+
+    def redacted(self, text: str) -> str:
+        """Return a text of the user's as outputs show it: without the key."""
+        secrets = () if self.prepared is None else (self.prepared.endpoint.key.value,)
+        return redact(text, secrets)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle it without its request, which holds the key and the conversation."""
-        spec = dataclasses.replace(self.spec, execution=None)
+        spec = self.spec._replace(execution=None)
         return Combination, (self.index, dict(self.options), spec, None, self.error)
 
     @property
@@ -121,6 +129,12 @@ class Plan:
             for each, _ in self.cells
         )
         return dataclasses.replace(self, sample_numbers=numbers)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys that are sent, which no output may show."""
+        prepared = (each.prepared for each in self.combinations)
+        return frozenset(each.endpoint.key.value for each in prepared if each is not None)
 
     @property
     def varied_names(self) -> tuple[str, ...]:
@@ -183,12 +197,12 @@ class _Planner:
     def plan(self) -> Plan:
         """Return the plan."""
         grid = self.options.grid or GridOptions()
-        self._check_models(grid)
+        secrets = self._check_models(grid)
         output_type = self.builder.output_type(self.options)
         _check_size(1, grid.samples)
         values: dict[str, Mapping[Any, object]] = {}
         for axis in grid.axes:
-            values[axis.name] = self._values_of(axis)
+            values[axis.name] = self._values_of(axis, secrets)
             _check_size(math.prod(map(len, values.values())), grid.samples)
         combinations = []
         for index, labels in enumerate(itertools.product(*values.values())):
@@ -206,11 +220,12 @@ class _Planner:
             options={name: tuple(each) for name, each in values.items()},
         )
 
-    def _check_models(self, grid: GridOptions) -> None:
-        """Look up every model; two names of one model are an error."""
+    def _check_models(self, grid: GridOptions) -> set[str]:
+        """Look up every model, and return their keys; two names of one model are an error."""
         single = (self.options.model,)
         named = next((axis.values for axis in grid.axes if axis.name == "model"), single)
         found: dict[tuple[str, str], str] = {}
+        keys = set()
         for name in named:
             model, endpoint, _ = self.preparer.resolve(name, self.options.key_env, self.settings)
             place = model.id, endpoint.api_root
@@ -220,19 +235,22 @@ class _Planner:
                     hint="keep one of them; -n 2 asks for two answers each",
                 )
             found[place] = name
+            keys.add(endpoint.key.value)
+        return keys
 
-    def _values_of(self, axis: Axis) -> Mapping[Any, object]:
+    def _values_of(self, axis: Axis, secrets: Collection[str]) -> Mapping[Any, object]:
         """Return the values of an axis by what the plan shows of them."""
         if axis.values:
             return {value: value for value in axis.values}
         if axis.expression is not None:
             variation = f"--vary {axis.name}"
             self._check_use(variation, axis.name)
-            return varied_values(variation, self.builder.values_of(axis.name, axis.expression))
+            given = self.builder.values_of(axis.name, axis.expression)
+            return varied_values(variation, given, secrets)
         variation = f"vary[{axis.name!r}]"
         check_varied_name(variation, axis.name)
         self._check_use(variation, axis.name)
-        return varied_values(variation, self.vary[axis.name])
+        return varied_values(variation, self.vary[axis.name], secrets)
 
     def _check_use(self, variation: str, name: str) -> None:
         """Raise an error if no prompt, system prompt or image uses a varied name."""
@@ -257,7 +275,7 @@ class _Planner:
         named = {name: value for name, value in values.items() if name not in VARIED_FIELDS}
         own = {name: fields.pop(name) for name in ("model", "system") if name in fields}
         parameters = dataclasses.replace(self.options.parameters, **fields)
-        options = dataclasses.replace(self.options, **own, parameters=parameters)
+        options = self.options._replace(**own, parameters=parameters)
         builder = self.builder.varied(named)
         try:
             return builder.prompt_spec(options, self.text, self.cell, output_type)

@@ -8,9 +8,19 @@ from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from cc_jupyter.core.errors import CcError, GridError, ProviderError
+from cc_jupyter.core.errors import (
+    BudgetError,
+    CassetteError,
+    CcError,
+    ConnectError,
+    GridError,
+    OptionError,
+    ProviderError,
+    StreamError,
+)
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.grid import Grid, GridAnswer
+from cc_jupyter.session.in_flight import InterruptGuard
 from cc_jupyter.session.run_limits import RunLimits, check_run, estimate_run
 from cc_jupyter.session.scheduler import Run, unsent_reply
 
@@ -23,12 +33,20 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.experiments.plan import Combination, Plan
     from cc_jupyter.render.base import Renderer
-    from cc_jupyter.session.in_flight import InterruptGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
 
 
 _NO_LIMITS = RunLimits()
+_REASONS = (
+    (KeyboardInterrupt, "interrupted"),
+    (BudgetError, "over budget"),
+    (OptionError, "cannot be sent"),
+    (ConnectError, "no connection"),
+    (StreamError, "broken answer"),
+    (CassetteError, "not recorded"),
+)
+"""What a grid's error says of each kind of failure; the first that matches."""
 
 
 class GridView(Protocol):
@@ -122,8 +140,6 @@ def run_grid(  # noqa: PLR0913  what one run needs
     ------
     OptionError
         The grid is estimated to cost more than a cell may; nothing was sent.
-    KeyboardInterrupt
-        The third interrupt; what has ended is in the history.
     """
     plan = plan.numbered(session.samples)
     requests = _requests(plan)
@@ -138,8 +154,7 @@ def run_grid(  # noqa: PLR0913  what one run needs
             place = thread.open_slot(spec.turn_key, starts_new_thread=spec.new)
         slot = thread.slots[place]
     requests = tuple(
-        None if each is None else dataclasses.replace(each, place=place, run_budget=budget)
-        for each in requests
+        None if each is None else each._replace(place=place, run_budget=budget) for each in requests
     )
     cells = plan.cells
     blank = [
@@ -161,8 +176,7 @@ def retry(session: Session, before: GridRun, view: GridView) -> GridRun:
         # the turn was rewound or forgotten meanwhile: the answers belong to no conversation
         slot = None
         requests = tuple(
-            None if each is None else dataclasses.replace(each, thread=None, place=None)
-            for each in requests
+            None if each is None else each._replace(thread=None, place=None) for each in requests
         )
     runner = _Runner(
         session,
@@ -208,12 +222,14 @@ class _Runner:
         wanted = [self._requests[at] for at in self._places]
         concurrency = next(each.settings.concurrency for each in wanted if each is not None)
         run = self._run = Run(self._send, wanted, self, concurrency=concurrency)
-        try:
+        # at the third interrupt, what has not ended counts as interrupted
+        with contextlib.suppress(KeyboardInterrupt):
             run.run()
-        finally:
+        # one that comes while the answers are saved and drawn must not lose them
+        with InterruptGuard(run.interrupt):
             self._arrange(slot)
-        grid = self._grid(started_at, monotonic() - started_s, is_blind=is_blind)
-        self._view.finish(grid)
+            grid = self._grid(started_at, monotonic() - started_s, is_blind=is_blind)
+            self._view.finish(grid)
         return GridRun(
             self._plan,
             self._requests,
@@ -289,6 +305,8 @@ class _Runner:
             if not replies:  # it was never sent
                 raise
             self._typed[place] = None, tuple(replies[:-1])
+            if replies[-1].error is None and isinstance(error, CcError):
+                error.hint = None  # it names `_cmd`; a grid shows the text below the error
             return dataclasses.replace(replies[-1], error=error)
         self._typed[place] = value, tuple(replies[:-1])
         return reply
@@ -317,7 +335,7 @@ def _requests(plan: Plan) -> tuple[PreparedRequest | None, ...]:
     return tuple(
         None
         if combination.prepared is None
-        else dataclasses.replace(combination.prepared, sample=number, grid=plan.id)
+        else combination.prepared._replace(sample=number, grid=plan.id)
         for (combination, _), number in zip(plan.cells, plan.sample_numbers, strict=True)
     )
 
@@ -346,24 +364,35 @@ def failure(run: GridRun, name: str | None) -> GridError | None:
     failed = [answer for answer in grid.answers if answer.failed]
     if not failed:
         return None
-    reasons = Counter(_reason(answer.reply.error) for answer in failed)
+    reasons = Counter(map(_reason, failed))
     times = ", ".join(f"{reason} {_times(count)}" for reason, count in reasons.most_common())
     kept = pluralize(len(grid) - len(failed), "answer")
     return GridError(
         f"{len(failed)} of {pluralize(len(grid), 'request')} failed ({times});"
         f" {name or '_cmd.grid'} has {'the ' if len(failed) < len(grid) else ''}{kept}",
-        hint="send them again: %cmd retry" if run.failed else "choose other models or options",
+        hint=_what_to_do(run, [answer.reply.error for answer in failed]),
         grid=grid,
     )
 
 
-def _reason(error: CcError | KeyboardInterrupt | None) -> str:
-    """Return the reason of a failure in a word or two."""
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
+def _what_to_do(run: GridRun, errors: Sequence[CcError | KeyboardInterrupt | None]) -> str | None:
+    """Return the hint on failed requests; without a budget, sending them again does not help."""
+    if not run.failed:
+        return "choose other models or options"
+    first = errors[0]
+    if isinstance(first, BudgetError) and all(isinstance(each, BudgetError) for each in errors):
+        return first.hint
+    return "send them again: %cmd retry"
+
+
+def _reason(answer: GridAnswer) -> str:
+    """Return why an answer failed, in a few words."""
+    error = answer.reply.error
     if isinstance(error, ProviderError) and error.status is not None:
         return str(error.status)
-    return type(error).__name__
+    if isinstance(error, StreamError) and answer.reply.stop_reason != "error":
+        return "wrong type"
+    return next((words for kind, words in _REASONS if isinstance(error, kind)), "error")
 
 
 def _times(count: int) -> str:

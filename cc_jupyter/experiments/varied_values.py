@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import islice
+from numbers import Number
 from pathlib import PurePath
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.text import describe, excerpt
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import describe, excerpt, top_level_module
 from cc_jupyter.prompt.tables import frame_kind
 from cc_jupyter.prompt.variables import summarize
 
@@ -21,16 +23,20 @@ _SHOWN = (bool, int, float, Decimal, Fraction, date, time, timedelta, PurePath, 
 _TEXTS = (str, bytes, bytearray)
 
 
-def varied_values(variation: str, given: object) -> dict[str, object]:
+def varied_values(
+    variation: str, given: object, secrets: Collection[str] = ()
+) -> dict[str, object]:
     """Return the values of a name by label, in order; a generator is read once.
 
     The keys of a dict are labels. Any other value is labelled by its own text if it is short and
-    plain, else by its type and size.
+    plain, else by its type and size. No label contains a secret: it is shown and saved.
 
     Parameters
     ----------
     variation
         How the user wrote it, such as `--vary topic`.
+    secrets
+        Texts that no label may contain, such as the key.
 
     Raises
     ------
@@ -39,8 +45,8 @@ def varied_values(variation: str, given: object) -> dict[str, object]:
     """
     try:
         if isinstance(given, Mapping):
-            return _labelled_by_key(variation, given)
-        return _labelled(variation, _listed(variation, given))
+            return _labelled_by_key(variation, given, secrets)
+        return _labelled(variation, _listed(variation, given), secrets)
     except OptionError:
         raise
     except Exception as error:  # the user's objects may raise anything
@@ -50,10 +56,12 @@ def varied_values(variation: str, given: object) -> dict[str, object]:
         ) from error
 
 
-def _labelled_by_key(variation: str, given: Mapping[object, object]) -> dict[str, object]:
+def _labelled_by_key(
+    variation: str, given: Mapping[object, object], secrets: Collection[str]
+) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in islice(given.items(), _MAX_VALUES + 1):
-        label = " ".join(str(key).split())
+        label = redact(" ".join(str(key).split()), secrets)
         if not label:
             raise OptionError(f"a label of `{variation}` is empty", hint="name each value")
         if label in found:
@@ -94,24 +102,31 @@ def _check_number(variation: str, number: int) -> None:
         )
 
 
-def _labelled(variation: str, values: list[object]) -> dict[str, object]:
-    plain = [value for value in values if isinstance(value, (str, *_SHOWN))]
+def _labelled(variation: str, values: list[object], secrets: Collection[str]) -> dict[str, object]:
+    plain = [value for value in values if isinstance(value, str) or _is_plain(value)]
     for value in plain:
         if sum(type(each) is type(value) and each == value for each in plain) > 1:
             raise OptionError(
                 f"`{variation}` has the value {excerpt(repr(value))} twice",
                 hint="keep one of them; -n 2 asks for two answers each",
             )
-    return dict(zip(_unique(list(map(_label, values))), values, strict=True))
+    labels = [_label(value, secrets) for value in values]
+    return dict(zip(_unique(labels), values, strict=True))
 
 
-def _label(value: object) -> str:
+def _label(value: object, secrets: Collection[str] = ()) -> str:
     """Return a text for a value, on one line; a long one is cut."""
     if isinstance(value, str):
-        return excerpt(value, _SHORT_CHARS) or "(empty)"
-    if isinstance(value, _SHOWN):
-        return excerpt(str(value), _SHORT_CHARS)
+        return excerpt(redact(value, secrets), _SHORT_CHARS) or "(empty)"
+    if _is_plain(value):
+        return excerpt(redact(str(value), secrets), _SHORT_CHARS)
     return summarize(value)
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether the text of a value says what it is; a number of numpy's is like Python's."""
+    is_number = isinstance(value, Number) and top_level_module(type(value)) == "numpy"
+    return is_number or isinstance(value, _SHOWN)
 
 
 def _unique(labels: list[str]) -> Iterator[str]:

@@ -5,18 +5,19 @@ Restored outputs equal those of the original run. No text holds a key.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from cc_jupyter.commands.code import one_cell
-from cc_jupyter.commands.threads import cost_text
+from cc_jupyter.commands.threads import cost_text, differing_options
 from cc_jupyter.conversation.export import redacted
-from cc_jupyter.conversation.records import thread_from_record
+from cc_jupyter.conversation.records import thread_from_record, turn_from_record
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.text import excerpt
+from cc_jupyter.core.text import excerpt, excerpt_of_change
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
 if TYPE_CHECKING:
@@ -137,11 +138,21 @@ def version_rows(
 ) -> list[dict[str, Any]]:
     """Return all answers of a cell, oldest first."""
     rows = []
+    records = [_record(turn, history) for turn in versions]
+    # a record holds no key, which the turn in memory may
+    stored = [
+        turn_from_record(record) if record else turn
+        for turn, record in zip(versions, records, strict=True)
+    ]
+    options = differing_options(stored)
     for number, turn in enumerate(versions, 1):
         known = facts.of(turn, history)
         rows.append(
             {
                 "version": number,
+                "turn_id": turn.id,
+                "prompt": redact(stored[number - 1].prompt),
+                "options": redact(options[number - 1]),
                 "answer": answer_of(turn, history),
                 "model": known.model,
                 "sent_at": known.sent_at,
@@ -165,14 +176,34 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
         raise OptionError("this cell has no answer with text", hint="run it again")
     found = record_of(turn, history)
     text = redact(turn.answer) if found is None else found.answer
+    return _answer_body(turn.id, text, found, settings, version=slot.active + 1)
+
+
+_LOST = "the kernel ended before the answer was complete"
+
+
+def stored_answer_body(record: TurnRecord, settings: Settings) -> dict[str, Any]:
+    """Return an answer that only the history knows, such as one whose kernel has ended."""
+    found = redacted(record)
+    if not found.finished:
+        notices = (*found.notices, _LOST)
+        found = dataclasses.replace(found, stop_reason="interrupted", notices=notices)
+    return _answer_body(found.id, found.answer, found, settings, version=None)
+
+
+def _answer_body(
+    turn_id: str, text: str, record: TurnRecord | None, settings: Settings, *, version: int | None
+) -> dict[str, Any]:
     blocks = [block.code for block in fenced_blocks(text)]
     shown = (
-        saved_outputs(found, reasoning=settings.reasoning, remote_images=settings.remote_images)
-        if found
+        saved_outputs(record, reasoning=settings.reasoning, remote_images=settings.remote_images)
+        if record
         else []
     )
     return {
-        "version": slot.active + 1,
+        "version": version,
+        "turn_id": turn_id,
+        "finished": record is None or record.finished,
         "markdown": text,
         "code": blocks,
         "one_cell": one_cell(blocks),
@@ -284,7 +315,34 @@ class Tree:
             "active": slot.active + 1 if slot.active >= 0 else None,
             "stale": slot.stale,
             "anew": slot.starts_new_thread,
+            "combinations": combinations(slot.versions, None if shown is None else shown.group),
         }
+
+
+def combinations(versions: Sequence[Turn], grid: str | None) -> list[dict[str, Any]]:
+    """Return the versions of a grid by what was asked for, in the order of their numbers."""
+    if grid is None:
+        return []
+    numbered = [(number, turn) for number, turn in enumerate(versions, 1) if turn.group == grid]
+    options = differing_options([turn for _, turn in numbered])
+    prompts = list(dict.fromkeys(turn.prompt for _, turn in numbered))
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for (number, turn), label in zip(numbered, options, strict=True):
+        found.setdefault((turn.model, label, turn.prompt), []).append(number)
+    return [
+        {
+            "model": model,
+            "differs": " · ".join(filter(None, [redact(label), _change(prompt, prompts)])),
+            "versions": numbers,
+        }
+        for (model, label, prompt), numbers in found.items()
+    ]
+
+
+def _change(prompt: str, prompts: Sequence[str]) -> str:
+    """Return where a prompt differs from another one, without keys; empty if all are equal."""
+    other = next((each for each in prompts if each != prompt), prompt)
+    return "" if other == prompt else excerpt_of_change(redact(prompt), redact(other))
 
 
 def _shared(slots: Sequence[TurnSlot], above: Sequence[TurnSlot]) -> int:

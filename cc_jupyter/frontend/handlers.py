@@ -11,15 +11,24 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.commands.models import ModelCommands
+from cc_jupyter.commands.prompts import option_summary
 from cc_jupyter.commands.threads import ThreadCommands
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.frontend.conversations import Tree, answer_body, answer_of, version_rows
-from cc_jupyter.frontend.picker.rows import PickerSource
+from cc_jupyter.frontend.conversations import (
+    Tree,
+    answer_body,
+    answer_of,
+    stored_answer_body,
+    version_rows,
+)
+from cc_jupyter.frontend.picker.favourites import mark
+from cc_jupyter.frontend.picker.rows import Choice, PickerSource
 from cc_jupyter.frontend.state import StateReader
+from cc_jupyter.prompt.saved.files import SavedPrompts
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
 from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
@@ -47,8 +56,8 @@ def text_in(body: Body, name: str) -> str:
     return value
 
 
-def path_in(body: Body, name: str) -> str:
-    """Return the path of a notebook; a page without one sends an empty text."""
+def any_text_in(body: Body, name: str) -> str:
+    """Return a text that may be empty, as the path of a page without a notebook is."""
     value = body.get(name)
     if not isinstance(value, str):
         raise _ill_typed(name, value, "a text")
@@ -96,10 +105,12 @@ class Queries:
             "get_tree": self._tree,
             "get_usage": self._usage,
             "search": self._search,
+            "list_prompts": self._prompts,
             "get_versions": self._versions,
             "get_diff": self._diff,
             "get_answer": self._answer,
             "get_refresh_plan": self._refresh_plan,
+            "get_estimate": self._estimate,
         }
 
     def _models(self, *, refresh: bool) -> Answer:
@@ -144,6 +155,21 @@ class Queries:
         ]
         return "found", {"turns": turns}
 
+    def _prompts(self, _: Body) -> Answer:
+        rows = [
+            {
+                "name": entry.name,
+                "is_project": entry.is_project,
+                "text": redact(entry.file.text) if entry.file else "",
+                "needs": [*entry.needs],
+                "options": option_summary(entry.file) if entry.file else "",
+                "cost": entry.cost,
+                "problem": entry.problem or None,
+            }
+            for entry in SavedPrompts(self._state.cell.notebook).entries()
+        ]
+        return "prompts", {"prompts": rows}
+
     def _usage(self, _: Body) -> Answer:
         notebook = self._state.cell.notebook
         every = self._session.history.records()
@@ -184,8 +210,17 @@ class Queries:
         return "diff", {"pieces": pieces}
 
     def _answer(self, body: Body) -> Answer:
-        spot = self._state.spot(text_in(body, "cell_id"))
-        return "answer", answer_body(spot.slot, self._session.history, self._session.settings())
+        cell_id, settings = text_in(body, "cell_id"), self._session.settings()
+        history = self._session.history
+        if cell_id not in self._state.spots() and settings.history and history.is_on_disk:
+            record = history.reading().last_turn_of(self._state.cell.notebook, cell_id)
+            if record is not None:
+                return "answer", stored_answer_body(record, settings)
+        slot = self._state.spot(cell_id).slot
+        answer = answer_body(slot, history, settings)
+        if slot.turn is not None and slot.turn.group is not None:
+            answer["outputs"] = []  # the cell showed a grid, of which this is one answer
+        return "answer", answer
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session
@@ -194,7 +229,7 @@ class Queries:
                 "a cell is running, which may change what is stale",
                 hint="try again when it has finished",
             )
-        path = path_in(body, "notebook")
+        path = any_text_in(body, "notebook")
         known = session.document_order.cells(path) is not None
         plan = refresh_plan(session, state.user_ns, path if known else state.cell.notebook)
         cells = [
@@ -207,6 +242,17 @@ class Queries:
             for step in plan.steps
         ]
         return "refresh_plan", {"cells": cells, "cost": format_sum(plan.total)}
+
+    def _estimate(self, body: Body) -> Answer:
+        state = self._state
+        if state.is_busy:
+            raise OptionError("a cell is running", hint="try again when it has finished")
+        from cc_jupyter.frontend.grid_estimate import CellPlace, estimate_grid  # noqa: PLC0415  few cells are grids
+
+        notebook = state.cell.notebook or any_text_in(body, "notebook")
+        cell = CellPlace(notebook, text_in(body, "cell_id"))
+        line, text = any_text_in(body, "line"), any_text_in(body, "text")
+        return "estimate", estimate_grid(self._session, cell, line, text)
 
 
 def _usage_row(row: LedgerRow) -> dict[str, Any]:
@@ -242,10 +288,15 @@ class Actions:
         self._threads = ThreadCommands(state.session, state.cell)
         self.by_type: dict[str, Callable[[Body], Answer]] = {
             "set_model": self._announced(self._set_model),
+            "mark_model": self._mark_model,
             "set_thread": self._announced(self._set_thread),
             "set_order": self._set_order,
             "fork": self._announced(self._fork),
             "choose_version": self._announced(self._choose_version),
+            "remove_prompt": self._remove_prompt,
+            "leave_out": self._announced(self._leave_out),
+            "bring_back": self._announced(self._bring_back),
+            "use_page_order": self._announced(self._use_page_order),
         }
 
     def stop(self, body: Body) -> Answer:
@@ -265,7 +316,13 @@ class Actions:
     def _set_model(self, body: Body) -> Answer:
         model = word_in(body, "model")
         self._models.use(model, save="user" if body.get("save") is True else None)
+        PickerSource(self._session).note_use(Choice(self._session.settings().model))
         return _done(f"model {model}")
+
+    def _mark_model(self, body: Body) -> Answer:
+        model = text_in(body, "model")
+        mark(model, on=body.get("on") is True)
+        return _done("")
 
     def _set_thread(self, body: Body) -> Answer:
         name = word_in(body, "thread")
@@ -274,7 +331,7 @@ class Actions:
 
     def _set_order(self, body: Body) -> Answer:
         cells = texts_in(body, "cells")
-        self._session.document_order.update(path_in(body, "notebook"), cells)
+        self._session.document_order.update(any_text_in(body, "notebook"), cells)
         return _done("")
 
     def _fork(self, body: Body) -> Answer:
@@ -289,6 +346,37 @@ class Actions:
         self._threads.choose_version(thread, spot.place, version)
         slot = thread.snapshot()[spot.place]
         return "answer", answer_body(slot, self._session.history, self._session.settings())
+
+    def _remove_prompt(self, body: Body) -> Answer:
+        name = word_in(body, "name")
+        SavedPrompts(self._state.cell.notebook).remove(name)
+        return _done(f"deleted @{name}")
+
+    def _leave_out(self, body: Body) -> Answer:
+        thread = self._idle_thread(self._state.spot(text_in(body, "cell_id")).thread)
+        count = self._threads.leave_out(thread, texts_in(body, "cells"))
+        return _done(f"{pluralize(count, 'turn')} left out of {thread.name}")
+
+    def _bring_back(self, body: Body) -> Answer:
+        session, turn_id = self._session, body.get("turn_id")
+        history, on_disk = session.history, session.settings().history
+        record = None
+        if isinstance(turn_id, str) and turn_id:
+            record = history.record(turn_id) or (history.find(turn_id) if on_disk else None)
+        elif on_disk and history.is_on_disk:
+            notebook, cell_id = self._state.cell.notebook, text_in(body, "cell_id")
+            record = history.reading().last_turn_of(notebook, cell_id)
+        if record is None:
+            raise OptionError(
+                "the history does not have this answer", hint="run the cell again to send it"
+            )
+        if any(running.thread == record.thread for running in session.in_flight.now):
+            self._idle_thread(str(record.thread))
+        return _done(f"{self._threads.bring_back(record).name} has this answer again")
+
+    def _use_page_order(self, _: Body) -> Answer:
+        self._session.choices["order"] = "document"
+        return _done("cells send what is above them")
 
     def _idle_thread(self, name: str) -> Thread:
         """Return a thread of this session in which no cell waits for an answer."""

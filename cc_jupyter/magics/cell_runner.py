@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.events import Notice
 from cc_jupyter.core.messages import PromptSpec
-from cc_jupyter.core.text import check_prompt
+from cc_jupyter.core.text import check_prompt, short_name
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, RevisableRenderer
-from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.in_flight import ignore_echo
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
     from cc_jupyter.experiments.plan import Plan
     from cc_jupyter.experiments.plan_preview import PlanPreview
     from cc_jupyter.magics.grid_cells import GridCells
+    from cc_jupyter.prompt.options import SavedPrompt
     from cc_jupyter.prompt.output_types import OutputType
+    from cc_jupyter.prompt.saved.files import SavedPrompts
     from cc_jupyter.session.dry_run import DryRun
     from cc_jupyter.session.prepare import PreparedRequest
 
@@ -63,74 +64,34 @@ class CellRunner:
         self.session = shared_session()
         self.session.choices = choices
         self.session.profile = profile
+        self.session.notebook = lambda: self._cell.notebook
 
     @functools.cached_property
     def _commands(self) -> Commands:
         """The function of each command, except `ask`; the first `%cmd` loads them."""
-        from cc_jupyter.commands.code import CodeCommands  # noqa: PLC0415
-        from cc_jupyter.commands.history import HistoryCommands  # noqa: PLC0415
-        from cc_jupyter.commands.local import local  # noqa: PLC0415
-        from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
-        from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
-        from cc_jupyter.commands.registry import Commands, help_text  # noqa: PLC0415
-        from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
-        from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
-        from cc_jupyter.commands.votes import VoteCommands  # noqa: PLC0415
-        from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
-        from cc_jupyter.frontend.vote.command import VoteCommand  # noqa: PLC0415
-        from cc_jupyter.session.status import current_status  # noqa: PLC0415
+        from cc_jupyter.magics.command_functions import make_commands  # noqa: PLC0415
 
-        session, cell = self.session, self._cell
-        models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
-        history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
-        code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
-        votes = VoteCommands(session, cell, self._shell)
-        functions: dict[str, Callable[..., object]] = {
-            "continue": self._continue,
-            "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
-            "status": lambda: current_status(session),
-            "models": models.models,
-            "pick": PickCommand(session, cell, models, threads).pick,
-            "use": models.use,
-            "alias": models.alias,
-            "local": local,
-            "new": threads.new,
-            "thread": threads.thread,
-            "threads": threads.threads,
-            "history": threads.history,
-            "rewind": threads.rewind,
-            "fork": threads.fork,
-            "versions": threads.versions,
-            "diff": threads.diff,
-            "vote": VoteCommand(session, cell, self._shell, votes, threads).vote,
-            "votes": votes.votes,
-            "reveal": votes.reveal,
-            "search": history.search,
-            "export": history.export,
-            "forget": history.forget,
-            "usage": usage.usage,
-            "budget": usage.budget,
-            "receipt": usage.receipt,
-            "insert": code.insert,
-            "explain": code.explain,
-            "fix": code.fix,
-            "sent": usage.sent,
-            "login": login.login,
-            "logout": login.logout,
-            "doctor": login.doctor,
-            "help": lambda topic="": _text_output(help_text(topic)),
-        }
-        return Commands(functions)
+        return make_commands(
+            self._shell,
+            self.session,
+            self._cell,
+            self._ask_raw,
+            {
+                "continue": self._continue,
+                "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
+            },
+        )
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
-        options = parse_cell_line(line)
+        options = parse_cell_line(line, self._load_prompt)
         if options.help:
             self._show(_text_output(option_help()))
             return
         with self._explain_failures(options.name):
             # IPython ends every cell with a newline
-            answered = self._run_cell(options, text.removesuffix("\n"), local_ns)
+            text = self._with_saved(options, text.removesuffix("\n"), local_ns)
+            answered = self._run_cell(options, text, local_ns)
         if answered is not None:
             with self._explain_failures():  # the name is bound
                 answered.judge()
@@ -181,9 +142,10 @@ class CellRunner:
     def _ask(
         self, line: str, local_ns: dict[str, object]
     ) -> Reply | Grid | DryRun | PlanPreview | TextOutput | None:
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, find_prompt=self._find_prompt)
         if options.help:
             return _text_output(option_help())
+        text = self._with_saved(options, text, local_ns)
         if options.dry_run:
             return self._dry_run(options, text, local_ns)
         if options.grid is not None:
@@ -193,6 +155,11 @@ class CellRunner:
         checks = self._checks(options, prepared, local_ns)
         if options.until_pass and checks is not None:
             answered = self._ask_in_turn(options, prepared, output_type, checks)
+        elif options.type is not None and output_type is not None:  # of a saved prompt
+            reply, value = self.session.ask_typed(
+                prepared, output_type, lambda each: self._run(options, each, output_type)
+            )
+            answered = _Answered(reply, value, checks)
         else:
             reply = self._run(options, prepared, output_type)
             answered = _Answered(reply, reply.text, checks)
@@ -202,6 +169,31 @@ class CellRunner:
         if options.format == "code":
             self._insert(answered.reply)
         return answered.reply
+
+    @property
+    def _prompts(self) -> SavedPrompts:
+        """The saved prompts of the user and of the project that is open now."""
+        from cc_jupyter.prompt.saved.files import SavedPrompts  # noqa: PLC0415  few cells need it
+
+        return SavedPrompts(self._cell.notebook)
+
+    def _load_prompt(self, name: str) -> SavedPrompt:
+        return self._prompts.load(name)
+
+    def _find_prompt(self, name: str) -> SavedPrompt | None:
+        return self._prompts.find(name)
+
+    def _with_saved(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> str:
+        """Return the text of a cell below that of its saved prompt, whose names must be known."""
+        if options.saved is None:
+            return text
+        from cc_jupyter.prompt.saved.files import check_names  # noqa: PLC0415  few cells need it
+
+        if not options.raw:
+            axes = options.grid.axes if options.grid else ()
+            varied = (each.name for each in axes if each.expression is not None)
+            check_names(options.saved, {*self._shell.user_ns, *local_ns, *varied})
+        return options.saved.followed_by(text)
 
     def _checks(
         self, options: CellOptions, prepared: PreparedRequest, local_ns: dict[str, object]
@@ -238,7 +230,7 @@ class CellRunner:
 
     def _in_turn(self, options: CellOptions, prepared: PreparedRequest) -> list[PreparedRequest]:
         """Return the same request to each of the models of `--until-pass`."""
-        specs = [dataclasses.replace(prepared.spec, model=model) for model in options.models[1:]]
+        specs = [prepared.spec._replace(model=model) for model in options.models[1:]]
         others = [self.session.prepare(spec, prepared.settings) for spec in specs]
         return [prepared, *others]
 
@@ -250,7 +242,9 @@ class CellRunner:
             from cc_jupyter.session.run_limits import RunLimits  # noqa: PLC0415  few cells need it
 
             limits = RunLimits(options.max_usd, options.max_requests)
-            return preview(self._plan(options, text, local_ns), self.session, limits)
+            plan = self._plan(options, text, local_ns)
+            self._grids.checks(options, plan, local_ns)
+            return preview(plan, self.session, limits)
         from cc_jupyter.session.dry_run import dry_run  # noqa: PLC0415  only `--dry-run` needs it
 
         prepared, _ = self._prepare(options, text, local_ns)
@@ -258,8 +252,8 @@ class CellRunner:
         if options.until_pass:
             others = ", ".join(each.model.id for each in self._in_turn(options, prepared)[1:])
             notices = (*prepared.spec.notices, f"until an answer passes, asked next: {others}")
-            spec = dataclasses.replace(prepared.spec, notices=notices)
-            prepared = dataclasses.replace(prepared, spec=spec)
+            spec = prepared.spec._replace(notices=notices)
+            prepared = prepared._replace(spec=spec)
         return dry_run(prepared, self.session)
 
     def _grid(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Grid:
@@ -293,13 +287,17 @@ class CellRunner:
         )
 
     def _ask_raw(self, prompt: str, line: str, notices: tuple[str, ...]) -> Reply:
-        """Send a generated prompt unchanged, with the options and the text of a line."""
+        """Send a generated prompt unchanged, with the options and the text of a line.
+
+        It is long and about one error, so it is not part of a thread unless the line names one.
+        """
         options, text = parse_ask_line(line, one_answer=True)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
-        options = dataclasses.replace(options, raw=True)
+        aside = options.thread is None and not options.new
+        options = options._replace(raw=True, once=aside)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, {}, settings)
-        spec = dataclasses.replace(spec, notices=spec.notices + notices)
+        spec = spec._replace(notices=spec.notices + notices)
         prepared = self.session.prepare(spec, settings)
         checks = self._checks(options, prepared, {})
         reply = self._run(options, prepared, output_type)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.magics.completion.names import Completions, NameSource
+    from cc_jupyter.magics.completion.names import Candidate, Completions, NameSource
 
 
+_MEANING_CHARS = 60
+"""The menu of a front end is as wide as its widest line."""
 _PRIORITY = 1_000
 """IPython's own matchers have 0; the first matcher can suppress the others."""
 
@@ -45,7 +47,7 @@ class CmdCompleter:
         found = self._complete(context) if "%cmd" in context.full_text else None
         if found is None:
             return {"completions": []}
-        texts = [SimpleCompletion(each.text, type=each.kind) for each in found.candidates]
+        texts = [SimpleCompletion(each.text, type=_type(each)) for each in found.candidates]
         return {
             "completions": texts or _NoCompletions(),
             "matched_fragment": found.fragment,
@@ -79,6 +81,22 @@ class CmdCompleter:
             for each in matchers
             if not isinstance(getattr(each, "__self__", None), CmdCompleter)
         ]
+
+
+def _type(candidate: Candidate) -> str:
+    """Return what the menu of a front end shows beside a text: its meaning, if it has one."""
+    from cc_jupyter.commands.registry import BY_NAME  # noqa: PLC0415  the first Tab loads it
+    from cc_jupyter.core.text import excerpt  # noqa: PLC0415  as above
+    from cc_jupyter.prompt.options import OPTIONS  # noqa: PLC0415  as above
+
+    match candidate.kind:
+        case "option":
+            meanings = {name: spec.help for spec in OPTIONS for name in spec.names}
+        case "command":
+            meanings = {name: spec.summary for name, spec in BY_NAME.items()}
+        case _:
+            return candidate.kind
+    return excerpt(meanings.get(candidate.text, candidate.kind), _MEANING_CHARS)
 
 
 class _NoCompletions(Sequence[SimpleCompletion]):

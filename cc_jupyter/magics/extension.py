@@ -21,6 +21,7 @@ from traitlets import Bool, Float, Int, Unicode, Union
 from cc_jupyter.frontend.target import CommTarget
 from cc_jupyter.magics.completer import CmdCompleter
 from cc_jupyter.magics.input_transforms import AskLine, PromptCell
+from cc_jupyter.magics.inspector import CmdInspector
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -93,6 +94,7 @@ class CmdMagics(Magics):
         self.replaced: dict[str, Any] = {}
         """The magics that ours replaced, by kind: on Windows IPython has a `%%cmd` too."""
         self.comm_target = CommTarget(shell, lambda: self.cells.session)
+        self.inspector = CmdInspector(shell)
         self._cells: CellRunner | None = None
         self._lock = threading.Lock()
 
@@ -164,6 +166,7 @@ def load(shell: InteractiveShell) -> None:
     manager.token_transformers.append(AskLine)
     PromptCell().add_to(manager.cleanup_transforms)
     CmdCompleter(shell, magics.choices, magics.profile).add()
+    magics.inspector.add()
     magics.comm_target.add()
     _refuse_help(shell)
 
@@ -200,6 +203,7 @@ def unload(shell: InteractiveShell) -> None:
     configurables: list[Any] = shell.configurables  # IPython puts every magic class there
     configurables.remove(magics)
     CmdCompleter.remove(shell)
+    magics.inspector.remove()
     magics.comm_target.remove()
     transforms = shell.input_transformer_manager
     transforms.token_transformers[:] = [

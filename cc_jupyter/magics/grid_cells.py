@@ -55,9 +55,8 @@ class GridCells:
         KeyboardInterrupt
             The grid was interrupted; it is bound with what has come.
         """
-        locals_ = {} if local_ns is self._shell.user_ns else local_ns
-        checks = Checks(options.check, self._shell.user_ns, locals_)
         plan = make_plan(options, text)
+        checks = self.checks(options, plan, local_ns)
         self._cell.count_request()
         is_blind = options.grid is not None and options.grid.blind
         run = run_grid(
@@ -69,6 +68,17 @@ class GridCells:
             is_blind=is_blind,
         )
         return self._ended(run, options, checks)
+
+    def checks(self, options: CellOptions, plan: Plan, local_ns: dict[str, object]) -> Checks:
+        """Compile the checks of a grid.
+
+        Raises
+        ------
+        OptionError
+            One of them cannot be evaluated.
+        """
+        names = {} if local_ns is self._shell.user_ns else local_ns
+        return Checks(options.check, self._shell.user_ns, names, secrets=plan.keys)
 
     def retry(self) -> Grid | None:
         """Send again what failed or was interrupted in the last grid.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _ASK = re.compile(r"%cmd[ \t]+(?P<ask>ask[ \t].*\S.*)", re.DOTALL)
+_ONE_PERCENT = re.compile(r"(?P<indent>[ \t]*)%cmd(?:[ \t]+(?P<line>-.*))?")
 _CELL = re.compile(r"(?P<indent>[ \t]*)%%cmd(?:[ \t]+(?P<line>.*))?")
 
 
@@ -70,15 +71,22 @@ class AskLine(TokenTransformBase):
 
 
 class PromptCell:
-    """Turns a `%%cmd` cell into a call before IPython cleans it up as code."""
+    """Turns a `%%cmd` cell into a call before IPython cleans it up as code.
+
+    A cell that begins with `%cmd`, options at most, and goes on with text that is not code is read
+    as one too: a `%` is easily forgotten.
+    """
 
     has_side_effects = True  # so IPython does not run it while the user is still typing
 
     def __call__(self, lines: list[str]) -> list[str]:
         """Return the call, or the lines unchanged if they are not a `%%cmd` cell."""
-        found = _CELL.fullmatch(lines[0].rstrip()) if lines else None
+        first = lines[0].rstrip() if lines else ""
+        found = _CELL.fullmatch(first)
         if found is None:
-            return lines
+            found = _ONE_PERCENT.fullmatch(first)
+            if found is None or not _is_text("".join(lines[1:])):
+                return lines
         indent = found["indent"]
         if any(line.strip() and not line.startswith(indent) for line in lines):
             return lines  # a magic indented further than its text is not one
@@ -90,3 +98,20 @@ class PromptCell:
         """Insert it before the first transform that changes more than leading empty lines."""
         place = transforms.index(leading_indent) if leading_indent in transforms else 0
         transforms.insert(place, self)
+
+
+def _is_text(body: str) -> bool:
+    """Return whether the rest of a cell is not code, so that it can only be meant as a prompt."""
+    import ast  # noqa: PLC0415  loading the extension is light
+
+    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415  loaded in every kernel
+
+    if not body.strip():
+        return False
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        code = TransformerManager().transform_cell(body)  # type: ignore[no-untyped-call]  # IPython's
+        compile(code, "<cell>", "exec", flags)
+    except (SyntaxError, ValueError):
+        return True
+    return False

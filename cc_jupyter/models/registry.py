@@ -8,13 +8,17 @@ A known id needs no request; an unknown one is looked up in `/models`, once.
 
 from __future__ import annotations
 
-import dataclasses
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
-from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError, did_you_mean
+from cc_jupyter.core.errors import (
+    ConfigError,
+    ConnectError,
+    OptionError,
+    did_you_mean,
+)
 from cc_jupyter.core.messages import ApiPath
 from cc_jupyter.models.catalog import (
     CatalogEntry,
@@ -113,7 +117,7 @@ def _known(name: str, custom: Mapping[str, CustomModel], listed: ModelList) -> M
             "endpoints": served.endpoints or spec.endpoints,
         }
         corrected = catalog_fields(entry) if entry else {}
-        spec = dataclasses.replace(spec, **{k: v for k, v in facts.items() if k not in corrected})
+        spec = spec._replace(**{k: v for k, v in facts.items() if k not in corrected})
     return ModelEntry(
         spec,
         is_listed=(served is not None) if listed.models else None,
@@ -162,9 +166,15 @@ class Models:
             return ResolvedModel(name, endpoint_by_name(name), None)
         spec = custom_entry(name, custom)
         listed = self.listed(target.api_root).models.get(name)
+        may_exist = spec is not None or listed is not None or not target.is_default_host
         if spec is None and listed is None:
-            listed = self._look_up(name, target, custom)
-        if spec is None and listed is None and target.is_default_host:
+            try:
+                listed = self._look_up(name, target, custom)
+            except ConnectError:
+                if not target.is_keyless:
+                    raise
+                may_exist = True  # the answer is recorded, or is missed
+        if not may_exist and listed is None:
             raise OptionError(
                 f"unknown model {name!r}; nothing was sent",
                 hint=self.close_to(name, target, custom) or "%cmd models lists all models",
@@ -271,11 +281,11 @@ def local_model() -> ModelEntry:
 def settings_for(name: str, settings: Settings) -> Settings:
     """Return the settings for a request to a model, which may have its own base URL."""
     if name == LOCAL:
-        return dataclasses.replace(settings, base_url=LOCAL)
+        return settings._replace(base_url=LOCAL)
     own = settings.models.get(name)
     if own is None or own.base_url is None:
         return settings
-    return dataclasses.replace(settings, base_url=own.base_url, key_env=own.key_env, own_host=True)
+    return settings._replace(base_url=own.base_url, key_env=own.key_env, own_host=True)
 
 
 def _cheapest(number: int) -> list[str]:

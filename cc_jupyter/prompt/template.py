@@ -12,6 +12,7 @@ read; properties, methods and custom attribute lookups are never called.
 from __future__ import annotations
 
 import ast
+import builtins
 import hashlib
 import re
 import warnings
@@ -22,6 +23,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.messages import RenderedPrompt
 from cc_jupyter.core.redaction import instance_dict
 from cc_jupyter.core.text import describe, excerpt, quote_expression
 
@@ -49,8 +51,7 @@ _DEFAULT_LOOKUPS = (object.__getattribute__, SimpleNamespace.__getattribute__)
 
 _FILE = "<prompt>"
 _ESCAPE_HINT = r"to send the braces themselves write `\{{`, or use `--raw` for the whole prompt"
-_TOKEN = re.compile(
-    r"""
+_LEXEME = r"""(?xs)
       (?P<string> \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3}
                 | '{3}  (?: [^'\\] | \\. | '(?!'') )*+ '{3}
                 | "     (?: [^"\\\n] | \\. )*+ "
@@ -59,9 +60,7 @@ _TOKEN = re.compile(
     | (?P<comment> \#[^\n]*+ )
     | (?P<open>    [(\[{] )
     | (?P<close>   [)\]}] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """  # a text: most prompts have no expression, and a session's first one waits for its imports
 _CLOSING_BRACES = re.compile(r"(?=\}\})")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -69,6 +68,8 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 # the first few `}}` are tried one by one.
 _TRIES = 200
 _PLACE_CHARS = 30
+_EXAMPLE_CHARS = 1_000
+"""More than is shown: keys in it are redacted before it is cut."""
 _TRIED_CHARACTERS = 10_000
 
 
@@ -111,6 +112,35 @@ def names_in(expression: str) -> frozenset[str]:
     node = _parsed(expression)
     found = () if node is None else ast.walk(node)
     return frozenset(each.id for each in found if isinstance(each, ast.Name))
+
+
+def names_needed(text: str) -> dict[str, str]:
+    """Return the names that the expressions of a prompt need, each with the first such expression.
+
+    Python's own names, and names that an expression defines itself, are not needed.
+
+    Raises
+    ------
+    OptionError
+        A `{{` is not closed, or its content is not an expression.
+    """
+    found: dict[str, str] = {}
+    parts = parse_template(text) if "{{" in text else ()
+    for source in (part.source for part in parts if isinstance(part, Expression)):
+        node = _parsed(source)
+        nodes = [] if node is None else list(ast.walk(node))
+        names = [each for each in nodes if isinstance(each, ast.Name)]
+        own = {each.id for each in names if not isinstance(each.ctx, ast.Load)}
+        own |= {each.arg for each in nodes if isinstance(each, ast.arg)}
+        for each in names:
+            if each.id not in own and not hasattr(builtins, each.id):
+                found.setdefault(each.id, source)
+    return found
+
+
+def escaped(text: str) -> str:
+    r"""Return a template that sends the text exactly: its `{{` are written `\{{`."""
+    return text.replace("{{", r"\{{")
 
 
 def look_up(expression: str, user_ns: Mapping[str, object]) -> object:
@@ -188,19 +218,6 @@ class Expression:
 Part: TypeAlias = Literal | Expression
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedPrompt:
-    """The prompt as sent."""
-
-    text: str
-    notices: tuple[str, ...] = ()
-    """Notices for the user: which values were cut, and which texts say nothing."""
-    images: tuple[Image, ...] = ()
-    """Images among the values; the text has a marker in place of each."""
-    values: tuple[tuple[str, str], ...] = ()
-    """Each expression with the digest of its text; values with images are left out."""
-
-
 def parse_template(text: str) -> tuple[Part, ...]:
     """Split a prompt into text and expressions.
 
@@ -246,6 +263,7 @@ def render(
     notices: list[str] = []
     images: list[Image] = []
     values: list[tuple[str, str]] = []
+    examples: dict[str, str] = {}
     for part in parse_template(text):
         match part:
             case Literal(piece):
@@ -253,13 +271,16 @@ def render(
             case Expression(source):
                 rendered = to_text(evaluate(source), source)
                 pieces.append(rendered.text)
+                examples.setdefault(source, rendered.text[:_EXAMPLE_CHARS])
                 notices += rendered.notices
                 images += rendered.images
                 if not rendered.images:
                     values.append((source, digest_of(rendered.text)))
             case _:
                 assert_never(part)
-    return RenderedPrompt("".join(pieces), tuple(notices), tuple(images), tuple(values))
+    return RenderedPrompt(
+        "".join(pieces), tuple(notices), tuple(images), tuple(values), tuple(examples.items())
+    )
 
 
 def evaluate(
@@ -304,7 +325,7 @@ def _closing(text: str, start: int) -> tuple[int | None, int]:
     because the code is invalid where reading stopped or because the text ends.
     """
     brackets: list[str] = []
-    for token in _TOKEN.finditer(text, start):
+    for token in re.compile(_LEXEME).finditer(text, start):
         place = token.start()
         match token.lastgroup:
             case "open":

@@ -130,6 +130,9 @@ def folded_bundle(text: str, summary: str, *, unfolded: bool = False) -> Bundle:
     }
 
 
+UNFINISHED: dict[str, Any] = {"cc_jupyter": {"unfinished": True}}
+"""The metadata of each output until the answer is complete, so that half an answer in a saved
+notebook can be recognized and completed."""
 FRAME_S = 0.033
 _LONG_S = 10.0
 """After this time an answer is drawn less often: people read it rather than watch it."""
@@ -304,7 +307,9 @@ class _Layout:
         self.written = screen.written_pieces()
         """What is settled, as it was written."""
 
-    def put(self, place: str, bundle: Bundle, metadata: Mapping[str, Any] | None = None) -> None:
+    def put(
+        self, place: str, bundle: Bundle, metadata: Mapping[str, Any] | None = UNFINISHED
+    ) -> None:
         """Show a bundle in a place; a new place is at the end of the cell."""
         if place not in self._ids and "status" in self._ids:
             self._ids[place] = self._ids.pop("status")  # replaces the status
@@ -386,15 +391,15 @@ class _SharedCellLayout(_Layout):
 
     def end(self, final: _Final) -> None:
         if final.reasoning:
-            self.put("reasoning", final.reasoning)
+            self.put("reasoning", final.reasoning, None)
         if final.answer:
             self.put("main", final.answer, final.metadata)
         for number, image in enumerate(final.images):
-            self.put(f"image {number}", image)
+            self.put(f"image {number}", image, None)
         if final.usage:
             self.put("tail", final.usage, None if final.answer else final.metadata)
         elif "status" in self._ids:  # the request was refused
-            self.put("status", self._screen.answer("*no answer*"))
+            self.put("status", self._screen.answer("*no answer*"), None)
 
 
 def _joined(bundles: Sequence[Bundle]) -> Bundle:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.terminal import safe_line
-from cc_jupyter.core.text import excerpt, pluralize
+from cc_jupyter.core.text import excerpt, pluralize, short_name
 
 if TYPE_CHECKING:
     from cc_jupyter.core.events import Usage
@@ -80,6 +80,7 @@ def metadata(reply: Reply) -> dict[str, Any]:
             },
             "thread": provenance.thread,
             "turn": provenance.turn,
+            "turn_id": provenance.turn_id,
             "stop_reason": reply.stop_reason,
             "request_sha256": provenance.request_sha256,
             "request_key": provenance.request_key,
@@ -98,11 +99,6 @@ def _count(usage: Usage, name: str) -> dict[str, Any]:
         return {"tokens": None, "origin": "unknown"}
     origin = "estimated" if name in (usage.estimated or ()) else "reported"
     return {"tokens": tokens, "origin": origin}
-
-
-def short_name(model: str) -> str:
-    """Return a model's id without the vendor's prefix."""
-    return model.rpartition("/")[2]
 
 
 def _model(reply: Reply) -> str:
@@ -126,8 +122,22 @@ def _share(tokens: int | None, name: str) -> str:
 
 
 def _cost(reply: Reply) -> str:
+    if reply.replayed:
+        return _replayed_cost(reply)
     if reply.provenance.served_by == "local":
         return "$0 (local)"
+    return _billed_cost(reply)
+
+
+def _replayed_cost(reply: Reply) -> str:
+    """Name the recording's date, and what the answer cost then; a local model's cost nothing."""
+    recorded_at = reply.provenance.recorded_at
+    on = f" on {recorded_at.astimezone().date().isoformat()}" if recorded_at else ""
+    was = "local" if reply.provenance.served_model else f"was {_billed_cost(reply)}"
+    return f"replayed · $0 ({was}{on})"
+
+
+def _billed_cost(reply: Reply) -> str:
     usd, unpriced = reply.cost.usd, ", ".join(reply.cost.unpriced)
     mark = "~" if reply.cost.origin == "estimated" else ""
     shown = "$?" if usd is None else mark + format_usd(usd)
@@ -136,7 +146,7 @@ def _cost(reply: Reply) -> str:
 
 def _timing(reply: Reply) -> list[str]:
     first_s = reply.time_to_first_token_s
-    if first_s is None:
+    if first_s is None or reply.replayed:
         return []
     speed = tokens_per_s(reply)
     shown = [f"{seconds(first_s)} to first token"]

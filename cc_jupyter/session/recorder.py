@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from time import monotonic
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.client.local import DISPLAY_NAME
 from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.turns import Turn, TurnInputs
-from cc_jupyter.core.errors import ProviderError, StatusError
+from cc_jupyter.core.errors import CassetteError, ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
-from cc_jupyter.core.messages import Parameters
-from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.messages import Parameters, PromptTemplate
+from cc_jupyter.core.redaction import MASK, is_secret, masked, redact
 from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
@@ -25,16 +26,22 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.events import StreamEvent, Usage
+    from cc_jupyter.core.messages import PromptSpec
+    from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.reservation import Reservation
 
 
+REPLAY = "replay"
+"""What `served_by` says of a replayed answer."""
 PARTIAL_S = 1.5
 """How often a growing answer is saved, so that a crash loses at most two seconds of it."""
 _LARGE_TOKENS = 2_000
 """A smaller prompt costs too little for a notice, however much it grew."""
+_EXAMPLE_CHARS = 80
+"""How much of a value is stored with the template of a prompt."""
 _MAY_BE_BILLED = frozenset({504, 524})
 """A gateway gave up waiting for an upstream that may have done its work."""
 
@@ -88,7 +95,7 @@ class TurnRecorder:
             The budget is used up; the builder holds what was received.
         """
         self.builder.add(event)
-        if isinstance(event, TextDelta | ReasoningDelta):
+        if isinstance(event, TextDelta | ReasoningDelta) and self.stream.replay is None:
             for watcher in self._budget_watchers:
                 watcher.add(event.text, self.builder.usage)
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
@@ -106,6 +113,7 @@ class TurnRecorder:
             notices = (
                 self._write(reply, finished=True),
                 self._cache_notice(),
+                self._recording_notice(),
                 *(watcher.note(reply) for watcher in self._budget_watchers),
             )
             self.reply = reply = dataclasses.replace(
@@ -128,17 +136,32 @@ class TurnRecorder:
         )
         if was_cut_off:
             return self._estimated(reply)
-        cost = self._prepared.cost(reply.usage, self._sent_at)
-        return dataclasses.replace(reply, cost=cost)
+        return dataclasses.replace(reply, cost=self._cost(reply.usage))
+
+    def _cost(self, usage: Usage) -> Cost:
+        """Price a usage: a replayed one as of its recording, estimated if prices have changed."""
+        replay = self.stream.replay
+        if replay is None:
+            return self._prepared.cost(usage, self._sent_at)
+        recording = replay.recording
+        if recording.served_by == LOCAL:
+            from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  as in _priced
+
+            return NOTHING_BILLED
+        cost = self._prepared.cost(usage, recording.recorded_at)
+        price_date = cost.price_date.isoformat() if cost.price_date else None
+        has_changed = cost.origin == "reported" and price_date not in (None, recording.price_date)
+        return dataclasses.replace(cost, origin="estimated") if has_changed else cost
 
     def _estimated(self, reply: Reply) -> Reply:
         """Return the reply with its cost so far; a growing answer is saved so for a crash."""
         usage = self._with_estimates(reply.usage)
-        cost = self._prepared.cost(usage, self._sent_at)
-        return dataclasses.replace(reply, usage=usage, cost=cost)
+        return dataclasses.replace(reply, usage=usage, cost=self._cost(usage))
 
     def _was_refused(self, error: BaseException | None) -> bool:
         """Return whether nothing can have been billed: refused, or never sent."""
+        if isinstance(error, CassetteError):
+            return True
         if isinstance(error, StatusError):
             return error.status not in _MAY_BE_BILLED
         return error is not None and self.stream.requests_sent == 0
@@ -163,13 +186,14 @@ class TurnRecorder:
         from cc_jupyter.core.reply import Provenance  # noqa: PLC0415  the first cell loads little before it sends
 
         prepared = self._prepared
-        local = prepared.endpoint.served_by == LOCAL
+        replay = self.stream.replay
+        served_by = prepared.endpoint.served_by if replay is None else replay.recording.served_by
         return dataclasses.replace(
             self.builder.build(prepared.model.id),
             provenance=Provenance(
                 endpoint=prepared.request.endpoint,
-                served_by=prepared.endpoint.served_by,
-                served_model=DISPLAY_NAME if local else None,
+                served_by=served_by if replay is None else REPLAY,
+                served_model=DISPLAY_NAME if served_by == LOCAL else None,
                 thread=prepared.thread.name if prepared.thread else None,
                 turn=None if self._place is None else self._place + 1,
                 turn_id=self._turn_id,
@@ -178,6 +202,8 @@ class TurnRecorder:
                 request_key=self._request_key(),
                 sample=self.stream.sample,
                 grid=prepared.grid,
+                replayed_from=replay.cassette if replay else None,
+                recorded_at=replay.recording.recorded_at if replay else None,
             ),
         )
 
@@ -213,6 +239,11 @@ class TurnRecorder:
             stale=self._stale,
         )
 
+    def _recording_notice(self) -> str | None:
+        """Return a notice if the answer could not be recorded."""
+        problem = self.stream.record_problem
+        return None if problem is None else f"not recorded: {problem}"
+
     def _cache_notice(self) -> str | None:
         """Return a notice if later turns lose the prompt cache, which ends at a change."""
         if not self._stale or self._prepared.request.endpoint != "/messages":
@@ -232,7 +263,7 @@ class TurnRecorder:
         from cc_jupyter.conversation.records import TurnRecord  # noqa: PLC0415  the first cell loads little before it sends
 
         prepared, spec = self._prepared, self._prepared.spec
-        secrets = (prepared.endpoint.key.value,)
+        secrets = prepared.endpoint.secrets
         body = self._body_to_save(secrets)
         thread, error = prepared.thread, reply.error
         return TurnRecord(
@@ -260,8 +291,9 @@ class TurnRecorder:
             stop_word=reply.stop_word,
             error=None if error is None else f"{type(error).__name__}: {error}",
             usage=reply.usage.reported,
-            cost=reply.cost,
-            time_to_first_token_s=reply.time_to_first_token_s,
+            cost=_cost_to_save(reply),
+            # the speed of a file is not the model's
+            time_to_first_token_s=None if reply.replayed else reply.time_to_first_token_s,
             duration_s=reply.duration_s,
             served_by=reply.provenance.served_by,
             served_model=reply.provenance.served_model,
@@ -274,9 +306,15 @@ class TurnRecorder:
             grid=reply.provenance.grid,
             replayed_from=reply.provenance.replayed_from,
             options=_redacted_parameters(self.stream.parameters, secrets),
+            template=self._template,
             body=body or None,
             finished=finished,
         )
+
+    @functools.cached_property
+    def _template(self) -> PromptTemplate | None:
+        """The prompt as typed, without secrets; a growing answer is saved often."""
+        return _redacted_template(self._prepared.spec, (self._prepared.endpoint.key.value,))
 
     def _body_to_save(self, secrets: tuple[str, ...]) -> bytes:
         """Return the request body without secrets; a growing answer is saved often."""
@@ -303,6 +341,31 @@ class TurnRecorder:
             self.builder.notices.append(f"the prompt is {times:.0f} times the last one")
 
 
+def _cost_to_save(reply: Reply) -> Cost:
+    """Return the cost for the ledger: a replayed answer costs $0, and is listed at its price."""
+    if not reply.replayed:
+        return reply.cost
+    return dataclasses.replace(
+        reply.billed, price_date=reply.cost.price_date, table_usd=reply.cost.usd
+    )
+
+
 def _redacted_parameters(parameters: Parameters, secrets: tuple[str, ...]) -> Parameters:
     text = json.dumps(parameters.to_json(), ensure_ascii=False)
     return Parameters.from_json(json.loads(redact(text, secrets)))
+
+
+def _redacted_template(spec: PromptSpec, secrets: tuple[str, ...]) -> PromptTemplate | None:
+    """Return the prompt as typed, with the model that was asked."""
+    template = spec.template
+    if template is None:
+        return None
+    options = template.options if spec.model is None else {**template.options, "model": spec.model}
+    text = json.dumps(template._replace(options=options).to_json(), ensure_ascii=False)
+    examples = [(source, _example(source, value, secrets)) for source, value in template.examples]
+    return PromptTemplate.from_json({**json.loads(redact(text, secrets)), "examples": examples})
+
+
+def _example(expression: str, text: str, secrets: tuple[str, ...]) -> str:
+    """Return the beginning of a value; it is cut last, so that no part of a key is left."""
+    return MASK if is_secret(expression, text) else masked(text, secrets)[:_EXAMPLE_CHARS]

@@ -41,6 +41,10 @@ class RunBudget:
     """What the requests of one run may cost together; safe from any thread."""
 
     usd: Decimal
+    option: str = "--max-usd"
+    """The option that sets it, for the errors."""
+    allows_unpriced: bool = False
+    """Whether requests of unknown price may be sent: their number is limited instead."""
     _spent_usd: Decimal = Decimal(0)
     _reserved_usd: dict[str, Decimal] = field(default_factory=dict)
     """By turn id: what each request in flight has reserved."""
@@ -63,17 +67,15 @@ class RunBudget:
             spent = f"{format_usd(self._spent_usd)} spent"
             if others_usd:
                 spent += f", {format_usd(others_usd)} reserved for requests in flight"
+            if usd is None and self.allows_unpriced:
+                return self._spent_usd
             if usd is None:
-                raise OptionError(
-                    "the price of this model is unknown, so --max-usd cannot be enforced;"
-                    " nothing was sent",
-                    hint="choose a model with a known price, or limit the run by --max-requests N",
-                )
+                raise _not_limited(1, 1, self.option)
             if self._spent_usd + others_usd + usd > self.usd:
                 raise BudgetError(
-                    f"not sent: an estimated ~{format_usd(usd)} would exceed --max-usd"
+                    f"not sent: an estimated ~{format_usd(usd)} would exceed {self.option}"
                     f" {self.usd:f} ({spent})",
-                    hint=f"raise it: --max-usd {_rounded_up(self.usd + usd):f}",
+                    hint=f"raise it: {self.option} {_rounded_up(self.usd + usd):f}",
                 )
             self._reserved_usd[turn_id] = usd
             return self._spent_usd
@@ -104,8 +106,9 @@ class RunEstimate(NamedTuple):
 def estimate_run(
     requests: Sequence[PreparedRequest], budget_guard: BudgetGuard, sent_at: datetime
 ) -> RunEstimate:
-    """Estimate tokens and cost of a run; equal requests are estimated once."""
+    """Estimate tokens and cost of a run; equal requests are estimated once, replayed ones not."""
     known: dict[int, tuple[int, int, Decimal | None]] = {}
+    requests = [each for each in requests if not budget_guard.is_replayed(each)]
     for prepared in requests:
         if id(prepared.request) not in known:
             usage = budget_guard.estimate(prepared)
@@ -141,7 +144,8 @@ def check_run(
     ------
     OptionError
         The estimate exceeds the setting and no `--max-usd` is given, or more requests than
-        `--max-requests` are planned, or more than 50 have no known price and it is not given.
+        `--max-requests` are planned, or it is not given and more than 50 have no known price, or
+        one with `--max-usd`.
     """
     ceiling_usd = DEFAULT_REFUSE_ABOVE_USD if refuse_above_usd is None else refuse_above_usd
     count = pluralize(estimate.requests, "request")
@@ -151,6 +155,8 @@ def check_run(
             " nothing was sent",
             hint=f"add --max-requests {estimate.requests}, or vary less",
         )
+    if estimate.unpriced and limits.max_requests is None and limits.max_usd is not None:
+        raise _not_limited(estimate.unpriced, estimate.requests, "--max-usd")
     if estimate.unpriced > MAX_UNPRICED_REQUESTS and limits.max_requests is None:
         raise OptionError(
             f"{pluralize(estimate.unpriced, 'request')} without a known price would be sent, more"
@@ -158,7 +164,7 @@ def check_run(
             hint=f"add --max-requests {estimate.requests} to send them",
         )
     if limits.max_usd is not None:
-        return RunBudget(limits.max_usd)
+        return RunBudget(limits.max_usd, allows_unpriced=limits.max_requests is not None)
     if estimate.usd > ceiling_usd:
         verb = "is" if estimate.requests == 1 else "are"
         raise OptionError(
@@ -167,6 +173,16 @@ def check_run(
             hint=f"add --max-usd {_rounded_up(estimate.usd * Decimal('1.2')):f} to allow it",
         )
     return None
+
+
+def _not_limited(unpriced: int, requests: int, option: str) -> OptionError:
+    """Return the error for requests of unknown price in a run whose cost is limited."""
+    verb, them = ("has", "it") if unpriced == 1 else ("have", "them")
+    return OptionError(
+        f"{pluralize(unpriced, 'request')} {verb} no known price, so {option} cannot limit"
+        f" {them}; nothing was sent",
+        hint=f"add --max-requests {requests} to limit the number instead, or choose other models",
+    )
 
 
 def _rounded_up(usd: Decimal) -> Decimal:

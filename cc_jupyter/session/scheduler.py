@@ -214,7 +214,8 @@ class Run:
             ).start()
 
     def _is_local(self, index: int) -> bool:
-        return self._prepared(index).endpoint.served_by == LOCAL
+        endpoint = self._prepared(index).endpoint
+        return endpoint.served_by == LOCAL and not endpoint.is_keyless
 
     def _work(self, index: int) -> None:
         """Send one request and pass on its events; never raises."""
@@ -250,7 +251,7 @@ class Run:
             if isinstance(item, _Finished):
                 self._finished(index, item.reply)
                 continue
-            if isinstance(item, Notice) and item.retry is not None:
+            if isinstance(item, Notice) and item.retry is not None and not item.retry.replayed:
                 self._limit.refused(item.retry, monotonic())
             self._listener.event(index, item)
         self._bell.put(None)  # more is there

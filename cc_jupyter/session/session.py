@@ -6,33 +6,39 @@ This module neither parses options nor knows about cells.
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.client import Limits, RequestStream
+from cc_jupyter.client.client import Limits, RequestStream, encode_body
+from cc_jupyter.client.endpoint import find_endpoint
 from cc_jupyter.client.structured_output import FormatMemory
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation.document_order import DocumentOrder
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.thread import Conversations
-from cc_jupyter.core.errors import ModelError, ProviderError
+from cc_jupyter.core.errors import ConfigError, ModelError, ProviderError
 from cc_jupyter.core.events import TextDelta
-from cc_jupyter.core.request_key import SampleCounter
+from cc_jupyter.core.request_key import SampleCounter, request_key
 from cc_jupyter.models.registry import Models
 from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
 from cc_jupyter.session.prepare import Preparer, is_small
 from cc_jupyter.session.recorder import TurnRecorder
 from cc_jupyter.session.reservation import reserved
+from cc_jupyter.session.tapes import Tapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
+    from datetime import date
     from decimal import Decimal
 
+    from cc_jupyter.cassettes.tape import Tape
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec, Request
@@ -42,11 +48,20 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
 
 
+_TAPE_S = 0.02
+"""How long the choice of a cassette holds: a request asks for it several times."""
+
+
 class Session:
     """The state of the process: connections, conversations, choices."""
 
     def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.transport = Transport()
+        self.tapes = Tapes()
+        """The cassettes that were used."""
+        self._tape: tuple[object, Tape | None, float] = (None, None, 0.0)
+        self.notebook: Callable[[], str] = lambda: ""
+        """Returns the path of the running notebook; empty if it is not known."""
+        self.transport = Transport(tape=self.tape)
         self.models = Models(self.transport)
         self.conversations = Conversations()
         self.document_order = DocumentOrder()
@@ -66,12 +81,43 @@ class Session:
         self.started_at = now()
         """When the session began; aware, UTC."""
         self.history = History(now)
-        self.budget_guard = BudgetGuard(lambda: self.history, self.replies, now)
+        self.budget_guard = BudgetGuard(lambda: self.history, self.replies, now, self.is_replayed)
 
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
         """Return the effective settings; `options` that are not `None` take precedence."""
         given = {name: value for name, value in options.items() if value is not None}
         return load_settings({**self.choices, **given}, self.profile)
+
+    def tape(self, settings: Settings | None = None) -> Tape | None:
+        """Return the cassette in use; `None` if there is none.
+
+        Parameters
+        ----------
+        settings
+            The settings the caller has read; by default the effective ones.
+
+        Raises
+        ------
+        ConfigError
+            A setting cannot be used, or the cassette needs a path.
+        """
+        named = (self.choices.get("cassette"), os.environ.get("CMD_CASSETTE"), self.notebook())
+        known, tape, until_s = self._tape
+        if settings is None:
+            if known == named and monotonic() < until_s:
+                return tape
+            settings = self.settings()
+        tape = self.tapes.tape(self.tapes.decide(settings.cassette), self.notebook())
+        self._tape = (named, tape, monotonic() + _TAPE_S)
+        return tape
+
+    def is_replayed(self, prepared: PreparedRequest) -> bool:
+        """Return whether a cassette answers a request; one without a number is the first."""
+        tape = self.tape()
+        if tape is None or tape.mode == "record":
+            return False
+        key = request_key(prepared.request.endpoint, encode_body(prepared.request))
+        return tape.has(key, prepared.sample or 0)
 
     @property
     def preparer(self) -> Preparer:
@@ -83,6 +129,7 @@ class Session:
             models=self.models,
             formats=self._formats,
             calibration=self.budget_guard.calibration,
+            tape=self.tape,
         )
 
     def prepare(self, spec: PromptSpec, settings: Settings | None = None) -> PreparedRequest:
@@ -117,7 +164,7 @@ class Session:
         estimate = estimate_run([prepared], self.budget_guard, self.now())
         limits = RunLimits(max_usd, max_requests)
         budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
-        return replace(prepared, run_budget=budget)
+        return prepared._replace(run_budget=budget)
 
     def run(
         self,
@@ -218,6 +265,7 @@ class Session:
     def _recorder(self, prepared: PreparedRequest) -> Iterator[TurnRecorder]:
         """Reserve what the request needs; its stream sends it at the first step."""
         settings = prepared.settings
+        prepared = self._with_key(prepared)
         limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
         with reserved(prepared, self.budget_guard) as reservation:
             stream = self.open_stream(
@@ -226,10 +274,35 @@ class Session:
                 limits,
                 zdr=prepared.zdr,
                 number=functools.partial(self._number, prepared),
+                price_date=prepared.model.spec.price_date if prepared.model.spec else None,
             )
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
-    def open_stream(
+    def _with_key(self, prepared: PreparedRequest) -> PreparedRequest:
+        """Return the request with its key if it must be sent; a recorded answer needs none.
+
+        Without a key, `auto` is `replay`: the request is looked up and misses.
+        """
+        if not prepared.endpoint.is_keyless:
+            return prepared
+        tape = self.tape()
+        if tape is not None and tape.mode == "auto":
+            digest = hashlib.sha256(encode_body(prepared.request)).hexdigest()
+            sample = self._number(prepared, f"{prepared.request.endpoint} {digest}")
+            prepared = prepared._replace(sample=sample)
+            if self.is_replayed(prepared):
+                return prepared
+        elif tape is not None and tape.mode == "replay":
+            return prepared
+        try:
+            endpoint = find_endpoint(prepared.settings, prepared.spec.key_env)
+        except ConfigError:
+            if tape is None or tape.mode != "auto":
+                raise
+            return prepared
+        return prepared._replace(endpoint=endpoint)
+
+    def open_stream(  # noqa: PLR0913  what one request needs
         self,
         request: Request,
         endpoint: Endpoint,
@@ -237,12 +310,21 @@ class Session:
         *,
         zdr: bool,
         number: Callable[[str], int] | None = None,
+        price_date: date | None = None,
     ) -> RequestStream:
         """Return the stream of one request, which is sent at its first step.
 
         Every request to a model goes through here.
         """
-        return RequestStream(self.transport, request, endpoint, limits, zdr=zdr, number=number)
+        return RequestStream(
+            self.transport,
+            request,
+            endpoint,
+            limits,
+            zdr=zdr,
+            number=number,
+            price_date=price_date,
+        )
 
     def _number(self, prepared: PreparedRequest, digest: str) -> int:
         if prepared.sample is not None:

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cc_jupyter.client.endpoint import find_endpoint
+from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
 from cc_jupyter.config.base_url import masked_url
 from cc_jupyter.config.settings import PROJECT_FILE
 from cc_jupyter.core.display import Card
@@ -32,12 +32,19 @@ def current_status(session: Session) -> Card:
         if LOCAL in (name, settings.base_url):
             card["endpoint"], card["key"] = "the local model", "none needed"
         else:
-            endpoint = find_endpoint(settings_for(name, settings))
+            tape = session.tape()
+            is_replayed = tape is not None and tape.mode == "replay"
+            find = replay_endpoint if is_replayed else find_endpoint
+            endpoint = find(settings_for(name, settings))
             model = session.models.find(name, endpoint, settings.models)
             card["endpoint"] = f"{masked_url(endpoint.api_root)}{model.endpoint}"
             card["key"] = f"from {endpoint.key.source}"
+            if is_replayed:
+                card["key"] = "none needed: answers are replayed"
     except CcError as error:
         card["missing"] = f"{error} ({error.hint})"
+    if settings.cassette is not None and settings.cassette.mode != "off":
+        card["cassette"] = str(settings.cassette)
     card |= _project_lines(settings)
     card["spent"] = spent_text(session)
     return Card({name: value for name, value in card.items() if value != ""})
@@ -73,7 +80,7 @@ def _setting_text(settings: Settings, name: str) -> str:
 
 def spent_text(session: Session) -> str:
     """Return the cost of the session as text; requests of unknown cost are counted."""
-    known = [reply.cost.usd for reply in session.replies if reply.cost.usd is not None]
+    known = [reply.billed.usd for reply in session.replies if reply.billed.usd is not None]
     unknown = len(session.replies) - len(known)
     with localcontext(EXACT):
         total = format_usd(sum(known, Decimal(0)))

@@ -5,13 +5,13 @@ The plot shows cost and tokens by day, with matplotlib if it is installed.
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.display import FigureTable, TextOutput
-from cc_jupyter.core.errors import ConfigError, OptionError
+from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.plots import drawn_plot
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
 from cc_jupyter.usage.ledger import format_sum, format_tokens, total
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.conversation.records import LedgerRow, TurnRecord
     from cc_jupyter.core.display import Row
+    from cc_jupyter.core.plots import Plot
 
 
 _COLUMNS = (
@@ -126,22 +127,6 @@ class UsagePoint:
     output_tokens: int
 
 
-class UsagePlot:
-    """A plot that displays itself as an image; `figure` is matplotlib's, to change or save."""
-
-    def __init__(self, figure: Any, description: str) -> None:  # noqa: ANN401  matplotlib may be missing
-        self.figure = figure
-        self._description = description
-
-    def _repr_png_(self) -> bytes:
-        written = io.BytesIO()
-        self.figure.savefig(written, format="png", bbox_inches="tight", facecolor="white")
-        return written.getvalue()
-
-    def __repr__(self) -> str:
-        return self._description
-
-
 def usage_points(records: Iterable[TurnRecord]) -> list[UsagePoint]:
     """Return the sums of turns by day and model, oldest first."""
     groups: defaultdict[tuple[date, str], list[TurnRecord]] = defaultdict(list)
@@ -163,7 +148,7 @@ def _point(day: date, model: str, records: Sequence[TurnRecord]) -> UsagePoint:
     )
 
 
-def plot_usage(points: Sequence[UsagePoint]) -> UsagePlot:
+def plot_usage(points: Sequence[UsagePoint]) -> Plot:
     """Draw cost by day, stacked by model, above the tokens by day.
 
     Raises
@@ -175,19 +160,12 @@ def plot_usage(points: Sequence[UsagePoint]) -> UsagePlot:
     """
     if not points:
         raise OptionError("nothing was sent in this period", hint="%cmd usage --plot --since all")
-    try:
-        from matplotlib import style  # noqa: PLC0415  heavy and optional
-        from matplotlib.figure import Figure  # noqa: PLC0415  as above
-    except ImportError:
-        raise ConfigError(
-            "a plot needs matplotlib", hint="pip install matplotlib, or %cmd usage --by day"
-        ) from None
-    with style.context("default"):  # the user's own style may draw white on white
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        return UsagePlot(figure, _draw(figure, points))
+    return drawn_plot(
+        lambda figure: _draw(figure, points), size_inches=(8, 5), instead="%cmd usage --by day"
+    )
 
 
-def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  as above
+def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  matplotlib may be missing
     """Draw into a figure; return a text that describes it."""
     days = sorted({point.day for point in points})
     place = {day: at for at, day in enumerate(days)}

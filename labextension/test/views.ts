@@ -21,6 +21,8 @@ export function model(id: string, more: Partial<IModel> = {}): IModel {
     notes: [],
     last: '',
     speed: '',
+    words: [],
+    group: '',
     ...more
   };
 }
@@ -38,6 +40,7 @@ export function turn(number: number, more: Partial<ITurn> = {}): ITurn {
     active: 1,
     stale: false,
     anew: false,
+    combinations: [],
     ...more
   };
 }

@@ -171,6 +171,9 @@ def test_one_key_brings_the_version_before_back(open_notebook, provider):
     shown = notebook.outputs(1).first
     press(notebook, 1, "p")
     diff = notebook.cell(1).locator(".cc-diff")
+    expect(shown).to_have_text("A good answer.")
+    expect(diff).to_be_hidden()
+    notebook.cell(1).get_by_role("button", name="Show changes").click()
     expect(diff).to_be_visible()
     expect(diff.locator("del")).to_have_text("bad")
     expect(diff.locator("ins")).to_have_text("good")
@@ -196,11 +199,33 @@ def test_one_key_brings_the_version_before_back(open_notebook, provider):
     expect(shown).to_have_text("A bad answer.")
 
 
+def test_a_version_comes_with_its_prompt_which_one_key_restores(open_notebook, provider):
+    notebook = answered(open_notebook, provider, "A dog.", cells=("%%cmd\nfirst prompt",))
+    notebook.page.evaluate(
+        """() => {
+          const { content } = window.jupyterapp.shell.currentWidget;
+          content.widgets[1].model.sharedModel.setSource('%%cmd\\nsecond prompt');
+        }"""
+    )
+    provider.play(openai_stream(["A cat."]))
+    notebook.run(1)
+    expect(notebook.cell(1).locator(".cc-header-count")).to_have_text("Version 2 of 2")
+    press(notebook, 1, "p")
+    expect(notebook.cell(1).get_by_role("status")).to_contain_text("answer to another prompt")
+    expect(notebook.cell(1).locator(".cc-version-prompt")).to_have_text("first prompt")
+    press(notebook, 1, "Shift+P")
+    assert source(notebook, 1) == "%%cmd\nfirst prompt"
+    notebook.page.evaluate(
+        "window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel.undo()"
+    )
+    assert source(notebook, 1) == "%%cmd\nsecond prompt"
+
+
 def test_the_saved_version_is_the_one_that_an_answer_of_its_own_leaves(open_notebook, provider):
     notebook = answered(open_notebook, provider, "First.", "Second.")
     before = notebook.saved().cells[1].outputs
     press(notebook, 1, "p")
-    expect(notebook.cell(1).locator(".cc-diff")).to_be_visible()
+    expect(notebook.cell(1).get_by_role("status")).to_contain_text("Version 1 of 2")
     press(notebook, 1, "n")
     expect(notebook.cell(1).get_by_role("status")).to_contain_text("Version 2 of 2")
     after = notebook.saved().cells[1].outputs
@@ -378,6 +403,7 @@ def test_what_stands_at_a_cell_has_no_serious_fault(open_notebook, provider, the
     notebook.run(1)
     press(notebook, 1, "p", "n")
     expect(notebook.cell(1).get_by_role("status")).to_contain_text("Version 2 of 2")
+    notebook.cell(1).get_by_role("button", name="Show changes").click()
     expect(notebook.cell(1).locator(".cc-diff")).to_be_visible()
     expect(notebook.cell(2).locator(".cc-warning-stale")).to_be_visible()
     notebook.outputs(2).first.hover()
@@ -394,6 +420,7 @@ def test_notebook_7_has_the_toolbar_the_keys_and_the_stop_button(notebook7, prov
         notebook.run(1)
         expect(notebook.outputs(1).first).to_have_text(text)
     press(notebook, 1, "p")
+    notebook.cell(1).get_by_role("button", name="Show changes").click()
     expect(notebook.cell(1).locator(".cc-diff ins")).to_have_text("good")
     provider.play(hang())
     notebook.start(1)

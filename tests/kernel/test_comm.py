@@ -96,6 +96,8 @@ def test_what_nobody_understands_is_ignored(comm):
         ("set_order", {"notebook": "n", "cells": "c1"}, "`cells` must be a list of texts"),
         ("fork", {"thread": "default", "turn": True, "name": "x"}, "`turn` must be a number"),
         ("stop", {}, "`cell_id` must be a text"),
+        ("get_estimate", {"notebook": "", "cell_id": "c", "line": 1, "text": ""}, "`line` must be"),
+        ("get_estimate", {"notebook": "", "cell_id": "c", "line": "", "text": ""}, "no grid"),
     ],
 )
 def test_what_is_written_wrongly_is_refused_in_words(comm, kind, body, said):
@@ -210,6 +212,7 @@ def test_the_state_says_what_the_usage_lines_said(notebook, comm):
     assert state["cells"]["c1"] == {
         "thread": "default",
         "turn": 1,
+        "turn_id": first.outputs[0].metadata["cc_jupyter"]["turn_id"],
         "model": MODEL,
         "cost": costs[0],
         "versions": 1,
@@ -355,6 +358,7 @@ def test_versions_are_told_compared_and_chosen(notebook, comm):
     versions = comm.ask("get_versions", notebook="", cell_id="c1")
     assert [each["answer"] for each in versions["versions"]] == ["a red house", "a blue house"]
     assert (versions["turn"], versions["active"]) == (1, 2)
+    assert {each["prompt"] for each in versions["versions"]} == {notebook.said[0]}
     pieces = comm.ask("get_diff", notebook="", cell_id="c1", before=1, after=2)["pieces"]
     assert [(each["kind"], each["text"]) for each in pieces] == [
         ("=", "a "),
@@ -394,6 +398,65 @@ def test_code_blocks_come_apart_and_as_one_cell(notebook, comm):
     assert told["one_cell"] == "# block 1 of 2\na = 1\n\n# block 2 of 2\nb = 2"
 
 
+RESTART = (
+    "from cc_jupyter.session.session import shared_session as _s\n"
+    "_s().conversations = type(_s().conversations)()"
+)
+"""Makes the session forget its conversations, as a restart does."""
+
+
+def test_an_answer_of_an_earlier_session_is_shown_and_brought_back(notebook, comm):
+    first = say(notebook, "one", "c1")
+    say(notebook, "two", "c2")
+    notebook.check(RESTART)
+    assert comm.ask("get_state", notebook="")["cells"] == {}
+    told = comm.ask("get_answer", notebook="", cell_id="c1")
+    assert (told["version"], told["finished"], told["markdown"]) == (None, True, "one")
+    assert [each["data"] for each in told["outputs"]] == [each.data for each in first.outputs]
+    comm.ask("bring_back", notebook="", cell_id="c1", turn_id=told["turn_id"])
+    cells = comm.ask("get_state", notebook="")["cells"]
+    assert {cell: body["turn"] for cell, body in cells.items()} == {"c1": 1, "c2": 2}
+    assert cells["c1"]["turn_id"] == told["turn_id"]
+    say(notebook, "three", "c3", "more")
+    assert notebook.said == ["hello", "one", "hello", "two", "more"]
+
+
+@pytest.mark.parametrize("given", ["its id", "its cell"])
+def test_a_turn_that_was_rewound_is_brought_back(notebook, comm, given):
+    run = say(notebook, "one", "c1")
+    turn_id = run.outputs[0].metadata["cc_jupyter"]["turn_id"]
+    say(notebook, "two", "c2")
+    notebook.check("%cmd rewind 2")
+    comm.ask(
+        "bring_back", notebook="", cell_id="c1", turn_id=turn_id if given == "its id" else None
+    )
+    say(notebook, "three", "c3", "more")
+    assert notebook.said == ["hello", "one", "more"]
+    said = comm.refused("bring_back", notebook="", cell_id="c9", turn_id="f" * 32)
+    assert "the history does not have this answer" in said
+
+
+def test_deleted_cells_are_left_out(notebook, comm):
+    say(notebook, "one", "c1", "first")
+    say(notebook, "two", "c2", "second")
+    told = comm.ask("leave_out", notebook="", cell_id="c2", cells=["c1", "unknown"])
+    assert told["said"] == "1 turn left out of default"
+    assert comm.ask("get_state", notebook="")["cells"]["c2"]["stale"] is True
+    say(notebook, "three", "c3", "third")
+    assert notebook.said == ["second", "two", "third"]
+
+
+def test_the_page_order_is_used_from_then_on(notebook, comm):
+    say(notebook, "two", "c2", "second")
+    say(notebook, "one", "c1", "first")
+    comm.ask("set_order", notebook="", cells=["c1", "c2", "c3"])
+    comm.ask("use_page_order", notebook="")
+    cells = comm.ask("get_state", notebook="")["cells"]
+    assert not any(cell["order_differs"] for cell in cells.values())
+    say(notebook, "three", "c3", "third")
+    assert notebook.said == ["first", "one", "second", "two", "third"]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "said"),
     [
@@ -417,6 +480,27 @@ def test_past_prompts_are_found_whole(notebook, comm):
     assert comm.ask("search", text="  ")["turns"] == []
     notebook.check("import os; os.environ['CMD_HISTORY'] = 'off'")
     assert "the history is off" in comm.refused("search", text="archaeopteryx")
+
+
+def test_saved_prompts_are_listed_and_deleted(notebook, comm):
+    notebook.check("topic = 'rain'")
+    say(notebook, "wet", "c1", "about {{ topic }}")
+    notebook.check("%cmd save weather")
+    (saved,) = comm.ask("list_prompts")["prompts"]
+    assert saved == {
+        "name": "weather",
+        "is_project": False,
+        "text": "about {{ topic }}",
+        "needs": ["topic"],
+        "options": "",
+        "cost": saved["cost"],
+        "problem": None,
+    }
+    assert saved["cost"]
+    assert comm.ask("remove_prompt", name="weather")["said"] == "deleted @weather"
+    assert comm.ask("list_prompts")["prompts"] == []
+    assert "no saved prompt @weather" in comm.refused("remove_prompt", name="weather")
+    assert "is not the name" in comm.refused("remove_prompt", name="../weather")
 
 
 def test_usage_is_told_by_model_and_as_a_line_that_never_falls(notebook, comm):
@@ -444,6 +528,18 @@ def test_models_are_told_with_prices_and_only_asked_for_when_wished(notebook, co
     fresh = comm.ask("refresh_models")
     assert [each.path for each in notebook.provider.requests] == ["/provider/v1/models"]
     assert fresh["fresh"] is True
+
+
+def test_favourites_come_first_then_the_models_used_last_in_every_list(notebook, comm):
+    comm.ask("set_model", model="claude-sonnet-5")
+    comm.ask("mark_model", model=MODEL, on=True)
+    rows = comm.ask("list_models")["rows"]
+    assert [(row["id"], row["group"]) for row in rows[:2]] == [
+        (MODEL, "favourite"),
+        ("claude-sonnet-5", "recent"),
+    ]
+    comm.ask("mark_model", model=MODEL, on=False)
+    assert "favourite" not in [row["group"] for row in comm.ask("list_models")["rows"]]
 
 
 # ── what changed
@@ -602,8 +698,11 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
     told = f"my keys are {KEY} and {odd}"
     say(notebook, told, "c1", told)
     say(notebook, told + " too", "c1", told)
+    notebook.check("%cmd save keys")
     bodies = {
         "get_state": {"notebook": ""},
+        "list_prompts": {},
+        "remove_prompt": {"name": "keys"},
         "list_models": {},
         "refresh_models": {},
         "get_tree": {"notebook": ""},
@@ -613,9 +712,14 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
         "get_diff": {"notebook": "", "cell_id": "c1", "before": 1, "after": 2},
         "choose_version": {"notebook": "", "cell_id": "c1", "version": 1},
         "get_answer": {"notebook": "", "cell_id": "c1"},
+        "leave_out": {"notebook": "", "cell_id": "c1", "cells": ["c2"]},
+        "bring_back": {"notebook": "", "cell_id": "c1", "turn_id": None},
+        "use_page_order": {"notebook": ""},
         "get_refresh_plan": {"notebook": ""},
+        "get_estimate": {"notebook": "", "cell_id": "c1", "line": "-n 2", "text": told},
         "set_order": {"notebook": "", "cells": ["c1"]},
         "set_model": {"model": "claude-sonnet-5"},
+        "mark_model": {"model": "claude-sonnet-5", "on": True},
         "fork": {"thread": "default", "turn": 1, "name": "bolder"},
         "set_thread": {"thread": "default"},
         "stop": {"cell_id": "c1"},

@@ -182,7 +182,7 @@ def test_a_question_mark_shows_all_commands_and_options(notebook, asked):
     shown = reply["data"]["text/plain"]
     page = notebook.check("%cmd help").texts[0]
     options = notebook.check("%cmd help options").texts[0]
-    assert page.splitlines()[3] in shown
+    assert page.splitlines()[3].strip() in shown
     assert options.splitlines()[-1] in shown
 
 

@@ -104,8 +104,12 @@ def test_the_whole_id_stands_there_after_a_choice(notebook):
 
 def test_a_menu_says_what_each_thing_is(notebook):
     notebook.check("from_me = 1")
-    assert tab(notebook, "%cmd us|").kinds == {"use": "command", "usage": "command"}
-    assert tab(notebook, "%%cmd --mod|").kinds == {"--model": "option"}
+    kinds = tab(notebook, "%cmd us|").kinds
+    assert kinds["use"].startswith("select the model for this session")
+    assert kinds["usage"].startswith("show tokens and costs by model")
+    assert tab(notebook, "%%cmd --onc|").kinds == {
+        "--once": "send without the conversation and do not add to it"
+    }
     assert tab(notebook, "%cmd use haiku-5|").kinds == {"claude-haiku-5-5": "model"}
     assert tab(notebook, "%%cmd -i from_m|").kinds == {"from_me": "instance"}
 
@@ -335,7 +339,7 @@ def test_completing_sends_nothing_and_loads_neither_network_nor_widgets(fresh_no
         "%%cmd -i |\nhi",
     ):
         assert tab(notebook, text).matches, text
-    assert tab(notebook, "%cmd thread |").matches == []
+    assert tab(notebook, "%cmd thread |").matches == ["--from"]
     loaded = notebook.value("sorted(sys.modules)")
     heavy = {"httpx", "httpx_sse", "httpcore", "ipywidgets", "anywidget"}
     assert not (heavy | {"cc_jupyter.session.session"}) & set(loaded)

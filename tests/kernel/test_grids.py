@@ -148,6 +148,7 @@ def test_checks_are_columns_and_the_cell_stays_green(grid):
 @pytest.mark.parametrize("check", ["len(answer", "anser == 1"])
 def test_a_check_that_cannot_run_sends_nothing(grid, check):
     grid.fail(f'%%cmd -n 2 --check "{check}" -> g\nhello', "OptionError")
+    grid.fail(f'%%cmd -n 2 --check "{check}" --dry-run\nhello', "OptionError")
     assert not grid.posts
 
 

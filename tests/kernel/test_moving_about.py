@@ -276,6 +276,26 @@ def test_a_stored_thread_of_this_notebook_comes_before_those_of_others(notebook)
     assert say(notebook, "next", "2", "b") == ["of mine", "1", "next"]
 
 
+def test_a_thread_of_another_notebook_comes_only_by_an_explicit_choice(notebook):
+    notebook.check("import os; os.environ['JPY_SESSION_NAME'] = 'drafts/theirs.ipynb'")
+    say(notebook, "a secret", "1", "a")
+    notebook.restart()
+    notebook.check("import os; os.environ['JPY_SESSION_NAME'] = 'mine.ipynb'")
+    card = notebook.check("%cmd thread default").texts[-1]
+    assert "drafts/theirs.ipynb has a thread of this name" in card
+    assert "%cmd thread default --from drafts/theirs.ipynb" in card
+    assert say(notebook, "mine", "2", "b") == ["mine"]
+    run = notebook.fail("%cmd thread default --from theirs.ipynb", "OptionError")
+    assert "this session already has a thread 'default'" in run.error
+    notebook.restart()
+    notebook.check("import os; os.environ['JPY_SESSION_NAME'] = 'other.ipynb'")
+    run = notebook.fail("%cmd thread default --from nowhere.ipynb", "OptionError")
+    assert "mine.ipynb, drafts/theirs.ipynb" in run.error
+    card = notebook.check("%cmd thread default --from theirs.ipynb").texts[-1]
+    assert "loaded from drafts/theirs.ipynb" in card
+    assert say(notebook, "next", "3", "c") == ["a secret", "1", "next"]
+
+
 def test_forgetting_a_thread_leaves_those_of_other_notebooks(notebook):
     for name in ("mine", "theirs"):
         notebook.check(f"import os; os.environ['JPY_SESSION_NAME'] = '{name}.ipynb'")

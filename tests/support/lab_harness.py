@@ -227,10 +227,14 @@ class LabNotebook:
 
     def open(self) -> None:
         """Load the page and wait for the kernel."""
+        self.load()
+        self.wait_for_status("idle")
+
+    def load(self) -> None:
+        """Load the page without waiting for the kernel, which may be busy."""
         name = quote(self.path.name)
         where = f"{self._lab.url}{self._lab.page}{name}?reset&token={self._lab.token}"
         self.page.goto(where)
-        self.wait_for_status("idle")
 
     def wait_for_status(self, status: str) -> None:
         """Wait until the kernel is `idle` or `busy`."""

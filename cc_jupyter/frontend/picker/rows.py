@@ -19,7 +19,7 @@ from cc_jupyter.conversation.thread import DEFAULT_THREAD
 from cc_jupyter.core.errors import CcError, did_you_mean
 from cc_jupyter.core.events import Usage
 from cc_jupyter.core.money import format_usd
-from cc_jupyter.frontend.picker.favourites import note_use
+from cc_jupyter.frontend.picker.favourites import load_favourites, note_use
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.filter import NAMED, blended_usd, matching
 from cc_jupyter.models.pricing import price
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     *("id", "name", "maker", "input", "output", "cost", "band", "window", "ceiling"),
     *("hottest", "endpoint", "efforts", "image", "reasons", "notes", "last", "speed", "words"),
+    "group",
 )
 """The values of each row, in this order; `widget.js` reads them by these names."""
 
@@ -65,9 +66,21 @@ class UserStats:
     """By model id."""
 
 
-def picker_rows(models: Iterable[ModelEntry], figures: UserStats) -> list[list[Any]]:
-    """Return a row for each model, its values as `COLUMNS` names them."""
-    return [[row[name] for name in COLUMNS] for row in (_row(each, figures) for each in models)]
+def picker_rows(
+    models: Iterable[ModelEntry], figures: UserStats, groups: Mapping[str, str] | None = None
+) -> list[list[Any]]:
+    """Return a row for each model, its values as `COLUMNS` names them.
+
+    Parameters
+    ----------
+    groups
+        `favourite` or `recent` by model id; these models come first, in this order.
+    """
+    groups = groups or {}
+    places = {model_id: place for place, model_id in enumerate(groups)}
+    ordered = sorted(models, key=lambda each: places.get(each.id, len(places)))  # stable
+    rows = ({**_row(each, figures), "group": groups.get(each.id, "")} for each in ordered)
+    return [[row[name] for name in COLUMNS] for row in rows]
 
 
 def ceiling_of(model: ModelEntry) -> int | None:
@@ -230,9 +243,23 @@ class PickerSource:
         return matching(self.models.values(), self._words)
 
     def table(self) -> dict[str, Any]:
-        """Return the rows for the browser and the names of their columns."""
+        """Return the rows for the browser and the names of their columns.
+
+        Favourites come first, then recently used models, unless words decide the order.
+        """
         figures = UserStats(self._session.now(), self._last_usage(), self._speeds())
-        return {"columns": list(COLUMNS), "rows": picker_rows(self.load(), figures)}
+        groups = {} if self._words else self._groups()
+        return {"columns": list(COLUMNS), "rows": picker_rows(self.load(), figures, groups)}
+
+    def _groups(self) -> dict[str, str]:
+        try:
+            known = load_favourites()
+        except CcError as error:
+            self.problem = str(error)
+            return {}
+        marked = dict.fromkeys(known.marked, "favourite")
+        recent = {each: "recent" for each in known.recent if each not in marked}
+        return {**marked, **recent}
 
     def caption(self) -> str:
         """Return the number of models, the date of the prices and the age of the list."""

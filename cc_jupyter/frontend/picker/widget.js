@@ -40,6 +40,8 @@ const ORDERS = {
   name: ["by name", (a, b) => a.name.localeCompare(b.name)],
 };
 
+const GROUPS = { favourite: "Favourites", recent: "Recent", "": "All others" };
+
 let pickers = 0;
 
 function h(tag, attributes = {}, ...children) {
@@ -269,7 +271,12 @@ class Picker {
     this.shown = found.slice(0, MOST_ROWS);
     const lost = this.searching && !this.shown.some((row) => row.id === this.active);
     if (lost || (typed && this.query.trim())) this.move(0, false);
-    this.box.replaceChildren(...this.shown.map((row, place) => this.option(row, place)));
+    const grouped = !ORDERS[this.order][1] && !this.query.trim();
+    this.box.replaceChildren(...this.shown.flatMap((row, place) => {
+      const starts = grouped && row.group !== (this.shown[place - 1]?.group ?? "");
+      const heading = h("div", { class: "cc-group", role: "presentation" }, GROUPS[row.group]);
+      return starts ? [heading, this.option(row, place)] : [this.option(row, place)];
+    }));
     const left = found.length - this.shown.length;
     this.more.textContent = found.length === 0 ? "No model fits. Esc clears the search."
       : left > 0 ? `${left.toLocaleString("en")} more: type to narrow` : "";
@@ -290,8 +297,10 @@ class Picker {
       h("span", { class: "cc-name" },
         this.board.marked?.includes(row.id) ? h("span", { class: "cc-star", "aria-label": "favourite" }, "★ ") : "",
         row.name, current ? h("span", { class: "cc-now" }, " in use") : ""),
-      h("span", { class: "cc-price", title: "USD per million tokens: prompt / answer" },
-        row.band === "free" ? "free" : row.band === "?" ? "price ?" : `${row.input} / ${row.output}`),
+      h("span", { class: "cc-price", title: "USD per million tokens: prompt, answer" },
+        ...(row.band === "free" ? [h("span"), h("span", {}, "free")]
+          : row.band === "?" ? [h("span"), h("span", {}, "price ?")]
+            : [h("span", {}, row.input), h("span", {}, row.output)])),
       h("span", { class: "cc-id" }, row.id),
       h("span", { class: "cc-window", title: "context window in tokens" },
         [tokens(row.window), ...badges].join(" · ")));
@@ -305,7 +314,8 @@ class Picker {
 
   point() {
     const place = this.place();
-    for (const [at, option] of [...this.box.children].entries()) {
+    const options = [...this.box.querySelectorAll("[role=option]")];
+    for (const [at, option] of options.entries()) {
       option.classList.toggle("cc-active", at === place);
       option.setAttribute("aria-selected", String(at === place));
     }
@@ -314,7 +324,7 @@ class Picker {
       return;
     }
     this.input.setAttribute("aria-activedescendant", `${this.key}-${place}`);
-    const option = this.box.children[place];
+    const option = options[place];
     const top = option.offsetTop - this.box.offsetTop;
     const bottom = top + option.offsetHeight;
     if (top < this.box.scrollTop) this.box.scrollTop = top;
@@ -548,7 +558,7 @@ class Picker {
     const tell = (text) => slider.setAttribute("aria-valuetext", text || "unset");
     const fill = (value) => {
       box.value = value ?? "";
-      slider.value = value === null ? (low + high) / 2 : from(value);
+      slider.value = value === null ? low : from(value);
       slider.classList.toggle("cc-unset", value === null);
       tell(box.value);
     };

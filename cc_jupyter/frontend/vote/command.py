@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.commands.votes import find_grid
 from cc_jupyter.core.display import TextOutput
-from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.votes.ballots import make_vote, new_seed
 from cc_jupyter.frontend.vote.voting import Voting, activate_turn
@@ -46,15 +45,16 @@ class VoteCommand:
         Raises
         ------
         OptionError
-            There is no such grid, or no two of its answers can be compared.
+            There is no such grid.
         """
         grid = find_grid(self._shell, name)
         vote = make_vote(grid, pairs=pairs, seed=new_seed())
         if not vote.papers:
+            # no error: whether answers differ is chance, and Run All goes on
             left_out = f" (left out: {', '.join(vote.left_out)})" if vote.left_out else ""
-            raise OptionError(
-                f"the grid has no two different answers to one prompt{left_out}",
-                hint="compare models or parameters: %%cmd -m MODEL,MODEL -n 3 -> g",
+            return TextOutput(
+                f"there is nothing to vote on: the grid has no two different answers to one"
+                f" prompt{left_out}"
             )
         voting = Voting(grid, vote, self._votes, self._activate, self._session.now)
         key = self._cell.turn_key()

@@ -154,7 +154,9 @@ def read_expression(option: str, text: str) -> str:
     """Return a Python expression, which is not evaluated here."""
     from cc_jupyter.prompt.template import complaint  # noqa: PLC0415  a single answer needs no expression
 
-    found = complaint(text) if text.strip() else "it is empty"
+    if not text.strip():
+        raise OptionError(f"the expression of `{option}` is empty", hint=quote_hint(option))
+    found = complaint(text)
     if found is None:
         return text
     raise OptionError(
@@ -203,15 +205,14 @@ def read_list(
 ) -> list[object]:
     """Return the values of a comma-separated list; without a comma it has one.
 
-    Numbers may have brackets around them, which tell `[100,200]` from a number with a thousands
-    comma.
+    It may have brackets around it, which tell `[100,200]` from a number with a thousands comma.
 
     Raises
     ------
     OptionError
         A value is missing, invalid or in the list twice.
     """
-    bracketed = numbers and text.startswith("[") and text.endswith("]")
+    bracketed = text.startswith("[") and text.endswith("]")
     if "," not in text and not bracketed:
         return [read(option, text)]
     if numbers and _THOUSANDS.fullmatch(text):

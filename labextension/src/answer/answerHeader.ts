@@ -10,7 +10,7 @@ import { type PanelLayout, Widget } from '@lumino/widgets';
 import { h } from '../app/dom';
 
 /** The parts of a header. */
-export type Part = 'stop' | 'warnings' | 'version';
+export type Part = 'stop' | 'count' | 'warnings' | 'version';
 
 const headers = new WeakMap<CodeCell, AnswerHeader>();
 
@@ -21,7 +21,12 @@ class AnswerHeader extends Widget {
     super();
     this.addClass('cc-header');
     const part = (name: Part): HTMLElement => h('div', { class: `cc-header-${name}` });
-    this.parts = { stop: part('stop'), warnings: part('warnings'), version: part('version') };
+    this.parts = {
+      stop: part('stop'),
+      count: part('count'),
+      warnings: part('warnings'),
+      version: part('version')
+    };
     this.node.append(...Object.values(this.parts));
   }
 

@@ -13,22 +13,46 @@ export type AnyOutput = IOutput | { readonly data: unknown; readonly metadata: u
 
 type Members = Readonly<Record<string, unknown>>;
 
+/** What the outputs of a cell show of an answer. */
+export interface IShownAnswer {
+  /** Its id in the history; `null` in notebooks of earlier versions. */
+  readonly turnId: string | null;
+  /** Its conversation; `null` if it belongs to none. */
+  readonly thread: string | null;
+}
+
+/** Return what a cell shows of its last answer; `null` if it shows no complete one. */
+export function shownAnswer(outputs: readonly AnyOutput[]): IShownAnswer | null {
+  const found = answerMetadata(outputs[answerIndex(outputs)]?.metadata);
+  return found && { turnId: textOf(found.turn_id), thread: textOf(found.thread) };
+}
+
+/** Return whether a part of an answer was shown that was never completed. */
+export function hasUnfinished(outputs: readonly AnyOutput[]): boolean {
+  return outputs.some(isUnfinished);
+}
+
 /** Return the metadata of an answer (metadata_schema.json), or `null` for another output. */
 export function answerMetadata(metadata: unknown): Members | null {
   const found = isObject(metadata) ? metadata.cc_jupyter : null;
-  return isObject(found) ? found : null;
+  return isObject(found) && found.unfinished !== true ? found : null;
 }
 
 /** Return the outputs with the answer of a turn, complete or not, replaced; else appended. */
 export function replaceAnswer(
   outputs: readonly IOutput[],
   answer: readonly IDisplayData[],
-  turn: ITurnRef
+  turn?: ITurnRef
 ): IOutput[] {
+  const begun = outputs.findIndex(isUnfinished);
+  if (begun >= 0) {
+    const rest = outputs.slice(begun).filter(each => !isUnfinished(each));
+    return [...outputs.slice(0, begun), ...answer, ...rest];
+  }
   const index = answerIndex(outputs, turn);
   if (index < 0) {
     const last = outputs.at(-1);
-    // a page that was closed during an answer has saved its beginning
+    // an earlier version saved the beginning of an answer without a mark
     const isPartial = last && dataOf(last, 'text/markdown') !== '';
     return [...(isPartial ? outputs.slice(0, -1) : outputs), ...answer];
   }
@@ -51,6 +75,16 @@ export function answerIndex(outputs: readonly AnyOutput[], turn?: ITurnRef): num
 export function answerText(outputs: readonly AnyOutput[]): string {
   const output = outputs[answerIndex(outputs)];
   return output && !startsWith(output, '<small') ? dataOf(output, 'text/plain') : '';
+}
+
+/** Return whether an output shows a part of an answer that had not arrived completely. */
+function isUnfinished({ metadata }: AnyOutput): boolean {
+  const found = isObject(metadata) ? metadata.cc_jupyter : null;
+  return isObject(found) && found.unfinished === true;
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function startsWith(output: AnyOutput | undefined, tag: string): boolean {

@@ -8,14 +8,26 @@ import { goToCell, insertBelow } from '../app/notebooks';
 import type { ICellLink } from '../kernel/notebookLink';
 import type { IAnswer } from '../kernel/protocol';
 import {
+  applyEdit,
   type IEdit,
   isPromptSource,
   modelEdit,
+  modelsEdit,
   optionLineOf,
   quoted,
+  textEdit,
   toggleEdit
 } from '../prompt/sourceEdits';
-import { answerIndex, answerText, type AnyOutput } from './answerOutputs';
+import {
+  answerIndex,
+  answerText,
+  type AnyOutput,
+  hasUnfinished,
+  type IShownAnswer,
+  type ITurnRef,
+  replaceAnswer,
+  shownAnswer
+} from './answerOutputs';
 
 /** The option lines of prompts that were turned back into ordinary cells. */
 const optionLines = new WeakMap<ICellModel, string>();
@@ -58,9 +70,41 @@ export async function runInModel(panel: NotebookPanel, cell: Cell, model: string
   }
 }
 
+/** Make a prompt ask several models, as one undo step; returns whether the cell is a prompt. */
+export function compareIn(cell: Cell, models: readonly string[]): boolean {
+  const change = isPrompt(cell) ? modelsEdit(cell.model.sharedModel.getSource(), models) : null;
+  if (change) {
+    edit(cell.model, change);
+  }
+  return change !== null;
+}
+
+/** Put the prompt and the model of a version into its cell, as one undo step. */
+export function restorePrompt({ model }: Cell, prompt: string, id: string | null): void {
+  const source = model.sharedModel.getSource();
+  const text = textEdit(source, prompt);
+  if (!text) {
+    return;
+  }
+  const restored = applyEdit(source, text);
+  const change = id === null ? null : modelEdit(restored, id);
+  const insert = change ? applyEdit(restored, change) : restored;
+  edit(model, { from: 0, to: source.length, insert });
+}
+
 /** Return whether the cell shows an answer. */
 export function hasAnswer(cell: Cell): boolean {
   return isCode(cell) && answerIndex(outputsOf(cell)) >= 0;
+}
+
+/** Return what the cell shows of its last answer; `null` if it shows no complete one. */
+export function shownBy(cell: CodeCell): IShownAnswer | null {
+  return shownAnswer(outputsOf(cell));
+}
+
+/** Return whether the cell shows the beginning of an answer and lacks its end. */
+export function isUnfinished(cell: CodeCell): boolean {
+  return hasUnfinished(outputsOf(cell));
 }
 
 /** Copy the answer as the model wrote it or, if the kernel does not have it, as it was saved. */
@@ -74,6 +118,33 @@ export async function insertCode(panel: NotebookPanel, cell: Cell, link: ICellLi
   if (code !== '') {
     goToCell(panel, cell.model.id);
     insertBelow(panel, code);
+  }
+}
+
+/** Replace the answer of a turn among the outputs of a cell; the other outputs stay. */
+export function showAnswer(
+  { model: { outputs } }: CodeCell,
+  answer: IAnswer,
+  turn?: ITurnRef
+): void {
+  const before = outputs.toJSON();
+  const shown = answer.outputs.map(({ output_type, data, metadata }) => ({
+    output_type,
+    data: { ...data },
+    metadata: { ...metadata } as Record<string, never>
+  }));
+  if (shown.length === 0) {
+    return; // after `%cmd forget`, or if the history file cannot be read
+  }
+  const after = replaceAnswer(before, shown, turn);
+  if (after.length !== before.length) {
+    outputs.fromJSON(after);
+    return;
+  }
+  for (const [index, output] of after.entries()) {
+    if (output !== before[index]) {
+      outputs.set(index, output); // the others are not rendered again
+    }
   }
 }
 

@@ -9,7 +9,8 @@ import {
   copyIcon,
   type LabIcon,
   refreshIcon,
-  stopIcon
+  stopIcon,
+  undoIcon
 } from '@jupyterlab/ui-components';
 
 import { CATEGORY, COMMANDS } from '../app/commands';
@@ -20,7 +21,7 @@ import { ActiveCell, type IActiveCell } from './activeCell';
 import { continueAnswer, copyAnswer, insertCode, runInModel, togglePrompt } from './cellActions';
 import { refreshStale } from './refresh';
 import { STOP_CAPTION } from './stopButton';
-import { stepVersion } from './versions';
+import { restoreShownPrompt, stepVersion } from './versions';
 
 interface ICellCommand {
   readonly label: string;
@@ -73,6 +74,17 @@ const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
     isEnabled: mayHaveVersions,
     isShown: hasVersions,
     execute: ({ panel, code, link }) => (code ? stepVersion(panel, code, link, 1) : undefined)
+  },
+  [COMMANDS.restorePrompt]: {
+    label: 'Restore Prompt of Version',
+    caption: 'Put the prompt of the shown version into the cell',
+    icon: undoIcon,
+    isEnabled: mayHaveVersions,
+    execute: ({ code }) => {
+      if (!code || !restoreShownPrompt(code)) {
+        Notification.info('The shown version answers the prompt above it.', { autoClose: 3000 });
+      }
+    }
   },
   [COMMANDS.copyAnswer]: {
     label: 'Copy Answer as Markdown',

@@ -35,6 +35,11 @@ export function runningPrompt(panel: NotebookPanel): CodeCell | null {
   return prompts.get(panel)?.cell ?? null;
 }
 
+/** Return whether this page has seen a cell begin to run since it was loaded. */
+export function hasSeenExecution(panel: NotebookPanel): boolean {
+  return prompts.get(panel)?.hasSeenExecution ?? false;
+}
+
 class RunningPrompt {
   cell: CodeCell | null = null;
   private execution = '';
@@ -54,6 +59,10 @@ class RunningPrompt {
     link.stateChanged.connect(() => {
       this.syncWithState();
     });
+  }
+
+  get hasSeenExecution(): boolean {
+    return this.execution !== '';
   }
 
   private receive(message: KernelMessage.IMessage): void {
@@ -117,7 +126,8 @@ function mayRequest(cell: Cell): boolean {
   );
 }
 
-function executionOf({ outputArea }: CodeCell): string {
+/** Return the id of the last execution of a cell that this page started; empty if there is none. */
+export function executionOf({ outputArea }: CodeCell): string {
   // undefined before the first execution, whatever its type says
   const future = outputArea.future as typeof outputArea.future | undefined;
   return future?.msg.header.msg_id ?? '';

@@ -8,12 +8,15 @@ import { iconButton } from '../app/icons';
 import type { IPiece, IVersions } from '../kernel/protocol';
 import { shortName } from '../models/modelText';
 import { headerOf } from './answerHeader';
+import { type IOtherPrompt, otherPrompt } from './versionStep';
 
 const TAGS = { '=': 'span', '-': 'del', '+': 'ins' } as const;
 const HIDDEN = 'cc-mod-compared';
 
 export interface IVersionBarActions {
   readonly step: (by: -1 | 1) => void;
+  /** Put a prompt and its model into the cell. */
+  readonly restore: (other: IOtherPrompt) => void;
   /** Return the node that shows the answer. */
   readonly answer: () => HTMLElement | null;
 }
@@ -23,6 +26,20 @@ export class VersionBar {
   private readonly toggle = button('', '', () => {
     this.showDiff(!this.isDiffShown);
   });
+  private readonly undo = h('button', { type: 'button', class: 'cc-text-button' }, 'Undo');
+  private readonly restoreButton = button(
+    'Restore its prompt',
+    'Put this prompt into the cell (Shift P); undo brings yours back',
+    () => {
+      this.restore();
+    }
+  );
+  private readonly prompt = h('div', {
+    class: 'cc-version-prompt',
+    role: 'region',
+    'aria-label': 'Prompt of this version'
+  });
+  private other: IOtherPrompt | null = null;
   private readonly diff = h('div', {
     class: 'cc-diff',
     role: 'region',
@@ -36,7 +53,7 @@ export class VersionBar {
     private readonly cell: CodeCell,
     private readonly actions: IVersionBarActions
   ) {
-    this.toggle.className = 'cc-text-button';
+    this.toggle.className = this.restoreButton.className = 'cc-text-button';
     this.node = h(
       'div',
       { class: 'cc-version', role: 'group', 'aria-label': 'Versions of the answer' },
@@ -47,7 +64,9 @@ export class VersionBar {
         actions.step(1);
       }),
       this.message,
+      this.restoreButton,
       this.toggle,
+      this.undo,
       iconButton(closeIcon, 'Hide versions', 'small', () => {
         this.hide();
       })
@@ -76,18 +95,49 @@ export class VersionBar {
     }
   }
 
-  /** Show which version is active, with a remark and what has changed. */
-  show({ active, versions }: IVersions, remark: string, pieces?: readonly IPiece[]): void {
+  /** Put the prompt of the shown version into the cell; returns whether it is another one. */
+  restore(): boolean {
+    if (!this.node.isConnected || !this.other) {
+      return false;
+    }
+    this.actions.restore(this.other);
+    return true;
+  }
+
+  /** Show which version is active, with a remark; what has changed is shown on request. */
+  show(shown: IVersions, remark: string, pieces?: readonly IPiece[]): void {
+    const { active, versions } = shown;
     const version = versions.find(each => each.version === active);
     const which = active === null ? 'No active version' : `Version ${active} of ${versions.length}`;
-    const parts = [which, shortName(version?.model ?? ''), version?.cost ?? '', remark];
+    this.other = otherPrompt(shown);
+    const parts = [
+      which,
+      shortName(version?.model ?? ''),
+      version?.options ?? '',
+      version?.cost ?? '',
+      this.other ? 'answer to another prompt' : '',
+      remark
+    ];
+    this.prompt.textContent = this.other?.prompt ?? '';
     if (pieces) {
       this.diff.replaceChildren(...pieces.map(({ kind, text }) => h(TAGS[kind], {}, text)));
+      this.showDiff(false);
     }
     this.put(parts.filter(part => part !== '').join(' · '), false);
-    if (pieces) {
-      this.showDiff(pieces.length > 0);
-    }
+  }
+
+  /**
+   * Show which answer of a grid is active.
+   *
+   * @param undo - makes the one before active again; `null` if there is nothing to undo
+   */
+  showGrid(message: string, undo: (() => void) | null): void {
+    this.other = null;
+    this.diff.replaceChildren();
+    this.showDiff(false);
+    this.put(message, false);
+    this.undo.onclick = undo;
+    this.undo.hidden = undo === null;
   }
 
   /** Show why the version could not be switched. */
@@ -122,8 +172,10 @@ export class VersionBar {
 
   private put(message: string, isError: boolean): void {
     this.message.textContent = message;
+    this.undo.hidden = true;
     this.message.classList.toggle('cc-error', isError);
     this.toggle.hidden = this.diff.childElementCount === 0;
-    headerOf(this.cell).put('version', this.node, this.diff);
+    this.prompt.hidden = this.restoreButton.hidden = isError || !this.other;
+    headerOf(this.cell).put('version', this.node, this.prompt, this.diff);
   }
 }

@@ -1,73 +1,252 @@
-/** Shows warnings on answers that are stale, cut off, or ran in another order. */
+/** Shows marks on answers, between a cell's input and its outputs, and does what a click asks for. */
 
+import { Notification } from '@jupyterlab/apputils';
 import { CodeCell } from '@jupyterlab/cells';
-import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { type INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
-import { button, h } from '../app/dom';
-import { eachCodeCell, eachNotebook } from '../app/notebooks';
+import { button, errorMessage, h } from '../app/dom';
+import { cellWithId, eachCodeCell, eachNotebook, goToCell } from '../app/notebooks';
 import { settings } from '../app/settings';
-import { linkOf } from '../kernel/notebookLink';
-import type { IState } from '../kernel/protocol';
+import { linkOf, type NotebookLink } from '../kernel/notebookLink';
+import type { ICell } from '../kernel/protocol';
 import { existingHeader, headerOf } from './answerHeader';
-import { continueAnswer } from './cellActions';
+import { continueAnswer, isPrompt, showAnswer, shownBy } from './cellActions';
+import { fateOf, fatesChanged, NOT_SHOWN } from './recovery';
 import { refreshStale } from './refresh';
 import { runningChanged, runningPrompt } from './stopButton';
-import { type IWarning, warningsOf } from './warningText';
+import { type IPageFacts, type IWarning, type Kind, NO_FACTS, warningsOf } from './warningText';
 
-/** Show the warnings in all notebooks. */
+/** Outputs of a loop may change many times a second. */
+const PAUSE_MS = 100;
+const UNKNOWN_MAGIC = 'UsageError: Cell magic `%%cmd` not found';
+
+/** Show the marks in all notebooks. */
 export function addWarnings(tracker: INotebookTracker): void {
-  const shown = new WeakMap<CodeCell, string>();
-  const update = (panel: NotebookPanel, cell: CodeCell, state: IState | null): void => {
-    const isWanted = settings.warnings && cell !== runningPrompt(panel);
-    const warnings = isWanted ? warningsOf(state?.cells[cell.model.id]) : [];
-    const key = JSON.stringify(warnings);
-    if (key !== (shown.get(cell) ?? '[]')) {
-      shown.set(cell, key);
-      const act = ({ action }: IWarning): void => {
-        const thread = state?.cells[cell.model.id]?.thread;
-        if (action === 'Refresh…') {
-          void refreshStale(panel, linkOf(panel));
-        } else if (action === 'Continue' && thread !== undefined) {
-          void continueAnswer(panel, cell, thread);
-        }
-      };
-      const header = warnings.length > 0 ? headerOf(cell) : existingHeader(cell);
-      header?.put('warnings', ...warnings.map(warning => element(warning, act)));
-    }
-  };
+  const notebooks = new WeakMap<NotebookPanel, NotebookMarks>();
   eachNotebook(tracker, panel => {
-    const link = linkOf(panel);
-    const updateAll = (): void => {
-      // the kernel compares variables between cells: while one runs, the warnings stay
-      if (!link.state?.running) {
-        for (const cell of panel.content.widgets) {
-          if (cell instanceof CodeCell) {
-            update(panel, cell, link.state);
-          }
-        }
-      }
-    };
-    link.stateChanged.connect(updateAll);
-    panel.disposed.connect(settings.onChange(updateAll));
+    notebooks.set(panel, new NotebookMarks(panel));
   });
-  runningChanged.connect((_, panel) => {
-    const cell = runningPrompt(panel);
-    if (cell) {
-      update(panel, cell, null); // the warnings of the old answer no longer apply
-    }
-  });
+  runningChanged.connect((_, panel) => notebooks.get(panel)?.begin());
+  fatesChanged.connect((_, panel) => notebooks.get(panel)?.updateAll());
   eachCodeCell(tracker, (cell, panel) => {
-    update(panel, cell, linkOf(panel).state);
+    const marks = notebooks.get(panel);
+    // the outputs decide too: a cell was cleared, pasted, or shows another version
+    cell.model.outputs.changed.connect(() => {
+      if (cell !== runningPrompt(panel)) {
+        marks?.updateSoon();
+      }
+    });
+    marks?.updateSoon();
   });
 }
 
-function element(warning: IWarning, act: (warning: IWarning) => void): HTMLElement {
-  const { kind, text, title, action } = warning;
+class NotebookMarks {
+  private readonly shown = new WeakMap<CodeCell, string>();
+  private readonly counts = new WeakMap<CodeCell, string>();
+  private readonly link: NotebookLink;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly panel: NotebookPanel) {
+    this.link = linkOf(panel);
+    const update = (): void => {
+      this.updateAll();
+    };
+    this.link.stateChanged.connect(update);
+    panel.disposed.connect(settings.onChange(update));
+    panel.disposed.connect(() => {
+      clearTimeout(this.timer);
+    });
+  }
+
+  /** Remove the marks on the running prompt, which no longer apply. */
+  begin(): void {
+    const cell = runningPrompt(this.panel);
+    if (cell) {
+      this.put(cell, []);
+    } else {
+      this.updateSoon();
+    }
+  }
+
+  /** Update the marks once, after all changes of this moment. */
+  updateSoon(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.updateAll();
+    }, PAUSE_MS);
+  }
+
+  updateAll(): void {
+    // the kernel compares variables between cells: while one runs, the marks stay
+    if (this.panel.isDisposed || (this.link.state?.running && !hasFate(this.panel))) {
+      return;
+    }
+    const cells = this.panel.content.widgets.filter(each => each instanceof CodeCell);
+    const facts = this.factsOf(cells);
+    for (const cell of cells) {
+      const isWanted = settings.warnings && cell !== runningPrompt(this.panel);
+      const state = this.link.state?.cells[cell.model.id];
+      this.put(cell, isWanted ? warningsOf(state, facts.get(cell)) : []);
+      this.showCount(cell, isWanted ? state : undefined);
+    }
+  }
+
+  private factsOf(cells: readonly CodeCell[]): Map<CodeCell, IPageFacts> {
+    const { panel, link } = this;
+    const { state } = link;
+    const turns = new Map(
+      Object.entries(state?.cells ?? {}).map(([id, { turn_id: turn }]) => [turn, id])
+    );
+    const deleted = this.deletedTurns();
+    const facts = new Map<CodeCell, IPageFacts>();
+    for (const cell of cells) {
+      const shown = shownBy(cell);
+      const owner = turns.get(shown?.turnId ?? '');
+      const isAsked = isPrompt(cell) || shown !== null;
+      facts.set(cell, {
+        ...NO_FACTS,
+        isUnloaded: link.status === 'absent' && isUnknownMagic(cell),
+        isAbsent: link.status === 'absent',
+        fate: fateOf(panel, cell),
+        shown,
+        isCopy: owner !== undefined && owner !== cell.model.id,
+        thread: isAsked ? (state?.thread ?? null) : null,
+        deleted: isAsked ? this.takeDeleted(cell, deleted).length : 0
+      });
+    }
+    return facts;
+  }
+
+  /** Return the cells that are part of a conversation and no longer in the notebook. */
+  private deletedTurns(): Map<string, ICell> {
+    const ids = new Set(this.panel.content.widgets.map(({ model }) => model.id));
+    const cells = Object.entries(this.link.state?.cells ?? {});
+    return new Map(cells.filter(([id, { turn_id: turn }]) => turn !== null && !ids.has(id)));
+  }
+
+  /** Return the deleted cells that a cell sends, and take them out of the map: one mark is enough. */
+  private takeDeleted({ model }: CodeCell, deleted: Map<string, ICell>): readonly string[] {
+    const own = this.link.state?.cells[model.id];
+    const found = [...deleted]
+      .filter(([, { thread, turn }]) => thread === own?.thread && turn < own.turn)
+      .map(([id]) => id);
+    found.forEach(id => deleted.delete(id));
+    return found;
+  }
+
+  private put(cell: CodeCell, warnings: readonly IWarning[]): void {
+    const key = JSON.stringify(warnings);
+    if (key === (this.shown.get(cell) ?? '[]')) {
+      return;
+    }
+    this.shown.set(cell, key);
+    const act = (kind: Kind): void => {
+      this.act(kind, cell).catch((error: unknown) => {
+        Notification.error(errorMessage(error));
+      });
+    };
+    const header = warnings.length > 0 ? headerOf(cell) : existingHeader(cell);
+    header?.put('warnings', ...warnings.map(warning => element(warning, act)));
+  }
+
+  /** Show which version of its answer a cell has, if it has several. */
+  private showCount(cell: CodeCell, state: ICell | undefined): void {
+    const text =
+      state && state.versions > 1 ? `Version ${state.active ?? '–'} of ${state.versions}` : '';
+    if (text !== (this.counts.get(cell) ?? '')) {
+      this.counts.set(cell, text);
+      const title = 'P and N switch to the version before and after it';
+      headerOf(cell).put('count', ...(text === '' ? [] : [h('span', { title }, text)]));
+    }
+  }
+
+  private async act(kind: Kind, cell: CodeCell): Promise<void> {
+    const { panel, link } = this;
+    const place = { notebook: panel.context.path, cell_id: cell.model.id };
+    const state = link.state?.cells[cell.model.id];
+    switch (kind) {
+      case 'unloaded':
+        await link.loadExtension();
+        await NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
+        return;
+      case 'unfinished':
+        await link.loadExtension();
+        return;
+      case 'stale':
+        await refreshStale(panel, link);
+        return;
+      case 'cut':
+        await (state && continueAnswer(panel, cell, state.thread));
+        return;
+      case 'version':
+        await this.show(cell);
+        break;
+      case 'outside':
+        await link.request('bring_back', { ...place, turn_id: shownBy(cell)?.turnId ?? null });
+        break;
+      case 'copy':
+        this.goToOriginal(cell);
+        return;
+      case 'thread':
+        await (state && link.request('set_thread', { thread: state.thread }));
+        break;
+      case 'deleted':
+        await link.request('leave_out', {
+          ...place,
+          cells: [...this.takeDeleted(cell, this.deletedTurns())]
+        });
+        break;
+      case 'order':
+        await link.request('use_page_order', { notebook: place.notebook });
+        break;
+      case 'arriving':
+        return;
+    }
+    await link.refresh();
+  }
+
+  private async show({ model: { id } }: CodeCell): Promise<void> {
+    const notebook = this.panel.context.path;
+    const answer = await this.link.request('get_answer', { notebook, cell_id: id });
+    const cell = cellWithId(this.panel, id);
+    if (answer.outputs.length === 0) {
+      Notification.warning(NOT_SHOWN);
+    } else if (cell) {
+      showAnswer(cell, answer);
+    }
+  }
+
+  private goToOriginal(cell: CodeCell): void {
+    const turnId = shownBy(cell)?.turnId;
+    const cells = Object.entries(this.link.state?.cells ?? {});
+    const original = cells.find(([, { turn_id: turn }]) => turn === turnId)?.[0];
+    if (original === undefined || !goToCell(this.panel, original)) {
+      Notification.info('The original cell is no longer in the notebook.', { autoClose: 3000 });
+    }
+  }
+}
+
+function hasFate(panel: NotebookPanel): boolean {
+  return panel.content.widgets.some(
+    cell => cell instanceof CodeCell && fateOf(panel, cell) !== null
+  );
+}
+
+/** Return whether a prompt ran in a kernel without the extension. */
+function isUnknownMagic(cell: CodeCell): boolean {
+  if (!isPrompt(cell)) {
+    return false;
+  }
+  const outputs = cell.model.outputs.toJSON();
+  return outputs.some(({ text }) => JSON.stringify(text ?? '').includes(UNKNOWN_MAGIC));
+}
+
+function element({ kind, text, title, action }: IWarning, act: (kind: Kind) => void): HTMLElement {
   const created =
     action === ''
       ? h('span', { title }, text)
       : button(text, title, () => {
-          act(warning);
+          act(kind);
         });
   created.className = `cc-warning cc-warning-${kind}`;
   if (action !== '') {

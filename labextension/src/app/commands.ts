@@ -6,6 +6,7 @@ export const COMMANDS = {
   stop: 'cc-jupyter:stop',
   previousVersion: 'cc-jupyter:previous-version',
   nextVersion: 'cc-jupyter:next-version',
+  restorePrompt: 'cc-jupyter:restore-prompt',
   copyAnswer: 'cc-jupyter:copy-answer',
   insertCode: 'cc-jupyter:insert-code',
   continueAnswer: 'cc-jupyter:continue-answer',

@@ -4,7 +4,7 @@ import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 
 import { SETTINGS_ID } from './commands';
 
-const DEFAULTS = { codeButtons: true, marks: true, wordDiff: true };
+const DEFAULTS = { codeButtons: true, loadExtension: false, marks: true, wordDiff: true };
 
 type Values = Readonly<typeof DEFAULTS>;
 
@@ -15,6 +15,11 @@ class Settings {
   /** Whether the code blocks of answers have buttons. */
   get codeButtons(): boolean {
     return this.values.codeButtons;
+  }
+
+  /** Whether each new kernel loads the extension. */
+  get loadExtension(): boolean {
+    return this.values.loadExtension;
   }
 
   /** Whether answers have warnings; the setting's name, `marks`, is in the users' files. */

@@ -4,9 +4,11 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { VERSION } from '../app/version';
-import { notConnected } from './envelope';
+import { LinkError, notConnected } from './envelope';
 import { KernelLink, type LinkStatus } from './kernelLink';
 import type { IReplies, IRequests, IState } from './protocol';
+
+const LOAD = '%load_ext cc_jupyter';
 
 const links = new WeakMap<NotebookPanel, NotebookLink>();
 
@@ -59,6 +61,18 @@ export class NotebookLink {
   /** Stop a running cell. */
   async stop(cellId: string): Promise<void> {
     await (this.link?.stop(cellId) ?? this.panel.sessionContext.session?.kernel?.interrupt());
+  }
+
+  /** Load the extension into the kernel without a cell; rejects if that fails. */
+  async loadExtension(): Promise<void> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    if (!kernel) {
+      throw notConnected();
+    }
+    const { content } = await kernel.requestExecute({ code: LOAD, store_history: false }).done;
+    if (content.status === 'error') {
+      throw new LinkError(`cc_jupyter could not be loaded: ${content.ename}: ${content.evalue}`);
+    }
   }
 
   private follow(): void {

@@ -68,6 +68,8 @@ export interface ICell {
   readonly thread: string;
   /** Its number in the conversation, as in `%cmd history`. */
   readonly turn: number;
+  /** The id of the active version, which is also in the metadata of its output; `null` if none has text. */
+  readonly turn_id: string | null;
   /** The model that answered; `null` if it is no longer known. */
   readonly model: string | null;
   /** The cost of the active version, like `~$0.0003`, or `?`. */
@@ -130,7 +132,9 @@ export interface IModel {
   /** How fast it was for this user; may be empty. */
   readonly speed: string;
   /** The words of `%cmd models` that match it. */
-  readonly words?: readonly string[];
+  readonly words: readonly string[];
+  /** Favourites come first, then the models used last, then all others. */
+  readonly group: 'favourite' | 'recent' | '';
 }
 
 /** Choose the model of this session, as `%cmd use` does. */
@@ -139,6 +143,14 @@ export interface ISetModel {
   readonly model: string;
   /** Whether it is saved in the user's settings. */
   readonly save?: boolean;
+}
+
+/** Add a model to the favourites or remove it. */
+export interface IMarkModel {
+  /** Its id. */
+  readonly model: string;
+  /** Whether it is a favourite. */
+  readonly on: boolean;
 }
 
 /** Continue a conversation, as `%cmd thread` does: one of this session, one of the history, or a new one. */
@@ -210,6 +222,18 @@ export interface ITurn {
   readonly stale: boolean;
   /** Whether it starts a new thread: nothing before it is sent. */
   readonly anew: boolean;
+  /** Of the grid that the active version belongs to; empty if the turn has a single answer. */
+  readonly combinations: readonly ICombination[];
+}
+
+/** The versions of a turn that a grid asked for with the same model, options and prompt. */
+export interface ICombination {
+  /** Empty if it is no longer known. */
+  readonly model: string;
+  /** The options and the beginning of the prompt, as far as the combinations differ in them. */
+  readonly differs: string;
+  /** The numbers of its versions. */
+  readonly versions: readonly number[];
 }
 
 /** Request what a notebook spent in this session. */
@@ -277,6 +301,35 @@ export interface IFoundTurn {
   readonly sent_at: string;
 }
 
+/** All saved prompts, the user's own first. */
+export interface IPrompts {
+  readonly prompts: readonly ISavedPrompt[];
+}
+
+/** A saved prompt. */
+export interface ISavedPrompt {
+  /** Its name, as typed after `@`. */
+  readonly name: string;
+  /** Whether it belongs to the project; others are the user's own. */
+  readonly is_project: boolean;
+  /** The prompt as typed; empty if it cannot be used. */
+  readonly text: string;
+  /** The variables that it needs. */
+  readonly needs: readonly string[];
+  /** Its options on one line; may be empty. */
+  readonly options: string;
+  /** What it cost when it was saved; may be empty. */
+  readonly cost: string;
+  /** Why it cannot be used; `null` if it can. */
+  readonly problem: string | null;
+}
+
+/** Delete a saved prompt, as `%cmd prompts --remove` does. */
+export interface IRemovePrompt {
+  /** As typed after `@`. */
+  readonly name: string;
+}
+
 /** Request all answers of a cell. */
 export interface IGetVersions {
   readonly notebook: string;
@@ -292,9 +345,15 @@ export interface IVersions {
   readonly versions: readonly IVersion[];
 }
 
-/** An answer. */
+/** A version of a turn: prompt, options and answer. */
 export interface IVersion {
   readonly version: number;
+  /** Its id in the history, as in the metadata of outputs. */
+  readonly turn_id: string;
+  /** The prompt as it was sent, with its values. */
+  readonly prompt: string;
+  /** Its options that are not the same in all versions; `?` if they are unknown. */
+  readonly options: string;
   /** The text received; may be empty. */
   readonly answer: string;
   readonly model: string | null;
@@ -333,7 +392,29 @@ export interface IChooseVersion {
   readonly version: number;
 }
 
-/** Request the active answer of a cell. */
+/** Remove the turns of some cells from the conversation of a cell; the history keeps them. */
+export interface ILeaveOut {
+  readonly notebook: string;
+  /** A cell of the conversation. */
+  readonly cell_id: string;
+  /** The ids of the cells to leave out. */
+  readonly cells: readonly string[];
+}
+
+/** Make the answer that a cell shows part of its conversation again; a conversation that this kernel has not used yet is loaded whole. */
+export interface IBringBack {
+  readonly notebook: string;
+  readonly cell_id: string;
+  /** The id in the metadata of the output; `null`: the last answer of the cell. */
+  readonly turn_id: string | null;
+}
+
+/** Let cells send the turns above them on the page instead of those that ran before, until the kernel restarts. */
+export interface IUsePageOrder {
+  readonly notebook: string;
+}
+
+/** Request the active answer of a cell, or the last one in the history if this kernel has none. */
 export interface IGetAnswer {
   readonly notebook: string;
   readonly cell_id: string;
@@ -341,14 +422,19 @@ export interface IGetAnswer {
 
 /** The active answer of a cell. */
 export interface IAnswer {
-  readonly version: number;
+  /** Its number among the versions of the cell; `null` if it comes from the history. */
+  readonly version: number | null;
+  /** Its id in the history. */
+  readonly turn_id: string;
+  /** Whether it is complete; `false` if the kernel ended while it arrived. */
+  readonly finished: boolean;
   /** The text as the model wrote it. */
   readonly markdown: string;
   /** The contents of its code blocks, in order. */
   readonly code: readonly string[];
   /** The code blocks as the source of one new cell; empty if there are none. */
   readonly one_cell: string;
-  /** The outputs of the cell for this answer, in nbformat, with the reasoning if the settings show it. */
+  /** The outputs of the cell for this answer, in nbformat, with the reasoning if the settings show it; empty if the history no longer has it, or if the cell showed a grid. */
   readonly outputs: readonly IOutput[];
 }
 
@@ -359,6 +445,26 @@ export interface IOutput {
   readonly data: Readonly<Record<string, string>>;
   /** The metadata of `metadata_schema.json`, under `cc_jupyter`. */
   readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Request what the grid in a cell would send and cost, while no cell runs; no code of the user is evaluated. */
+export interface IGetEstimate {
+  readonly notebook: string;
+  readonly cell_id: string;
+  /** The option line, after `%%cmd`. */
+  readonly line: string;
+  /** The lines below it. */
+  readonly text: string;
+}
+
+/** What the grid in a cell would send and cost, with one value of each name that `--vary` varies. */
+export interface IEstimate {
+  /** Those that can be sent; a model that lacks an option or reads no images is left out. */
+  readonly requests: number;
+  /** The estimated cost, like `~$0.0034`; empty if no price is known. */
+  readonly cost: string;
+  /** What to add because the grid would be refused as too expensive; may be empty. */
+  readonly needs: string;
 }
 
 /** Request the stale cells, and what running them again would cost. */
@@ -407,16 +513,23 @@ export interface IRequests {
   readonly list_models: Record<string, never>;
   readonly refresh_models: Record<string, never>;
   readonly set_model: ISetModel;
+  readonly mark_model: IMarkModel;
   readonly set_thread: ISetThread;
   readonly set_order: ISetOrder;
   readonly fork: IFork;
   readonly get_tree: IGetTree;
   readonly get_usage: IGetUsage;
   readonly search: ISearch;
+  readonly list_prompts: Record<string, never>;
+  readonly remove_prompt: IRemovePrompt;
   readonly get_versions: IGetVersions;
   readonly get_diff: IGetDiff;
   readonly choose_version: IChooseVersion;
+  readonly leave_out: ILeaveOut;
+  readonly bring_back: IBringBack;
+  readonly use_page_order: IUsePageOrder;
   readonly get_answer: IGetAnswer;
+  readonly get_estimate: IGetEstimate;
   readonly get_refresh_plan: IGetRefreshPlan;
   readonly stop: IStop;
 }
@@ -428,16 +541,23 @@ export interface IReplies {
   readonly list_models: IModels;
   readonly refresh_models: IModels;
   readonly set_model: IDone;
+  readonly mark_model: IDone;
   readonly set_thread: IDone;
   readonly set_order: IDone;
   readonly fork: IDone;
   readonly get_tree: ITree;
   readonly get_usage: IUsage;
   readonly search: IFound;
+  readonly list_prompts: IPrompts;
+  readonly remove_prompt: IDone;
   readonly get_versions: IVersions;
   readonly get_diff: IDiff;
   readonly choose_version: IAnswer;
+  readonly leave_out: IDone;
+  readonly bring_back: IDone;
+  readonly use_page_order: IDone;
   readonly get_answer: IAnswer;
+  readonly get_estimate: IEstimate;
   readonly get_refresh_plan: IRefreshPlan;
   readonly stop: IStopped;
 }
@@ -449,16 +569,23 @@ export const REPLY_TYPES = {
   list_models: 'models',
   refresh_models: 'models',
   set_model: 'done',
+  mark_model: 'done',
   set_thread: 'done',
   set_order: 'done',
   fork: 'done',
   get_tree: 'tree',
   get_usage: 'usage',
   search: 'found',
+  list_prompts: 'prompts',
+  remove_prompt: 'done',
   get_versions: 'versions',
   get_diff: 'diff',
   choose_version: 'answer',
+  leave_out: 'done',
+  bring_back: 'done',
+  use_page_order: 'done',
   get_answer: 'answer',
+  get_estimate: 'estimate',
   get_refresh_plan: 'refresh_plan',
   stop: 'stopped'
 } as const;

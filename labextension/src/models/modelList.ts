@@ -4,6 +4,8 @@ import { h, uniqueId } from '../app/dom';
 import type { IModel } from '../kernel/protocol';
 import { abilities, matching, prices } from './modelText';
 
+const GROUPS = { favourite: 'Favourites', recent: 'Recent', '': 'All others' } as const;
+
 const MAX_ROWS = 200;
 const PAGE = 8;
 const STEPS: Readonly<Record<string, number>> = {
@@ -18,6 +20,8 @@ export interface IModelListEvents {
   choose(model: IModel): void;
   /** Another model is highlighted; `null` if none matches. */
   highlight?(model: IModel | null): void;
+  /** Shift+Enter was pressed, or a model was clicked with Shift or Ctrl. */
+  pick?(model: IModel): void;
   /** Esc was pressed in an empty search box; otherwise Esc clears the box. */
   leave?(): void;
 }
@@ -32,6 +36,7 @@ export class ModelList {
   private shown: IModel[] = [];
   private current: string | null = null;
   private active: string | null = null;
+  private picked: readonly string[] = [];
 
   constructor(private readonly events: IModelListEvents) {
     this.box = h('div', {
@@ -79,13 +84,24 @@ export class ModelList {
     this.draw();
   }
 
+  /** Mark the models that are to be compared. */
+  markPicked(models: readonly string[]): void {
+    this.picked = models;
+    this.draw();
+  }
+
   private draw(): void {
     const found = matching(this.models, this.input.value);
     this.shown = found.slice(0, MAX_ROWS);
     if (!this.shown.some(({ id }) => id === this.active) && this.input.value.trim() !== '') {
       this.active = this.shown[0]?.id ?? null;
     }
-    this.box.replaceChildren(...this.shown.map((model, index) => this.option(model, index)));
+    this.box.replaceChildren(
+      ...this.shown.flatMap((model, index) => [
+        ...this.heading(model, this.shown[index - 1]),
+        this.option(model, index)
+      ])
+    );
     this.more.textContent = this.remark(found.length);
     this.highlight();
   }
@@ -98,23 +114,55 @@ export class ModelList {
     return left > 0 ? `${left.toLocaleString('en')} more; type to narrow the list` : '';
   }
 
+  /** Return the heading above the first model of a group; a search has none. */
+  private heading({ group }: IModel, before: IModel | undefined): HTMLElement[] {
+    if (this.input.value.trim() !== '' || group === (before?.group ?? '')) {
+      return [];
+    }
+    return [h('div', { class: 'cc-model-group', role: 'presentation' }, GROUPS[group])];
+  }
+
+  private get options(): HTMLElement[] {
+    return [...this.box.querySelectorAll<HTMLElement>('[role=option]')];
+  }
+
   private option(model: IModel, index: number): HTMLElement {
+    const star = h('span', { class: 'cc-star', title: 'favourite' }, '★ ');
+    const [input, output] = prices(model);
+    const check = h('span', { class: 'cc-picked', role: 'img', 'aria-label': 'to compare' }, '✓ ');
     const inUse = model.id === this.current ? h('span', { class: 'cc-in-use' }, ' in use') : '';
     const option = h(
       'div',
       { role: 'option', id: `${this.key}-${index}`, class: 'cc-model' },
-      h('span', { class: 'cc-model-name' }, model.name, inUse),
-      h('span', { class: 'cc-model-price' }, prices(model)),
+      h(
+        'span',
+        { class: 'cc-model-name' },
+        this.picked.includes(model.id) ? check : '',
+        model.group === 'favourite' ? star : '',
+        model.name,
+        inUse
+      ),
+      h(
+        'span',
+        { class: 'cc-model-price', title: 'USD per million tokens: prompt, answer' },
+        h('span', {}, input),
+        ' ',
+        h('span', {}, output)
+      ),
       h('span', { class: 'cc-model-id' }, model.id),
       h('span', { class: 'cc-model-window' }, abilities(model))
     );
     option.addEventListener('mousedown', event => {
       event.preventDefault(); // keeps the focus in the search box
     });
-    option.addEventListener('click', () => {
+    option.addEventListener('click', event => {
       this.active = model.id;
       this.highlight();
-      this.events.choose(model);
+      if (this.events.pick && (event.shiftKey || event.ctrlKey || event.metaKey)) {
+        this.events.pick(model);
+      } else {
+        this.events.choose(model);
+      }
     });
     return option;
   }
@@ -127,7 +175,7 @@ export class ModelList {
     if (step !== undefined) {
       this.move(this.index() + step);
     } else if (event.key === 'Enter') {
-      this.choose();
+      this.enter(event.shiftKey);
     } else if (event.key === 'Escape' && (this.input.value !== '' || this.events.leave)) {
       this.escape();
     } else {
@@ -137,9 +185,11 @@ export class ModelList {
     event.stopPropagation();
   }
 
-  private choose(): void {
+  private enter(isPick: boolean): void {
     const model = this.highlighted;
-    if (model) {
+    if (model && isPick && this.events.pick) {
+      this.events.pick(model);
+    } else if (model) {
       this.events.choose(model);
     }
   }
@@ -165,14 +215,15 @@ export class ModelList {
 
   private highlight(): void {
     const active = this.index();
-    for (const [index, option] of [...this.box.children].entries()) {
+    const { options } = this;
+    for (const [index, option] of options.entries()) {
       option.classList.toggle('cc-active', index === active);
       option.setAttribute('aria-selected', String(index === active));
     }
-    const option = this.box.children[active];
+    const option = options[active];
     if (option) {
       this.input.setAttribute('aria-activedescendant', option.id);
-      scrollTo(this.box, option as HTMLElement);
+      scrollTo(this.box, option);
     } else {
       this.input.removeAttribute('aria-activedescendant');
     }

@@ -2,26 +2,47 @@
 
 import type { IModel } from '../kernel/protocol';
 
-/** Return the models that contain every word of a query, in their original order. */
+const COMPARISON = /^([<>])=?(\$?)(\d+(?:\.\d+)?)([km]?)$/;
+const FACTORS: Readonly<Record<string, number>> = { k: 1_000, m: 1_000_000 };
+
+/**
+ * Return the models that fit every word of a query, as in `%cmd models` and the picker widget.
+ *
+ * Those whose name contains the query as typed come first; otherwise the order stays the same.
+ */
 export function matching(models: readonly IModel[], query: string): IModel[] {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  return models.filter(model => {
-    const text = searchText(model);
-    return words.every(word => text.includes(word));
-  });
+  const phrase = query.trim().toLowerCase();
+  const words = phrase.split(/\s+/).filter(Boolean);
+  const found = models.filter(model => words.every(word => fits(model, word)));
+  const exact = (model: IModel): boolean => names(model).includes(phrase);
+  return [...found.filter(exact), ...found.filter(model => !exact(model))];
 }
 
-function searchText(model: IModel): string {
-  const abilities = `${model.image ? 'image' : ''} ${model.reasons ? 'reasoning' : ''}`;
-  return `${model.id} ${model.name} ${model.maker} ${abilities} ${model.band}`.toLowerCase();
-}
-
-/** Return both prices. */
-export function prices(model: IModel): string {
-  if (model.band === 'free') {
-    return 'free';
+function fits(model: IModel, word: string): boolean {
+  const comparison = COMPARISON.exec(word);
+  if (comparison) {
+    const [, sign, dollar, number, unit = ''] = comparison;
+    const limit = Number(number) * (FACTORS[unit] ?? 1);
+    const value = dollar ? parseFloat(model.output.slice(1)) : (model.window ?? NaN);
+    return sign === '>' ? value >= limit : value <= limit;
   }
-  return model.band === '?' ? 'price ?' : `${model.input} / ${model.output}`;
+  if (/^[<>]/.test(word)) {
+    return true; // it is still being typed
+  }
+  const isAbility = word.length > 2 && model.words.some(each => each.startsWith(word));
+  return isAbility || names(model).includes(word);
+}
+
+function names({ id, name, maker }: IModel): string {
+  return `${id} ${name} ${maker}`.toLowerCase();
+}
+
+/** Return the prices of prompt and answer, one below the other in the columns of a list. */
+export function prices(model: IModel): readonly [string, string] {
+  if (model.band === 'free') {
+    return ['', 'free'];
+  }
+  return model.band === '?' ? ['', 'price ?'] : [model.input, model.output];
 }
 
 /** Return the context window and the abilities. */

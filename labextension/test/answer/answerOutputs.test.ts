@@ -1,6 +1,12 @@
 import type { IDisplayData, IOutput } from '@jupyterlab/nbformat';
 
-import { answerIndex, answerText, replaceAnswer } from '../../src/answer/answerOutputs';
+import {
+  answerIndex,
+  answerText,
+  hasUnfinished,
+  replaceAnswer,
+  shownAnswer
+} from '../../src/answer/answerOutputs';
 
 function output(data: Record<string, string | string[]>, metadata = {}): IDisplayData {
   return { output_type: 'display_data', data, metadata };
@@ -14,6 +20,7 @@ function answer(text: string, turn = 1, thread = 'main'): IDisplayData {
   return output({ 'text/markdown': text, 'text/plain': text }, about(turn, thread));
 }
 
+const PART = output({ 'text/markdown': 'ol' }, { cc_jupyter: { unfinished: true } });
 const PRINTED: IOutput = { output_type: 'stream', name: 'stdout', text: 'printed' };
 const REASONING = output({ 'text/html': '<details><summary>Thought', 'text/plain': 'Thought' });
 const USAGE = output({ 'text/html': '<small style="">m · in 3', 'text/plain': 'm · in 3' });
@@ -29,7 +36,17 @@ test.each([
     [PRINTED, ...NEW, PRINTED]
   ],
   ['an answer alone', [answer('old'), PRINTED], [...NEW, PRINTED]],
-  ['a partial answer', [PRINTED, output({ 'text/markdown': 'ol' })], [PRINTED, ...NEW]],
+  ['all parts of an unfinished answer', [PRINTED, PART, PART], [PRINTED, ...NEW]],
+  [
+    'the unfinished answer, not the one before it',
+    [answer('other'), USAGE, PART],
+    [answer('other'), USAGE, ...NEW]
+  ],
+  [
+    'a partial answer without a mark',
+    [PRINTED, output({ 'text/markdown': 'ol' })],
+    [PRINTED, ...NEW]
+  ],
   ['nothing if there is none', [PRINTED], [PRINTED, ...NEW]]
 ])('another answer replaces %s', (_, outputs, expected) => {
   expect(replaceAnswer(outputs, NEW, HERE)).toEqual(expected);
@@ -60,4 +77,17 @@ test('the text is the saved one, as a string or as lines', () => {
   expect(answerText([answer('one'), USAGE])).toBe('one');
   expect(answerText([output({ 'text/plain': ['a\n', 'b'] }, about(1))])).toBe('a\nb');
   expect(answerText([PRINTED])).toBe('');
+});
+
+test('an unfinished answer is not an answer yet', () => {
+  expect(hasUnfinished([PRINTED, PART])).toBe(true);
+  expect(shownAnswer([PART])).toBeNull();
+  expect(answerIndex([PART])).toBe(-1);
+});
+
+test('what a cell shows is read from the metadata', () => {
+  const known = output({}, { cc_jupyter: { turn_id: 'abc', thread: 'main' } });
+  expect(shownAnswer([known, USAGE])).toEqual({ turnId: 'abc', thread: 'main' });
+  expect(shownAnswer([answer('of an earlier version')])?.turnId).toBeNull();
+  expect(hasUnfinished([known])).toBe(false);
 });

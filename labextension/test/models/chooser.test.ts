@@ -67,6 +67,25 @@ test('it starts at the model in use, and Enter selects it', async () => {
   expect(document.querySelector('dialog')).toBeNull();
 });
 
+test('favourites and recent models are listed under headings, a search is not', async () => {
+  const grouped = [
+    model('a/liked', { group: 'favourite' }),
+    model('a/used', { group: 'recent' }),
+    model('a/other')
+  ];
+  void open(() => Promise.resolve({ ...models, rows: grouped, current: 'a/used' }));
+  await shown();
+  const headings = (): (string | null)[] =>
+    [...document.querySelectorAll('.cc-model-group')].map(({ textContent }) => textContent);
+  expect(headings()).toEqual(['Favourites', 'Recent', 'All others']);
+  expect(active()).toBe('a/used');
+  press('ArrowUp');
+  expect(active()).toBe('a/liked');
+  type('a/');
+  expect(headings()).toEqual([]);
+  expect(document.querySelectorAll('.cc-star')).toHaveLength(1);
+});
+
 test('the arrow keys move through the results and stop at both ends', async () => {
   const chosen = open();
   await shown();

@@ -2,9 +2,26 @@ import { abilities, details, matching, prices, shortName } from '../../src/model
 import { model } from '../views';
 
 const models = [
-  model('deepseek/deepseek-v4-flash', { name: 'DeepSeek V4 Flash', reasons: true }),
-  model('openai/gpt-mini', { name: 'GPT Mini', image: true, band: 'free' }),
-  model('anthropic/claude-small', { name: 'Claude Small', image: true, reasons: true, band: '?' })
+  model('deepseek/deepseek-v4-flash', {
+    name: 'DeepSeek V4 Flash',
+    reasons: true,
+    words: ['reasoning']
+  }),
+  model('openai/gpt-mini', {
+    name: 'GPT Mini',
+    image: true,
+    band: 'free',
+    words: ['free', 'image']
+  }),
+  model('anthropic/claude-small', {
+    name: 'Claude Small',
+    image: true,
+    reasons: true,
+    band: '?',
+    window: 1_000_000,
+    output: '?',
+    words: ['image', 'reasoning']
+  })
 ];
 
 test.each([
@@ -15,7 +32,11 @@ test.each([
   ['image', 2],
   ['image reasoning', 1],
   ['free', 1],
-  ['openai/', 1]
+  ['openai/', 1],
+  ['>200k', 1],
+  ['<200k reas', 1],
+  ['<$1', 2],
+  ['>', 3]
 ])('%j matches models that contain all its words: %i', (query, count) => {
   expect(matching(models, query)).toHaveLength(count);
 });
@@ -27,8 +48,17 @@ test('the results keep their order', () => {
   ]);
 });
 
+test('a name that contains the words as typed comes first', () => {
+  const some = [model('a/haiku-4', { name: 'Haiku 4.5' }), model('a/5', { name: 'Haiku 5.5' })];
+  expect(matching(some, 'haiku 5').map(({ id }) => id)).toEqual(['a/5', 'a/haiku-4']);
+});
+
 test('an unknown price is never free', () => {
-  expect(models.map(prices)).toEqual(['$0.14 / $0.28', 'free', 'price ?']);
+  expect(models.map(prices)).toEqual([
+    ['$0.14', '$0.28'],
+    ['', 'free'],
+    ['', 'price ?']
+  ]);
 });
 
 test.each([

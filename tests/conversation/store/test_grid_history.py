@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import types
 
 import pytest
@@ -119,3 +121,32 @@ def test_a_disk_that_fails_costs_no_grid_and_the_next_turn_writes_its_order(sess
     first, second = History(session.now).load_thread("default", "n").slots
     assert texts(first) == ["", *ORDER[1:]]
     assert (first.turn.answer, second.turn.answer) == ("rain 1", "later")
+
+
+def test_answers_that_end_together_wait_for_a_locked_history_only_once(
+    session, provider, monkeypatch
+):
+    session.choices["concurrency"] = 4
+    waiting = threading.Barrier(4)
+    attempts = []
+    save = session.history.save
+
+    def save_together(record, *args, **fields):
+        if record.finished:
+            waiting.wait(10)
+        return save(record, *args, **fields)
+
+    def locked():
+        attempts.append(threading.current_thread())
+        time.sleep(0.3)  # the others have asked meanwhile
+        raise StoreError("another program has locked the history")
+
+    monkeypatch.setattr(session.history, "save", save_together)
+    monkeypatch.setattr(session.history, "_open", locked)
+    grid = run(session, provider, *ORDER).grid
+    assert len([each for each in attempts if each is not threading.main_thread()]) == 1
+    assert len(session.history.unsaved()) == 4
+    assert all("locked" in str(reply.notices) for reply in grid)
+    monkeypatch.undo()
+    session.history.flush()
+    assert sorted(texts(on_disk())) == ORDER

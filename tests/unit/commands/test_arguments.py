@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 from decimal import Decimal
 
 import pytest
 
 from cc_jupyter.commands.arguments import parse_arguments
+from cc_jupyter.commands.cassette import CassetteCommand
 from cc_jupyter.commands.code import CodeCommands
 from cc_jupyter.commands.history import HistoryCommands
 from cc_jupyter.commands.local import local
 from cc_jupyter.commands.login import LoginCommands
 from cc_jupyter.commands.models import ModelCommands
-from cc_jupyter.commands.registry import BY_NAME, COMMANDS, Commands, help_text
+from cc_jupyter.commands.prompts import PromptCommands
+from cc_jupyter.commands.registry import (
+    BY_NAME,
+    COMMANDS,
+    GROUPS,
+    Commands,
+    help_page,
+    help_text,
+)
 from cc_jupyter.commands.threads import ThreadCommands
 from cc_jupyter.commands.usage import UsageCommands
 from cc_jupyter.commands.votes import VoteCommands
@@ -30,10 +40,11 @@ ELSEWHERE = {
     "local": local,
     "continue": CellRunner._continue,
     "retry": GridCells.retry,
+    "save": PromptCommands.save,
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
-    *(ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
+    *(CassetteCommand, PromptCommands, ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
 )
 
 
@@ -53,6 +64,17 @@ CLASSES = (
         ("models --sort price kimi", {"words": ("kimi",), "sort": "price"}),
         ("models --sort=window --refresh", {"sort": "window", "refresh": True}),
         ("use kimi", {"model": "kimi"}),
+        ("save tone", {"name": "tone"}),
+        (
+            "save tone 3.2 --no-examples --project --overwrite",
+            {
+                "name": "tone",
+                "turn": "3.2",
+                **dict.fromkeys(("no_examples", "project", "overwrite"), True),
+            },
+        ),
+        ("prompts", {}),
+        ("prompts --remove ./tone", {"remove": "./tone"}),
         ("use kimi --save", {"model": "kimi", "save": "user"}),
         ("use --save kimi", {"model": "kimi", "save": "user"}),
         ("use kimi --save project", {"model": "kimi", "save": "project"}),
@@ -100,7 +122,7 @@ def test_a_good_line(line, expected):
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("status x", "%cmd status takes no arguments, not 'x'", "%cmd help status explains it"),
+        ("status x", "%cmd status takes no arguments, not 'x'", "for example: %cmd status"),
         ("status --full", "%cmd status has no option --full", "it has no options"),
         ("use", "%cmd use needs a model", "for example: %cmd use local"),
         ("use --save", "%cmd use needs a model", "for example: %cmd use local"),
@@ -189,12 +211,20 @@ def test_a_command_is_a_function_with_the_declared_arguments(spec):
     assert all(parameters[name].default is not inspect.Parameter.empty for name in others)
 
 
-@pytest.mark.parametrize(
-    "spec", [spec for spec in COMMANDS if spec.example], ids=lambda spec: spec.name
-)
-def test_the_example_of_a_command_is_a_good_line(spec):
-    assert parse_arguments(spec, spec.example.removeprefix(f"%cmd {spec.name} "))
+@pytest.mark.parametrize("spec", COMMANDS, ids=lambda spec: spec.name)
+def test_each_command_has_an_example_that_is_a_good_line(spec):
+    line = spec.example.removeprefix(f"%cmd {spec.name}").strip()
+    assert bool(parse_arguments(spec, line)) is bool(spec.arguments)
     assert spec.example in help_text(spec.name)
+    assert html.escape(spec.example) in help_page()._repr_html_()
+
+
+def test_the_help_lists_each_command_once_in_its_group():
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(BY_NAME)
+    lines = help_text().splitlines()
+    assert lines.index("Models") < next(
+        at for at, line in enumerate(lines) if line.startswith("%cmd use")
+    )
 
 
 def test_the_function_gets_the_arguments_of_the_line():

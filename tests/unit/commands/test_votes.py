@@ -338,9 +338,9 @@ def command(session, cell, shell, votes, threads):
 
 def test_a_grid_of_equal_answers_is_nothing_to_vote_on(command, shell):
     shell.user_ns["g"] = made_up_grid(lambda *_: "the same")
-    with pytest.raises(OptionError, match="no two different answers to one prompt") as caught:
-        command.vote()
-    assert "left out: 1 ballot with equal answers" in str(caught.value)
+    said = command.vote()
+    assert "no two different answers to one prompt" in said
+    assert "left out: 1 ballot with equal answers" in said
 
 
 def test_where_nobody_can_answer_the_cell_says_so(command, cell, shell, votes):

@@ -78,6 +78,31 @@ def test_later_turns_stay_and_are_marked_stale():
     assert stale(thread) == []
 
 
+def test_a_turn_that_is_left_out_is_not_sent_and_can_be_brought_back():
+    thread = Thread("t")
+    for cell in "abc":
+        run(thread, cell)
+    left = thread.slots[1].turn
+    thread.leave_out(1)
+    assert stale(thread) == [1]
+    assert texts(run(thread, "c")) == ["a", "a!"]
+    assert stale(thread) == []
+    thread.bring_back(key("b"), left)
+    assert texts(run(thread, "d")) == ["a", "a!", "c", "c!", "b", "b!"]
+    thread.bring_back(key("c"), thread.slots[1].versions[0])
+    assert len(thread.slots[1].versions) == 2
+
+
+def test_what_follows_a_left_out_beginning_still_begins_there():
+    thread = Thread("t")
+    run(thread, "a")
+    thread.start_over()
+    run(thread, "b")
+    run(thread, "c")
+    thread.leave_out(1)
+    assert texts(run(thread, "d")) == ["c", "c!"]
+
+
 def test_a_turn_without_text_keeps_the_old_version_active():
     thread = Thread("t")
     for cell in "ab":

@@ -421,3 +421,15 @@ def test_a_check_that_raised_precedes_one_that_is_false():
 def test_the_error_of_many_answers_counts(rows, shown):
     error = error_of_many(["a > 1", "b"], rows)
     assert (None if error is None else str(error)) == shown
+
+
+def test_a_check_that_is_given_twice_is_refused():
+    with pytest.raises(OptionError, match="the check `answer` is given twice"):
+        Checks(["answer", "value", " answer "], {}, {})
+
+
+def test_an_error_in_a_check_shows_no_key():
+    key = "0123-the-key-456"
+    checks = Checks(["{}[answer]"], {}, {}, secrets=[key])
+    (result,) = checks.evaluate(reply_of(f"bad {key}"), None)
+    assert result.message == "the check {}[answer] raised KeyError: 'bad [key]'"

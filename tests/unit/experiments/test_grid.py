@@ -232,6 +232,12 @@ def test_what_is_summarised_over_can_be_chosen():
         a_grid.summary(over=["model"])
 
 
+def test_a_tie_is_no_agreement_of_0_percent():
+    """Two models that differ and are each of one mind: no value is the most frequent."""
+    row = grid(plan(samples=2, model=("m", "n")), ["a", "a", "b", "b"]).summary()[0]
+    assert "agreement" not in row
+
+
 def test_columns_without_a_figure_are_left_out_of_the_summary():
     row = grid(plan(), ["x" * 99]).summary()[0]
     assert not {"agreement", "pass rate"} & set(row)

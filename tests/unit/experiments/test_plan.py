@@ -321,6 +321,8 @@ def test_unknown_prices_are_counted_apart(session):
         ("-m lab/model -n 50", RunLimits(), None),
         ("-m lab/model -n 60", RunLimits(), "60 requests without a known price would be sent"),
         ("-m lab/model -n 60", RunLimits(max_requests=60), None),
+        (f"-m {FLASH},lab/model -n 2", RunLimits(max_usd=Decimal(1)), "2 requests have no known"),
+        (f"-m {FLASH},lab/model -n 2", RunLimits(Decimal(1), 4), None),
         (f"-m {FLASH} -n 60", RunLimits(max_requests=59), "--max-requests is 59"),
         (f"-m {OPUS} -n 300", RunLimits(), "(refuse_above_usd)"),
         (f"-m {OPUS} -n 300", RunLimits(max_usd=Decimal(9)), None),

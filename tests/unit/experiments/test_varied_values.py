@@ -51,6 +51,8 @@ def broken():
         (pd.Series(["a", "b"], index=[5, 6]), ["a", "b"]),
         (pl.Series(["a", "b"]), ["a", "b"]),
         (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([1, 2]), ["1", "2"]),
+        (np.array([0.5, 1]), ["0.5", "1.0"]),
         (
             [pd.DataFrame({"a": [1]})],
             ["pandas.DataFrame, 1 row \N{MULTIPLICATION SIGN} 1 column (a: int64)"],
@@ -94,3 +96,12 @@ def test_what_cannot_be_varied_says_why_and_what_to_do(given, message, hint):
     assert message in str(caught.value)
     assert "`--vary x`" in str(caught.value)
     assert hint in caught.value.hint
+
+
+def test_no_label_contains_a_secret():
+    secret = "the-key-of-a-user-0123"
+    given = ["user_0123456789abcdef", f"a {secret}", "user_abcdef0123456789"]
+    found = varied_values("--vary x", given, [secret])
+    assert list(found) == ["[key] (1)", "a [key]", "[key] (2)"]
+    assert list(found.values()) == given
+    assert list(varied_values("--vary x", {secret: 1, "b": 2}, [secret])) == ["[key]", "b"]

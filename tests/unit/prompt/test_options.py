@@ -227,6 +227,7 @@ MODELS = Axis("model", ("a", "b"))
         ("--top-p .5,1", grid(Axis("top_p", (0.5, 1.0)))),
         ("--max-tokens 50,2000", grid(Axis("max_tokens", (50, 2_000)))),
         ("--max-tokens [100,200]", grid(Axis("max_tokens", (100, 200)))),
+        ("-m [a,b/c]", grid(Axis("model", ("a", "b/c")))),
         ("-t [0, 1]", grid(Axis("temperature", (0.0, 1.0)))),
         ("-t [1]", parameters(temperature=1.0)),
         ("--effort low,high", grid(Axis("effort", ("low", "high")))),
@@ -332,7 +333,7 @@ BAD_GRIDS = [
     ("--vary topic = topics", ["NAME=EXPRESSION, not `topic`"], "--vary topic=topics"),
     ("--vary 2x=topics", ["NAME=EXPRESSION, not `2x=topics`"], "--vary topic=topics"),
     ("--vary for=topics", ["NAME=EXPRESSION, not `for=topics`"], "--vary topic=topics"),
-    ("--vary topic=", ["`--vary` is not a Python expression: it is empty"], "nothing was sent"),
+    ("--vary topic=", ["the expression of `--vary` is empty"], "needs quotes"),
     ("--vary topic=)", ["`)` of `--vary` is not a Python expression"], "nothing was sent"),
     ("--vary topic=a --vary topic=b", ["`--vary topic` is given twice"], "keep one"),
     ("--vary topic=a + b", ["`+` after `--vary` `topic=a` is not an option"], "quotes"),
@@ -341,7 +342,7 @@ BAD_GRIDS = [
     ("--raw --vary topic=a", ["`--raw`", "`--vary topic` changes nothing"], "keep one"),
     # checks
     ("--check", ["`--check` needs a value"], "EXPR"),
-    ("--check ' '", ["`--check` is not a Python expression: it is empty"], "nothing was sent"),
+    ("--check ' '", ["the expression of `--check` is empty"], "needs quotes"),
     ("--check len(answer)<", ["`len(answer)<` of `--check` is not a Python"], "quotes"),
     ("--check 'answer = 1'", ["`answer = 1` of `--check` is not a Python"], "nothing was sent"),
     ("--check len(answer) < 80", ["`<` after `--check` `len(answer)`"], "quotes"),
@@ -356,8 +357,8 @@ BAD_GRIDS = [
     ("--until-pass -m a --check ok", ["`--until-pass` needs the models to ask"], "-m deepseek"),
     ("--until-pass -m a,b", ["something to pass: a check or a type"], "add --check"),
     ("--until-pass -m a,b -> x", ["something to pass: a check or a type"], "add --check"),
-    ("--until-pass -m a,b --check ok -t 0,1", ["a list of --temperature"], "only -m"),
-    ("--until-pass -m a,b --check ok -s x -s y", ["a list of --system"], "only -m"),
+    ("--until-pass -m a,b --check ok -t 0,1", ["a list of `--temperature`"], "only -m"),
+    ("--until-pass -m a,b --check ok -s x -s y", ["a list of `--system`"], "only -m"),
     ("--until-pass -m a,b --check ok -n 2", ["cannot be combined with `-n`"], "only -m"),
     ("--until-pass -m a,b --check ok --vary x=y", ["with `--vary x`"], "only -m"),
     ("--until-pass -m a,b --check ok --blind", ["`--blind` needs several answers"], "-n 2"),
@@ -486,9 +487,9 @@ def test_every_row_of_the_table_has_two_cells():
 
 def test_every_option_has_its_place_in_the_result():
     known = {
-        *CellOptions.__dataclass_fields__,
+        *CellOptions._fields,
         *Parameters.__dataclass_fields__,
-        *GridOptions.__dataclass_fields__,
+        *GridOptions._fields,
         *("param", "vary"),
     }
     assert {spec.field for spec in OPTIONS} <= known

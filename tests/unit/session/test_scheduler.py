@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import threading
 import time
@@ -68,7 +67,7 @@ def prepared(session, count, prompt="word", **fields):
         )
         for number in range(count)
     ]
-    return [dataclasses.replace(each, **fields) for each in made]
+    return [each._replace(**fields) for each in made]
 
 
 def run(session, requests, log=None, concurrency=32):
@@ -323,7 +322,7 @@ class TestMoney:
         requests = prepared(session, 12, "word " * 800)
         one_usd = requests[0].cost(session.budget_guard.estimate(requests[0]), session.now()).usd
         budget = RunBudget(one_usd * Decimal("3.5"))
-        requests = [dataclasses.replace(each, run_budget=budget) for each in requests]
+        requests = [each._replace(run_budget=budget) for each in requests]
         _, replies = run(session, requests, concurrency=12)
         sent = [reply for reply in replies if reply.error is None]
         spent_usd = sum(reply.cost.usd for reply in sent)
@@ -343,8 +342,15 @@ class TestMoney:
         assert [reply.error for reply in replies] == [None] * 12
 
     def test_an_unknown_price_cannot_be_limited(self):
-        with pytest.raises(OptionError, match="unknown"):
+        with pytest.raises(OptionError, match="no known price, so --max-usd cannot limit it"):
             RunBudget(Decimal(1)).hold("a", None)
+
+    def test_each_guard_holds_for_its_part_of_a_mixed_list(self):
+        """`--max-usd` for what has a price, `--max-requests` for what has none."""
+        budget = check((3, 2, "0.5"), ("1", 3), None)
+        assert budget.hold("a", None) == 0
+        with pytest.raises(BudgetError, match="exceed --max-usd 1"):
+            budget.hold("b", Decimal(2))
 
 
 def check(estimate, limits, refuse_above):
