@@ -15,7 +15,7 @@ from support.private_environment import is_foreign, private_folders
 from support.provider import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from support.kernel_notebook import Notebook
@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 _FOLDER_NUMBERS = itertools.count()
 
 
-def pytest_sessionstart() -> None:
-    """Collect tests without the garbage collector: it would go through all of them many times."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector away from the tests, which stay until the end.
+
+    While they are collected, it would go through all of them many times.
+    """
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Turn the garbage collector on; it leaves the collected tests alone, since they stay."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
