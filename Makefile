@@ -12,11 +12,12 @@ help:
 	@echo 'make demo             run the first notebook in this terminal, then open it in JupyterLab'
 	@echo 'make demo HEADLESS=1  the same without JupyterLab'
 	@echo 'make demo SCRIPTED=1  the same, answered by the test server: no model, no key, no download'
+	@echo 'make demo REPLAY=1    the same, with recorded answers: no model, no key, no download'
 	@echo 'make test             run all checks and tests'
 	@echo 'make lint             run only the checks: ruff, mypy and import-linter'
 	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs Node.js and npm)'
 	@echo 'make bench            measure performance against the targets'
-	@echo 'make notebooks        run the notebooks with the local model and save their outputs'
+	@echo 'make notebooks        run the notebooks with the local model; save outputs and cassettes'
 	@echo 'make picture          take the screenshots in the README again'
 	@echo 'make prices TABLE=F   show what a price table in Markdown would change in the model catalogue;'
 	@echo '                      add DATE=YYYY-MM-DD, the date of the prices, to apply the changes;'
@@ -25,7 +26,7 @@ help:
 
 demo: .venv/.demo
 	@$(if $(HEADLESS),,$(MAKE) --no-print-directory front-end ||) true
-	@$(BIN)/python notebooks/demo.py $(if $(HEADLESS),--headless) $(if $(SCRIPTED),--scripted) $(NOTEBOOK)
+	@$(BIN)/python notebooks/demo.py $(if $(HEADLESS),--headless) $(if $(SCRIPTED),--scripted) $(if $(REPLAY),--replay) $(NOTEBOOK)
 
 # pytest runs last, even after a failed lint, so that its summary ends the output. Its list of skipped
 # tests says what was left out, and why.
@@ -53,6 +54,7 @@ picture: .venv/.test
 	@$(BIN)/cc-jupyter local setup
 	@$(BIN)/python tests/browser/picture.py notebooks/images
 	@$(BIN)/python tests/browser/picker_picture.py notebooks/images
+	@$(BIN)/python tests/browser/grid_picture.py notebooks/images
 	@$(BIN)/python tests/browser/tour_picture.py notebooks/images
 
 prices: .venv/.test

@@ -43,20 +43,26 @@ def main() -> int:
     parser.add_argument(
         "--scripted", action="store_true", help="let the server of the tests answer: no model"
     )
+    parser.add_argument(
+        "--replay", action="store_true", help="show the recorded answers: no model, key or network"
+    )
     options = parser.parse_args()
     notebook = options.notebook.resolve()
     os.chdir(notebook.parent)  # where Jupyter runs it
     try:
         with _shell() as shell, contextlib.ExitStack() as stack:
-            served = stack.enter_context(_scripted()) if options.scripted else _served_by(shell)
+            if options.replay:
+                served = _replayed(notebook)
+            else:
+                served = stack.enter_context(_scripted()) if options.scripted else _served_by(shell)
             print(f"Served by: {served}\n", flush=True)
             if not run(shell, notebook):
                 return 1
             return 0 if options.headless else _open_lab(notebook)
     except (CcError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
-        if not options.scripted:
-            print("`make demo SCRIPTED=1` needs neither key nor model.", file=sys.stderr)
+        if not (options.scripted or options.replay):
+            print("`make demo REPLAY=1` needs neither key nor model.", file=sys.stderr)
         return 1
 
 
@@ -98,6 +104,13 @@ def _served_by(shell: InteractiveShell) -> str:
         f"{'the live API' if live else 'your CMD_BASE_URL'}, {host}, with the key"
         f" {where['key']}; {where['model']}.{' Its requests are billed.' if live else ''}"
     )
+
+
+def _replayed(notebook: Path) -> str:
+    """Let the notebook's cassette answer; JupyterLab's kernels inherit it."""
+    cassette = notebook.with_suffix(".cassette.jsonl")
+    os.environ |= {"CMD_CASSETTE": f"replay:{cassette}", "CMD_MODEL": CHEAP_MODEL}
+    return f"{cassette.name}: recorded answers. No model answers, nothing is sent, no cost."
 
 
 def _where(shell: InteractiveShell) -> dict[str, str]:

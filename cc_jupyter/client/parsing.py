@@ -199,8 +199,11 @@ class TextTemplate:
             return
         self._tries -= 1
         before, quoted, after = data.partition(f'"{text}"')
-        # another member may have the same value
-        if quoted and self._read_text(parse_json(f'{before}"{_PROBE}"{after}')) == _PROBE:
+        try:
+            found = self._read_text(parse_json(f'{before}"{_PROBE}"{after}')) if quoted else ""
+        except ValueError:  # the text is a colon or a comma: `":"` is also between two strings
+            return
+        if found == _PROBE:  # else another member has the same value
             self._before, self._after = f'{before}"', f'"{after}'
 
     def forget(self) -> None:

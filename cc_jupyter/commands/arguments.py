@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # fmt: off
 Kind: TypeAlias = Literal[
-    "alias", "amount", "choice", "file", "filter", "grid", "model", "number", "options", "switch",
-    "text", "thread", "topic", "word",
+    "alias", "amount", "choice", "file", "filter", "grid", "model", "number", "options", "prompt",
+    "switch", "text", "thread", "topic", "word",
 ]
 # fmt: on
 """What an argument is: how its words are read, and what Tab offers for it."""
@@ -54,7 +54,7 @@ class Argument:
     @property
     def parameter(self) -> str:
         """The name of the function's parameter."""
-        name = self.name.lstrip("-")
+        name = self.name.lstrip("-").replace("-", "_")
         return f"{name}_" if iskeyword(name) else name
 
 

@@ -26,7 +26,7 @@ _THIS_NOTEBOOK = Argument("--notebook", "switch")
 COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "ask",
-        "[options] [--] text",
+        "[@NAME] [options] [--] text",
         "send the rest of the line as a prompt",
         _OPTION_LINE,
         details="-- ends the options, so that a prompt may begin with a dash. In a loop or a"
@@ -235,6 +235,33 @@ COMMANDS: tuple[CommandSpec, ...] = (
         example="%cmd export notes.md",
     ),
     CommandSpec(
+        "save",
+        "NAME [TURN] [--project] [--no-examples] [--overwrite]",
+        "save the last prompt, or that of a turn, with its options as @NAME",
+        (
+            Argument("name", "prompt", required=True),
+            Argument("turn"),
+            Argument("--project", "switch"),
+            Argument("--no-examples", "switch"),
+            Argument("--overwrite", "switch"),
+        ),
+        "%%cmd @NAME sends it again; options on that line override its own, {{ }} is filled in from"
+        " your variables, and the text of the cell is added below. TURN is a number, an id, or 3.2"
+        " for version 2 of turn 3. --project saves it in the folder prompts of the project, for"
+        " everyone who works on it. The file has the beginning of each value as an example, without"
+        " keys; --no-examples leaves them out.",
+        "%cmd save summary",
+    ),
+    CommandSpec(
+        "prompts",
+        "[--remove NAME]",
+        "list your saved prompts and those of the project, or delete one",
+        (Argument("--remove", "prompt"),),
+        "@NAME is your own prompt, or the project's if you have none of that name; @./NAME is the"
+        " project's.",
+        "%cmd prompts --remove summary",
+    ),
+    CommandSpec(
         "forget",
         "turn N|thread NAME|everything",
         "delete a turn, a thread or the whole history for good",
@@ -370,19 +397,21 @@ COMMANDS: tuple[CommandSpec, ...] = (
 BY_NAME: Mapping[str, CommandSpec] = {spec.name: spec for spec in COMMANDS}
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Prompts": ("ask", "continue", "retry", "explain", "fix", "insert"),
+    "Prompts": ("ask", "continue", "explain", "fix", "insert"),
     "Models": ("models", "pick", "use", "alias", "local"),
     "Conversations": (
         *("new", "thread", "threads", "history", "rewind", "fork", "versions", "diff"),
         *("search", "export", "forget"),
     ),
+    "Reuse and reproduce": ("save", "prompts", "cassette"),
+    "Grids": ("retry", "vote", "reveal", "votes"),
     "Costs and requests": ("usage", "budget", "receipt", "sent"),
     "Set-up": ("status", "login", "logout", "doctor", "help"),
 }
 """The commands by what they are about, as the help lists them."""
 
 
-_CELL_USAGE = ("%%cmd [options] [-> NAME[: TYPE]]", "send the text of the cell as a prompt")
+_CELL_USAGE = ("%%cmd [@NAME] [options] [-> NAME[: TYPE]]", "send the text of the cell as a prompt")
 _CELL_EXAMPLE = (_CELL_USAGE[0], _CELL_USAGE[1], "%%cmd -m opus -> answer")
 _MORE_HELP = "%cmd help COMMAND says more about one; %cmd help options lists the options of %%cmd."
 _USAGE_COLUMNS = 38

@@ -414,6 +414,41 @@ def turn_number(name: str) -> int | None:
     return int(name) if name.isdecimal() and len(name) < ID_DIGITS else None
 
 
+def turn_record(session: Session, name: str | None) -> TurnRecord:
+    """Return the record of the last turn of the session, or of one by number, version or id.
+
+    Raises
+    ------
+    OptionError
+        There is no such turn.
+    """
+    history = session.history
+    if name is None:
+        records = history.records()
+        if not records:
+            raise OptionError(
+                "nothing was sent in this session yet",
+                hint="%cmd search TEXT finds the ids of turns of earlier sessions",
+            )
+        return records[-1]
+    found: TurnRecord | None = None
+    place, dot, version = name.partition(".")
+    number = turn_number(place)
+    if number is not None:
+        thread = session.conversations.thread()
+        slot = thread.slots[place_of(thread, number)]
+        turn = slot.turn
+        if dot:
+            at = int(version) if version.isdecimal() else 0
+            turn = slot.versions[at - 1] if 1 <= at <= len(slot.versions) else None
+        found = history.record(turn.id) if turn else None
+    elif session.settings().history:
+        found = history.find(name)
+    if found is None:
+        raise no_turn(name)
+    return found
+
+
 def no_turn(name: str) -> OptionError:
     """Return the error of a command that finds no turn by this name."""
     return OptionError(

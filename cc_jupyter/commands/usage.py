@@ -12,8 +12,9 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from cc_jupyter.commands.threads import no_turn, place_of, turn_number
-from cc_jupyter.config.base_url import api_root, masked_url
+from cc_jupyter.client.endpoint import replay_endpoint
+from cc_jupyter.commands.threads import turn_record
+from cc_jupyter.config.base_url import masked_url
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import OptionError
@@ -236,7 +237,7 @@ class UsageCommands:
 
     def sent(self, turn: str | None = None, *, as_: Form = "json") -> TextOutput:
         """Show the request of the last turn, or of a turn given by its number or id."""
-        record = self._turn(turn)
+        record = turn_record(self._session, turn)
         body = self._session.history.body(record)
         if body is None:
             raise OptionError(
@@ -280,33 +281,11 @@ class UsageCommands:
         days = timedelta(days=_DAYS_BEFORE_TODAY[period])
         return datetime.combine(self._session.now().astimezone().date() - days, time()).astimezone()
 
-    def _turn(self, name: str | None) -> TurnRecord:
-        history = self._session.history
-        if name is None:
-            records = history.records()
-            if not records:
-                raise OptionError(
-                    "nothing was sent in this session yet",
-                    hint="%cmd sent ID shows a request of an earlier session",
-                )
-            return records[-1]
-        found: TurnRecord | None = None
-        number = turn_number(name)
-        if number is not None:
-            thread = self._session.conversations.thread()
-            turn = thread.slots[place_of(thread, number)].turn
-            found = history.record(turn.id) if turn else None
-        elif self._session.settings().history:
-            found = history.find(name)
-        if found is None:
-            raise no_turn(name)
-        return found
-
     def _url(self, record: TurnRecord) -> str:
         settings = self._session.settings()
         if record.served_by == LOCAL:
             from cc_jupyter.client.local.model import running  # noqa: PLC0415  most sessions use no local model
 
             return f"{running().url}/v1{record.endpoint}"
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = replay_endpoint(settings).api_root  # needs no key; the local model has one as well
         return f"{masked_url(root)}{record.endpoint}"

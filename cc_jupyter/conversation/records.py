@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Mapping
     from datetime import datetime
 
-    from cc_jupyter.core.messages import Image, Parameters, TurnKey
+    from cc_jupyter.core.messages import Image, Parameters, PromptTemplate, TurnKey
 
 
 MIN_ID_CHARS = 4
@@ -93,6 +93,8 @@ class TurnRecord:
     """The cassette that the answer comes from; `None`: the provider sent it."""
     options: Parameters | None = None
     """The parameters as sent, values from the settings included; `None` if they are unknown."""
+    template: PromptTemplate | None = None
+    """The prompt as typed; `None` if it is unknown."""
     body: bytes | None = None
     """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True

@@ -204,6 +204,30 @@ class RenderedPrompt(NamedTuple):
     """Images among the values; the text has a marker in place of each."""
     values: tuple[tuple[str, str], ...] = ()
     """Each expression with the digest of its text; values with images are left out."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Each expression with the beginning of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A prompt as typed, so that it can be saved and sent with other values."""
+
+    text: str | None = None
+    """With `{{ }}` not filled in; `None`: the text that was sent, which has nothing filled in."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The options that belong to it, by their long names without dashes, as JSON values."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Each expression with the beginning of its text."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"text": self.text, "options": dict(self.options), "examples": self.examples}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Self:
+        """Return the template that `to_json` returned as JSON values."""
+        examples = tuple((expression, text) for expression, text in given["examples"])
+        return cls(given["text"], given["options"], examples)
 
 
 class PromptSpec(NamedTuple):
@@ -235,3 +259,5 @@ class PromptSpec(NamedTuple):
     """Expressions that can be looked up again, each with the digest of its text."""
     value_limits: ValueLimits = ValueLimits()
     """The limits that these texts were made with."""
+    template: PromptTemplate | None = None
+    """`None`: it is unknown, because the prompt was not typed in a cell."""

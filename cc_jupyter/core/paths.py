@@ -30,7 +30,7 @@ def config_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """Return the folder of the history, the key and the state of a running local server."""
+    """Return the folder of history, key, saved prompts and the state of a running local server."""
     return _folder("data")
 
 

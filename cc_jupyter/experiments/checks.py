@@ -28,7 +28,7 @@ from cc_jupyter.prompt.template import complaint
 from cc_jupyter.session.in_flight import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import CodeType
 
     from cc_jupyter.core.reply import Reply
@@ -37,6 +37,9 @@ SCOPE: Final = ("answer", "value", "reply", "usage", "cost_usd")
 """The names of an answer that a check can use; they precede the user's names."""
 EXPRESSION_CHARS: Final = 120
 """Characters of an expression that a message quotes."""
+
+observers: Final[list[Callable[[Reply, Sequence[CheckResult]], None]]] = []
+"""Called with the results of each answer; with an observer, every false check is explained."""
 
 _FILE = "<check>"
 _EXAMPLE = 'a check is one expression, for example --check "len(answer) < 100"'
@@ -182,7 +185,7 @@ class Checks:
         self, reply: Reply, value: object, names: Mapping[str, object] | None = None
     ) -> tuple[bool | None, ...]:
         """Return only whether each check is true, for many answers; `None`: it raised."""
-        results = self._results(reply, value, names, explained=False)
+        results = self._results(reply, value, names, explained=bool(observers))
         return tuple(result.passed for result in results)
 
     def _results(
@@ -202,9 +205,12 @@ class Checks:
             "cost_usd": None if usd is None else float(usd),
         }
         namespace = {**self._user_ns, **self._local_ns, **(names or {}), **scope}
-        return tuple(
+        results = tuple(
             self._evaluate(check, dict(namespace), explained=explained) for check in self._checks
         )
+        for observer in observers:
+            observer(reply, results)
+        return results
 
     def _evaluate(
         self, check: Check, namespace: dict[str, object], *, explained: bool

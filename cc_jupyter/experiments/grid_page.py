@@ -87,7 +87,7 @@ def grid_metadata(grid: Grid) -> dict[str, Any]:
         "cc_jupyter": {
             "schema": SCHEMA_VERSION,
             "grid": grid.id,
-            "turns": [turn for turn in turns if turn],
+            "turns": [turn or None for turn in turns],
             "answers": [metadata(reply)["cc_jupyter"] for reply in sent],
         }
     }

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from cc_jupyter.commands.code import one_cell
 from cc_jupyter.commands.threads import cost_text, differing_options
 from cc_jupyter.conversation.export import redacted
-from cc_jupyter.conversation.records import thread_from_record
+from cc_jupyter.conversation.records import thread_from_record, turn_from_record
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.text import excerpt
+from cc_jupyter.core.text import excerpt, excerpt_of_change
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
 if TYPE_CHECKING:
@@ -138,13 +138,20 @@ def version_rows(
 ) -> list[dict[str, Any]]:
     """Return all answers of a cell, oldest first."""
     rows = []
-    options = differing_options(versions)
+    records = [_record(turn, history) for turn in versions]
+    # a record holds no key, which the turn in memory may
+    stored = [
+        turn_from_record(record) if record else turn
+        for turn, record in zip(versions, records, strict=True)
+    ]
+    options = differing_options(stored)
     for number, turn in enumerate(versions, 1):
         known = facts.of(turn, history)
         rows.append(
             {
                 "version": number,
-                "prompt": redact(turn.prompt),
+                "turn_id": turn.id,
+                "prompt": redact(stored[number - 1].prompt),
                 "options": redact(options[number - 1]),
                 "answer": answer_of(turn, history),
                 "model": known.model,
@@ -308,7 +315,34 @@ class Tree:
             "active": slot.active + 1 if slot.active >= 0 else None,
             "stale": slot.stale,
             "anew": slot.starts_new_thread,
+            "combinations": combinations(slot.versions, None if shown is None else shown.group),
         }
+
+
+def combinations(versions: Sequence[Turn], grid: str | None) -> list[dict[str, Any]]:
+    """Return the versions of a grid by what was asked for, in the order of their numbers."""
+    if grid is None:
+        return []
+    numbered = [(number, turn) for number, turn in enumerate(versions, 1) if turn.group == grid]
+    options = differing_options([turn for _, turn in numbered])
+    prompts = list(dict.fromkeys(turn.prompt for _, turn in numbered))
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for (number, turn), label in zip(numbered, options, strict=True):
+        found.setdefault((turn.model, label, turn.prompt), []).append(number)
+    return [
+        {
+            "model": model,
+            "differs": " · ".join(filter(None, [redact(label), _change(prompt, prompts)])),
+            "versions": numbers,
+        }
+        for (model, label, prompt), numbers in found.items()
+    ]
+
+
+def _change(prompt: str, prompts: Sequence[str]) -> str:
+    """Return where a prompt differs from another one, without keys; empty if all are equal."""
+    other = next((each for each in prompts if each != prompt), prompt)
+    return "" if other == prompt else excerpt_of_change(redact(prompt), redact(other))
 
 
 def _shared(slots: Sequence[TurnSlot], above: Sequence[TurnSlot]) -> int:

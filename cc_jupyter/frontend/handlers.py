@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.commands.models import ModelCommands
+from cc_jupyter.commands.prompts import option_summary
 from cc_jupyter.commands.threads import ThreadCommands
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.core.errors import OptionError, did_you_mean
@@ -27,6 +28,7 @@ from cc_jupyter.frontend.conversations import (
 from cc_jupyter.frontend.picker.favourites import mark
 from cc_jupyter.frontend.picker.rows import Choice, PickerSource
 from cc_jupyter.frontend.state import StateReader
+from cc_jupyter.prompt.saved.files import SavedPrompts
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
 from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
@@ -54,8 +56,8 @@ def text_in(body: Body, name: str) -> str:
     return value
 
 
-def path_in(body: Body, name: str) -> str:
-    """Return the path of a notebook; a page without one sends an empty text."""
+def any_text_in(body: Body, name: str) -> str:
+    """Return a text that may be empty, as the path of a page without a notebook is."""
     value = body.get(name)
     if not isinstance(value, str):
         raise _ill_typed(name, value, "a text")
@@ -103,10 +105,12 @@ class Queries:
             "get_tree": self._tree,
             "get_usage": self._usage,
             "search": self._search,
+            "list_prompts": self._prompts,
             "get_versions": self._versions,
             "get_diff": self._diff,
             "get_answer": self._answer,
             "get_refresh_plan": self._refresh_plan,
+            "get_estimate": self._estimate,
         }
 
     def _models(self, *, refresh: bool) -> Answer:
@@ -150,6 +154,21 @@ class Queries:
             if hit.turn_id in records  # another kernel may have deleted it meanwhile
         ]
         return "found", {"turns": turns}
+
+    def _prompts(self, _: Body) -> Answer:
+        rows = [
+            {
+                "name": entry.name,
+                "is_project": entry.is_project,
+                "text": redact(entry.file.text) if entry.file else "",
+                "needs": [*entry.needs],
+                "options": option_summary(entry.file) if entry.file else "",
+                "cost": entry.cost,
+                "problem": entry.problem or None,
+            }
+            for entry in SavedPrompts(self._state.cell.notebook).entries()
+        ]
+        return "prompts", {"prompts": rows}
 
     def _usage(self, _: Body) -> Answer:
         notebook = self._state.cell.notebook
@@ -210,7 +229,7 @@ class Queries:
                 "a cell is running, which may change what is stale",
                 hint="try again when it has finished",
             )
-        path = path_in(body, "notebook")
+        path = any_text_in(body, "notebook")
         known = session.document_order.cells(path) is not None
         plan = refresh_plan(session, state.user_ns, path if known else state.cell.notebook)
         cells = [
@@ -223,6 +242,17 @@ class Queries:
             for step in plan.steps
         ]
         return "refresh_plan", {"cells": cells, "cost": format_sum(plan.total)}
+
+    def _estimate(self, body: Body) -> Answer:
+        state = self._state
+        if state.is_busy:
+            raise OptionError("a cell is running", hint="try again when it has finished")
+        from cc_jupyter.frontend.grid_estimate import CellPlace, estimate_grid  # noqa: PLC0415  few cells are grids
+
+        notebook = state.cell.notebook or any_text_in(body, "notebook")
+        cell = CellPlace(notebook, text_in(body, "cell_id"))
+        line, text = any_text_in(body, "line"), any_text_in(body, "text")
+        return "estimate", estimate_grid(self._session, cell, line, text)
 
 
 def _usage_row(row: LedgerRow) -> dict[str, Any]:
@@ -263,6 +293,7 @@ class Actions:
             "set_order": self._set_order,
             "fork": self._announced(self._fork),
             "choose_version": self._announced(self._choose_version),
+            "remove_prompt": self._remove_prompt,
             "leave_out": self._announced(self._leave_out),
             "bring_back": self._announced(self._bring_back),
             "use_page_order": self._announced(self._use_page_order),
@@ -300,7 +331,7 @@ class Actions:
 
     def _set_order(self, body: Body) -> Answer:
         cells = texts_in(body, "cells")
-        self._session.document_order.update(path_in(body, "notebook"), cells)
+        self._session.document_order.update(any_text_in(body, "notebook"), cells)
         return _done("")
 
     def _fork(self, body: Body) -> Answer:
@@ -315,6 +346,11 @@ class Actions:
         self._threads.choose_version(thread, spot.place, version)
         slot = thread.snapshot()[spot.place]
         return "answer", answer_body(slot, self._session.history, self._session.settings())
+
+    def _remove_prompt(self, body: Body) -> Answer:
+        name = word_in(body, "name")
+        SavedPrompts(self._state.cell.notebook).remove(name)
+        return _done(f"deleted @{name}")
 
     def _leave_out(self, body: Body) -> Answer:
         thread = self._idle_thread(self._state.spot(text_in(body, "cell_id")).thread)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from decimal import localcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError, OptionError
-from cc_jupyter.core.money import EXACT, format_usd
+from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.text import short_name
 from cc_jupyter.frontend.conversations import TurnSummaryCache
 from cc_jupyter.models.registry import chosen_model
@@ -202,9 +201,9 @@ class StateReader:
         if notebook not in self._before:
             history, before = self.session.history, LedgerRow(notebook)
             if history.is_on_disk:
-                since = self.session.started_at
-                whole = history.store.spent(notebook=notebook)
-                before = _difference(whole, history.store.spent(since=since, notebook=notebook))
+                # one query: between two, the answers of a running grid are saved
+                until = self.session.started_at
+                before = history.store.spent(until=until, notebook=notebook)
             self._before[notebook] = before
         return self._before[notebook]
 
@@ -251,10 +250,3 @@ def _chosen(settings: Settings) -> str | None:
         return chosen_model(None, settings)
     except CcError:
         return None
-
-
-def _difference(whole: LedgerRow, part: LedgerRow) -> LedgerRow:
-    names = [each.name for each in dataclasses.fields(LedgerRow) if each.name != "group"]
-    with localcontext(EXACT):
-        rest = {name: getattr(whole, name) - getattr(part, name) for name in names}
-    return dataclasses.replace(whole, **rest)

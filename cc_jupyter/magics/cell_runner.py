@@ -19,7 +19,7 @@ from cc_jupyter.session.in_flight import ignore_echo
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from cc_jupyter.experiments.plan import Plan
     from cc_jupyter.experiments.plan_preview import PlanPreview
     from cc_jupyter.magics.grid_cells import GridCells
+    from cc_jupyter.prompt.options import SavedPrompt
     from cc_jupyter.prompt.output_types import OutputType
+    from cc_jupyter.prompt.saved.files import SavedPrompts
     from cc_jupyter.session.dry_run import DryRun
     from cc_jupyter.session.prepare import PreparedRequest
 
@@ -67,72 +69,29 @@ class CellRunner:
     @functools.cached_property
     def _commands(self) -> Commands:
         """The function of each command, except `ask`; the first `%cmd` loads them."""
-        from cc_jupyter.commands.cassette import CassetteCommand  # noqa: PLC0415
-        from cc_jupyter.commands.code import CodeCommands  # noqa: PLC0415
-        from cc_jupyter.commands.history import HistoryCommands  # noqa: PLC0415
-        from cc_jupyter.commands.local import local  # noqa: PLC0415
-        from cc_jupyter.commands.login import LoginCommands  # noqa: PLC0415
-        from cc_jupyter.commands.models import ModelCommands  # noqa: PLC0415
-        from cc_jupyter.commands.registry import Commands, help_page  # noqa: PLC0415
-        from cc_jupyter.commands.threads import ThreadCommands  # noqa: PLC0415
-        from cc_jupyter.commands.usage import UsageCommands  # noqa: PLC0415
-        from cc_jupyter.commands.votes import VoteCommands  # noqa: PLC0415
-        from cc_jupyter.frontend.picker.command import PickCommand  # noqa: PLC0415
-        from cc_jupyter.frontend.vote.command import VoteCommand  # noqa: PLC0415
-        from cc_jupyter.session.status import current_status  # noqa: PLC0415
+        from cc_jupyter.magics.command_functions import make_commands  # noqa: PLC0415
 
-        session, cell = self.session, self._cell
-        models, threads = ModelCommands(session, cell), ThreadCommands(session, cell)
-        history, usage = HistoryCommands(session, cell), UsageCommands(session, cell)
-        code, login = CodeCommands(self._shell, self._ask_raw), LoginCommands(session, cell)
-        votes = VoteCommands(session, cell, self._shell)
-        functions: dict[str, Callable[..., object]] = {
-            "continue": self._continue,
-            "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
-            "status": lambda: current_status(session),
-            "models": models.models,
-            "pick": PickCommand(session, cell, models, threads).pick,
-            "use": models.use,
-            "alias": models.alias,
-            "local": local,
-            "new": threads.new,
-            "thread": threads.thread,
-            "threads": threads.threads,
-            "history": threads.history,
-            "rewind": threads.rewind,
-            "fork": threads.fork,
-            "versions": threads.versions,
-            "diff": threads.diff,
-            "vote": VoteCommand(session, cell, self._shell, votes, threads).vote,
-            "votes": votes.votes,
-            "reveal": votes.reveal,
-            "search": history.search,
-            "export": history.export,
-            "forget": history.forget,
-            "usage": usage.usage,
-            "budget": usage.budget,
-            "receipt": usage.receipt,
-            "insert": code.insert,
-            "explain": code.explain,
-            "fix": code.fix,
-            "sent": usage.sent,
-            "cassette": CassetteCommand(session).cassette,
-            "login": login.login,
-            "logout": login.logout,
-            "doctor": login.doctor,
-            "help": help_page,
-        }
-        return Commands(functions)
+        return make_commands(
+            self._shell,
+            self.session,
+            self._cell,
+            self._ask_raw,
+            {
+                "continue": self._continue,
+                "retry": lambda: self._grids.retry(),  # noqa: PLW0108  loaded when it is used
+            },
+        )
 
     def cell(self, line: str, text: str, local_ns: dict[str, object]) -> None:
         """Run a `%%cmd` cell."""
-        options = parse_cell_line(line)
+        options = parse_cell_line(line, self._load_prompt)
         if options.help:
             self._show(_text_output(option_help()))
             return
         with self._explain_failures(options.name):
             # IPython ends every cell with a newline
-            answered = self._run_cell(options, text.removesuffix("\n"), local_ns)
+            text = self._with_saved(options, text.removesuffix("\n"), local_ns)
+            answered = self._run_cell(options, text, local_ns)
         if answered is not None:
             with self._explain_failures():  # the name is bound
                 answered.judge()
@@ -183,9 +142,10 @@ class CellRunner:
     def _ask(
         self, line: str, local_ns: dict[str, object]
     ) -> Reply | Grid | DryRun | PlanPreview | TextOutput | None:
-        options, text = parse_ask_line(line)
+        options, text = parse_ask_line(line, find_prompt=self._find_prompt)
         if options.help:
             return _text_output(option_help())
+        text = self._with_saved(options, text, local_ns)
         if options.dry_run:
             return self._dry_run(options, text, local_ns)
         if options.grid is not None:
@@ -195,6 +155,11 @@ class CellRunner:
         checks = self._checks(options, prepared, local_ns)
         if options.until_pass and checks is not None:
             answered = self._ask_in_turn(options, prepared, output_type, checks)
+        elif options.type is not None and output_type is not None:  # of a saved prompt
+            reply, value = self.session.ask_typed(
+                prepared, output_type, lambda each: self._run(options, each, output_type)
+            )
+            answered = _Answered(reply, value, checks)
         else:
             reply = self._run(options, prepared, output_type)
             answered = _Answered(reply, reply.text, checks)
@@ -204,6 +169,31 @@ class CellRunner:
         if options.format == "code":
             self._insert(answered.reply)
         return answered.reply
+
+    @property
+    def _prompts(self) -> SavedPrompts:
+        """The saved prompts of the user and of the project that is open now."""
+        from cc_jupyter.prompt.saved.files import SavedPrompts  # noqa: PLC0415  few cells need it
+
+        return SavedPrompts(self._cell.notebook)
+
+    def _load_prompt(self, name: str) -> SavedPrompt:
+        return self._prompts.load(name)
+
+    def _find_prompt(self, name: str) -> SavedPrompt | None:
+        return self._prompts.find(name)
+
+    def _with_saved(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> str:
+        """Return the text of a cell below that of its saved prompt, whose names must be known."""
+        if options.saved is None:
+            return text
+        from cc_jupyter.prompt.saved.files import check_names  # noqa: PLC0415  few cells need it
+
+        if not options.raw:
+            axes = options.grid.axes if options.grid else ()
+            varied = (each.name for each in axes if each.expression is not None)
+            check_names(options.saved, {*self._shell.user_ns, *local_ns, *varied})
+        return options.saved.followed_by(text)
 
     def _checks(
         self, options: CellOptions, prepared: PreparedRequest, local_ns: dict[str, object]

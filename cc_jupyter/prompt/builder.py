@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import PromptSpec, RenderedPrompt, ValueLimits
+from cc_jupyter.core.messages import PromptSpec, PromptTemplate, RenderedPrompt, ValueLimits
 from cc_jupyter.core.text import check_characters, describe, excerpt
+from cc_jupyter.prompt.options import saved_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,9 +122,14 @@ class PromptBuilder:
             execution=cell.token,
             notebook=cell.notebook,
             answer_format=None if output_type is None else output_type.form,
-            notices=prompt.notices + system.notices,
+            notices=(*prompt.notices, *system.notices, *filter(None, [_notice(options)])),
             values=self._reusable_values(prompt.values + system.values, options.name),
             value_limits=limits,
+            template=PromptTemplate(
+                None if options.raw or "{{" not in text else text,
+                saved_options(options),
+                prompt.examples + system.examples,
+            ),
         )
 
     def _fill(self, text: str, limits: ValueLimits, *, raw: bool) -> RenderedPrompt:
@@ -214,6 +220,10 @@ class PromptBuilder:
         from cc_jupyter.prompt.template import evaluate  # noqa: PLC0415  only an expression needs it
 
         return evaluate(expression, self._user_ns, self._local_ns)
+
+
+def _notice(options: CellOptions) -> str | None:
+    return None if options.saved is None else options.saved.notice
 
 
 def _limits_for(options: CellOptions, limits: ValueLimits) -> ValueLimits:

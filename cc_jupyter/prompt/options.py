@@ -6,10 +6,10 @@ splits the line, `option_line.values` reads the values, `template` fills in `{{ 
 
 from __future__ import annotations
 
-import functools
+import json
 import re
 import unicodedata
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -41,9 +41,10 @@ from cc_jupyter.prompt.option_line.words import (
     skip_blanks,
     unquoted,
 )
+from cc_jupyter.prompt.template import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
 
@@ -126,6 +127,33 @@ class GridOptions(NamedTuple):
     """Whether answers are shown without model, price, counts and tempo."""
 
 
+_Given: TypeAlias = dict[str, list[Any]]
+"""The values of each option by field, in the order typed; of `--vary`, by `_VARY_KEY` and name."""
+_VARY_KEY = "--vary "
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPrompt:
+    """A prompt from a file, ready to be sent."""
+
+    name: str
+    """As typed after `@`: `./NAME` is the project's."""
+    text: str
+    """With `{{ }}` not filled in."""
+    given: _Given = field(default_factory=dict)
+    """Its options, which those on the line override."""
+    type: str | None = None
+    """The type of its answer, as written."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """An example of each name that it needs, as far as the file has them."""
+    notice: str | None = None
+    """What the reader of the answer should know about it."""
+
+    def followed_by(self, text: str) -> str:
+        """Return its text with that of the cell below it."""
+        return f"{self.text}\n\n{text}" if text.strip() else self.text
+
+
 class CellOptions(NamedTuple):
     """The values of an option line; `None` and `False`: not given."""
 
@@ -164,6 +192,8 @@ class CellOptions(NamedTuple):
     max_requests: int | None = None
     grid: GridOptions | None = None
     """`None`: the cell has one answer."""
+    saved: SavedPrompt | None = None
+    """The prompt of `@NAME`; its options are included."""
 
 
 _NOT_A_FIELD = {
@@ -266,10 +296,13 @@ def option_help() -> str:
     width = max(len(usage) for usage, _ in rows)
     return "\n".join(
         [
-            "%%cmd [options] [-> NAME[: TYPE]]",
+            "%%cmd [@NAME] [options] [-> NAME[: TYPE]]",
             "the prompt; {{ expression }} is replaced by its value",
             "",
-            "%cmd ask [options] [--] the prompt, to the end of the line",
+            "%cmd ask [@NAME] [options] [--] the prompt, to the end of the line",
+            "",
+            "@NAME is a saved prompt, to which the text is added; its own options come first, and",
+            "those on the line override them. %cmd prompts lists the saved prompts.",
             "",
             "Several values make a grid, which sends all combinations: lists (-m a,b -t 0,1), -m",
             "or -s again, --vary, -n.",
@@ -288,9 +321,15 @@ def option_table_markdown() -> str:
     return "\n".join(lines)
 
 
-@functools.lru_cache(maxsize=64)  # cells run again, and many have the same line
-def parse_cell_line(line: str) -> CellOptions:
+def parse_cell_line(
+    line: str, load_prompt: Callable[[str], SavedPrompt] | None = None
+) -> CellOptions:
     """Parse the text after `%%cmd`.
+
+    Parameters
+    ----------
+    load_prompt
+        Returns the saved prompt of a name, or raises `OptionError`; `None`: no name is known.
 
     Raises
     ------
@@ -298,35 +337,65 @@ def parse_cell_line(line: str) -> CellOptions:
         The line is invalid; the message names the word.
     """
     given: _Given = {}
+    saved: SavedPrompt | None = None
     position = 0
     while (word := next_word(line, position)) is not None:
         if word.text == ARROW:
-            return _build(given, *_parse_binding(line[word.end :].strip()))
+            return _build(given, saved, *_parse_binding(line[word.end :].strip()))
+        if word.text.startswith("@") and load_prompt is not None:
+            if saved is not None:
+                raise OptionError(
+                    f"{shown(word.text)} is the second saved prompt on the line, after"
+                    f" {shown(f'@{saved.name}')}",
+                    hint="use one; `{{ }}` and the text of the cell can add to it",
+                )
+            saved, position = load_prompt(word.text[1:]), word.end
+            continue
         if not _OPTION_LIKE.match(word.text):
             raise _stray(word)
         position = _take(line, word, given, arrow=True)
-    return _build(given)
+    return _build(given, saved)
 
 
-def parse_ask_line(line: str, *, one_answer: bool = False) -> tuple[CellOptions, str]:
+def parse_ask_line(
+    line: str,
+    *,
+    one_answer: bool = False,
+    find_prompt: Callable[[str], SavedPrompt | None] = lambda _: None,
+) -> tuple[CellOptions, str]:
     """Parse the text after `%cmd ask`: the options, then the prompt exactly as typed.
 
-    The prompt starts at the first word that is not an option, or one blank after `--`, and goes to
-    the end of the line; `->`, quotes and braces are part of it.
+    The prompt starts at the first word that is neither an option nor a saved prompt, or one blank
+    after `--`, and goes to the end of the line; `->`, quotes and braces are part of it.
 
     Parameters
     ----------
     one_answer
         Whether the line belongs to a command that cannot have several answers.
+    find_prompt
+        Returns the saved prompt of a name; `None`: there is none, and `@NAME` is text.
     """
     given: _Given = {}
+    saved: SavedPrompt | None = None
     position = skip_blanks(line, 0)
-    while _OPTION_LIKE.match(line, position) and (word := next_word(line, position, arrow=False)):
-        position = skip_blanks(line, _take(line, word, given, arrow=False))
+    while True:
+        if saved is None and line.startswith("@", position):
+            end = next((at for at in range(position, len(line)) if line[at].isspace()), len(line))
+            name = line[position + 1 : end]
+            if (saved := find_prompt(name)) is None:
+                break
+            position = skip_blanks(line, end)
+        elif _OPTION_LIKE.match(line, position):
+            word = next_word(line, position, arrow=False)
+            if word is None:
+                break
+            position = skip_blanks(line, _take(line, word, given, arrow=False))
+        else:
+            break
     rest = line[position:]
     if rest == "--" or (rest.startswith("--") and rest[2].isspace()):
         rest = rest[3:]
-    options = _build(given)
+    options = _build(given, saved)
     if one_answer and (options.grid is not None or options.until_pass):
         raise OptionError(
             "this command asks for one answer; lists, -n, --vary and --until-pass are for %%cmd and"
@@ -334,11 +403,6 @@ def parse_ask_line(line: str, *, one_answer: bool = False) -> tuple[CellOptions,
             hint="use one value for each option",
         )
     return options, rest
-
-
-_Given: TypeAlias = dict[str, list[Any]]
-"""The values of each option by field, in the order typed; of `--vary`, by `_VARY_KEY` and name."""
-_VARY_KEY = "--vary "
 
 
 def _take(line: str, word: Word, given: _Given, *, arrow: bool) -> int:
@@ -411,14 +475,26 @@ def _add(given: _Given, spec: OptionSpec, name: str, values: list[Any]) -> None:
         before.append(value)
 
 
-def _build(given: _Given, name: str | None = None, kind: str | None = None) -> CellOptions:
-    """Return the options of a whole line, which must fit together."""
+def _build(
+    on_line: _Given,
+    saved: SavedPrompt | None = None,
+    name: str | None = None,
+    kind: str | None = None,
+) -> CellOptions:
+    """Return the options of a whole line, which must fit together with those of its prompt."""
+    given = {key: [*values] for key, values in on_line.items()}
+    if saved is not None:
+        kind = saved.type if kind is None else kind
+        own = {key for key, _ in given.get("param", ())}
+        others = [each for each in saved.given.get("param", ()) if each[0] not in own]
+        given = {key: [*values] for key, values in saved.given.items()} | given
+        given["param"] = others + on_line.get("param", [])
     extra: dict[str, Any] = {}
     for key, value in given.pop("param", ()):
         if key in extra:
             raise OptionError(f"`--param` sets {shown(key)} twice", hint="keep one of them")
         extra[key] = value
-    chosen: dict[str, Any] = {"name": name, "type": kind}
+    chosen: dict[str, Any] = {"name": name, "type": kind, "saved": saved}
     if "until_pass" in given:
         chosen["models"] = _models_in_turn(given, has_type=kind is not None)
     chosen["grid"] = _take_grid(given)
@@ -430,6 +506,78 @@ def _build(given: _Given, name: str | None = None, kind: str | None = None) -> C
     options = CellOptions(**chosen, parameters=parameters)
     _check_combination(options)
     return options
+
+
+def read_options(options: Mapping[str, object]) -> _Given:
+    """Read the options of a saved prompt: by their long names, with values as on a line.
+
+    A list has several values of an option that takes them; `true` is a flag.
+
+    Raises
+    ------
+    OptionError
+        A name or a value is invalid.
+    """
+    given: _Given = {}
+    for name, value in options.items():
+        option = f"--{name}"
+        spec = _BY_NAME.get(option)
+        if spec is None or spec.field == "help":
+            names = [each.names[-1].removeprefix("--") for each in OPTIONS]
+            raise OptionError(
+                f"{shown(name)} is not an option of a saved prompt",
+                hint=did_you_mean(name, names) or f"the options are: {', '.join(names[:-1])}, type",
+            )
+        values = _read_value(spec, option, value)
+        for part in [[each] for each in values] if spec.repeatable else [values]:
+            _add(given, spec, option, part)
+    return given
+
+
+def _read_value(spec: OptionSpec, option: str, value: object) -> list[Any]:
+    """Return the values of an option in a file."""
+    if spec.metavar is None:
+        if value is not True:
+            raise OptionError(f"`{option}` takes true, or is left out", hint=spec.help)
+        return [True]
+    each = value if isinstance(value, list) else [value]
+    if isinstance(value, list) and not (value and (spec.list_of or spec.repeatable)):
+        raise OptionError(f"`{option}` does not take the list {value}", hint=spec.help)
+    wrong = [one for one in each if isinstance(one, bool) or not isinstance(one, str | int | float)]
+    if wrong:
+        raise OptionError(
+            f"`{option}` takes a text or a number, not {shown(str(wrong[0]))}", hint=spec.help
+        )
+    if spec.list_of is not None and not isinstance(value, list):
+        return read_list(option, str(value), spec.read, numbers=spec.list_of == "numbers")
+    return [spec.read(option, str(one)) for one in each]
+
+
+def saved_options(options: CellOptions) -> dict[str, Any]:
+    """Return the options that belong to a prompt wherever it is sent, as `read_options` reads them.
+
+    The conversation, the number of answers and what is shown belong to the cell, not to the prompt.
+    """
+    parameters = options.parameters
+    system = options.system
+    given = {
+        "model": options.model,
+        "system": escaped(system) if options.raw and system else system,
+        "temperature": parameters.temperature,
+        "top-p": parameters.top_p,
+        "max-tokens": parameters.max_tokens,
+        "stop": [*parameters.stop] or None,
+        "effort": parameters.effort,
+        "format": options.format,
+        "type": options.type,
+        "check": [*options.check] or None,
+        "image": [*options.image] or None,
+        "table-rows": options.table_rows,
+        "param": [f"{key}={json.dumps(value)}" for key, value in parameters.extra.items()] or None,
+        "key-env": options.key_env,
+        "zdr": options.zdr or None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _models_in_turn(given: _Given, *, has_type: bool) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ read; properties, methods and custom attribute lookups are never called.
 from __future__ import annotations
 
 import ast
+import builtins
 import hashlib
 import re
 import warnings
@@ -67,6 +68,8 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 # the first few `}}` are tried one by one.
 _TRIES = 200
 _PLACE_CHARS = 30
+_EXAMPLE_CHARS = 1_000
+"""More than is shown: keys in it are redacted before it is cut."""
 _TRIED_CHARACTERS = 10_000
 
 
@@ -109,6 +112,35 @@ def names_in(expression: str) -> frozenset[str]:
     node = _parsed(expression)
     found = () if node is None else ast.walk(node)
     return frozenset(each.id for each in found if isinstance(each, ast.Name))
+
+
+def names_needed(text: str) -> dict[str, str]:
+    """Return the names that the expressions of a prompt need, each with the first such expression.
+
+    Python's own names, and names that an expression defines itself, are not needed.
+
+    Raises
+    ------
+    OptionError
+        A `{{` is not closed, or its content is not an expression.
+    """
+    found: dict[str, str] = {}
+    parts = parse_template(text) if "{{" in text else ()
+    for source in (part.source for part in parts if isinstance(part, Expression)):
+        node = _parsed(source)
+        nodes = [] if node is None else list(ast.walk(node))
+        names = [each for each in nodes if isinstance(each, ast.Name)]
+        own = {each.id for each in names if not isinstance(each.ctx, ast.Load)}
+        own |= {each.arg for each in nodes if isinstance(each, ast.arg)}
+        for each in names:
+            if each.id not in own and not hasattr(builtins, each.id):
+                found.setdefault(each.id, source)
+    return found
+
+
+def escaped(text: str) -> str:
+    r"""Return a template that sends the text exactly: its `{{` are written `\{{`."""
+    return text.replace("{{", r"\{{")
 
 
 def look_up(expression: str, user_ns: Mapping[str, object]) -> object:
@@ -231,6 +263,7 @@ def render(
     notices: list[str] = []
     images: list[Image] = []
     values: list[tuple[str, str]] = []
+    examples: dict[str, str] = {}
     for part in parse_template(text):
         match part:
             case Literal(piece):
@@ -238,13 +271,16 @@ def render(
             case Expression(source):
                 rendered = to_text(evaluate(source), source)
                 pieces.append(rendered.text)
+                examples.setdefault(source, rendered.text[:_EXAMPLE_CHARS])
                 notices += rendered.notices
                 images += rendered.images
                 if not rendered.images:
                     values.append((source, digest_of(rendered.text)))
             case _:
                 assert_never(part)
-    return RenderedPrompt("".join(pieces), tuple(notices), tuple(images), tuple(values))
+    return RenderedPrompt(
+        "".join(pieces), tuple(notices), tuple(images), tuple(values), tuple(examples.items())
+    )
 
 
 def evaluate(

@@ -71,6 +71,8 @@ class BudgetGuard:
         """The budget that `%cmd budget` set in this session."""
         self.is_off = False
         """Whether `%cmd budget off` was run."""
+        self.ceiling: RunBudget | None = None
+        """What all requests of the session may cost, besides budgets; a run of tests sets it."""
 
     def estimate(self, prepared: PreparedRequest) -> Usage:
         """Estimate the tokens of a request and of its answer."""
@@ -111,13 +113,14 @@ class BudgetGuard:
         if prepared.endpoint.is_keyless:  # a replayed answer costs nothing
             return ()
         budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
-        run = prepared.run_budget
         watchers = []
         if budget is not None:
             hold = functools.partial(self.hold, budget, prepared, turn_id)
             watchers.append(self._watcher(prepared, hold, budget))
-        if run is not None:
-            watchers.append(self._watcher(prepared, functools.partial(run.hold, turn_id), run))
+        watchers += [
+            self._watcher(prepared, functools.partial(run.hold, turn_id), run)
+            for run in self._ceilings(prepared.run_budget)
+        ]
         for watcher in watchers:
             try:
                 watcher.reserve()
@@ -214,18 +217,21 @@ class BudgetGuard:
         with self._lock:
             self.replies.append(reply)
             self._reserved.pop(turn_id, None)
-        if run is not None:
-            run.settle(turn_id, reply.billed.usd)
+        for each in self._ceilings(run):
+            each.settle(turn_id, reply.billed.usd)
 
     def release(self, turn_id: str, run: RunBudget | None = None) -> None:
         """Release what a request has reserved that came to nothing; `settle` has done so else."""
-        if run is not None:
-            run.release(turn_id)
+        for each in self._ceilings(run):
+            each.release(turn_id)
         with self._lock:
             held = self._reserved.pop(turn_id, None)
         if held is not None and held.on_disk:
             with contextlib.suppress(CcError):  # it expires
                 self._history().store.release(turn_id)
+
+    def _ceilings(self, run: RunBudget | None) -> list[RunBudget]:
+        return [each for each in (run, self.ceiling) if each is not None]
 
     def spent_usd(self, budget: Budget, settings: Settings, notebook: str) -> Decimal:
         """Return the spending that counts against a budget; unknown costs add nothing."""

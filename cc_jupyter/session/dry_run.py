@@ -78,7 +78,7 @@ def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost="$?" if cost.usd is None else f"~{format_usd(cost.usd)}",
-        body=_redacted(json.loads(raw), *prepared.endpoint.secrets),
+        body=_redacted(json.loads(raw), prepared.endpoint.secrets),
     )
 
 
@@ -94,14 +94,14 @@ def _cut(text: str) -> str:
     return f"{text[:_SHOWN_CHARS]}\n… [{note}]"
 
 
-def _redacted(value: Any, key: str) -> Any:  # noqa: ANN401  any JSON
+def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:  # noqa: ANN401  any JSON
     if isinstance(value, str):
-        text = redact(value, (key,))
+        text = redact(value, secrets)
         if len(text) < _LONG_DATA_CHARS or not _BASE64.match(text):
             return text
         return f"{text[:40]}… [{len(text):,} characters]"
     if isinstance(value, list):
-        return [_redacted(item, key) for item in value]
+        return [_redacted(item, secrets) for item in value]
     if isinstance(value, dict):
-        return {name: _redacted(item, key) for name, item in value.items()}
+        return {name: _redacted(item, secrets) for name, item in value.items()}
     return value

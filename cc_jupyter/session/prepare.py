@@ -217,6 +217,7 @@ class Preparer:
             images=turn.images,
             system=turn.system,
             turn_key=key,
+            template=record.template if record else None,
             values=turn.basis.question.values if turn.basis else (),
             value_limits=turn.basis.question.value_limits if turn.basis else spec.value_limits,
         )

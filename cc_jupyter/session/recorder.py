@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from time import monotonic
@@ -13,8 +14,8 @@ from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import CassetteError, ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
-from cc_jupyter.core.messages import Parameters
-from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.messages import Parameters, PromptTemplate
+from cc_jupyter.core.redaction import MASK, is_secret, masked, redact
 from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.events import StreamEvent, Usage
+    from cc_jupyter.core.messages import PromptSpec
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.session.budget_guard import BudgetGuard
@@ -38,6 +40,8 @@ PARTIAL_S = 1.5
 """How often a growing answer is saved, so that a crash loses at most two seconds of it."""
 _LARGE_TOKENS = 2_000
 """A smaller prompt costs too little for a notice, however much it grew."""
+_EXAMPLE_CHARS = 80
+"""How much of a value is stored with the template of a prompt."""
 _MAY_BE_BILLED = frozenset({504, 524})
 """A gateway gave up waiting for an upstream that may have done its work."""
 
@@ -302,9 +306,15 @@ class TurnRecorder:
             grid=reply.provenance.grid,
             replayed_from=reply.provenance.replayed_from,
             options=_redacted_parameters(self.stream.parameters, secrets),
+            template=self._template,
             body=body or None,
             finished=finished,
         )
+
+    @functools.cached_property
+    def _template(self) -> PromptTemplate | None:
+        """The prompt as typed, without secrets; a growing answer is saved often."""
+        return _redacted_template(self._prepared.spec, (self._prepared.endpoint.key.value,))
 
     def _body_to_save(self, secrets: tuple[str, ...]) -> bytes:
         """Return the request body without secrets; a growing answer is saved often."""
@@ -343,3 +353,19 @@ def _cost_to_save(reply: Reply) -> Cost:
 def _redacted_parameters(parameters: Parameters, secrets: tuple[str, ...]) -> Parameters:
     text = json.dumps(parameters.to_json(), ensure_ascii=False)
     return Parameters.from_json(json.loads(redact(text, secrets)))
+
+
+def _redacted_template(spec: PromptSpec, secrets: tuple[str, ...]) -> PromptTemplate | None:
+    """Return the prompt as typed, with the model that was asked."""
+    template = spec.template
+    if template is None:
+        return None
+    options = template.options if spec.model is None else {**template.options, "model": spec.model}
+    text = json.dumps(dataclasses.replace(template, options=options).to_json(), ensure_ascii=False)
+    examples = [(source, _example(source, value, secrets)) for source, value in template.examples]
+    return PromptTemplate.from_json({**json.loads(redact(text, secrets)), "examples": examples})
+
+
+def _example(expression: str, text: str, secrets: tuple[str, ...]) -> str:
+    """Return the beginning of a value; it is cut last, so that no part of a key is left."""
+    return MASK if is_secret(expression, text) else masked(text, secrets)[:_EXAMPLE_CHARS]

@@ -41,6 +41,8 @@ class RunBudget:
     """What the requests of one run may cost together; safe from any thread."""
 
     usd: Decimal
+    option: str = "--max-usd"
+    """The option that sets it, for the errors."""
     _spent_usd: Decimal = Decimal(0)
     _reserved_usd: dict[str, Decimal] = field(default_factory=dict)
     """By turn id: what each request in flight has reserved."""
@@ -65,15 +67,15 @@ class RunBudget:
                 spent += f", {format_usd(others_usd)} reserved for requests in flight"
             if usd is None:
                 raise OptionError(
-                    "the price of this model is unknown, so --max-usd cannot be enforced;"
+                    f"the price of this model is unknown, so {self.option} cannot be enforced;"
                     " nothing was sent",
                     hint="choose a model with a known price, or limit the run by --max-requests N",
                 )
             if self._spent_usd + others_usd + usd > self.usd:
                 raise BudgetError(
-                    f"not sent: an estimated ~{format_usd(usd)} would exceed --max-usd"
+                    f"not sent: an estimated ~{format_usd(usd)} would exceed {self.option}"
                     f" {self.usd:f} ({spent})",
-                    hint=f"raise it: --max-usd {_rounded_up(self.usd + usd):f}",
+                    hint=f"raise it: {self.option} {_rounded_up(self.usd + usd):f}",
                 )
             self._reserved_usd[turn_id] = usd
             return self._spent_usd

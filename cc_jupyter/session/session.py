@@ -107,7 +107,7 @@ class Session:
             if known == named and monotonic() < until_s:
                 return tape
             settings = self.settings()
-        tape = self.tapes.tape(settings.cassette, self.notebook())
+        tape = self.tapes.tape(self.tapes.decide(settings.cassette), self.notebook())
         self._tape = (named, tape, monotonic() + _TAPE_S)
         return tape
 

@@ -31,6 +31,10 @@ class Tapes:
         self._paths: dict[tuple[str, str], Path] = {}
         self.last: Tape | None = None
         """The tape that was asked last; `None`: no cassette was used yet."""
+        self.is_live: bool | None = None
+        """What a run of tests decides, whatever the notebook chooses: whether every request is
+        sent (a cassette can still record it), or every answer replayed; `None`: the choice counts.
+        """
 
     def tape(self, choice: CassetteChoice | None, notebook: str) -> Tape | None:
         """Return the tape for the next request; `None` if no cassette is in use.
@@ -52,6 +56,18 @@ class Tapes:
                 self._by_choice[choice] = _open(choice)
             self.last = self._by_choice[choice]
             return self.last
+
+    def decide(self, choice: CassetteChoice | None) -> CassetteChoice | None:
+        """Return the choice that counts for the next request, given the notebook's own."""
+        if self.is_live is None:
+            return choice
+        if self.is_live:
+            return choice if choice is not None and choice.mode == "record" else None
+        if choice is None or choice.mode == "off":
+            from cc_jupyter.config.validators import CassetteChoice  # noqa: PLC0415  most sessions use no cassette
+
+            return CassetteChoice("replay")
+        return choice._replace(mode="replay")
 
 
 def cassette_path(choice: CassetteChoice, notebook: str) -> Path:

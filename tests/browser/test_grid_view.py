@@ -28,7 +28,7 @@ WIDE = f"""It costs $5 or $6, and $x_1$.
 
 The end."""
 FORBIDDEN = (
-    "script, style, iframe, svg:not(.cc-code-bar *), button:not(.cc-code-bar *),"  # ours on code
+    "script, style, iframe, svg:not(.cc-code-bar *), button:not(.cc-code-bar *, .cc-keep *),"
     " [onerror], [onload], [ontoggle], a[href*='script:' i], a[href^='data:' i]"
 )
 SIDEWAYS = "element => element.scrollWidth - element.clientWidth"

@@ -149,7 +149,7 @@ def test_the_words_of_the_models_command_are_understood_while_they_are_typed(ope
     assert 0 < options(page).count() < every
     search(page).fill("cheap image >1m")
     prices = [
-        [float(usd.strip(" $")) for usd in text.split("/")]
+        [float(usd.strip("$")) for usd in text.split()]
         for text in options(page).locator(".cc-price").all_inner_texts()
     ]
     cost = [3 * prompt + answer for prompt, answer in prices]

@@ -213,7 +213,7 @@ def test_a_long_dry_run_stays_readable(notebook):
 @pytest.mark.parametrize("code", ["%%cmd -h", "%%cmd --help\nhello", "%cmd ask -h", "%cmd -h"])
 def test_help_is_shown_and_nothing_sent(notebook, code):
     (shown,) = notebook.check(code).outputs
-    assert "%cmd ask [options]" in shown.text
+    assert "%cmd ask [@NAME] [options]" in shown.text
     assert notebook.provider.requests == []
 
 

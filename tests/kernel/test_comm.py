@@ -96,6 +96,8 @@ def test_what_nobody_understands_is_ignored(comm):
         ("set_order", {"notebook": "n", "cells": "c1"}, "`cells` must be a list of texts"),
         ("fork", {"thread": "default", "turn": True, "name": "x"}, "`turn` must be a number"),
         ("stop", {}, "`cell_id` must be a text"),
+        ("get_estimate", {"notebook": "", "cell_id": "c", "line": 1, "text": ""}, "`line` must be"),
+        ("get_estimate", {"notebook": "", "cell_id": "c", "line": "", "text": ""}, "no grid"),
     ],
 )
 def test_what_is_written_wrongly_is_refused_in_words(comm, kind, body, said):
@@ -480,6 +482,27 @@ def test_past_prompts_are_found_whole(notebook, comm):
     assert "the history is off" in comm.refused("search", text="archaeopteryx")
 
 
+def test_saved_prompts_are_listed_and_deleted(notebook, comm):
+    notebook.check("topic = 'rain'")
+    say(notebook, "wet", "c1", "about {{ topic }}")
+    notebook.check("%cmd save weather")
+    (saved,) = comm.ask("list_prompts")["prompts"]
+    assert saved == {
+        "name": "weather",
+        "is_project": False,
+        "text": "about {{ topic }}",
+        "needs": ["topic"],
+        "options": "",
+        "cost": saved["cost"],
+        "problem": None,
+    }
+    assert saved["cost"]
+    assert comm.ask("remove_prompt", name="weather")["said"] == "deleted @weather"
+    assert comm.ask("list_prompts")["prompts"] == []
+    assert "no saved prompt @weather" in comm.refused("remove_prompt", name="weather")
+    assert "is not the name" in comm.refused("remove_prompt", name="../weather")
+
+
 def test_usage_is_told_by_model_and_as_a_line_that_never_falls(notebook, comm):
     say(notebook, "one", "c1")
     say(notebook, "two", "c2", line="%%cmd -m claude-sonnet-5")
@@ -675,8 +698,11 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
     told = f"my keys are {KEY} and {odd}"
     say(notebook, told, "c1", told)
     say(notebook, told + " too", "c1", told)
+    notebook.check("%cmd save keys")
     bodies = {
         "get_state": {"notebook": ""},
+        "list_prompts": {},
+        "remove_prompt": {"name": "keys"},
         "list_models": {},
         "refresh_models": {},
         "get_tree": {"notebook": ""},
@@ -690,6 +716,7 @@ def test_no_answer_to_any_question_holds_a_key(notebook, comm):
         "bring_back": {"notebook": "", "cell_id": "c1", "turn_id": None},
         "use_page_order": {"notebook": ""},
         "get_refresh_plan": {"notebook": ""},
+        "get_estimate": {"notebook": "", "cell_id": "c1", "line": "-n 2", "text": told},
         "set_order": {"notebook": "", "cells": ["c1"]},
         "set_model": {"model": "claude-sonnet-5"},
         "mark_model": {"model": "claude-sonnet-5", "on": True},

@@ -1,4 +1,4 @@
-"""Run notebooks on the local model and save their outputs: `make notebooks`, then read them."""
+"""Run notebooks on the local model: `make notebooks` saves their outputs and their cassettes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from nbclient import NotebookClient
 
 from cc_jupyter.core.paths import cache_folder
 
+CHEAP_MODEL = "deepseek/deepseek-v4-flash"
+"""The model that a notebook chooses if none is set."""
+
 
 def main() -> None:
     """Run every notebook named on the command line."""
@@ -21,9 +24,12 @@ def main() -> None:
     (home / "cache").symlink_to(cache_folder())
     os.environ["CMD_JUPYTER_HOME"] = str(home)
     os.environ["CMD_BASE_URL"] = "local"
-    os.environ.pop("CMD_MODEL", None)
+    os.environ["CMD_MODEL"] = CHEAP_MODEL  # so they are replayed as they run without any setting
     for name in sys.argv[1:]:
-        path = Path(name)
+        path = Path(name).absolute()
+        cassette = path.with_suffix(".cassette.jsonl")
+        cassette.unlink(missing_ok=True)  # no answer to an older prompt is left
+        os.environ["CMD_CASSETTE"] = f"record:{cassette}"
         notebook = nbformat.read(path, as_version=4)
         NotebookClient(
             notebook, record_timing=False, resources={"metadata": {"path": path.parent}}
@@ -31,7 +37,7 @@ def main() -> None:
         notebook.metadata.pop("widgets", None)  # what is shown says it all, at a tenth of the size
         notebook.metadata["language_info"] = {"name": "python"}  # the rest is of one machine
         nbformat.write(notebook, path)
-        print(f"{path}: {path.stat().st_size:,} bytes")
+        print(f"{path.name}: {path.stat().st_size:,} bytes, {cassette.stat().st_size:,} recorded")
 
 
 if __name__ == "__main__":

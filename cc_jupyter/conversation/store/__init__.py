@@ -206,15 +206,26 @@ class Store:
             return find(connection, text, limit)
 
     def ledger(
-        self, by: str, *, since: datetime | None = None, notebook: str | None = None
+        self,
+        by: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        notebook: str | None = None,
     ) -> list[LedgerRow]:
         """Return sums by `model`, `thread`, `notebook`, `day` or `cell`, most requests first."""
         with self._file.reading() as connection:
-            return load_ledger(connection, by, since, notebook)
+            return load_ledger(connection, by, since, notebook, until)
 
-    def spent(self, *, since: datetime | None = None, notebook: str | None = None) -> LedgerRow:
+    def spent(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        notebook: str | None = None,
+    ) -> LedgerRow:
         """Return the sums of all requests in a period and a notebook."""
-        rows = self.ledger("all", since=since, notebook=notebook)
+        rows = self.ledger("all", since=since, until=until, notebook=notebook)
         return rows[0] if rows else LedgerRow("")
 
     def reserve(  # noqa: PLR0913  a reservation and the period it is checked in

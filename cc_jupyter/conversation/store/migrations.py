@@ -180,6 +180,8 @@ CREATE INDEX ballot_answer_grid ON ballot_answer (grid);
 CREATE INDEX ballot_answer_turn ON ballot_answer (turn_id);
 """
 
+_TEMPLATE = "ALTER TABLE turn ADD COLUMN template TEXT"
+
 
 def m001_first(connection: sqlite3.Connection) -> None:
     """Create the tables: turns, conversations, deduplicated contents and the search index."""
@@ -223,6 +225,11 @@ def m006_versions(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def m007_template(connection: sqlite3.Connection) -> None:
+    """Add the column of the prompt as typed; older releases stored only the text that was sent."""
+    connection.execute(_TEMPLATE)
+
+
 def rebuild_index(connection: sqlite3.Connection) -> None:
     """Rebuild the search index, without traces of removed turns."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
@@ -240,6 +247,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m004_reservation,
     m005_answers,
     m006_versions,
+    m007_template,
 )
 """In order; the file's `user_version` is the number of migrations it has had."""
 

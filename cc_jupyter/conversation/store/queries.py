@@ -48,12 +48,20 @@ _LAST = 50
 
 
 def load_ledger(
-    connection: sqlite3.Connection, by: str, since: datetime | None, notebook: str | None
+    connection: sqlite3.Connection,
+    by: str,
+    since: datetime | None,
+    notebook: str | None,
+    until: datetime | None = None,
 ) -> list[LedgerRow]:
-    """Return a row of sums for each group, most requests first."""
+    """Return a row of sums for each group, most requests first; `until` itself is not included."""
     group = _GROUPS[by]
-    where = "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
-    values = (None if since is None else instant_text(since), notebook)
+    where = (
+        "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
+        " AND (?3 IS NULL OR sent_at < ?3)"
+    )
+    since_text, until_text = (None if at is None else instant_text(at) for at in (since, until))
+    values = (since_text, notebook, until_text)
     sums: defaultdict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     unknown: defaultdict[str, int] = defaultdict(int)
     # many turns have the same cost, above all if it is zero

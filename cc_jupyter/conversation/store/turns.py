@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.conversation.records import TurnRecord
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.events import MAX_TOKENS, USAGE_FIELDS, Source, Usage
-from cc_jupyter.core.messages import Image, Parameters, TurnKey
+from cc_jupyter.core.messages import Image, Parameters, PromptTemplate, TurnKey
 from cc_jupyter.core.money import Cost
 
 if TYPE_CHECKING:
@@ -299,6 +299,7 @@ def _row(turn: TurnRecord, folded: Folded | None) -> dict[str, Any]:
         "ordered_by": turn.order,
         "zdr": turn.zdr,
         "options": None if turn.options is None else json.dumps(turn.options.to_json()),
+        "template": None if turn.template is None else json.dumps(turn.template.to_json()),
         "body": None if folded is None else folded.text,
         "body_bytes": None if turn.body is None else len(turn.body),
         "finished": turn.finished,
@@ -319,6 +320,7 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
     table_usd = None if row["table_usd"] is None else Decimal(row["table_usd"])
     unpriced = tuple(json.loads(row["unpriced"]))
     options = None if row["options"] is None else json.loads(row["options"])
+    template = None if row["template"] is None else json.loads(row["template"])
     return TurnRecord(
         **{name: row[name] for name in _SAME},
         key=key,
@@ -333,5 +335,6 @@ def _turn(connection: sqlite3.Connection, row: dict[str, Any]) -> TurnRecord:
         order=row["ordered_by"],
         zdr=bool(row["zdr"]),
         options=None if options is None else Parameters.from_json(options),
+        template=None if template is None else PromptTemplate.from_json(template),
         finished=bool(row["finished"]),
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _CELL = re.compile(r"[ \t]*%%cmd(?:[ \t]+|$)")
 _LINE = re.compile(r"(?:[^'\"#%]*=)?[ \t]*%cmd[ \t]+")
 _OPTIONS = {name: spec for spec in OPTIONS for name in spec.names}
+_CASSETTE_SUFFIXES = (".jsonl",)
 _EXPORT_SUFFIXES = (".md", ".json", ".ipynb")
 _PAIRS_SUFFIXES = (".jsonl",)
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
@@ -87,9 +88,11 @@ def on_command(line: str, column: int, names: NameSource) -> Completions:
         rest = line[start:]
         return OptionLine(rest, len(before), names, is_template=is_template).complete()
     if "file" in kinds:
-        path = re.sub(r"\A(?:--\S+[ \t]+)*", "", before)  # it may contain blanks
-        if not path.startswith("-"):
-            return _on_path(path, names)
+        words = rf"(?:[^-\s]\S*[ \t]+){{{kinds.index('file')}}}"  # the arguments before it
+        found = re.match(rf"(?:--\S+[ \t]+)*{words}(?P<path>.*)", before)  # it may contain blanks
+        if found is not None and not found["path"].startswith("-"):
+            suffixes = _CASSETTE_SUFFIXES if command == "cassette" else _EXPORT_SUFFIXES
+            return _on_path(found["path"], names, suffixes)
     return _on_words(spec, before, names)
 
 
@@ -99,9 +102,9 @@ def _first_word(text: str) -> tuple[str, str | None]:
     return (text, None) if end is None else (text[:end], text[end:].lstrip())
 
 
-def _on_path(path: str, names: NameSource) -> Completions:
+def _on_path(path: str, names: NameSource, suffixes: tuple[str, ...]) -> Completions:
     quote = path[:1] if path[:1] in ("'", '"') else ""
-    found = names.files(path.removeprefix(quote), _EXPORT_SUFFIXES)
+    found = names.files(path.removeprefix(quote), suffixes)
     return Completions(path, [Candidate(quote + each, "file") for each in found])
 
 
@@ -167,6 +170,8 @@ def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
             known = [(each, "", "instance") for each in names.grids()]
         case "file":
             return [Candidate(each, "file") for each in names.files(fragment, _PAIRS_SUFFIXES)]
+        case "prompt":
+            return prefixed(fragment, names.prompts(), "prompt")
         case "topic":
             return prefixed(fragment, [*BY_NAME, "options"], "command")
         case _:
@@ -203,6 +208,7 @@ class OptionLine:
         self._names = names
         self._is_template = is_template
         self._given: set[str] = set()
+        self._has_prompt = False
 
     def complete(self) -> Completions:
         """Return the completions at the cursor."""
@@ -218,6 +224,8 @@ class OptionLine:
                 pending = spec if spec.metavar is not None and not equals else None
             elif pending is not None:
                 pending = None  # this word is the value
+            elif self._is_saved_prompt(word.text):
+                self._has_prompt = True
             elif self._ask:
                 return self._prompt(self._before[word.start :])
         return self._at_fragment(self._before[start:], pending)
@@ -228,10 +236,19 @@ class OptionLine:
             return self._value(_OPTIONS[name], value)
         if pending is not None and not fragment.startswith("-"):
             return self._value(pending, fragment)
+        if fragment.startswith("@") and self._is_template and not self._has_prompt:
+            saved = (f"@{each}" for each in self._names.prompts())
+            return Completions(fragment, prefixed(fragment, saved, "prompt"))
         if fragment and not fragment.startswith("-"):
             return self._prompt(fragment) if self._ask else Completions()
         found = prefixed(fragment, self._options(fragment), "option")
         return Completions(fragment, found)
+
+    def _is_saved_prompt(self, word: str) -> bool:
+        """Return whether a word is a saved prompt, which options may follow."""
+        if not word.startswith("@") or not self._is_template:
+            return False
+        return not self._ask or word.removeprefix("@") in self._names.prompts()
 
     def _options(self, fragment: str) -> list[str]:
         """Return the options that can still be used; short ones only after a dash."""

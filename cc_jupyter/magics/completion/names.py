@@ -150,6 +150,12 @@ class NameSource:
         stored = self._stored_threads() if self._settings().history else ()
         return list(dict.fromkeys((*live, *stored)))
 
+    def prompts(self) -> Sequence[str]:
+        """Return the names of the saved prompts, as typed after `@`."""
+        from cc_jupyter.prompt.saved.files import SavedPrompts  # noqa: PLC0415  seldom needed
+
+        return SavedPrompts(os.environ.get("JPY_SESSION_NAME", "")).names()
+
     def _stored_threads(self) -> tuple[str, ...]:
         """Return the names of stored threads; the file is read again only after a change."""
         from cc_jupyter.conversation.store import FILE  # noqa: PLC0415  seldom needed

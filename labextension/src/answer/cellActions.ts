@@ -12,6 +12,7 @@ import {
   type IEdit,
   isPromptSource,
   modelEdit,
+  modelsEdit,
   optionLineOf,
   quoted,
   textEdit,
@@ -67,6 +68,15 @@ export async function runInModel(panel: NotebookPanel, cell: Cell, model: string
     edit(cell.model, change);
     await NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
   }
+}
+
+/** Make a prompt ask several models, as one undo step; returns whether the cell is a prompt. */
+export function compareIn(cell: Cell, models: readonly string[]): boolean {
+  const change = isPrompt(cell) ? modelsEdit(cell.model.sharedModel.getSource(), models) : null;
+  if (change) {
+    edit(cell.model, change);
+  }
+  return change !== null;
 }
 
 /** Put the prompt and the model of a version into its cell, as one undo step. */

@@ -26,6 +26,7 @@ export class VersionBar {
   private readonly toggle = button('', '', () => {
     this.showDiff(!this.isDiffShown);
   });
+  private readonly undo = h('button', { type: 'button', class: 'cc-text-button' }, 'Undo');
   private readonly restoreButton = button(
     'Restore its prompt',
     'Put this prompt into the cell (Shift P); undo brings yours back',
@@ -65,6 +66,7 @@ export class VersionBar {
       this.message,
       this.restoreButton,
       this.toggle,
+      this.undo,
       iconButton(closeIcon, 'Hide versions', 'small', () => {
         this.hide();
       })
@@ -124,6 +126,20 @@ export class VersionBar {
     this.put(parts.filter(part => part !== '').join(' · '), false);
   }
 
+  /**
+   * Show which answer of a grid is active.
+   *
+   * @param undo - makes the one before active again; `null` if there is nothing to undo
+   */
+  showGrid(message: string, undo: (() => void) | null): void {
+    this.other = null;
+    this.diff.replaceChildren();
+    this.showDiff(false);
+    this.put(message, false);
+    this.undo.onclick = undo;
+    this.undo.hidden = undo === null;
+  }
+
   /** Show why the version could not be switched. */
   showError(message: string): void {
     this.put(message, true);
@@ -156,6 +172,7 @@ export class VersionBar {
 
   private put(message: string, isError: boolean): void {
     this.message.textContent = message;
+    this.undo.hidden = true;
     this.message.classList.toggle('cc-error', isError);
     this.toggle.hidden = this.diff.childElementCount === 0;
     this.prompt.hidden = this.restoreButton.hidden = isError || !this.other;

@@ -13,12 +13,14 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 
 import { addCellCommands } from '../answer/cellCommands';
 import { addCodeButtons } from '../answer/codeButtons';
+import { addKeepButtons } from '../answer/keepButtons';
 import { addRecovery } from '../answer/recovery';
 import { addStopButtons } from '../answer/stopButton';
 import { addWarnings } from '../answer/warnings';
 import { addAutoload } from '../kernel/autoload';
 import { syncCellOrder } from '../kernel/cellOrder';
 import { defaultModels } from '../prompt/defaultModel';
+import { gridCosts } from '../prompt/gridCosts';
 import { addPromptEditing } from '../prompt/promptEditing';
 import { CurrentNotebook } from '../status/currentNotebook';
 import { addPanel, openChooser } from '../status/notebookCommands';
@@ -43,7 +45,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     addStyle();
-    addPromptEditing(extensions, languages, defaultModels(notebooks));
+    addPromptEditing(extensions, languages, defaultModels(notebooks), gridCosts(notebooks));
     const current = new CurrentNotebook(notebooks);
     addPanel(app, palette, restorer, current);
     addStatusItem(app, statusBar, current, ({ button }) => void openChooser(current, button));
@@ -52,6 +54,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addCellCommands(app, palette, notebooks);
     addWarnings(notebooks);
     addCodeButtons(notebooks);
+    addKeepButtons(notebooks);
     syncCellOrder(notebooks);
     addAutoload(notebooks);
     void settings.follow(registry);

@@ -222,6 +222,18 @@ export interface ITurn {
   readonly stale: boolean;
   /** Whether it starts a new thread: nothing before it is sent. */
   readonly anew: boolean;
+  /** Of the grid that the active version belongs to; empty if the turn has a single answer. */
+  readonly combinations: readonly ICombination[];
+}
+
+/** The versions of a turn that a grid asked for with the same model, options and prompt. */
+export interface ICombination {
+  /** Empty if it is no longer known. */
+  readonly model: string;
+  /** The options and the beginning of the prompt, as far as the combinations differ in them. */
+  readonly differs: string;
+  /** The numbers of its versions. */
+  readonly versions: readonly number[];
 }
 
 /** Request what a notebook spent in this session. */
@@ -289,6 +301,35 @@ export interface IFoundTurn {
   readonly sent_at: string;
 }
 
+/** All saved prompts, the user's own first. */
+export interface IPrompts {
+  readonly prompts: readonly ISavedPrompt[];
+}
+
+/** A saved prompt. */
+export interface ISavedPrompt {
+  /** Its name, as typed after `@`. */
+  readonly name: string;
+  /** Whether it belongs to the project; others are the user's own. */
+  readonly is_project: boolean;
+  /** The prompt as typed; empty if it cannot be used. */
+  readonly text: string;
+  /** The variables that it needs. */
+  readonly needs: readonly string[];
+  /** Its options on one line; may be empty. */
+  readonly options: string;
+  /** What it cost when it was saved; may be empty. */
+  readonly cost: string;
+  /** Why it cannot be used; `null` if it can. */
+  readonly problem: string | null;
+}
+
+/** Delete a saved prompt, as `%cmd prompts --remove` does. */
+export interface IRemovePrompt {
+  /** As typed after `@`. */
+  readonly name: string;
+}
+
 /** Request all answers of a cell. */
 export interface IGetVersions {
   readonly notebook: string;
@@ -307,6 +348,8 @@ export interface IVersions {
 /** A version of a turn: prompt, options and answer. */
 export interface IVersion {
   readonly version: number;
+  /** Its id in the history, as in the metadata of outputs. */
+  readonly turn_id: string;
   /** The prompt as it was sent, with its values. */
   readonly prompt: string;
   /** Its options that are not the same in all versions; `?` if they are unknown. */
@@ -404,6 +447,26 @@ export interface IOutput {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+/** Request what the grid in a cell would send and cost, while no cell runs; no code of the user is evaluated. */
+export interface IGetEstimate {
+  readonly notebook: string;
+  readonly cell_id: string;
+  /** The option line, after `%%cmd`. */
+  readonly line: string;
+  /** The lines below it. */
+  readonly text: string;
+}
+
+/** What the grid in a cell would send and cost, with one value of each name that `--vary` varies. */
+export interface IEstimate {
+  /** Those that can be sent; a model that lacks an option or reads no images is left out. */
+  readonly requests: number;
+  /** The estimated cost, like `~$0.0034`; empty if no price is known. */
+  readonly cost: string;
+  /** What to add because the grid would be refused as too expensive; may be empty. */
+  readonly needs: string;
+}
+
 /** Request the stale cells, and what running them again would cost. */
 export interface IGetRefreshPlan {
   readonly notebook: string;
@@ -457,6 +520,8 @@ export interface IRequests {
   readonly get_tree: IGetTree;
   readonly get_usage: IGetUsage;
   readonly search: ISearch;
+  readonly list_prompts: Record<string, never>;
+  readonly remove_prompt: IRemovePrompt;
   readonly get_versions: IGetVersions;
   readonly get_diff: IGetDiff;
   readonly choose_version: IChooseVersion;
@@ -464,6 +529,7 @@ export interface IRequests {
   readonly bring_back: IBringBack;
   readonly use_page_order: IUsePageOrder;
   readonly get_answer: IGetAnswer;
+  readonly get_estimate: IGetEstimate;
   readonly get_refresh_plan: IGetRefreshPlan;
   readonly stop: IStop;
 }
@@ -482,6 +548,8 @@ export interface IReplies {
   readonly get_tree: ITree;
   readonly get_usage: IUsage;
   readonly search: IFound;
+  readonly list_prompts: IPrompts;
+  readonly remove_prompt: IDone;
   readonly get_versions: IVersions;
   readonly get_diff: IDiff;
   readonly choose_version: IAnswer;
@@ -489,6 +557,7 @@ export interface IReplies {
   readonly bring_back: IDone;
   readonly use_page_order: IDone;
   readonly get_answer: IAnswer;
+  readonly get_estimate: IEstimate;
   readonly get_refresh_plan: IRefreshPlan;
   readonly stop: IStopped;
 }
@@ -507,6 +576,8 @@ export const REPLY_TYPES = {
   get_tree: 'tree',
   get_usage: 'usage',
   search: 'found',
+  list_prompts: 'prompts',
+  remove_prompt: 'done',
   get_versions: 'versions',
   get_diff: 'diff',
   choose_version: 'answer',
@@ -514,6 +585,7 @@ export const REPLY_TYPES = {
   bring_back: 'done',
   use_page_order: 'done',
   get_answer: 'answer',
+  get_estimate: 'estimate',
   get_refresh_plan: 'refresh_plan',
   stop: 'stopped'
 } as const;

@@ -20,6 +20,8 @@ export interface IModelListEvents {
   choose(model: IModel): void;
   /** Another model is highlighted; `null` if none matches. */
   highlight?(model: IModel | null): void;
+  /** Shift+Enter was pressed, or a model was clicked with Shift or Ctrl. */
+  pick?(model: IModel): void;
   /** Esc was pressed in an empty search box; otherwise Esc clears the box. */
   leave?(): void;
 }
@@ -34,6 +36,7 @@ export class ModelList {
   private shown: IModel[] = [];
   private current: string | null = null;
   private active: string | null = null;
+  private picked: readonly string[] = [];
 
   constructor(private readonly events: IModelListEvents) {
     this.box = h('div', {
@@ -81,6 +84,12 @@ export class ModelList {
     this.draw();
   }
 
+  /** Mark the models that are to be compared. */
+  markPicked(models: readonly string[]): void {
+    this.picked = models;
+    this.draw();
+  }
+
   private draw(): void {
     const found = matching(this.models, this.input.value);
     this.shown = found.slice(0, MAX_ROWS);
@@ -118,8 +127,9 @@ export class ModelList {
   }
 
   private option(model: IModel, index: number): HTMLElement {
-    const star = h('span', { class: 'cc-star', role: 'img', 'aria-label': 'favourite' }, '★ ');
+    const star = h('span', { class: 'cc-star', title: 'favourite' }, '★ ');
     const [input, output] = prices(model);
+    const check = h('span', { class: 'cc-picked', role: 'img', 'aria-label': 'to compare' }, '✓ ');
     const inUse = model.id === this.current ? h('span', { class: 'cc-in-use' }, ' in use') : '';
     const option = h(
       'div',
@@ -127,6 +137,7 @@ export class ModelList {
       h(
         'span',
         { class: 'cc-model-name' },
+        this.picked.includes(model.id) ? check : '',
         model.group === 'favourite' ? star : '',
         model.name,
         inUse
@@ -144,10 +155,14 @@ export class ModelList {
     option.addEventListener('mousedown', event => {
       event.preventDefault(); // keeps the focus in the search box
     });
-    option.addEventListener('click', () => {
+    option.addEventListener('click', event => {
       this.active = model.id;
       this.highlight();
-      this.events.choose(model);
+      if (this.events.pick && (event.shiftKey || event.ctrlKey || event.metaKey)) {
+        this.events.pick(model);
+      } else {
+        this.events.choose(model);
+      }
     });
     return option;
   }
@@ -160,7 +175,7 @@ export class ModelList {
     if (step !== undefined) {
       this.move(this.index() + step);
     } else if (event.key === 'Enter') {
-      this.choose();
+      this.enter(event.shiftKey);
     } else if (event.key === 'Escape' && (this.input.value !== '' || this.events.leave)) {
       this.escape();
     } else {
@@ -170,9 +185,11 @@ export class ModelList {
     event.stopPropagation();
   }
 
-  private choose(): void {
+  private enter(isPick: boolean): void {
     const model = this.highlighted;
-    if (model) {
+    if (model && isPick && this.events.pick) {
+      this.events.pick(model);
+    } else if (model) {
       this.events.choose(model);
     }
   }

@@ -12,6 +12,8 @@ export interface IPanelHost {
   goTo(cellId: string): boolean;
   /** Insert a code cell below the active one. */
   insert(source: string): void;
+  /** Make the active prompt compare models, or insert one that does; returns what was done. */
+  compare(models: readonly string[]): string;
   /** Ask the user for a name; returns `null` if the user cancels. */
   askName(title: string, suggestion: string): Promise<string | null>;
 }

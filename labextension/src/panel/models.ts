@@ -3,8 +3,11 @@
 import { button, errorMessage, h } from '../app/dom';
 import type { IModel, IModels, IState } from '../kernel/protocol';
 import { ModelList } from '../models/modelList';
-import { details } from '../models/modelText';
+import { details, shortName } from '../models/modelText';
 import type { IPanelHost, ISection } from './host';
+
+const PICK = '+ Compare';
+const PICKED = '✓ Compare';
 
 export class ModelsSection implements ISection {
   readonly title = 'Models';
@@ -30,6 +33,16 @@ export class ModelsSection implements ISection {
     'Favourites come first in every list of models',
     () => void this.mark(this.list.highlighted)
   );
+  private readonly pickButton = button(
+    PICK,
+    'Add this model to those to compare (Shift+Enter in the list)',
+    () => {
+      this.pick(this.list.highlighted);
+    }
+  );
+  private readonly compareButton = button('', '', () => {
+    this.compare();
+  });
   private readonly refreshButton = button(
     'Refresh',
     "Fetch the provider's list of models",
@@ -37,10 +50,15 @@ export class ModelsSection implements ISection {
   );
   private readonly message = h('div', { class: 'cc-note', role: 'status' });
   private host: IPanelHost | null = null;
+  /** The ids of the models to compare. */
+  private picked: readonly string[] = [];
 
   constructor() {
     this.list = new ModelList({
       choose: model => void this.choose(model, false),
+      pick: model => {
+        this.pick(model);
+      },
       highlight: model => {
         this.showDetails(model);
       }
@@ -51,10 +69,13 @@ export class ModelsSection implements ISection {
       this.useButton,
       this.defaultButton,
       this.favouriteButton,
+      this.pickButton,
+      this.compareButton,
       this.refreshButton
     );
     this.node = h('div', {}, this.list.node, this.details, bar, this.message);
     this.showDetails(null);
+    this.showPicked();
   }
 
   version(state: IState): string {
@@ -114,9 +135,38 @@ export class ModelsSection implements ISection {
     }
   }
 
+  /** Add a model to those to compare, or remove it. */
+  private pick(model: IModel | null): void {
+    if (model) {
+      const others = this.picked.filter(id => id !== model.id);
+      this.picked = others.length < this.picked.length ? others : [...others, model.id];
+      this.showPicked();
+    }
+  }
+
+  private showPicked(): void {
+    this.list.markPicked(this.picked); // it highlights a model again, which updates the buttons
+    const names = this.picked.map(shortName).join(', ');
+    this.compareButton.textContent = `Compare these ${this.picked.length}`;
+    this.compareButton.title = `Ask ${names}: in the active prompt cell, or else in a new one below the active cell`;
+    this.compareButton.hidden = this.picked.length < 2;
+  }
+
+  private compare(): void {
+    if (this.host) {
+      const where = this.host.compare(this.picked);
+      this.message.textContent = `${where} ${this.picked.map(shortName).join(', ')}.`;
+      this.picked = [];
+      this.showPicked();
+    }
+  }
+
   private showDetails(model: IModel | null): void {
     this.useButton.disabled = this.defaultButton.disabled = model === null;
-    this.favouriteButton.disabled = model === null;
+    this.favouriteButton.disabled = this.pickButton.disabled = model === null;
+    const isPicked = model !== null && this.picked.includes(model.id);
+    this.pickButton.textContent = isPicked ? PICKED : PICK;
+    this.pickButton.setAttribute('aria-pressed', String(isPicked));
     const isFavourite = model?.group === 'favourite';
     this.favouriteButton.textContent = isFavourite ? '★ Favourite' : '☆ Favourite';
     this.favouriteButton.setAttribute('aria-pressed', String(isFavourite));

@@ -10,6 +10,7 @@ import type { CurrentNotebook } from '../status/currentNotebook';
 import { ConversationsSection } from './conversations';
 import type { IPanelHost, ISection } from './host';
 import { ModelsSection } from './models';
+import { PromptsSection } from './prompts';
 import { SearchSection } from './search';
 import { UsageSection } from './usage';
 
@@ -44,6 +45,7 @@ export class SidePanel extends Widget {
       new ConversationsSection(),
       new ModelsSection(),
       new UsageSection(),
+      new PromptsSection(),
       new SearchSection()
     ].map(section => ({ section, node: this.createFrame(section), shown: null }));
     this.body.append(...this.frames.map(({ node }) => node));

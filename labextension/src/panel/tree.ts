@@ -2,7 +2,7 @@
 
 import { h } from '../app/dom';
 import type { ITree } from '../kernel/protocol';
-import { type ITreeRow, rowDetails, treeRows } from './treeRows';
+import { combinationName, type ITreeRow, rowDetails, treeRows } from './treeRows';
 
 export interface ITreeEvents {
   /** Another line is selected, or the selected one has changed. */
@@ -33,7 +33,8 @@ export class ConversationTree {
     const hadFocus = this.node.contains(document.activeElement);
     this.rows = treeRows(
       this.tree,
-      (key, thread) => this.toggled.get(key) ?? thread.live // conversations of the history start closed
+      // grids and conversations of the history start closed
+      (key, thread, turn) => this.toggled.get(key) ?? (thread.live && turn === null)
     );
     if (!this.rows.some(({ key }) => key === this.selected)) {
       this.selected = null;
@@ -43,7 +44,7 @@ export class ConversationTree {
   }
 
   private line(row: ITreeRow): HTMLElement {
-    const { thread, turn, open } = row;
+    const { turn, combination, open } = row;
     const line = h(
       'div',
       {
@@ -57,8 +58,8 @@ export class ConversationTree {
         tabindex: '-1'
       },
       h('span', { class: 'cc-twist', 'aria-hidden': 'true' }, twist(open)),
-      h('span', { class: 'cc-line-name' }, turn ? turn.prompt || '(empty)' : thread.name),
-      ...(turn?.stale ? [' ', h('span', { class: 'cc-stale' }, 'stale')] : []),
+      h('span', { class: 'cc-line-name' }, nameOf(row)),
+      ...(turn?.stale && !combination ? [' ', h('span', { class: 'cc-stale' }, 'stale')] : []),
       h('span', { class: 'cc-line-details' }, ` ${rowDetails(row).join(' · ')}`)
     );
     line.style.setProperty('--cc-level', String(row.level - 1));
@@ -71,7 +72,9 @@ export class ConversationTree {
   private click(row: ITreeRow, event: MouseEvent): void {
     const onTwist = event.target instanceof Element && event.target.matches('.cc-twist');
     this.select(row, true);
-    if (row.turn) {
+    if (row.turn && onTwist && row.open !== null) {
+      this.toggle(row);
+    } else if (row.turn) {
       this.events.enter(row);
     } else if (onTwist || event.detail === 2) {
       this.toggle(row);
@@ -148,6 +151,13 @@ export class ConversationTree {
     }
     this.events.select(this.rows[selected] ?? null);
   }
+}
+
+function nameOf({ thread, turn, combination }: ITreeRow): string {
+  if (combination) {
+    return combinationName(combination);
+  }
+  return turn ? turn.prompt || '(empty)' : thread.name;
 }
 
 function twist(open: boolean | null): string {

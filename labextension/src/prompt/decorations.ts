@@ -1,4 +1,4 @@
-/** Styles the parts of a prompt: the option line, `{{ }}`, code, and the model at the edge. */
+/** Styles the parts of a prompt: the option line, `{{ }}`, code, and what is at the edge. */
 
 import { syntaxTree } from '@codemirror/language';
 import { type EditorState, type Extension, type Range, StateEffect } from '@codemirror/state';
@@ -13,6 +13,8 @@ import {
 
 import { shortName } from '../models/modelText';
 import { findExpressions } from './expressions';
+import type { IGridCosts } from './gridCosts';
+import { gridLabel, sendsValues } from './gridLabel';
 import { type Kind, magicLine, readOptionLine } from './optionLine';
 
 /** The model of a cell without `-m`. */
@@ -29,6 +31,7 @@ const EXPRESSION = Decoration.mark({ class: 'cc-expression', attributes: NO_SPEL
 const CODE = Decoration.mark({ attributes: NO_SPELLCHECK });
 const KINDS: Readonly<Record<Kind, Decoration>> = {
   magic: Decoration.mark({ class: 'cc-magic' }),
+  prompt: Decoration.mark({ class: 'cc-saved-prompt' }),
   option: Decoration.mark({ class: 'cc-option' }),
   value: Decoration.mark({ class: 'cc-value' }),
   expression: EXPRESSION,
@@ -37,46 +40,53 @@ const KINDS: Readonly<Record<Kind, Decoration>> = {
 const MAX_NAMED_MODELS = 3;
 const CODE_NODES = new Set(['FencedCode', 'CodeBlock', 'InlineCode']);
 
-const modelChanged = StateEffect.define();
+const edgeChanged = StateEffect.define();
 
 /** Return the extension that styles a prompt; it is only for editors of prompts. */
-export function promptDecorations(defaultModel: IDefaultModel): Extension {
-  return ViewPlugin.define(view => new PromptDecorations(view, defaultModel), {
+export function promptDecorations(defaultModel: IDefaultModel, costs: IGridCosts): Extension {
+  return ViewPlugin.define(view => new PromptDecorations(view, defaultModel, costs), {
     decorations: plugin => plugin.decorations
   });
 }
 
 class PromptDecorations implements PluginValue {
   decorations: DecorationSet;
-  private readonly unsubscribe: () => void;
+  private readonly unsubscribe: readonly (() => void)[];
   private text: readonly Range<Decoration>[];
 
   constructor(
     view: EditorView,
-    private readonly defaultModel: IDefaultModel
+    private readonly defaultModel: IDefaultModel,
+    private readonly costs: IGridCosts
   ) {
-    this.text = textDecorations(view.state, defaultModel);
+    this.text = textDecorations(view.state, defaultModel, costs);
     this.decorations = this.build(view);
-    this.unsubscribe = defaultModel.onChange(() => {
-      view.dispatch({ effects: modelChanged.of(null) });
-    });
+    const redraw = (): void => {
+      view.dispatch({ effects: edgeChanged.of(null) });
+    };
+    this.unsubscribe = [defaultModel.onChange(redraw), costs.onChange(redraw)];
   }
 
   update(update: ViewUpdate): void {
-    const modelHasChanged = update.transactions.some(tr =>
-      tr.effects.some(each => each.is(modelChanged))
+    const edgeHasChanged = update.transactions.some(tr =>
+      tr.effects.some(each => each.is(edgeChanged))
     );
-    if (update.docChanged || modelHasChanged) {
-      this.text = textDecorations(update.state, this.defaultModel);
+    if (update.focusChanged && update.view.hasFocus) {
+      this.costs.refresh();
+    }
+    if (update.docChanged || edgeHasChanged) {
+      this.text = textDecorations(update.state, this.defaultModel, this.costs);
     }
     const isParsed = syntaxTree(update.startState) !== syntaxTree(update.state);
-    if (update.docChanged || modelHasChanged || isParsed || update.viewportChanged) {
+    if (update.docChanged || edgeHasChanged || isParsed || update.viewportChanged) {
       this.decorations = this.build(update.view);
     }
   }
 
   destroy(): void {
-    this.unsubscribe();
+    this.unsubscribe.forEach(stop => {
+      stop();
+    });
   }
 
   private build(view: EditorView): DecorationSet {
@@ -84,19 +94,27 @@ class PromptDecorations implements PluginValue {
   }
 }
 
-function textDecorations(state: EditorState, defaultModel: IDefaultModel): Range<Decoration>[] {
+function textDecorations(
+  state: EditorState,
+  defaultModel: IDefaultModel,
+  costs: IGridCosts
+): Range<Decoration>[] {
   const line = magicLine(state.doc);
   if (line === null) {
     return [];
   }
-  const { spans, models, raw } = readOptionLine(line.text);
+  const { spans, models, raw, grid } = readOptionLine(line.text);
   const found = [OPTION_LINE.range(line.from)];
   for (const { kind, from, to } of spans) {
     found.push(KINDS[kind].range(line.from + from, line.from + to));
   }
+  const text = state.sliceDoc(line.to);
   const name = modelLabel(models.length > 0 ? models : [defaultModel.current()]);
-  if (name !== '') {
-    const last = { class: 'cc-model-line', attributes: { 'data-cc-model': name } };
+  const edge = grid
+    ? gridLabel(grid, costs.estimate(state.doc.toString()), sendsValues(line.text, text, raw))
+    : name;
+  if (edge !== '') {
+    const last = { class: 'cc-model-line', attributes: { 'data-cc-model': edge } };
     found.push(Decoration.line(last).range(state.doc.line(state.doc.lines).from));
   }
   for (const { from, to } of raw ? [] : findExpressions(state.sliceDoc(line.from))) {

@@ -11,6 +11,7 @@ import { Compartment, EditorState, type Extension, Prec, Text } from '@codemirro
 import { EditorView, ViewPlugin } from '@codemirror/view';
 
 import { type IDefaultModel, promptDecorations } from './decorations';
+import type { IGridCosts } from './gridCosts';
 import { magicLine } from './optionLine';
 
 /** A language that is loaded when the first prompt needs it, once for all editors. */
@@ -28,11 +29,13 @@ const INACTIVE: Extension = [];
  * @param text - the initial text of the cell
  * @param language - the language of prompts
  * @param defaultModel - the model of prompts without `-m`
+ * @param costs - the estimated costs of the cell if it is a grid
  */
 export function promptExtension(
   text: string,
   language: ILazyLanguage,
-  defaultModel: IDefaultModel
+  defaultModel: IDefaultModel,
+  costs: IGridCosts
 ): Extension {
   const compartment = new Compartment();
 
@@ -42,7 +45,7 @@ export function promptExtension(
     EditorView.lineWrapping, // as in Markdown cells
     EditorView.contentAttributes.of({ spellcheck: 'true' }),
     EditorView.editorAttributes.of({ class: 'cc-prompt' }),
-    promptDecorations(defaultModel)
+    promptDecorations(defaultModel, costs)
   ];
 
   const loading = ViewPlugin.define(view => {

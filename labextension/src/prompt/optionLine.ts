@@ -8,7 +8,7 @@
 
 import type { Line, Text } from '@codemirror/state';
 
-export type Kind = 'magic' | 'option' | 'value' | 'expression' | 'capture';
+export type Kind = 'magic' | 'prompt' | 'option' | 'value' | 'expression' | 'capture';
 
 /** A range of text, counted from the start of the line. */
 interface IRange {
@@ -27,6 +27,16 @@ export interface IOptionLine {
   readonly models: readonly string[];
   /** Whether `{{ }}` are plain text. */
   readonly raw: boolean;
+  /** What it sends if it is a grid; `null` for a single answer, and for a wrong line. */
+  readonly grid: IGridSize | null;
+}
+
+/** How much a grid sends. */
+export interface IGridSize {
+  /** The number of requests, with one value of each name of `--vary`. */
+  readonly requests: number;
+  /** The names of `--vary`. */
+  readonly varied: readonly string[];
 }
 
 const MAGIC = /^[ \t]*%%cmd(?=[ \t]|\s*$)/;
@@ -34,8 +44,17 @@ const ARROW = '->';
 const MODEL = /^(?:-m|--model)$/;
 /** The options that take a comma-separated list. */
 const LISTS = /^(?:-m|--model|-t|--temperature|--top-p|--max-tokens|--effort)$/;
+/** The options without a value. */
+const FLAGS = /^(?:-h|--(?:new|once|blind|fail-on-check|until-pass|raw|dry-run|quiet|zdr|help))$/;
 /** The options whose value is Python, for `--vary` after a name. */
 const EXPRESSIONS = /^--(?:check|vary)$/;
+/** Short and long names of the options that make a grid. */
+const LONG_NAMES: Readonly<Record<string, string>> = {
+  '-m': '--model',
+  '-t': '--temperature',
+  '-s': '--system',
+  '-n': '--samples'
+};
 const CLOSERS: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
 /** Return whether a line is the option line of a prompt. */
@@ -77,6 +96,7 @@ export function readOptionLine(line: string): IOptionLine {
   const magic = MAGIC.exec(line)?.[0].length ?? 0;
   const spans: ISpan[] = [{ kind: 'magic', from: line.indexOf('%'), to: magic }];
   const models: string[] = [];
+  const size = new GridSize();
   let raw = false;
   let option = '';
   for (const { from, to } of words(line, magic)) {
@@ -85,12 +105,17 @@ export function readOptionLine(line: string): IOptionLine {
       spans.push({ kind: 'capture', from, to: line.trimEnd().length });
       break;
     }
+    if (text.startsWith('@') && (option === '' || FLAGS.test(option))) {
+      spans.push({ kind: 'prompt', from, to });
+      continue;
+    }
     const isOption = /^--?[a-z]/i.test(text);
     const equals = isOption ? text.indexOf('=') : -1;
     if (isOption) {
       option = equals < 0 ? text : text.slice(0, equals);
       spans.push({ kind: 'option', from, to: equals < 0 ? to : from + equals + 1 });
       raw ||= text === '--raw';
+      size.isSingle ||= text === '--until-pass';
     }
     const start = isOption ? from + equals + 1 : from;
     if (!isOption || equals >= 0) {
@@ -98,10 +123,52 @@ export function readOptionLine(line: string): IOptionLine {
       if (MODEL.test(option)) {
         models.push(...unquote(line.slice(start, to)).split(',').filter(Boolean));
       }
+      size.add(option, unquote(line.slice(start, to)));
       option = '';
     }
   }
-  return { spans, models, raw };
+  return { spans, models, raw, grid: size.result };
+}
+
+/** Counts the combinations of the options of a line. */
+class GridSize {
+  /** Whether its list of models is an order. */
+  isSingle = false;
+  private readonly values = new Map<string, string[]>();
+
+  add(option: string, value: string): void {
+    const name = LONG_NAMES[option] ?? option;
+    const isList = LISTS.test(option);
+    if (isList || name === '--system' || name === '--samples' || name === '--vary') {
+      const values = isList ? value.split(',') : [value];
+      this.values.set(name, [...(this.values.get(name) ?? []), ...values]);
+    }
+  }
+
+  get result(): IGridSize | null {
+    const {
+      '--samples': samples,
+      '--vary': varied = [],
+      ...lists
+    } = Object.fromEntries(this.values) as Partial<Record<string, string[]>>;
+    const axes = Object.values(lists).map((values = []) => values);
+    const isGrid =
+      samples !== undefined || varied.length > 0 || axes.some(({ length }) => length > 1);
+    const isWrong =
+      axes.some(values => values.length > 1 && hasFault(values)) ||
+      (samples !== undefined && !/^[1-9]\d*$/.test(samples.join(' '))) ||
+      varied.some(each => !/^\w+=./.test(each));
+    if (!isGrid || isWrong || this.isSingle) {
+      return null;
+    }
+    const requests = axes.reduce((product, { length }) => product * length, Number(samples ?? 1));
+    return { requests, varied: varied.map(each => each.slice(0, each.indexOf('='))) };
+  }
+}
+
+/** Return whether a value of a list is missing or there twice. */
+function hasFault(values: readonly string[]): boolean {
+  return new Set(values).size < values.length || values.some(value => value.trim() === '');
 }
 
 /** Return the spans of a value: each value of a list, and Python, by themselves. */

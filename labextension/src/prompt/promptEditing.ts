@@ -10,6 +10,7 @@ import type { Language } from '@codemirror/language';
 
 import type { IDefaultModel } from './decorations';
 import { type ILazyLanguage, promptExtension } from './editorExtension';
+import type { IGridCosts } from './gridCosts';
 import { promptLanguage } from './promptLanguage';
 
 /** JupyterLab's name for the language of its Markdown cells. */
@@ -19,11 +20,13 @@ const MARKDOWN = 'ipythongfm';
  * Register the extension; editors created earlier do not get it.
  *
  * @param modelOf - returns the default model of a cell
+ * @param costsOf - returns the estimated costs of a cell
  */
 export function addPromptEditing(
   extensions: IEditorExtensionRegistry,
   languages: IEditorLanguageRegistry,
-  modelOf: (cell: Partial<ICellModel>) => IDefaultModel
+  modelOf: (cell: Partial<ICellModel>) => IDefaultModel,
+  costsOf: (cell: Partial<ICellModel>) => IGridCosts
 ): void {
   const language = new PromptLanguageLoader(languages);
   extensions.addExtension({
@@ -34,8 +37,9 @@ export function addPromptEditing(
         return null;
       }
       const text = model.sharedModel.getSource();
+      const cell = model as Partial<ICellModel>;
       return EditorExtensionRegistry.createImmutableExtension(
-        promptExtension(text, language, modelOf(model as Partial<ICellModel>))
+        promptExtension(text, language, modelOf(cell), costsOf(cell))
       );
     }
   });

@@ -51,6 +51,47 @@ export function modelEdit(source: string, model: string): IEdit | null {
   return { from: line.from + from, to: line.from + to, insert };
 }
 
+/**
+ * Return the edit that makes a prompt compare these models; `null` if the source is not a prompt.
+ *
+ * They replace every `-m`.
+ */
+export function modelsEdit(source: string, models: readonly string[]): IEdit | null {
+  const line = lineOf(source);
+  if (!line) {
+    return null;
+  }
+  let text = line.text;
+  for (const { from, to } of modelValues(text).slice(1).reverse()) {
+    const before = text.slice(0, from).replace(/[ \t]+(?:-m|--model)[ \t=]*$/, '');
+    text = before + text.slice(to);
+  }
+  const insert = applyEdit(text, optionEdit(text, modelList(models)));
+  return { from: line.from, to: line.to, insert };
+}
+
+/** Return the source of a new prompt that compares models. */
+export function comparison(models: readonly string[]): string {
+  return `${MAGIC} -m ${modelList(models)}\n`;
+}
+
+/** Return the option line, without `%%cmd`, and the text of a prompt; `null` if it is none. */
+export function promptParts(source: string): { line: string; text: string } | null {
+  const line = lineOf(source);
+  return (
+    line && {
+      line: line.text.trim().slice(MAGIC.length).trim(),
+      text: source.slice(line.to + 1)
+    }
+  );
+}
+
+function modelList(models: readonly string[]): string {
+  return models.every(model => quoted(model) === model)
+    ? models.join(',')
+    : models.map(quoted).join(' -m ');
+}
+
 /** Return the source after an edit. */
 export function applyEdit(source: string, { from, to, insert }: IEdit): string {
   return source.slice(0, from) + insert + source.slice(to);

@@ -4,11 +4,13 @@ import { InputDialog } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { type ISignal, Signal } from '@lumino/signaling';
 
+import { compareIn } from '../answer/cellActions';
 import { goToCell, insertBelow, runFirst } from '../app/notebooks';
 import type { LinkStatus } from '../kernel/kernelLink';
 import { linkOf, type NotebookLink } from '../kernel/notebookLink';
 import type { IState } from '../kernel/protocol';
 import type { IPanelHost } from '../panel/host';
+import { comparison } from '../prompt/sourceEdits';
 
 /** `linked`, or the reason why there is nothing to show. */
 export type NotebookStatus =
@@ -124,6 +126,17 @@ function createHost(panel: NotebookPanel, link: NotebookLink): IPanelHost {
     goTo: cellId => goToCell(panel, cellId),
     insert: source => {
       insertBelow(panel, source);
+    },
+    compare: models => {
+      const { activeCell } = panel.content;
+      if (activeCell && compareIn(activeCell, models)) {
+        panel.content.activate();
+        return 'The active cell now asks';
+      }
+      insertBelow(panel, comparison(models));
+      panel.content.mode = 'edit';
+      panel.content.activeCell?.editor?.setCursorPosition({ line: 1, column: 0 });
+      return 'A new cell asks';
     },
     askName: async (title, text) => {
       const { button, value } = await InputDialog.getText({

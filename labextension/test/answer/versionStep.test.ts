@@ -5,6 +5,7 @@ import { adjacentVersion, otherPrompt } from '../../src/answer/versionStep';
 function versions(active: number | null, ...answers: string[]): IVersions {
   const rows = answers.map((answer, at) => ({
     version: at + 1,
+    turn_id: `turn-${at + 1}`,
     prompt: 'hello',
     options: '',
     answer,

@@ -30,6 +30,7 @@ class Host implements IPanelHost {
   };
   goTo = (cell: string): boolean => this.cells.has(cell);
   insert = (): void => undefined;
+  compare = (): string => '';
   askName = (): Promise<string | null> => Promise.resolve(this.name);
 }
 
@@ -111,6 +112,37 @@ test('model, cost, version and a stale mark follow a turn', async () => {
   expect(lines()[1]?.textContent).toBe(
     'prompt 1 stale deepseek-v4-flash · ~$0.01 · version 2 of 3 · length'
   );
+});
+
+test('a grid is one turn, which opens to its versions by combination', async () => {
+  const grid = turn(1, {
+    versions: 4,
+    active: 3,
+    combinations: [
+      { model: 'maker/one', differs: 't 0', versions: [1, 2] },
+      { model: 'maker/two', differs: 't 0', versions: [3] },
+      { model: '', differs: '', versions: [4, 6] }
+    ]
+  });
+  host.tree = { current: 'main', threads: [{ ...main, turns: [grid], forks: [] }] };
+  await section.refresh(host, { cells });
+  expect(lines()).toHaveLength(2);
+  expect(lines()[1]?.textContent).toBe(
+    '▸prompt 1 deepseek-v4-flash · $0.0001 · grid · version 3 of 4'
+  );
+  lines()[0]?.focus();
+  press('ArrowDown', 'ArrowRight', 'ArrowRight');
+  expect(lines().map(line => line.textContent)).toEqual([
+    expect.stringContaining('main'),
+    expect.stringContaining('▾prompt 1'),
+    'one · t 0 versions 1 to 2',
+    'two · t 0 version 3 · version 3 is active',
+    ' versions 4, 6'
+  ]);
+  expect(lines().map(line => line.getAttribute('aria-level'))).toEqual(['1', '2', '3', '3', '3']);
+  expect(selected()).toBe('one · t 0');
+  press('ArrowLeft', 'ArrowLeft');
+  expect(lines()).toHaveLength(2);
 });
 
 test('a turn that is stale only because of a variable is marked in its own conversation', async () => {

@@ -11,12 +11,17 @@ const PROMPT = promptLanguage(
   markdown({ codeLanguages: name => (name === 'python' ? pythonLanguage : null) }).language
 );
 const NO_MODEL = { current: () => '', onChange: () => () => undefined };
+const NO_COSTS = {
+  estimate: () => null,
+  refresh: () => undefined,
+  onChange: () => () => undefined
+};
 
 function cell(text: string, loaded: Language | null = PROMPT): EditorState {
   const lazy = { loaded, load: () => Promise.resolve(PROMPT) };
   return EditorState.create({
     doc: text,
-    extensions: [python(), promptExtension(text, lazy, NO_MODEL)]
+    extensions: [python(), promptExtension(text, lazy, NO_MODEL, NO_COSTS)]
   });
 }
 

@@ -15,6 +15,26 @@ test.each(Object.entries(cases.models))('the models of %j', (line, expected) => 
   expect(readOptionLine(`%%cmd ${line}`).models).toEqual(expected);
 });
 
+test.each(Object.entries(cases.prompts))('the saved prompt of %j', (line, expected) => {
+  const text = `%%cmd ${line}`;
+  const found = readOptionLine(text).spans.filter(({ kind }) => kind === 'prompt');
+  expect(found.map(({ from, to }) => text.slice(from, to))).toEqual(expected);
+});
+
+test.each(Object.entries(cases.grids))('the requests of %j', (line, expected) => {
+  const { grid } = readOptionLine(`%%cmd ${line}`);
+  expect(grid && [grid.requests, grid.varied]).toEqual(expected);
+});
+
+test.each(
+  [
+    ['-m a,,b', '-m a,a', '-t 0,'],
+    ['-n 0', '-n x', '-n', '-n 2 -n 3', '--vary topic', '--vary topic=']
+  ].flat()
+)('the wrong line %j has no size', line => {
+  expect(readOptionLine(`%%cmd ${line}`).grid).toBeNull();
+});
+
 test('the parts of the line have their own kinds', () => {
   const line = '  %%cmd -s "be brief" --new -> rows: list[str] ';
   const parts = readOptionLine(line).spans.map(({ kind, from, to }) => [
@@ -44,6 +64,10 @@ test.each([
   ['--check answer=="a,b"', ['option --check', 'expression answer=="a,b"']],
   ['--check', ['option --check']],
   ['--check ok x', ['option --check', 'expression ok', 'value x']],
+  ['@tone -m a -> x', ['prompt @tone', 'option -m', 'value a', 'capture -> x']],
+  ['-t 1 @./tone', ['option -t', 'value 1', 'prompt @./tone']],
+  ['-s @tone', ['option -s', 'value @tone']],
+  ['--once @tone', ['option --once', 'prompt @tone']],
   ['--max-usd 0.5 -> g', ['option --max-usd', 'value 0.5', 'capture -> g']]
 ])('the parts of %j', (options, expected) => {
   const line = `%%cmd ${options}`;

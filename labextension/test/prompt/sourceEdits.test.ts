@@ -1,8 +1,11 @@
 import {
   applyEdit,
+  comparison,
   isPromptSource,
   modelEdit,
+  modelsEdit,
   optionLineOf,
+  promptParts,
   textEdit,
   toggleEdit
 } from '../../src/prompt/sourceEdits';
@@ -77,6 +80,30 @@ test('a model that is not a plain word is quoted', () => {
 
 test('a source that is not a prompt gets no model', () => {
   expect(model('x = 1')).toBeNull();
+});
+
+test.each([
+  ['%%cmd\nhello', '%%cmd -m a/b,c\nhello'],
+  ['%%cmd -m x -t 0 -> g\nhello', '%%cmd -m a/b,c -t 0 -> g\nhello'],
+  ['%%cmd -m x,y -t 0 --model=z -n 2\nhello', '%%cmd -m a/b,c -t 0 -n 2\nhello'],
+  ['  %%cmd -m\n  hello', '  %%cmd -m a/b,c\n  hello']
+])('the models of %j are replaced', (source, expected) => {
+  const change = modelsEdit(source, ['a/b', 'c']);
+  expect(change && applyEdit(source, change)).toBe(expected);
+});
+
+test('models are compared in a new prompt, in quotes where they need them', () => {
+  expect(comparison(['a/b', 'c:free'])).toBe('%%cmd -m a/b,c:free\n');
+  expect(comparison(['a b', 'c'])).toBe('%%cmd -m "a b" -m c\n');
+  expect(modelsEdit('x = 1', ['a', 'b'])).toBeNull();
+});
+
+test.each([
+  ['%%cmd -m a,b\nhello\nworld', { line: '-m a,b', text: 'hello\nworld' }],
+  ['\n%%cmd', { line: '', text: '' }],
+  ['x = 1', null]
+])('the parts of %j', (source, expected) => {
+  expect(promptParts(source)).toEqual(expected);
 });
 
 test.each([

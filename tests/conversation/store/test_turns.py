@@ -21,7 +21,7 @@ import cc_jupyter
 from cc_jupyter.conversation.records import SlotRecord
 from cc_jupyter.core.errors import StoreError
 from cc_jupyter.core.events import Source, Usage
-from cc_jupyter.core.messages import Image, Parameters, TurnKey
+from cc_jupyter.core.messages import Image, Parameters, PromptTemplate, TurnKey
 from cc_jupyter.core.money import Cost
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -67,6 +67,13 @@ TURNS = st.builds(
         st.lists(st.text()).map(tuple),
         st.none() | TEXT,
         st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.booleans())),
+    ),
+    template=st.none()
+    | st.builds(
+        PromptTemplate,
+        st.none() | TEXT,
+        st.dictionaries(st.text(), TEXT | st.floats(0, 2) | st.lists(TEXT) | st.just(True)),  # noqa: FBT003  a value
+        st.lists(st.tuples(TEXT, TEXT)).map(tuple),
     ),
     finished=st.booleans(),
 )

@@ -58,6 +58,14 @@ def test_any_other_event_is_left_to_the_parser(data):
 
 def test_a_text_that_another_member_repeats_teaches_nothing():
     assert learned(event("c-1")).text_in(event("word")) == ""
+
+
+@pytest.mark.parametrize("text", [":", ","])
+def test_a_text_that_is_also_found_between_two_strings_teaches_nothing(text):
+    def compact(text):
+        return json.dumps(json.loads(event(text)), separators=(",", ":"))
+
+    assert learned(compact(text)).text_in(compact("word")) == ""
     assert learned(event("assistant")).text_in(event("word")) == "word"
 
 

@@ -9,11 +9,13 @@ from decimal import Decimal
 import pytest
 
 from cc_jupyter.commands.arguments import parse_arguments
+from cc_jupyter.commands.cassette import CassetteCommand
 from cc_jupyter.commands.code import CodeCommands
 from cc_jupyter.commands.history import HistoryCommands
 from cc_jupyter.commands.local import local
 from cc_jupyter.commands.login import LoginCommands
 from cc_jupyter.commands.models import ModelCommands
+from cc_jupyter.commands.prompts import PromptCommands
 from cc_jupyter.commands.registry import (
     BY_NAME,
     COMMANDS,
@@ -38,10 +40,11 @@ ELSEWHERE = {
     "local": local,
     "continue": CellRunner._continue,
     "retry": GridCells.retry,
+    "save": PromptCommands.save,
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
-    *(ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
+    *(CassetteCommand, PromptCommands, ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
 )
 
 
@@ -61,6 +64,17 @@ CLASSES = (
         ("models --sort price kimi", {"words": ("kimi",), "sort": "price"}),
         ("models --sort=window --refresh", {"sort": "window", "refresh": True}),
         ("use kimi", {"model": "kimi"}),
+        ("save tone", {"name": "tone"}),
+        (
+            "save tone 3.2 --no-examples --project --overwrite",
+            {
+                "name": "tone",
+                "turn": "3.2",
+                **dict.fromkeys(("no_examples", "project", "overwrite"), True),
+            },
+        ),
+        ("prompts", {}),
+        ("prompts --remove ./tone", {"remove": "./tone"}),
         ("use kimi --save", {"model": "kimi", "save": "user"}),
         ("use --save kimi", {"model": "kimi", "save": "user"}),
         ("use kimi --save project", {"model": "kimi", "save": "project"}),

@@ -51,6 +51,9 @@ class ListedNames:
     def grids(self):
         return ["comparison", "g"]
 
+    def prompts(self):
+        return ["summary", "tone", "./tone"]
+
     def types(self):
         return ["Person", "str", "int"]
 
@@ -576,3 +579,27 @@ def test_only_variables_that_look_like_keys_are_offered(monkeypatch):
     offered_names = known().key_variables()
     assert "MY_KEY" in offered_names
     assert "MY_NAME" not in offered_names
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment", "expected"),
+    [
+        ("%%cmd @|", "@", ["@summary", "@tone", "@./tone"]),
+        ("%%cmd @t|", "@t", ["@tone"]),
+        ("%%cmd @./|", "@./", ["@./tone"]),
+        ("%%cmd -m a @su|", "@su", ["@summary"]),
+        ("%%cmd @tone @su|", "", []),
+        ("%%cmd @tone -m kimi|", "kimi", [KIMI]),
+        ("%cmd ask @t|", "@t", ["@tone"]),
+        ("%cmd ask @tone -m kimi|", "kimi", [KIMI]),
+        ("%cmd ask @alice -m kimi|", "", []),
+        ("%cmd ask @tone {{ peo|", "eo", ["people"]),
+        ("%cmd explain @t|", "", []),
+        ("%cmd save t|", "t", ["tone"]),
+        ("%cmd save --pro|", "--pro", ["--project"]),
+        ("%cmd prompts --remove |", "", ["summary", "tone", "./tone"]),
+        ("%cmd prompts --remove ./|", "./", ["./tone"]),
+    ],
+)
+def test_saved_prompts_are_offered_where_one_can_be(text, fragment, expected):
+    assert offered(text) == (fragment, expected)

@@ -14,12 +14,15 @@ from support.plain_server import MODEL, reader_threads, wait_until
 import cc_jupyter
 from cc_jupyter import api
 from cc_jupyter.commands.cassette import CassetteCommand
+from cc_jupyter.commands.usage import UsageCommands
 from cc_jupyter.config.validators import CassetteChoice
 from cc_jupyter.core.errors import CassetteError, ConfigError, ConnectError, OptionError
 from cc_jupyter.core.events import Usage
+from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.render.usage_line import metadata, usage_line
+from cc_jupyter.session.dry_run import dry_run
 from cc_jupyter.session.session import Session
 from cc_jupyter.session.status import current_status
 from cc_jupyter.session.tapes import cassette_path
@@ -232,3 +235,19 @@ def test_the_saved_output_says_where_it_was_replayed_from():
     assert (saved["served_by"], saved["replayed_from"]) == ("replay", "demo.cassette.jsonl")
     assert saved["cost"]["usd"] == "0.0031"
     assert (REPLY.replayed, REPLY.cost_usd, REPLY.billed.usd) == (True, Decimal("0.0031"), 0)
+
+
+@pytest.mark.parametrize("base_url", [None, "local"])
+def test_replayed_without_a_key_a_dry_run_and_what_was_sent_are_shown(
+    session, provider, monkeypatch, base_url
+):
+    with cc_jupyter.cassette("demo.cassette.jsonl", "record"):
+        ask()
+    monkeypatch.delenv("CMD_API_KEY")
+    if base_url:
+        monkeypatch.setenv("CMD_BASE_URL", base_url)
+    with cc_jupyter.cassette("demo.cassette.jsonl", "replay"):
+        spec = PromptSpec("Hi", model=MODEL, once=True)
+        assert dry_run(session.prepare(spec), session)["body"]["model"] == MODEL
+        assert ask().replayed
+        assert str(UsageCommands(session, None).sent(as_="curl")).startswith("curl ")

@@ -1,0 +1,1 @@
+"""Saved prompts: the form of their files, and the folders they are in."""
