@@ -43,7 +43,6 @@ from cc_jupyter.prompt.option_line.words import (
     skip_blanks,
     unquoted,
 )
-from cc_jupyter.prompt.template import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -572,9 +571,13 @@ def saved_options(options: CellOptions) -> dict[str, Any]:
     """
     parameters = options.parameters
     system = options.system
+    if options.raw and system:
+        from cc_jupyter.prompt.template import escaped  # noqa: PLC0415  the first cell loads little before it sends
+
+        system = escaped(system)
     given = {
         "model": options.model,
-        "system": escaped(system) if options.raw and system else system,
+        "system": system,
         "temperature": parameters.temperature,
         "top-p": parameters.top_p,
         "max-tokens": parameters.max_tokens,
