@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
+import itertools
 import os
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.private_environment import is_foreign, private_environment
+from support.private_environment import is_foreign, private_folders
 from support.provider import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from support.kernel_notebook import Notebook
+
+_FOLDER_NUMBERS = itertools.count()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector away from the tests, which stay until the end.
+
+    While they are collected, it would go through all of them many times.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -34,19 +54,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a new folder; unlike pytest's own, creating it does not list all earlier ones."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(_FOLDER_NUMBERS)}"
+    path.mkdir(mode=0o700)
+    return path
+
+
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the settings, keys, history and keyring of whoever runs the tests out of them."""
     for name in filter(is_foreign, list(os.environ)):
         monkeypatch.delenv(name)
-    environment = private_environment(tmp_path)
-    for name, value in environment.items():
+    for name, value in private_folders(tmp_path).items():
         monkeypatch.setenv(name, value)
     return tmp_path / "home"
 
 
-@pytest.fixture(autouse=True)
-def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def only_loopback() -> Iterator[None]:
     """Fail a test that reaches for another machine, or asks for its address.
 
     Processes that a test starts are not guarded.
@@ -67,9 +95,11 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
             pytest.fail(f"the test asked for the address of {host!r}")
         return getaddrinfo(host, *args, **kwargs)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
-    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
-    monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        yield
 
 
 @pytest.fixture

@@ -380,7 +380,9 @@ class Cassette:
 
     @property
     def shown(self) -> str:
-        """The path as messages name it."""
+        """The path as messages name it: within the working folder its part from there."""
+        with contextlib.suppress(ValueError, OSError):  # elsewhere, or the folder is gone
+            return str(self.path.relative_to(self.path.cwd()))
         return short_path(self.path)
 
     def find(self, request_key: str, sample: int) -> Recording | None:

@@ -86,7 +86,7 @@ def repair_request(
     if ceiling and request.parameters == first.parameters:
         parameters = dataclasses.replace(request.parameters, max_tokens=ceiling)
         notice = f"max_tokens lowered to {ceiling:,}, the most the model takes"
-        return dataclasses.replace(request, parameters=parameters), notice
+        return request._replace(parameters=parameters), notice
     form = request.answer_format
     if form is None or form != first.answer_format:
         return None
@@ -94,7 +94,7 @@ def repair_request(
     form = fall_back(form, request.endpoint, refusal.error, thinking=thinking)
     if form is None:
         return None
-    return dataclasses.replace(request, answer_format=form), form.notice
+    return request._replace(answer_format=form), form.notice
 
 
 class RequestStream:

@@ -13,7 +13,6 @@ import functools
 import math
 import operator
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +37,7 @@ from cc_jupyter.core.paths import config_folder
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from decimal import Decimal
 
     from cc_jupyter.config.custom_models import CustomModel
@@ -49,8 +48,7 @@ PROJECT_FILE = "pyproject.toml"
 _EMPTY: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings for the next request, and the source of each value."""
 
     model: str | None = None
@@ -100,16 +98,16 @@ class Settings:
     """The cassette that answers are recorded in or replayed from."""
     allow_http: bool = False
     """Whether requests may use plain http to a host other than this machine."""
-    alias: Mapping[str, str] = field(default_factory=dict)
-    hosts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    alias: Mapping[str, str] = _EMPTY
+    hosts: Mapping[str, Mapping[str, str]] = _EMPTY
     """By API root: `key_env`, the environment variable with the key for that host."""
-    models: Mapping[str, CustomModel] = field(default_factory=dict)
+    models: Mapping[str, CustomModel] = _EMPTY
     """By id: models the user added or corrected."""
     own_host: bool = False
     """Whether the base URL belongs to one model; only a key set for that model is sent to it."""
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = _EMPTY
     """By setting: the source of its value."""
-    overruled: Mapping[str, str] = field(default_factory=dict)
+    overruled: Mapping[str, str] = _EMPTY
     """By safety setting: the project file whose weaker value is ignored."""
 
     @property
@@ -190,6 +188,16 @@ _SETTINGS: Mapping[str, _Setting] = {
     "hosts": _Setting(read_hosts, in_project=False),
     "models": _Setting(_read_models, in_project=False),
 }
+_VARIABLES = {name: each.variable for name, each in _SETTINGS.items() if each.variable is not None}
+_MAX_LOADED = 8
+_loaded: dict[object, Settings] = {}
+"""Settings by all that they depend on: a prompt asks for them several times."""
+
+
+class _File(NamedTuple):
+    path: Path
+    version: tuple[int, int] | None
+    """The time of its last change and its size; `None`: there is no such file."""
 
 
 def load_settings(
@@ -197,7 +205,7 @@ def load_settings(
     profile: Mapping[str, Any] = _EMPTY,
     folder: Path | None = None,
 ) -> Settings:
-    """Return the effective settings; a file is read again only when it has changed.
+    """Return the effective settings; files and values are read again only after a change.
 
     Parameters
     ----------
@@ -213,11 +221,28 @@ def load_settings(
     ConfigError
         A file or variable has an unknown setting or an invalid value.
     """
+    found = nearest_project(folder)
+    project = None if found is None else _file(found)
+    config = _file(config_folder() / "config.toml")
+    variables = _variables()
+    # as text, because 1 and True are equal and a table may change
+    inputs = (repr(session), repr(profile), variables, project, config)
+    settings = _loaded.get(inputs)
+    if settings is None:
+        levels = _levels(session, variables, project, config, profile)
+        settings = _merged(levels, None if project is None else project.path)
+        if len(_loaded) >= _MAX_LOADED:
+            _loaded.clear()
+        _loaded[inputs] = settings
+    return settings
+
+
+def _merged(levels: Iterable[tuple[str, Mapping[str, Any]]], project: Path | None) -> Settings:
+    """Return the settings of all levels; the first has the highest precedence."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     overruled: dict[str, str] = {}
-    project = nearest_project(folder)
-    for source, level in _levels(session, profile, project):
+    for source, level in levels:
         for name, raw in level.items():
             if raw is None or (name in values and sources[name] != str(project)):
                 continue
@@ -232,19 +257,27 @@ def load_settings(
     return Settings(**values, sources=sources, overruled=overruled)
 
 
+def _variables() -> tuple[tuple[str, str], ...]:
+    """Return the settings that environment variables set, by name, as text."""
+    found = ((name, os.environ.get(variable, "")) for name, variable in _VARIABLES.items())
+    return tuple((name, text) for name, text in found if text.strip())
+
+
 def _levels(
-    session: Mapping[str, Any], profile: Mapping[str, Any], project: Path | None
+    session: Mapping[str, Any],
+    variables: Iterable[tuple[str, str]],
+    project: _File | None,
+    config: _File,
+    profile: Mapping[str, Any],
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield "this session", session
-    for name, setting in _SETTINGS.items():
-        if setting.variable is not None and os.environ.get(setting.variable, "").strip():
-            yield setting.variable, {name: setting.from_text(os.environ[setting.variable])}
+    for name, text in variables:
+        yield _VARIABLES[name], {name: _SETTINGS[name].from_text(text)}
     if project is not None:
         tool = _toml(project).get("tool")
         table = tool.get("cc_jupyter", {}) if isinstance(tool, dict) else {}
-        yield str(project), _checked(table, project, "in_project")
-    config = config_folder() / "config.toml"
-    yield str(config), _checked(_toml(config), config, "in_config")
+        yield str(project.path), _checked(table, project.path, "in_project")
+    yield str(config.path), _checked(_toml(config), config.path, "in_config")
     yield "the IPython profile", profile
 
 
@@ -287,24 +320,28 @@ def _checked(table: object, path: Path, where: str) -> Mapping[str, Any]:
 def nearest_project(folder: Path | None = None) -> Path | None:
     """Return the nearest `pyproject.toml`, in a folder (by default the working one) or above it."""
     try:
-        start = folder or Path.cwd()
+        start = str(folder or os.getcwd())  # noqa: PTH109  each prompt asks; `Path.cwd` takes longer
     except FileNotFoundError:  # the working directory was deleted
         return None
     return next((path for path in _project_files(start) if path.is_file()), None)
 
 
 @functools.lru_cache(maxsize=8)
-def _project_files(start: Path) -> tuple[Path, ...]:
+def _project_files(start: str) -> tuple[Path, ...]:
     """Return where a project file may be, nearest first; each prompt looks there."""
-    return tuple(place / PROJECT_FILE for place in (start, *start.parents))
+    return tuple(place / PROJECT_FILE for place in (Path(start), *Path(start).parents))
 
 
-def _toml(path: Path) -> Mapping[str, Any]:
+def _file(path: Path) -> _File:
     try:
         stat = path.stat()
     except OSError:  # usually there is none
-        return _EMPTY
-    return _parsed(path, stat.st_mtime_ns, stat.st_size)
+        return _File(path, None)
+    return _File(path, (stat.st_mtime_ns, stat.st_size))
+
+
+def _toml(file: _File) -> Mapping[str, Any]:
+    return _EMPTY if file.version is None else _parsed(file.path, *file.version)
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 if TYPE_CHECKING:
@@ -155,8 +156,7 @@ class Parameters:
         return cls(**{**given, "stop": tuple(given.get("stop", ()))})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Everything that the body of one request depends on."""
 
     model: str
@@ -177,8 +177,7 @@ class TurnKey(NamedTuple):
     """The number of the request within the cell's execution, from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class ValueLimits:
+class ValueLimits(NamedTuple):
     """How much of a value in `{{ }}` is sent."""
 
     table_rows: int | None = 100
@@ -196,13 +195,12 @@ class ValueLimits:
     `None`: tables count as other values do."""
 
 
-@dataclass(frozen=True, slots=True)
-class PromptTemplate:
+class PromptTemplate(NamedTuple):
     """A prompt as typed, so that it can be saved and sent with other values."""
 
     text: str | None = None
     """With `{{ }}` not filled in; `None`: the text that was sent, which has nothing filled in."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = MappingProxyType({})
     """The options that belong to it, by their long names without dashes, as JSON values."""
     examples: tuple[tuple[str, str], ...] = ()
     """Each expression with the beginning of its text."""
@@ -218,8 +216,21 @@ class PromptTemplate:
         return cls(given["text"], given["options"], examples)
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSpec:
+class RenderedPrompt(NamedTuple):
+    """The text of a prompt with its values filled in."""
+
+    text: str
+    notices: tuple[str, ...] = ()
+    """Notices for the user: which values were cut, and which texts say nothing."""
+    images: tuple[Image, ...] = ()
+    """Images among the values; the text has a marker in place of each."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Each expression with the digest of its text; values with images are left out."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Each expression with the beginning of its text."""
+
+
+class PromptSpec(NamedTuple):
     """What the user asks for: the prompt with its options."""
 
     prompt: str
@@ -228,7 +239,7 @@ class PromptSpec:
     model: str | None = None
     system: str | None = None
     """`None`: keep the thread's; empty: none from now on."""
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: Parameters = Parameters()
     thread: str | None = None
     """`None`: the current thread."""
     new: bool = False

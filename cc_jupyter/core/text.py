@@ -45,6 +45,11 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def short_name(model: str) -> str:
+    """Return a model's id without the vendor's prefix."""
+    return model.rpartition("/")[2]
+
+
 def top_level_module(kind: type) -> str:
     """Return the top-level module of a class, which identifies a library without importing it."""
     return str(kind.__module__).partition(".")[0]

@@ -80,7 +80,7 @@ class Combination:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle it without its request, which holds the key and the conversation."""
-        spec = dataclasses.replace(self.spec, execution=None)
+        spec = self.spec._replace(execution=None)
         return Combination, (self.index, dict(self.options), spec, None, self.error)
 
     @property
@@ -275,7 +275,7 @@ class _Planner:
         named = {name: value for name, value in values.items() if name not in VARIED_FIELDS}
         own = {name: fields.pop(name) for name in ("model", "system") if name in fields}
         parameters = dataclasses.replace(self.options.parameters, **fields)
-        options = dataclasses.replace(self.options, **own, parameters=parameters)
+        options = self.options._replace(**own, parameters=parameters)
         builder = self.builder.varied(named)
         try:
             return builder.prompt_spec(options, self.text, self.cell, output_type)

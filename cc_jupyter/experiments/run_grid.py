@@ -154,8 +154,7 @@ def run_grid(  # noqa: PLR0913  what one run needs
             place = thread.open_slot(spec.turn_key, starts_new_thread=spec.new)
         slot = thread.slots[place]
     requests = tuple(
-        None if each is None else dataclasses.replace(each, place=place, run_budget=budget)
-        for each in requests
+        None if each is None else each._replace(place=place, run_budget=budget) for each in requests
     )
     cells = plan.cells
     blank = [
@@ -177,8 +176,7 @@ def retry(session: Session, before: GridRun, view: GridView) -> GridRun:
         # the turn was rewound or forgotten meanwhile: the answers belong to no conversation
         slot = None
         requests = tuple(
-            None if each is None else dataclasses.replace(each, thread=None, place=None)
-            for each in requests
+            None if each is None else each._replace(thread=None, place=None) for each in requests
         )
     runner = _Runner(
         session,
@@ -337,7 +335,7 @@ def _requests(plan: Plan) -> tuple[PreparedRequest | None, ...]:
     return tuple(
         None
         if combination.prepared is None
-        else dataclasses.replace(combination.prepared, sample=number, grid=plan.id)
+        else combination.prepared._replace(sample=number, grid=plan.id)
         for (combination, _), number in zip(plan.cells, plan.sample_numbers, strict=True)
     )
 

@@ -21,9 +21,8 @@ from cc_jupyter.core.errors import (
     StreamError,
 )
 from cc_jupyter.core.money import format_usd
-from cc_jupyter.core.text import pluralize
+from cc_jupyter.core.text import pluralize, short_name
 from cc_jupyter.experiments.checks import error_of
-from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.run_limits import check_run, estimate_run
 from cc_jupyter.usage.ledger import format_sum, request_row, total
 
@@ -96,7 +95,7 @@ def ask_until_pass(  # noqa: PLR0913  what one cell needs
     run = _InTurn(session, requests, checks, output_type, show)
     for number, prepared in enumerate(requests, 1):
         try:
-            outcome = run.ask(dataclasses.replace(prepared, run_budget=budget), number)
+            outcome = run.ask(prepared._replace(run_budget=budget), number)
         except ProviderError as error:
             if number == len(requests) or not asks_next(error):
                 run.close(None)
@@ -163,7 +162,7 @@ class _InTurn:
         self._number = number
         turn = self.replies[0].provenance.turn if self.replies else None
         if turn is not None:
-            prepared = dataclasses.replace(prepared, place=turn - 1)
+            prepared = prepared._replace(place=turn - 1)
         if self.output_type is None:
             reply = self._send(prepared)
             value: object = self.show.text(reply)

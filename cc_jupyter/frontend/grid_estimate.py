@@ -97,9 +97,8 @@ def _without_code(options: CellOptions, session: Session) -> CellOptions:
     axes = tuple(axis for axis in grid.axes if axis.expression is None)
     # a name that is still being typed must not become a thread
     is_new = options.thread is not None and options.thread not in session.conversations.names
-    return dataclasses.replace(
-        options,
-        grid=dataclasses.replace(grid, axes=axes),
+    return options._replace(
+        grid=grid._replace(axes=axes),
         raw=True,
         image=(),
         type=None,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.conversation.records import LedgerRow
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.text import short_name
 from cc_jupyter.frontend.conversations import TurnSummaryCache
 from cc_jupyter.models.registry import chosen_model
-from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.staleness import UPSTREAM, Staleness, differing_cells
 from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
 

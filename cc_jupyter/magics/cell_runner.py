@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.events import Notice
 from cc_jupyter.core.messages import PromptSpec
-from cc_jupyter.core.text import check_prompt
+from cc_jupyter.core.text import check_prompt, short_name
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
 from cc_jupyter.render.base import NullRenderer, PrettyJsonRenderer, RevisableRenderer
-from cc_jupyter.render.usage_line import short_name
 from cc_jupyter.session.execution import ReplyDisplay, execution_context
 from cc_jupyter.session.in_flight import ignore_echo
 from cc_jupyter.session.session import shared_session
@@ -231,7 +230,7 @@ class CellRunner:
 
     def _in_turn(self, options: CellOptions, prepared: PreparedRequest) -> list[PreparedRequest]:
         """Return the same request to each of the models of `--until-pass`."""
-        specs = [dataclasses.replace(prepared.spec, model=model) for model in options.models[1:]]
+        specs = [prepared.spec._replace(model=model) for model in options.models[1:]]
         others = [self.session.prepare(spec, prepared.settings) for spec in specs]
         return [prepared, *others]
 
@@ -253,8 +252,8 @@ class CellRunner:
         if options.until_pass:
             others = ", ".join(each.model.id for each in self._in_turn(options, prepared)[1:])
             notices = (*prepared.spec.notices, f"until an answer passes, asked next: {others}")
-            spec = dataclasses.replace(prepared.spec, notices=notices)
-            prepared = dataclasses.replace(prepared, spec=spec)
+            spec = prepared.spec._replace(notices=notices)
+            prepared = prepared._replace(spec=spec)
         return dry_run(prepared, self.session)
 
     def _grid(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Grid:
@@ -295,10 +294,10 @@ class CellRunner:
         options, text = parse_ask_line(line, one_answer=True)
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
         aside = options.thread is None and not options.new
-        options = dataclasses.replace(options, raw=True, once=aside)
+        options = options._replace(raw=True, once=aside)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, {}, settings)
-        spec = dataclasses.replace(spec, notices=spec.notices + notices)
+        spec = spec._replace(notices=spec.notices + notices)
         prepared = self.session.prepare(spec, settings)
         checks = self._checks(options, prepared, {})
         reply = self._run(options, prepared, output_type)

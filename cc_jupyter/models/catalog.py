@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -75,8 +74,7 @@ class Peak(NamedTuple):
     rates: Rates
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
+class CatalogEntry(NamedTuple):
     """The facts about one model; the defaults fit a model with nothing known but its id."""
 
     id: str

@@ -5,7 +5,6 @@ Fields that an entry leaves out come from the catalog and the provider's list.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.models.catalog import CatalogEntry, Rates, Tier, load_catalog, spec_by_id
@@ -22,7 +21,7 @@ def custom_entry(model_id: str, custom: Mapping[str, CustomModel]) -> CatalogEnt
     entry = custom.get(model_id)
     if entry is None:
         return known
-    return dataclasses.replace(known or spec_by_id(model_id), **catalog_fields(entry))
+    return (known or spec_by_id(model_id))._replace(**catalog_fields(entry))
 
 
 def catalog_fields(entry: CustomModel) -> dict[str, Any]:

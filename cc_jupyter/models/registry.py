@@ -8,7 +8,6 @@ A known id needs no request; an unknown one is looked up in `/models`, once.
 
 from __future__ import annotations
 
-import dataclasses
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -118,7 +117,7 @@ def _known(name: str, custom: Mapping[str, CustomModel], listed: ModelList) -> M
             "endpoints": served.endpoints or spec.endpoints,
         }
         corrected = catalog_fields(entry) if entry else {}
-        spec = dataclasses.replace(spec, **{k: v for k, v in facts.items() if k not in corrected})
+        spec = spec._replace(**{k: v for k, v in facts.items() if k not in corrected})
     return ModelEntry(
         spec,
         is_listed=(served is not None) if listed.models else None,
@@ -282,11 +281,11 @@ def local_model() -> ModelEntry:
 def settings_for(name: str, settings: Settings) -> Settings:
     """Return the settings for a request to a model, which may have its own base URL."""
     if name == LOCAL:
-        return dataclasses.replace(settings, base_url=LOCAL)
+        return settings._replace(base_url=LOCAL)
     own = settings.models.get(name)
     if own is None or own.base_url is None:
         return settings
-    return dataclasses.replace(settings, base_url=own.base_url, key_env=own.key_env, own_host=True)
+    return settings._replace(base_url=own.base_url, key_env=own.key_env, own_host=True)
 
 
 def _cheapest(number: int) -> list[str]:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import PromptSpec, PromptTemplate, ValueLimits
+from cc_jupyter.core.messages import PromptSpec, PromptTemplate, RenderedPrompt, ValueLimits
 from cc_jupyter.core.text import check_characters, describe, excerpt
 from cc_jupyter.prompt.options import saved_options
-from cc_jupyter.prompt.template import (
-    RenderedPrompt,
-    evaluate,
-    names_in,
-    names_used,
-    plain_name,
-    render,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,19 +134,20 @@ class PromptBuilder:
 
     def _fill(self, text: str, limits: ValueLimits, *, raw: bool) -> RenderedPrompt:
         """Fill in the values and check that the text can be sent."""
-
-        def write(value: object, expression: str) -> Rendered:
-            from cc_jupyter.prompt.values import to_text  # noqa: PLC0415  only `{{ }}` needs it
-
-            return to_text(value, expression, limits)
-
-        if raw:
-            rendered = RenderedPrompt(text)
-        else:
-            used = names_used(text) if self._varied else frozenset[str]()
-            rendered = self._once(text, used, lambda: render(text, self._value, write))
+        has_values = not raw and "{{" in text
+        rendered = self._rendered(text, limits) if has_values else RenderedPrompt(text)
         check_characters(rendered.text)
         return rendered
+
+    def _rendered(self, text: str, limits: ValueLimits) -> RenderedPrompt:
+        from cc_jupyter.prompt.template import names_used, render  # noqa: PLC0415  only `{{ }}` needs it
+        from cc_jupyter.prompt.values import to_text  # noqa: PLC0415
+
+        def write(value: object, expression: str) -> Rendered:
+            return to_text(value, expression, limits)
+
+        used = names_used(text) if self._varied else frozenset[str]()
+        return self._once(text, used, lambda: render(text, self._value, write))
 
     def _once(self, source: object, used: frozenset[str], fill: Callable[[], _T]) -> _T:
         """Return what `fill` returns, called once for each source and the varied values it uses."""
@@ -170,6 +162,8 @@ class PromptBuilder:
     def _images(self, options: CellOptions) -> list[Image]:
         if not options.image:
             return []
+        from cc_jupyter.prompt.template import names_in  # noqa: PLC0415  only `-i` needs it
+
         used = frozenset[str]().union(*map(names_in, options.image))
         return self._once(options.image, used, lambda: self._loaded(options))
 
@@ -186,6 +180,10 @@ class PromptBuilder:
 
         The variable that the cell itself binds is left out: it changes when the cell ends.
         """
+        if not values:
+            return ()
+        from cc_jupyter.prompt.template import plain_name  # noqa: PLC0415  only `{{ }}` needs it
+
         return tuple(
             (expression, digest)
             for expression, digest in values
@@ -219,6 +217,8 @@ class PromptBuilder:
         return json_output_type()
 
     def _value(self, expression: str) -> object:
+        from cc_jupyter.prompt.template import evaluate  # noqa: PLC0415  only an expression needs it
+
         return evaluate(expression, self._user_ns, self._local_ns)
 
 
@@ -231,4 +231,4 @@ def _limits_for(options: CellOptions, limits: ValueLimits) -> ValueLimits:
     if options.table_rows is None:
         return limits
     rows = None if options.table_rows == "all" else options.table_rows
-    return replace(limits, table_rows=rows, table_chars=limits.text_chars)
+    return limits._replace(table_rows=rows, table_chars=limits.text_chars)

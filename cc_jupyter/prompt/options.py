@@ -6,11 +6,13 @@ splits the line, `option_line.values` reads the values, `template` fills in `{{ 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from keyword import iskeyword
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
@@ -41,7 +43,6 @@ from cc_jupyter.prompt.option_line.words import (
     skip_blanks,
     unquoted,
 )
-from cc_jupyter.prompt.template import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,8 +117,7 @@ class Axis(NamedTuple):
     """The EXPRESSION of `--vary`, whose value has the values of the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class GridOptions:
+class GridOptions(NamedTuple):
     """What makes a cell a grid."""
 
     axes: tuple[Axis, ...] = ()
@@ -133,19 +133,18 @@ _Given: TypeAlias = dict[str, list[Any]]
 _VARY_KEY = "--vary "
 
 
-@dataclass(frozen=True, slots=True)
-class SavedPrompt:
+class SavedPrompt(NamedTuple):
     """A prompt from a file, ready to be sent."""
 
     name: str
     """As typed after `@`: `./NAME` is the project's."""
     text: str
     """With `{{ }}` not filled in."""
-    given: _Given = field(default_factory=dict)
+    given: Mapping[str, list[Any]] = MappingProxyType({})
     """Its options, which those on the line override."""
     type: str | None = None
     """The type of its answer, as written."""
-    examples: dict[str, str] = field(default_factory=dict)
+    examples: Mapping[str, str] = MappingProxyType({})
     """An example of each name that it needs, as far as the file has them."""
     notice: str | None = None
     """What the reader of the answer should know about it."""
@@ -155,8 +154,7 @@ class SavedPrompt:
         return f"{self.text}\n\n{text}" if text.strip() else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class CellOptions:
+class CellOptions(NamedTuple):
     """The values of an option line; `None` and `False`: not given."""
 
     model: str | None = None
@@ -164,7 +162,7 @@ class CellOptions:
     system: str | None = None
     """The system prompt, with `{{ }}` not yet filled in; empty: remove the thread's. `None` too if
     a grid varies it."""
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: Parameters = Parameters()
     thread: str | None = None
     new: bool = False
     once: bool = False
@@ -338,6 +336,17 @@ def parse_cell_line(
     OptionError
         The line is invalid; the message names the word.
     """
+    if "@" in line:
+        return _parse_cell_line(line, load_prompt)
+    return _parsed_before(line)
+
+
+@functools.lru_cache(maxsize=64)  # cells run again, and many have the same line
+def _parsed_before(line: str) -> CellOptions:
+    return _parse_cell_line(line, None)
+
+
+def _parse_cell_line(line: str, load_prompt: Callable[[str], SavedPrompt] | None) -> CellOptions:
     given: _Given = {}
     saved: SavedPrompt | None = None
     position = 0
@@ -562,9 +571,13 @@ def saved_options(options: CellOptions) -> dict[str, Any]:
     """
     parameters = options.parameters
     system = options.system
+    if options.raw and system:
+        from cc_jupyter.prompt.template import escaped  # noqa: PLC0415  the first cell loads little before it sends
+
+        system = escaped(system)
     given = {
         "model": options.model,
-        "system": escaped(system) if options.raw and system else system,
+        "system": system,
         "temperature": parameters.temperature,
         "top-p": parameters.top_p,
         "max-tokens": parameters.max_tokens,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError, OptionError, StreamError
@@ -314,7 +314,7 @@ class OutputType:
         """Return the request that asks for a correction of the reply to `request`."""
         answer = Message("assistant", reply.text)
         repair = Message("user", self.repair_prompt(problem))
-        return replace(request, messages=(*request.messages, answer, repair))
+        return request._replace(messages=(*request.messages, answer, repair))
 
     def error(self, problem: ValidationProblem, reply: Reply) -> StreamError:
         """Return the error for an answer that does not fit; it contains the reply."""

@@ -23,6 +23,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.messages import RenderedPrompt
 from cc_jupyter.core.redaction import instance_dict
 from cc_jupyter.core.text import describe, excerpt, quote_expression
 
@@ -215,21 +216,6 @@ class Expression:
 
 
 Part: TypeAlias = Literal | Expression
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedPrompt:
-    """The prompt as sent."""
-
-    text: str
-    notices: tuple[str, ...] = ()
-    """Notices for the user: which values were cut, and which texts say nothing."""
-    images: tuple[Image, ...] = ()
-    """Images among the values; the text has a marker in place of each."""
-    values: tuple[tuple[str, str], ...] = ()
-    """Each expression with the digest of its text; values with images are left out."""
-    examples: tuple[tuple[str, str], ...] = ()
-    """Each expression with the beginning of its text."""
 
 
 def parse_template(text: str) -> tuple[Part, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.core.events import USAGE_FIELDS
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.terminal import safe_line
-from cc_jupyter.core.text import excerpt, pluralize
+from cc_jupyter.core.text import excerpt, pluralize, short_name
 
 if TYPE_CHECKING:
     from cc_jupyter.core.events import Usage
@@ -99,11 +99,6 @@ def _count(usage: Usage, name: str) -> dict[str, Any]:
         return {"tokens": None, "origin": "unknown"}
     origin = "estimated" if name in (usage.estimated or ()) else "reported"
     return {"tokens": tokens, "origin": origin}
-
-
-def short_name(model: str) -> str:
-    """Return a model's id without the vendor's prefix."""
-    return model.rpartition("/")[2]
 
 
 def _model(reply: Reply) -> str:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,8 +116,7 @@ def _default_handler_installed() -> bool:
     return main and handler in (signal.default_int_handler, _on_late_interrupt)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class InFlightRequest:
+class InFlightRequest(NamedTuple):
     """A request in flight."""
 
     cell_id: str | None

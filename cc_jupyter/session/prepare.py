@@ -7,8 +7,8 @@ anything, so a dry run and an estimate prepare as well.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
@@ -54,8 +54,7 @@ both wire formats ask in words."""
 _SMALL_CHARS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRequest:
+class PreparedRequest(NamedTuple):
     """A request with everything decided; nothing is reserved or sent."""
 
     spec: PromptSpec
@@ -65,7 +64,7 @@ class PreparedRequest:
     settings: Settings
     thread: Thread | None
     """`None`: the turn belongs to no conversation."""
-    context: Context = field(default_factory=Context)
+    context: Context = Context()
     """The earlier turns that are sent along."""
     page: CellOrder | None = None
     """The document order that determined the context; `None` for execution order."""
@@ -125,7 +124,7 @@ def is_small(prepared: PreparedRequest) -> bool:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False, repr=False)
 class Preparer:
     """Turns prompts into prepared requests, with the parts of a session."""
 
@@ -137,7 +136,7 @@ class Preparer:
     """The response formats that models are known to accept."""
     calibration: Calibration
     """Estimates tokens, to keep a request within the model's context window."""
-    tape: Callable[[], Tape | None]
+    tape: Callable[[Settings], Tape | None]
     """Returns the cassette in use."""
 
     def page(self, key: TurnKey | None, settings: Settings) -> CellOrder | None:
@@ -157,7 +156,7 @@ class Preparer:
         thread = self.conversations.thread(spec.thread)
         page = self.page(spec.turn_key, settings)
         context = thread.context(spec.turn_key, starts_new_thread=spec.new, page=page)
-        return dataclasses.replace(self._prepare(spec, settings, thread, context), page=page)
+        return self._prepare(spec, settings, thread, context)._replace(page=page)
 
     def resolve(
         self, name: str | None, key_env: str | None, settings: Settings
@@ -173,7 +172,7 @@ class Preparer:
         settings = settings_for(name, settings)
         if name == LOCAL:
             name = MODEL_ID
-        tape = self.tape()
+        tape = self.tape(settings)
         if tape is None or tape.mode == "record":
             endpoint = find_endpoint(settings, key_env)
         else:  # a recorded answer needs no key
@@ -211,10 +210,9 @@ class Preparer:
         before = thread.context_before(place, page)
         context, prompt = continuation_context(before, turn)
         model = spec.model or (record.model if record else None)
-        sent = dataclasses.replace(spec, prompt=prompt, model=model, images=())
+        sent = spec._replace(prompt=prompt, model=model, images=())
         prepared = self._prepare(sent, settings, thread, context)
-        saved = dataclasses.replace(
-            sent,
+        saved = sent._replace(
             prompt=turn.prompt,
             images=turn.images,
             system=turn.system,
@@ -223,8 +221,8 @@ class Preparer:
             values=turn.basis.question.values if turn.basis else (),
             value_limits=turn.basis.question.value_limits if turn.basis else spec.value_limits,
         )
-        return dataclasses.replace(
-            prepared, spec=saved, place=place, beginning=turn.answer, context=before, page=page
+        return prepared._replace(
+            spec=saved, place=place, beginning=turn.answer, context=before, page=page
         )
 
     def prepare_repair(
@@ -238,11 +236,11 @@ class Preparer:
         request = output_type.repaired(prepared.request, reply, problem)
         request = self._with_known_format(request, prepared.endpoint)
         notices = (*prepared.spec.notices, output_type.repair_notice(problem))
-        spec = dataclasses.replace(prepared.spec, notices=notices)
+        spec = prepared.spec._replace(notices=notices)
         turn = reply.provenance.turn
         place = None if turn is None else turn - 1
-        return dataclasses.replace(
-            prepared, spec=spec, request=request, place=place, sample=reply.provenance.sample
+        return prepared._replace(
+            spec=spec, request=request, place=place, sample=reply.provenance.sample
         )
 
     def _prepare(
@@ -253,7 +251,7 @@ class Preparer:
         window = model.spec.context_tokens if model.spec else None
         request, notice = trim_to_window(request, window, self.calibration, trim=settings.trim)
         if notice is not None:
-            spec = dataclasses.replace(spec, notices=(*spec.notices, notice))
+            spec = spec._replace(notices=(*spec.notices, notice))
         check_image_support(request, endpoint, model)
         request = self._with_known_format(request, endpoint)
         return PreparedRequest(
@@ -265,7 +263,7 @@ class Preparer:
         response_format = self.formats.recall(
             endpoint.api_root, request.model, request.answer_format
         )
-        return dataclasses.replace(request, answer_format=response_format)
+        return request._replace(answer_format=response_format)
 
 
 def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:

@@ -361,7 +361,7 @@ def _redacted_template(spec: PromptSpec, secrets: tuple[str, ...]) -> PromptTemp
     if template is None:
         return None
     options = template.options if spec.model is None else {**template.options, "model": spec.model}
-    text = json.dumps(dataclasses.replace(template, options=options).to_json(), ensure_ascii=False)
+    text = json.dumps(template._replace(options=options).to_json(), ensure_ascii=False)
     examples = [(source, _example(source, value, secrets)) for source, value in template.examples]
     return PromptTemplate.from_json({**json.loads(redact(text, secrets)), "examples": examples})
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cc_jupyter.conversation.turns import TurnSlot
-    from cc_jupyter.session.budget_guard import BudgetGuard, BudgetWatcher
+    from cc_jupyter.session.budget_guard import BudgetGuard
+    from cc_jupyter.session.budget_watcher import BudgetWatcher
     from cc_jupyter.session.prepare import PreparedRequest
 
 

@@ -5,12 +5,10 @@ This module neither parses options nor knows about cells.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import os
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -90,8 +88,13 @@ class Session:
         given = {name: value for name, value in options.items() if value is not None}
         return load_settings({**self.choices, **given}, self.profile)
 
-    def tape(self) -> Tape | None:
+    def tape(self, settings: Settings | None = None) -> Tape | None:
         """Return the cassette in use; `None` if there is none.
+
+        Parameters
+        ----------
+        settings
+            The settings the caller has read; by default the effective ones.
 
         Raises
         ------
@@ -100,9 +103,11 @@ class Session:
         """
         named = (self.choices.get("cassette"), os.environ.get("CMD_CASSETTE"), self.notebook())
         known, tape, until_s = self._tape
-        if known == named and monotonic() < until_s:
-            return tape
-        tape = self.tapes.tape(self.tapes.decide(self.settings().cassette), self.notebook())
+        if settings is None:
+            if known == named and monotonic() < until_s:
+                return tape
+            settings = self.settings()
+        tape = self.tapes.tape(self.tapes.decide(settings.cassette), self.notebook())
         self._tape = (named, tape, monotonic() + _TAPE_S)
         return tape
 
@@ -159,7 +164,7 @@ class Session:
         estimate = estimate_run([prepared], self.budget_guard, self.now())
         limits = RunLimits(max_usd, max_requests)
         budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
-        return replace(prepared, run_budget=budget)
+        return prepared._replace(run_budget=budget)
 
     def run(
         self,
@@ -284,7 +289,7 @@ class Session:
         if tape is not None and tape.mode == "auto":
             digest = hashlib.sha256(encode_body(prepared.request)).hexdigest()
             sample = self._number(prepared, f"{prepared.request.endpoint} {digest}")
-            prepared = dataclasses.replace(prepared, sample=sample)
+            prepared = prepared._replace(sample=sample)
             if self.is_replayed(prepared):
                 return prepared
         elif tape is not None and tape.mode == "replay":
@@ -295,7 +300,7 @@ class Session:
             if tape is None or tape.mode != "auto":
                 raise
             return prepared
-        return dataclasses.replace(prepared, endpoint=endpoint)
+        return prepared._replace(endpoint=endpoint)
 
     def open_stream(  # noqa: PLR0913  what one request needs
         self,

@@ -11,7 +11,6 @@ Nothing here runs a cell or sends anything: the front end asks for the plan and 
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -290,8 +289,8 @@ class _Refresh:
                 parameters=turn.options or Parameters(),
                 zdr=record.zdr if record else False,
             )
-        return dataclasses.replace(
-            spec, thread=thread.name, turn_key=slot.key, new=slot.has_new_option, notices=()
+        return spec._replace(
+            thread=thread.name, turn_key=slot.key, new=slot.has_new_option, notices=()
         )
 
     def _expected_cost(self, spec: PromptSpec) -> Cost:

@@ -63,7 +63,7 @@ class Tapes:
             return choice
         if self.is_live:
             return choice if choice is not None and choice.mode == "record" else None
-        if choice is None or choice.mode == "off":
+        if choice is None:
             from cc_jupyter.config.validators import CassetteChoice  # noqa: PLC0415  most sessions use no cassette
 
             return CassetteChoice("replay")

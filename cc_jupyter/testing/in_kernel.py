@@ -9,8 +9,11 @@ import functools
 import json
 from dataclasses import asdict
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.conversation.history import History
+from cc_jupyter.conversation.store import open_store
 from cc_jupyter.core.money import EXACT
 from cc_jupyter.core.reply import Reply
 from cc_jupyter.experiments import checks
@@ -30,9 +33,17 @@ _counted: dict[str, Any] = {"replies": 0, "grid": None}
 """How many replies, and which grid, earlier cells have brought."""
 
 
-def start(*, is_live: bool, max_usd: str | None) -> str:
-    """Decide where answers come from, and what they may cost; observe the checks."""
+def start(*, is_live: bool, folder: str, max_usd: str | None) -> str:
+    """Decide where answers come from, and what they may cost; observe the checks.
+
+    Parameters
+    ----------
+    folder
+        Where replayed answers are stored, which are no part of the user's history.
+    """
     session = shared_session()
+    if not is_live:
+        session.history = History(session.now, lambda: open_store(Path(folder)))
     session.tapes.is_live = is_live
     if max_usd is not None:
         session.budget_guard.ceiling = RunBudget(Decimal(max_usd), "--cmd-max-usd")

@@ -63,7 +63,7 @@ class PromptTests:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401  of xdist
         """Run all tests of a notebook in one process: they share a kernel."""
-        if config.getoption("dist") != "load":
+        if config.getoption("dist") not in ("load", "worksteal"):
             return None
         from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # noqa: PLC0415  only with `-n`
 
@@ -149,13 +149,12 @@ class NotebookFile(pytest.File):
             ) from None
         options = self.tests.options
         environment = {**os.environ, "JPY_SESSION_NAME": str(self.path)}
-        if not options.is_live:
-            environment["CMD_HISTORY"] = "off"  # replayed answers are no history
         kernel = NotebookKernel(self.path.parent, environment)
         left = None if options.max_usd is None else options.max_usd - self.tests.spent_usd
         kernel.call(
             "start",
             is_live=options.is_live,
+            folder=kernel.folder,
             max_usd=None if left is None else str(max(left, Decimal(0))),
         )
         return kernel

@@ -66,8 +66,10 @@ class NotebookKernel:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._files = tempfile.TemporaryDirectory(prefix="cc-jupyter-test-")
-        self._log = Path(self._files.name) / "log"
-        self._manager = _KernelManager(connection_file=f"{self._files.name}/kernel.json")
+        self.folder = self._files.name
+        """A folder for files that are removed when the kernel ends."""
+        self._log = Path(self.folder) / "log"
+        self._manager = _KernelManager(connection_file=f"{self.folder}/kernel.json")
         quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         with self._log.open("wb") as log:
             self._manager.start_kernel(

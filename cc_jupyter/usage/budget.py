@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
 from cc_jupyter.core.errors import BudgetError, ConfigError, OptionError
-from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.paths import data_folder, make_private, write_private
 
 if TYPE_CHECKING:
@@ -21,8 +19,7 @@ _WARNING = Decimal("0.8")
 """From this share of the budget on, the usage line mentions it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """A spending limit for a period."""
 
     usd: Decimal
@@ -47,6 +44,8 @@ class Budget:
         OptionError
             There is no estimate; nothing was sent.
         """
+        from cc_jupyter.core.money import format_usd  # noqa: PLC0415  most sessions have no budget
+
         spent = f"{format_usd(spent_usd)} of {format_usd(self.usd)} per {self.period} spent so far"
         if reserved_usd:
             spent += f", {format_usd(reserved_usd)} reserved for requests in flight"
@@ -67,6 +66,8 @@ class Budget:
         """Return how much of the budget is used, from 80 % on."""
         if spent_usd < self.usd * _WARNING:
             return None
+        from cc_jupyter.core.money import format_usd  # noqa: PLC0415  most sessions have no budget
+
         share = int(spent_usd * 100 / self.usd) if self.usd else 100
         return f"{share} % of the budget of {format_usd(self.usd)} per {self.period} used"
 

@@ -7,7 +7,6 @@ too long for the context window is rejected before it is sent, or trimmed.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
@@ -36,7 +35,7 @@ _WINDOW_BYTES = 200_000
 """Older reports lose weight once this many bytes were reported."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Seen:
     tokens: Fraction = Fraction(0)
     size: Fraction = Fraction(0)
@@ -132,7 +131,7 @@ def trim_to_window(
     left, out = request, 0
     while trim and out < turns and tokens > window_tokens:
         out += 1
-        left = dataclasses.replace(request, messages=request.messages[_TURN * out :])
+        left = request._replace(messages=request.messages[_TURN * out :])
         tokens = estimate_tokens(left, calibration)
     if tokens > window_tokens:
         raise OptionError(

@@ -276,7 +276,7 @@ def test_the_metadata_is_as_specified(notebook, model):
     jsonschema.validate(found, SCHEMA, format_checker=jsonschema.FormatChecker())
     assert list(found) == [
         *("schema", "model", "endpoint", "served_by", "usage", "cost", "timings"),
-        *("thread", "turn", "stop_reason", "request_sha256"),
+        *("thread", "turn", "turn_id", "stop_reason", "request_sha256"),
         *("request_key", "sample", "grid", "replayed_from"),
     ]
     assert "cc_jupyter" in run.outputs[0].metadata

@@ -29,7 +29,7 @@ def main() -> None:
         path = Path(name).absolute()
         cassette = path.with_suffix(".cassette.jsonl")
         cassette.unlink(missing_ok=True)  # no answer to an older prompt is left
-        os.environ["CMD_CASSETTE"] = f"record:{cassette}"
+        os.environ["CMD_CASSETTE"] = f"record:{cassette.name}"  # no path of this machine is saved
         notebook = nbformat.read(path, as_version=4)
         NotebookClient(
             notebook, record_timing=False, resources={"metadata": {"path": path.parent}}

@@ -119,16 +119,26 @@ def test_it_leaves_nothing_in_the_working_directory(by_provider, notebook):
     assert sorted(path.parent.glob("*.*")) == before
 
 
+def test_replayed_needs_neither_key_nor_model_nor_server():
+    done = demo("--replay", FIRST_STEPS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("Served by: 01-first-steps.cassette.jsonl: recorded answers.")
+    lines = [line for line in done.stdout.splitlines() if "replayed · $0 (local on " in line]
+    assert len(lines) >= 8
+    assert any("claude-haiku-4-5-20251001 played by SmolLM2" in line for line in lines)
+
+
 @pytest.mark.local
 @pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights of the local model")
-def test_without_a_key_the_local_model_answers_with_reported_usage():
+def test_without_a_key_the_local_model_answers_with_reported_usage(notebook):
     pytest.importorskip("xllamacpp")
     folders.make_private(folders.cache_folder())
     local.weights_path().symlink_to(WEIGHTS)
-    done = demo(FIRST_STEPS)
+    claude = "%%cmd -m claude-haiku-4-5-20251001 --max-tokens 20\nSay bye."
+    done = demo(notebook("%%cmd --max-tokens 20\nSay hello.", claude))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Served by: the local model, SmolLM2-135M-Instruct, on this machine." in done.stdout
     lines = [line for line in done.stdout.splitlines() if "$0 (local)" in line]
-    assert len(lines) >= 8
-    assert all("out ?" not in line and "in ?" not in line for line in lines[1:])
-    assert any("claude-haiku-4-5-20251001 played by SmolLM2" in line for line in lines)
+    assert len(lines) == 2
+    assert all("out ?" not in line and "in ?" not in line for line in lines)
+    assert "claude-haiku-4-5-20251001 played by SmolLM2" in lines[1]

@@ -1,8 +1,8 @@
-"""The notebooks run with the scripted server from top to bottom, and are saved to be read."""
+"""The notebooks run from their cassettes from top to bottom, and are saved to be read."""
 
 from __future__ import annotations
 
-import functools
+import json
 import os
 import re
 import subprocess
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from support.provider import KEY, Provider
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -20,49 +19,100 @@ LARGEST_BYTES = 60_000
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
 
-@functools.cache
-def nbval(path):
-    """Run a notebook under nbval; give its output and the requests it sent.
+CASSETTE_MODELS = {("/chat/completions", MODEL), ("/messages", "claude-haiku-4-5-20251001")}
+PAPERMILL = """
+import sys, papermill
+for path in sys.argv[1:]:
+    papermill.execute_notebook(path, None, cwd=".", progress_bar=False)
+    print("ran", path)
+"""
 
-    Outputs are compared where no tag says that they vary.
-    """
-    # a process of its own: its kernels must inherit this provider and nothing of ours
-    command = [sys.executable, "-m", "pytest", "--nbval", "--no-header", "-q", "-c", os.devnull]
-    with Provider() as provider:
+
+def cassette(path):
+    return path.with_suffix(".cassette.jsonl")
+
+
+@pytest.fixture
+def cut_off(tmp_path):
+    """Run Python in the folder of the notebooks without a key, cut off from the network."""
+    log = tmp_path / "sockets"
+
+    def run(*arguments):
         done = subprocess.run(
-            [*command, "-p", "no:cacheprovider", f"--rootdir={path.parent}", str(path)],
+            [sys.executable, *map(str, arguments)],
             env={
                 **os.environ,
-                "CMD_BASE_URL": provider.base_url,
-                "CMD_API_KEY": KEY,
-                "CMD_MODEL": MODEL,
+                "PYTHONPATH": str(ROOT / "tests" / "support" / "no_network"),
+                "SOCKET_LOG": str(log),
+                "CMD_CASSETTE": f"replay:{ROOT / 'notebooks'}",
                 "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             },
+            cwd=ROOT / "notebooks",
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
-        return done, provider.posts
+        lines = log.read_text("utf-8").splitlines()
+        return done, lines.count("started"), [line for line in lines if line != "started"]
+
+    return run
+
+
+def test_an_attempt_to_reach_the_network_is_refused_and_noted(cut_off):
+    code = "import socket; socket.create_connection(('127.0.0.1', 9))"
+    done, processes, sockets = cut_off("-c", code)
+    assert "the network is cut: socket.getaddrinfo" in done.stderr
+    assert (processes, len(sockets)) == (1, 1)
 
 
 @pytest.mark.kernel
-@each_notebook
-def test_every_cell_runs_against_the_scripted_server(path):
-    done, _ = nbval(path)
+def test_nbval_and_pytest_cmd_run_all_notebooks_without_key_and_network(cut_off):
+    # the grid of 05 has a check that about half of its answers fail
+    done, processes, sockets = cut_off(
+        *("-m", "pytest", "-q", "--no-header", "-c", os.devnull, "-p", "no:cacheprovider"),
+        *("-p", "cc_jupyter.testing.plugin", "--cmd", "--cmd-min-pass", "0.25"),
+        *("-p", "nbval.plugin", "--nbval", f"--rootdir={ROOT / 'notebooks'}", *NOTEBOOKS),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    assert f"{len(cells)} passed" in done.stdout
+    codes = [
+        cell
+        for path in NOTEBOOKS
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+    ]
+    tests = [cell for cell in codes if "--check" in cell.source]
+    assert tests
+    assert f"{len(codes) + len(tests) + len(NOTEBOOKS)} passed" in done.stdout
+    assert (processes, sockets) == (1 + 2 * len(NOTEBOOKS), [])
 
 
 @pytest.mark.kernel
-def test_the_first_steps_use_both_wire_formats_and_the_chosen_model():
-    _, posts = nbval(NOTEBOOKS[0])
-    asked = {(post.path.rpartition("/v1")[2], post.json["model"]) for post in posts}
-    assert asked == {
-        ("/chat/completions", MODEL),
-        ("/messages", "claude-haiku-4-5-20251001"),
-    }
+def test_papermill_runs_all_notebooks_without_key_and_network(cut_off):
+    names = [path.name for path in NOTEBOOKS]
+    done, processes, sockets = cut_off("-c", PAPERMILL, *names)
+    assert done.stdout.splitlines() == [f"ran {name}" for name in names], done.stderr
+    assert (processes, sockets) == (1 + len(names), [])
+
+
+def test_binder_opens_the_notebooks_replayed():
+    shown = "import os; print(os.environ['CMD_CASSETTE'], os.environ['CMD_MODEL'])"
+    start = [ROOT / ".binder" / "start", sys.executable, "-c", shown]
+    done = subprocess.run(start, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"replay:{ROOT / 'notebooks'}", MODEL]
+
+
+@each_notebook
+def test_a_cassette_is_the_local_models_and_tells_nothing_of_a_machine(path):
+    text = cassette(path).read_text("utf-8")
+    assert not re.search(r"/(home|root|Users|tmp|work|var|usr|opt)/|\b[A-Z]:\\\\", text)
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {line["served_by"] for line in lines} == {"local"}
+    asked = {(line["request"]["endpoint"], line["request"]["body"]["model"]) for line in lines}
+    assert asked <= CASSETTE_MODELS
+    if path == NOTEBOOKS[0]:  # the first steps use both wire formats
+        assert asked == CASSETTE_MODELS
 
 
 @each_notebook

@@ -20,9 +20,14 @@ def private_environment(folder: Path) -> dict[str, str]:
     """Return this process's environment with all that is anybody's own moved into `folder`."""
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)  # each kernel would compile the package anew
+    return kept | private_folders(folder)
+
+
+def private_folders(folder: Path) -> dict[str, str]:
+    """Create a home in `folder`; return the variables that move all that is personal there."""
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
-    return kept | {
+    return {
         "HOME": str(home),
         "USERPROFILE": str(home),
         "IPYTHONDIR": str(folder / "ipython"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 import threading
@@ -230,7 +229,7 @@ IN_CELL = {"turn_key": TurnKey("n", "a", 0), "notebook": "n"}
 def ask_in_grid(session, prompt, sample, **options):
     prepared = session.prepare(PromptSpec(prompt, **({"model": MODEL} | IN_CELL | options)))
     place = prepared.thread.open_slot(prepared.spec.turn_key)
-    in_grid = dataclasses.replace(prepared, grid=GRID, sample=sample, place=place)
+    in_grid = prepared._replace(grid=GRID, sample=sample, place=place)
     return session.run(in_grid, NullRenderer())
 
 

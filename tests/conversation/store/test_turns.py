@@ -129,8 +129,10 @@ def test_a_turn_saved_again_takes_its_own_place(store):
     assert [found.snippet for found in store.search("half")] == ["**half** and whole"]
 
 
+LONG_TEXT = st.text(string.ascii_letters, min_size=1).map(lambda text: text * 201)
+"""Texts so long that each is stored once; to draw every letter takes longer than to store them."""
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT | st.text(string.ascii_letters, min_size=201),
+    st.none() | st.booleans() | st.integers() | TEXT | LONG_TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
     max_leaves=20,
 )

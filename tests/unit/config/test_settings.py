@@ -109,6 +109,20 @@ def test_a_file_that_changes_is_read_again(config, tmp_path):
     assert load_settings(folder=tmp_path).model == "another"
 
 
+def test_an_equal_value_of_another_type_is_read_again(tmp_path):
+    assert load_settings({"zdr": True}, folder=tmp_path).zdr is True
+    with pytest.raises(ConfigError, match="zdr = 1 cannot be used"):
+        load_settings({"zdr": 1}, folder=tmp_path)
+
+
+def test_a_table_of_the_session_that_changes_is_read_again(tmp_path):
+    session = {"alias": {"a": "gpt-5.5"}}
+    assert load_settings(session, folder=tmp_path).alias == {"a": "gpt-5.5"}
+    session["alias"]["a"] = 5
+    with pytest.raises(ConfigError, match="alias cannot be used"):
+        load_settings(session, folder=tmp_path)
+
+
 def test_a_deleted_working_directory_is_no_error(monkeypatch):
     def gone() -> Path:
         raise FileNotFoundError

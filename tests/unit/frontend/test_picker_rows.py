@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,7 +33,7 @@ FLASH = "deepseek/deepseek-v4-flash"
 def model(*rates: str, **fields: object) -> ModelEntry:
     tiers = (Tier(None, Rates(*map(Decimal, rates))),) if rates else ()
     spec = CatalogEntry("m/one", "One", "m", ("/chat/completions",), tiers=tiers)
-    return ModelEntry(dataclasses.replace(spec, **fields), is_listed=True, is_own=False)
+    return ModelEntry(spec._replace(**fields), is_listed=True, is_own=False)
 
 
 def row(known: ModelEntry, figures: UserStats | None = None) -> dict[str, object]:

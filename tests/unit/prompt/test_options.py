@@ -487,9 +487,9 @@ def test_every_row_of_the_table_has_two_cells():
 
 def test_every_option_has_its_place_in_the_result():
     known = {
-        *CellOptions.__dataclass_fields__,
+        *CellOptions._fields,
         *Parameters.__dataclass_fields__,
-        *GridOptions.__dataclass_fields__,
+        *GridOptions._fields,
         *("param", "vary"),
     }
     assert {spec.field for spec in OPTIONS} <= known

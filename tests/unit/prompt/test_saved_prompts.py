@@ -85,7 +85,7 @@ def test_a_file_says_what_the_line_would(content, text, line):
 
 
 def vars_of(options):
-    return {name: getattr(options, name) for name in options.__slots__}
+    return options._asdict()
 
 
 @pytest.mark.parametrize(

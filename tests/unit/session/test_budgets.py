@@ -21,7 +21,7 @@ from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import Parameters, PromptSpec
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.render.base import NullRenderer
-from cc_jupyter.session import budget_guard
+from cc_jupyter.session import budget_watcher
 from cc_jupyter.session import recorder as recorder_module
 from cc_jupyter.session import session as session_module
 from cc_jupyter.session.budget_guard import BudgetGuard
@@ -226,7 +226,7 @@ def test_a_refused_request_reserves_nothing(session, provider):
 
 
 def test_two_answers_that_grow_together_stay_within_the_budget(session, provider, monkeypatch):
-    monkeypatch.setattr(budget_guard, "_PRICING_INTERVAL_S", 0)  # each piece is priced
+    monkeypatch.setattr(budget_watcher, "_PRICING_INTERVAL_S", 0)  # each piece is priced
     budget = Budget(Decimal("0.02"))
     session.budget_guard.budget = budget
     piece = "word " * 200
@@ -257,7 +257,7 @@ def test_two_answers_that_grow_together_stay_within_the_budget(session, provider
 
 def test_a_growing_answer_is_priced_five_times_a_second(session, monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(budget_guard, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(budget_watcher, "monotonic", lambda: clock[0])
     budget = Budget(Decimal("0.02"))
     session.budget_guard.budget = budget
     prepared = session.prepare(PromptSpec("hi", model=MODEL))
@@ -356,7 +356,7 @@ def test_the_answer_of_a_kernel_that_died_counts_as_estimated(session, provider,
 @pytest.mark.parametrize("period", ["day", "notebook"])
 def test_a_growing_answer_counts_once(session, monkeypatch, period):
     monkeypatch.setattr(recorder_module, "PARTIAL_S", 0)
-    monkeypatch.setattr(budget_guard, "_PRICING_INTERVAL_S", 0)
+    monkeypatch.setattr(budget_watcher, "_PRICING_INTERVAL_S", 0)
     cost = ask(session).cost.usd
     set_budget(session, spent(session) + cost * 3 / 2, period)
     assert ask(session).error is None

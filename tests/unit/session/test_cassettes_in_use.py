@@ -250,4 +250,4 @@ def test_replayed_without_a_key_a_dry_run_and_what_was_sent_are_shown(
         spec = PromptSpec("Hi", model=MODEL, once=True)
         assert dry_run(session.prepare(spec), session)["body"]["model"] == MODEL
         assert ask().replayed
-        assert str(UsageCommands(session, None).sent(as_="curl")).startswith("curl ")
+        assert str(UsageCommands(session, None).sent(as_="curl")).count("| curl ") == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import threading
 import time
@@ -68,7 +67,7 @@ def prepared(session, count, prompt="word", **fields):
         )
         for number in range(count)
     ]
-    return [dataclasses.replace(each, **fields) for each in made]
+    return [each._replace(**fields) for each in made]
 
 
 def run(session, requests, log=None, concurrency=32):
@@ -323,7 +322,7 @@ class TestMoney:
         requests = prepared(session, 12, "word " * 800)
         one_usd = requests[0].cost(session.budget_guard.estimate(requests[0]), session.now()).usd
         budget = RunBudget(one_usd * Decimal("3.5"))
-        requests = [dataclasses.replace(each, run_budget=budget) for each in requests]
+        requests = [each._replace(run_budget=budget) for each in requests]
         _, replies = run(session, requests, concurrency=12)
         sent = [reply for reply in replies if reply.error is None]
         spent_usd = sum(reply.cost.usd for reply in sent)

@@ -354,7 +354,7 @@ def test_an_unlisted_model_has_an_unknown_cost_and_no_request_is_sent(session):
         run(session, cell, values=put_in(user_ns, "x"))
     slots = session.conversations.thread().slots
     turn = slots[0].turn
-    question = replace(turn.basis.question, model="nobody/knows-it")
+    question = turn.basis.question._replace(model="nobody/knows-it")
     slots[0].versions[0] = replace(turn, basis=turn.basis._replace(question=question), id=turn.id)
     plan = refresh_plan(session, {"x": 2}, NOTEBOOK)
     first, second = plan.steps
