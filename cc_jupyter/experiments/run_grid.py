@@ -225,10 +225,10 @@ class _Runner:
         # at the third interrupt, what has not ended counts as interrupted
         with contextlib.suppress(KeyboardInterrupt):
             run.run()
-        # one that comes while the answers are saved and drawn must not lose them
-        with InterruptGuard(run.interrupt):
+        grid = self._grid(started_at, monotonic() - started_s, is_blind=is_blind)
+        # none that comes while the answers are saved and drawn loses them; the third stops that
+        with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
             self._arrange(slot)
-            grid = self._grid(started_at, monotonic() - started_s, is_blind=is_blind)
             self._view.finish(grid)
         return GridRun(
             self._plan,
