@@ -184,9 +184,8 @@ def to_line(recording: Recording) -> bytes:
         "served_by": recording.served_by,
         "request": {"endpoint": recording.endpoint, "body": recording.body},
     }
-    responses = ",".join(map(_response_to_json, recording.responses))
-    text = f'{_json(members)[:-1]},"responses":[{responses}]}}\n'
-    return text.encode("utf-8", "backslashreplace")
+    responses = b",".join(map(_response_to_json, recording.responses))
+    return b'%b,"responses":[%b]}\n' % (_encoded(members)[:-1], responses)
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -227,7 +226,7 @@ def _start_of_open_character(piece: bytes) -> int:
     return len(piece)
 
 
-def _response_to_json(response: RecordedResponse) -> str:
+def _response_to_json(response: RecordedResponse) -> bytes:
     members: dict[str, Any] = {"status": response.status}
     if response.waited_s is not None:
         members["waited_s"] = response.waited_s
@@ -241,7 +240,7 @@ def _response_to_json(response: RecordedResponse) -> str:
         members["was_left"] = True
     body, sizes = _body_to_json(response.body)
     members |= {"at_ms": [at_ms for at_ms, _ in response.body], "sizes": sizes}
-    return f'{_json(members)[:-1]},"body":{body}}}'
+    return b'%b,"body":%b}' % (_encoded(members)[:-1], body)
 
 
 def _response_from_json(data: dict[str, Any]) -> RecordedResponse:
@@ -257,17 +256,17 @@ def _response_from_json(data: dict[str, Any]) -> RecordedResponse:
     )
 
 
-def _body_to_json(body: Sequence[Piece]) -> tuple[str, list[int]]:
+def _body_to_json(body: Sequence[Piece]) -> tuple[bytes, list[int]]:
     """Return the body as JSON, and the size of each piece: characters, or bytes in base64."""
-    content = b"".join(piece for _, piece in body)
+    content = b"".join([piece for _, piece in body])
     sizes = [len(piece) for _, piece in body]
     try:
-        text = content.decode()
-        if len(text) != len(content):
-            sizes = [len(piece.decode()) for _, piece in body]
+        if len(content.decode()) != len(content):
+            sizes = [len(piece) if piece.isascii() else len(piece.decode()) for _, piece in body]
     except UnicodeDecodeError:
-        return _json({"base64": base64.b64encode(content).decode()}), sizes
-    return _json(text), sizes
+        return _encoded({"base64": base64.b64encode(content).decode()}), sizes
+    # JSON escapes ASCII characters only, and a text of single bytes is the fastest to escape
+    return _json(content.decode("latin-1")).encode("latin-1"), sizes
 
 
 def _body_from_json(data: dict[str, Any]) -> Iterator[Piece]:
@@ -280,6 +279,10 @@ def _body_from_json(data: dict[str, Any]) -> Iterator[Piece]:
         piece = whole[at : at + size]
         yield int(at_ms), piece.encode() if isinstance(piece, str) else piece
         at += size
+
+
+def _encoded(value: Any) -> bytes:  # noqa: ANN401  any JSON value
+    return _json(value).encode("utf-8", "backslashreplace")
 
 
 def _json(value: Any) -> str:  # noqa: ANN401  any JSON value

@@ -32,6 +32,7 @@ RESPONSES = {
     "no body": RecordedResponse(503, {}, (), 3),
     "no UTF-8": RecordedResponse(200, {}, ((1, b"\xff\xfe"), (2, b"ok")), 3),
     "characters": RecordedResponse(200, {}, ((1, "日本".encode()), (2, "é😀".encode())), 3),
+    "escaped": RecordedResponse(200, {}, ((1, b'"\\\x7f\x1f'), (2, 'é"\\日'.encode())), 3),
     "empty piece": RecordedResponse(200, {}, ((1, b""), (2, "é".encode())), 3),
     "cut": RecordedResponse(200, {}, ((1, b"a"),), 3, ("ReadError", "[Errno 104] reset")),
     "left": RecordedResponse(200, {}, ((1, b"a"),), 3, was_left=True),
