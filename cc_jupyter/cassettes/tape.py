@@ -121,11 +121,11 @@ class Tape:
         CassetteError
             In `replay` it is not recorded; or the cassette cannot be used.
         """
-        if self.mode == "replay":
-            self.cassette.check_readable()
         recording = None if self.mode == "record" else self._found(asked)
         if recording is not None:
             return self._replay(recording, asked.attempt)
+        if self.mode == "replay":
+            self.cassette.check_readable()
         if self.mode == "replay" or not asked.can_send:
             with self._lock:
                 self.last_miss = asked
