@@ -12,8 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cc_jupyter.commands.cassette import difference_text
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.store import open_store
+from cc_jupyter.core.errors import CassetteError
 from cc_jupyter.core.money import EXACT
 from cc_jupyter.core.reply import Reply
 from cc_jupyter.experiments import checks
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 
 
 _seen: list[tuple[Reply, Sequence[CheckResult]]] = []
-_counted: dict[str, Any] = {"replies": 0, "grid": None}
-"""How many replies, and which grid, earlier cells have brought."""
+_counted: dict[str, Any] = {"replies": 0, "grid": None, "miss": None}
+"""How many replies, which grid, and which request without a recording earlier cells have brought.
+"""
 
 
 def start(*, is_live: bool, folder: str, max_usd: str | None) -> str:
@@ -70,6 +73,7 @@ def report() -> str:
             "answers": [asdict(each) for each in (*others, *answers)],
             "usd": str(spent),
             "unknown": billed.count(None),
+            "difference": _difference(),
         }
     )
 
@@ -89,6 +93,20 @@ def _new_grid() -> Grid | None:
         return None
     _counted["grid"] = grid.id
     return grid
+
+
+def _difference() -> str:
+    """Return how the last request differs from the nearest recorded one, if none was recorded."""
+    tape = shared_session().tapes.last
+    asked = None if tape is None else tape.last_miss
+    if tape is None or asked is None or asked is _counted["miss"]:
+        return ""
+    _counted["miss"] = asked
+    try:
+        nearest = tape.nearest(asked)
+    except CassetteError:  # the cell has failed with it
+        return ""
+    return "" if nearest is None else str(difference_text(nearest))
 
 
 def _answers_of(grid: Grid) -> list[CheckedAnswer]:

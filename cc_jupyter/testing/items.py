@@ -208,7 +208,7 @@ class CellsItem(pytest.Item):
             if each[-1].error_name and not cell.is_test and not cell.may_fail
         ]
         if failed:
-            told = [f"the cell {cell.title} failed\n{run.error}" for cell, run in failed]
+            told = [f"the cell {cell.title} failed\n{run.failure}" for cell, run in failed]
             raise PromptTestFailedError("\n\n".join(told))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:  # noqa: ANN401  pytest's

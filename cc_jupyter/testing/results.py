@@ -65,6 +65,15 @@ class CellRun:
     usd: Decimal = Decimal(0)
     unknown: int = 0
     """The number of requests of unknown cost."""
+    difference: str = ""
+    """How a request that is not recorded differs from the nearest one, word by word."""
+
+    @property
+    def failure(self) -> str:
+        """The error, and what explains it."""
+        return "\n\n".join(
+            filter(None, (self.error, self.difference and _compared(self.difference)))
+        )
 
     @property
     def trials(self) -> list[bool]:
@@ -98,6 +107,7 @@ def read_run(report: dict[str, Any], **ended: str) -> CellRun:
         answers=answers,
         usd=Decimal(report["usd"]),
         unknown=report["unknown"],
+        difference=report["difference"],
     )
 
 
@@ -161,6 +171,8 @@ class Verdict:
             if each not in said and not (failed and each.startswith(_SAID_BY_ANSWERS))
         ]
         reason = next((_reason(answer) for answer in failed), shown[-1].partition("\n")[0])
+        missed = (run.difference for run in self.runs if run.difference and not all(run.trials))
+        shown += [_compared(each) for each in dict.fromkeys(missed)]
         return "\n\n".join((f"{self.rate}{required}: {reason}", *shown))
 
 
@@ -179,6 +191,10 @@ def _shown(answer: CheckedAnswer) -> str:
     if answer.error:
         lines.append(answer.error)
     return "\n".join(lines)
+
+
+def _compared(difference: str) -> str:
+    return f"the request, compared with the nearest recorded one:\n{_indented(difference)}"
 
 
 def _indented(text: str) -> str:

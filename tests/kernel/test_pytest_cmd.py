@@ -153,6 +153,7 @@ def test_a_changed_prompt_fails_with_what_differs_and_only_its_test_is_selected(
     assert outcomes(said, "changed.ipynb") == {"tone": "FAILED", "later": "PASSED"}
     assert "CassetteError: changed.cassette.jsonl does not contain this request" in said
     assert "differs in message 1 (user)" in said
+    assert "message 1 (user): Say [-hello-]{+goodbye+} about rain" in said
 
 
 def test_live_tests_are_repeated_within_what_they_may_cost(folder):

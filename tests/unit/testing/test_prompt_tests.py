@@ -128,6 +128,11 @@ def single(*answers, error=""):
     return CellRun(error.partition(":")[0], error, answers=list(answers))
 
 
+def missed(difference):
+    error = "CassetteError: not recorded"
+    return CellRun(error.partition(":")[0], error, difference=difference)
+
+
 def grid(*answers, error=""):
     return CellRun(error.partition(":")[0], error, answers=list(answers), is_grid=True)
 
@@ -176,6 +181,11 @@ def test_a_verdict_compares_the_rate_and_accepts_no_broken_check(runs, min_pass,
             single(error="CassetteError: not recorded\nHint: %cmd cassette diff"),
             "0 of 1 passed: CassetteError: not recorded",
             ["Hint: %cmd cassette diff"],
+        ),
+        (
+            missed("message 1 (user): Say [-hello-]{+goodbye+}"),
+            "0 of 1 passed: CassetteError: not recorded",
+            ["    message 1 (user): Say [-hello-]{+goodbye+}"],
         ),
         (
             single(),
