@@ -114,8 +114,8 @@ class Session:
     def is_replayed(self, prepared: PreparedRequest) -> bool:
         """Return whether a cassette answers a request; one without a number is the first."""
         tape = self.tape()
-        if tape is None or tape.mode == "record":
-            return False
+        if tape is None or tape.mode != "auto":  # the key decides only in `auto`
+            return tape is not None and tape.mode == "replay"
         key = request_key(prepared.request.endpoint, encode_body(prepared.request))
         return tape.has(key, prepared.sample or 0)
 
