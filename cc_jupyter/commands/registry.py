@@ -379,9 +379,11 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         "doctor",
-        "",
+        "[--check]",
         "check the set-up and suggest fixes; safe to paste into an issue",
-        details="Keys, and secrets in addresses, are masked.",
+        (Argument("--check", "switch"),),
+        details="Keys, and secrets in addresses, are masked. A key that the server rejected in this"
+        " session is a failure; --check tests it with one small request to a free model.",
         example="%cmd doctor",
         may_hold_key=True,
     ),
