@@ -11,6 +11,7 @@ from cc_jupyter.core.display import Card, Table
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Parameters
 from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt, excerpt_of_change, pluralize
 from cc_jupyter.experiments.plan import option_label
 
@@ -193,7 +194,7 @@ class ThreadCommands(ConversationCommands):
         return {
             "thread": thread.name,
             "turns": len(turns),
-            "begins": excerpt(turns[0].prompt) if turns else "",
+            "begins": excerpt(self._saved_prompt(turns[0])) if turns else "",
             "last used": local_time(record.sent_at) if record else "",
             "notebook": record.notebook if record else self._cell.notebook,
             "state": "current" if current else "in this session",
@@ -244,7 +245,7 @@ class ThreadCommands(ConversationCommands):
         marks = {"new thread": slot.starts_new_thread, "stale": slot.stale}
         return {
             "turn": at,
-            "prompt": cut(turn.prompt) if turn else "",
+            "prompt": cut(self._saved_prompt(turn)) if turn else "",
             "answer": cut(turn.answer) if turn else "",
             "model": record.model if record else "",
             "ended": record.stop_reason if record else "",
@@ -252,6 +253,11 @@ class ThreadCommands(ConversationCommands):
             "versions": len(slot.versions),
             "marks": ", ".join(mark for mark, applies in marks.items() if applies),
         }
+
+    def _saved_prompt(self, turn: Turn) -> str:
+        """Return the prompt of a turn as the history has it: without keys."""
+        record = self._session.history.record(turn.id)
+        return redact(turn.prompt) if record is None else record.prompt
 
     def versions(self, turn: int | None = None, *, use: int | None = None) -> Table:
         """List all versions of a turn: prompt, options and answer; activate another one."""
@@ -289,13 +295,13 @@ class ThreadCommands(ConversationCommands):
     def _version_rows(self, slot: TurnSlot) -> list[dict[str, Any]]:
         """Return a row for each version, with what distinguishes it from the others."""
         versions = slot.versions
-        usual = (slot.turn or versions[-1]).prompt if versions else ""
+        usual = self._saved_prompt(slot.turn or versions[-1]) if versions else ""
         grids = [*dict.fromkeys(each.group for each in versions if each.group is not None)]
         options = differing_options(versions)
         rows = []
         for at, turn in enumerate(versions):
             record = self._session.history.record(turn.id)
-            differs = turn.prompt != usual
+            prompt = self._saved_prompt(turn)
             rows.append(
                 {
                     "version": at + 1,
@@ -303,7 +309,7 @@ class ThreadCommands(ConversationCommands):
                     "grid": None if turn.group is None else grids.index(turn.group) + 1,
                     "model": turn.model or (record.model if record else ""),
                     "options": options[at],
-                    "prompt": excerpt_of_change(turn.prompt, usual) if differs else "",
+                    "prompt": excerpt_of_change(prompt, usual) if prompt != usual else "",
                     "answer": excerpt(turn.answer),
                     "cost": cost_text(record),
                     "ended": record.stop_reason if record else "",

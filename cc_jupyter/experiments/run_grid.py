@@ -369,7 +369,7 @@ def failure(run: GridRun, name: str | None) -> GridError | None:
     kept = pluralize(len(grid) - len(failed), "answer")
     return GridError(
         f"{len(failed)} of {pluralize(len(grid), 'request')} failed ({times});"
-        f" {name or '_cmd.grid'} has {'the ' if len(failed) < len(grid) else ''}{kept}",
+        f" {name or '_cmd.grid'} has {'the ' if len(grid) - len(failed) > 1 else ''}{kept}",
         hint=_what_to_do(run, [answer.reply.error for answer in failed]),
         grid=grid,
     )

@@ -268,3 +268,13 @@ def test_files_are_private(notebook):
     for path in [notebook.folder / "cc_jupyter", *made]:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize(
+    "command", ["history", "history --full", "versions", "threads", "thread", "sent", "search tell"]
+)
+def test_a_key_typed_in_a_prompt_is_in_no_list_of_turns(notebook, command):
+    notebook.check(f"%%cmd\ntell me about {KEY}", cell_id="c1")
+    notebook.check("%%cmd\ntell me more", cell_id="c1")
+    run = notebook.check(f"%cmd {command}")
+    assert KEY not in str([output.data for output in run.outputs])
