@@ -14,7 +14,7 @@ from cc_jupyter.commands.threads import (
 )
 from cc_jupyter.conversation.history import history_off
 from cc_jupyter.conversation.records import conversation_record
-from cc_jupyter.core.display import Table, TextOutput
+from cc_jupyter.core.display import MarkedText, Table, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.text import pluralize
 
@@ -46,7 +46,7 @@ class HistoryCommands(ConversationCommands):
         found = history.reading().search(text)
         rows = [
             {
-                "found": hit.snippet,
+                "found": MarkedText.of(hit.parts),
                 "thread": hit.thread or "",
                 "turn": None if hit.position is None else hit.position + 1,
                 "model": hit.model,

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import getpass
 import warnings
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cc_jupyter.client.client import Limits
-from cc_jupyter.client.endpoint import Endpoint, find_key
+from cc_jupyter.client.endpoint import find_key
+from cc_jupyter.commands.key_check import free_model, send_check
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import AuthError, ConfigError, ProviderError
-from cc_jupyter.core.events import Notice, Waiting
-from cc_jupyter.core.messages import Message, Parameters, Request
 from cc_jupyter.core.paths import short_path
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.registry import LOCAL
@@ -27,19 +25,15 @@ from cc_jupyter.models.registry import LOCAL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cc_jupyter.commands.doctor.finding import Finding
     from cc_jupyter.config.credentials import Key
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Table
-    from cc_jupyter.models.catalog import CatalogEntry
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
 _KEY_PROMPT = "Key from Command Code Studio (it is not shown as you type): "
-_CHECK_TOKENS = 16
-"""The smallest limit that every model accepts (provider-api.md, section 3)."""
-_CHECK_TIMEOUT_S = 20.0
-"""The longest pause between two bytes of the answer that checks a key."""
 _NOT_STORED = "nothing was stored"
 
 
@@ -68,7 +62,7 @@ class LoginCommands:
     def _check(self, key: Key, settings: Settings) -> str | None:
         """Return the result of a check; `None`: it had none, and the key must not be stored."""
         root = _provider_root(settings)
-        model = self._free_model(root, zdr=settings.zdr)
+        model = free_model(self._session, root, zdr=settings.zdr)
         if model is None:
             return "skipped: no free model is known"
         day = load_catalog().price_date
@@ -81,7 +75,7 @@ class LoginCommands:
             return "skipped"
         try:
             with _noted_interrupts():
-                self._send_check(key, root, model, zdr=settings.zdr)
+                send_check(self._session, key, root, model, zdr=settings.zdr)
         except AuthError as error:
             error.hint = f"{error.hint}; {_NOT_STORED}"
             raise
@@ -90,39 +84,6 @@ class LoginCommands:
                 return f"failed: {error}"
             return None
         return f"the provider accepts it (checked with {model.id})"
-
-    def _free_model(self, root: str, *, zdr: bool) -> CatalogEntry | None:
-        """Return a free model to check a key with, preferably one in the provider's list."""
-        listed = self._session.models.listed(root).models
-        free = [
-            spec
-            for spec in load_catalog().models.values()
-            if spec.is_free and spec.id.endswith(":free") and (spec.zdr or not zdr)
-        ]
-        # without a list, the model with known efforts is more likely to exist
-        free.sort(key=lambda spec: (spec.id not in listed, not spec.efforts))
-        return free[0] if free else None
-
-    def _send_check(self, key: Key, root: str, model: CatalogEntry, *, zdr: bool) -> None:
-        """Send one request without retries; the key works if an answer begins.
-
-        Raises
-        ------
-        ProviderError
-            The request was refused or got no answer.
-        """
-        request = Request(
-            model.id,
-            model.endpoints[0],
-            (Message("user", "Hi"),),
-            parameters=Parameters(max_tokens=_CHECK_TOKENS),
-        )
-        target, limits = Endpoint(root, key, "api"), Limits(0, _CHECK_TIMEOUT_S)
-        stream = self._session.open_stream(request, target, limits, zdr=zdr)
-        with closing(iter(stream)) as events:
-            for event in events:
-                if not isinstance(event, Waiting | Notice):
-                    return
 
     def logout(self) -> Card:
         """Remove the key that `login` stored; name other places that hold a key."""
@@ -142,8 +103,14 @@ class LoginCommands:
             card["unchanged"] = f"{', '.join(left)}, which %cmd logout never removes"
         return card
 
-    def doctor(self) -> Table:
-        """Check the set-up and suggest fixes."""
+    def doctor(self, *, check: bool = False) -> Table:
+        """Check the set-up and suggest fixes.
+
+        Parameters
+        ----------
+        check
+            Whether to test the key with one small request to a free model.
+        """
         from cc_jupyter.commands.doctor import examine  # noqa: PLC0415  rarely needed
 
         session = self._session
@@ -152,7 +119,30 @@ class LoginCommands:
             in_kernel=self._cell.in_kernel,
             transport=session.transport,
             now=session.now,
+            rejected_at=session.rejected_keys.rejected_at,
+            check_key=self._checked_key if check else None,
         )
+
+    def _checked_key(self, key: Key, settings: Settings) -> Finding:
+        """Test the key that requests use, with one small request to a free model."""
+        from cc_jupyter.commands.doctor.finding import Finding  # noqa: PLC0415  as above
+
+        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        if not is_provider(root):
+            host = urlsplit(root).netloc
+            return Finding("key check", "skipped", f"no free model is known at {host}")
+        model = free_model(self._session, root, zdr=settings.zdr)
+        if model is None:
+            return Finding("key check", "skipped", "no free model is known")
+        try:
+            send_check(self._session, key, root, model, zdr=settings.zdr)
+        except AuthError as error:
+            return Finding.failed("key check", error)
+        except ProviderError as error:
+            return Finding(
+                "key check", "look", f"it did not test the key: {error}", error.hint or ""
+            )
+        return Finding("key check", "ok", f"the provider accepts it (checked with {model.id})")
 
 
 def _caveat(settings: Settings, source: str) -> dict[str, str]:

@@ -26,11 +26,12 @@ _THIS_NOTEBOOK = Argument("--notebook", "switch")
 COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "ask",
-        "[@NAME] [options] [--] text",
+        "[@NAME] [options] [[-> NAME[: TYPE]] --] text",
         "send the rest of the line as a prompt",
         _OPTION_LINE,
-        details="-- ends the options, so that a prompt may begin with a dash. In a loop or a"
-        " function each request of a cell has its own turn.",
+        details="-- ends the options, so that a prompt may begin with a dash. -> NAME or"
+        " -> NAME: TYPE in front of -- stores the answer in a variable. In a loop or a function"
+        " each request of a cell has its own turn.",
         example="%cmd ask -m opus what is {{ x }}?",
     ),
     CommandSpec(
@@ -378,9 +379,11 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         "doctor",
-        "",
+        "[--check]",
         "check the set-up and suggest fixes; safe to paste into an issue",
-        details="Keys, and secrets in addresses, are masked.",
+        (Argument("--check", "switch"),),
+        details="Keys, and secrets in addresses, are masked. A key that the server rejected in this"
+        " session is a failure; --check tests it with one small request to a free model.",
         example="%cmd doctor",
         may_hold_key=True,
     ),

@@ -193,9 +193,12 @@ class UsageCommands:
 
         period = since or ("month" if by == "day" else "session")
         if plot:
-            return plot_usage(usage_points(self._records(period, notebook=notebook)))
+            points = usage_points(self._records(period, notebook=notebook))
+            return plot_usage(points, scope=self._scope(period, notebook=notebook))
         rows = self._sums(by, period, notebook=notebook)
-        table = usage_table(by, rows, caption=self._period_text(period))
+        prompts = self._cell_prompts(period, notebook=notebook) if by == "cell" else None
+        caption = self._scope(period, notebook=notebook)
+        table = usage_table(by, rows, caption=caption, prompts=prompts)
         return table.for_cell(shown=self._cell.is_statement())
 
     def budget(
@@ -229,7 +232,7 @@ class UsageCommands:
         return receipt(
             self._sums("model", since, notebook=notebook),
             self._sums("server", since, notebook=notebook),
-            period=self._period_text(since),
+            period=self._scope(since, notebook=notebook),
             price_date=load_catalog().price_date,
             threads=len(threads),
             now=self._session.now(),
@@ -264,10 +267,21 @@ class UsageCommands:
             return [each for each in every if here in (None, each.notebook)]
         return list(self._store().all_turns(self._start(period), here))
 
-    def _period_text(self, period: Since) -> str:
-        """Return a period in words, and what is missing in its figures from disk."""
-        missing = "" if period == "session" else self._session.history.missing()
-        return f"{_PERIOD_TEXTS[period]}{missing}"
+    def _cell_prompts(self, period: Since, *, notebook: bool) -> dict[str, str]:
+        """Return the last prompt of each cell, by cell id."""
+        if period == "session":
+            records = self._records(period, notebook=notebook)
+            return {each.key.cell_id: each.prompt for each in records if each.key}
+        here = self._cell.notebook if notebook else None
+        return self._store().cell_prompts(since=self._start(period), notebook=here)
+
+    def _scope(self, period: Since, *, notebook: bool) -> str:
+        """Return in words what is added up, and what is missing in its figures from disk."""
+        here = ", this notebook only" if notebook else ""
+        if period == "session":
+            return f"{_PERIOD_TEXTS[period]}{here}"
+        everywhere = here or ", all notebooks"
+        return f"{_PERIOD_TEXTS[period]}{everywhere}{self._session.history.missing()}"
 
     def _store(self) -> Store:
         if not self._session.settings().history:

@@ -192,8 +192,13 @@ class SearchHit:
     cell_id: str | None
     model: str
     sent_at: datetime
-    snippet: str
-    """The excerpt of prompt or answer, with matches between `**`."""
+    parts: tuple[tuple[str, bool], ...]
+    """The excerpt of prompt or answer in parts, each with whether it matches."""
+
+    @property
+    def snippet(self) -> str:
+        """The excerpt as text, with matches between `**`."""
+        return "".join(f"**{text}**" if matches else text for text, matches in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

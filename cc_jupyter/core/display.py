@@ -12,6 +12,7 @@ import importlib.util
 import re
 import shutil
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _GAP = "  "
+_UNKNOWN = (None, "", "?", "-", "\N{EN DASH}", "unknown")
+"""The values of a cell that do not decide on the alignment of its column."""
+_FIGURE = re.compile(
+    r"[~<>≤≥±+-]*\$?\d[\d,]*(?:\.\d+)?"
+    r"(?: ?(?:%|ms|s|min|h|B|kB|MB|GB|k|K|M)| (?:tokens?|tokens/s|tok/s))?(?: \+ .+)?"
+)
+"""A number with its sign of money, its unit, and what is added to it: `$1.23 + ~$0.04`."""
 
 
 class Table(list[Row]):
@@ -38,17 +46,18 @@ class Table(list[Row]):
         caption = f"<p><small>{html.escape(self.caption)}</small></p>" if self.caption else ""
         if not self:
             return caption
-        samples = {name: self._sample(name) for name in self[0]}
-        head = "".join(_tag("th", name, sample) for name, sample in samples.items())
+        sides = {name: "right" if self._has_figures(name) else "left" for name in self[0]}
+        head = "".join(_tag("th", name, side) for name, side in sides.items())
         body = "".join(
-            f"<tr>{''.join(_tag('td', row[name], samples[name]) for name in samples)}</tr>"
+            f"<tr>{''.join(_tag('td', row[name], side) for name, side in sides.items())}</tr>"
             for row in self
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}"
 
-    def _sample(self, name: str) -> object:
-        """Return the first known value of a column, which decides on its alignment."""
-        return next((row[name] for row in self if row[name] not in (None, "?")), None)
+    def _has_figures(self, name: str) -> bool:
+        """Return whether every known value of a column is a figure, with or without a unit."""
+        known = [row[name] for row in self if row[name] not in _UNKNOWN]
+        return bool(known) and all(map(_is_figure, known))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(self._text(_terminal_columns()))
@@ -66,9 +75,10 @@ class Table(list[Row]):
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
         columns = _fitting_columns(widths, max_width)
         below = [column for column in range(len(names)) if column not in columns]
-        lines = [_line(names, widths, columns)]
+        right = {at for at, name in enumerate(names) if self._has_figures(name)}
+        lines = [_line(names, widths, columns, right)]
         for row in rows:
-            lines.append(_line(row, widths, columns))
+            lines.append(_line(row, widths, columns, right))
             if rest := " · ".join(f"{names[at]} {row[at]}" for at in below if row[at]):
                 lines.append(f"    {rest}")
         return "\n".join([*lines, *([caption] if caption else [])])
@@ -133,10 +143,37 @@ def _diff_line(line: str) -> str:
     return _marked(line[0], line) if line[:1] in _STYLES else page_html(line)
 
 
-def _tag(tag: str, value: object, sample: object) -> str:
-    """Format a cell: text is left-aligned; numbers stay on the right, the notebook's default."""
-    style = ' style="text-align: left"' if isinstance(sample, str) else ""
-    return f"<{tag}{style}>{html.escape(_cell(value))}</{tag}>"
+class MarkedText(str):
+    """A text with marked parts: `<mark>` in a table on a page, plain text elsewhere."""
+
+    __slots__ = ("parts",)
+    parts: tuple[tuple[str, bool], ...]
+    """The text in parts, each with whether it is marked."""
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[str, bool]]) -> Self:
+        """Create a text from its parts."""
+        whole = tuple(parts)
+        text = cls("".join(part for part, _ in whole))
+        text.parts = whole
+        return text
+
+    def as_html(self) -> str:
+        """Return the text as escaped HTML."""
+        escaped = ((html.escape(part), is_marked) for part, is_marked in self.parts)
+        return "".join(f"<mark>{text}</mark>" if marked else text for text, marked in escaped)
+
+
+def _tag(tag: str, value: object, side: str) -> str:
+    """Format a cell."""
+    text = value.as_html() if isinstance(value, MarkedText) else html.escape(_cell(value))
+    return f'<{tag} style="text-align: {side}">{text}</{tag}>'
+
+
+def _is_figure(value: object) -> bool:
+    if isinstance(value, str):
+        return _FIGURE.fullmatch(value) is not None
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _terminal_columns() -> int | None:
@@ -154,8 +191,12 @@ def _fitting_columns(widths: Sequence[int], max_width: int | None) -> list[int]:
     return columns
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int]) -> str:
-    return _GAP.join(cells[at].ljust(widths[at]) for at in columns).rstrip()
+def _line(
+    cells: Sequence[str], widths: Sequence[int], columns: Sequence[int], right: set[int]
+) -> str:
+    """Format a line of a table; the columns of `right` are right-aligned."""
+    padded = {at: cells[at].rjust if at in right else cells[at].ljust for at in columns}
+    return _GAP.join(pad(widths[at]) for at, pad in padded.items()).rstrip()
 
 
 def _cell(value: object) -> str:

@@ -196,8 +196,15 @@ def _shown(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return a hint that names up to three close matches, or `None` when nothing is close."""
+    """Return a hint that names up to three close matches, or `None` when nothing is close.
+
+    Names that begin with the word come before names that only resemble it.
+    """
     by_folded = {name.casefold(): name for name in known}
+    start = word.casefold()
+    close = [folded for folded in by_folded if start and folded.startswith(start)][:3]
+    if close:
+        return f"did you mean {' or '.join(by_folded[folded] for folded in close)}?"
     from difflib import get_close_matches  # noqa: PLC0415  only a slip needs it
 
     close = get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.6)

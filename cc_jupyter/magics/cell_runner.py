@@ -102,9 +102,9 @@ class CellRunner:
         """Run a `%cmd` line and return its result, which displays itself."""
         command = (line.split(None, 1) or [""])[0]
         rest = line.lstrip()[len(command) :]
+        if command == "ask":
+            return self._ask(rest, local_ns)
         with self._explain_failures():
-            if command == "ask":
-                return self._ask(rest, local_ns)
             return self._commands.run(command, rest.strip())
 
     def _run_cell(
@@ -145,30 +145,41 @@ class CellRunner:
         options, text = parse_ask_line(line, find_prompt=self._find_prompt)
         if options.help:
             return _text_output(option_help())
-        text = self._with_saved(options, text, local_ns)
-        if options.dry_run:
-            return self._dry_run(options, text, local_ns)
-        if options.grid is not None:
-            grid = self._grid(options, text, local_ns)
-            return None if self._cell.is_statement() and not options.quiet else grid
+        with self._explain_failures(options.name):
+            text = self._with_saved(options, text, local_ns)
+            if options.dry_run:
+                return self._dry_run(options, text, local_ns)
+            if options.grid is not None:
+                grid = self._grid(options, text, local_ns)
+                return None if self._cell.is_statement() and not options.quiet else grid
+            answered = self._answer_line(options, text, local_ns)
+        with self._explain_failures():  # the name is bound
+            answered.judge()
+            if options.format == "code":
+                self._insert(answered.reply)
+        return answered.reply
+
+    def _answer_line(
+        self, options: CellOptions, text: str, local_ns: dict[str, object]
+    ) -> _Answered:
+        """Ask for one answer and bind it, if the line names a variable."""
         prepared, output_type = self._prepare(options, text, local_ns)
         checks = self._checks(options, prepared, local_ns)
         if options.until_pass and checks is not None:
             answered = self._ask_in_turn(options, prepared, output_type, checks)
-        elif options.type is not None and output_type is not None:  # of a saved prompt
+        elif output_type is not None and (options.type or options.name) is not None:
             reply, value = self.session.ask_typed(
                 prepared, output_type, lambda each: self._run(options, each, output_type)
             )
             answered = _Answered(reply, value, checks)
         else:
             reply = self._run(options, prepared, output_type)
-            answered = _Answered(reply, reply.text, checks)
+            answered = _Answered(reply, self._text(options, reply), checks)
             if checks is not None and output_type is not None:
                 answered = _Answered(reply, output_type.value_of(reply), checks)
-        answered.judge()
-        if options.format == "code":
-            self._insert(answered.reply)
-        return answered.reply
+        if options.name is not None:
+            self._shell.user_ns[options.name] = answered.value
+        return answered
 
     @property
     def _prompts(self) -> SavedPrompts:

@@ -299,7 +299,7 @@ def option_help() -> str:
             "%%cmd [@NAME] [options] [-> NAME[: TYPE]]",
             "the prompt; {{ expression }} is replaced by its value",
             "",
-            "%cmd ask [@NAME] [options] [--] the prompt, to the end of the line",
+            "%cmd ask [@NAME] [options] [[-> NAME[: TYPE]] --] the prompt, to the end of the line",
             "",
             "@NAME is a saved prompt, to which the text is added; its own options come first, and",
             "those on the line override them. %cmd prompts lists the saved prompts.",
@@ -377,7 +377,8 @@ def parse_ask_line(
     """Parse the text after `%cmd ask`: the options, then the prompt exactly as typed.
 
     The prompt starts at the first word that is neither an option nor a saved prompt, or one blank
-    after `--`, and goes to the end of the line; `->`, quotes and braces are part of it.
+    after `--`, and goes to the end of the line; `->`, quotes and braces are part of it. After the
+    options, `-> NAME: TYPE` in front of `--` binds the answer, as on the line of a cell.
 
     Parameters
     ----------
@@ -385,6 +386,11 @@ def parse_ask_line(
         Whether the line belongs to a command that cannot have several answers.
     find_prompt
         Returns the saved prompt of a name; `None`: there is none, and `@NAME` is text.
+
+    Raises
+    ------
+    OptionError
+        The options or the variable are invalid; the message names the word.
     """
     given: _Given = {}
     saved: SavedPrompt | None = None
@@ -403,10 +409,15 @@ def parse_ask_line(
             position = skip_blanks(line, _take(line, word, given, arrow=False))
         else:
             break
-    rest = line[position:]
+    binding, rest = _take_binding(line[position:])
     if rest == "--" or (rest.startswith("--") and rest[2].isspace()):
         rest = rest[3:]
-    options = _build(given, saved)
+    options = _build(given, saved, *binding)
+    if one_answer and options.name is not None:
+        raise OptionError(
+            f"this command does not bind {shown(options.name)} after `->`",
+            hint="the reply is in _cmd; %%cmd and %cmd ask take `->`",
+        )
     if one_answer and (options.grid is not None or options.until_pass):
         raise OptionError(
             "this command asks for one answer; lists, -n, --vary and --until-pass are for %%cmd and"
@@ -414,6 +425,33 @@ def parse_ask_line(
             hint="use one value for each option",
         )
     return options, rest
+
+
+_LIKE_TYPED_NAME = re.compile(r"->\s*[^\W\d]\w*\s*:")
+
+
+def _take_binding(rest: str) -> tuple[tuple[str, str | None] | tuple[()], str]:
+    """Return the variable and the type in front of `--`, if there are any, and what follows.
+
+    Raises
+    ------
+    OptionError
+        The variable is invalid, or has a type but no `--` after it.
+    """
+    if not rest.startswith(ARROW):
+        return (), rest
+    word = next_word(rest, len(ARROW), arrow=False)
+    while word is not None and word.text != "--":
+        word = next_word(rest, word.end, arrow=False)
+    if word is not None:
+        return _parse_binding(rest[len(ARROW) : word.start].strip()), rest[word.start :]
+    if _LIKE_TYPED_NAME.match(rest):
+        raise OptionError(
+            f"no prompt follows {shown(rest)}",
+            hint="put `--` between the type and the prompt: -> x: int -- how many?;"
+            " a prompt that begins with an arrow goes after `--`",
+        )
+    return (), rest
 
 
 def _take(line: str, word: Word, given: _Given, *, arrow: bool) -> int:

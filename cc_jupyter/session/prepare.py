@@ -253,6 +253,7 @@ class Preparer:
         if notice is not None:
             spec = spec._replace(notices=(*spec.notices, notice))
         check_image_support(request, endpoint, model)
+        check_effort(spec.parameters.effort, model)
         request = self._with_known_format(request, endpoint)
         return PreparedRequest(
             spec, request, model, endpoint, settings, thread, context or Context()
@@ -308,6 +309,17 @@ def check_image_support(request: Request, endpoint: Endpoint, model: ResolvedMod
             hint="choose a model from %cmd models image; --new leaves earlier images out",
         )
     check_images(images, request.endpoint)
+
+
+def check_effort(effort: str | None, model: ResolvedModel) -> None:
+    """Raise an error for an effort that is not a level of the model; unknown models take any."""
+    levels = model.spec.efforts if model.spec else ()
+    if effort is None or not levels or effort in levels:
+        return
+    raise OptionError(
+        f"{model.id} has no effort {effort!r}",
+        hint=f"its levels are {', '.join(levels)}",
+    )
 
 
 def _parameters(given: Parameters, settings: Settings, model: ResolvedModel) -> Parameters:

@@ -29,6 +29,7 @@ from cc_jupyter.session.budget_guard import BudgetGuard
 from cc_jupyter.session.in_flight import InFlightRequests, InterruptGuard
 from cc_jupyter.session.prepare import Preparer, is_small
 from cc_jupyter.session.recorder import TurnRecorder
+from cc_jupyter.session.rejected_keys import RejectedKeys
 from cc_jupyter.session.reservation import reserved
 from cc_jupyter.session.tapes import Tapes
 
@@ -80,6 +81,8 @@ class Session:
         """Returns the current time, aware, in UTC."""
         self.started_at = now()
         """When the session began; aware, UTC."""
+        self.rejected_keys = RejectedKeys(now)
+        """The keys that servers rejected in this session."""
         self.history = History(now)
         self.budget_guard = BudgetGuard(lambda: self.history, self.replies, now, self.is_replayed)
 
@@ -343,7 +346,9 @@ class Session:
         try:
             with closing(iter(recorder.stream)) as events:
                 yield self._passing(events, recorder)
+            self.rejected_keys.learn(prepared.endpoint, None)
         except ProviderError as error:
+            self.rejected_keys.learn(prepared.endpoint, error)
             self._suggest_models(error, prepared)
             recorder.builder.fail(error)
             raise

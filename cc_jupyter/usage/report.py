@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.core.display import FigureTable, TextOutput
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.plots import drawn_plot
-from cc_jupyter.core.text import pluralize
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.core.version import __version__
 from cc_jupyter.usage.ledger import format_sum, format_tokens, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
 
     from cc_jupyter.conversation.records import LedgerRow, TurnRecord
@@ -36,18 +37,42 @@ _COLORS = 10
 """The size of the default palette; more parts need a longer one, or two look the same."""
 
 
-def usage_table(by: str, rows: Sequence[LedgerRow], *, caption: str) -> FigureTable:
-    """Return a row for each group, and a last one with the sum of all."""
+def usage_table(
+    by: str,
+    rows: Sequence[LedgerRow],
+    *,
+    caption: str,
+    prompts: Mapping[str, str] | None = None,
+) -> FigureTable:
+    """Return a row for each group, and a last one with the sum of all.
+
+    Parameters
+    ----------
+    caption
+        What is added up, in words.
+    prompts
+        The prompt of each cell by its id. The table shows the first words, the figures have the
+        id as well.
+    """
     whole = total(rows)
-    every = [*rows, *([whole] if len(rows) != 1 else [])]
-    shown = [_shown(by, row) for row in every]
-    data = [{by: row.group, **{name: getattr(row, name) for name in _COLUMNS}} for row in rows]
+    words = {cell: excerpt(redact(prompt)) for cell, prompt in (prompts or {}).items()}
+    shown = [_shown(by, row, words.get(row.group) or row.group) for row in rows]
+    if len(rows) != 1:
+        shown.append(_shown(by, whole, whole.group))
+    data: list[Row] = [
+        {
+            by: row.group,
+            **({} if prompts is None else {"prompt": words.get(row.group, "")}),
+            **{name: getattr(row, name) for name in _COLUMNS},
+        }
+        for row in rows
+    ]
     return FigureTable(shown, data, f"{caption}: {format_sum(whole)}")
 
 
-def _shown(by: str, row: LedgerRow) -> Row:
+def _shown(by: str, row: LedgerRow, group: str) -> Row:
     return {
-        by: row.group or "-",
+        by: group or "-",
         "requests": row.requests,
         "failed": row.failed,
         "interrupted": row.interrupted,
@@ -148,8 +173,13 @@ def _point(day: date, model: str, records: Sequence[TurnRecord]) -> UsagePoint:
     )
 
 
-def plot_usage(points: Sequence[UsagePoint]) -> Plot:
+def plot_usage(points: Sequence[UsagePoint], *, scope: str) -> Plot:
     """Draw cost by day, stacked by model, above the tokens by day.
+
+    Parameters
+    ----------
+    scope
+        What is added up, in words; the title.
 
     Raises
     ------
@@ -161,11 +191,13 @@ def plot_usage(points: Sequence[UsagePoint]) -> Plot:
     if not points:
         raise OptionError("nothing was sent in this period", hint="%cmd usage --plot --since all")
     return drawn_plot(
-        lambda figure: _draw(figure, points), size_inches=(8, 5), instead="%cmd usage --by day"
+        lambda figure: _draw(figure, points, scope),
+        size_inches=(8, 5),
+        instead="%cmd usage --by day",
     )
 
 
-def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  matplotlib may be missing
+def _draw(figure: Any, points: Sequence[UsagePoint], scope: str) -> str:  # noqa: ANN401  matplotlib may be missing
     """Draw into a figure; return a text that describes it."""
     days = sorted({point.day for point in points})
     place = {day: at for at, day in enumerate(days)}
@@ -178,8 +210,10 @@ def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  ma
         by_kind["cached"][at] += point.cache_read_tokens
         by_kind["out"][at] += point.output_tokens
     costs, tokens = figure.subplots(2, 1, sharex=True)
-    _stack(costs, days, by_model, "USD")
-    _stack(tokens, days, by_kind, "tokens")
+    _stack(costs, days, by_model, "USD", legend="model")
+    _stack(tokens, days, by_kind, "tokens", legend="kind of tokens")
+    costs.set_title(scope, fontsize="small", loc="left")
+    tokens.set_xlabel("day")
     shown = _labelled(days)
     tokens.set_xticks([day.toordinal() for day in shown], [day.isoformat() for day in shown])
     tokens.set_xlim(days[0].toordinal() - 1, days[-1].toordinal() + 1)
@@ -187,7 +221,8 @@ def _draw(figure: Any, points: Sequence[UsagePoint]) -> str:  # noqa: ANN401  ma
     if unknown:
         missing = f"without {pluralize(unknown, 'request')} of unknown cost"
         costs.set_title(missing, fontsize="small", loc="right")
-    return f"usage of {len(by_model)} models on {len(days)} days"
+    models, on = pluralize(len(by_model), "model"), pluralize(len(days), "day")
+    return f"usage of {models} on {on} ({scope})"
 
 
 def _labelled(days: Sequence[date]) -> list[date]:
@@ -200,7 +235,14 @@ def _labelled(days: Sequence[date]) -> list[date]:
     return shown
 
 
-def _stack(axes: Any, days: list[date], parts: dict[str, list[float]], unit: str) -> None:  # noqa: ANN401  as above
+def _stack(
+    axes: Any,  # noqa: ANN401  as above
+    days: list[date],
+    parts: dict[str, list[float]],
+    unit: str,
+    *,
+    legend: str,
+) -> None:
     """Draw stacked bars at their dates, so that a day without requests is a gap."""
     from matplotlib import colormaps  # noqa: PLC0415  as above
 
@@ -211,5 +253,15 @@ def _stack(axes: Any, days: list[date], parts: dict[str, list[float]], unit: str
         axes.bar(places, heights, bottom=bottom, label=name, width=0.6)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     axes.set_ylabel(unit)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize="small")
+    axes.legend(
+        title=legend,
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        frameon=False,
+        fontsize="small",
+        title_fontsize="small",
+        alignment="left",
+    )
+    axes.grid(visible=True, axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

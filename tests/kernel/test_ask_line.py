@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.provider import answer
+from support.provider import answer, error
 
 pytestmark = pytest.mark.kernel
 
@@ -247,3 +247,25 @@ def test_a_question_in_the_cell_that_loads_the_extension_is_not_lost(notebook, l
 def test_other_cells_that_load_the_extension_run(notebook, line):
     notebook.check("%unload_ext cc_jupyter")
     notebook.check(f"%load_ext cc_jupyter\n{line}")
+
+
+def test_an_arrow_in_front_of_two_dashes_binds_the_answer(notebook):
+    for text in ("a walrus", '{"value": 7}', '{"value": 8}'):
+        notebook.provider.play(answer(text))
+    notebook.check("%cmd ask --once -> animal -- who dives -> deep?")
+    assert notebook.prompt == "who dives -> deep?"
+    assert notebook.value("animal") == "a walrus"
+    notebook.check("%cmd ask --once -> depth: int -- how deep?")
+    assert notebook.prompt == "how deep?"
+    assert notebook.body["response_format"]["type"] == "json_schema"
+    assert notebook.value("depth") == 7
+    notebook.check("reply = %cmd ask --once --quiet -> depth: int -- how deep?")
+    assert notebook.value("(depth, reply.text)") == [8, '{"value": 8}']
+
+
+def test_a_failure_says_that_the_name_of_the_line_keeps_its_value(notebook):
+    notebook.check("depth = 1")
+    notebook.provider.play(error(400, "no such thing"))
+    run = notebook.fail("%cmd ask --once -> depth: int -- how deep?", "StatusError")
+    assert "depth keeps its old value" in run.error
+    assert notebook.value("depth") == 1

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kernel
         ("--top-p .5", {"top_p": 0.5}, {"top_p": 0.5}),
         ("--max-tokens 17", {"max_tokens": 17}, {"max_tokens": 17}),
         ("--stop END --stop ';'", {"stop": ["END", ";"]}, {"stop_sequences": ["END", ";"]}),
-        ("--effort low", {"reasoning_effort": "low"}, {"output_config": {"effort": "low"}}),
+        ("--effort max", {"reasoning_effort": "max"}, {"output_config": {"effort": "max"}}),
         ("--param seed=7", {"seed": 7}, {"seed": 7}),
         (
             """--param 'a={"b c": [1, null]}' --param d="x" """,

@@ -92,7 +92,7 @@ def test_a_plot_of_the_usage_is_a_picture(notebook):
     ask(notebook)
     (shown,) = notebook.check("%cmd usage --plot").outputs
     assert shown.data["image/png"]
-    assert "usage of 1 models on 1 days" in shown.text
+    assert "usage of 1 model on 1 day (this session)" in shown.text
 
 
 def test_a_receipt_is_a_paragraph_for_a_paper(notebook):

@@ -1,7 +1,8 @@
 """`%cmd doctor` and `cc-jupyter doctor`: check the environment of a request and suggest fixes.
 
-The checks change nothing and send only the free request for the list of models. The report
-contains no key and no user name, so that it can be pasted into an issue.
+The checks change nothing and send only the free request for the list of models, and on request one
+to a free model that tests the key. The report contains no key and no user name, so that it can be
+pasted into an issue.
 """
 
 from __future__ import annotations
@@ -18,27 +19,32 @@ from cc_jupyter.commands.doctor.network import examine_network
 from cc_jupyter.config import credentials
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
 from cc_jupyter.core.display import Table
-from cc_jupyter.core.errors import CcError
+from cc_jupyter.core.errors import CcError, did_you_mean
 from cc_jupyter.core.paths import without_user
 from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL, chosen_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
     from cc_jupyter.client.transport import Transport
+    from cc_jupyter.config.credentials import Key
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import Row
 
 
+_OFFER = ". %cmd doctor --check tests the key with one small request to a free model"
 _PASTE = "contains no key and no user name, so it is safe to paste into an issue"
 
 
 class Report(Table):
     """The findings: a table in a notebook, lines elsewhere because the sentences are long."""
 
-    def __init__(self, findings: list[Finding], hide: Callable[[str], str]) -> None:
+    def __init__(
+        self, findings: list[Finding], hide: Callable[[str], str], offer: str = ""
+    ) -> None:
         rows: list[Row] = [
             {
                 "check": finding.check,
@@ -50,7 +56,7 @@ class Report(Table):
         ]
         super().__init__(rows)
         looks = sum(row["state"] == "look" for row in rows)
-        self.caption = f"{self.failed} failed, {looks} to look at; {_PASTE}"
+        self.caption = f"{self.failed} failed, {looks} to look at; {_PASTE}{offer}"
 
     @property
     def failed(self) -> int:
@@ -67,12 +73,14 @@ class Report(Table):
         return "\n".join([*lines, "", self.caption])
 
 
-def examine(
+def examine(  # noqa: PLR0913  what it examines, and with what
     load: Callable[[], Settings],
     *,
     in_kernel: bool | None,
     transport: Transport,
     now: Callable[[], datetime],
+    rejected_at: Callable[[str, Key], datetime | None] = lambda _root, _key: None,
+    check_key: Callable[[Key, Settings], Finding] | None = None,
 ) -> Report:
     """Run all checks; a failed check becomes a line of the report, not an error.
 
@@ -84,6 +92,10 @@ def examine(
         Whether this is a kernel or a terminal; `None`: IPython is not running.
     now
         The clock; aware, UTC.
+    rejected_at
+        Returns when the server of an API root rejected a key; `None`: it did not.
+    check_key
+        Tests a key with a free request; `None`: none is sent.
     """
     findings = [*examine_machine(), front_end(in_kernel=in_kernel)]
     settings: Settings | None = None
@@ -95,11 +107,13 @@ def examine(
         findings += [Finding(name, "skipped", "fix the settings first") for name in later]
     else:
         findings.append(Finding("settings", "ok", _sources(settings)))
-        findings += [_model(settings), _key(settings), _keyring()]
-        findings += examine_network(settings, transport, now)
+        listed, network = examine_network(settings, transport, now)
+        findings += [_model(settings, listed), *_key(settings, rejected_at, check_key), _keyring()]
+        findings += network
     findings += examine_folders(history=settings is None or settings.history)
     secrets = [*credentials.every_secret(), *_named_secrets(settings), *proxy_secrets()]
-    return Report(findings, lambda text: _hidden(text, secrets))
+    offer = _OFFER if check_key is None and in_kernel is not None else ""
+    return Report(findings, lambda text: _hidden(text, secrets), offer)
 
 
 def _hidden(text: str, secrets: list[str]) -> str:
@@ -124,15 +138,48 @@ def _sources(settings: Settings) -> str:
     return "; ".join(parts) or "all settings have their defaults"
 
 
-def _model(settings: Settings) -> Finding:
+def _model(settings: Settings, listed: Collection[str]) -> Finding:
+    """Compare the chosen model with the list of models; only the provider's own is complete."""
     try:
-        return Finding("model", "ok", chosen_model(None, settings))
+        name = chosen_model(None, settings)
     except CcError as error:
         return Finding("model", "look", str(error), error.hint or "")
+    own = settings.models.get(name)
+    has_own_host = own is not None and own.base_url is not None
+    if not listed or name in listed or name == LOCAL or has_own_host:
+        return Finding("model", "ok", name)
+    is_complete = is_provider(api_root(settings.base_url, allow_http=settings.allow_http))
+    to_do = did_you_mean(name, listed) or "%cmd models --refresh lists the models"
+    return Finding(
+        "model",
+        "fail" if is_complete else "look",
+        f"{name} is not among the {pluralize(len(listed), 'model')} that the server lists",
+        f"{to_do}; %cmd use MODEL chooses another",
+    )
 
 
-def _key(settings: Settings) -> Finding:
-    """Report the source of the key, never the key; a stored key is sent only to its own host."""
+def _key(
+    settings: Settings,
+    rejected_at: Callable[[str, Key], datetime | None],
+    check_key: Callable[[Key, Settings], Finding] | None,
+) -> list[Finding]:
+    """Report the source of the key and whether it works, never the key."""
+    key = _found_key(settings)
+    if isinstance(key, Finding):
+        return [key]
+    checked = [check_key(key, settings)] if check_key is not None else []
+    root = api_root(settings.base_url, allow_http=settings.allow_http)
+    at = rejected_at(root, key)
+    if at is None:
+        return [Finding("key", "ok", f"from {key.source}"), *checked]
+    found = f"from {key.source}; {urlsplit(root).netloc} rejected it at {at.astimezone():%H:%M}"
+    login = "%cmd login, or set CMD_API_KEY" if is_provider(root) else "set another key"
+    to_do = f"{login}; %cmd doctor --check tests it"
+    return [Finding("key", "fail", found, to_do), *checked]
+
+
+def _found_key(settings: Settings) -> Key | Finding:
+    """Return the key, or why there is none; a stored key is sent only to its own host."""
     if settings.base_url == LOCAL:
         return Finding("key", "ok", "the local model needs no key")
     try:
@@ -142,7 +189,7 @@ def _key(settings: Settings) -> Finding:
     try:
         key = find_key(settings, root)
         if key is not None:
-            return Finding("key", "ok", f"from {key.source}")
+            return key
         if is_provider(root):
             to_do = "%cmd login, or set CMD_API_KEY; %cmd use local needs no key"
             return Finding("key", "fail", "no API key found", to_do)

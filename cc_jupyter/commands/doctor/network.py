@@ -51,18 +51,19 @@ class _Answer:
 
 def examine_network(
     settings: Settings, transport: Transport, now: Callable[[], datetime]
-) -> list[Finding]:
-    """Request the list of models once and report what the answer shows."""
+) -> tuple[list[str], list[Finding]]:
+    """Request the list of models once; return their ids, and what the answer shows."""
     if settings.base_url == LOCAL:
-        return [_local()]
+        return [], [_local()]
     try:
         root = api_root(settings.base_url, allow_http=settings.allow_http)
     except CcError as error:
-        return [Finding.failed("base URL", error)]
+        return [], [Finding.failed("base URL", error)]
     answer = _request(transport, root, now)
-    return [
+    listed = _listed(answer)
+    return listed, [
         _reached(root, answer),
-        _models(root, answer, now),
+        _models(root, len(listed), now),
         _clock(answer),
         _proxy(root),
         _tls(root, answer),
@@ -120,25 +121,24 @@ def _reached(root: str, answer: _Answer) -> Finding:
     return Finding("base URL", "look", found, to_do)
 
 
-def _models(root: str, answer: _Answer, now: Callable[[], datetime]) -> Finding:
+def _models(root: str, number: int, now: Callable[[], datetime]) -> Finding:
     fetched_s = cached_models(root).fetched_at_s
     age = "no list is cached yet"
     if fetched_s:
         age = f"the cached list is {_period(now().timestamp() - fetched_s)} old"
-    number = _listed(answer)
     if number:
         return Finding("models", "ok", f"{pluralize(number, 'model')} listed; {age}")
     return Finding("models", "look", f"no list of models received; {age}", "see base URL")
 
 
-def _listed(answer: _Answer) -> int:
+def _listed(answer: _Answer) -> list[str]:
+    """Return the ids of the models in the answer; none, if it is not a list of models."""
     if answer.head is None or answer.head.status != HTTPStatus.OK:
-        return 0
+        return []
     try:
-        data = json.loads(answer.body)["data"]
+        return [str(entry["id"]) for entry in json.loads(answer.body)["data"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return 0
-    return len(data) if isinstance(data, list) else 0
+        return []
 
 
 def _clock(answer: _Answer) -> Finding:

@@ -22,6 +22,7 @@ from cc_jupyter.conversation.store.database import Connection
 from cc_jupyter.conversation.store.forgetting import forget, wipe
 from cc_jupyter.conversation.store.queries import (
     find,
+    load_cell_prompts,
     load_ledger,
     load_timings,
     output_lengths,
@@ -216,6 +217,13 @@ class Store:
         """Return sums by `model`, `thread`, `notebook`, `day` or `cell`, most requests first."""
         with self._file.reading() as connection:
             return load_ledger(connection, by, since, notebook, until)
+
+    def cell_prompts(
+        self, *, since: datetime | None = None, notebook: str | None = None
+    ) -> dict[str, str]:
+        """Return the beginning of the last prompt of each cell, by cell id."""
+        with self._file.reading() as connection:
+            return load_cell_prompts(connection, since, notebook)
 
     def spent(
         self,

@@ -43,6 +43,8 @@ _COUNTS = {
     **{name: f"ifnull(SUM({name}), 0)" for name in USAGE_FIELDS},
 }
 """The SQL of each field of a ledger row."""
+_PROMPT_CHARS = 400
+"""The length of the beginning of a prompt; a line of it is shown."""
 _LAST = 50
 """How many of a model's last replies estimates are based on."""
 
@@ -91,6 +93,19 @@ def load_ledger(
     ]
 
 
+def load_cell_prompts(
+    connection: sqlite3.Connection, since: datetime | None, notebook: str | None
+) -> dict[str, str]:
+    """Return the beginning of the last prompt of each cell, by cell id."""
+    rows = connection.execute(
+        "SELECT cell_id, substr(prompt, 1, ?3), MAX(sent_at) FROM turn"
+        " WHERE cell_id IS NOT NULL AND (?1 IS NULL OR sent_at >= ?1)"
+        " AND (?2 IS NULL OR notebook = ?2) GROUP BY cell_id",
+        (None if since is None else instant_text(since), notebook, _PROMPT_CHARS),
+    )
+    return {cell_id: prompt for cell_id, prompt, _ in rows}
+
+
 def output_lengths(connection: sqlite3.Connection, model: str) -> list[int]:
     """Return the lengths in tokens of a model's last answers."""
     rows = connection.execute(
@@ -113,6 +128,8 @@ def tokens_per_byte(connection: sqlite3.Connection, model: str) -> tuple[int, in
 
 
 _WORD = re.compile(r"\w+")
+_MARK = "\x02"
+"""Around a match; a control character, which texts do not contain as Markdown contains `**`."""
 _CONTEXT_CHARS = 60  # on each side of a substring match
 _COLUMNS = "t.id, t.thread, t.position, t.notebook, t.cell_id, t.model, t.sent_at"
 
@@ -131,7 +148,7 @@ def find(connection: sqlite3.Connection, text: str, limit: int) -> list[SearchHi
 def _by_words(connection: sqlite3.Connection, words: list[str], limit: int) -> list[SearchHit]:
     query = " ".join(f'"{word}"' for word in words)
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, snippet(words, -1, '**', '**', '…', 24) FROM words"  # noqa: S608  our own names
+        f"SELECT {_COLUMNS}, snippet(words, -1, '{_MARK}', '{_MARK}', '…', 24) FROM words"  # noqa: S608  our own names
         " JOIN turn t ON t.number = words.rowid"
         " WHERE words MATCH ? ORDER BY bm25(words), t.number DESC LIMIT ?",
         (query, limit),
@@ -155,7 +172,7 @@ def _excerpt(whole: str, text: str) -> str:
     at = whole.index(text)
     before = whole[max(0, at - _CONTEXT_CHARS) : at]
     after = whole[at + len(text) :][:_CONTEXT_CHARS]
-    return " ".join(f"{before}**{text}**{after}".split())
+    return " ".join(f"{before}{_MARK}{text}{_MARK}{after}".split())
 
 
 def _found(row: tuple[object, ...], snippet: str) -> SearchHit:
@@ -168,7 +185,7 @@ def _found(row: tuple[object, ...], snippet: str) -> SearchHit:
         None if cell_id is None else str(cell_id),
         str(model),
         datetime.fromisoformat(str(sent_at)),
-        snippet,
+        tuple((part, at % 2 == 1) for at, part in enumerate(snippet.split(_MARK)) if part),
     )
 
 

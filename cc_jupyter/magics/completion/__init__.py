@@ -187,7 +187,7 @@ class OptionLine:
     line, column
         The text after `%%cmd` or the command, and the cursor in it.
     prompt
-        The prompt below the line; `None`: it follows on the same line, and `->` is part of it.
+        The prompt below the line; `None`: it follows on the same line.
     is_template
         Whether `{{ }}` in the prompt is filled in.
     """
@@ -214,10 +214,13 @@ class OptionLine:
         """Return the completions at the cursor."""
         words, start = split_words(self._before, arrow=not self._ask)
         pending: OptionSpec | None = None
-        for word in words:
+        for at, word in enumerate(words):
             name, equals, _ = word.text.partition("=")
             spec = _OPTIONS.get(name)
-            if not self._ask and word.text == ARROW:
+            if word.text == ARROW:
+                end = next((each for each in words[at:] if each.text == "--"), None)
+                if self._ask and end is not None:
+                    return self._prompt(self._before[end.end :])
                 return self._type_name(self._before[word.end :])
             if spec is not None:
                 self._given.add(spec.field)
@@ -254,7 +257,7 @@ class OptionLine:
         """Return the options that can still be used; short ones only after a dash."""
         free = [each for each in OPTIONS if each.repeatable or each.field not in self._given]
         names = [name for each in free for name in (each.names if fragment else each.names[-1:])]
-        return names if self._ask else [*names, ARROW]
+        return [*names, ARROW]
 
     def _prompt(self, text: str) -> Completions:
         if not self._is_template or "raw" in self._given:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,11 +21,16 @@ from cc_jupyter import __version__
 from cc_jupyter.cli import main
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.commands.doctor import Report, examine
+from cc_jupyter.commands.login import LoginCommands
+from cc_jupyter.config import base_url
 from cc_jupyter.config.credentials import Key, save_in_file
 from cc_jupyter.config.settings import load_settings
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.models.listing import fetch_models
+from cc_jupyter.render.base import NullRenderer
+from cc_jupyter.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,6 +224,117 @@ def test_a_missing_key_is_a_failure_and_its_source_is_told(transport, monkeypatc
     (data_folder() / "key").unlink()
     assert line(transport, "key")[0] == "fail"
     assert "%cmd login" in line(transport, "key")[2]
+
+
+def test_a_model_that_the_server_does_not_list_is_pointed_out(transport, provider, monkeypatch):
+    assert line(transport, "model") == ("ok", "deepseek/deepseek-v4-flash", "")
+    monkeypatch.setenv("CMD_MODEL", "deepseek/deepseek-v4-flsh")
+    state, found, to_do = line(transport, "model")
+    assert state == "look"  # another host may serve more than it lists
+    assert f"deepseek/deepseek-v4-flsh is not among the {len(MODELS)} models" in found
+    assert "did you mean deepseek/deepseek-v4-flash" in to_do
+    monkeypatch.setattr(base_url, "_DEFAULT_ORIGIN", provider.base_url.removesuffix("/provider"))
+    assert line(transport, "model")[0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [
+        ("", "local"),
+        ('[models."mine"]\nbase_url = "http://127.0.0.1:1"\n', "mine"),
+        ('alias = {fast = "deepseek/deepseek-v4-flash"}\n', "fast"),
+    ],
+)
+def test_a_model_that_another_server_has_or_an_alias_is_no_problem(
+    transport, monkeypatch, config, model
+):
+    config_folder().mkdir(parents=True)
+    (config_folder() / "config.toml").write_text(config, encoding="utf-8")
+    monkeypatch.setenv("CMD_MODEL", model)
+    assert line(transport, "model")[0] == "ok"
+
+
+def test_without_a_list_no_model_is_judged(transport, provider, monkeypatch):
+    monkeypatch.setenv("CMD_MODEL", "never/listed")
+    provider.play_models(scripted.http(503, "no"))
+    assert line(transport, "model")[0] == "ok"
+
+
+@pytest.fixture
+def session(provider, monkeypatch) -> Iterator[Session]:
+    """Return a session whose server counts as the provider itself."""
+    monkeypatch.setattr(base_url, "_DEFAULT_ORIGIN", provider.base_url.removesuffix("/provider"))
+    opened = Session(now=lambda: NOON)
+    yield opened
+    opened.transport.close()
+    opened.history.close()
+
+
+def ask(session):
+    session.run(session.prepare(PromptSpec("hi", once=True)), NullRenderer())
+
+
+def examined(session, **given) -> dict[str, dict[str, str]]:
+    cell = SimpleNamespace(in_kernel=True)
+    return {row["check"]: row for row in LoginCommands(session, cell).doctor(**given)}
+
+
+def test_a_key_that_the_server_rejected_is_a_failure_until_it_is_accepted(session, provider):
+    ask(session)
+    assert examined(session)["key"]["state"] == "ok"
+    provider.play(scripted.error(401))
+    ask(session)
+    found = examined(session)["key"]
+    assert found["state"] == "fail"
+    host = provider.base_url.removeprefix("http://").removesuffix("/provider")
+    at = f"{NOON.astimezone():%H:%M}"
+    assert found["found"] == f"from CMD_API_KEY; {host} rejected it at {at}"
+    assert "%cmd login" in found["what to do"]
+    provider.play(scripted.error(503))  # says nothing about the key
+    assert examined(session, check=True)["key"]["state"] == "fail"
+    ask(session)
+    assert examined(session)["key"]["state"] == "ok"
+
+
+def test_another_key_is_not_the_one_that_was_rejected(session, provider, monkeypatch):
+    provider.play(scripted.error(401))
+    ask(session)
+    monkeypatch.setenv("CMD_API_KEY", "user_another_0123456789")
+    assert examined(session)["key"]["state"] == "ok"
+
+
+def test_the_key_is_tested_with_one_free_request_only_if_asked(session, provider):
+    assert "key check" not in examined(session)
+    assert [each.path for each in provider.requests if each.method == "POST"] == []
+    found = examined(session, check=True)["key check"]
+    assert found["state"] == "ok"
+    (post,) = (each for each in provider.requests if each.method == "POST")
+    assert post.json["model"].endswith(":free")
+    assert post.headers["authorization"] == f"Bearer {KEY}"
+    assert f"the provider accepts it (checked with {post.json['model']})" in found["found"]
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "check"), [(401, "fail", "fail"), (503, "ok", "look"), (429, "ok", "look")]
+)
+def test_a_test_of_the_key_that_fails_says_why(session, provider, status, key, check):
+    provider.play(scripted.error(status))
+    found = examined(session, check=True)
+    assert (found["key"]["state"], found["key check"]["state"]) == (key, check)
+    assert found["key check"]["found"]
+    assert KEY not in json.dumps(found)
+
+
+def test_no_key_is_tested_at_another_host(session, provider, monkeypatch):
+    monkeypatch.setattr(base_url, "_DEFAULT_ORIGIN", "https://elsewhere.example")
+    assert examined(session, check=True)["key check"]["state"] == "skipped"
+    assert [each.path for each in provider.requests if each.method == "POST"] == []
+
+
+def test_the_caption_offers_the_test_of_the_key(session):
+    commands = LoginCommands(session, SimpleNamespace(in_kernel=True))
+    assert "%cmd doctor --check tests the key" in commands.doctor().caption
+    assert "--check" not in commands.doctor(check=True).caption
 
 
 def test_a_broken_configuration_is_a_line_and_the_others_still_stand(transport, provider):

@@ -15,7 +15,7 @@ from cc_jupyter.commands.history import HistoryCommands
 from cc_jupyter.commands.threads import ThreadCommands
 from cc_jupyter.commands.usage import UsageCommands
 from cc_jupyter.conversation.store import FILE, database
-from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.messages import PromptSpec, TurnKey
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.session import Session
@@ -80,6 +80,48 @@ REPORTS = {
     **{f"receipt {period}": (receipt, period) for period in PERIODS},
     "search": (search, None),
 }
+
+
+@pytest.mark.parametrize("period", ["session", *PERIODS])
+def test_usage_by_cell_shows_the_words_of_the_last_prompt(session, period):
+    key = TurnKey(NOTEBOOK, "7f3a8d1c", 0)
+    for prompt in ("who dives?", "how deep does\nit dive?"):
+        spec = PromptSpec(prompt, model=MODEL, notebook=NOTEBOOK, turn_key=key)
+        session.run(session.prepare(spec), NullRenderer())
+    ask(session)
+    table = UsageCommands(session, CELL).usage(by="cell", since=period)
+    assert {row["cell"]: row["requests"] for row in table} == {
+        "how deep does it dive?": 2,
+        "-": 1,
+        "all": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("period", "notebook", "scope"),
+    [
+        ("session", False, "this session: "),
+        ("session", True, "this session, this notebook only: "),
+        ("week", False, "the last 7 days, all notebooks: "),
+        ("all", True, "the whole history, this notebook only: "),
+    ],
+)
+def test_sums_name_what_is_added_up(session, period, notebook, scope):
+    ask(session)
+    commands = UsageCommands(session, CELL)
+    assert commands.usage(since=period, notebook=notebook).caption.startswith(scope)
+    text = str(commands.receipt(since=period, notebook=notebook))
+    assert f"({scope.removesuffix(': ')}; written" in text
+    plot = commands.usage(since=period, notebook=notebook, plot=True)
+    assert f"({scope.removesuffix(': ')})" in repr(plot)
+
+
+@pytest.mark.parametrize(("text", "marked"), [("walrus", "walrus"), ("alrus d", "alrus d")])
+def test_found_words_are_marked(session, text, marked):
+    ask(session)
+    table = HistoryCommands(session, CELL).search(text)
+    assert f"<mark>{marked}</mark>" in table._repr_html_()
+    assert "The walrus dives." in str(table)
 
 
 @pytest.mark.parametrize(("report", "period"), REPORTS.values(), ids=REPORTS)

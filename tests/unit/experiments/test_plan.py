@@ -84,7 +84,7 @@ def prompts(made):
             2,
         ),
         (f"-t 0.5 -m {FLASH} --max-tokens 9,8", ["max-tokens 9", "max-tokens 8"], 1),
-        ("--top-p 0.1,1 --effort low,high", None, 1),
+        ("--top-p 0.1,1 --effort off,high", None, 1),
         ("-s '' -s 'be  brief'", ["system: none", "system: be brief"], 1),
         (
             '--vary topic=["rain","snow"] -t 0,1',
@@ -124,6 +124,31 @@ def test_each_combination_has_its_options_in_its_request(session):
         assert request.parameters.max_tokens == 7
         assert request.system == each.options["system"]
         assert request.answer_format is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "levels"),
+    [
+        (f"-m {FLASH} --effort turbo -n 2", "off, high, max"),
+        (f"-m {FLASH},{HAIKU} --effort turbo", "off, high, max"),
+        (f"-m {HAIKU} --effort turbo -n 2", "low, medium, high, xhigh, max"),
+    ],
+)
+def test_an_effort_that_the_model_does_not_have_is_refused_with_its_levels(session, line, levels):
+    with pytest.raises(OptionError, match="has no effort 'turbo'") as caught:
+        plan(session, line)
+    assert caught.value.hint == f"its levels are {levels}"
+
+
+def test_an_effort_that_the_model_does_not_have_fails_in_its_column_only(session):
+    good, wrong = plan(session, f"-m {FLASH} --effort high,turbo").combinations
+    assert good.error is None
+    assert str(wrong.error) == f"{FLASH} has no effort 'turbo'"
+
+
+def test_a_model_of_unknown_levels_takes_any_effort(session):
+    made = plan(session, "-m vendor/never-listed --effort turbo -n 2")
+    assert {each.prepared.request.parameters.effort for each in made.combinations} == {"turbo"}
 
 
 def test_a_varied_name_comes_before_the_users_and_the_functions(session):

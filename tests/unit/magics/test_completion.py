@@ -172,7 +172,7 @@ def test_all_options_are_offered_by_their_long_names():
     fragment, texts = offered("%%cmd |")
     assert fragment == ""
     assert texts == [*(spec.names[-1] for spec in OPTIONS), "->"]
-    assert offered("%cmd ask |") == ("", texts[:-1])
+    assert offered("%cmd ask |") == ("", texts)
 
 
 def test_a_dash_offers_the_short_names_too():
@@ -307,6 +307,8 @@ def test_the_type_behind_the_arrow(names):
     assert offered("%%cmd -> ans|") == ("", [])
     assert offered("%%cmd -> answer: |") == ("", ["Person", "str", "int"])
     assert offered("%%cmd -m x -> answer: list[Pe|") == ("Pe", ["Person"])
+    assert offered("%cmd ask -m x -> answer: list[Pe|") == ("Pe", ["Person"])
+    assert offered("%cmd ask -> answer: int -- Pe|") == ("", [])
     offered("%%cmd -> answer: module.Pe|", names)
     assert names.asked == [("module.Pe", "")]
 

@@ -167,6 +167,8 @@ BAD = [
     ("--modle a", ["`--modle` is not an option"], "did you mean --model"),
     ("--modle=a", ["`--modle` is not an option"], "did you mean --model"),
     ("-model a", ["`-model` is not an option"], "did you mean --model"),
+    ("--temp 0.2", ["`--temp` is not an option"], "did you mean --temperature?"),
+    ("--te", ["`--te` is not an option"], "did you mean --temperature?"),
     ("-t0.2", ["`-t0.2` is not an option"], "a blank between -t"),
     ("-i", ["`-i` needs a value"], "image"),
     ("--imag cat.png", ["`--imag` is not an option"], "--image"),
@@ -379,6 +381,12 @@ def test_a_command_with_one_answer_takes_no_grid(line):
     assert parse_ask_line("-m a --check ok", one_answer=True)[0].model == "a"
 
 
+def test_a_command_on_one_answer_binds_no_variable():
+    with pytest.raises(OptionError, match="does not bind `x`") as caught:
+        parse_ask_line("-> x -- in short", one_answer=True)
+    assert "_cmd" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -412,6 +420,21 @@ def test_a_key_on_the_line_is_refused_and_not_repeated(line):
         ("-> x", options(), "-> x"),
         ("-m a -> x", options(model="a"), "-> x"),
         ("-s a->b c", options(system="a->b"), "c"),
+        ("-> x -- why?", options(name="x"), "why?"),
+        ("-m a -> x: int -- how many?", options(model="a", name="x", type="int"), "how many?"),
+        ("->x:int --  hello ", options(name="x", type="int"), " hello "),
+        (
+            "-> x: Literal['a -- b'] -- c -- d",
+            options(name="x", type="Literal['a -- b']"),
+            "c -- d",
+        ),
+        (
+            "--check answer>3 -> x: int -- hi",
+            options(check=("answer>3",), name="x", type="int"),
+            "hi",
+        ),
+        ("-- -> x: int -- hello", options(), "-> x: int -- hello"),
+        ("what -> x: int -- hello", options(), "what -> x: int -- hello"),
         ("-5 + 3 is?", options(), "-5 + 3 is?"),
         ("- one - two", options(), "- one - two"),
         ("--- a", options(), "--- a"),
@@ -441,6 +464,12 @@ def test_ask_takes_options_first_and_the_rest_as_the_prompt(line, given_options,
         ("-n 2 --blind --vary x hello", "NAME=EXPRESSION, not `x`", "topic=topics"),
         ("-t warm hello", "`warm`", "-t 0.7"),
         ("-s 'hello", "quote", "close it"),
+        ("--once -> x: int how many?", "no prompt follows `-> x: int how many?`", "-> x: int --"),
+        ("-> 2x -- hello", "`2x` after `->` is not the name", "one name"),
+        ("-> -- hello", "`->` needs the name of a variable", "-> answer"),
+        ("-> x: -- hello", "`-> x:` needs a type", "-> x: int"),
+        ("-> In -- hello", "`In` after `->` is a name that IPython uses", "another name"),
+        ("--temp 0.2 hello", "`--temp` is not an option", "did you mean --temperature?"),
     ],
 )
 def test_ask_refuses_wrong_options_too(line, names, hint):
