@@ -98,9 +98,11 @@ def parse_arguments(spec: CommandSpec, line: str) -> dict[str, Any]:
     OptionError
         An argument is unknown, missing, of the wrong kind, or one too many.
     """
-    if spec.may_hold_key and line:
+    if spec.may_hold_key and any(word not in spec.options for word in line.split()):
+        only = " or ".join(spec.options)
+        takes = f"only {only}" if only else "no arguments"
         raise OptionError(
-            f"%cmd {spec.name} takes no arguments on its line",
+            f"%cmd {spec.name} takes {takes} on its line",
             hint="if you typed a key there, it is in the notebook now: remove it and create a"
             " new one",
         )

@@ -384,7 +384,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (Argument("--check", "switch"),),
         details="Keys, and secrets in addresses, are masked. A key that the server rejected in this"
         " session is a failure; --check tests it with one small request to a free model.",
-        example="%cmd doctor",
+        example="%cmd doctor --check",
         may_hold_key=True,
     ),
     CommandSpec(

@@ -257,10 +257,13 @@ def test_where_nobody_can_be_asked_the_error_names_the_other_way(notebook):
     assert len(run.error_lines) == 2
 
 
-@pytest.mark.parametrize("command", ["login", "logout", "doctor"])
-def test_a_key_on_the_line_is_refused_and_not_repeated(notebook, command):
+@pytest.mark.parametrize(
+    ("command", "takes"),
+    [("login", "no arguments"), ("logout", "no arguments"), ("doctor", "only --check")],
+)
+def test_a_key_on_the_line_is_refused_and_not_repeated(notebook, command, takes):
     run = notebook.fail(f"%cmd {command} odd-letters-of-a-key", "OptionError")
-    assert "takes no arguments on its line" in run.error_lines[0]
+    assert f"takes {takes} on its line" in run.error_lines[0]
     assert "create a new one" in run.error_lines[1]
     assert "odd-letters" not in said_in(run)
 

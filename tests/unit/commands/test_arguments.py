@@ -190,6 +190,15 @@ def test_a_key_that_was_typed_on_the_line_is_not_repeated(name):
     assert "create a new one" in (caught.value.hint or "")
 
 
+def test_the_doctor_takes_its_option_but_no_key_after_it():
+    doctor = BY_NAME["doctor"]
+    assert parse_arguments(doctor, "") == {}
+    assert parse_arguments(doctor, "--check") == {"check": True}
+    with pytest.raises(OptionError, match="%cmd doctor takes only --check on its line") as caught:
+        parse_arguments(doctor, "--check odd-letters")
+    assert "odd-letters" not in f"{caught.value}{caught.value.hint}"
+
+
 def test_a_key_in_an_error_is_masked():
     with pytest.raises(OptionError) as caught:
         parse_arguments(BY_NAME["use"], "kimi user_0123456789abcdef")
