@@ -181,8 +181,8 @@ def test_forget_really_removes(notebook):
     assert "1 turn" in notebook.check("%cmd forget turn 1").texts[-1]
     assert say(notebook, "three", "3", "c") == ["two", "2", "three"]
     data = notebook.folder / "cc_jupyter" / "data"
-    for path in data.iterdir():
-        assert b"zanzibar" not in path.read_bytes(), path
+    for path in data.rglob("*"):
+        assert path.is_dir() or b"zanzibar" not in path.read_bytes(), path
     assert rows(notebook, "search zanzibar") == []
     assert "deleted 2 turns" in notebook.check("%cmd forget everything").texts[-1]
     assert say(notebook, "four", "4", "d") == ["four"]

@@ -50,7 +50,8 @@ def run(folder, *arguments, provider=None, **env):
         ],
         env=private_environment(folder)
         | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        | {"CMD_MODEL": MODEL, "COLUMNS": "200"}
+        # in CI, pytest repeats whole messages in its summary
+        | {"CMD_MODEL": MODEL, "COLUMNS": "200", "CI": "", "BUILD_NUMBER": ""}
         | served
         | env,
         cwd=folder,
