@@ -57,6 +57,8 @@ class Recovery {
   private readonly asking = new Set<string>();
   /** Why the kernel has no complete answer, by cell. */
   private readonly reasons = new Map<string, string>();
+  /** Counts the changes of the link: what an earlier kernel said does not count. */
+  private generation = 0;
 
   constructor(
     private readonly panel: NotebookPanel,
@@ -66,8 +68,9 @@ class Recovery {
       this.update();
     });
     link.statusChanged.connect((_, status) => {
+      this.generation += 1;
+      this.reasons.clear(); // another kernel, or the same one restarted, may know more
       if (status !== 'ready') {
-        this.reasons.clear(); // another kernel, or the same one restarted, may know more
         this.arriving.clear();
       }
       changes.emit(this.panel);
@@ -137,6 +140,8 @@ class Recovery {
       return;
     }
     this.asking.add(cellId);
+    const { generation } = this;
+    let reason = '';
     try {
       // its outputs may still arrive, above all from another page of the same document
       await delay(SETTLE_MS);
@@ -147,16 +152,22 @@ class Recovery {
       const answer = await this.link.request('get_answer', { notebook, cell_id: cellId });
       const cell = cellWithId(this.panel, cellId);
       if (answer.outputs.length === 0) {
-        this.reasons.set(cellId, NOT_SHOWN);
+        reason = NOT_SHOWN;
       } else if (cell && cell !== runningPrompt(this.panel)) {
         showAnswer(cell, answer);
       }
     } catch (error) {
-      this.reasons.set(cellId, errorMessage(error));
+      reason = errorMessage(error);
     } finally {
       this.asking.delete(cellId);
       this.arriving.delete(cellId);
+      if (reason && generation === this.generation) {
+        this.reasons.set(cellId, reason);
+      }
       changes.emit(this.panel);
+    }
+    if (generation !== this.generation) {
+      this.update(); // a kernel that ended meanwhile was asked
     }
   }
 
