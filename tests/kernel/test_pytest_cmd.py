@@ -51,7 +51,7 @@ def run(folder, *arguments, provider=None, **env):
         env=private_environment(folder)
         | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         # in CI, pytest repeats whole messages in its summary
-        | {"CMD_MODEL": MODEL, "COLUMNS": "200", "CI": "", "BUILD_NUMBER": ""}
+        | {"CMD_MODEL": MODEL, "COLUMNS": "200", "CI": "", "BUILD_NUMBER": "", "PYTEST_ADDOPTS": ""}
         | served
         | env,
         cwd=folder,

@@ -105,7 +105,7 @@ def test_a_projects_file_is_data_and_nothing_is_sent_if_it_is_more(notebook, pro
         "reads": '+++\nimage = "/etc/passwd"\n+++\nhi',
     }
     for name, text in hostile.items():
-        notebook.check(f"_ = pathlib.Path('prompts/{name}.md').write_text({text!r})")
+        notebook.check(f"size = pathlib.Path('prompts/{name}.md').write_text({text!r})")
         run = notebook.fail(f"%%cmd -m {MODEL} @{name}", "ConfigError")
         assert f"{name}.md" in run.error_lines[0]
         assert len(run.error_lines) <= 2
@@ -114,7 +114,7 @@ def test_a_projects_file_is_data_and_nothing_is_sent_if_it_is_more(notebook, pro
     assert "cannot be used" in notebook.check("%cmd prompts").texts[0]
 
     good = f'+++\nmodel = "{MODEL}"\n+++\nabout {{{{ topic }}}}'
-    notebook.check(f"_ = pathlib.Path('prompts/good.md').write_text({good!r})")
+    notebook.check(f"size = pathlib.Path('prompts/good.md').write_text({good!r})")
     notebook.provider.play(answer("wet"))
     notebook.check("%%cmd @good --once\nand {{ len(topic) }}")
     assert notebook.said == ["about rain\n\nand 4"]
