@@ -36,6 +36,7 @@ class Host implements IPanelHost {
     return Promise.resolve({ prompts: this.prompts } as never);
   };
   goTo = (): boolean => false;
+  compare = (): string => '';
   insert = (source: string): void => {
     this.inserted.push(source);
   };
