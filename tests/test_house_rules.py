@@ -57,7 +57,10 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "kernel/test_capture.py::test_the_namespace_holds_nothing_but_the_last_reply_and_the_name",
     ),
     16: ("kernel/test_loading.py::test_loading_is_silent_and_light",),
-    17: ("kernel/test_secrets.py::test_the_working_directory_stays_clean",),
+    17: (
+        "kernel/test_secrets.py::test_the_working_directory_stays_clean",
+        "kernel/test_secrets.py::test_a_file_next_to_the_notebook_is_asked_for_and_named",
+    ),
     18: (
         "kernel/test_saved_notebook.py::test_the_saved_notebook_is_readable_and_small",
         "kernel/test_outputs.py::test_at_most_three_outputs",

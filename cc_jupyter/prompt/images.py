@@ -218,7 +218,7 @@ def _convert(encode: Callable[[object], _Result], value: object, name: str) -> _
     """Convert an object of another library; its failures become our errors."""
     try:
         return encode(value)
-    except Exception as error:
+    except Exception as error:  # the library may raise anything
         raise OptionError(
             f"{name}, a {type(value).__name__}, cannot be converted to an image: {describe(error)}",
             hint="nothing was sent; show it in a separate cell to see why",

@@ -155,7 +155,37 @@ def test_the_working_directory_stays_clean(notebook):
     notebook.check("%%cmd -> answer\nhello")
     notebook.check("%cmd models --refresh")
     notebook.run("%%cmd -m no/such-model\nhello")
+    notebook.run('%%cmd -n 2 --check "answer" -> g\nhello')
+    for command in ("save hello", "prompts", "cassette", "vote g", "votes", "versions"):
+        notebook.check(f"%cmd {command}")
+    notebook.check("%%cmd @hello")
     assert list(notebook.workdir.iterdir()) == []
+
+
+@pytest.fixture
+def project(notebook):
+    """The folder of the notebook as a project, empty again afterwards."""
+    (notebook.workdir / "pyproject.toml").touch()
+    yield notebook.workdir
+    for path in sorted(notebook.workdir.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("cassette record kept.cassette.jsonl", "kept.cassette.jsonl"),
+        ("save hello --project", "hello.md"),
+    ],
+)
+def test_a_file_next_to_the_notebook_is_asked_for_and_named(notebook, project, command, name):
+    notebook.check("%%cmd\nhello")
+    run = notebook.check(f"%cmd {command}")
+    notebook.check("%%cmd\nhello again")
+    notebook.check("%cmd cassette off")
+    written = {path.name for path in project.rglob("*") if path.is_file()}
+    assert written == {"pyproject.toml", name}
+    assert name in " ".join(run.texts)
 
 
 SPELLED = {
