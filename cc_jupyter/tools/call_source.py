@@ -62,7 +62,7 @@ def read_arguments(text: str) -> dict[str, Any]:
             f"`{excerpt(source)}` is not a list of arguments: {excerpt(reason)}", hint=_EXAMPLE
         ) from None
     is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    if not is_call or node.args or not node.keywords:
+    if not isinstance(node, ast.Call) or not is_call or node.args or not node.keywords:
         raise OptionError(f"`{excerpt(source)}` has no names for its values", hint=_EXAMPLE)
     found: dict[str, Any] = {}
     for keyword in node.keywords:
@@ -78,8 +78,9 @@ def _value(keyword: ast.keyword) -> object:
     try:
         return ast.literal_eval(keyword.value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        value = excerpt(ast.unparse(keyword.value))
         raise OptionError(
-            f"the value of {keyword.arg}, `{excerpt(ast.unparse(keyword.value))}`, is not a literal",
+            f"the value of {keyword.arg}, `{value}`, is not a literal",
             hint="write numbers, texts in quotes, True, False, None, lists or dicts",
         ) from None
 

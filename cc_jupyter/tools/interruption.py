@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 0.15
 """A function that runs this long after a stop or its timeout is reported as blocked."""
+_JOIN_S = 1.0
+_END = b"\0"
+_MAX_NOTES = 4_096
 
 
 class _TimeIsOver(BaseException):
@@ -102,6 +107,7 @@ class _Guarded:
                     self._close()
         except BaseException as error:  # noqa: BLE001  the user's function may raise anything
             raised = error
+            self._close()
         if isinstance(raised, KeyboardInterrupt):
             self.interruption.is_stopped = True
         return value, raised, self.interruption
@@ -116,7 +122,9 @@ class _Guarded:
 
     def _close(self) -> None:
         with self._lock:
-            self._is_open = False
+            if self._is_open:  # what was sent and has not been raised yet is taken back
+                self._is_open = False
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
         self._ended.set()
 
     def _send(self, kind: type[BaseException]) -> None:
@@ -180,13 +188,21 @@ class _Guarded:
     def _watcher(self) -> Iterator[None]:
         """Report a function that does not end after a stop or its timeout."""
         with _signal_notes(is_main=self._is_main) as notes:
+            if notes is None and self._timeout_s is None:
+                yield
+                return
+            reading = None if notes is None else notes[0]
             watcher = threading.Thread(
-                target=self._watch, args=(notes,), name="cc_jupyter tool watcher", daemon=True
+                target=self._watch, args=(reading,), name="cc_jupyter tool watcher", daemon=True
             )
-            if self._timeout_s is not None or notes is not None:
-                watcher.start()
-            yield
-            self._ended.set()
+            watcher.start()
+            try:
+                yield
+            finally:
+                self._ended.set()
+                if notes is not None:
+                    notes[1].send(_END)
+                watcher.join(_JOIN_S)
 
     def _watch(self, notes: socket.socket | None) -> None:
         late_s = None if self._timeout_s is None else self._timeout_s + PATIENCE_S
@@ -196,7 +212,7 @@ class _Guarded:
         if reason == "stop" and self._ended.wait(PATIENCE_S):
             return
         if not self._ended.is_set():
-            what = "stopped" if reason == "stop" else f"its time of {self._timeout_s:g} s is over"
+            what = "stopped" if reason == "stop" else f"its {self._timeout_s:g} s are over"
             self._on_blocked(f"{what}, but it cannot be interrupted and is still running")
 
 
@@ -209,30 +225,27 @@ def _has_free_timer() -> bool:
 
 
 @contextmanager
-def _signal_notes(*, is_main: bool) -> Iterator[socket.socket | None]:
-    """Yield a socket that gets a byte for each signal, before Python handles it; `None`: no notes.
+def _signal_notes(*, is_main: bool) -> Iterator[tuple[socket.socket, socket.socket] | None]:
+    """Yield sockets to read and write the numbers of signals before Python handles them.
 
-    Only C code runs while a function is blocked in C, and it writes the byte. A program that has a
-    socket of its own for this keeps it.
+    Only C code runs while a function is blocked in C, and it writes the number. An event loop that
+    has a socket of its own for this gets what is read. `None`: there are no notes.
     """
     if not is_main or sys.platform == "win32":
         yield None
         return
     reading, writing = socket.socketpair()
-    writing.setblocking(False)
-    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    if before != -1:
-        signal.set_wakeup_fd(before, warn_on_full_buffer=False)
-        reading.close()
-        writing.close()
-        yield None
-        return
-    try:
-        yield reading
-    finally:
-        signal.set_wakeup_fd(-1)
-        with writing:
-            os.write(writing.fileno(), b"\0")  # wakes the watcher, which closes its end
+    with reading, writing:
+        writing.setblocking(False)  # noqa: FBT003  socket's own form
+        before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        try:
+            yield reading, writing
+        finally:
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+            reading.setblocking(False)  # noqa: FBT003  as above
+            with suppress(OSError):  # nothing was written, or nobody reads there
+                if before != -1 and (numbers := reading.recv(_MAX_NOTES).replace(_END, b"")):
+                    os.write(before, numbers)
 
 
 def _wait_for_interrupt(
@@ -241,14 +254,16 @@ def _wait_for_interrupt(
     """Return `stop` after an interrupt, `late` after the time, `None` when the function ended."""
     if notes is None:
         return None if ended.wait(late_s) else "late"
-    with notes:
-        notes.settimeout(late_s)
-        try:
-            while not ended.is_set():
-                if signal.SIGINT in notes.recv(64):
-                    return "stop"
-        except TimeoutError:
+    due_s = None if late_s is None else monotonic() + late_s
+    while not ended.is_set():
+        left_s = None if due_s is None else max(0.0, due_s - monotonic())
+        if not select.select([notes], [], [], left_s)[0]:
             return "late"
+        numbers = notes.recv(_MAX_NOTES, socket.MSG_PEEK)
+        if signal.SIGINT in numbers:
+            return "stop"
+        if numbers:  # another signal, such as a timer's
+            ended.wait(PATIENCE_S / 10)
     return None
 
 

@@ -31,9 +31,9 @@ _KINDS: tuple[tuple[Callable[[Any], bool], str, str], ...] = (
     (lambda value: isinstance(value, partial), "a functools.partial", _DEF),
     (inspect.isroutine, "a function written in C, which has no annotations", _DEF),
 )
-_VARIADIC = {
-    inspect.Parameter.VAR_POSITIONAL: "*",
-    inspect.Parameter.VAR_KEYWORD: "**",
+_STARS = {
+    int(inspect.Parameter.VAR_POSITIONAL): "*",
+    int(inspect.Parameter.VAR_KEYWORD): "**",
 }
 _LAMBDA = "<lambda>"
 _SCHEMA_NAMES = ("properties", "$defs", "patternProperties", "dependentSchemas")
@@ -122,7 +122,7 @@ def _checked(function: object, expression: str) -> Any:  # noqa: ANN401  any fun
 
 def _refuse_variadic(name: str, parameters: tuple[inspect.Parameter, ...]) -> None:
     for each in parameters:
-        if (stars := _VARIADIC.get(each.kind)) is not None:
+        if (stars := _STARS.get(int(each.kind))) is not None:
             raise OptionError(
                 f"the tool {name} takes {stars}{each.name}, which no schema can describe",
                 hint="name each parameter, or take one list or dict",
@@ -160,12 +160,15 @@ def _validator(
         from typing import NotRequired  # noqa: PLC0415  pydantic needs it
 
         from pydantic import ConfigDict, Field  # noqa: PLC0415  an extra
-        from typing_extensions import TypedDict
+        from typing_extensions import TypedDict  # noqa: PLC0415  pydantic needs it
     except ImportError as error:
         raise ConfigError(
             "--tools needs pydantic 2, which is not installed",
             hint="pip install 'cc-jupyter[typed]', then restart the kernel",
         ) from error
+
+    make: Any = TypedDict  # as variables: mypy reads literal names only
+    form: Any = Annotated
 
     def field_of(each: inspect.Parameter) -> Any:  # noqa: ANN401  a type
         hint, extras = _parts(hints[each.name])
@@ -174,14 +177,13 @@ def _validator(
         description = words[0] if words else descriptions.get(each.name)
         has_default = each.default is not inspect.Parameter.empty
         shown = {"default": _json_default(name, each)} if has_default else None
-        described = Annotated[
-            (hint, Field(description=description, json_schema_extra=shown), *extras)  # type: ignore[arg-type]
-        ]
+        field = Field(description=description, json_schema_extra=shown)
+        described = form[(hint, field, *extras)]
         return NotRequired[described] if has_default else described
 
     def validator_of(chosen: tuple[inspect.Parameter, ...], label: str) -> Validator:
         fields = {each.name: field_of(each) for each in chosen}
-        kind: Any = TypedDict(name, fields)  # type: ignore[operator]
+        kind: Any = make(name, fields)
         kind.__pydantic_config__ = ConfigDict(extra="forbid")
         return validator_for(kind, label)
 
