@@ -22,13 +22,15 @@ from cc_jupyter.client.parsing import (
 )
 from cc_jupyter.client.structured_output import anthropic_fields, with_instruction
 from cc_jupyter.client.token_counts import UsageReader
-from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta
+from cc_jupyter.client.tool_offer import anthropic_tools
+from cc_jupyter.core.events import Error, Notice, ReasoningPart, Stop, StreamEvent, ToolCallDelta
+from cc_jupyter.core.messages import Reasoning
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from cc_jupyter.core.messages import Message, Request
+    from cc_jupyter.core.messages import Request
 
 
 DEFAULT_MAX_TOKENS = 8_192
@@ -45,7 +47,7 @@ def encode(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": parameters.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": _messages(request.messages),
+        "messages": _messages(request),
         "stream": True,
     }
     optional = {
@@ -56,6 +58,8 @@ def encode(request: Request) -> dict[str, Any]:
         "output_config": {"effort": parameters.effort} if parameters.effort else None,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
+    if request.tools or any(message.parts for message in request.messages):
+        body |= anthropic_tools(request)
     body = with_extra(body, anthropic_fields(request.answer_format))
     return with_extra(body, parameters.extra)
 
@@ -81,25 +85,33 @@ Source: Claude platform, "Prompt caching" (read 2026-11-22); provider-api.md, se
 """
 
 
-def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _messages(request: Request) -> list[dict[str, Any]]:
     """Write the messages; in a thread the last two prompts are marked for the cache.
 
     The older mark finds what the request before has written, the newer one writes what the next
-    one will find. A single prompt is marked nowhere: nothing may ever read it again.
+    one will find. A single prompt is marked nowhere: nothing may ever read it again. The results of
+    tools are prompts too.
     """
-    prompts = [at for at, message in enumerate(messages) if message.role == "user"]
-    marked = prompts[-2:] if len(prompts) > 1 else []
-    return [_message(message, cached=at in marked) for at, message in enumerate(messages)]
+    if any(message.parts for message in request.messages):
+        from cc_jupyter.client.tool_messages import anthropic_messages  # noqa: PLC0415  only tools need it
 
-
-def _message(message: Message, *, cached: bool) -> dict[str, Any]:
-    content = message_content(message.text, message.images, anthropic_image_part)
-    if cached:
+        messages = anthropic_messages(request)
+    else:
+        messages = [
+            {
+                "role": message.role,
+                "content": message_content(message.text, message.images, anthropic_image_part),
+            }
+            for message in request.messages
+        ]
+    prompts = [message for message in messages if message["role"] == "user"]
+    for message in prompts[-2:] if len(prompts) > 1 else ():
+        content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         last = blocks[-1]
         if last.get("text") != "":  # an empty block cannot be marked
-            content = [*blocks[:-1], last | _CACHED]
-    return {"role": message.role, "content": content}
+            message["content"] = [*blocks[:-1], last | _CACHED]
+    return messages
 
 
 def _system(request: Request) -> str | list[dict[str, Any]] | None:
@@ -112,6 +124,9 @@ def _system(request: Request) -> str | list[dict[str, Any]] | None:
 class AnthropicDecoder:
     """Folds the events of one answer into ours."""
 
+    keeps_reasoning = False
+    """Set by the caller before the first event."""
+
     def __init__(self, clean: Callable[[str], str] = redact) -> None:
         self.finished = False
         self._clean = clean
@@ -120,6 +135,7 @@ class AnthropicDecoder:
         self._parts = PartReader(clean)
         self._calls: list[_Call] = []
         self._open: dict[str, _Call | None] = {}  # by the block's index; None: of another kind
+        self._thoughts: dict[str, dict[str, Any]] = {}  # by index: blocks as they came
         self._word: str | None = None
 
     @property
@@ -158,7 +174,7 @@ class AnthropicDecoder:
             case "content_block_start":
                 events = self._block(body.get("index"), body.get("content_block"))
             case "content_block_stop":
-                events = self._close(self._open.get(as_text(body.get("index"))))
+                events = self._end_block(as_text(body.get("index")))
             case "message_start":
                 events = self._first_counts(member(body, "message", "usage"))
             case "message_delta":
@@ -196,7 +212,7 @@ class AnthropicDecoder:
         content = body.get("content")
         for index, block in enumerate(content if isinstance(content, list) else ()):
             yield from self._block(index, block)
-            yield from self._close(self._open.get(as_text(index)))
+            yield from self._end_block(as_text(index))
         yield from self._stop(body)
         yield from self._figures.report(body.get("usage"), body)
         self.finished = True
@@ -208,7 +224,16 @@ class AnthropicDecoder:
         if isinstance(why, str) and (reason := sanitize_message(self._clean(why))):
             yield Notice(f"the provider's reason to stop: {reason}")
 
+    def _end_block(self, index: str) -> Iterator[StreamEvent]:
+        yield from self._close(self._open.get(index))
+        thought = self._thoughts.pop(index, None)
+        # never without its signature, which comes last (provider-api.md, section 10)
+        if thought is not None and (thought.get("signature") or thought.get("data")):
+            yield ReasoningPart(Reasoning(thought["type"], as_text(thought)))
+
     def _block(self, index: object, block: object) -> Iterator[StreamEvent]:
+        if self.keeps_reasoning and member(block, "type") in ("thinking", "redacted_thinking"):
+            self._thoughts[as_text(index)] = dict(block)  # type: ignore[call-overload]  # checked by `member`
         match member(block, "type"):
             case "text":
                 for citation in member(block, "citations") or ():
@@ -220,9 +245,10 @@ class AnthropicDecoder:
             case "tool_use":
                 call = self._opened(index, member(block, "input"))
                 self._speech.block_between()
-                yield ToolCallDelta(
-                    call.number, replace_surrogates(as_text(member(block, "name"))), ""
+                name, id_ = (
+                    replace_surrogates(as_text(member(block, each))) for each in ("name", "id")
                 )
+                yield ToolCallDelta(call.number, name, "", id_)
             case _:  # redacted thinking, server tools, and kinds that are new
                 self._open[as_text(index)] = None
                 self._speech.block_between()
@@ -230,6 +256,10 @@ class AnthropicDecoder:
                     yield from self._parts.read_block(block)
 
     def _delta(self, index: object, delta: object) -> Iterable[StreamEvent]:
+        if self._thoughts and (thought := self._thoughts.get(as_text(index))) is not None:
+            for name in ("thinking", "signature"):
+                if isinstance(piece := member(delta, name), str):
+                    thought[name] = f"{thought.get(name) or ''}{piece}"
         match member(delta, "type"):
             case "text_delta":
                 return self._piece("text", member(delta, "text"))

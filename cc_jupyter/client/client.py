@@ -20,7 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from cc_jupyter.client.errors.endings import text_bytes, too_long
 from cc_jupyter.client.event_redaction import EventRedactor
 from cc_jupyter.client.sse import EventBatch
-from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
+from cc_jupyter.client.structured_output import (
+    fall_back,
+    rules_out_forced_tool,
+    tool_call_as_text,
+)
 from cc_jupyter.client.token_counts import with_header_cost
 from cc_jupyter.client.transport import (
     TIMED_OUT,
@@ -90,7 +94,7 @@ def repair_request(
     form = request.answer_format
     if form is None or form != first.answer_format:
         return None
-    thinking = is_thinking(request.parameters.effort, request.parameters.extra)
+    thinking = rules_out_forced_tool(request.parameters, request.tools)
     form = fall_back(form, request.endpoint, refusal.error, thinking=thinking)
     if form is None:
         return None
@@ -292,6 +296,7 @@ class RequestStream:
 
         secrets = self._endpoint.secrets
         decoder = WIRE_FORMATS[self._request.endpoint].decoder(lambda text: redact(text, secrets))
+        decoder.keeps_reasoning = bool(self._request.tools)
         reader = AnswerReader(decoder, secrets)
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 class Decoder(Protocol):
     """Folds the JSON of one answer into events; keeps what spans several of them."""
 
+    keeps_reasoning: bool
+    """Whether to yield the parts of the reasoning that go back to the model with tool results."""
+
     @property
     def spoke(self) -> bool:
         """Whether any text, thinking or tool call has come."""

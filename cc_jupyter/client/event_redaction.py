@@ -14,6 +14,7 @@ from cc_jupyter.core.events import (
     Notice,
     OutputImage,
     ReasoningDelta,
+    ReasoningPart,
     Source,
     Stop,
     StreamEvent,
@@ -71,6 +72,10 @@ class EventRedactor:
                 case Stop() | Error():
                     yield from self.rest()
                     yield self._cleaned(event)
+                case ReasoningPart(part):
+                    # it goes back unmodified or not at all; nothing of a signed block can be masked
+                    if not self._holds_secret(part.value):
+                        yield event
                 case _:
                     yield self._cleaned(event)
 
@@ -84,6 +89,13 @@ class EventRedactor:
             if held := waiting.flush():
                 yield ToolCallDelta(index, "", held)
 
+    def _holds_secret(self, text: str) -> bool:
+        checked = self._new_filter()
+        checked.feed(text)
+        checked.flush()
+        self._has_found |= checked.has_found
+        return checked.has_found
+
     def _cleaned_text(self, text: str) -> str:
         cleaned = self._clean(text)
         self._has_found |= MASK in cleaned
@@ -94,10 +106,12 @@ class EventRedactor:
         clean = self._cleaned_text
         cleaned: StreamEvent
         match event:
-            case ToolCallDelta(index, name, arguments):
+            case ToolCallDelta(index, name, arguments, id_, extra):
                 if index not in self._arguments:
                     self._arguments[index] = self._new_filter()
-                cleaned = ToolCallDelta(index, clean(name), self._arguments[index].feed(arguments))
+                shown = self._arguments[index].feed(arguments)
+                extra = "" if self._holds_secret(extra) else extra
+                cleaned = ToolCallDelta(index, clean(name), shown, clean(id_), extra)
             case OutputImage(image):
                 url = image.url and clean(image.url)
                 cleaned = OutputImage(replace(image, url=url, name=clean(image.name)))

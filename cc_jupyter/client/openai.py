@@ -2,6 +2,7 @@
 
 The `index` or `id` of a tool call may be missing, null, late, or equal for all calls
 (openai-python#2806, AstrBot#6661, gcli2api#406). Nothing here runs a tool or reads its arguments.
+`tool_messages` writes the rounds of calls and results.
 
 Sources: OpenAI API reference, "Chat Completions" (read 2026-11-22); what upstreams behind the
 gateway really send: provider-api.md, sections 7, 9, 10 and 15, and the issues named below.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cc_jupyter.client.answer_parts import IMAGE_MEMBERS, SOURCE_MEMBERS, PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
 from cc_jupyter.client.image_limits import message_content, openai_image_part
+from cc_jupyter.client.kept_reasoning import KeptReasoning
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
     TextAssembler,
@@ -24,6 +26,7 @@ from cc_jupyter.client.parsing import (
 )
 from cc_jupyter.client.structured_output import openai_fields, with_instruction
 from cc_jupyter.client.token_counts import MESSAGE_MEMBERS, UsageReader
+from cc_jupyter.client.tool_offer import openai_tools
 from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta
 from cc_jupyter.core.redaction import redact
 
@@ -89,9 +92,13 @@ class ToolCalls:
         name = replace_surrogates(as_text(function.get("name")))
         index = piece.get("index")
         index = index if isinstance(index, int) else None
-        call = self._find(index, as_text(piece.get("id")) or None, opens=bool(name))
+        id_ = replace_surrogates(as_text(piece.get("id")))
+        call = self._find(index, id_ or None, opens=bool(name))
         arguments = call.mender.mend(as_text(function.get("arguments")))
-        return ToolCallDelta(call.number, name, arguments)
+        # Gemini's thought signature, without which it refuses the next request (Google AI for
+        # Developers, "Thought signatures", OpenAI compatibility; read 2026-11-30)
+        extra = {name: piece[name] for name in ("extra_content",) if piece.get(name)}
+        return ToolCallDelta(call.number, name, arguments, id_, as_text(extra))
 
     def _find(self, index: int | None, id_: str | None, *, opens: bool) -> _Call:
         """Find the call of a piece by its id, else its index, else take the last one."""
@@ -119,9 +126,7 @@ def encode(request: Request) -> dict[str, Any]:
     # `system`, not `developer`: several upstreams reject the latter (provider-api.md, section 7)
     system = with_instruction(request.system, request.answer_format)
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    for message in request.messages:
-        content = message_content(message.text, message.images, openai_image_part)
-        messages.append({"role": message.role, "content": content})
+    messages += _messages(request)
     body: dict[str, Any] = {
         "model": request.model,
         "messages": messages,
@@ -136,12 +141,31 @@ def encode(request: Request) -> dict[str, Any]:
         "reasoning_effort": parameters.effort,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
+    if request.tools:
+        body["tools"] = openai_tools(request.tools)
     body |= openai_fields(request.answer_format)
     return with_extra(body, parameters.extra)
 
 
+def _messages(request: Request) -> list[dict[str, Any]]:
+    if any(message.parts for message in request.messages):
+        from cc_jupyter.client.tool_messages import openai_messages  # noqa: PLC0415  only tools need it
+
+        return openai_messages(request)
+    return [
+        {
+            "role": message.role,
+            "content": message_content(message.text, message.images, openai_image_part),
+        }
+        for message in request.messages
+    ]
+
+
 class OpenAIDecoder:
     """Folds the chunks of one answer into events."""
+
+    keeps_reasoning = False
+    """Set by the caller before the first event."""
 
     finished = False
     """Only `[DONE]` says that nothing more can follow, and the reader sees it."""
@@ -157,6 +181,7 @@ class OpenAIDecoder:
         self._refused = False
         self._parts = PartReader(clean)
         self._transcript: list[str] = []
+        self._kept = KeptReasoning()
 
     @property
     def spoke(self) -> bool:
@@ -222,6 +247,7 @@ class OpenAIDecoder:
             yield from self._speech.text("".join(self._transcript))
         yield from self._speech.rest()
         yield from self._calls.rest()
+        yield from self._kept.rest()
         yield from self._parts.rest(is_empty=not self.spoke)
         yield from self._figures.rest()
 
@@ -271,6 +297,8 @@ class OpenAIDecoder:
             events.extend(self._speech.reasoning(thought) if thought else ())
         if reasoning := _reasoning(delta):
             events.extend(self._speech.reasoning(reasoning))
+        if self.keeps_reasoning:
+            self._kept.add(delta)
         if content and isinstance(content, str):
             events.extend(self._speech.text(content))
         refusal = delta.get("refusal")

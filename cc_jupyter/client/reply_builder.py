@@ -14,6 +14,7 @@ from cc_jupyter.core.events import (
     Notice,
     OutputImage,
     ReasoningDelta,
+    ReasoningPart,
     Source,
     Stop,
     StopReason,
@@ -23,11 +24,12 @@ from cc_jupyter.core.events import (
     Usage,
     Waiting,
 )
+from cc_jupyter.core.messages import Reasoning, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cc_jupyter.core.messages import Image
+    from cc_jupyter.core.messages import AnswerPart, Image
     from cc_jupyter.core.reply import Reply
 
 
@@ -56,6 +58,10 @@ class ReplyBuilder:
         self._has_other_content = False
         self._calls: dict[int, list[str]] = {}
         self._names: dict[int, str] = {}
+        self._ids: dict[int, str] = {}
+        self._extras: dict[int, str] = {}
+        self._marks: list[tuple[int, Reasoning | int]] = []
+        """What stood between texts: after how many pieces, and a part or the number of a call."""
         self._stop: Stop | None = None
         self.usage = NO_USAGE
         self.notices: list[str] = []
@@ -73,9 +79,8 @@ class ReplyBuilder:
                 pass
             case Usage():
                 self.usage = event
-            case ToolCallDelta(index, name, arguments):
-                self._names[index] = self._names.get(index, "") or name
-                self._calls.setdefault(index, []).append(arguments)
+            case ToolCallDelta() | ReasoningPart():
+                self._add_part(event)
             case OutputImage(image):
                 self._images.append(image)
             case Source():
@@ -89,6 +94,18 @@ class ReplyBuilder:
                 self.error = _stream_error(event)
             case _:
                 assert_never(event)
+
+    def _add_part(self, event: ToolCallDelta | ReasoningPart) -> None:
+        if isinstance(event, ReasoningPart):
+            self._marks.append((len(self._text), event.part))
+            return
+        index = event.index
+        if index not in self._names:
+            self._marks.append((len(self._text), index))
+        self._names[index] = self._names.get(index, "") or event.name
+        self._ids[index] = self._ids.get(index, "") or event.id
+        self._extras[index] = self._extras.get(index, "") or event.extra_json
+        self._calls.setdefault(index, []).append(event.arguments)
 
     @property
     def received_bytes(self) -> int:
@@ -108,7 +125,7 @@ class ReplyBuilder:
 
     def build(self, model: str) -> Reply:
         """Return the reply so far; an answer that ended normally but is empty is an error."""
-        from cc_jupyter.core.reply import Reply, ToolCall  # noqa: PLC0415  the first cell loads little before it sends
+        from cc_jupyter.core.reply import Reply  # noqa: PLC0415  the first cell loads little before it sends
 
         now_s = self._clock()
         error = self.error or self._empty_error()
@@ -126,13 +143,37 @@ class ReplyBuilder:
             else self._first_s - self._started_s,
             duration_s=now_s - self._started_s,
             stop_word=self._stop.word if self._stop else None,
-            tool_calls=tuple(
-                ToolCall(name, "".join(self._calls[index])) for index, name in self._names.items()
-            ),
+            tool_calls=tuple(self._tool_calls().values()),
             images=tuple(self._images),
             sources=tuple(self._sources),
             notices=tuple(self.notices),
         )
+
+    def parts(self) -> tuple[AnswerPart, ...]:
+        """Return texts, reasoning to send back and calls, in the order in which they came."""
+        calls = self._tool_calls()
+        parts: list[AnswerPart] = []
+        done = int(bool(self._beginning))
+        for at, mark in (*self._marks, (len(self._text), None)):
+            text = split_unopened("".join(self._text[done:at]))[1].strip("\n")
+            done = at
+            parts += (text,) if text else ()
+            if mark is not None:
+                parts.append(calls[mark] if isinstance(mark, int) else mark)
+        return tuple(parts)
+
+    def _tool_calls(self) -> dict[int, ToolCall]:
+        """Return the calls by number; each has an id, even where the provider sent none."""
+        calls: dict[int, ToolCall] = {}
+        used: set[str] = set()
+        for index, name in self._names.items():
+            id_ = self._ids[index]
+            if not id_ or id_ in used:
+                id_ = f"{id_ or 'call'}_{index}"
+            used.add(id_)
+            arguments = "".join(self._calls[index])
+            calls[index] = ToolCall(id_, name, arguments, self._extras[index])
+        return calls
 
     def _stop_reason(self, error: BaseException | None) -> StopReason:
         if isinstance(error, KeyboardInterrupt):

@@ -19,7 +19,9 @@ from cc_jupyter.core.events import Stop, StreamEvent, TextDelta, ToolCallDelta
 from cc_jupyter.core.messages import _ANY_OBJECT, ResponseFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cc_jupyter.core.messages import Parameters, ToolSpec
 
 
 _UNREPAIRABLE = (AuthError, PlanError, CreditError, RateLimitError)
@@ -87,11 +89,11 @@ def tool_call_as_text(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
                 yield event
 
 
-def is_thinking(effort: str | None, extra: Mapping[str, Any]) -> bool:
-    """Return whether a `/messages` request enables thinking, which rules out a forced tool."""
-    thinking = extra.get("thinking")
+def rules_out_forced_tool(parameters: Parameters, tools: Sequence[ToolSpec] = ()) -> bool:
+    """Return whether a `/messages` request cannot force a tool: it thinks, or offers others."""
+    thinking = parameters.extra.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, dict) else thinking
-    return effort is not None or kind not in (None, False, "disabled")
+    return bool(tools) or parameters.effort is not None or kind not in (None, False, "disabled")
 
 
 def preferred_format(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from cc_jupyter.core.messages import Image
+    from cc_jupyter.core.messages import Image, Reasoning
 
 StopReason: TypeAlias = Literal[
     "stop", "length", "tool_call", "content_filter", "interrupted", "error", "unknown"
@@ -35,7 +35,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """The next piece of a tool call that the model asks for; no tool is ever run."""
+    """The next piece of a tool call that the model asks for."""
 
     index: int
     """The number of the call in this answer, from 0."""
@@ -43,6 +43,17 @@ class ToolCallDelta:
     """The tool's name in the first piece; empty in later ones."""
     arguments: str
     """The next piece of the JSON text of its arguments."""
+    id: str = ""
+    """The provider's id of the call, in the piece that brings it."""
+    extra_json: str = ""
+    """Members of the call that its model wants back, as a JSON object; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPart:
+    """A whole part of the reasoning that goes back to the model; only where tools are offered."""
+
+    part: Reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +179,7 @@ StreamEvent: TypeAlias = (
     TextDelta
     | ReasoningDelta
     | ToolCallDelta
+    | ReasoningPart
     | OutputImage
     | Source
     | Usage

@@ -74,16 +74,112 @@ class ResponseFormat:
         return "the model accepts no JSON format; sent again with the format described in words"
 
 
-Role: TypeAlias = Literal["user", "assistant"]
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A function that the model may call, as it is offered."""
+
+    name: str
+    """Letters, digits, `_` and `-`; at most 64 characters."""
+    description: str
+    """What it does, for the model; may be empty."""
+    schema: Mapping[str, Any] = field(hash=False)
+    """The JSON schema of its arguments; its root is an object."""
+
+
+class ToolCall(NamedTuple):
+    """A call that the model asks for."""
+
+    id: str
+    """Unique among the calls of its answer."""
+    name: str
+    arguments_json: str
+    """As received: empty for no arguments; it may be invalid or cut."""
+    extra_json: str = ""
+    """Other members of the call that its model wants back, as a JSON object; empty: none."""
+
+    @property
+    def arguments(self) -> dict[str, Any] | None:
+        """The arguments; `None` if they are not one JSON object."""
+        if not self.arguments_json.strip():
+            return {}
+        try:
+            value = json.loads(self.arguments_json, strict=False)
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+            if "\\u" in self.arguments_json:  # halves of characters, which no UTF-8 holds
+                text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+class ToolResult(NamedTuple):
+    """What the model gets for one call."""
+
+    call_id: str
+    content: tuple[str | Image, ...]
+    """Texts and images, in order."""
+    is_error: bool = False
+
+    @property
+    def text(self) -> str:
+        """The texts, with a marker in place of each image."""
+        return "\n".join(each if isinstance(each, str) else each.marker for each in self.content)
+
+
+INTERRUPTED = "interrupted"
+"""The result of a call that was not run, or not to its end, because the turn ended."""
+
+
+class Reasoning(NamedTuple):
+    """A part of the model's reasoning that goes back to the same model unmodified."""
+
+    kind: Literal[
+        "thinking", "redacted_thinking", "reasoning", "reasoning_content", "reasoning_details"
+    ]
+    """The block or the member that it is on the wire; the first two on `/messages`."""
+    value: str
+    """The text of `reasoning` and `reasoning_content`; else JSON, a block or a list."""
+
+
+AnswerPart: TypeAlias = str | Reasoning | ToolCall
+Role: TypeAlias = Literal["user", "assistant", "tool"]
 ApiPath: TypeAlias = Literal["/chat/completions", "/messages"]
 
 
 class Message(NamedTuple):
-    """A message of one side of the conversation."""
+    """A message of one side of the conversation; `tool`: the results of the calls before it."""
 
     role: Role
     text: str
     images: tuple[Image, ...] = ()
+    parts: tuple[AnswerPart, ...] = ()
+    """The parts of an answer that calls tools, or follows results, in order; empty: `text`."""
+    results: tuple[ToolResult, ...] = ()
+    """One for each call of the message before it, in the same order."""
+    model: str = ""
+    """The model that wrote `parts`: only this one gets its reasoning back."""
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls among its parts."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    @property
+    def all_images(self) -> tuple[Image, ...]:
+        """Its own images and those of its results."""
+        of_results = (each for result in self.results for each in result.content)
+        return (*self.images, *(each for each in of_results if isinstance(each, Image)))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that it sends, to estimate its size."""
+        if not (self.parts or self.results):
+            return (self.text,)
+        texts: list[str] = [result.text for result in self.results]
+        for part in self.parts:
+            texts += (part,) if isinstance(part, str) else part[1:]
+        return (*texts, "" if self.parts else self.text)
 
 
 _ONE_ANSWER = (
@@ -166,6 +262,8 @@ class Request(NamedTuple):
     parameters: Parameters = Parameters()
     answer_format: ResponseFormat | None = None
     """The form that the answer must have; `None`: any text."""
+    tools: tuple[ToolSpec, ...] = ()
+    """The functions that the model may call."""
 
 
 class TurnKey(NamedTuple):
@@ -253,6 +351,8 @@ class PromptSpec(NamedTuple):
     """The notebook's path; also known where cells have no ids."""
     answer_format: ResponseFormat | None = None
     """The form that the answer must have; `None`: any text. `session.prepare` chooses the mode."""
+    tools: tuple[ToolSpec, ...] = ()
+    """The functions that the model may call."""
     notices: tuple[str, ...] = ()
     """What the reader of the answer should know about the prompt (a value was cut)."""
     values: tuple[tuple[str, str], ...] = ()

@@ -15,16 +15,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.core.errors import CcError
-    from cc_jupyter.core.messages import Image
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool call that the model asked for; no tool is ever run."""
-
-    name: str
-    arguments: str
-    """JSON text as received; it may be invalid or cut."""
+    from cc_jupyter.core.messages import Image, ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
 from cc_jupyter.client.image_limits import check_images
 from cc_jupyter.client.local import MODEL_ID
-from cc_jupyter.client.structured_output import is_thinking, preferred_format
+from cc_jupyter.client.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
@@ -285,7 +285,7 @@ def build_request(
     parameters = _parameters(spec.parameters, settings, model)
     form = spec.answer_format
     if form is not None:
-        thinking = is_thinking(parameters.effort, parameters.extra)
+        thinking = rules_out_forced_tool(parameters, spec.tools)
         form = preferred_format(form, model.endpoint, thinking=thinking)
     return Request(
         model=model.id,
@@ -294,6 +294,7 @@ def build_request(
         system=system or None,
         parameters=parameters,
         answer_format=form,
+        tools=spec.tools,
     )
 
 

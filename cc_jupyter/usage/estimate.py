@@ -7,6 +7,7 @@ too long for the context window is rejected before it is sent, or trimmed.
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,7 +27,6 @@ _RULE_OF_THUMB = Fraction(1, 4)
 _IMAGE_TOKENS = 1_500
 """Tokens of a large image of the usual sizes, to estimate on the safe side."""
 _USUAL_ANSWER_TOKENS = 500
-_TURN = 2  # messages: a prompt and its answer
 _MIN_RATIO, _MAX_RATIO = Fraction(1, 16), Fraction(2)
 """A ratio outside this range means that the provider counted something else."""
 _MIN_BYTES = 1_000
@@ -88,13 +88,15 @@ class Calibration:
 
 def text_bytes(request: Request) -> int:
     """Return the bytes of all texts of a request, without images."""
-    texts = [message.text for message in request.messages]
+    texts = [text for message in request.messages for text in message.texts]
+    for tool in request.tools:
+        texts += (tool.name, tool.description, json.dumps(tool.schema, ensure_ascii=False))
     return sum(len(text.encode()) for text in (request.system or "", *texts))
 
 
 def estimate_tokens(request: Request, calibration: Calibration) -> int:
     """Estimate the tokens of a whole prompt."""
-    images = sum(len(message.images) for message in request.messages)
+    images = sum(len(message.all_images) for message in request.messages)
     return calibration.tokens(request.model, text_bytes(request)) + images * _IMAGE_TOKENS
 
 
@@ -127,11 +129,12 @@ def trim_to_window(
     tokens = estimate_tokens(request, calibration)
     if tokens <= window_tokens:
         return request, None
-    turns = len(request.messages) // _TURN
+    starts = [at for at, message in enumerate(request.messages) if message.role == "user"]
+    turns = len(starts) - 1
     left, out = request, 0
     while trim and out < turns and tokens > window_tokens:
         out += 1
-        left = request._replace(messages=request.messages[_TURN * out :])
+        left = request._replace(messages=request.messages[starts[out] :])
         tokens = estimate_tokens(left, calibration)
     if tokens > window_tokens:
         raise OptionError(

@@ -16,10 +16,10 @@ from cc_jupyter.client.structured_output import (
     anthropic_fields,
     fall_back,
     is_schema_refusal,
-    is_thinking,
     is_tool_refusal,
     openai_fields,
     preferred_format,
+    rules_out_forced_tool,
     tool_call_as_text,
     with_instruction,
 )
@@ -33,7 +33,7 @@ from cc_jupyter.core.errors import (
     StatusError,
 )
 from cc_jupyter.core.events import Error, Stop, TextDelta, ToolCallDelta, Usage
-from cc_jupyter.core.messages import Message, Parameters, Request, ResponseFormat
+from cc_jupyter.core.messages import Message, Parameters, Request, ResponseFormat, ToolSpec
 from cc_jupyter.prompt.output_types import json_output_type, output_type_for
 
 CHAT, MESSAGES = "/chat/completions", "/messages"
@@ -210,8 +210,10 @@ def test_nothing_is_learned_from_a_form_that_was_taken():
         (None, {"seed": 7}, False),
     ],
 )
-def test_a_request_thinks_if_it_asks_for_thinking_or_effort(effort, extra, thinking):
-    assert is_thinking(effort, extra) is thinking
+def test_thinking_effort_and_other_tools_rule_out_a_forced_tool(effort, extra, thinking):
+    parameters = Parameters(effort=effort, extra=extra)
+    assert rules_out_forced_tool(parameters) is thinking
+    assert rules_out_forced_tool(parameters, (ToolSpec("f", "", {"type": "object"}),))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from cc_jupyter.core.events import (
     Notice,
     OutputImage,
     ReasoningDelta,
+    ReasoningPart,
     Source,
     Stop,
     TextDelta,
@@ -25,7 +26,7 @@ from cc_jupyter.core.events import (
     Usage,
     Waiting,
 )
-from cc_jupyter.core.messages import Image
+from cc_jupyter.core.messages import Image, Reasoning
 from cc_jupyter.core.redaction import redact
 
 KEY = "plain-letters-of-a-key-without-a-known-shape-at-all"
@@ -52,10 +53,21 @@ EVENTS = {
     Notice: (Notice(SAID, names_content=True), Notice(CLEAN, names_content=True)),
     Waiting: (Waiting("retry", 1.0), Waiting("retry", 1.0)),
 }
+"""`ReasoningPart` is in a test of its own: it passes unmodified, or not at all."""
 
 
 def test_the_table_has_every_kind_of_event():
-    assert set(EVENTS) == set(typing.get_args(events.StreamEvent))
+    assert {*EVENTS, ReasoningPart} == set(typing.get_args(events.StreamEvent))
+
+
+def test_reasoning_that_goes_back_passes_unmodified_and_without_the_key_or_not_at_all():
+    fine = ReasoningPart(Reasoning("thinking", '{"thinking": "sk-looks-like-a-key-0123456789"}'))
+    keyed = ReasoningPart(Reasoning("thinking", f'{{"thinking": "{KEY}"}}'))
+    redactor = EventRedactor((KEY,))
+    assert [*redactor.redacted([fine])] == [fine]
+    assert not redactor.has_found
+    assert [*redactor.redacted([keyed]), *redactor.rest()] == []
+    assert redactor.has_found
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EVENTS if kind is not Waiting])

@@ -13,8 +13,9 @@ from IPython.lib.pretty import pretty
 from cc_jupyter.core.display import Card, Diff, Table, TextOutput, word_diff
 from cc_jupyter.core.errors import CcError, ConfigError, OptionError, StatusError, StreamError
 from cc_jupyter.core.events import Notice, TextDelta
+from cc_jupyter.core.messages import ToolCall
 from cc_jupyter.core.money import Cost
-from cc_jupyter.core.reply import Reply, ToolCall
+from cc_jupyter.core.reply import Reply
 from cc_jupyter.core.terminal import safe_line, safe_terminal
 from cc_jupyter.render.plain import TextRenderer
 from cc_jupyter.render.usage_line import usage_bundle, usage_line
@@ -64,10 +65,10 @@ SINKS = {
     "word diff": lambda text: pretty(word_diff("old", text)),
     "reply in a terminal": lambda text: pretty(replace(WHOLE, text=text)),
     "repr of a reply": lambda text: repr(
-        replace(WHOLE, text=text, stop_word=text, tool_calls=(ToolCall(text, text),))
+        replace(WHOLE, text=text, stop_word=text, tool_calls=(ToolCall(text, text, text),))
     ),
     "tool name in the usage line": lambda text: usage_line(
-        replace(WHOLE, stop_reason="tool_call", tool_calls=(ToolCall(text, ""),))
+        replace(WHOLE, stop_reason="tool_call", tool_calls=(ToolCall("", text, ""),))
     ),
     "stop word in the usage line": lambda text: usage_line(
         replace(WHOLE, stop_reason="unknown", stop_word=text)
@@ -107,7 +108,7 @@ def test_lines_and_tabs_stay_where_text_has_lines():
 
 
 def test_thousands_of_tool_calls_make_a_short_line():
-    calls = tuple(ToolCall("tool" * 100, "{}") for _ in range(20_000))
+    calls = tuple(ToolCall("call_0", "tool" * 100, "{}") for _ in range(20_000))
     line = usage_line(replace(WHOLE, stop_reason="tool_call", tool_calls=calls))
     assert len(line) < 600
     assert "and for 19,997 more tools, not run" in line

@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 
 from cc_jupyter.core.errors import StreamError
 from cc_jupyter.core.events import Usage
+from cc_jupyter.core.messages import ToolCall
 from cc_jupyter.core.money import Cost
-from cc_jupyter.core.reply import Provenance, Reply, ToolCall
+from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.render.usage_line import metadata, usage_bundle, usage_line
 
 WHOLE = Reply(
@@ -68,7 +69,7 @@ def test_the_line_of_the_contract():
         ({"stop_reason": "unknown"}, "· ended for an unknown reason"),
         ({"stop_reason": "unknown", "stop_word": "eggs"}, "· ended for an unknown reason: eggs"),
         (
-            {"stop_reason": "tool_call", "tool_calls": (ToolCall("search", "{}"),)},
+            {"stop_reason": "tool_call", "tool_calls": (ToolCall("call_0", "search", "{}"),)},
             "· asked for the tool search, not run",
         ),
         ({"stop_reason": "interrupted", "error": KeyboardInterrupt()}, "· interrupted"),

@@ -1,0 +1,154 @@
+"""The steps of a turn with tools: requests, the answers to them, and the calls that were run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
+from cc_jupyter.core.messages import INTERRUPTED, Message, ToolCall, ToolResult
+from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cc_jupyter.core.messages import AnswerPart
+
+
+CallState: TypeAlias = Literal["ok", "error", "refused", "not run", "interrupted", "running"]
+"""`refused`: by the user, or because nobody could be asked; `not run`: no such tool, or arguments
+that do not fit; `running`: it outlived its time limit and could not be ended."""
+
+
+class CallRecord(NamedTuple):
+    """One call of a step, and how it was answered."""
+
+    call: ToolCall
+    """As the model wrote it."""
+    result: ToolResult
+    """What the model got."""
+    state: CallState = "ok"
+    shown: str = ""
+    """The result for the user, on one line: `3 rows`, `KeyError: 'Rome'`."""
+    source: str = ""
+    """The call as Python source, with the arguments that the function got."""
+    duration_s: float = 0.0
+    detail: str = ""
+    """More for the user: a traceback, what was cut; empty: nothing."""
+    replayed: bool = False
+    """Whether the result comes from a cassette, so that nothing was run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of a turn with tools, the answer to it, and the results of its calls."""
+
+    model: str
+    parts: tuple[AnswerPart, ...]
+    """The answer: texts, reasoning that goes back, calls."""
+    calls: tuple[CallRecord, ...] = ()
+    """One for each call among the parts, in the same order."""
+    stop_reason: StopReason = "unknown"
+    error: str | None = None
+    """Class and message of the error; `None` if the answer is complete."""
+    usage: Usage = NO_USAGE
+    cost: Cost = UNKNOWN_COST
+    time_to_first_token_s: float | None = None
+    duration_s: float = 0.0
+    request_sha256: str = ""
+    request_key: str = ""
+    sample: int | None = None
+    body: bytes | None = field(default=None, repr=False)
+    """The body that was sent, without secrets; `None` if not loaded or not stored."""
+
+    @property
+    def text(self) -> str:
+        """The text of the answer."""
+        return "\n\n".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def open_calls(self) -> tuple[ToolCall, ...]:
+        """The calls without a result yet, in order."""
+        calls = [part for part in self.parts if isinstance(part, ToolCall)]
+        return tuple(calls[len(self.calls) :])
+
+    def closed(self, why: str = INTERRUPTED) -> Step:
+        """Return the step with a result for every call, as both wire formats demand."""
+        missing = tuple(
+            CallRecord(call, ToolResult(call.id, (why,), is_error=True), "interrupted", why)
+            for call in self.open_calls
+        )
+        return replace(self, calls=(*self.calls, *missing)) if missing else self
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What later requests send of it; every call has a result."""
+        if not self.parts:
+            return ()
+        answer = Message("assistant", self.text, parts=self.parts, model=self.model)
+        results = tuple(each.result for each in self.closed().calls)
+        return (answer, Message("tool", "", results=results)) if results else (answer,)
+
+
+def total_usage(usages: Sequence[Usage]) -> Usage:
+    """Return the sum of the token counts of several requests.
+
+    A sum is unknown if the count of one of them is; shares such as cached tokens add up what is
+    known.
+    """
+    if len(usages) == 1:
+        return usages[0]
+    prompts = [usage.longest_prompt_tokens or usage.input_tokens for usage in usages]
+    known = [tokens for tokens in prompts if tokens is not None]
+    unpriced = tuple(dict.fromkeys(each for usage in usages for each in usage.unpriced or ()))
+    estimated = tuple(dict.fromkeys(each for usage in usages for each in usage.estimated or ()))
+    doubts = dict.fromkeys(usage.doubt for usage in usages if usage.doubt)
+    reported = [usage.provider_usd for usage in usages]
+    return Usage(
+        input_tokens=_total([usage.input_tokens for usage in usages]),
+        output_tokens=_total([usage.output_tokens for usage in usages]),
+        cache_read_tokens=_share([usage.cache_read_tokens for usage in usages]),
+        cache_write_tokens=_share([usage.cache_write_tokens for usage in usages]),
+        reasoning_tokens=_share([usage.reasoning_tokens for usage in usages]),
+        hour_cache_write_tokens=_share([usage.hour_cache_write_tokens for usage in usages]),
+        longest_prompt_tokens=max(known, default=None),
+        unpriced=unpriced or None,
+        provider_usd=None if None in reported else _total_usd(reported),
+        doubt="; ".join(doubts) or None,
+        estimated=estimated or None,
+    )
+
+
+def total_cost(costs: Sequence[Cost]) -> Cost:
+    """Return the sum of the costs of several requests; unknown if one of them is."""
+    if len(costs) == 1:
+        return costs[0]
+    dates = [cost.price_date for cost in costs if cost.price_date is not None]
+    unpriced = tuple(dict.fromkeys(each for cost in costs for each in cost.unpriced))
+    if any(cost.usd is None for cost in costs):
+        return Cost(None, "unknown", max(dates, default=None), unpriced=unpriced)
+    is_estimated = any(cost.origin == "estimated" for cost in costs)
+    by_table = [cost.usd if cost.table_usd is None else cost.table_usd for cost in costs]
+    has_other = any(cost.table_usd is not None for cost in costs)
+    return Cost(
+        _total_usd([cost.usd for cost in costs]),
+        "estimated" if is_estimated else "reported",
+        max(dates, default=None),
+        _total_usd(by_table) if has_other else None,
+        unpriced,
+    )
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    return None if None in counts else sum(count or 0 for count in counts)
+
+
+def _share(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _total_usd(amounts: Sequence[Decimal | None]) -> Decimal:
+    with localcontext(EXACT):
+        return sum((amount or Decimal(0) for amount in amounts), Decimal(0))
