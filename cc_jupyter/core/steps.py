@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
 from cc_jupyter.core.messages import INTERRUPTED, Message, ToolCall, ToolResult
@@ -13,12 +13,53 @@ from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cc_jupyter.core.messages import AnswerPart
+    from cc_jupyter.core.messages import AnswerPart, ToolSpec
 
 
 CallState: TypeAlias = Literal["ok", "error", "refused", "not run", "interrupted", "running"]
 """`refused`: by the user, or because nobody could be asked; `not run`: no such tool, or arguments
 that do not fit; `running`: it outlived its time limit and could not be ended."""
+
+
+class CallPlace(NamedTuple):
+    """Where a call is in its turn, for the question before it."""
+
+    number: int
+    """The number of the call in the turn, from 1."""
+    most: int
+    """The calls so far, if all further requests ask for one each: at most this many."""
+    spent: Cost
+    """What the turn has cost so far."""
+
+
+class TurnEndedError(Exception):
+    """The user ended the turn in place of answering the question before a call."""
+
+
+class ToolRunner(Protocol):
+    """Answers the calls of one turn: asks where it must, runs functions, shows the trace."""
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The functions that the model may call."""
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The tools that were not run because nobody could be asked, each once."""
+
+    def answer(self, call: ToolCall, place: CallPlace) -> CallRecord:
+        """Answer one call; whatever the function does, the result is one.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The user stopped it; `result` of the exception is the record, if there is one.
+        TurnEndedError
+            The user ended the turn.
+        """
+
+    def show(self, steps: Sequence[Step]) -> None:
+        """Show the trace of the turn so far; called after each step."""
 
 
 class CallRecord(NamedTuple):
@@ -49,6 +90,8 @@ class Step:
     """The answer: texts, reasoning that goes back, calls."""
     calls: tuple[CallRecord, ...] = ()
     """One for each call among the parts, in the same order."""
+    reasoning: str = ""
+    """The reasoning as it is shown."""
     stop_reason: StopReason = "unknown"
     error: str | None = None
     """Class and message of the error; `None` if the answer is complete."""

@@ -269,9 +269,10 @@ class Preparer:
 
 def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:
     """Return the context and the prompt that ask for the rest of an answer."""
-    messages = (Message("user", turn.prompt, turn.images), Message("assistant", turn.answer))
     system = context.system if turn.system is None else turn.system
-    return Context((*context.messages, *messages), system or None, context.turns), _CONTINUE_PROMPT
+    return Context(
+        (*context.messages, *turn.messages), system or None, context.turns
+    ), _CONTINUE_PROMPT
 
 
 def build_request(
