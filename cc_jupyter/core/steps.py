@@ -24,12 +24,15 @@ that do not fit; `running`: it outlived its time limit and could not be ended.""
 class CallPlace(NamedTuple):
     """Where a call is in its turn, for the question before it."""
 
-    number: int
-    """The number of the call in the turn, from 1."""
-    most: int
-    """The calls so far, if all further requests ask for one each: at most this many."""
-    spent: Cost
-    """What the turn has cost so far."""
+    call: int = 1
+    """The number of the call in its step, from 1."""
+    calls: int = 1
+    """How many calls the step has."""
+    step: int = 1
+    """The number of the request that it answers, from 1."""
+    max_steps: int = 1
+    spent: str = ""
+    """What the turn has cost so far; empty: it is not mentioned."""
 
 
 class TurnEndedError(Exception):
@@ -48,14 +51,16 @@ class ToolRunner(Protocol):
         """The tools that were not run because nobody could be asked, each once."""
 
     def answer(self, call: ToolCall, place: CallPlace) -> CallRecord:
-        """Answer one call; whatever the function does, the result is one.
+        """Answer one call; whatever the function does, there is a result.
+
+        The state `interrupted` ends the turn.
 
         Raises
         ------
         KeyboardInterrupt
-            The user stopped it; `result` of the exception is the record, if there is one.
+            The user stopped the cell in place of answering the question.
         TurnEndedError
-            The user ended the turn.
+            The user ended the turn, in words; the call was not run.
         """
 
     def show(self, steps: Sequence[Step]) -> None:

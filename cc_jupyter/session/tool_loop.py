@@ -1,0 +1,185 @@
+"""The turn of a cell with tools: several requests, and the calls between them.
+
+Each request is a step with its own reservation, repeats and record, so that whatever ends the turn,
+the history holds what came. Every call has a result in it: a call that was not run says why. A
+request that fails after a result is sent again like any other; no function runs twice for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cc_jupyter.core.errors import CcError, OptionError
+from cc_jupyter.core.messages import ToolResult
+from cc_jupyter.core.money import format_usd
+from cc_jupyter.core.steps import CallPlace, CallRecord, TurnEndedError
+from cc_jupyter.core.text import pluralize
+from cc_jupyter.session.in_flight import InterruptGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cc_jupyter.core.messages import ToolCall
+    from cc_jupyter.core.reply import Reply
+    from cc_jupyter.core.steps import ToolRunner
+    from cc_jupyter.render.base import Renderer
+    from cc_jupyter.session.prepare import PreparedRequest
+    from cc_jupyter.session.recorder import TurnRecorder
+    from cc_jupyter.session.session import Session
+
+
+MAX_EQUAL_CALLS = 3
+"""A model that asks for the same call this often is not getting anywhere."""
+MAX_CALLS = 128
+"""The most calls of one step that are run; OpenAI's own limit is lower for most models."""
+
+
+class ToolLoop:
+    """Runs one turn with tools.
+
+    Parameters
+    ----------
+    runner
+        Asks the user and runs the functions.
+    renderer
+        Shows the answers, each in place of the one before it.
+    """
+
+    def __init__(
+        self, session: Session, prepared: PreparedRequest, runner: ToolRunner, renderer: Renderer
+    ) -> None:
+        self._session = session
+        self._prepared = prepared
+        self._runner = runner
+        self._renderer = renderer
+        self._recorder: TurnRecorder | None = None
+        self._wake_stream: Callable[[], None] = lambda: None
+        self._is_stopped = False
+        self._seen: Counter[tuple[str, str]] = Counter()
+        self._ending = ""
+        """Why no further request is sent; empty: one is."""
+
+    def run(self, guard: Callable[[Callable[[], None]], InterruptGuard] | None = None) -> Reply:
+        """Run the turn and return its reply, however it ended."""
+        with (guard or InterruptGuard)(self._wake):
+            try:
+                self._run_steps()
+            except KeyboardInterrupt as interrupt:
+                if self._recorder is None:
+                    raise
+                self._recorder.end_turn(error=interrupt)
+            recorder = self._recorder
+            if recorder is None:
+                raise AssertionError("a turn without a step")
+            reply = self._judged(recorder.reply)
+            recorder.reply = reply
+            self._renderer.finish(reply)
+        if self._is_stopped and reply.error is None:  # the answer was complete already
+            raise KeyboardInterrupt
+        return reply
+
+    def _wake(self) -> None:
+        """Stop at the next safe point; the stream that is being read ends at once."""
+        self._is_stopped = True
+        self._wake_stream()
+
+    def _run_steps(self) -> None:
+        prepared = self._prepared
+        while True:
+            recorder = self._run_step(prepared)
+            step = recorder.step
+            if recorder.reply.error is not None or not step.open_calls:
+                return
+            number = len(recorder.reply.steps)
+            self._answer_calls(recorder, number)
+            if self._ending:
+                recorder.end_turn(notice=self._ending)
+                return
+            prepared = recorder.next_request()._replace(sample=self._prepared.sample)
+
+    def _run_step(self, prepared: PreparedRequest) -> TurnRecorder:
+        """Send one request and return its recorder, which has saved the answer."""
+        if self._is_stopped:
+            raise KeyboardInterrupt
+        try:
+            return self._session.send_step(prepared, self._renderer, self._begin)
+        except CcError as error:
+            if self._recorder is None:  # nothing was sent
+                raise
+            # over budget, say: the steps before it are saved
+            self._recorder.end_turn(error=error)
+            return self._recorder
+        finally:
+            self._wake_stream = lambda: None
+            if self._recorder is not None:
+                self._runner.show(self._recorder.reply.steps)
+
+    def _begin(self, recorder: TurnRecorder) -> Callable[[], None]:
+        """Take the recorder of the step that begins; return what interrupts it."""
+        self._recorder = recorder
+        self._wake_stream = recorder.stream.wake
+        if self._is_stopped:
+            recorder.stream.wake()
+        return self._wake
+
+    def _answer_calls(self, recorder: TurnRecorder, number: int) -> None:
+        """Give every call of a step a result; what ends the turn is in `_ending`."""
+        max_steps = self._prepared.max_steps
+        calls = recorder.step.open_calls
+        if number >= max_steps:
+            self._ending = (
+                f"stopped after {pluralize(number, 'request')} (--max-steps {max_steps}):"
+                f" {pluralize(len(calls), 'call')} not run"
+            )
+            recorder.close_step(f"not run: the limit of {pluralize(number, 'request')} is reached")
+            return
+        try:
+            for at, call in enumerate(calls):
+                if self._is_stopped:
+                    raise KeyboardInterrupt
+                recorder.add_call(self._answer(recorder, call, at, len(calls), number))
+                self._runner.show(recorder.reply.steps)
+                if self._ending:
+                    break
+        except TurnEndedError as ended:
+            self._ending = str(ended)
+        finally:
+            recorder.close_step(self._ending and f"not run: {self._ending}")
+            self._runner.show(recorder.reply.steps)
+        if self._is_stopped:
+            raise KeyboardInterrupt
+
+    def _answer(
+        self, recorder: TurnRecorder, call: ToolCall, at: int, calls: int, number: int
+    ) -> CallRecord:
+        if at >= MAX_CALLS:
+            why = f"not run: only the first {MAX_CALLS} calls of an answer are run"
+            return CallRecord(call, ToolResult(call.id, (why,), is_error=True), "not run", why)
+        key = (call.name, json.dumps(call.arguments, sort_keys=True))
+        self._seen[key] += 1
+        if self._seen[key] >= MAX_EQUAL_CALLS:
+            self._ending = f"stopped: the model asked for the same call of {call.name} three times"
+            why = "not run: the same call was asked for three times"
+            return CallRecord(call, ToolResult(call.id, (why,), is_error=True), "not run", why)
+        usd = recorder.reply.cost.usd
+        spent = "" if usd is None else format_usd(usd)
+        place = CallPlace(at + 1, calls, number, self._prepared.max_steps, spent)
+        record = self._runner.answer(call, place)
+        if record.state == "interrupted":
+            self._is_stopped = True
+        return record
+
+    def _judged(self, reply: Reply) -> Reply:
+        """Return the reply with the error of a turn whose calls nobody could be asked about."""
+        refused = self._runner.refused
+        if not refused or reply.error is not None:
+            return reply
+        names = ",".join(refused)
+        error = OptionError(
+            f"{', '.join(refused)} was not run: nobody can be asked here",
+            hint=f"add --allow {names} to run it without asking",
+        )
+        return dataclasses.replace(reply, error=error)
