@@ -93,6 +93,7 @@ class ToolLoop:
             step = recorder.step
             if recorder.reply.error is not None or not step.open_calls:
                 return
+            self._renderer.pause()
             number = len(recorder.reply.steps)
             self._answer_calls(recorder, number)
             if self._ending:
