@@ -60,6 +60,25 @@ def close(schema: Mapping[str, Any]) -> ClosedSchema:
     return ClosedSchema(closed, closing.strict, recursive=math.isinf(copies))
 
 
+def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace references by their definitions, as `close` does, and change nothing else."""
+    defs = schema.get("$defs", {})
+    if _copies(schema, defs) > _MAX_COPIES:
+        return dict(schema)
+    found: dict[str, Any] = _inlined(dict(schema) | {"$defs": {}}, defs)
+    return {name: rule for name, rule in found.items() if name != "$defs"}
+
+
+def _inlined(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON
+    if isinstance(node, list):
+        return [_inlined(each, defs) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("$ref"), str):
+        node = _resolved(node, defs)
+    return {name: _inlined(rule, defs) for name, rule in node.items()}
+
+
 def is_object(schema: Mapping[str, Any]) -> bool:
     """Return whether a schema describes objects and nothing else."""
     return _resolved(schema, schema.get("$defs", {})).get("type") == "object"

@@ -1,0 +1,272 @@
+"""End a plain function that runs on this thread: at an interrupt, and when its time is over.
+
+An interrupt raises `KeyboardInterrupt` between two instructions of Python, a timeout raises
+`_TimeIsOver`. Code blocked in C notices neither until it returns; a watcher thread notices that the
+function does not end and reports it. On the main thread of POSIX systems a timer signal also ends
+system calls such as `time.sleep`; elsewhere an exception is sent to the thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE_S = 0.15
+"""A function that runs this long after a stop or its timeout is reported as blocked."""
+_JOIN_S = 1.0
+_END = b"\0"
+_MAX_NOTES = 4_096
+
+
+class _TimeIsOver(BaseException):
+    """Ends a function from within; no `except Exception` of its own catches it."""
+
+
+class Interruption:
+    """What came while a function ran."""
+
+    def __init__(self) -> None:
+        self.is_stopped = False
+        """Whether there was an interrupt, even if the function caught it."""
+        self.is_late = False
+        """Whether its time was over."""
+
+
+class FunctionGuard:
+    """Runs one function at a time on the thread that calls it, and can end it from others.
+
+    Parameters
+    ----------
+    on_blocked
+        Called on a watcher thread, with the reason in words, if a function does not end although
+        it was stopped or its time is over.
+    """
+
+    def __init__(self, on_blocked: Callable[[str], None]) -> None:
+        self._on_blocked = on_blocked
+        self._lock = threading.Lock()
+        self._running: _Guarded | None = None
+
+    def run(
+        self, function: Callable[[], object], timeout_s: float | None
+    ) -> tuple[object, BaseException | None, Interruption]:
+        """Return the value of a function, or what it raised, and what came while it ran."""
+        guarded = _Guarded(timeout_s, self._on_blocked)
+        with self._lock:
+            self._running = guarded
+        try:
+            return guarded.run(function)
+        finally:
+            with self._lock:
+                self._running = None
+
+    def stop(self) -> bool:
+        """Interrupt the running function, from any thread; return whether there is one."""
+        with self._lock:
+            if self._running is not None:
+                self._running.stop()
+            return self._running is not None
+
+
+class _Guarded:
+    """One run of a function."""
+
+    def __init__(self, timeout_s: float | None, on_blocked: Callable[[str], None]) -> None:
+        self._timeout_s = timeout_s
+        self._on_blocked = on_blocked
+        self._thread_id = threading.get_ident()
+        self._is_main = threading.current_thread() is threading.main_thread()
+        self._lock = threading.Lock()
+        self._is_open = False  # whether an exception may still be sent to the thread
+        self._ended = threading.Event()
+        self.interruption = Interruption()
+
+    def run(
+        self, function: Callable[[], object]
+    ) -> tuple[object, BaseException | None, Interruption]:
+        """Run the function; nothing that comes for it is raised outside."""
+        value: object = None
+        raised: BaseException | None = None
+        try:
+            with self._signals(), self._timer(), self._watcher():
+                try:
+                    self._is_open = True
+                    value = function()
+                finally:
+                    self._close()
+        except BaseException as error:  # noqa: BLE001  the user's function may raise anything
+            raised = error
+            self._close()
+        if isinstance(raised, KeyboardInterrupt):
+            self.interruption.is_stopped = True
+        return value, raised, self.interruption
+
+    def stop(self) -> None:
+        """Raise `KeyboardInterrupt` in the thread, from any other."""
+        self.interruption.is_stopped = True
+        if self._is_main and hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(self._thread_id, signal.SIGINT)
+        else:
+            self._send(KeyboardInterrupt)
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._is_open:  # what was sent and has not been raised yet is taken back
+                self._is_open = False
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
+        self._ended.set()
+
+    def _send(self, kind: type[BaseException]) -> None:
+        """Raise an exception in the thread at its next instruction."""
+        with self._lock:
+            if self._is_open:
+                number = ctypes.c_ulong(self._thread_id)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(kind))
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Note an interrupt before it is raised, where Python's own handler is installed."""
+        if not self._is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+
+        def on_interrupt(number: int, frame: Any) -> None:  # noqa: ANN401  as signal passes it
+            self.interruption.is_stopped = True
+            signal.default_int_handler(number, frame)
+
+        signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    @contextmanager
+    def _timer(self) -> Iterator[None]:
+        """Raise `_TimeIsOver` in the function when its time is over."""
+        if self._timeout_s is None:
+            yield
+            return
+        if self._is_main and _has_free_timer():
+            before = signal.signal(signal.SIGALRM, self._on_alarm)
+            signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+            return
+        timer = threading.Timer(self._timeout_s, self._on_time)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _on_alarm(self, number: int, frame: Any) -> None:  # noqa: ANN401  as signal passes it
+        del number, frame
+        self.interruption.is_late = True
+        if self._is_open:
+            raise _TimeIsOver
+
+    def _on_time(self) -> None:
+        self.interruption.is_late = True
+        self._send(_TimeIsOver)
+
+    @contextmanager
+    def _watcher(self) -> Iterator[None]:
+        """Report a function that does not end after a stop or its timeout."""
+        with _signal_notes(is_main=self._is_main) as notes:
+            if notes is None and self._timeout_s is None:
+                yield
+                return
+            reading = None if notes is None else notes[0]
+            watcher = threading.Thread(
+                target=self._watch, args=(reading,), name="cc_jupyter tool watcher", daemon=True
+            )
+            watcher.start()
+            try:
+                yield
+            finally:
+                self._ended.set()
+                if notes is not None:
+                    notes[1].send(_END)
+                watcher.join(_JOIN_S)
+
+    def _watch(self, notes: socket.socket | None) -> None:
+        late_s = None if self._timeout_s is None else self._timeout_s + PATIENCE_S
+        reason = _wait_for_interrupt(notes, self._ended, late_s)
+        if reason is None:
+            return
+        if reason == "stop" and self._ended.wait(PATIENCE_S):
+            return
+        if not self._ended.is_set():
+            what = "stopped" if reason == "stop" else f"its {self._timeout_s:g} s are over"
+            self._on_blocked(f"{what}, but it cannot be interrupted and is still running")
+
+
+def _has_free_timer() -> bool:
+    """Return whether the timer signal exists and the program does not use it."""
+    if not hasattr(signal, "setitimer"):
+        return False
+    is_unused = signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, signal.SIG_IGN)
+    return is_unused and signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+@contextmanager
+def _signal_notes(*, is_main: bool) -> Iterator[tuple[socket.socket, socket.socket] | None]:
+    """Yield sockets to read and write the numbers of signals before Python handles them.
+
+    Only C code runs while a function is blocked in C, and it writes the number. An event loop that
+    has a socket of its own for this gets what is read. `None`: there are no notes.
+    """
+    if not is_main or sys.platform == "win32":
+        yield None
+        return
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        writing.setblocking(False)  # noqa: FBT003  socket's own form
+        before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        try:
+            yield reading, writing
+        finally:
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+            reading.setblocking(False)  # noqa: FBT003  as above
+            with suppress(OSError):  # nothing was written, or nobody reads there
+                if before != -1 and (numbers := reading.recv(_MAX_NOTES).replace(_END, b"")):
+                    os.write(before, numbers)
+
+
+def _wait_for_interrupt(
+    notes: socket.socket | None, ended: threading.Event, late_s: float | None
+) -> str | None:
+    """Return `stop` after an interrupt, `late` after the time, `None` when the function ended."""
+    if notes is None:
+        return None if ended.wait(late_s) else "late"
+    due_s = None if late_s is None else monotonic() + late_s
+    while not ended.is_set():
+        left_s = None if due_s is None else max(0.0, due_s - monotonic())
+        if not select.select([notes], [], [], left_s)[0]:
+            return "late"
+        numbers = notes.recv(_MAX_NOTES, socket.MSG_PEEK)
+        if signal.SIGINT in numbers:
+            return "stop"
+        if numbers:  # another signal, such as a timer's
+            ended.wait(PATIENCE_S / 10)
+    return None
+
+
+def was_timeout(error: BaseException | None) -> bool:
+    """Return whether an exception only says that the time of a function is over."""
+    return isinstance(error, _TimeIsOver)
