@@ -13,7 +13,8 @@ from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cc_jupyter.core.messages import AnswerPart, ToolSpec
+    from cc_jupyter.core.errors import CcError
+    from cc_jupyter.core.messages import AnswerPart
 
 
 CallState: TypeAlias = Literal["ok", "error", "refused", "not run", "interrupted", "running"]
@@ -34,37 +35,37 @@ class CallPlace(NamedTuple):
     spent: str = ""
     """What the turn has cost so far; empty: it is not mentioned."""
 
-
-class TurnEndedError(Exception):
-    """The user ended the turn in place of answering the question before a call."""
+    def __str__(self) -> str:
+        """Return the place in words."""
+        parts = [
+            f"call {self.call:,} of {self.calls:,}",
+            f"step {self.step:,} of at most {self.max_steps:,}",
+            *([f"{self.spent} so far"] if self.spent else []),
+        ]
+        return " · ".join(parts)
 
 
 class ToolRunner(Protocol):
     """Answers the calls of one turn: asks where it must, runs functions, shows the trace."""
 
-    @property
-    def specs(self) -> tuple[ToolSpec, ...]:
-        """The functions that the model may call."""
+    has_ended: bool
+    """Whether the user ended the turn in place of answering a question."""
 
     @property
-    def refused(self) -> tuple[str, ...]:
-        """The tools that were not run because nobody could be asked, each once."""
+    def consent_error(self) -> CcError | None:
+        """The error of a turn with calls that nobody could be asked about; `None`: none were."""
 
     def answer(self, call: ToolCall, place: CallPlace) -> CallRecord:
-        """Answer one call; whatever the function does, there is a result.
+        """Answer one call, which has run only if that is allowed; nothing is raised.
 
-        The state `interrupted` ends the turn.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            The user stopped the cell in place of answering the question.
-        TurnEndedError
-            The user ended the turn, in words; the call was not run.
+        The state `interrupted` means that the cell was stopped.
         """
 
-    def show(self, steps: Sequence[Step]) -> None:
-        """Show the trace of the turn so far; called after each step."""
+    def note(self, record: CallRecord) -> None:
+        """Show the record of a call that was answered without it."""
+
+    def end(self) -> None:
+        """Show the trace in its final form."""
 
 
 class CallRecord(NamedTuple):

@@ -91,8 +91,8 @@ class PreparedRequest(NamedTuple):
     """The id of the grid it belongs to; `None`: it is a single request."""
     run_budget: RunBudget | None = None
     """What `--max-usd` leaves for the cell; shared by all its requests."""
-    runner: ToolRunner | None = None
-    """Runs the tools that the request offers; `None`: it offers none."""
+    new_runner: Callable[[], ToolRunner] | None = None
+    """Returns what answers the calls of one turn; `None`: the request offers no tools."""
     max_steps: int = 1
     """The most requests of a turn with tools."""
     open_turn: OpenTurn | None = None

@@ -85,7 +85,7 @@ class TurnRecorder:
         self._sent_at = history.now()
         self._open_turn = prepared.open_turn
         self._calls: tuple[CallRecord, ...] = ()
-        self._with_steps = prepared.runner is not None or prepared.open_turn is not None
+        self._with_steps = prepared.new_runner is not None or prepared.open_turn is not None
         self._turn_id = reservation.turn_id
         self._stale: list[int] = []
         self.builder = ReplyBuilder(beginning=prepared.beginning)
@@ -145,15 +145,14 @@ class TurnRecorder:
         return self.reply.steps[-1]
 
     def add_call(self, record: CallRecord) -> None:
-        """Add the result of the next call of this step, and save the turn."""
+        """Add the result of the next call of this step; `close_step` saves it."""
         self._calls = (*self._calls, self._without_secrets(record))
-        self._save_again()
+        self._update_step()
 
     def close_step(self, why: str) -> None:
-        """Give each call without a result one that says why; empty: it was interrupted."""
-        if self.step.open_calls:
-            self._calls = self.step.closed(why or INTERRUPTED).calls
-            self._save_again()
+        """Save the step; a call without a result gets one that says why: it was interrupted."""
+        self._calls = self.step.closed(why or INTERRUPTED).calls
+        self._save_again()
 
     def end_turn(
         self, *, error: CcError | KeyboardInterrupt | None = None, notice: str = ""
@@ -205,13 +204,16 @@ class TurnRecorder:
     def _turn_sent_at(self) -> datetime:
         return self._sent_at if self._open_turn is None else self._open_turn.sent_at
 
-    def _save_again(self) -> None:
-        """Save the turn with what happened after its last request."""
+    def _update_step(self) -> None:
         before = self._open_turn.reply.steps if self._open_turn else ()
         step = dataclasses.replace(self.step, calls=self._calls)
         self.reply = dataclasses.replace(
             self.reply, steps=(*before, step), tool_calls=step.open_calls
         )
+
+    def _save_again(self) -> None:
+        """Save the turn with what happened after its last request."""
+        self._update_step()
         notice = self._write(self.reply, finished=True)
         if notice:
             self.reply = dataclasses.replace(self.reply, notices=(*self.reply.notices, notice))

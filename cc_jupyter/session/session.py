@@ -162,11 +162,22 @@ class Session:
         """
         if max_usd is None and max_requests is None and is_small(prepared):
             return prepared
-        from cc_jupyter.session.run_limits import RunLimits, check_run, estimate_run  # noqa: PLC0415  few cells need it
+        from cc_jupyter.session.run_limits import (  # noqa: PLC0415  few cells need it
+            DEFAULT_REFUSE_ABOVE_USD,
+            RunBudget,
+            RunLimits,
+            check_run,
+            estimate_run,
+        )
 
         estimate = estimate_run([prepared], self.budget_guard, self.now())
         limits = RunLimits(max_usd, max_requests)
         budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
+        if budget is None and prepared.new_runner is not None:
+            # what a loop will cost is not known before: the limit holds while it runs
+            limit = prepared.settings.refuse_above_usd
+            limit = DEFAULT_REFUSE_ABOVE_USD if limit is None else limit
+            budget = RunBudget(limit, allows_unpriced=True)
         return prepared._replace(run_budget=budget)
 
     def run(
@@ -193,10 +204,10 @@ class Session:
         KeyboardInterrupt
             An interrupt came after the last event; the answer is complete and saved.
         """
-        if prepared.runner is not None:
+        if prepared.new_runner is not None:
             from cc_jupyter.session.tool_loop import ToolLoop  # noqa: PLC0415  only tools need it
 
-            return ToolLoop(self, prepared, prepared.runner, renderer).run(guard)
+            return ToolLoop(self, prepared, prepared.new_runner(), renderer).run(guard)
         with (
             self._recorder(prepared) as recorder,
             (guard or InterruptGuard)(recorder.stream.wake) as interrupts,

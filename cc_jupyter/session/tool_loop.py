@@ -12,10 +12,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.errors import CcError, OptionError
+from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.messages import ToolResult
 from cc_jupyter.core.money import format_usd
-from cc_jupyter.core.steps import CallPlace, CallRecord, TurnEndedError
+from cc_jupyter.core.steps import CallPlace, CallRecord
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.session.in_flight import InterruptGuard
 
@@ -74,11 +74,12 @@ class ToolLoop:
             recorder = self._recorder
             if recorder is None:
                 raise AssertionError("a turn without a step")
+            self._runner.end()
             reply = self._judged(recorder.reply)
             recorder.reply = reply
             self._renderer.finish(reply)
-        if self._is_stopped and reply.error is None:  # the answer was complete already
-            raise KeyboardInterrupt
+        if self._is_stopped and reply.error is None:  # it came after the last event
+            return dataclasses.replace(reply, error=KeyboardInterrupt())
         return reply
 
     def _wake(self) -> None:
@@ -115,8 +116,6 @@ class ToolLoop:
             return self._recorder
         finally:
             self._wake_stream = lambda: None
-            if self._recorder is not None:
-                self._runner.show(self._recorder.reply.steps)
 
     def _begin(self, recorder: TurnRecorder) -> Callable[[], None]:
         """Take the recorder of the step that begins; return what interrupts it."""
@@ -132,55 +131,53 @@ class ToolLoop:
         calls = recorder.step.open_calls
         if number >= max_steps:
             self._ending = (
-                f"stopped after {pluralize(number, 'request')} (--max-steps {max_steps}):"
+                f"stopped after {pluralize(number, 'request')}, the limit of --max-steps;"
                 f" {pluralize(len(calls), 'call')} not run"
             )
-            recorder.close_step(f"not run: the limit of {pluralize(number, 'request')} is reached")
-            return
         try:
             for at, call in enumerate(calls):
                 if self._is_stopped:
                     raise KeyboardInterrupt
-                recorder.add_call(self._answer(recorder, call, at, len(calls), number))
-                self._runner.show(recorder.reply.steps)
                 if self._ending:
                     break
-        except TurnEndedError as ended:
-            self._ending = str(ended)
+                recorder.add_call(self._answer(recorder, call, at, len(calls), number))
         finally:
-            recorder.close_step(self._ending and f"not run: {self._ending}")
-            self._runner.show(recorder.reply.steps)
+            answered = len(recorder.step.calls)
+            recorder.close_step(f"not run: {self._ending}" if self._ending else "")
+            for record in recorder.step.calls[answered:]:
+                self._runner.note(record)
         if self._is_stopped:
             raise KeyboardInterrupt
 
     def _answer(
         self, recorder: TurnRecorder, call: ToolCall, at: int, calls: int, number: int
     ) -> CallRecord:
-        if at >= MAX_CALLS:
-            why = f"not run: only the first {MAX_CALLS} calls of an answer are run"
-            return CallRecord(call, ToolResult(call.id, (why,), is_error=True), "not run", why)
         key = (call.name, json.dumps(call.arguments, sort_keys=True))
         self._seen[key] += 1
+        why = ""
         if self._seen[key] >= MAX_EQUAL_CALLS:
+            why = "the same call was asked for three times"
             self._ending = f"stopped: the model asked for the same call of {call.name} three times"
-            why = "not run: the same call was asked for three times"
-            return CallRecord(call, ToolResult(call.id, (why,), is_error=True), "not run", why)
+        elif at >= MAX_CALLS:
+            why = f"only the first {MAX_CALLS} calls of an answer are run"
+        if why:
+            result = ToolResult(call.id, (f"not run: {why}",), is_error=True)
+            record = CallRecord(call, result, "not run", why)
+            self._runner.note(record)
+            return record
         usd = recorder.reply.cost.usd
         spent = "" if usd is None else format_usd(usd)
         place = CallPlace(at + 1, calls, number, self._prepared.max_steps, spent)
         record = self._runner.answer(call, place)
         if record.state == "interrupted":
             self._is_stopped = True
+        elif self._runner.has_ended:
+            self._ending = "ended by the user"
         return record
 
     def _judged(self, reply: Reply) -> Reply:
-        """Return the reply with the error of a turn whose calls nobody could be asked about."""
-        refused = self._runner.refused
-        if not refused or reply.error is not None:
+        """Return the reply with the error of a turn with calls nobody could be asked about."""
+        error = self._runner.consent_error
+        if error is None or reply.error is not None:
             return reply
-        names = ",".join(refused)
-        error = OptionError(
-            f"{', '.join(refused)} was not run: nobody can be asked here",
-            hint=f"add --allow {names} to run it without asking",
-        )
         return dataclasses.replace(reply, error=error)
