@@ -108,12 +108,11 @@ class History:
         with self._lock:
             if record.finished:  # the body is read from disk
                 self._growing.pop(record.id, None)
-                self._records[record.id] = (
-                    dataclasses.replace(record, body=None) if on_disk else record
-                )
+                self._records[record.id] = _without_bodies(record) if on_disk else record
             if not on_disk or (not record.finished and monotonic() < self._partial_at_s):
                 return None
-            if record.finished:
+            if record.finished:  # a turn with tools is finished after each step
+                self._unsaved = [each for each in self._unsaved if each[0].id != record.id]
                 self._unsaved.append((record, thread))
             failed_at_s, problem = self._failure
             if failed_at_s < asked_s and (problem := self._try(record, thread, stale)) is None:
@@ -235,6 +234,21 @@ class History:
             if waiting.body is not None:
                 return waiting.body
             return self._store.body(record.id) if self._store else None
+
+    def step_bodies(self, record: TurnRecord) -> list[bytes | None]:
+        """Return the bodies that were sent for a turn with tools, in order.
+
+        Raises
+        ------
+        StoreError
+            They cannot be read.
+        """
+        with self._lock:
+            waiting = next((each for each, _ in self._unsaved if each.id == record.id), record)
+            bodies = [step.body for step in waiting.steps]
+            if any(bodies) or self._store is None:
+                return bodies
+            return self._store.step_bodies(record.id)
 
     def recall(self, model: str) -> tuple[int, int] | None:
         """Return the tokens and bytes of a model's last prompts, if the history is already open."""
@@ -410,3 +424,8 @@ def _open_store() -> Store:
     from cc_jupyter.conversation.store import open_store  # noqa: PLC0415  loading the extension opens no file
 
     return open_store()
+
+
+def _without_bodies(record: TurnRecord) -> TurnRecord:
+    steps = tuple(dataclasses.replace(step, body=None) for step in record.steps)
+    return dataclasses.replace(record, body=None, steps=steps)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cc_jupyter.core.messages import Image, Parameters, PromptTemplate, TurnKey
+    from cc_jupyter.core.steps import Step
 
 
 MIN_ID_CHARS = 4
@@ -95,6 +96,8 @@ class TurnRecord:
     """The parameters as sent, values from the settings included; `None` if they are unknown."""
     template: PromptTemplate | None = None
     """The prompt as typed; `None` if it is unknown."""
+    steps: tuple[Step, ...] = ()
+    """The requests of a turn with tools, in order; empty: it was one request without tools."""
     body: bytes | None = None
     """The body that was sent, JSON in UTF-8; `None` if not loaded or not stored."""
     finished: bool = True
@@ -123,6 +126,7 @@ class TurnRecord:
             images=self.answer_images,
             sources=self.sources,
             notices=self.notices,
+            steps=self.steps,
             provenance=Provenance(
                 endpoint=self.endpoint,
                 served_by=self.served_by,
@@ -341,6 +345,7 @@ def turn_from_record(record: TurnRecord) -> Turn:
         options=record.options,
         group=record.grid,
         failed=record.error is not None or not record.finished,
+        steps=record.steps,
     )
 
 

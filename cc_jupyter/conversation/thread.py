@@ -106,6 +106,13 @@ class Thread:
         """
         with self._lock:
             slot = self._slots[place]
+            ids = [each.id for each in slot.versions]
+            if turn.id in ids:  # a turn with tools, which grows by steps
+                slot.versions[ids.index(turn.id)] = turn
+                if slot.active == ids.index(turn.id) or not turn.activates:
+                    return []
+                slot.versions.remove(turn)
+                slot.active -= slot.active >= ids.index(turn.id)
             group = [each for each in slot.versions if each.group == turn.group]
             slot.versions.append(turn)
             if turn.group is None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cc_jupyter.core.messages import Image, Parameters, PromptSpec
+    from cc_jupyter.core.steps import Step
 
 
 class TurnInputs(NamedTuple):
@@ -48,6 +49,16 @@ class Turn:
     """The id of the grid that it is an answer of; `None`: of a single request."""
     failed: bool = False
     """Whether its request failed or was interrupted; a part of the answer may have arrived."""
+    steps: tuple[Step, ...] = ()
+    """Its requests, if it has tools; they are what later requests send of it."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What later requests send of it: the prompt, then the answer or all its steps."""
+        prompt = Message("user", self.prompt, self.images)
+        if not self.steps:
+            return prompt, Message("assistant", self.answer)
+        return prompt, *(message for step in self.steps for message in step.messages)
 
     @property
     def activates(self) -> bool:
@@ -55,7 +66,8 @@ class Turn:
 
         A part of an answer does, except in a grid, where another answer may be complete.
         """
-        return bool(self.answer) and not (self.failed and self.group is not None)
+        has_answer = bool(self.answer) or any(step.parts for step in self.steps)
+        return has_answer and not (self.failed and self.group is not None)
 
 
 @dataclass(slots=True)
@@ -125,7 +137,7 @@ def context_of(slots: Iterable[TurnSlot]) -> Context:
             turns.append(slot.turn)
     system: str | None = None
     for turn in turns:
-        messages += [Message("user", turn.prompt, turn.images), Message("assistant", turn.answer)]
+        messages += turn.messages
         if turn.system is not None:
             system = turn.system
     return Context(tuple(messages), system or None, tuple(turns))

@@ -127,6 +127,8 @@ class ToolResult(NamedTuple):
         return "\n".join(each if isinstance(each, str) else each.marker for each in self.content)
 
 
+MAX_STEPS = 8
+"""The most requests of a turn with tools, unless the user says otherwise."""
 INTERRUPTED = "interrupted"
 """The result of a call that was not run, or not to its end, because the turn ended."""
 
@@ -202,6 +204,11 @@ UNSHOWN_FIELDS = {
     "instructions": "-s sets the system prompt",
     "background": "answers are shown as they arrive; leave it out",
     "stream_options": "token counts are always requested; leave it out",
+    **dict.fromkeys(("tools", "functions"), "--tools, or tools= of cc_jupyter.ask, offers yours"),
+    **dict.fromkeys(
+        ("tool_choice", "function_call", "tool_config"),
+        "the model chooses among the tools of --tools; ask for a tool in the prompt",
+    ),
     "audio": 'sound cannot be played; leave it out, and --param modalities=["text"] asks for text',
     "models": "-m names the model; one that answers in its place would be priced wrongly",
     "fallbacks": "-m names the model; one that answers in its place would be priced wrongly",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.messages import Image, ToolCall
+    from cc_jupyter.core.steps import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ class Reply:
     stop_word: str | None = None
     """The provider's own word for the stop reason."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """The calls that the last request asked for and that were not run."""
+    steps: tuple[Step, ...] = ()
+    """The requests of a turn with tools, in order; empty: it was one request without tools.
+    Usage, cost and duration are the sums."""
     images: tuple[Image, ...] = ()
     """The images that the model made."""
     sources: tuple[Source, ...] = ()

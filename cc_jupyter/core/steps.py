@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
 from cc_jupyter.core.messages import INTERRUPTED, Message, ToolCall, ToolResult
@@ -13,12 +13,59 @@ from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.messages import AnswerPart
 
 
 CallState: TypeAlias = Literal["ok", "error", "refused", "not run", "interrupted", "running"]
 """`refused`: by the user, or because nobody could be asked; `not run`: no such tool, or arguments
 that do not fit; `running`: it outlived its time limit and could not be ended."""
+
+
+class CallPlace(NamedTuple):
+    """Where a call is in its turn, for the question before it."""
+
+    call: int = 1
+    """The number of the call in its step, from 1."""
+    calls: int = 1
+    """How many calls the step has."""
+    step: int = 1
+    """The number of the request that it answers, from 1."""
+    max_steps: int = 1
+    spent: str = ""
+    """What the turn has cost so far; empty: it is not mentioned."""
+
+    def __str__(self) -> str:
+        """Return the place in words."""
+        parts = [
+            f"call {self.call:,} of {self.calls:,}",
+            f"step {self.step:,} of at most {self.max_steps:,}",
+            *([f"{self.spent} so far"] if self.spent else []),
+        ]
+        return " · ".join(parts)
+
+
+class ToolRunner(Protocol):
+    """Answers the calls of one turn: asks where it must, runs functions, shows the trace."""
+
+    has_ended: bool
+    """Whether the user ended the turn in place of answering a question."""
+
+    @property
+    def consent_error(self) -> CcError | None:
+        """The error of a turn with calls that nobody could be asked about; `None`: none were."""
+
+    def answer(self, call: ToolCall, place: CallPlace) -> CallRecord:
+        """Answer one call, which has run only if that is allowed; nothing is raised.
+
+        The state `interrupted` means that the cell was stopped.
+        """
+
+    def note(self, record: CallRecord) -> None:
+        """Show the record of a call that was answered without it."""
+
+    def end(self) -> None:
+        """Show the trace in its final form."""
 
 
 class CallRecord(NamedTuple):
@@ -49,6 +96,8 @@ class Step:
     """The answer: texts, reasoning that goes back, calls."""
     calls: tuple[CallRecord, ...] = ()
     """One for each call among the parts, in the same order."""
+    reasoning: str = ""
+    """The reasoning as it is shown."""
     stop_reason: StopReason = "unknown"
     error: str | None = None
     """Class and message of the error; `None` if the answer is complete."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.core.errors import CcError, OptionError, StreamError
 from cc_jupyter.core.events import Notice
-from cc_jupyter.core.messages import PromptSpec
+from cc_jupyter.core.messages import MAX_STEPS, PromptSpec
 from cc_jupyter.core.text import check_prompt, short_name
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import CellOptions, option_help, parse_ask_line, parse_cell_line
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.experiments.plan import Plan
     from cc_jupyter.experiments.plan_preview import PlanPreview
+    from cc_jupyter.magics.cell_tools import CellTools
     from cc_jupyter.magics.grid_cells import GridCells
     from cc_jupyter.prompt.options import SavedPrompt
     from cc_jupyter.prompt.output_types import OutputType
@@ -121,7 +122,7 @@ class CellRunner:
         checks = self._checks(options, prepared, local_ns)
         # an expression may print, so the cell may have more outputs than the answer
         evaluated = options.image or (not options.raw and "{{" in f"{text}{options.system}")
-        owns_cell = not evaluated and self._cell.is_all_magic()
+        owns_cell = not evaluated and not options.tools and self._cell.is_all_magic()
         if options.until_pass and checks is not None:
             answered = self._ask_in_turn(options, prepared, output_type, checks)
         elif output_type is not None:
@@ -243,6 +244,8 @@ class CellRunner:
         """Return the same request to each of the models of `--until-pass`."""
         specs = [prepared.spec._replace(model=model) for model in options.models[1:]]
         others = [self.session.prepare(spec, prepared.settings) for spec in specs]
+        new_runner, steps = prepared.new_runner, prepared.max_steps
+        others = [each._replace(new_runner=new_runner, max_steps=steps) for each in others]
         return [prepared, *others]
 
     def _dry_run(
@@ -343,8 +346,26 @@ class CellRunner:
         check_prompt(text, where_to=_WHERE_TO_WRITE)
         settings = self.session.settings()
         spec, output_type = self._spec(options, text, local_ns, settings)
+        tools = self._tools(options, local_ns, settings)
+        if tools is not None:
+            spec = spec._replace(tools=tools.specs)
         prepared = self.session.prepare(spec, settings)
+        if tools is not None:
+            steps = options.max_steps or MAX_STEPS
+            prepared = prepared._replace(new_runner=tools.new_run, max_steps=steps)
         return self.session.limited(prepared, options.max_usd, options.max_requests), output_type
+
+    def _tools(
+        self, options: CellOptions, local_ns: dict[str, object], settings: Settings
+    ) -> CellTools | None:
+        """Return the tools of a cell; `None`: it has none."""
+        if not options.tools:
+            return None
+        from cc_jupyter.magics.cell_tools import CellTools  # noqa: PLC0415  few cells have tools
+
+        builder = PromptBuilder(self._shell, local_ns, settings.value_limits)
+        cell = None if options.quiet else self._cell
+        return CellTools(options.tools, options.allow, builder.tool_of, settings.value_limits, cell)
 
     def _spec(
         self, options: CellOptions, text: str, local_ns: dict[str, object], settings: Settings

@@ -85,6 +85,23 @@ class PromptBuilder:
                 hint="nothing was sent; try the expression in a separate cell",
             ) from cause
 
+    def tool_of(self, expression: str) -> object:
+        """Return the value of an expression of `--tools`.
+
+        Raises
+        ------
+        OptionError
+            The expression failed; chained from its exception.
+        """
+        try:
+            return self._value(expression)
+        except OptionError as error:
+            cause = error.__cause__ or error
+            raise OptionError(
+                f"`--tools {excerpt(expression)}` failed: {describe(cause)}",
+                hint="nothing was sent; define the function in a cell above",
+            ) from cause
+
     def prompt_spec(
         self,
         options: CellOptions,

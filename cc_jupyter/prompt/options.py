@@ -188,6 +188,14 @@ class CellOptions(NamedTuple):
     until_pass: bool = False
     models: tuple[str, ...] = ()
     """The models of `--until-pass`, in the order they are asked; `model` is the first."""
+    tools: tuple[str, ...] = ()
+    """The functions that the model may call, as written: names or expressions."""
+    allow: tuple[str, ...] = ()
+    """The names of tools that run without asking."""
+    max_steps: int | None = None
+    """The most requests of a turn with tools."""
+    live_tools: bool = False
+    """Whether a replayed turn runs its functions."""
     max_usd: Decimal | None = None
     max_requests: int | None = None
     grid: GridOptions | None = None
@@ -224,6 +232,10 @@ _SAMPLES = "ask for this many answers of each combination"
 _VARY = "vary a name in {{ }}: over an iterable, or a dict whose keys are labels; repeatable"
 _CHECK = "fail unless this expression is true of the answer (in a grid: a column); repeatable"
 _IN_TURN = "ask the models of -m in turn until an answer passes its checks and type"
+_TOOLS = "let the model call these functions, separated by commas; each call asks first"
+_ALLOW = "run this function of --tools without asking; repeatable"
+_MAX_STEPS = "send at most this many requests in a turn with tools (8)"
+_LIVE_TOOLS = "run the functions of a replayed turn, and name results that differ"
 _MAX_USD = "spend at most this many US dollars in this cell, in place of the usual limit"
 _MAX_REQUESTS = "send at most this many requests in this cell; more than 50 without a price need it"
 
@@ -275,6 +287,10 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec(("--until-pass",), _IN_TURN),
     OptionSpec(("--max-usd",), _MAX_USD, "X", read_usd),
     OptionSpec(("--max-requests",), _MAX_REQUESTS, "N", read_count),
+    OptionSpec(("--tools",), _TOOLS, "EXPR", repeatable=True, is_expression=True),
+    OptionSpec(("--allow",), _ALLOW, "NAME", repeatable=True, list_of="words"),
+    OptionSpec(("--max-steps",), _MAX_STEPS, "N", read_count),
+    OptionSpec(("--live-tools",), _LIVE_TOOLS),
     OptionSpec(("--raw",), "send the prompt exactly as typed; {{ }} is not filled in"),
     OptionSpec(("--dry-run",), "show what would be sent, without sending it"),
     OptionSpec(("--quiet",), "show only errors"),
@@ -547,7 +563,7 @@ def _build(
     if "until_pass" in given:
         chosen["models"] = _models_in_turn(given, has_type=kind is not None)
     chosen["grid"] = _take_grid(given)
-    for each in ("stop", "image", "check"):
+    for each in ("stop", "image", "check", "tools", "allow"):
         chosen[each] = tuple(given.pop(each, ()))
     chosen |= {each: values[0] for each, values in given.items()}
     names = [each.name for each in fields(Parameters) if each.name in chosen]
@@ -625,6 +641,9 @@ def saved_options(options: CellOptions) -> dict[str, Any]:
         "type": options.type,
         "check": [*options.check] or None,
         "image": [*options.image] or None,
+        "tools": [*options.tools] or None,
+        "allow": [*options.allow] or None,
+        "max-steps": options.max_steps,
         "table-rows": options.table_rows,
         "param": [f"{key}={json.dumps(value)}" for key, value in parameters.extra.items()] or None,
         "key-env": options.key_env,
@@ -688,6 +707,10 @@ def _check_combination(options: CellOptions) -> None:
             f"`--once` uses no thread, so it cannot be combined with {shown(other)}",
             hint="keep one of them",
         )
+    for name in ("allow", "max_steps", "live_tools"):
+        if getattr(options, name) and not options.tools:
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"`{option}` needs functions", hint="add --tools lookup,save")
     if options.fail_on_check and not options.check:
         raise OptionError("`--fail-on-check` needs a check", hint='add --check "len(answer) < 80"')
     varied = [each.name for each in options.grid.axes if each.expression] if options.grid else []

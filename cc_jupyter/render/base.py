@@ -21,6 +21,9 @@ class Renderer(Protocol):
     def show(self, event: StreamEvent) -> None:
         """Take the next event, and draw if a frame is due."""
 
+    def pause(self) -> None:
+        """Draw what has arrived: other outputs follow, then the next text, which is apart."""
+
     def finish(self, reply: Reply) -> None:
         """Draw the final output."""
 
@@ -43,6 +46,9 @@ class NullRenderer:
 
     def show(self, event: StreamEvent) -> None:
         """Ignore an event."""
+
+    def pause(self) -> None:
+        """Draw nothing."""
 
     def finish(self, reply: Reply) -> None:
         """Draw nothing."""
@@ -68,6 +74,11 @@ class DeferredRenderer:
         """Pass an event on."""
         self._renderer().show(event)
 
+    def pause(self) -> None:
+        """Draw what has arrived."""
+        if self._loaded is not None:
+            self._loaded.pause()
+
     def finish(self, reply: Reply) -> None:
         """Draw the final output."""
         self._renderer().finish(reply)
@@ -92,6 +103,10 @@ class PrettyJsonRenderer:
     def show(self, event: StreamEvent) -> None:
         """Pass an event on."""
         self._renderer.show(event)
+
+    def pause(self) -> None:
+        """Draw what has arrived."""
+        self._renderer.pause()
 
     def finish(self, reply: Reply) -> None:
         """Draw the final output, indented."""

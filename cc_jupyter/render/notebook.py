@@ -211,6 +211,14 @@ class NotebookRenderer:
         if self._dirty and monotonic() >= self._due_s:
             self._draw()
 
+    def pause(self) -> None:
+        """Draw what has arrived; the next text is a paragraph of its own."""
+        if self._begun:
+            self._blocks.add("\n\n")
+            self._dirty = True
+        while self._dirty:
+            self._draw()
+
     def finish(self, reply: Reply) -> None:
         """Draw the final outputs."""
         thought = None

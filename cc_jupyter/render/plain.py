@@ -67,6 +67,13 @@ class TextRenderer:
         if self._pending and monotonic() - self._drawn_s >= _FRAME_S:
             self._draw()
 
+    def pause(self) -> None:
+        """Print what has arrived; the next text begins a line."""
+        if not self._at_line_start:
+            self._line("")
+        self._section = ""
+        self._draw()
+
     def finish(self, reply: Reply) -> None:
         """Print the rest and the usage line."""
         extras = shown_text("", reply.images, reply.sources)

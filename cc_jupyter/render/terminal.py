@@ -80,6 +80,18 @@ class TerminalRenderer:
         if self._dirty and monotonic() - self._drawn_s >= _FRAME_S:
             self._draw_answer()
 
+    def pause(self) -> None:
+        """Print what has arrived; what is drawn next begins below other outputs."""
+        if self._begun:
+            frame = self._blocks.take()
+            self._blocks = Blocks()
+            self._live.stop()
+            self._markdown(*frame.settled, frame.live)
+        else:
+            self._live.stop()
+        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+        self._unfinished, self._status, self._dirty = Text(), "", False
+
     def finish(self, reply: Reply) -> None:
         """Draw the rest and the usage line, and leave the terminal as it was."""
         self._begin()

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.document_order import CellOrder, DocumentOrder
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.thread import Conversations, Thread
-    from cc_jupyter.conversation.turns import Turn
+    from cc_jupyter.conversation.turns import Turn, TurnSlot
     from cc_jupyter.core.events import Usage
     from cc_jupyter.core.messages import TurnKey
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.core.steps import ToolRunner
     from cc_jupyter.models.registry import Models
     from cc_jupyter.prompt.output_types import OutputType, ValidationProblem
     from cc_jupyter.session.run_limits import RunBudget
@@ -52,6 +53,18 @@ both wire formats ask in words."""
 
 
 _SMALL_CHARS = 10_000
+
+
+class OpenTurn(NamedTuple):
+    """A turn with tools after its first step."""
+
+    turn_id: str
+    place: int | None
+    slot: TurnSlot | None
+    sent_at: datetime
+    """When the first step was sent."""
+    reply: Reply
+    """The steps so far as one reply."""
 
 
 class PreparedRequest(NamedTuple):
@@ -78,6 +91,12 @@ class PreparedRequest(NamedTuple):
     """The id of the grid it belongs to; `None`: it is a single request."""
     run_budget: RunBudget | None = None
     """What `--max-usd` leaves for the cell; shared by all its requests."""
+    new_runner: Callable[[], ToolRunner] | None = None
+    """Returns what answers the calls of one turn; `None`: the request offers no tools."""
+    max_steps: int = 1
+    """The most requests of a turn with tools."""
+    open_turn: OpenTurn | None = None
+    """The turn that this request continues after a step; `None`: it begins one."""
 
     @property
     def order(self) -> str:
@@ -120,7 +139,8 @@ def is_small(prepared: PreparedRequest) -> bool:
         and not prepared.settings.models
         and size_bytes < _SMALL_CHARS
         and prepared.spec.parameters.max_tokens is None
-        and not any(message.images for message in request.messages)
+        and not any(message.all_images for message in request.messages)
+        and not request.tools
     )
 
 
@@ -269,9 +289,10 @@ class Preparer:
 
 def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:
     """Return the context and the prompt that ask for the rest of an answer."""
-    messages = (Message("user", turn.prompt, turn.images), Message("assistant", turn.answer))
     system = context.system if turn.system is None else turn.system
-    return Context((*context.messages, *messages), system or None, context.turns), _CONTINUE_PROMPT
+    return Context(
+        (*context.messages, *turn.messages), system or None, context.turns
+    ), _CONTINUE_PROMPT
 
 
 def build_request(
@@ -300,7 +321,7 @@ def build_request(
 
 def check_image_support(request: Request, endpoint: Endpoint, model: ResolvedModel) -> None:
     """Raise an error for images that the model cannot read or that no request can carry."""
-    images = [image for message in request.messages for image in message.images]
+    images = [image for message in request.messages for image in message.all_images]
     if not images:
         return
     is_text_only = model.spec is not None and not model.spec.image_input

@@ -14,21 +14,26 @@ from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.turns import Turn, TurnInputs
 from cc_jupyter.core.errors import CassetteError, ProviderError, StatusError
 from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
-from cc_jupyter.core.messages import Parameters, PromptTemplate
-from cc_jupyter.core.redaction import MASK, is_secret, masked, redact
+from cc_jupyter.core.messages import INTERRUPTED, Parameters, PromptTemplate
+from cc_jupyter.core.redaction import MASK, SecretFilter, is_secret, masked, redact
 from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.models.registry import LOCAL
+from cc_jupyter.session.prepare import OpenTurn
 from cc_jupyter.usage.estimate import estimate_tokens
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
+    from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.events import StreamEvent, Usage
     from cc_jupyter.core.messages import PromptSpec
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.core.steps import CallRecord, Step
     from cc_jupyter.session.budget_guard import BudgetGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.reservation import Reservation
@@ -58,7 +63,9 @@ class TurnRecorder:
     """
 
     reply: Reply
-    """The recorded reply; set by `save`."""
+    """The recorded reply, with the steps before it; set by `save`."""
+    step_reply: Reply
+    """The reply to this request alone; set by `save`."""
 
     def __init__(
         self,
@@ -76,10 +83,14 @@ class TurnRecorder:
         self._history = history
         self._budget_guard = budget_guard
         self._sent_at = history.now()
+        self._open_turn = prepared.open_turn
+        self._calls: tuple[CallRecord, ...] = ()
+        self._with_steps = prepared.new_runner is not None or prepared.open_turn is not None
         self._turn_id = reservation.turn_id
         self._stale: list[int] = []
         self.builder = ReplyBuilder(beginning=prepared.beginning)
-        self.builder.notices.extend(prepared.spec.notices)
+        if prepared.open_turn is None:
+            self.builder.notices.extend(prepared.spec.notices)
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
         self._redacted_body = (b"", b"")  # as sent, and as saved
@@ -99,7 +110,8 @@ class TurnRecorder:
             for watcher in self._budget_watchers:
                 watcher.add(event.text, self.builder.usage)
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
-        if self._has_new_text and monotonic() >= self._next_save_s:
+        # a later step would leave the costs of those before it out of a budget for a moment
+        if self._open_turn is None and self._has_new_text and monotonic() >= self._next_save_s:
             self._has_new_text = False
             notice = self._write(self._estimated(self._build_reply()), finished=False)
             self.builder.notices += [notice] if notice else []
@@ -108,7 +120,8 @@ class TurnRecorder:
     def save(self) -> None:
         """Build the reply, price it and save the turn."""
         self._note_growth()
-        self.reply = reply = self._priced(self._build_reply())
+        self.step_reply = self._priced(self._build_reply())
+        self.reply = reply = self._of_turn(self.step_reply)
         try:
             notices = (
                 self._write(reply, finished=True),
@@ -122,7 +135,98 @@ class TurnRecorder:
             if isinstance(reply.error, ProviderError) and (reply.text or reply.reasoning):
                 reply.error.reply = reply
         finally:  # also after an interrupt: it was paid for
-            self._budget_guard.settle(self._turn_id, self.reply, self._prepared.run_budget)
+            # a turn with tools counts each step
+            counted = self.step_reply if self._with_steps else self.reply
+            self._budget_guard.settle(self._turn_id, counted, self._prepared.run_budget)
+
+    @property
+    def step(self) -> Step:
+        """The request as a step of its turn."""
+        return self.reply.steps[-1]
+
+    def add_call(self, record: CallRecord) -> None:
+        """Add the result of the next call of this step; `close_step` saves it."""
+        self._calls = (*self._calls, self._without_secrets(record))
+        self._update_step()
+
+    def close_step(self, why: str) -> None:
+        """Save the step; a call without a result gets one that says why: it was interrupted."""
+        self._calls = self.step.closed(why or INTERRUPTED).calls
+        self._save_again()
+
+    def end_turn(
+        self, *, error: CcError | KeyboardInterrupt | None = None, notice: str = ""
+    ) -> None:
+        """Save the turn as it ended after its last request."""
+        if not hasattr(self, "reply"):  # it ended before the request did
+            self.builder.fail(error or KeyboardInterrupt())
+            self.save()
+            return
+        is_interrupt = isinstance(error, KeyboardInterrupt)
+        self.reply = dataclasses.replace(
+            self.reply,
+            error=self.reply.error or error,
+            stop_reason="interrupted" if is_interrupt else self.reply.stop_reason,
+            notices=(*self.reply.notices, *([notice] if notice else ())),
+        )
+        self._save_again()
+
+    def next_request(self) -> PreparedRequest:
+        """Return the request after this step: the same one, with the answer and the results."""
+        prepared = self._prepared
+        request = prepared.request
+        return prepared._replace(
+            request=request._replace(messages=(*request.messages, *self.step.messages)),
+            open_turn=OpenTurn(
+                self._turn_id, self._place, self._slot, self._turn_sent_at, self.reply
+            ),
+        )
+
+    def _without_secrets(self, record: CallRecord) -> CallRecord:
+        """Return a call without the key, in case a function returned it."""
+        secrets = self._prepared.endpoint.secrets
+
+        def clean(text: str) -> str:
+            cleaner = SecretFilter(secrets)
+            return cleaner.feed(text) + cleaner.flush()
+
+        content = tuple(
+            clean(each) if isinstance(each, str) else each for each in record.result.content
+        )
+        return record._replace(
+            result=record.result._replace(content=content),
+            shown=clean(record.shown),
+            source=clean(record.source),
+            detail=clean(record.detail),
+        )
+
+    @property
+    def _turn_sent_at(self) -> datetime:
+        return self._sent_at if self._open_turn is None else self._open_turn.sent_at
+
+    def _update_step(self) -> None:
+        before = self._open_turn.reply.steps if self._open_turn else ()
+        step = dataclasses.replace(self.step, calls=self._calls)
+        self.reply = dataclasses.replace(
+            self.reply, steps=(*before, step), tool_calls=step.open_calls
+        )
+
+    def _save_again(self) -> None:
+        """Save the turn with what happened after its last request."""
+        self._update_step()
+        notice = self._write(self.reply, finished=True)
+        if notice:
+            self.reply = dataclasses.replace(self.reply, notices=(*self.reply.notices, notice))
+
+    def _of_turn(self, reply: Reply) -> Reply:
+        """Return a reply with the steps of its turn: texts of the last one, sums of all."""
+        if not self._with_steps:
+            return reply
+        from cc_jupyter.session.step_records import reply_of_steps, step_of  # noqa: PLC0415  only tools need it
+
+        body = self._body_to_save(self._prepared.endpoint.secrets)
+        step = step_of(reply, self.builder.parts(), body)
+        return reply_of_steps(reply, step, self._open_turn.reply if self._open_turn else None)
 
     def _priced(self, reply: Reply) -> Reply:
         """Return the reply with its cost; missing counts of a stopped answer are estimated."""
@@ -230,6 +334,7 @@ class TurnRecorder:
                 options=self.stream.parameters,
                 group=prepared.grid,
                 failed=reply.error is not None,
+                steps=tuple(step.closed() for step in reply.steps),
             )
             self._stale = prepared.thread.record(self._place, turn, prepared.page)
         return self._history.save(
@@ -271,7 +376,7 @@ class TurnRecorder:
             prompt=redact(spec.prompt, secrets),
             model=reply.model,
             endpoint=prepared.request.endpoint,
-            sent_at=self._sent_at,
+            sent_at=self._turn_sent_at,
             conversation_id=thread.id if thread else None,
             thread=thread.name if thread else None,
             position=self._place if self._has_place else None,
@@ -308,8 +413,16 @@ class TurnRecorder:
             options=_redacted_parameters(self.stream.parameters, secrets),
             template=self._template,
             body=body or None,
+            steps=self._steps_to_save(reply, secrets),
             finished=finished,
         )
+
+    def _steps_to_save(self, reply: Reply, secrets: tuple[str, ...]) -> tuple[Step, ...]:
+        if not reply.steps:
+            return ()
+        from cc_jupyter.session.step_records import redacted_step  # noqa: PLC0415  only tools need it
+
+        return tuple(redacted_step(step.closed(), secrets) for step in reply.steps)
 
     @functools.cached_property
     def _template(self) -> PromptTemplate | None:

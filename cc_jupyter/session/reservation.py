@@ -39,9 +39,13 @@ def reserved(prepared: PreparedRequest, budget_guard: BudgetGuard) -> Iterator[R
     OptionError
         The estimated cost exceeds the budget.
     """
-    turn_id = new_id()
+    open_turn = prepared.open_turn
+    turn_id = new_id() if open_turn is None else open_turn.turn_id
     try:
         budget_watchers = budget_guard.reserve(prepared, turn_id)
+        if open_turn is not None:
+            yield Reservation(turn_id, budget_watchers, open_turn.place, open_turn.slot)
+            return
         thread, place = prepared.thread, prepared.place
         if thread is not None and place is None:
             place = thread.open_slot(prepared.spec.turn_key, starts_new_thread=prepared.spec.new)

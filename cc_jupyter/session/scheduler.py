@@ -315,6 +315,9 @@ class _Events:
         if not isinstance(event, Waiting):
             self._items.put((self._index, event))
 
+    def pause(self) -> None:
+        """Draw nothing: a run shows no single answer."""
+
     def finish(self, reply: Reply) -> None:
         """Keep the reply, in case the thread is interrupted after it."""
         self.reply = reply

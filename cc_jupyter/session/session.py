@@ -162,11 +162,22 @@ class Session:
         """
         if max_usd is None and max_requests is None and is_small(prepared):
             return prepared
-        from cc_jupyter.session.run_limits import RunLimits, check_run, estimate_run  # noqa: PLC0415  few cells need it
+        from cc_jupyter.session.run_limits import (  # noqa: PLC0415  few cells need it
+            DEFAULT_REFUSE_ABOVE_USD,
+            RunBudget,
+            RunLimits,
+            check_run,
+            estimate_run,
+        )
 
         estimate = estimate_run([prepared], self.budget_guard, self.now())
         limits = RunLimits(max_usd, max_requests)
         budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
+        if budget is None and prepared.new_runner is not None:
+            # what a loop will cost is not known before: the limit holds while it runs
+            limit = prepared.settings.refuse_above_usd
+            limit = DEFAULT_REFUSE_ABOVE_USD if limit is None else limit
+            budget = RunBudget(limit, allows_unpriced=True)
         return prepared._replace(run_budget=budget)
 
     def run(
@@ -193,29 +204,62 @@ class Session:
         KeyboardInterrupt
             An interrupt came after the last event; the answer is complete and saved.
         """
+        if prepared.new_runner is not None:
+            from cc_jupyter.session.tool_loop import ToolLoop  # noqa: PLC0415  only tools need it
+
+            return ToolLoop(self, prepared, prepared.new_runner(), renderer).run(guard)
         with (
             self._recorder(prepared) as recorder,
             (guard or InterruptGuard)(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
-            if prepared.beginning:
-                renderer.show(TextDelta(prepared.beginning))
-            try:
-                with self._recorded(prepared, recorder) as events:
-                    for event in events:
-                        renderer.show(event)
-            except (ProviderError, KeyboardInterrupt) as error:
-                if error is not recorder.builder.error:  # not how the answer ended
-                    raise
+            self._send(prepared, recorder, renderer)
             reply = recorder.reply
-            if reply.error is None:
-                self.budget_guard.learn(prepared, reply.usage)
-            sent, accepted = prepared.request.answer_format, recorder.stream.answer_format
-            self._formats.learn(prepared.endpoint.api_root, prepared.model.id, sent, accepted)
             renderer.finish(reply)
         if interrupts.count and reply.error is None:
             raise KeyboardInterrupt
         return reply
+
+    def send_step(
+        self,
+        prepared: PreparedRequest,
+        renderer: Renderer,
+        begin: Callable[[TurnRecorder], Callable[[], None]],
+    ) -> TurnRecorder:
+        """Send one request of a turn with tools, show its answer and save the turn so far.
+
+        Parameters
+        ----------
+        begin
+            Called before the request is sent; returns what interrupts it.
+
+        Raises
+        ------
+        OptionError
+            The estimated cost exceeds the budget; the request was not sent.
+        """
+        with (
+            self._recorder(prepared) as recorder,
+            self._tracked(prepared, recorder, begin(recorder)),
+        ):
+            self._send(prepared, recorder, renderer)
+        return recorder
+
+    def _send(self, prepared: PreparedRequest, recorder: TurnRecorder, renderer: Renderer) -> None:
+        """Send a request and show its events; how it ended is in the recorder's reply."""
+        if prepared.beginning:
+            renderer.show(TextDelta(prepared.beginning))
+        try:
+            with self._recorded(prepared, recorder) as events:
+                for event in events:
+                    renderer.show(event)
+        except (ProviderError, KeyboardInterrupt) as error:
+            if error is not recorder.builder.error:  # not how the answer ended
+                raise
+        if recorder.reply.error is None:
+            self.budget_guard.learn(prepared, recorder.step_reply.usage)
+        sent, accepted = prepared.request.answer_format, recorder.stream.answer_format
+        self._formats.learn(prepared.endpoint.api_root, prepared.model.id, sent, accepted)
 
     def stream(self, prepared: PreparedRequest) -> Generator[StreamEvent, None, None]:
         """Send the request and yield its events; the turn is saved however the loop is left.

@@ -18,6 +18,7 @@ from cc_jupyter.tools.tool import ArgumentsError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from cc_jupyter.core.steps import CallPlace
     from cc_jupyter.tools.tool import Arguments, Tool
 
 MEANINGS = (
@@ -36,27 +37,6 @@ UNANSWERED = "refused: the call needs the user's consent, and no one can be aske
 """The result of a call where no one can answer."""
 
 How: TypeAlias = Literal["--allow", "once", "same call", "function"]
-
-
-class CallPlace(NamedTuple):
-    """Where in its run a call is."""
-
-    call: int = 1
-    """The number of the call in its step, from 1."""
-    calls: int = 1
-    """How many calls the step has."""
-    step: int = 1
-    """The number of the request that it answers, from 1."""
-    max_steps: int = 1
-    spent: str = ""
-    """What the run has cost so far; empty: it is not mentioned."""
-
-    def __str__(self) -> str:
-        """Return the place in words."""
-        place = f"call {self.call:,} of {self.calls:,} in step {self.step:,}"
-        parts = [f"{place} of at most {self.max_steps:,}"]
-        parts += [f"{self.spent} so far"] if self.spent else []
-        return " · ".join(parts)
 
 
 class Question(NamedTuple):

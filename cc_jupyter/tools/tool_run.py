@@ -18,8 +18,8 @@ from cc_jupyter.tools.tool import ArgumentsError
 
 if TYPE_CHECKING:
     from cc_jupyter.core.messages import ToolCall
-    from cc_jupyter.core.steps import CallState
-    from cc_jupyter.tools.consent import CallPlace, Consent, Decision
+    from cc_jupyter.core.steps import CallPlace, CallState
+    from cc_jupyter.tools.consent import Consent, Decision
     from cc_jupyter.tools.runner import Outcome, Runner
     from cc_jupyter.tools.tool import Tool
     from cc_jupyter.tools.toolbox import Toolbox

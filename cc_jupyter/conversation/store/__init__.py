@@ -6,6 +6,7 @@ a `StoreError` with a readable message.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from cc_jupyter.conversation.store.reservations import (
     reserved_usd,
     unfinished_usd,
 )
+from cc_jupyter.conversation.store.steps import load_step_bodies, load_steps, save_steps
 from cc_jupyter.conversation.store.turns import (
     instant_text,
     load_turns,
@@ -46,6 +48,7 @@ from cc_jupyter.conversation.store.votes import add_ballot, load_ballots, undo_b
 from cc_jupyter.core.paths import data_folder
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
     from pathlib import Path
@@ -119,6 +122,7 @@ class Store:
         """
         with self._file.writing() as connection:
             save_turn(connection, turn)
+            save_steps(connection, turn)
             if turn.finished:
                 release(connection, turn.id)
             if conversation is not None:
@@ -141,7 +145,9 @@ class Store:
     def turns(self, ids: Sequence[str]) -> dict[str, TurnRecord]:
         """Return turns by id, without their bodies."""
         with self._file.reading() as connection:
-            return load_turns(connection, ids)
+            found = load_turns(connection, ids)
+            steps = load_steps(connection, [*found])
+            return found | {each: replace(found[each], steps=steps[each]) for each in steps}
 
     def turn(self, name: str) -> TurnRecord | None:
         """Return a turn by its id or the beginning of one; `None` if none or several match."""
@@ -149,13 +155,13 @@ class Store:
             return None
         with self._file.reading() as connection:
             beginning = name.replace("%", "").replace("_", "")
-            found = list(select(connection, "WHERE id LIKE ? LIMIT 2", [f"{beginning}%"]))
+            found = _selected(connection, "WHERE id LIKE ? LIMIT 2", [f"{beginning}%"])
         return found[0] if len(found) == 1 else None
 
     def last_turn_of(self, notebook: str, cell_id: str) -> TurnRecord | None:
         """Return the last turn of a cell, without its body; `None` if it has none."""
         with self._file.reading() as connection:
-            found = select(
+            found = _selected(
                 connection,
                 "WHERE notebook = ? AND cell_id = ? ORDER BY number DESC LIMIT 1",
                 [notebook, cell_id],
@@ -168,18 +174,17 @@ class Store:
         """Return all turns of a period and a notebook, oldest first, without their bodies."""
         start = None if since is None else instant_text(since)
         with self._file.reading() as connection:
-            found = select(
+            return _selected(
                 connection,
                 "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
                 " ORDER BY sent_at",
                 [start, notebook],
             )
-            return list(found)
 
     def grid_turns(self, grid: str) -> list[TurnRecord]:
         """Return all turns of a grid, oldest first, without their bodies."""
         with self._file.reading() as connection:
-            return list(select(connection, "WHERE grid = ? ORDER BY number", [grid]))
+            return _selected(connection, "WHERE grid = ? ORDER BY number", [grid])
 
     def body(self, turn_id: str) -> bytes | None:
         """Return the body of a request as it was sent; `None` if it is not stored."""
@@ -190,6 +195,11 @@ class Store:
             if row is None or row[0] is None:
                 return None
             return unfold_body(connection, *row)
+
+    def step_bodies(self, turn_id: str) -> list[bytes | None]:
+        """Return the bodies that were sent for a turn with tools; `None` for one not stored."""
+        with self._file.reading() as connection:
+            return load_step_bodies(connection, turn_id)
 
     def load_conversation(self, conversation_id: str) -> ConversationRecord | None:
         """Return the current state of a conversation; `None` if there is none."""
@@ -332,3 +342,12 @@ class Store:
         with self._file.reading() as connection:
             wipe(connection)
         return removed
+
+
+def _selected(
+    connection: sqlite3.Connection, condition: str, values: Sequence[object]
+) -> list[TurnRecord]:
+    """Return the turns that match one of our own conditions, with their steps."""
+    found = list(select(connection, condition, values))
+    steps = load_steps(connection, [record.id for record in found])
+    return [replace(each, steps=steps.get(each.id, ())) for each in found]

@@ -61,20 +61,30 @@ def forget(connection: sqlite3.Connection, which: str, value: str | None) -> int
     connection.execute(
         f"{affected} DELETE FROM uses WHERE turn_id IN (SELECT id FROM affected)"  # noqa: S608  our own words
         " AND instr("
-        "(SELECT images || answer_images FROM turn WHERE id = uses.turn_id), sha256) = 0",
+        "(SELECT images || answer_images || coalesce((SELECT group_concat(step.images) FROM step"
+        " WHERE step.turn_id = turn.id), '') FROM turn WHERE id = uses.turn_id), sha256) = 0",
         (value,),
     )
     connection.execute(
         f"{affected} UPDATE turn SET body = NULL WHERE id IN (SELECT id FROM affected)",  # noqa: S608  as above
         (value,),
     )
+    connection.execute(
+        f"{affected} UPDATE step SET body = NULL WHERE turn_id IN (SELECT id FROM affected)",  # noqa: S608  as above
+        (value,),
+    )
     forget_ballots(connection, which, value)
+    connection.execute(
+        f"DELETE FROM step WHERE turn_id IN (SELECT id FROM turn WHERE {which})",  # noqa: S608  as above
+        (value,),
+    )
     removed = connection.execute(f"DELETE FROM turn WHERE {which}", (value,)).rowcount  # noqa: S608  our own words
     connection.execute(f"{_LIVE} DELETE FROM content WHERE sha256 NOT IN live")  # noqa: S608  as above
     connection.execute(
         "UPDATE place SET active = (SELECT v.turn_id FROM version v JOIN turn t"
         " ON t.id = v.turn_id WHERE v.conversation_id = place.conversation_id"
-        " AND v.position = place.position AND t.answer != ''"
+        " AND v.position = place.position AND (t.answer != '' OR EXISTS (SELECT 1 FROM step"
+        " WHERE step.turn_id = t.id))"
         " AND (t.grid IS NULL OR t.error IS NULL)"
         " ORDER BY v.number DESC LIMIT 1)"
         " WHERE active NOT IN (SELECT id FROM turn)"

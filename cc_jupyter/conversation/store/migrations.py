@@ -181,6 +181,16 @@ CREATE INDEX ballot_answer_turn ON ballot_answer (turn_id);
 """
 
 _TEMPLATE = "ALTER TABLE turn ADD COLUMN template TEXT"
+_STEPS = """
+CREATE TABLE step (
+    turn_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    images TEXT NOT NULL,
+    body TEXT,
+    PRIMARY KEY (turn_id, number)
+) WITHOUT ROWID;
+"""
 
 
 def m001_first(connection: sqlite3.Connection) -> None:
@@ -230,6 +240,12 @@ def m007_template(connection: sqlite3.Connection) -> None:
     connection.execute(_TEMPLATE)
 
 
+def m008_steps(connection: sqlite3.Connection) -> None:
+    """Create the table of the steps of turns with tools; older releases ran no tool."""
+    for statement in _statements(_STEPS):
+        connection.execute(statement)
+
+
 def rebuild_index(connection: sqlite3.Connection) -> None:
     """Rebuild the search index, without traces of removed turns."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
@@ -248,6 +264,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m005_answers,
     m006_versions,
     m007_template,
+    m008_steps,
 )
 """In order; the file's `user_version` is the number of migrations it has had."""
 

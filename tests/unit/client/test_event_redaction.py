@@ -35,7 +35,10 @@ CLEAN = "it was [key], wasn't it"
 EVENTS = {
     TextDelta: (TextDelta(SAID), TextDelta(CLEAN)),
     ReasoningDelta: (ReasoningDelta(SAID), ReasoningDelta(CLEAN)),
-    ToolCallDelta: (ToolCallDelta(0, SAID, SAID), ToolCallDelta(0, CLEAN, CLEAN)),
+    ToolCallDelta: (
+        ToolCallDelta(0, SAID, SAID, SAID, SAID),
+        ToolCallDelta(0, CLEAN, CLEAN, CLEAN, ""),
+    ),
     OutputImage: (
         OutputImage(Image("", None, f"https://a.example/{KEY}", SAID)),
         OutputImage(Image("", None, "https://a.example/[key]", CLEAN)),

@@ -1,0 +1,89 @@
+"""The tools of a cell, from its options to what answers the calls of its turns."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from typing import TYPE_CHECKING
+
+from cc_jupyter.core.messages import ToolSpec
+from cc_jupyter.session.in_flight import interruptible
+from cc_jupyter.session.live_output import LiveOutput
+from cc_jupyter.tools.consent import Consent
+from cc_jupyter.tools.runner import Runner
+from cc_jupyter.tools.tool_run import ToolRun
+from cc_jupyter.tools.toolbox import split_expressions, toolbox_for
+from cc_jupyter.tools.trace_view import CellAsker, NullTrace, PageTrace, TextTrace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cc_jupyter.core.messages import ValueLimits
+    from cc_jupyter.session.execution import ExecutionContext
+    from cc_jupyter.tools.trace_view import TraceView
+
+
+class CellTools:
+    """The tools that one cell offers, and what the user has allowed so far.
+
+    Parameters
+    ----------
+    expressions
+        The values of `--tools`.
+    allowed
+        The names of `--allow`.
+    evaluate
+        Returns the value of an expression.
+    limits
+        How much of a result is sent.
+    cell
+        Where calls are shown and the user is asked; `None`: nothing is shown, nobody is asked.
+
+    Raises
+    ------
+    OptionError
+        A tool cannot be used, or `--allow` names none.
+    ConfigError
+        pydantic is not installed.
+    """
+
+    def __init__(
+        self,
+        expressions: Iterable[str],
+        allowed: Sequence[str],
+        evaluate: Callable[[str], object],
+        limits: ValueLimits,
+        cell: ExecutionContext | None,
+    ) -> None:
+        each = [one for text in expressions for one in split_expressions(text)]
+        self._toolbox = toolbox_for(each, evaluate)
+        self._limits = limits
+        self._cell = cell
+        self._view: TraceView = NullTrace()
+        asker = None if cell is None else CellAsker(lambda: self._view, _read_line)
+        self._consent = Consent(self._toolbox.allowed(allowed), asker)
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """What the model is offered."""
+        return tuple(ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox)
+
+    def new_run(self) -> ToolRun:
+        """Return what answers the calls of the next turn, with a trace of its own."""
+        self._view = self._new_view()
+        runner = Runner(self._limits, on_blocked=self._view.blocked, interruptible=interruptible)
+        return ToolRun(self._toolbox, self._consent, runner, self._view)
+
+    def _new_view(self) -> TraceView:
+        if self._cell is None:
+            return NullTrace()
+        output = self._cell.run_output()
+        if isinstance(output, LiveOutput):
+            return PageTrace(output)
+        return TextTrace(lambda: sys.stdout)
+
+
+def _read_line(prompt: str) -> str:
+    """Read a line where the front end or the terminal asks for it."""
+    sys.stdout.flush()
+    return builtins.input(prompt)

@@ -1,0 +1,111 @@
+"""The steps of a turn as one reply, and as the history stores them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from cc_jupyter.core.messages import Reasoning, ToolCall
+from cc_jupyter.core.redaction import SecretFilter, redact
+from cc_jupyter.core.steps import Step, total_cost, total_usage
+
+if TYPE_CHECKING:
+    from cc_jupyter.core.messages import AnswerPart
+    from cc_jupyter.core.reply import Reply
+    from cc_jupyter.core.steps import CallRecord
+
+
+def step_of(reply: Reply, parts: tuple[AnswerPart, ...], body: bytes) -> Step:
+    """Return the reply to one request as a step, with its answer in parts and the body sent."""
+    return Step(
+        reply.model,
+        parts,
+        reasoning=reply.reasoning,
+        stop_reason=reply.stop_reason,
+        error=None if reply.error is None else f"{type(reply.error).__name__}: {reply.error}",
+        usage=reply.usage,
+        cost=reply.cost,
+        time_to_first_token_s=reply.time_to_first_token_s,
+        duration_s=reply.duration_s,
+        request_sha256=reply.provenance.request_sha256,
+        request_key=reply.provenance.request_key,
+        sample=reply.provenance.sample,
+        body=body or None,
+    )
+
+
+def reply_of_steps(reply: Reply, step: Step, earlier: Reply | None) -> Reply:
+    """Return one reply for a turn: the last text, and the sums of all requests.
+
+    Parameters
+    ----------
+    reply
+        The reply to the last request.
+    step
+        The same, as a step.
+    earlier
+        The reply of the steps before it; `None`: it is the first.
+    """
+    if earlier is None:
+        return dataclasses.replace(reply, steps=(step,), tool_calls=step.open_calls)
+    steps = (*earlier.steps, step)
+    first_s = earlier.time_to_first_token_s
+    return dataclasses.replace(
+        reply,
+        text=reply.text or earlier.text,
+        reasoning="\n\n".join(filter(None, (earlier.reasoning, reply.reasoning))),
+        usage=total_usage([each.usage for each in steps]),
+        cost=total_cost([each.cost for each in steps]),
+        time_to_first_token_s=reply.time_to_first_token_s if first_s is None else first_s,
+        duration_s=earlier.duration_s + reply.duration_s,
+        images=(*earlier.images, *reply.images),
+        sources=(*earlier.sources, *reply.sources),
+        notices=(*earlier.notices, *reply.notices),
+        steps=steps,
+        tool_calls=step.open_calls,
+    )
+
+
+def redacted_step(step: Step, secrets: tuple[str, ...]) -> Step:
+    """Return a step without secrets; reasoning that holds one is left out, since it is signed."""
+    return dataclasses.replace(
+        step,
+        parts=tuple(
+            _redacted_part(part, secrets)
+            for part in step.parts
+            if not isinstance(part, Reasoning) or not _holds(part.value, secrets)
+        ),
+        calls=tuple(_redacted_call(record, secrets) for record in step.calls),
+        reasoning=redact(step.reasoning, secrets),
+    )
+
+
+def _redacted_part(part: AnswerPart, secrets: tuple[str, ...]) -> AnswerPart:
+    if isinstance(part, str):
+        return redact(part, secrets)
+    return _redacted_tool_call(part, secrets) if isinstance(part, ToolCall) else part
+
+
+def _redacted_tool_call(call: ToolCall, secrets: tuple[str, ...]) -> ToolCall:
+    arguments = redact(call.arguments_json, secrets)
+    return call._replace(name=redact(call.name, secrets), arguments_json=arguments)
+
+
+def _redacted_call(record: CallRecord, secrets: tuple[str, ...]) -> CallRecord:
+    content = tuple(
+        redact(each, secrets) if isinstance(each, str) else each for each in record.result.content
+    )
+    return record._replace(
+        call=_redacted_tool_call(record.call, secrets),
+        result=record.result._replace(content=content),
+        shown=redact(record.shown, secrets),
+        source=redact(record.source, secrets),
+        detail=redact(record.detail, secrets),
+    )
+
+
+def _holds(text: str, secrets: tuple[str, ...]) -> bool:
+    checked = SecretFilter(secrets)
+    checked.feed(text)
+    checked.flush()
+    return checked.has_found
