@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
-import sys
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.messages import ToolSpec
 from cc_jupyter.session.in_flight import interruptible
-from cc_jupyter.session.live_output import LiveOutput
 from cc_jupyter.tools.consent import Consent
 from cc_jupyter.tools.runner import Runner
 from cc_jupyter.tools.tool_run import ToolRun
 from cc_jupyter.tools.toolbox import split_expressions, toolbox_for
-from cc_jupyter.tools.trace_view import CellAsker, NullTrace, PageTrace, TextTrace
+from cc_jupyter.tools.trace_view import NullTrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +57,7 @@ class CellTools:
         self._limits = limits
         self._cell = cell
         self._view: TraceView = NullTrace()
-        asker = None if cell is None else CellAsker(lambda: self._view, _read_line)
+        asker = None if cell is None else cell.asker(lambda: self._view)
         self._consent = Consent(self._toolbox.allowed(allowed), asker)
 
     @property
@@ -70,20 +67,6 @@ class CellTools:
 
     def new_run(self) -> ToolRun:
         """Return what answers the calls of the next turn, with a trace of its own."""
-        self._view = self._new_view()
+        self._view = NullTrace() if self._cell is None else self._cell.trace_view()
         runner = Runner(self._limits, on_blocked=self._view.blocked, interruptible=interruptible)
         return ToolRun(self._toolbox, self._consent, runner, self._view)
-
-    def _new_view(self) -> TraceView:
-        if self._cell is None:
-            return NullTrace()
-        output = self._cell.run_output()
-        if isinstance(output, LiveOutput):
-            return PageTrace(output)
-        return TextTrace(lambda: sys.stdout)
-
-
-def _read_line(prompt: str) -> str:
-    """Read a line where the front end or the terminal asks for it."""
-    sys.stdout.flush()
-    return builtins.input(prompt)

@@ -16,6 +16,7 @@ from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.render.base import DeferredRenderer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -130,8 +131,14 @@ class ExecutionContext:
 
         return PageTrace(LiveOutput(Screen(self._shell)))
 
-    def asker(self, view: TraceView) -> Asker | None:
-        """Return who asks the user about calls; `None`: no one can answer in this front end."""
+    def asker(self, view: Callable[[], TraceView]) -> Asker | None:
+        """Return who asks the user about calls; `None`: no one can answer in this front end.
+
+        Parameters
+        ----------
+        view
+            Returns where the questions are shown.
+        """
         from cc_jupyter.tools.trace_view import CellAsker  # noqa: PLC0415  tools only
 
         return CellAsker(view, _read_line) if self.can_ask else None
