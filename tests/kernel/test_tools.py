@@ -27,6 +27,7 @@ def test_an_allowed_tool_runs_and_its_result_is_in_the_next_request(notebook, mo
     run = notebook.check(f"%%cmd -m {model} --tools lookup --allow lookup -> who\nWho owes?")
     print([o.data for o in run.outputs], run.texts)
     import json
+
     print(json.dumps(notebook.body, indent=1))
     assert notebook.value("ran") == ["Rome"]
     assert notebook.value("who") == "Ada and Bob."
