@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.version import __version__ as __version__
     from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.frontend.picker.widget import ModelPicker
+    from cc_jupyter.tools.decorator import tool
 
 _MODULES = {
     "api": ("ask", "cassette", "compare", "stream"),
@@ -65,6 +66,7 @@ _MODULES = {
     "core.version": ("__version__",),
     "experiments.grid": ("Grid",),
     "frontend.picker.widget": ("ModelPicker",),
+    "tools.decorator": ("tool",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -104,6 +106,7 @@ __all__ = [
     "cassette",
     "compare",
     "stream",
+    "tool",
 ]
 
 

@@ -13,7 +13,7 @@ import pytest
 import cc_jupyter
 
 NAMES = {
-    "functions": ["ask", "cassette", "compare", "stream"],
+    "functions": ["ask", "cassette", "compare", "stream", "tool"],
     "values": ["Grid", "Reply"],
     "widgets": ["ModelPicker"],
     "events": [

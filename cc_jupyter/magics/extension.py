@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,17 @@ def unload(shell: InteractiveShell) -> None:
         each for each in transforms.cleanup_transforms if not isinstance(each, PromptCell)
     ]
     manager.magics["cell"].update(_script_magic(shell))
+    _end_tool_threads()
+
+
+def _end_tool_threads() -> None:
+    """End the threads that tools have started; without tools their modules are not loaded."""
+    if "cc_jupyter.tools.runner" in sys.modules:
+        from cc_jupyter.tools.helper_loop import helper_loop  # noqa: PLC0415  loaded already
+        from cc_jupyter.tools.signal_watcher import signal_watcher  # noqa: PLC0415  as above
+
+        helper_loop.close()
+        signal_watcher.close()
 
 
 def _loaded(shell: InteractiveShell) -> CmdMagics | None:

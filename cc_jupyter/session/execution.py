@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.render.base import RevisableRenderer
     from cc_jupyter.session.live_output import RunOutput
+    from cc_jupyter.tools.consent import Asker
+    from cc_jupyter.tools.trace_view import TraceView
 
 
 class ExecutionContext:
@@ -116,6 +119,23 @@ class ExecutionContext:
 
         return LiveOutput(Screen(self._shell))
 
+    def trace_view(self) -> TraceView:
+        """Return where the calls of a turn with tools are shown in this front end."""
+        from cc_jupyter.tools.trace_view import PageTrace, TextTrace  # noqa: PLC0415  tools only
+
+        if not self._shows_updates():
+            return TextTrace(lambda: sys.stdout)
+        from cc_jupyter.render.notebook import Screen  # noqa: PLC0415  as above
+        from cc_jupyter.session.live_output import LiveOutput  # noqa: PLC0415  as above
+
+        return PageTrace(LiveOutput(Screen(self._shell)))
+
+    def asker(self, view: TraceView) -> Asker | None:
+        """Return who asks the user about calls; `None`: no one can answer in this front end."""
+        from cc_jupyter.tools.trace_view import CellAsker  # noqa: PLC0415  tools only
+
+        return CellAsker(view, _read_line) if self.can_ask else None
+
     def show_again(self, reply: Reply, *, instead: str | None = None) -> None:
         """Show a reply's text as a new output.
 
@@ -161,6 +181,16 @@ class ExecutionContext:
     def _parent(self) -> dict[str, Any]:
         get_parent = getattr(self._shell, "get_parent", None)
         return (get_parent() if get_parent is not None else None) or {}
+
+
+def _read_line(prompt: str) -> str:
+    """Return one line of the user's; what was typed before the question does not answer it."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        with suppress(ImportError, OSError):  # Windows has no termios
+            import termios  # noqa: PLC0415  POSIX only
+
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    return input(prompt)
 
 
 @functools.cache

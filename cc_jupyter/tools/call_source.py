@@ -117,7 +117,7 @@ def _layout(value: Any, depth: int, width: int) -> str:  # noqa: ANN401  any JSO
     line = _literal(value)
     if len(line) + len(_INDENT) * (depth + 1) <= width and "\\n" not in line:
         return line
-    if isinstance(value, str):
+    if isinstance(value, str) and value:
         return _block("(", map(_text, value.splitlines(keepends=True)), ")", depth, "")
     if isinstance(value, dict) and value:
         items = (

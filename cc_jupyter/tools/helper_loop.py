@@ -35,10 +35,14 @@ class HelperLoop:
             return AsyncCall(self._loop, start)
 
     def abandon(self, call: AsyncCall) -> None:
-        """Leave the loop of a call that cannot be ended; later calls get another one."""
+        """Leave the loop of a call that cannot be ended; later calls get another one.
+
+        It ends when the call lets it.
+        """
         with self._lock:
             if self._loop is call.loop:
                 self._loop = None
+        call.loop.call_soon_threadsafe(call.loop.stop)
 
     def close(self) -> None:
         """End the loop and its thread."""

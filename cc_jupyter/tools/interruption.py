@@ -9,24 +9,18 @@ system calls such as `time.sleep`; elsewhere an exception is sent to the thread.
 from __future__ import annotations
 
 import ctypes
-import os
-import select
 import signal
-import socket
-import sys
 import threading
-from contextlib import contextmanager, suppress
-from time import monotonic
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.tools.signal_watcher import signal_watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE_S = 0.15
 """A function that runs this long after a stop or its timeout is reported as blocked."""
-_JOIN_S = 1.0
-_END = b"\0"
-_MAX_NOTES = 4_096
 
 
 class _TimeIsOver(BaseException):
@@ -99,7 +93,7 @@ class _Guarded:
         value: object = None
         raised: BaseException | None = None
         try:
-            with self._signals(), self._timer(), self._watcher():
+            with self._signals(), self._timer(), signal_watcher.watching(self._on_stop):
                 try:
                     self._is_open = True
                     value = function()
@@ -157,22 +151,29 @@ class _Guarded:
         if self._timeout_s is None:
             yield
             return
-        if self._is_main and _has_free_timer():
-            before = signal.signal(signal.SIGALRM, self._on_alarm)
-            signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
-            try:
+        uses_signal = self._is_main and _has_free_timer()
+        timers = [threading.Timer(self._timeout_s + PATIENCE_S, self._report, (self._over,))]
+        if not uses_signal:
+            timers.append(threading.Timer(self._timeout_s, self._on_time))
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
+        try:
+            with self._alarm(self._timeout_s) if uses_signal else nullcontext():
                 yield
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, before)
-            return
-        timer = threading.Timer(self._timeout_s, self._on_time)
-        timer.daemon = True
-        timer.start()
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+    @contextmanager
+    def _alarm(self, timeout_s: float) -> Iterator[None]:
+        before = signal.signal(signal.SIGALRM, self._on_alarm)
+        signal.setitimer(signal.ITIMER_REAL, timeout_s)
         try:
             yield
         finally:
-            timer.cancel()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def _on_alarm(self, number: int, frame: Any) -> None:  # noqa: ANN401  as signal passes it
         del number, frame
@@ -184,35 +185,17 @@ class _Guarded:
         self.interruption.is_late = True
         self._send(_TimeIsOver)
 
-    @contextmanager
-    def _watcher(self) -> Iterator[None]:
-        """Report a function that does not end after a stop or its timeout."""
-        with _signal_notes(is_main=self._is_main) as notes:
-            if notes is None and self._timeout_s is None:
-                yield
-                return
-            reading = None if notes is None else notes[0]
-            watcher = threading.Thread(
-                target=self._watch, args=(reading,), name="cc_jupyter tool watcher", daemon=True
-            )
-            watcher.start()
-            try:
-                yield
-            finally:
-                self._ended.set()
-                if notes is not None:
-                    notes[1].send(_END)
-                watcher.join(_JOIN_S)
+    @property
+    def _over(self) -> str:
+        return f"its {self._timeout_s:g} s are over"
 
-    def _watch(self, notes: socket.socket | None) -> None:
-        late_s = None if self._timeout_s is None else self._timeout_s + PATIENCE_S
-        reason = _wait_for_interrupt(notes, self._ended, late_s)
-        if reason is None:
-            return
-        if reason == "stop" and self._ended.wait(PATIENCE_S):
-            return
+    def _on_stop(self) -> None:
+        """Report a function that does not end soon after a stop."""
+        if not self._ended.wait(PATIENCE_S):
+            self._report("stopped")
+
+    def _report(self, what: str) -> None:
         if not self._ended.is_set():
-            what = "stopped" if reason == "stop" else f"its {self._timeout_s:g} s are over"
             self._on_blocked(f"{what}, but it cannot be interrupted and is still running")
 
 
@@ -222,49 +205,6 @@ def _has_free_timer() -> bool:
         return False
     is_unused = signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, signal.SIG_IGN)
     return is_unused and signal.getitimer(signal.ITIMER_REAL)[0] == 0
-
-
-@contextmanager
-def _signal_notes(*, is_main: bool) -> Iterator[tuple[socket.socket, socket.socket] | None]:
-    """Yield sockets to read and write the numbers of signals before Python handles them.
-
-    Only C code runs while a function is blocked in C, and it writes the number. An event loop that
-    has a socket of its own for this gets what is read. `None`: there are no notes.
-    """
-    if not is_main or sys.platform == "win32":
-        yield None
-        return
-    reading, writing = socket.socketpair()
-    with reading, writing:
-        writing.setblocking(False)  # noqa: FBT003  socket's own form
-        before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-        try:
-            yield reading, writing
-        finally:
-            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
-            reading.setblocking(False)  # noqa: FBT003  as above
-            with suppress(OSError):  # nothing was written, or nobody reads there
-                if before != -1 and (numbers := reading.recv(_MAX_NOTES).replace(_END, b"")):
-                    os.write(before, numbers)
-
-
-def _wait_for_interrupt(
-    notes: socket.socket | None, ended: threading.Event, late_s: float | None
-) -> str | None:
-    """Return `stop` after an interrupt, `late` after the time, `None` when the function ended."""
-    if notes is None:
-        return None if ended.wait(late_s) else "late"
-    due_s = None if late_s is None else monotonic() + late_s
-    while not ended.is_set():
-        left_s = None if due_s is None else max(0.0, due_s - monotonic())
-        if not select.select([notes], [], [], left_s)[0]:
-            return "late"
-        numbers = notes.recv(_MAX_NOTES, socket.MSG_PEEK)
-        if signal.SIGINT in numbers:
-            return "stop"
-        if numbers:  # another signal, such as a timer's
-            ended.wait(PATIENCE_S / 10)
-    return None
 
 
 def was_timeout(error: BaseException | None) -> bool:

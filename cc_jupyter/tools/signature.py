@@ -11,6 +11,7 @@ import inspect
 import json
 import typing
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cc_jupyter.core.errors import CcError, ConfigError, OptionError
@@ -130,8 +131,13 @@ def _refuse_variadic(name: str, parameters: tuple[inspect.Parameter, ...]) -> No
 
 
 def _annotations(function: Any, name: str) -> dict[str, Any]:  # noqa: ANN401
+    """Return the types of the parameters; what is returned may have any."""
     try:
-        return typing.get_type_hints(function, include_extras=True)
+        given = {each: hint for each, hint in function.__annotations__.items() if each != "return"}
+        names = inspect.unwrap(function).__globals__
+        return typing.get_type_hints(
+            SimpleNamespace(__annotations__=given), globalns=names, include_extras=True
+        )
     except Exception as error:  # an annotation is evaluated, which may raise anything
         raise OptionError(
             f"the annotations of the tool {name} cannot be read: {describe(error)}",

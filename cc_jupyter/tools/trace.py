@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cc_jupyter.tools.consent import Question
 
 _MARKS = {"ok": "✓", "error": "✗", "interrupted": "✗", "running": "…"}
-_NOT_RUN = "–"
+_NOT_RUN = "\N{EN DASH}"
 _LINE_CHARS = 120
 _MANY_CALLS = 12
 """With more calls than this the lines are folded too."""

@@ -62,6 +62,7 @@ class PageTrace:
         self._output = output
         self._records: list[CallRecord] = []
         self._running: RunningCall | None = None
+        self._line_bytes = 0
 
     def ask(self, question: Question) -> None:
         """Show a question in full, whatever the limits of updates say."""
@@ -83,6 +84,7 @@ class PageTrace:
         """Add a call that has a result."""
         self._running = None
         self._records.append(record)
+        self._line_bytes += 2 * len(trace_line(len(self._records), record))  # as HTML and as text
         self._draw()
 
     def end(self) -> None:
@@ -92,10 +94,9 @@ class PageTrace:
             self._output.finish(trace_bundle(self._records), {})
 
     def _draw(self) -> None:
-        bundle = trace_bundle(self._records, self._running)
-        self._output.expect(sum(map(len, bundle.values())))
+        self._output.expect(self._line_bytes)
         if self._output.is_due():
-            self._output.show(bundle)
+            self._output.show(trace_bundle(self._records, self._running))
 
 
 class TextTrace:
