@@ -157,7 +157,7 @@ class ReplyBuilder:
         for at, mark in (*self._marks, (len(self._text), None)):
             text = split_unopened("".join(self._text[done:at]))[1].strip("\n")
             done = at
-            parts += (text,) if text else ()
+            parts += (text,) if text.strip() else ()
             if mark is not None:
                 parts.append(calls[mark] if isinstance(mark, int) else mark)
         return tuple(parts)

@@ -66,7 +66,7 @@ class Turn:
 
         A part of an answer does, except in a grid, where another answer may be complete.
         """
-        has_answer = bool(self.answer) or any(step.parts for step in self.steps)
+        has_answer = any(step.says for step in self.steps) if self.steps else bool(self.answer)
         return has_answer and not (self.failed and self.group is not None)
 
 

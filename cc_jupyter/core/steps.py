@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
-from cc_jupyter.core.messages import INTERRUPTED, Message, ToolCall, ToolResult
+from cc_jupyter.core.messages import INTERRUPTED, Message, Reasoning, ToolCall, ToolResult
 from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
@@ -117,6 +117,11 @@ class Step:
         return "\n\n".join(part for part in self.parts if isinstance(part, str))
 
     @property
+    def says(self) -> bool:
+        """Whether there is a text or a call, not reasoning alone."""
+        return any(not isinstance(part, Reasoning) for part in self.parts)
+
+    @property
     def open_calls(self) -> tuple[ToolCall, ...]:
         """The calls without a result yet, in order."""
         calls = [part for part in self.parts if isinstance(part, ToolCall)]
@@ -133,7 +138,7 @@ class Step:
     @property
     def messages(self) -> tuple[Message, ...]:
         """What later requests send of it; every call has a result."""
-        if not self.parts:
+        if not self.says:
             return ()
         answer = Message("assistant", self.text, parts=self.parts, model=self.model)
         results = tuple(each.result for each in self.closed().calls)

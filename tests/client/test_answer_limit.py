@@ -39,7 +39,7 @@ def test_an_answer_over_the_limit_is_ended_and_keeps_what_came(provider, transpo
     assert "max_answer_mb" in str(reply.error)
     assert reply.error.code == "answer_too_long"
     assert reply.stop_reason == "error"
-    came = reply.text + reply.reasoning + "".join(call.arguments for call in reply.tool_calls)
+    came = reply.text + reply.reasoning + "".join(call.arguments_json for call in reply.tool_calls)
     assert 4_900 < len(came.encode()) < 45_000
     assert len(provider.posts) == 1
 

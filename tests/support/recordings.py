@@ -131,7 +131,7 @@ def _outcome(reply: Reply) -> Outcome:
         error=None if reply.error is None else str(reply.error),
         code=getattr(reply.error, "code", None),
         usage=_figures(reply.usage),
-        calls=tuple((call.name, call.arguments) for call in reply.tool_calls),
+        calls=tuple((call.name, call.arguments_json) for call in reply.tool_calls),
         sources=tuple((source.title, source.url) for source in reply.sources),
         notices=reply.notices,
     )
