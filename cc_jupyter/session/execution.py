@@ -191,13 +191,19 @@ class ExecutionContext:
 
 
 def _read_line(prompt: str) -> str:
-    """Return one line of the user's; what was typed before the question does not answer it."""
+    """Return one line of the user's; what was typed before the question does not answer it.
+
+    An interrupt ends the waiting, also while a request is in flight.
+    """
+    from cc_jupyter.session.in_flight import interruptible  # noqa: PLC0415  the request goes first
+
     if sys.stdin is not None and sys.stdin.isatty():
         with suppress(ImportError, OSError):  # Windows has no termios
             import termios  # noqa: PLC0415  POSIX only
 
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    return input(prompt)
+    with interruptible():
+        return input(prompt)
 
 
 @functools.cache
