@@ -9,8 +9,9 @@ import re
 import pytest
 
 from cc_jupyter import tool
+from cc_jupyter.core.steps import CallPlace
 from cc_jupyter.core.terminal import safe_terminal
-from cc_jupyter.tools.consent import UNANSWERED, CallPlace, Consent
+from cc_jupyter.tools.consent import UNANSWERED, Consent
 from cc_jupyter.tools.question import question_html, question_text
 from cc_jupyter.tools.tool import tool_for
 
@@ -193,7 +194,7 @@ def test_a_question_has_the_function_its_place_every_argument_and_the_price():
     for shown in (question_text(question()), visible(question_html(question()))):
         assert "The model asks to run save" in shown
         assert f"test_consent.py, line {save.__code__.co_firstlineno}" in shown
-        assert "call 2 of 3 in step 1 of at most 8 · $0.0012 so far" in shown
+        assert "call 2 of 3 · step 1 of at most 8 · $0.0012 so far" in shown
         assert 'save(path="a.txt")' in shown
         assert '# by default: text="", overwrite=False' in shown
         for key in "ysfenq":

@@ -11,10 +11,10 @@ from support.screens import Clock, Screen
 
 from cc_jupyter import tool
 from cc_jupyter.core.messages import ToolCall, ToolResult, ValueLimits
-from cc_jupyter.core.steps import CallRecord, Step
+from cc_jupyter.core.steps import CallPlace, CallRecord, Step
 from cc_jupyter.core.terminal import safe_line
 from cc_jupyter.session.live_output import LiveOutput
-from cc_jupyter.tools.consent import CallPlace, Consent
+from cc_jupyter.tools.consent import Consent
 from cc_jupyter.tools.runner import Runner
 from cc_jupyter.tools.tool import tool_for
 from cc_jupyter.tools.tool_run import ToolRun
@@ -110,7 +110,7 @@ class Answers:
 
 
 def asked_run(*lines, view):
-    return tool_run(view, asker=CellAsker(view, Answers(*lines)))
+    return tool_run(view, asker=CellAsker(lambda: view, Answers(*lines)))
 
 
 def page():
@@ -121,7 +121,9 @@ def page():
 def test_the_question_is_on_the_page_before_the_answer_and_a_line_after_it():
     screen, view = page()
     seen = []
-    run = tool_run(view, asker=CellAsker(view, lambda _: (seen.append(screen.html), "y")[1]))
+    run = tool_run(
+        view, asker=CellAsker(lambda: view, lambda _: (seen.append(screen.html), "y")[1])
+    )
     run.answer(call(), CallPlace(1, 1, 1, 8))
     run.end()
     assert "The model asks to run lookup" in seen[0]
