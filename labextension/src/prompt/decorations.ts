@@ -103,16 +103,17 @@ function textDecorations(
   if (line === null) {
     return [];
   }
-  const { spans, models, raw, grid } = readOptionLine(line.text);
+  const { spans, models, allowed, raw, grid } = readOptionLine(line.text);
   const found = [OPTION_LINE.range(line.from)];
   for (const { kind, from, to } of spans) {
     found.push(KINDS[kind].range(line.from + from, line.from + to));
   }
   const text = state.sliceDoc(line.to);
   const name = modelLabel(models.length > 0 ? models : [defaultModel.current()]);
-  const edge = grid
+  const sent = grid
     ? gridLabel(grid, costs.estimate(state.doc.toString()), sendsValues(line.text, text, raw))
     : name;
+  const edge = [sent, allowedLabel(allowed)].filter(each => each !== '').join(' · ');
   if (edge !== '') {
     const last = { class: 'cc-model-line', attributes: { 'data-cc-model': edge } };
     found.push(Decoration.line(last).range(state.doc.line(state.doc.lines).from));
@@ -121,6 +122,11 @@ function textDecorations(
     found.push(EXPRESSION.range(line.from + from, line.from + to));
   }
   return found;
+}
+
+/** Return which tools run without asking. */
+function allowedLabel(names: readonly string[]): string {
+  return names.length > 0 ? `runs ${names.join(', ')} without asking` : '';
 }
 
 function modelLabel(models: readonly string[]): string {

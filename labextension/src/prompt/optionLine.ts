@@ -25,6 +25,8 @@ export interface IOptionLine {
   readonly spans: readonly ISpan[];
   /** The values of `-m`, as typed but without quotes. */
   readonly models: readonly string[];
+  /** The tools that run without asking. */
+  readonly allowed: readonly string[];
   /** Whether `{{ }}` are plain text. */
   readonly raw: boolean;
   /** What it sends if it is a grid; `null` for a single answer, and for a wrong line. */
@@ -42,12 +44,14 @@ export interface IGridSize {
 const MAGIC = /^[ \t]*%%cmd(?=[ \t]|\s*$)/;
 const ARROW = '->';
 const MODEL = /^(?:-m|--model)$/;
-/** The options that take a comma-separated list. */
+const ALLOW = '--allow';
+/** The options whose comma-separated list makes a grid. */
 const LISTS = /^(?:-m|--model|-t|--temperature|--top-p|--max-tokens|--effort)$/;
 /** The options without a value. */
-const FLAGS = /^(?:-h|--(?:new|once|blind|fail-on-check|until-pass|raw|dry-run|quiet|zdr|help))$/;
+const FLAGS =
+  /^(?:-h|--(?:new|once|blind|fail-on-check|until-pass|live-tools|raw|dry-run|quiet|zdr|help))$/;
 /** The options whose value is Python, for `--vary` after a name. */
-const EXPRESSIONS = /^--(?:check|vary)$/;
+const EXPRESSIONS = /^--(?:check|vary|tools)$/;
 /** Short and long names of the options that make a grid. */
 const LONG_NAMES: Readonly<Record<string, string>> = {
   '-m': '--model',
@@ -96,6 +100,7 @@ export function readOptionLine(line: string): IOptionLine {
   const magic = MAGIC.exec(line)?.[0].length ?? 0;
   const spans: ISpan[] = [{ kind: 'magic', from: line.indexOf('%'), to: magic }];
   const models: string[] = [];
+  const allowed: string[] = [];
   const size = new GridSize();
   let raw = false;
   let option = '';
@@ -121,13 +126,24 @@ export function readOptionLine(line: string): IOptionLine {
     if (!isOption || equals >= 0) {
       spans.push(...valueSpans(option, line.slice(start, to), start));
       if (MODEL.test(option)) {
-        models.push(...unquote(line.slice(start, to)).split(',').filter(Boolean));
+        models.push(...listed(line.slice(start, to)));
+      }
+      if (option === ALLOW) {
+        allowed.push(...listed(line.slice(start, to)));
       }
       size.add(option, unquote(line.slice(start, to)));
       option = '';
     }
   }
-  return { spans, models, raw, grid: size.result };
+  return { spans, models, allowed, raw, grid: size.result };
+}
+
+/** Return the values of a list that is separated by commas. */
+function listed(text: string): string[] {
+  return unquote(text)
+    .split(',')
+    .map(each => each.trim())
+    .filter(Boolean);
 }
 
 /** Counts the combinations of the options of a line. */
@@ -181,7 +197,7 @@ function valueSpans(option: string, text: string, from: number): ISpan[] {
     ];
     return parts.filter(each => each.to > each.from);
   }
-  if (!LISTS.test(option) || unquote(text) !== text) {
+  if (!(LISTS.test(option) || option === ALLOW) || unquote(text) !== text) {
     return text === '' ? [] : [{ kind: 'value', from, to: from + text.length }];
   }
   return [...text.matchAll(/[^,]+/g)].map(({ index, 0: each }) => ({

@@ -26,12 +26,18 @@ test.each([
   ['%%cmd -n 1\nhello', '1 request'],
   ['%%cmd --vary topic=topics -m a,b\n{{ topic }}', '2 requests × topic'],
   ['%%cmd --until-pass --check ok -m a,b,c\nhello', 'a, b, c'],
-  ['%%cmd -m a,,b,c,d\nhello', '4 models']
-])('the edge of %j names the models, or counts the requests of a grid', (text, expected) => {
-  const view = cell(text);
-  expect(view.dom.querySelector('.cc-model-line')?.getAttribute('data-cc-model')).toBe(expected);
-  view.destroy();
-});
+  ['%%cmd -m a,,b,c,d\nhello', '4 models'],
+  ['%%cmd --tools f,g\nhello', 'default'],
+  ['%%cmd -m m/one --tools f,g --allow f\nhello', 'one · runs f without asking'],
+  ['%%cmd -n 2 --tools f --allow f,g\nhello', '2 requests · runs f, g without asking']
+])(
+  'the edge of %j names models and allowed tools, or counts the requests of a grid',
+  (text, expected) => {
+    const view = cell(text);
+    expect(view.dom.querySelector('.cc-model-line')?.getAttribute('data-cc-model')).toBe(expected);
+    view.destroy();
+  }
+);
 
 test('Python in the option line is marked as in the prompt', () => {
   const view = cell('%%cmd --vary t=["a, b"] --check ok\n{{ t }}');

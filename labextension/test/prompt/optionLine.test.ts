@@ -15,6 +15,10 @@ test.each(Object.entries(cases.models))('the models of %j', (line, expected) => 
   expect(readOptionLine(`%%cmd ${line}`).models).toEqual(expected);
 });
 
+test.each(Object.entries(cases.allowed))('the allowed tools of %j', (line, expected) => {
+  expect(readOptionLine(`%%cmd ${line}`).allowed).toEqual(expected);
+});
+
 test.each(Object.entries(cases.prompts))('the saved prompt of %j', (line, expected) => {
   const text = `%%cmd ${line}`;
   const found = readOptionLine(text).spans.filter(({ kind }) => kind === 'prompt');
@@ -57,6 +61,8 @@ test.each([
   ['-m "a,b"', ['option -m', 'value "a,b"']],
   ['-s a,b -t 0,1', ['option -s', 'value a,b', 'option -t', 'value 0', 'value 1']],
   ['-n 3 --blind', ['option -n', 'value 3', 'option --blind']],
+  ['--allow a,b', ['option --allow', 'value a', 'value b']],
+  ['--tools f,g[0]', ['option --tools', 'expression f,g[0]']],
   ['--vary t=["a, b"]', ['option --vary', 'value t=', 'expression ["a, b"]']],
   ['--vary "t=a + b"', ['option --vary', 'value "t=', 'expression a + b"']],
   ['--vary=t=names', ['option --vary=', 'value t=', 'expression names']],

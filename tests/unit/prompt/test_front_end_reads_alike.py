@@ -62,6 +62,11 @@ def test_the_same_models_are_named(line, expected):
     assert next(iter(lists), list(options.models) or single) == expected
 
 
+@pytest.mark.parametrize(("line", "expected"), CASES["allowed"].items())
+def test_the_same_tools_are_allowed(line, expected):
+    assert list(parse_cell_line(line).allow) == expected
+
+
 @pytest.mark.parametrize(("line", "expected"), CASES["grids"].items())
 def test_the_same_grids_have_as_many_requests(line, expected):
     grid = parse_cell_line(line).grid
