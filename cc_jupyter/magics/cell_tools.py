@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import builtins
-import sys
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.messages import ToolSpec
 from cc_jupyter.session.in_flight import interruptible
-from cc_jupyter.session.live_output import LiveOutput
 from cc_jupyter.tools.consent import Consent
 from cc_jupyter.tools.runner import Runner
+from cc_jupyter.tools.tool import tool_for
 from cc_jupyter.tools.tool_run import ToolRun
-from cc_jupyter.tools.toolbox import split_expressions, toolbox_for
-from cc_jupyter.tools.trace_view import CellAsker, NullTrace, PageTrace, TextTrace
+from cc_jupyter.tools.toolbox import Toolbox, split_expressions, toolbox_for
+from cc_jupyter.tools.trace_view import NullTrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cc_jupyter.core.messages import ValueLimits
     from cc_jupyter.session.execution import ExecutionContext
-    from cc_jupyter.tools.trace_view import TraceView
+    from cc_jupyter.tools.consent import Asker, Question
 
 
 class CellTools:
@@ -28,12 +26,10 @@ class CellTools:
 
     Parameters
     ----------
-    expressions
-        The values of `--tools`.
+    toolbox
+        All of them.
     allowed
         The names of `--allow`.
-    evaluate
-        Returns the value of an expression.
     limits
         How much of a result is sent.
     cell
@@ -42,26 +38,21 @@ class CellTools:
     Raises
     ------
     OptionError
-        A tool cannot be used, or `--allow` names none.
-    ConfigError
-        pydantic is not installed.
+        `--allow` names no tool.
     """
 
     def __init__(
         self,
-        expressions: Iterable[str],
+        toolbox: Toolbox,
         allowed: Sequence[str],
-        evaluate: Callable[[str], object],
         limits: ValueLimits,
-        cell: ExecutionContext | None,
+        cell: ExecutionContext | None = None,
     ) -> None:
-        each = [one for text in expressions for one in split_expressions(text)]
-        self._toolbox = toolbox_for(each, evaluate)
+        self._toolbox = toolbox
         self._limits = limits
         self._cell = cell
-        self._view: TraceView = NullTrace()
-        asker = None if cell is None else CellAsker(lambda: self._view, _read_line)
-        self._consent = Consent(self._toolbox.allowed(allowed), asker)
+        self._asker = None if cell is None or not cell.can_ask else _CurrentAsker()
+        self._consent = Consent(toolbox.allowed(allowed), self._asker)
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -70,20 +61,56 @@ class CellTools:
 
     def new_run(self) -> ToolRun:
         """Return what answers the calls of the next turn, with a trace of its own."""
-        self._view = self._new_view()
-        runner = Runner(self._limits, on_blocked=self._view.blocked, interruptible=interruptible)
-        return ToolRun(self._toolbox, self._consent, runner, self._view)
-
-    def _new_view(self) -> TraceView:
-        if self._cell is None:
-            return NullTrace()
-        output = self._cell.run_output()
-        if isinstance(output, LiveOutput):
-            return PageTrace(output)
-        return TextTrace(lambda: sys.stdout)
+        view = NullTrace() if self._cell is None else self._cell.trace_view()
+        if self._asker is not None and self._cell is not None:
+            self._asker.asker = self._cell.asker(view)
+        runner = Runner(self._limits, on_blocked=view.blocked, interruptible=interruptible)
+        return ToolRun(self._toolbox, self._consent, runner, view)
 
 
-def _read_line(prompt: str) -> str:
-    """Read a line where the front end or the terminal asks for it."""
-    sys.stdout.flush()
-    return builtins.input(prompt)
+class _CurrentAsker:
+    """Asks in the trace of the turn that runs: what is allowed holds for all turns of a cell."""
+
+    def __init__(self) -> None:
+        self.asker: Asker | None = None
+
+    def show(self, question: Question) -> None:
+        """Show a question."""
+        if self.asker is not None:
+            self.asker.show(question)
+
+    def read(self, prompt: str) -> str:
+        """Return one line of the user's."""
+        if self.asker is None:
+            raise EOFError
+        return self.asker.read(prompt)
+
+
+def toolbox_of(expressions: Iterable[str], evaluate: Callable[[str], object]) -> Toolbox:
+    """Return the tools of the values of `--tools`, each a list of expressions.
+
+    Raises
+    ------
+    OptionError
+        A tool cannot be used.
+    ConfigError
+        pydantic is not installed.
+    """
+    each = [one for text in expressions for one in split_expressions(text)]
+    return toolbox_for(each, evaluate)
+
+
+def functions_as_tools(
+    functions: Iterable[Callable[..., object]], allowed: Sequence[str], limits: ValueLimits
+) -> CellTools:
+    """Return functions as tools that are called without a cell: nobody is asked.
+
+    Raises
+    ------
+    OptionError
+        A function cannot be a tool, or an allowed name is none.
+    ConfigError
+        pydantic is not installed.
+    """
+    tools = [tool_for(each, getattr(each, "__name__", repr(each))) for each in functions]
+    return CellTools(Toolbox(tools), allowed, limits)
