@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import StreamEvent, Waiting
-from cc_jupyter.core.messages import Parameters, PromptSpec, unshown_field
+from cc_jupyter.core.messages import MAX_STEPS, Parameters, PromptSpec, unshown_field
 from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import NullRenderer
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
 
+_TOOL_OPTIONS = ("tools", "allow", "max_steps")
 _RESERVED_FIELDS = ("model", "messages", "stream", "system")
 
 
@@ -48,6 +49,9 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     base_url: str | None = None,
     api_key_env: str | None = None,
     max_retries: int | None = None,
+    tools: Sequence[Callable[..., object]] = (),
+    allow: str | Sequence[str] = (),
+    max_steps: int | None = None,
 ) -> Reply:
     """Ask a model and return its whole answer; nothing is displayed.
 
@@ -66,6 +70,12 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     key_env, api_key_env
         The environment variable that holds the key, never the key itself; both names mean the
         same.
+    tools
+        Functions that the model may call.
+    allow
+        The names of those that run; nobody is asked, so calls of the others are refused.
+    max_steps
+        The most requests of a call with tools; by default 8.
 
     Raises
     ------
@@ -77,7 +87,7 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
         The call was interrupted; the connection is closed.
     """
     options = {k: v for k, v in locals().items() if k != "prompt"}
-    reply = _session().run(_prepare(prompt, **options), NullRenderer())
+    reply = _session().run(_prepare_with_tools(prompt, options), NullRenderer())
     if isinstance(reply.error, KeyboardInterrupt):
         raise reply.error.with_traceback(None)  # show only the user's frames
     if reply.error is not None:
@@ -127,7 +137,8 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
     from cc_jupyter.experiments.compare import Comparison  # noqa: PLC0415  naming `compare` loads no HTTP
 
     _check_prompt(prompt, options.get("system"))
-    _check_names("compare", options, without=("model", "temperature", "thread", "new"))
+    without = ("model", "temperature", "thread", "new", *_TOOL_OPTIONS)
+    _check_names("compare", options, without=without)
     take = _taker(options)
     caller = sys._getframe(1)  # noqa: SLF001  as pandas' `query`
     session = _session()
@@ -159,7 +170,7 @@ def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN40
     ProviderError
         The request was rejected; raised by the iterator.
     """
-    _check_names("stream", options)
+    _check_names("stream", options, without=_TOOL_OPTIONS)
     return _events(_session().stream(_prepare(prompt, **options)))
 
 
@@ -218,10 +229,30 @@ def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  t
         turn_key=None if cell is None else cell.count_request(),
         execution=None if cell is None else cell.token,
         notebook="" if cell is None else cell.notebook,
+        tools=options.get("specs", ()),
         **_keys(take),
         **take("model", "system", "thread", "new", "zdr"),
     )
     return session.prepare(spec, settings)
+
+
+def _prepare_with_tools(prompt: str, options: Mapping[str, Any]) -> PreparedRequest:
+    """Prepare a request that may offer functions of the caller's."""
+    tools, allow, max_steps = (options[name] for name in _TOOL_OPTIONS)
+    others = {name: value for name, value in options.items() if name not in _TOOL_OPTIONS}
+    if not tools:
+        if allow or max_steps:
+            raise OptionError("`allow` and `max_steps` need functions", hint="add tools=[…]")
+        return _prepare(prompt, **others)
+    from cc_jupyter.magics.cell_tools import functions_as_tools  # noqa: PLC0415  only tools need it
+
+    if max_steps is not None and max_steps < 1:
+        raise OptionError(f"`max_steps` must be at least 1, not {max_steps}")
+    names = (allow,) if isinstance(allow, str) else tuple(allow)
+    settings = _session().settings()
+    given = functions_as_tools(tools, names, settings.value_limits)
+    prepared = _prepare(prompt, **others, specs=given.specs)
+    return prepared._replace(new_runner=given.new_run, max_steps=max_steps or MAX_STEPS)
 
 
 def _taker(options: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:

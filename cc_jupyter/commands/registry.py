@@ -337,12 +337,26 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         "sent",
-        "[N|ID] [--as FORM]",
+        "[N|ID] [--step K] [--as FORM]",
         "show exactly what was sent, as json, curl or python",
-        (Argument("turn"), Argument("--as", "choice", ("json", "curl", "python"))),
+        (
+            Argument("turn"),
+            Argument("--step", "number"),
+            Argument("--as", "choice", ("json", "curl", "python")),
+        ),
         "curl and python are scripts that send the request again; they never contain the key. There"
-        " is no form for the Command Code CLI, which has no documented call for a single request.",
+        " is no form for the Command Code CLI, which has no documented call for a single request."
+        " A turn with tools has several requests: --step shows one of them, by default the last.",
         "%cmd sent 3 --as curl",
+    ),
+    CommandSpec(
+        "trace",
+        "[N|ID]",
+        "show the calls of the last turn with tools, or of turn N",
+        (Argument("turn"),),
+        "Each call with its arguments, result and time; _cmd.steps has the same as objects. When"
+        " you assign the result, it is a DataFrame if pandas is installed, otherwise a list.",
+        "%cmd trace",
     ),
     CommandSpec(
         "cassette",
@@ -408,7 +422,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Reuse and reproduce": ("save", "prompts", "cassette"),
     "Grids": ("retry", "vote", "reveal", "votes"),
-    "Costs and requests": ("usage", "budget", "receipt", "sent"),
+    "Costs and requests": ("usage", "budget", "receipt", "sent", "trace"),
     "Set-up": ("status", "login", "logout", "doctor", "help"),
 }
 """The commands by what they are about, as the help lists them."""

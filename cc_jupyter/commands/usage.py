@@ -238,10 +238,27 @@ class UsageCommands:
             now=self._session.now(),
         )
 
-    def sent(self, turn: str | None = None, *, as_: Form = "json") -> TextOutput:
-        """Show the request of the last turn, or of a turn given by its number or id."""
+    def sent(
+        self, turn: str | None = None, *, step: int | None = None, as_: Form = "json"
+    ) -> TextOutput:
+        """Show the request of the last turn, or of a turn given by its number or id.
+
+        Parameters
+        ----------
+        step
+            The number of a request of a turn with tools, from 1; by default the last one.
+        """
         record = turn_record(self._session, turn)
-        body = self._session.history.body(record)
+        if step is None:
+            body = self._session.history.body(record)
+        else:
+            bodies = self._session.history.step_bodies(record)
+            if not 1 <= step <= max(1, len(bodies)):
+                raise OptionError(
+                    f"the turn has no step {step}",
+                    hint=f"it has {max(1, len(bodies))}; %cmd trace shows its calls",
+                )
+            body = bodies[step - 1] if bodies else self._session.history.body(record)
         if body is None:
             raise OptionError(
                 "no request was sent for this turn, or it was not stored",

@@ -18,6 +18,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS, Source
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.steps import redacted_step
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.markdown import safe_markdown
 from cc_jupyter.render.usage_line import metadata
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cc_jupyter.conversation.records import ConversationRecord, SlotRecord, TurnRecord
+    from cc_jupyter.core.steps import Step
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The version of `export_schema.json`, which documents the JSON format."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -65,6 +67,7 @@ def redacted(turn: TurnRecord) -> TurnRecord:
         thread=None if turn.thread is None else redact(turn.thread),
         system=None if turn.system is None else redact(turn.system),
         error=None if turn.error is None else redact(turn.error),
+        steps=tuple(redacted_step(step) for step in turn.steps),
         images=tuple(
             replace(
                 image, name=redact(image.name), url=None if image.url is None else redact(image.url)
@@ -288,4 +291,34 @@ def _turn_json(turn: TurnRecord) -> dict[str, Any]:
         "sample": turn.sample,
         "grid": turn.grid,
         "replayed_from": turn.replayed_from,
+        "steps": [_step_json(step) for step in turn.steps],
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    return {
+        "model": step.model,
+        "text": step.text,
+        "reasoning": step.reasoning,
+        "stop_reason": step.stop_reason,
+        "error": step.error,
+        "usage": {name: getattr(step.usage, name) for name in USAGE_FIELDS},
+        "cost": step.cost.to_json(),
+        "first_token_s": step.time_to_first_token_s,
+        "total_s": step.duration_s,
+        "request_key": step.request_key or None,
+        "sample": step.sample,
+        "calls": [
+            {
+                "name": record.call.name,
+                "arguments": record.call.arguments_json,
+                "ran": record.source,
+                "state": record.state,
+                "result": record.result.text,
+                "is_error": record.result.is_error,
+                "duration_s": record.duration_s,
+                "replayed": record.replayed,
+            }
+            for record in step.calls
+        ],
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
 from cc_jupyter.core.messages import INTERRUPTED, Message, Reasoning, ToolCall, ToolResult
 from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
+from cc_jupyter.core.redaction import SecretFilter, redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -206,3 +207,48 @@ def _share(counts: Sequence[int | None]) -> int | None:
 def _total_usd(amounts: Sequence[Decimal | None]) -> Decimal:
     with localcontext(EXACT):
         return sum((amount or Decimal(0) for amount in amounts), Decimal(0))
+
+
+def redacted_step(step: Step, secrets: tuple[str, ...] = ()) -> Step:
+    """Return a step without secrets; reasoning that holds one is left out, since it is signed."""
+    return replace(
+        step,
+        parts=tuple(
+            _redacted_part(part, secrets)
+            for part in step.parts
+            if not isinstance(part, Reasoning) or not _holds(part.value, secrets)
+        ),
+        calls=tuple(_redacted_call(record, secrets) for record in step.calls),
+        reasoning=redact(step.reasoning, secrets),
+    )
+
+
+def _redacted_part(part: AnswerPart, secrets: tuple[str, ...]) -> AnswerPart:
+    if isinstance(part, str):
+        return redact(part, secrets)
+    return _redacted_tool_call(part, secrets) if isinstance(part, ToolCall) else part
+
+
+def _redacted_tool_call(call: ToolCall, secrets: tuple[str, ...]) -> ToolCall:
+    arguments = redact(call.arguments_json, secrets)
+    return call._replace(name=redact(call.name, secrets), arguments_json=arguments)
+
+
+def _redacted_call(record: CallRecord, secrets: tuple[str, ...]) -> CallRecord:
+    content = tuple(
+        redact(each, secrets) if isinstance(each, str) else each for each in record.result.content
+    )
+    return record._replace(
+        call=_redacted_tool_call(record.call, secrets),
+        result=record.result._replace(content=content),
+        shown=redact(record.shown, secrets),
+        source=redact(record.source, secrets),
+        detail=redact(record.detail, secrets),
+    )
+
+
+def _holds(text: str, secrets: tuple[str, ...]) -> bool:
+    checked = SecretFilter(secrets)
+    checked.feed(text)
+    checked.flush()
+    return checked.has_found

@@ -361,11 +361,12 @@ class CellRunner:
         """Return the tools of a cell; `None`: it has none."""
         if not options.tools:
             return None
-        from cc_jupyter.magics.cell_tools import CellTools  # noqa: PLC0415  few cells have tools
+        from cc_jupyter.magics.cell_tools import CellTools, toolbox_of  # noqa: PLC0415  few cells have tools
 
-        builder = PromptBuilder(self._shell, local_ns, settings.value_limits)
-        cell = None if options.quiet else self._cell
-        return CellTools(options.tools, options.allow, builder.tool_of, settings.value_limits, cell)
+        limits = settings.value_limits
+        builder = PromptBuilder(self._shell, local_ns, limits)
+        toolbox = toolbox_of(options.tools, builder.tool_of)
+        return CellTools(toolbox, options.allow, limits, None if options.quiet else self._cell)
 
     def _spec(
         self, options: CellOptions, text: str, local_ns: dict[str, object], settings: Settings

@@ -8,8 +8,9 @@ from cc_jupyter.core.messages import ToolSpec
 from cc_jupyter.session.in_flight import interruptible
 from cc_jupyter.tools.consent import Consent
 from cc_jupyter.tools.runner import Runner
+from cc_jupyter.tools.tool import tool_for
 from cc_jupyter.tools.tool_run import ToolRun
-from cc_jupyter.tools.toolbox import split_expressions, toolbox_for
+from cc_jupyter.tools.toolbox import Toolbox, split_expressions, toolbox_for
 from cc_jupyter.tools.trace_view import NullTrace
 
 if TYPE_CHECKING:
@@ -25,12 +26,10 @@ class CellTools:
 
     Parameters
     ----------
-    expressions
-        The values of `--tools`.
+    toolbox
+        All of them.
     allowed
         The names of `--allow`.
-    evaluate
-        Returns the value of an expression.
     limits
         How much of a result is sent.
     cell
@@ -39,26 +38,22 @@ class CellTools:
     Raises
     ------
     OptionError
-        A tool cannot be used, or `--allow` names none.
-    ConfigError
-        pydantic is not installed.
+        `--allow` names no tool.
     """
 
     def __init__(
         self,
-        expressions: Iterable[str],
+        toolbox: Toolbox,
         allowed: Sequence[str],
-        evaluate: Callable[[str], object],
         limits: ValueLimits,
-        cell: ExecutionContext | None,
+        cell: ExecutionContext | None = None,
     ) -> None:
-        each = [one for text in expressions for one in split_expressions(text)]
-        self._toolbox = toolbox_for(each, evaluate)
+        self._toolbox = toolbox
         self._limits = limits
         self._cell = cell
         self._view: TraceView = NullTrace()
         asker = None if cell is None else cell.asker(lambda: self._view)
-        self._consent = Consent(self._toolbox.allowed(allowed), asker)
+        self._consent = Consent(toolbox.allowed(allowed), asker)
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -70,3 +65,33 @@ class CellTools:
         self._view = NullTrace() if self._cell is None else self._cell.trace_view()
         runner = Runner(self._limits, on_blocked=self._view.blocked, interruptible=interruptible)
         return ToolRun(self._toolbox, self._consent, runner, self._view)
+
+
+def toolbox_of(expressions: Iterable[str], evaluate: Callable[[str], object]) -> Toolbox:
+    """Return the tools of the values of `--tools`, each a list of expressions.
+
+    Raises
+    ------
+    OptionError
+        A tool cannot be used.
+    ConfigError
+        pydantic is not installed.
+    """
+    each = [one for text in expressions for one in split_expressions(text)]
+    return toolbox_for(each, evaluate)
+
+
+def functions_as_tools(
+    functions: Iterable[Callable[..., object]], allowed: Sequence[str], limits: ValueLimits
+) -> CellTools:
+    """Return functions as tools that are called without a cell: nobody is asked.
+
+    Raises
+    ------
+    OptionError
+        A function cannot be a tool, or an allowed name is none.
+    ConfigError
+        pydantic is not installed.
+    """
+    tools = [tool_for(each, getattr(each, "__name__", repr(each))) for each in functions]
+    return CellTools(Toolbox(tools), allowed, limits)

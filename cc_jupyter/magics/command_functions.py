@@ -13,6 +13,7 @@ from cc_jupyter.commands.models import ModelCommands
 from cc_jupyter.commands.prompts import PromptCommands
 from cc_jupyter.commands.registry import Commands, help_page
 from cc_jupyter.commands.threads import ThreadCommands
+from cc_jupyter.commands.trace import TraceCommand
 from cc_jupyter.commands.usage import UsageCommands
 from cc_jupyter.commands.votes import VoteCommands
 from cc_jupyter.frontend.picker.command import PickCommand
@@ -80,6 +81,7 @@ def make_commands(
             "explain": code.explain,
             "fix": code.fix,
             "sent": usage.sent,
+            "trace": TraceCommand(session, cell).trace,
             "cassette": CassetteCommand(session).cassette,
             "login": login.login,
             "logout": login.logout,

@@ -312,9 +312,10 @@ class OutputType:
 
     def repaired(self, request: Request, reply: Reply, problem: ValidationProblem) -> Request:
         """Return the request that asks for a correction of the reply to `request`."""
-        answer = Message("assistant", reply.text)
+        of_steps = tuple(message for step in reply.steps for message in step.messages)
+        answer = of_steps or (Message("assistant", reply.text),)
         repair = Message("user", self.repair_prompt(problem))
-        return request._replace(messages=(*request.messages, answer, repair))
+        return request._replace(messages=(*request.messages, *answer, repair))
 
     def error(self, problem: ValidationProblem, reply: Reply) -> StreamError:
         """Return the error for an answer that does not fit; it contains the reply."""

@@ -17,7 +17,10 @@ from cc_jupyter.client.local import MODEL_ID
 from cc_jupyter.client.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
+from cc_jupyter.core.money import NOTHING_BILLED
+from cc_jupyter.core.text import new_id
 from cc_jupyter.models.registry import LOCAL, ResolvedModel, chosen_model, settings_for
 from cc_jupyter.usage.estimate import trim_to_window
 
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.thread import Conversations, Thread
     from cc_jupyter.conversation.turns import Turn, TurnSlot
-    from cc_jupyter.core.events import Usage
     from cc_jupyter.core.messages import TurnKey
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
@@ -259,8 +261,18 @@ class Preparer:
         spec = prepared.spec._replace(notices=notices)
         turn = reply.provenance.turn
         place = None if turn is None else turn - 1
+        open_turn = None
+        if reply.steps:
+            slots = prepared.thread.slots if prepared.thread else ()
+            slot = None if place is None else slots[place]
+            earlier = _paid_for(reply, spec.notices)
+            open_turn = OpenTurn(new_id(), place, slot, self.history.now(), earlier)
         return prepared._replace(
-            spec=spec, request=request, place=place, sample=reply.provenance.sample
+            spec=spec,
+            request=request,
+            place=place,
+            sample=reply.provenance.sample,
+            open_turn=open_turn,
         )
 
     def _prepare(
@@ -285,6 +297,28 @@ class Preparer:
             endpoint.api_root, request.model, request.answer_format
         )
         return request._replace(answer_format=response_format)
+
+
+def _paid_for(reply: Reply, notices: tuple[str, ...]) -> Reply:
+    """Return the rounds that another version of a turn begins with: they cost nothing more."""
+    rounds = [step for step in reply.steps if step.calls]
+    nothing = Usage(input_tokens=0, output_tokens=0)
+    steps = tuple(
+        dataclasses.replace(step, usage=nothing, cost=NOTHING_BILLED, body=None) for step in rounds
+    )
+    return dataclasses.replace(
+        reply,
+        text="",
+        reasoning="",
+        usage=nothing,
+        cost=NOTHING_BILLED,
+        duration_s=0.0,
+        time_to_first_token_s=None,
+        images=(),
+        sources=(),
+        notices=notices,
+        steps=steps,
+    )
 
 
 def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anthropic.types import MessageParam
@@ -24,6 +24,9 @@ from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import CcError
 from cc_jupyter.session.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MESSAGES = {
     "/chat/completions": TypeAdapter(ChatCompletionMessageParam),
@@ -113,7 +116,7 @@ def session(provider, monkeypatch):
     allows=st.booleans(),
     max_steps=st.integers(1, 5),
 )
-def test_the_next_request_is_valid_whatever_ended_the_turn(
+def test_the_next_request_is_valid_whatever_ended_the_turn(  # noqa: PLR0913, PLR0917  all that ends one
     session, provider, model, rounds, end, stop_at, lines, allows, max_steps
 ):
     session.conversations = Conversations()
@@ -131,7 +134,7 @@ def test_the_next_request_is_valid_whatever_ended_the_turn(
     for each in end_of(end):
         provider.play(each)
     answers = None if lines is None else [*lines, "q"]
-    try:
+    with suppress(KeyboardInterrupt, CcError):  # before anything was sent
         run_turn(
             session,
             "who?",
@@ -142,8 +145,6 @@ def test_the_next_request_is_valid_whatever_ended_the_turn(
             answers=answers,
             max_steps=max_steps,
         )
-    except (KeyboardInterrupt, CcError):  # before anything was sent
-        pass
     if not allows and not {"y", "s", "f"} & {*(lines or ())}:
         assert ran == []
     for record in provider.requests:
