@@ -164,18 +164,18 @@ class CellAsker:
     Parameters
     ----------
     view
-        Where the questions are shown.
+        Returns where the questions of the current turn are shown.
     read
         Reads a line.
     """
 
-    def __init__(self, view: TraceView, read: Callable[[str], str]) -> None:
+    def __init__(self, view: Callable[[], TraceView], read: Callable[[str], str]) -> None:
         self._view = view
         self._read = read
 
     def show(self, question: Question) -> None:
         """Show a question."""
-        self._view.ask(question)
+        self._view().ask(question)
 
     def read(self, prompt: str) -> str:
         """Return one line of the user's."""
