@@ -356,7 +356,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (Argument("turn"),),
         "Each call with its arguments, result and time; _cmd.steps has the same as objects. When"
         " you assign the result, it is a DataFrame if pandas is installed, otherwise a list.",
-        "%cmd trace",
+        "%cmd trace 3",
     ),
     CommandSpec(
         "cassette",

@@ -204,7 +204,7 @@ def test_every_format_names_the_request_and_its_sample(tmp_path):
     exported = json.loads(export_json(kept, turns))
     jsonschema.validate(exported, schema("conversation/export_schema.json"))
     (version,) = exported["places"][0]["versions"]
-    assert exported["schema"] == 2
+    assert exported["schema"] == 3
     assert (version["request_key"], version["sample"]) == (key, 3)
     assert (version["grid"], version["replayed_from"]) == (grid, "tape")
     assert version["options"] == {"temperature": 0.5, "stop": ["END"], "extra": {"seed": 7}}

@@ -116,7 +116,7 @@ def session(provider, monkeypatch):
     allows=st.booleans(),
     max_steps=st.integers(1, 5),
 )
-def test_the_next_request_is_valid_whatever_ended_the_turn(  # noqa: PLR0913, PLR0917  all that ends one
+def test_the_next_request_is_valid_whatever_ended_the_turn(  # noqa: PLR0917  all that ends one
     session, provider, model, rounds, end, stop_at, lines, allows, max_steps
 ):
     session.conversations = Conversations()
