@@ -245,7 +245,11 @@ class CellRunner:
         specs = [prepared.spec._replace(model=model) for model in options.models[1:]]
         others = [self.session.prepare(spec, prepared.settings) for spec in specs]
         new_runner, steps = prepared.new_runner, prepared.max_steps
-        others = [each._replace(new_runner=new_runner, max_steps=steps) for each in others]
+        live = prepared.live_tools
+        others = [
+            each._replace(new_runner=new_runner, max_steps=steps, live_tools=live)
+            for each in others
+        ]
         return [prepared, *others]
 
     def _dry_run(
@@ -352,7 +356,9 @@ class CellRunner:
         prepared = self.session.prepare(spec, settings)
         if tools is not None:
             steps = options.max_steps or MAX_STEPS
-            prepared = prepared._replace(new_runner=tools.new_run, max_steps=steps)
+            prepared = prepared._replace(
+                new_runner=tools.new_run, max_steps=steps, live_tools=options.live_tools
+            )
         return self.session.limited(prepared, options.max_usd, options.max_requests), output_type
 
     def _tools(

@@ -97,6 +97,8 @@ class PreparedRequest(NamedTuple):
     """Returns what answers the calls of one turn; `None`: the request offers no tools."""
     max_steps: int = 1
     """The most requests of a turn with tools."""
+    live_tools: bool = False
+    """Whether the functions of a replayed turn run, to compare their results."""
     open_turn: OpenTurn | None = None
     """The turn that this request continues after a step; `None`: it begins one."""
 
