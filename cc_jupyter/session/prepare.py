@@ -162,6 +162,10 @@ class Preparer:
     """Estimates tokens, to keep a request within the model's context window."""
     tape: Callable[[Settings], Tape | None]
     """Returns the cassette in use."""
+    new_runner: Callable[[], ToolRunner] | None = None
+    """Returns what answers the calls of a turn; `None`: no tools are offered."""
+    max_steps: int = 1
+    live_tools: bool = False
 
     def page(self, key: TurnKey | None, settings: Settings) -> CellOrder | None:
         """Return the document order for a turn's thread; `None` for execution order."""
@@ -290,7 +294,16 @@ class Preparer:
         check_effort(spec.parameters.effort, model)
         request = self._with_known_format(request, endpoint)
         return PreparedRequest(
-            spec, request, model, endpoint, settings, thread, context or Context()
+            spec,
+            request,
+            model,
+            endpoint,
+            settings,
+            thread,
+            context or Context(),
+            new_runner=self.new_runner,
+            max_steps=self.max_steps,
+            live_tools=self.live_tools,
         )
 
     def _with_known_format(self, request: Request, endpoint: Endpoint) -> Request:

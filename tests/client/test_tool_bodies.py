@@ -13,7 +13,7 @@ import json
 import anthropic
 import openai
 import pytest
-from support.provider import KEY
+from support.provider import KEY, answer
 from support.tools import MODELS, check_rules
 
 from cc_jupyter.client.client import encode_body
@@ -63,7 +63,10 @@ def round_of(endpoint, calls, results, *, before=(), model=None):
 
 USER = Message("user", "Who in Rome has not paid?")
 TWO = [call(), call("call_2", '{"city":"Pisa"}')]
-RESULTS = [ToolResult("call_1", ("['Ada']",)), ToolResult("call_2", ("KeyError: 'Pisa'",), True)]
+RESULTS = [
+    ToolResult("call_1", ("['Ada']",)),
+    ToolResult("call_2", ("KeyError: 'Pisa'",), is_error=True),
+]
 
 
 def test_chat_sends_what_the_openai_sdk_sends(provider):
@@ -192,8 +195,6 @@ def test_messages_sends_what_the_anthropic_sdk_sends(provider):
 
 
 def provider_answer():
-    from support.provider import answer
-
     return answer("Ada.")
 
 
