@@ -86,7 +86,7 @@ def test_python_calls_run_allowed_functions_only(notebook):
     notebook.check(
         "import cc_jupyter as cc\nr = cc.ask('Who?', tools=[lookup], allow='lookup', max_steps=3)"
     )
-    assert notebook.value("(r.text, len(r.steps), ran)") == ("Two.", 2, ["Rome"])
+    assert notebook.value("(r.text, len(r.steps), ran)") == ["Two.", 2, ["Rome"]]
     play_round(notebook, answer("None."))
     run = notebook.fail("cc.ask('Who?', tools=[lookup])", "OptionError")
     assert "--allow lookup" in run.error
