@@ -61,7 +61,7 @@ def reply(notebook, keys):
 def ran(notebook):
     notebook.wait_for_status("idle")
     notebook.run(3)
-    return notebook.outputs(3).first.inner_text()
+    return notebook.outputs(3).first.inner_text().strip()
 
 
 def test_forty_kilobytes_are_on_the_page_before_the_question_is_asked(open_notebook, provider):
