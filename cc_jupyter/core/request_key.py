@@ -37,7 +37,7 @@ def request_key(endpoint: ApiPath, body: bytes | Mapping[str, Any]) -> str:
     given: Mapping[str, Any] = json.loads(body) if isinstance(body, bytes) else body
     asked = {name: value for name, value in given.items() if name not in _TRANSPORT_FIELDS}
     canonical = json.dumps(
-        {"endpoint": endpoint, "body": _without_cache_markers(asked)},
+        {"endpoint": endpoint, "body": without_cache_markers(asked)},
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=False,
@@ -45,20 +45,18 @@ def request_key(endpoint: ApiPath, body: bytes | Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _without_cache_markers(value: Any) -> Any:  # noqa: ANN401  JSON
+def without_cache_markers(value: Any) -> Any:  # noqa: ANN401  JSON
     """Return JSON without cache markers.
 
     A text that had to become a block to carry a marker is a plain text again: the position of a
     prompt in its thread decides on the marker, and must not decide on the key.
     """
     if isinstance(value, list):
-        return [_without_cache_markers(each) for each in value]
+        return [without_cache_markers(each) for each in value]
     if not isinstance(value, dict):
         return value
     plain = {
-        name: _without_cache_markers(inner)
-        for name, inner in value.items()
-        if name != _CACHE_MARKER
+        name: without_cache_markers(inner) for name, inner in value.items() if name != _CACHE_MARKER
     }
     for name in ("content", "system"):
         blocks = plain.get(name)

@@ -49,8 +49,9 @@ class CallPlace(NamedTuple):
 class ToolRunner(Protocol):
     """Answers the calls of one turn: asks where it must, runs functions, shows the trace."""
 
-    has_ended: bool
-    """Whether the user ended the turn in place of answering a question."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether the user ended the turn in place of answering a question."""
 
     @property
     def consent_error(self) -> CcError | None:

@@ -21,7 +21,12 @@ from cc_jupyter.core.errors import (
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.grid import Grid, GridAnswer
 from cc_jupyter.session.in_flight import InterruptGuard
-from cc_jupyter.session.run_limits import RunLimits, check_run, estimate_run
+from cc_jupyter.session.run_limits import (
+    RunLimits,
+    check_run,
+    estimate_run,
+    open_ended_budget,
+)
 from cc_jupyter.session.scheduler import Run, unsent_reply
 
 if TYPE_CHECKING:
@@ -147,6 +152,8 @@ def run_grid(  # noqa: PLR0913  what one run needs
     settings = sendable[0].settings
     estimate = estimate_run(sendable, session.budget_guard, session.now())
     budget = check_run(estimate, limits, settings.refuse_above_usd)
+    if budget is None and sendable[0].new_runner is not None:
+        budget = open_ended_budget(settings.refuse_above_usd)
     thread, place, slot = sendable[0].thread, sendable[0].place, None
     if thread is not None:
         spec = sendable[0].spec
@@ -288,6 +295,10 @@ class _Runner:
         place = self._places[index]
         prepared, output_type = self._requests[place], self._plan.output_type
         assert prepared is not None  # noqa: S101  only those are run
+        if prepared.new_runner is not None and self._run is not None:
+            from cc_jupyter.session.tools_of_run import on_thread_of  # noqa: PLC0415  few grids have tools
+
+            prepared = on_thread_of(self._run, prepared)
         if output_type is None:
             return self._session.run(prepared, renderer, guard)
         replies: list[Reply] = []

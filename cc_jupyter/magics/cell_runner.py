@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.prompt.saved.files import SavedPrompts
     from cc_jupyter.session.dry_run import DryRun
-    from cc_jupyter.session.prepare import PreparedRequest
+    from cc_jupyter.session.prepare import PreparedRequest, Preparer
 
 _WHERE_TO_WRITE = "write it below the %%cmd line, or after %cmd ask"
 _NO_TEXT_HINTS = {
@@ -245,7 +245,11 @@ class CellRunner:
         specs = [prepared.spec._replace(model=model) for model in options.models[1:]]
         others = [self.session.prepare(spec, prepared.settings) for spec in specs]
         new_runner, steps = prepared.new_runner, prepared.max_steps
-        others = [each._replace(new_runner=new_runner, max_steps=steps) for each in others]
+        live = prepared.live_tools
+        others = [
+            each._replace(new_runner=new_runner, max_steps=steps, live_tools=live)
+            for each in others
+        ]
         return [prepared, *others]
 
     def _dry_run(
@@ -291,12 +295,14 @@ class CellRunner:
 
         check_prompt(text, where_to=_WHERE_TO_WRITE)
         settings = self.session.settings()
+        tools = self._tools(options, local_ns, settings)
+        specs = () if tools is None else tools.specs
         return make_plan(
             options,
             text,
-            builder=PromptBuilder(self._shell, local_ns, settings.value_limits),
+            builder=PromptBuilder(self._shell, local_ns, settings.value_limits, tools=specs),
             cell=self._cell,
-            preparer=self.session.preparer,
+            preparer=self._preparer(options, tools),
             settings=settings,
         )
 
@@ -345,15 +351,21 @@ class CellRunner:
     ) -> tuple[PreparedRequest, OutputType | None]:
         check_prompt(text, where_to=_WHERE_TO_WRITE)
         settings = self.session.settings()
-        spec, output_type = self._spec(options, text, local_ns, settings)
         tools = self._tools(options, local_ns, settings)
-        if tools is not None:
-            spec = spec._replace(tools=tools.specs)
-        prepared = self.session.prepare(spec, settings)
-        if tools is not None:
-            steps = options.max_steps or MAX_STEPS
-            prepared = prepared._replace(new_runner=tools.new_run, max_steps=steps)
+        spec, output_type = self._spec(options, text, local_ns, settings, tools)
+        prepared = self._preparer(options, tools).prepare(spec, settings)
         return self.session.limited(prepared, options.max_usd, options.max_requests), output_type
+
+    def _preparer(self, options: CellOptions, tools: CellTools | None) -> Preparer:
+        preparer = self.session.preparer
+        if tools is None:
+            return preparer
+        return dataclasses.replace(
+            preparer,
+            new_runner=tools.new_run,
+            max_steps=options.max_steps or MAX_STEPS,
+            live_tools=options.live_tools,
+        )
 
     def _tools(
         self, options: CellOptions, local_ns: dict[str, object], settings: Settings
@@ -361,17 +373,26 @@ class CellRunner:
         """Return the tools of a cell; `None`: it has none."""
         if not options.tools:
             return None
-        from cc_jupyter.magics.cell_tools import CellTools, toolbox_of  # noqa: PLC0415  few cells have tools
+        from cc_jupyter.magics.cell_tools import CellTools, check_all_allowed, toolbox_of  # noqa: PLC0415  few cells have tools
 
         limits = settings.value_limits
         builder = PromptBuilder(self._shell, local_ns, limits)
         toolbox = toolbox_of(options.tools, builder.tool_of)
-        return CellTools(toolbox, options.allow, limits, None if options.quiet else self._cell)
+        if options.grid is not None:
+            check_all_allowed(toolbox, options.allow)
+        cell = None if options.quiet or options.grid is not None else self._cell
+        return CellTools(toolbox, options.allow, limits, cell)
 
     def _spec(
-        self, options: CellOptions, text: str, local_ns: dict[str, object], settings: Settings
+        self,
+        options: CellOptions,
+        text: str,
+        local_ns: dict[str, object],
+        settings: Settings,
+        tools: CellTools | None = None,
     ) -> tuple[PromptSpec, OutputType | None]:
-        builder = PromptBuilder(self._shell, local_ns, settings.value_limits)
+        specs = () if tools is None else tools.specs
+        builder = PromptBuilder(self._shell, local_ns, settings.value_limits, tools=specs)
         output_type = builder.output_type(options)
         return builder.prompt_spec(options, text, self._cell, output_type), output_type
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import ToolSpec
 from cc_jupyter.session.in_flight import interruptible
 from cc_jupyter.tools.consent import Consent
@@ -79,6 +80,22 @@ def toolbox_of(expressions: Iterable[str], evaluate: Callable[[str], object]) ->
     """
     each = [one for text in expressions for one in split_expressions(text)]
     return toolbox_for(each, evaluate)
+
+
+def check_all_allowed(toolbox: Toolbox, allowed: Sequence[str]) -> None:
+    """Refuse tools that would ask: nobody answers for many requests at once.
+
+    Raises
+    ------
+    OptionError
+        A tool is not allowed.
+    """
+    missing = [name for name in toolbox.names if name not in allowed]
+    if missing:
+        raise OptionError(
+            f"a grid runs allowed tools only, and {', '.join(missing)} would ask first",
+            hint=f"add {' '.join(f'--allow {name}' for name in missing)}",
+        )
 
 
 def functions_as_tools(

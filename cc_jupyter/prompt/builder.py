@@ -12,7 +12,7 @@ from cc_jupyter.prompt.options import saved_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cc_jupyter.core.messages import Image
+    from cc_jupyter.core.messages import Image, ToolSpec
     from cc_jupyter.core.shell import RunningCell, Shell
     from cc_jupyter.prompt.options import CellOptions
     from cc_jupyter.prompt.output_types import OutputType
@@ -37,9 +37,11 @@ class PromptBuilder:
         Names that a grid varies, with their values here; they come before all others.
     filled
         Texts and images that the builders of a grid share, by source and by the values they use.
+    tools
+        The functions that the model may call.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a prompt is built from
         self,
         shell: Shell,
         local_ns: dict[str, object],
@@ -47,6 +49,7 @@ class PromptBuilder:
         *,
         varied: Mapping[str, object] = _NOTHING_VARIED,
         filled: dict[object, Any] | None = None,
+        tools: tuple[ToolSpec, ...] = (),
     ) -> None:
         self._shell = shell
         self._limits = limits
@@ -56,6 +59,7 @@ class PromptBuilder:
             self._user_ns["In"] = history.input_hist_raw  # the cell as it was typed
         self._local_ns = {**({} if local_ns is shell.user_ns else local_ns), **varied}
         self._varied = varied
+        self._tools = tools
         self._filled: dict[object, Any] = {} if filled is None else filled
 
     def varied(self, values: Mapping[str, object]) -> PromptBuilder:
@@ -65,7 +69,12 @@ class PromptBuilder:
         a grid send the same.
         """
         return PromptBuilder(
-            self._shell, self._local_ns, self._limits, varied=values, filled=self._filled
+            self._shell,
+            self._local_ns,
+            self._limits,
+            varied=values,
+            filled=self._filled,
+            tools=self._tools,
         )
 
     def values_of(self, name: str, expression: str) -> object:
@@ -139,6 +148,7 @@ class PromptBuilder:
             execution=cell.token,
             notebook=cell.notebook,
             answer_format=None if output_type is None else output_type.form,
+            tools=self._tools,
             notices=(*prompt.notices, *system.notices, *filter(None, [_notice(options)])),
             values=self._reusable_values(prompt.values + system.values, options.name),
             value_limits=limits,

@@ -97,6 +97,8 @@ class PreparedRequest(NamedTuple):
     """Returns what answers the calls of one turn; `None`: the request offers no tools."""
     max_steps: int = 1
     """The most requests of a turn with tools."""
+    live_tools: bool = False
+    """Whether the functions of a replayed turn run, to compare their results."""
     open_turn: OpenTurn | None = None
     """The turn that this request continues after a step; `None`: it begins one."""
 
@@ -160,6 +162,10 @@ class Preparer:
     """Estimates tokens, to keep a request within the model's context window."""
     tape: Callable[[Settings], Tape | None]
     """Returns the cassette in use."""
+    new_runner: Callable[[], ToolRunner] | None = None
+    """Returns what answers the calls of a turn; `None`: no tools are offered."""
+    max_steps: int = 1
+    live_tools: bool = False
 
     def page(self, key: TurnKey | None, settings: Settings) -> CellOrder | None:
         """Return the document order for a turn's thread; `None` for execution order."""
@@ -288,7 +294,16 @@ class Preparer:
         check_effort(spec.parameters.effort, model)
         request = self._with_known_format(request, endpoint)
         return PreparedRequest(
-            spec, request, model, endpoint, settings, thread, context or Context()
+            spec,
+            request,
+            model,
+            endpoint,
+            settings,
+            thread,
+            context or Context(),
+            new_runner=self.new_runner,
+            max_steps=self.max_steps,
+            live_tools=self.live_tools,
         )
 
     def _with_known_format(self, request: Request, endpoint: Endpoint) -> Request:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.events import StreamEvent, Usage
-    from cc_jupyter.core.messages import PromptSpec
+    from cc_jupyter.core.messages import PromptSpec, Request
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.core.steps import CallRecord, Step
@@ -138,6 +138,11 @@ class TurnRecorder:
             # a turn with tools counts each step
             counted = self.step_reply if self._with_steps else self.reply
             self._budget_guard.settle(self._turn_id, counted, self._prepared.run_budget)
+
+    @property
+    def request(self) -> Request:
+        """The request of this step."""
+        return self._prepared.request
 
     @property
     def step(self) -> Step:

@@ -96,6 +96,12 @@ class RunBudget:
             self._reserved_usd.pop(turn_id, None)
 
 
+def open_ended_budget(refuse_above_usd: Decimal | None) -> RunBudget:
+    """Return the budget of a run with tools, whose cost is not known before: it holds all along."""
+    usd = DEFAULT_REFUSE_ABOVE_USD if refuse_above_usd is None else refuse_above_usd
+    return RunBudget(usd, allows_unpriced=True)
+
+
 class RunEstimate(NamedTuple):
     """What a run is expected to send and cost, before anything is sent."""
 

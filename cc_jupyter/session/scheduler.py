@@ -15,7 +15,7 @@ import threading
 from bisect import insort
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias, TypeVar, cast
 
 from cc_jupyter.core.errors import BudgetError, CcError, StreamError
 from cc_jupyter.core.events import Notice, Waiting
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
 
 
+_T = TypeVar("_T")
 TICK_S = 0.05
 """How often the listener is called while nothing happens; also the pace of its drawing."""
 _SLOW_DOWN = 0.8
@@ -105,7 +106,26 @@ class _Finished(NamedTuple):
     reply: Reply
 
 
-_Item: TypeAlias = "tuple[int, StreamEvent | _Finished]"
+class _Work:
+    """Something that the thread of the run does for a request, which waits for it."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        self._do = do
+        self.done = threading.Event()
+        self.value: object = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do it; what it raises is raised where it is waited for."""
+        try:
+            self.value = self._do()
+        except BaseException as error:  # noqa: BLE001  raised in the thread that waits
+            self.error = error
+        finally:
+            self.done.set()
+
+
+_Item: TypeAlias = "tuple[int, StreamEvent | _Finished | _Work]"
 
 
 class SendRequest(Protocol):
@@ -159,6 +179,7 @@ class Run:
         self._is_out_of_money = False  # until a request ends and settles what it reserved
         self._wakers: set[Callable[[], None]] = set()
         self.is_interrupted = False
+        self._is_over = False
 
     def run(self) -> list[Reply | None]:
         """Send all requests; return their replies in the order of the plan.
@@ -182,6 +203,8 @@ class Run:
         except BaseException:  # raised again
             self.interrupt()
             raise
+        finally:
+            self._is_over = True
         return [self._replies.get(at) for at in range(len(self._requests))]
 
     def interrupt(self) -> None:
@@ -190,6 +213,24 @@ class Run:
         for wake in tuple(self._wakers):
             wake()
         self._bell.put(None)
+
+    def on_own_thread(self, do: Callable[[], _T]) -> _T:
+        """Do something on the thread that calls `run`, and return its value; for other threads.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The run was interrupted before it was done.
+        """
+        work = _Work(do)
+        self._items.put((-1, work))
+        self._bell.put(None)
+        while not work.done.wait(TICK_S):
+            if self._is_over:
+                raise KeyboardInterrupt
+        if work.error is not None:
+            raise work.error
+        return cast("_T", work.value)
 
     def _start(self) -> None:
         """Start what may be started now, in the order of the plan."""
@@ -250,6 +291,9 @@ class Run:
                 return
             if isinstance(item, _Finished):
                 self._finished(index, item.reply)
+                continue
+            if isinstance(item, _Work):
+                item.run()
                 continue
             if isinstance(item, Notice) and item.retry is not None and not item.retry.replayed:
                 self._limit.refused(item.retry, monotonic())

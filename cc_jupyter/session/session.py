@@ -163,21 +163,17 @@ class Session:
         if max_usd is None and max_requests is None and is_small(prepared):
             return prepared
         from cc_jupyter.session.run_limits import (  # noqa: PLC0415  few cells need it
-            DEFAULT_REFUSE_ABOVE_USD,
-            RunBudget,
             RunLimits,
             check_run,
             estimate_run,
+            open_ended_budget,
         )
 
         estimate = estimate_run([prepared], self.budget_guard, self.now())
         limits = RunLimits(max_usd, max_requests)
         budget = check_run(estimate, limits, prepared.settings.refuse_above_usd)
         if budget is None and prepared.new_runner is not None:
-            # what a loop will cost is not known before: the limit holds while it runs
-            limit = prepared.settings.refuse_above_usd
-            limit = DEFAULT_REFUSE_ABOVE_USD if limit is None else limit
-            budget = RunBudget(limit, allows_unpriced=True)
+            budget = open_ended_budget(prepared.settings.refuse_above_usd)
         return prepared._replace(run_budget=budget)
 
     def run(

@@ -59,6 +59,8 @@ class ToolLoop:
         self._wake_stream: Callable[[], None] = lambda: None
         self._is_stopped = False
         self._seen: Counter[tuple[str, str]] = Counter()
+        self._differing: list[str] = []
+        """The functions of `--live-tools` whose results differ from the recording."""
         self._ending = ""
         """Why no further request is sent; empty: one is."""
 
@@ -134,13 +136,15 @@ class ToolLoop:
                 f"stopped after {pluralize(number, 'request')}, the limit of --max-steps;"
                 f" {pluralize(len(calls), 'call')} not run"
             )
+        recorded = None if self._ending else self._recorded(recorder)
         try:
             for at, call in enumerate(calls):
                 if self._is_stopped:
                     raise KeyboardInterrupt
                 if self._ending:
                     break
-                recorder.add_call(self._answer(recorder, call, at, len(calls), number))
+                result = recorded[at] if recorded else None
+                recorder.add_call(self._answer(recorder, call, result, at, len(calls), number))
         finally:
             answered = len(recorder.step.calls)
             recorder.close_step(f"not run: {self._ending}" if self._ending else "")
@@ -149,8 +153,23 @@ class ToolLoop:
         if self._is_stopped:
             raise KeyboardInterrupt
 
-    def _answer(
-        self, recorder: TurnRecorder, call: ToolCall, at: int, calls: int, number: int
+    def _recorded(self, recorder: TurnRecorder) -> list[ToolResult] | None:
+        """Return the results of a replayed step; `None`: functions answer its calls."""
+        tape = self._session.tape()
+        if recorder.stream.replay is None or tape is None:
+            return None
+        from cc_jupyter.session.recorded_results import recorded_results  # noqa: PLC0415  few turns are replayed
+
+        return recorded_results(tape, recorder.request, recorder.step)
+
+    def _answer(  # noqa: PLR0913, PLR0917  a call and its place
+        self,
+        recorder: TurnRecorder,
+        call: ToolCall,
+        recorded: ToolResult | None,
+        at: int,
+        calls: int,
+        number: int,
     ) -> CallRecord:
         key = (call.name, json.dumps(call.arguments, sort_keys=True))
         self._seen[key] += 1
@@ -160,6 +179,12 @@ class ToolLoop:
             self._ending = f"stopped: the model asked for the same call of {call.name} three times"
         elif at >= MAX_CALLS:
             why = f"only the first {MAX_CALLS} calls of an answer are run"
+        if recorded is not None and not self._prepared.live_tools:
+            from cc_jupyter.session.recorded_results import replayed  # noqa: PLC0415  few turns are replayed
+
+            record = replayed(call, recorded)
+            self._runner.note(record)
+            return record
         if why:
             result = ToolResult(call.id, (f"not run: {why}",), is_error=True)
             record = CallRecord(call, result, "not run", why)
@@ -173,10 +198,21 @@ class ToolLoop:
             self._is_stopped = True
         elif self._runner.has_ended:
             self._ending = "ended by the user"
+        if recorded is not None:
+            from cc_jupyter.session.recorded_results import compared  # noqa: PLC0415  few turns are replayed
+
+            differing = compared(record, recorded)
+            if differing is not record:
+                self._differing.append(call.name)
+            return differing
         return record
 
     def _judged(self, reply: Reply) -> Reply:
         """Return the reply with the error of a turn with calls nobody could be asked about."""
+        if self._differing:
+            names = ", ".join(dict.fromkeys(self._differing))
+            notice = f"{names} answers differently now than in the recording; %cmd trace shows both"
+            reply = dataclasses.replace(reply, notices=(*reply.notices, notice))
         error = self._runner.consent_error
         if error is None or reply.error is not None:
             return reply

@@ -35,3 +35,79 @@ def test_an_allowed_tool_runs_and_its_result_is_in_the_next_request(notebook, mo
     assert notebook.value("[step.text for step in _cmd.steps]") == ["Let me look.", "Ada and Bob."]
     assert "lookup" in notebook.check("%cmd trace").texts[0]
     assert "tool_calls" not in notebook.check("%cmd sent --step 1").texts[0]
+
+
+def play_round(notebook, *answers, **arguments):
+    call = ToolCall("lookup", {"city": "Rome"} | arguments)
+    for each in (answer("", calls=[call]), *answers):
+        notebook.provider.play(each)
+
+
+@pytest.mark.parametrize("model", WIRES.values())
+def test_a_typed_answer_may_use_tools_and_is_corrected_once(notebook, model):
+    notebook.check(LOOKUP)
+    play_round(notebook, answer("two"), answer('{"value": 2}'))
+    notebook.check(f"%%cmd -m {model} --tools lookup --allow lookup -> n: int\nHow many?")
+    assert notebook.value("n") == 2
+    assert notebook.value("ran") == ["Rome"]
+    assert notebook.value("[len(step.calls) for step in _cmd.steps]") == [1, 0]
+    notebook.check(f"%%cmd -m {model}\nand now?")
+    assert "Ada" in str(notebook.body)
+
+
+def test_a_grid_runs_allowed_tools_on_the_thread_of_the_cell(notebook):
+    notebook.check(f"{LOOKUP}\nimport threading\nhome = threading.get_ident()\nthreads = set()")
+    notebook.check(
+        "def here() -> str:\n    'Say where.'\n    threads.add(threading.get_ident())\n"
+        "    return 'here'"
+    )
+    notebook.provider.always(grid_answer)
+    notebook.check("%%cmd --tools here --allow here -n 3 -> g\nWhere?")
+    assert notebook.value("[str(each) for each in g]") == ["Here."] * 3
+    assert notebook.value("threads == {home}") is True
+    assert notebook.value("[len(each.steps) for each in g]") == [2] * 3
+
+
+def grid_answer(record):
+    has_result = any(each["role"] == "tool" for each in record.json["messages"])
+    return (answer("Here.") if has_result else answer("", calls=[ToolCall("here")]))(record)
+
+
+def test_a_grid_refuses_tools_that_would_ask(notebook):
+    notebook.check(LOOKUP)
+    run = notebook.fail("%%cmd --tools lookup -n 2\nWho?", "OptionError")
+    assert "--allow lookup" in run.error
+    assert notebook.posts == []
+
+
+def test_python_calls_run_allowed_functions_only(notebook):
+    notebook.check(LOOKUP)
+    play_round(notebook, answer("Two."))
+    notebook.check(
+        "import cc_jupyter as cc\nr = cc.ask('Who?', tools=[lookup], allow='lookup', max_steps=3)"
+    )
+    assert notebook.value("(r.text, len(r.steps), ran)") == ["Two.", 2, ["Rome"]]
+    play_round(notebook, answer("None."))
+    run = notebook.fail("cc.ask('Who?', tools=[lookup])", "OptionError")
+    assert "--allow lookup" in run.error
+    assert notebook.value("ran") == ["Rome"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--param tools=[]", "--tools"),
+        ('--param tool_choice="any"', "tools of --tools"),
+        ("--param functions=[]", "--tools"),
+        ("--allow lookup", "needs functions"),
+        ("--max-steps 3", "needs functions"),
+        ("--tools nothing_here", "nothing_here"),
+        ("--tools lookup --allow save", "--allow save"),
+        ("--tools lookup --max-steps 0", "--max-steps"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_is_sent(notebook, line, words):
+    notebook.check(LOOKUP)
+    run = notebook.fail(f"%%cmd {line}\nWho?", "OptionError")
+    assert words in run.error
+    assert notebook.posts == []

@@ -25,6 +25,7 @@ from cc_jupyter.commands.registry import (
     help_text,
 )
 from cc_jupyter.commands.threads import ThreadCommands
+from cc_jupyter.commands.trace import TraceCommand
 from cc_jupyter.commands.usage import UsageCommands
 from cc_jupyter.commands.votes import VoteCommands
 from cc_jupyter.core.errors import OptionError
@@ -44,7 +45,8 @@ ELSEWHERE = {
 }
 CLASSES = (
     *(CodeCommands, HistoryCommands, LoginCommands, ModelCommands, PickCommand),
-    *(CassetteCommand, PromptCommands, ThreadCommands, UsageCommands, VoteCommand, VoteCommands),
+    *(CassetteCommand, PromptCommands, ThreadCommands, TraceCommand, UsageCommands, VoteCommand),
+    VoteCommands,
 )
 
 

@@ -1,0 +1,103 @@
+"""The results of tools in a cassette: a replayed turn runs no function.
+
+The request after a round holds its results, and that request is recorded. So the results of a
+replayed round are those of the recorded request that begins like this turn. `--live-tools` runs the
+functions and names results that differ; the model gets the recorded ones, since its next answer
+follows from them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cc_jupyter.client.wire_formats import WIRE_FORMATS
+from cc_jupyter.core.messages import ToolResult
+from cc_jupyter.core.redaction import redact
+from cc_jupyter.core.request_key import without_cache_markers
+from cc_jupyter.core.steps import CallRecord
+from cc_jupyter.core.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cc_jupyter.cassettes.tape import Tape
+    from cc_jupyter.core.messages import Request, ToolCall
+    from cc_jupyter.core.steps import CallState, Step
+
+
+def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResult] | None:
+    """Return the recorded results of the calls of a step, in order.
+
+    Returns `None` if no request after it is recorded, or if its results are not texts.
+
+    Parameters
+    ----------
+    request
+        The request that the step answers.
+    """
+    following = request._replace(messages=(*request.messages, *step.closed().messages))
+    ours = _comparable(WIRE_FORMATS[request.endpoint].encode(following))
+    calls = step.open_calls
+    # the results are in the last message of /messages, and in the last ones of the chat format
+    last = 1 if request.endpoint == "/messages" else len(calls)
+    known = len(ours["messages"]) - last
+    for recorded in tape.cassette.requests():
+        if recorded.endpoint != request.endpoint or not isinstance(recorded.body, dict):
+            continue
+        theirs = _comparable(recorded.body)
+        messages = theirs.get("messages")
+        if (
+            theirs.get("model") == ours["model"]
+            and isinstance(messages, list)
+            and messages[:known] == ours["messages"][:known]
+        ):
+            found = [*_results(messages[known : known + last])]
+            if len(found) == len(calls) and all(text is not None for text, _ in found):
+                pairs = zip(calls, found, strict=True)
+                return [
+                    ToolResult(call.id, (text or "",), is_error=is_error)
+                    for call, (text, is_error) in pairs
+                ]
+    return None
+
+
+def replayed(call: ToolCall, result: ToolResult) -> CallRecord:
+    """Return the record of a call whose result comes from a cassette."""
+    state: CallState = "error" if result.is_error else "ok"
+    source = f"{excerpt(call.name)}({excerpt(call.arguments_json)})"
+    return CallRecord(call, result, state, excerpt(result.text), source, replayed=True)
+
+
+def compared(record: CallRecord, recorded: ToolResult) -> CallRecord:
+    """Return the record of a function that ran, with the recorded result for the model."""
+    if record.result.text == recorded.text:
+        return record
+    detail = (
+        f"it differs from the recording, which the model gets: {excerpt(recorded.text)};"
+        f" now: {excerpt(record.result.text)}"
+    )
+    return record._replace(
+        result=recorded,
+        shown=f"{record.shown} · differs from the recording",
+        detail="\n".join(filter(None, (detail, record.detail))),
+    )
+
+
+def _comparable(body: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
+    """Return a body without cache markers, as a cassette stores it: without secrets."""
+    return json.loads(redact(json.dumps(without_cache_markers(body), ensure_ascii=False)))
+
+
+def _results(messages: list[Any]) -> Iterator[tuple[str | None, bool]]:
+    """Yield the text of each result and whether it is an error; `None`: it is no text."""
+    for message in messages:
+        content = message.get("content")
+        if message.get("role") == "tool":
+            yield (content if isinstance(content, str) else None), False
+            continue
+        for block in content if isinstance(content, list) else ():
+            if block.get("type") == "tool_result":
+                inner = block.get("content", "")
+                is_error = bool(block.get("is_error"))
+                yield (inner if isinstance(inner, str) else None), is_error
