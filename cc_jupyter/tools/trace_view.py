@@ -6,6 +6,7 @@ redraw an output get the question and a line for each call.
 
 from __future__ import annotations
 
+from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cc_jupyter.core.terminal import safe_terminal
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.steps import CallRecord
     from cc_jupyter.tools.consent import Question
+
+_DRAWN_S = 0.15
+_DRAWN_S_PER_BYTE = 5e-6
 
 
 class TraceView(Protocol):
@@ -56,10 +60,20 @@ class TraceOutput(Protocol):
 
 
 class PageTrace:
-    """The trace as one output of a page."""
+    """The trace as one output of a page.
 
-    def __init__(self, output: TraceOutput) -> None:
+    Parameters
+    ----------
+    output
+        The output.
+    pause
+        Waits for some seconds, until a page has drawn a question: outputs and the line to type in
+        come to it on different ways, and it draws large outputs later (seen on JupyterLab 4.6).
+    """
+
+    def __init__(self, output: TraceOutput, pause: Callable[[float], None] = sleep) -> None:
         self._output = output
+        self._pause = pause
         self._records: list[CallRecord] = []
         self._running: RunningCall | None = None
         self._line_bytes = 0
@@ -67,7 +81,9 @@ class PageTrace:
     def ask(self, question: Question) -> None:
         """Show a question in full, whatever the limits of updates say."""
         self._running = None
-        self._output.show(trace_bundle(self._records, question=question, max_chars=0))
+        bundle = trace_bundle(self._records, question=question, max_chars=0)
+        self._output.show(bundle)
+        self._pause(_DRAWN_S + _DRAWN_S_PER_BYTE * len(bundle["text/html"]))
 
     def started(self, source: str) -> None:
         """Show the call that runs, if an update is due."""

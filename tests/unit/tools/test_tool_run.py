@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import pandas as pd
@@ -115,7 +116,7 @@ def asked_run(*lines, view):
 
 def page():
     screen = Screen()
-    return screen, PageTrace(LiveOutput(screen, now=Clock()))
+    return screen, PageTrace(LiveOutput(screen, now=Clock()), pause=lambda _: None)
 
 
 def test_the_question_is_on_the_page_before_the_answer_and_a_line_after_it():
@@ -133,6 +134,17 @@ def test_the_question_is_on_the_page_before_the_answer_and_a_line_after_it():
     ((bundle, _),) = screen.outputs.values()
     assert re.fullmatch(r'1 ✓ lookup\(city="Rome"\) → 3 rows · \d+ ms', bundle["text/plain"])
     assert "allowed once" in screen.html
+
+
+def test_a_page_has_time_to_draw_a_question_and_more_for_a_long_one():
+    pauses = []
+    view = PageTrace(LiveOutput(Screen(), now=Clock()), pause=pauses.append)
+    run = asked_run("q", "q", view=view)
+    run.answer(call(), CallPlace())
+    run.answer(call("save", json.dumps({"path": "x" * 40_000})), CallPlace())
+    short_s, long_s = pauses
+    assert 0.1 < short_s < 0.2
+    assert 0.3 < long_s < 0.5
 
 
 def test_a_model_learns_that_the_user_changed_its_call():
@@ -225,7 +237,7 @@ def test_a_running_call_is_the_last_line():
 
 def test_two_hundred_calls_draw_few_updates():
     screen, clock = Screen(), Clock()
-    view = PageTrace(LiveOutput(screen, now=clock))
+    view = PageTrace(LiveOutput(screen, now=clock), pause=lambda _: None)
     run = tool_run(view, allowed=["lookup"])
     for number in range(200):
         clock.now_s += 0.01
