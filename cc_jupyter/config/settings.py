@@ -58,10 +58,13 @@ class Settings(NamedTuple):
     """The settings for the next request, and the source of each value."""
 
     model: str | None = None
+    """The model of the next request."""
     base_url: str = DEFAULT_BASE_URL
+    """The server, or `local` for the model on this machine."""
     key_env: str | None = None
     """The environment variable that holds the key."""
     max_retries: int = 2
+    """How often a request is sent again that failed before its answer began."""
     idle_timeout_s: float = 300.0
     """Read timeout between two bytes of an open stream."""
     max_answer_mb: float = 64.0
@@ -73,9 +76,13 @@ class Settings(NamedTuple):
     remote_images: bool = False
     """Whether web images in an answer are loaded; their server then learns the reader's address."""
     temperature: float | None = None
+    """The randomness of answers, 0 to 2."""
     top_p: float | None = None
+    """Sample only from the most likely tokens up to this share, 0 to 1."""
     max_tokens: int | None = None
+    """The most tokens of an answer."""
     effort: str | None = None
+    """The effort of reasoning, in the model's own words."""
     large_prompt_factor: float = 5.0
     """A notice appears when a prompt is this many times larger than the thread's last one."""
     table_rows: int | None = 100
@@ -105,6 +112,7 @@ class Settings(NamedTuple):
     allow_http: bool = False
     """Whether requests may use plain http to a host other than this machine."""
     alias: Mapping[str, str] = _EMPTY
+    """Short names of models."""
     hosts: Mapping[str, Mapping[str, str]] = _EMPTY
     """By API root: `key_env`, the environment variable with the key for that host."""
     models: Mapping[str, CustomModel] = _EMPTY
@@ -218,6 +226,24 @@ _SETTINGS: Mapping[str, _Setting] = {
     "hosts": _Setting(read_hosts, in_project=False),
     "models": _Setting(_read_models, in_project=False),
 }
+class SettingFact(NamedTuple):
+    """What the documentation says of a setting, besides its meaning."""
+
+    name: str
+    variable: str | None
+    in_project: bool
+    is_safe: bool
+    """Whether a project's file can only make it stricter."""
+
+
+def setting_facts() -> tuple[SettingFact, ...]:
+    """Return what the documentation says of each setting."""
+    return tuple(
+        SettingFact(name, each.variable, each.in_project, each.is_stricter is not None)
+        for name, each in _SETTINGS.items()
+    )
+
+
 _VARIABLES = {name: each.variable for name, each in _SETTINGS.items() if each.variable is not None}
 _MAX_LOADED = 8
 _loaded: dict[object, Settings] = {}
