@@ -55,7 +55,7 @@ ROWS = (
     Row("jupyterlab-newest", _PAGE),
     Row("pandas-2", _VALUES, pins=("pandas<3", "pandas-stubs")),
     Row("pandas-3", _VALUES, pins=("pandas>=3",)),
-    Row("pydantic-2.9", _VALUES, pins=("pydantic==2.9.*",)),
+    Row("pydantic-2.13", _VALUES, pins=("pydantic==2.13.*",)),
     Row("pydantic-newest", _VALUES),
 )
 _SHOWN = ("ipython", "ipykernel", "jupyterlab", "pandas", "pydantic", "httpx")
@@ -105,21 +105,14 @@ def _run(row: Row) -> Result:
         return Result(row, "not run", note=f"python{row.python} is not on this machine")
     folder = ENVIRONMENTS / row.name
     shutil.rmtree(folder, ignore_errors=True)
-    made = subprocess.run(
-        [python, "-m", "venv", folder], capture_output=True, text=True, check=False
-    )
+    made = _call([python, "-m", "venv", str(folder)], timeout_s=_INSTALL_TIMEOUT_S)
     if made.returncode:
-        return Result(
-            row, "not run", note=f"no environment: {_last_line(made.stdout + made.stderr)}"
-        )
-    own = folder / "bin" / "python"
+        reason = _last_line(made.stdout + made.stderr)
+        return Result(row, "not run", note=f"no environment: {reason}")
+    own = str(folder / "bin" / "python")
     install = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    installed = subprocess.run(
-        [*install, "--editable", f"{ROOT}[test]", *row.pins],
-        capture_output=True,
-        text=True,
-        timeout=_INSTALL_TIMEOUT_S,
-        check=False,
+    installed = _call(
+        [*install, "--editable", f"{ROOT}[test]", *row.pins], timeout_s=_INSTALL_TIMEOUT_S
     )
     if installed.returncode:
         return Result(row, "not run", note=f"not installable: {_last_line(installed.stderr)}")
