@@ -226,6 +226,8 @@ _SETTINGS: Mapping[str, _Setting] = {
     "hosts": _Setting(read_hosts, in_project=False),
     "models": _Setting(_read_models, in_project=False),
 }
+
+
 class SettingFact(NamedTuple):
     """What the documentation says of a setting, besides its meaning."""
 
