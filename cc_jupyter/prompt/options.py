@@ -1,7 +1,8 @@
 """Defines and parses the option line of `%%cmd` and `%cmd ask`.
 
-One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_line.words`
-splits the line, `option_line.values` reads the values, `template` fills in `{{ }}`.
+One table, `OPTIONS`, is shared by parsing, help, completion and the documentation.
+`option_line.words` splits the line, `option_line.values` reads the values, `template` fills in
+`{{ }}`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _RESERVED = ("In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_ih"
 
 
 class OptionSpec(NamedTuple):
-    """One option, as parsing, help, README and completion use it."""
+    """One option, as parsing, help, documentation and completion use it."""
 
     names: tuple[str, ...]
     """The names as typed, the long one last."""
@@ -313,7 +314,7 @@ def option_help() -> str:
 
 
 def option_table_markdown() -> str:
-    """Return the table of options for the README."""
+    """Return the table of options for the documentation."""
     lines = ["| option | meaning |", "| --- | --- |"]
     for spec in OPTIONS:
         usage = spec.usage.replace("|", r"\|").replace(", ", "`, `")
