@@ -17,7 +17,7 @@ import re
 import threading
 import weakref
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import attrgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -39,6 +39,7 @@ from cc_jupyter.client.proxy import (
 from cc_jupyter.client.sse import BodyPart, EventBatch, frame
 from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
 from cc_jupyter.core.errors import CassetteError, ConnectError
+from cc_jupyter.core.record import Record
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ _RECORD_TIMEOUT_S = 2.0  # after a response that is recorded, for its reader to 
 _DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Record):
     """One HTTP request, ready to go."""
 
     method: str

@@ -10,7 +10,6 @@ import functools
 import json
 import re
 import unicodedata
-from dataclasses import fields
 from keyword import iskeyword
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -550,7 +549,7 @@ def _build(
     for each in ("stop", "image", "check"):
         chosen[each] = tuple(given.pop(each, ()))
     chosen |= {each: values[0] for each, values in given.items()}
-    names = [each.name for each in fields(Parameters) if each.name in chosen]
+    names = [each for each in Parameters.__match_args__ if each in chosen]
     parameters = Parameters(**{each: chosen.pop(each) for each in names}, extra=extra)
     options = CellOptions(**chosen, parameters=parameters)
     _check_combination(options)
