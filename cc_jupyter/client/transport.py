@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import threading
 import weakref
 from collections import defaultdict
@@ -27,7 +26,6 @@ from urllib.parse import urlsplit
 import httpx
 
 from cc_jupyter.client.content_encoding import UnreadableEncodingError, decompress
-from cc_jupyter.client.parsing import sanitize_message
 from cc_jupyter.client.proxy import (
     Route,
     certificate_hint,
@@ -53,7 +51,7 @@ TIMED_OUT = "timed_out"
 """The code of a `ConnectError` after silence: that request may be at work, and is not resent."""
 _DEAD_CONNECTION_ERRORS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError, UnreadableEncodingError)
-_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|RECORD_LAYER")
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "RECORD_LAYER")
 """What OpenSSL 1.1 to 3.5 reports where the other side does not speak TLS."""
 _CUT_REASONS = ("Server disconnected", "peer closed")
 """How the reasons of httpcore and h11 begin where a connection ended too early."""
@@ -159,7 +157,7 @@ def _connect_failure(error: Exception, host: str, proxy: str | None) -> tuple[st
         return message, certificate_hint()
     if isinstance(error, httpx.ConnectTimeout):
         message = f"no connection to {host} within {CONNECT_TIMEOUT_S:.0f} s"
-    elif _NOT_TLS.search(text):
+    elif any(word in text for word in _NOT_TLS):
         message = f"no connection to {host}: what answers there is not TLS ({_reason(error)})"
     else:
         message = f"no connection to {host}: {_reason(error)}"
@@ -197,6 +195,8 @@ def _protocol_failure(error: httpx.ProtocolError, host: str, proxy: str | None) 
 
 def _reason(error: Exception) -> str:
     """Return the system's message without its prefix, `[Errno 111] ` or `[SSL: …] `, and suffix."""
+    from cc_jupyter.client.parsing import sanitize_message  # noqa: PLC0415  only a failure needs it
+
     text = str(error) or type(error).__name__
     text = (text.partition("] ")[2] or text).partition(" (_ssl.c:")[0]
     text = redact(text, proxy_secrets())

@@ -484,7 +484,7 @@ def _is_option(word: Word) -> bool:
     return word.text in {ARROW, "--"} or word.text.partition("=")[0] in _BY_NAME
 
 
-_OPERATOR = re.compile(r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)")
+_OPERATOR = r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)"
 
 
 def _check_end(  # noqa: PLR0913  a word and its place
@@ -495,7 +495,7 @@ def _check_end(  # noqa: PLR0913  a word and its place
     if spec.is_expression and (spec.field != "vary" or "=" in text):
         # in a cell only an option may follow; `ask` has its prompt there
         goes_on = not _OPTION_LIKE.match(rest) and not rest.startswith(ARROW) if arrow else False
-        if rest and (goes_on or _OPERATOR.match(rest)):
+        if rest and (goes_on or re.match(_OPERATOR, rest)):
             following = rest.split(None, 1)[0]
             raise OptionError(
                 f"{shown(following)} after `{name}` {shown(text)} is not an option",
