@@ -13,10 +13,12 @@ from cc_jupyter.cassettes.images import named_by_hash
 from cc_jupyter.cassettes.recording import Recording
 from cc_jupyter.cassettes.secrets import without_secrets
 from cc_jupyter.core.errors import CassetteError
+from cc_jupyter.core.paths import short_path
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from typing import Any
 
     from cc_jupyter.cassettes.cassette import Cassette
@@ -85,6 +87,7 @@ class Tape:
     )
     """The failed attempts of samples that are being sent, and when the first was sent."""
     _answered: dict[tuple[str, int, datetime], bool] = field(default_factory=dict)
+    _has_said_read_only: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(self) -> None:
@@ -98,7 +101,21 @@ class Tape:
         if self.mode == "replay":
             self.cassette.check_readable()
         else:
-            self.cassette.target.check_writable()
+            self.cassette.target.check_writable(may_be_read_only=self.mode == "auto")
+
+    @property
+    def read_only_path(self) -> Path | None:
+        """In `auto` the read-only file or folder, so that new answers are not recorded."""
+        return self.cassette.target.read_only_path if self.mode == "auto" else None
+
+    def read_only_notice(self) -> str | None:
+        """Return that the file is read-only, so that no new answer is recorded; once."""
+        locked = self.read_only_path
+        with self._lock:
+            if locked is None or self._has_said_read_only:
+                return None
+            self._has_said_read_only = True
+        return f"{short_path(locked)} is read-only"
 
     def has(self, request_key: str, sample: int) -> bool:
         """Return whether a request needs no provider.
@@ -130,7 +147,7 @@ class Tape:
             with self._lock:
                 self.last_miss = asked
             raise self._miss(asked)
-        self.cassette.target.check_writable()
+        self.check()
         return None
 
     def _replay(self, recording: Recording, attempt: int) -> Replay:
@@ -166,8 +183,12 @@ class Tape:
         Raises
         ------
         CassetteError
-            The cassette cannot be written.
+            The cassette cannot be written. That it is read-only in `auto` is said once.
         """
+        if self.read_only_path is not None:
+            if (notice := self.read_only_notice()) is not None:
+                raise CassetteError(notice)
+            return
         name = (asked.request_key, asked.sample)
         with self._lock:
             first_at, earlier = self._attempts.pop(name, (sent_at, ()))

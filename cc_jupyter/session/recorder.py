@@ -22,6 +22,7 @@ from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.usage.estimate import estimate_tokens
 
 if TYPE_CHECKING:
+    from cc_jupyter.cassettes.tape import Replay
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
@@ -188,8 +189,11 @@ class TurnRecorder:
         prepared = self._prepared
         replay = self.stream.replay
         served_by = prepared.endpoint.served_by if replay is None else replay.recording.served_by
+        was_stopped = isinstance(self.builder.error, KeyboardInterrupt)
+        timing = {} if replay is None or was_stopped else self._recorded_timing(replay)
         return dataclasses.replace(
             self.builder.build(prepared.model.id),
+            **timing,
             provenance=Provenance(
                 endpoint=prepared.request.endpoint,
                 served_by=served_by if replay is None else REPLAY,
@@ -206,6 +210,14 @@ class TurnRecorder:
                 recorded_at=replay.recording.recorded_at if replay else None,
             ),
         )
+
+    @staticmethod
+    def _recorded_timing(replay: Replay) -> dict[str, Any]:
+        """Return the times of the recording: the speed of a file is not the model's."""
+        from cc_jupyter.client.cassette_transport.answers import recorded_timing  # noqa: PLC0415  most sessions use no cassette
+
+        timing = recorded_timing(replay.recording, replay.response)
+        return {"time_to_first_token_s": timing.first_token_s, "duration_s": timing.total_s}
 
     def _request_key(self) -> str:
         body = self.stream.body

@@ -104,8 +104,9 @@ import sys
 _loaded_at_connect = []
 def _at_connect(event, args):
     if event == "socket.connect" and not _loaded_at_connect:
-        kinds = {kind for name, module in list(sys.modules.items()) if name.startswith("cc_jupyter.")
-                 for kind in vars(module).values() if isinstance(kind, type)}
+        ours = [vars(module) for name, module in list(sys.modules.items())
+                if name.startswith("cc_jupyter.")]
+        kinds = {kind for each in ours for kind in each.values() if isinstance(kind, type)}
         compiled = [kind for kind in kinds if "__dataclass_params__" in vars(kind)]
         _loaded_at_connect.append((sorted(sys.modules), len(compiled)))
 sys.addaudithook(_at_connect)

@@ -258,6 +258,8 @@ class CassetteTransport(httpx.BaseTransport):
         replay = self._tape.find(asked)
         if replay is not None:
             return ReplayTransport(replay).handle_request(request)
+        if self._tape.read_only_path is not None:
+            return self._inner.handle_request(request)
         return Recorder(self._tape, asked, saves_itself=True).send(self._inner, request)
 
     def close(self) -> None:
