@@ -61,6 +61,13 @@ class Replay(NamedTuple):
     """The recorded pause before the next attempt; `None`: there was none."""
     cassette: str
     """The name of the file or folder."""
+    began_s: float = 0.0
+    """When it was sent, in seconds from the first attempt on."""
+
+    @property
+    def ended_s(self) -> float:
+        """When it had arrived, in seconds from the first attempt on."""
+        return self.began_s + self.response.ended_ms / 1000
 
 
 @dataclass(slots=True)
@@ -154,6 +161,7 @@ class Tape:
         attempt = min(attempt, len(recording.responses) - 1)
         past = recording.responses[: attempt + 1]
         passed_s = sum(each.ended_ms / 1000 + (each.waited_s or 0) for each in past)
+        began_s = passed_s - past[-1].ended_ms / 1000
         later = recording.responses[attempt + 1 : attempt + 2]
         return Replay(
             recording,
@@ -162,6 +170,7 @@ class Tape:
             recording.recorded_at + timedelta(seconds=passed_s),
             later[0].waited_s if later else None,
             self.cassette.path.name,
+            began_s,
         )
 
     def record(

@@ -151,6 +151,11 @@ class RequestStream:
         self.body_sha256 = ""
         """The digest of `body`."""
 
+    @property
+    def arrived_s(self) -> float | None:
+        """When the last event arrived at its recording, in seconds; `None`: it is not replayed."""
+        return None if self._incoming is None else self._incoming.arrived_s
+
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
         self._interrupted = True

@@ -15,7 +15,7 @@ import http.client
 import os
 import threading
 import weakref
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import field
 from operator import attrgetter
 from queue import Empty, SimpleQueue
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cc_jupyter.cassettes.tape import Replay, Tape
-    from cc_jupyter.client.cassette_transport import Recorder
+    from cc_jupyter.client.cassette_transport import Recorder, ReplayTransport
     from cc_jupyter.core.messages import ApiPath
 
 TIMED_OUT = "timed_out"
@@ -416,8 +416,11 @@ class Transport:
 
             replay, recorder = look_up(tape, request)
             if replay is not None:
-                connection = Connection(ReplayTransport(replay), is_foreign=True)
-                return ResponseReader(connection, request, lambda _: None, replay=replay)
+                player = ReplayTransport(replay)
+                connection = Connection(player, is_foreign=True)
+                return ResponseReader(
+                    connection, request, lambda _: None, replay=replay, player=player
+                )
         if self._foreign is not None:
             connection = Connection(self._foreign, is_foreign=True)
             return ResponseReader(connection, request, lambda _: None, recorder=recorder)
@@ -473,21 +476,29 @@ class ResponseReader:
     ----------
     replay
         The recorded response that it brings; `None`: it comes from the network.
+    player
+        Plays that response.
     recorder
         Records the response.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of one request
         self,
         connection: Connection,
         request: HttpRequest,
         give_back: Callable[[Connection], None],
         *,
         replay: Replay | None = None,
+        player: ReplayTransport | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.replay = replay
         """The recorded response that it brings; `None`: it comes from the network."""
+        self.arrived_s: float | None = None
+        """When the last item received arrived at its recording, from the first attempt on."""
+        self._player = player
+        self._moments_s: deque[float] = deque()
+        """The same of each item that waits to be received."""
         self._recorder = recorder
         self._connection = connection
         self._give_back = give_back
@@ -528,6 +539,8 @@ class ResponseReader:
         except Empty:
             return None
         self._ended = self._ended or isinstance(item, ResponseEnd)
+        if self._moments_s and not isinstance(item, Interrupted):
+            self.arrived_s = self._moments_s.popleft()
         return item
 
     def wake(self) -> None:
@@ -568,10 +581,16 @@ class ResponseReader:
             return str(error)
         return None
 
+    def _deliver_recorded(self, item: Item) -> None:
+        if self._player is not None and self.replay is not None:
+            self._moments_s.append(self.replay.began_s + self._player.arrived_ms / 1000)
+        self._items.put(item)
+
     def _run(self, request: HttpRequest) -> None:
         error: BaseException | None = None
         try:
-            self._connection.exchange(request, self._items.put, self._recorder)
+            deliver = self._items.put if self._player is None else self._deliver_recorded
+            self._connection.exchange(request, deliver, self._recorder)
         except BaseException as caught:  # noqa: BLE001  the cell's thread raises it
             error = explain(caught, request)
         self._sends = self._connection.sends  # from here on the next request may own it

@@ -83,6 +83,7 @@ class TurnRecorder:
         self.builder.notices.extend(prepared.spec.notices)
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
+        self._first_arrived_s: float | None = None  # at the recording
         self._redacted_body = (b"", b"")  # as sent, and as saved
         self._keyed_body = b""  # the body with this key
         self._key = ""
@@ -96,9 +97,12 @@ class TurnRecorder:
             The budget is used up; the builder holds what was received.
         """
         self.builder.add(event)
-        if isinstance(event, TextDelta | ReasoningDelta) and self.stream.replay is None:
-            for watcher in self._budget_watchers:
-                watcher.add(event.text, self.builder.usage)
+        if isinstance(event, TextDelta | ReasoningDelta):
+            if self.stream.replay is None:
+                for watcher in self._budget_watchers:
+                    watcher.add(event.text, self.builder.usage)
+            elif self._first_arrived_s is None:
+                self._first_arrived_s = self.stream.arrived_s
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
         if self._has_new_text and monotonic() >= self._next_save_s:
             self._has_new_text = False
@@ -211,13 +215,9 @@ class TurnRecorder:
             ),
         )
 
-    @staticmethod
-    def _recorded_timing(replay: Replay) -> dict[str, Any]:
+    def _recorded_timing(self, replay: Replay) -> dict[str, Any]:
         """Return the times of the recording: the speed of a file is not the model's."""
-        from cc_jupyter.client.cassette_transport.answers import recorded_timing  # noqa: PLC0415  most sessions use no cassette
-
-        timing = recorded_timing(replay.recording, replay.response)
-        return {"time_to_first_token_s": timing.first_token_s, "duration_s": timing.total_s}
+        return {"time_to_first_token_s": self._first_arrived_s, "duration_s": replay.ended_s}
 
     def _request_key(self) -> str:
         body = self.stream.body

@@ -22,10 +22,9 @@ from cc_jupyter.core.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from cc_jupyter.cassettes.recording import RecordedResponse, Recording
-    from cc_jupyter.client.sse import BodyPart
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import ApiPath
 
@@ -45,14 +44,6 @@ class DecodedAnswer(NamedTuple):
     ending: Stop | Error | None = None
     cut: str | None = None
     """How the network cut it off, or that we stopped reading; `None`: it ended as announced."""
-
-
-class RecordedTiming(NamedTuple):
-    """The times of an answer when it was recorded, from the first sending on."""
-
-    first_token_s: float | None
-    """Until the first text or reasoning; `None`: neither arrived."""
-    total_s: float
 
 
 def same_answer(one: Recording, other: Recording) -> bool:
@@ -89,47 +80,6 @@ def decoded_answer(recording: Recording) -> DecodedAnswer:
     answer = _folded(with_header_cost(response.headers, events))
     # behind the end mark nothing matters, nor whether somebody waited for it
     return answer if was_done else answer._replace(cut=_cut(response))
-
-
-def recorded_timing(recording: Recording, response: RecordedResponse) -> RecordedTiming:
-    """Return how long an answer took when it was recorded, the refusals before it included."""
-    before_s = 0.0
-    for each in recording.responses:
-        before_s += each.waited_s or 0.0
-        if each is response:
-            break
-        before_s += each.ended_ms / 1000
-    first_ms = _first_text_ms(recording, response)
-    return RecordedTiming(
-        None if first_ms is None else before_s + first_ms / 1000,
-        before_s + response.ended_ms / 1000,
-    )
-
-
-def _first_text_ms(recording: Recording, response: RecordedResponse) -> int | None:
-    """Return when the first text or reasoning arrived; `None`: neither did."""
-    if response.status != _OK:
-        return None
-    reader = AnswerReader(WIRE_FORMATS[cast("ApiPath", recording.endpoint)].decoder(str))
-    arrived_ms = 0
-    first_ms: int | None = None
-
-    def pieces() -> Iterator[bytes]:
-        nonlocal arrived_ms
-        for at_ms, piece in response.body:
-            if first_ms is not None:
-                return
-            arrived_ms = at_ms
-            yield piece
-
-    def take(part: BodyPart) -> None:
-        nonlocal first_ms
-        has_text = any(isinstance(each, TextDelta | ReasoningDelta) for each in reader.read(part))
-        if has_text and first_ms is None:
-            first_ms = arrived_ms
-
-    frame(pieces(), take)
-    return first_ms
 
 
 def _folded(events: Iterable[StreamEvent]) -> DecodedAnswer:
