@@ -106,6 +106,12 @@ def known_models(custom: Mapping[str, CustomModel], listed: ModelList) -> dict[s
     return {name: _known(name, custom, listed) for name in ids}
 
 
+def allowed_models(settings: Settings, listed: ModelList) -> dict[str, ModelEntry]:
+    """Return all models by id, in the order of `known_models`, that a policy allows."""
+    known = known_models(settings.models, listed)
+    return {name: model for name, model in known.items() if settings.allows_model(name)}
+
+
 def _known(name: str, custom: Mapping[str, CustomModel], listed: ModelList) -> ModelEntry:
     entry = custom.get(name)
     served = listed.models.get(name)
@@ -218,13 +224,13 @@ class Models:
         return did_you_mean(name, sorted(known - {name}))
 
     def known(self, settings: Settings) -> dict[str, ModelEntry]:
-        """Return every model by id, without a request.
+        """Return every model that a policy allows by id, without a request.
 
         If the local model serves all requests, it comes first; it answers for all others.
         """
         if settings.base_url != LOCAL:
-            return known_models(settings.models, self.listed(settings.api_root))
-        return {LOCAL: local_model(), **known_models(settings.models, ModelList({}, 0.0))}
+            return allowed_models(settings, self.listed(settings.api_root))
+        return {LOCAL: local_model(), **allowed_models(settings, ModelList({}, 0.0))}
 
     def listed(self, api_root: str) -> ModelList:
         """Return the last known list, from this process or the disk, without a request."""
