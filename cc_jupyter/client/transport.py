@@ -11,6 +11,7 @@ the redirected request, keeps cookies and logs each URL (httpx 0.28.1, read 2026
 
 from __future__ import annotations
 
+import functools
 import http.client
 import os
 import threading
@@ -303,7 +304,7 @@ class Connection:
             headers["Content-Length"] = str(len(request.body))
         to_send = httpx.Request(
             request.method,
-            request.url,
+            _parsed_url(request.url),
             headers=headers,
             content=_pieces(request.body) if request.body else None,
             extensions={
@@ -341,6 +342,12 @@ class Connection:
             # socksio raises its own errors, and httpcore 1.0.9 asserts
             return httpx.ProxyError("it does not speak SOCKS5")
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed_url(url: str) -> httpx.URL:
+    """Parse an address once: it takes as long as the rest of a request of httpx."""
+    return httpx.URL(url)
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:
