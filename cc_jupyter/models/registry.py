@@ -11,8 +11,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from cc_jupyter.client.local import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.client.local import DISPLAY_NAME
-from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.core.errors import (
     ConfigError,
     ConnectError,

@@ -11,7 +11,6 @@ import functools
 import json
 import re
 import unicodedata
-from dataclasses import fields
 from keyword import iskeyword
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -486,7 +485,7 @@ def _is_option(word: Word) -> bool:
     return word.text in {ARROW, "--"} or word.text.partition("=")[0] in _BY_NAME
 
 
-_OPERATOR = re.compile(r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)")
+_OPERATOR = r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)"
 
 
 def _check_end(  # noqa: PLR0913  a word and its place
@@ -497,7 +496,7 @@ def _check_end(  # noqa: PLR0913  a word and its place
     if spec.is_expression and (spec.field != "vary" or "=" in text):
         # in a cell only an option may follow; `ask` has its prompt there
         goes_on = not _OPTION_LIKE.match(rest) and not rest.startswith(ARROW) if arrow else False
-        if rest and (goes_on or _OPERATOR.match(rest)):
+        if rest and (goes_on or re.match(_OPERATOR, rest)):
             following = rest.split(None, 1)[0]
             raise OptionError(
                 f"{shown(following)} after `{name}` {shown(text)} is not an option",
@@ -551,7 +550,7 @@ def _build(
     for each in ("stop", "image", "check"):
         chosen[each] = tuple(given.pop(each, ()))
     chosen |= {each: values[0] for each, values in given.items()}
-    names = [each.name for each in fields(Parameters) if each.name in chosen]
+    names = [each for each in Parameters.__match_args__ if each in chosen]
     parameters = Parameters(**{each: chosen.pop(each) for each in names}, extra=extra)
     options = CellOptions(**chosen, parameters=parameters)
     _check_combination(options)
