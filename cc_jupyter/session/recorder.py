@@ -25,6 +25,7 @@ from cc_jupyter.usage.estimate import estimate_tokens
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cc_jupyter.cassettes.tape import Replay
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
@@ -93,6 +94,7 @@ class TurnRecorder:
             self.builder.notices.extend(prepared.spec.notices)
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
+        self._first_arrived_s: float | None = None  # at the recording
         self._redacted_body = (b"", b"")  # as sent, and as saved
         self._keyed_body = b""  # the body with this key
         self._key = ""
@@ -106,9 +108,12 @@ class TurnRecorder:
             The budget is used up; the builder holds what was received.
         """
         self.builder.add(event)
-        if isinstance(event, TextDelta | ReasoningDelta) and self.stream.replay is None:
-            for watcher in self._budget_watchers:
-                watcher.add(event.text, self.builder.usage)
+        if isinstance(event, TextDelta | ReasoningDelta):
+            if self.stream.replay is None:
+                for watcher in self._budget_watchers:
+                    watcher.add(event.text, self.builder.usage)
+            elif self._first_arrived_s is None:
+                self._first_arrived_s = self.stream.arrived_s
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
         # a later step would leave the costs of those before it out of a budget for a moment
         if self._open_turn is None and self._has_new_text and monotonic() >= self._next_save_s:
@@ -297,8 +302,11 @@ class TurnRecorder:
         prepared = self._prepared
         replay = self.stream.replay
         served_by = prepared.endpoint.served_by if replay is None else replay.recording.served_by
+        was_stopped = isinstance(self.builder.error, KeyboardInterrupt)
+        timing = {} if replay is None or was_stopped else self._recorded_timing(replay)
         return dataclasses.replace(
             self.builder.build(prepared.model.id),
+            **timing,
             provenance=Provenance(
                 endpoint=prepared.request.endpoint,
                 served_by=served_by if replay is None else REPLAY,
@@ -315,6 +323,10 @@ class TurnRecorder:
                 recorded_at=replay.recording.recorded_at if replay else None,
             ),
         )
+
+    def _recorded_timing(self, replay: Replay) -> dict[str, Any]:
+        """Return the times of the recording: the speed of a file is not the model's."""
+        return {"time_to_first_token_s": self._first_arrived_s, "duration_s": replay.ended_s}
 
     def _request_key(self) -> str:
         body = self.stream.body

@@ -36,7 +36,6 @@ from cc_jupyter.conversation.store.reservations import (
     reserved_usd,
     unfinished_usd,
 )
-from cc_jupyter.conversation.store.steps import load_step_bodies, load_steps, save_steps
 from cc_jupyter.conversation.store.turns import (
     instant_text,
     load_turns,
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
         TurnRecord,
     )
     from cc_jupyter.conversation.speeds import Timing
+    from cc_jupyter.core.steps import Step
 
 
 __all__ = ["FILE", "Store", "open_store", "thread_names"]
@@ -115,16 +115,26 @@ class Store:
         turn: TurnRecord,
         conversation: ConversationRecord | None,
         place: SlotRecord | None,
+        earlier: Sequence[TurnRecord] = (),
     ) -> None:
         """Insert or update a turn and its place, in one transaction.
 
         Only the header of the conversation is written.
+
+        Parameters
+        ----------
+        earlier
+            Turns of the same place to write before it.
         """
         with self._file.writing() as connection:
-            save_turn(connection, turn)
-            save_steps(connection, turn)
-            if turn.finished:
-                release(connection, turn.id)
+            for each in (*earlier, turn):
+                save_turn(connection, each)
+                if each.steps:
+                    from cc_jupyter.conversation.store.steps import save_steps  # noqa: PLC0415  only tools need it
+
+                    save_steps(connection, each)
+                if each.finished:
+                    release(connection, each.id)
             if conversation is not None:
                 save_header(connection, conversation)
                 if place is not None and turn.position is not None:
@@ -146,7 +156,7 @@ class Store:
         """Return turns by id, without their bodies."""
         with self._file.reading() as connection:
             found = load_turns(connection, ids)
-            steps = load_steps(connection, [*found])
+            steps = _steps(connection, [*found])
             return found | {each: replace(found[each], steps=steps[each]) for each in steps}
 
     def turn(self, name: str) -> TurnRecord | None:
@@ -198,6 +208,8 @@ class Store:
 
     def step_bodies(self, turn_id: str) -> list[bytes | None]:
         """Return the bodies that were sent for a turn with tools; `None` for one not stored."""
+        from cc_jupyter.conversation.store.steps import load_step_bodies  # noqa: PLC0415  only tools need it
+
         with self._file.reading() as connection:
             return load_step_bodies(connection, turn_id)
 
@@ -349,5 +361,14 @@ def _selected(
 ) -> list[TurnRecord]:
     """Return the turns that match one of our own conditions, with their steps."""
     found = list(select(connection, condition, values))
-    steps = load_steps(connection, [record.id for record in found])
+    steps = _steps(connection, [record.id for record in found])
     return [replace(each, steps=steps.get(each.id, ())) for each in found]
+
+
+def _steps(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[Step, ...]]:
+    """Return the steps of the turns that have any, by turn id."""
+    if connection.execute("SELECT 1 FROM step LIMIT 1").fetchone() is None:
+        return {}
+    from cc_jupyter.conversation.store.steps import load_steps  # noqa: PLC0415  only tools need it
+
+    return load_steps(connection, ids)
