@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from cc_jupyter.core.messages import Request, ToolCall
     from cc_jupyter.core.steps import CallState, Step
 
+_REFUSALS = ("refused: ", "the user refused this call")
+"""How the results of refused calls begin, as `tools.consent` writes them."""
+
 
 def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResult] | None:
     """Return the recorded results of the calls of a step, in order.
@@ -64,9 +67,17 @@ def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResul
 
 def replayed(call: ToolCall, result: ToolResult) -> CallRecord:
     """Return the record of a call whose result comes from a cassette."""
-    state: CallState = "error" if result.is_error else "ok"
+    from cc_jupyter.tools.call_source import call_source  # noqa: PLC0415  few turns are replayed
+
+    arguments = call.arguments
     source = f"{excerpt(call.name)}({excerpt(call.arguments_json)})"
-    return CallRecord(call, result, state, excerpt(result.text), source, replayed=True)
+    if arguments is not None:
+        source = call_source(call.name, arguments)
+    state: CallState = "error" if result.is_error else "ok"
+    if result.text.startswith(_REFUSALS):  # the chat format does not mark errors
+        state = "refused"
+    shown = excerpt(result.text.partition("\n")[0])
+    return CallRecord(call, result, state, shown, source, replayed=True)
 
 
 def compared(record: CallRecord, recorded: ToolResult) -> CallRecord:
