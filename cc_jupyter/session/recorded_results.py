@@ -9,6 +9,7 @@ follows from them.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _REFUSALS = ("refused: ", "the user refused this call")
 """How the results of refused calls begin, as `tools.consent` writes them."""
+_ERROR = re.compile(r"\w*(?:Error|Exception)(?:: |\Z)")
+"""How the results of functions that raised begin, as `tools.results` writes them."""
 
 
 def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResult] | None:
@@ -73,8 +76,10 @@ def replayed(call: ToolCall, result: ToolResult) -> CallRecord:
     source = f"{excerpt(call.name)}({excerpt(call.arguments_json)})"
     if arguments is not None:
         source = call_source(call.name, arguments)
-    state: CallState = "error" if result.is_error else "ok"
-    if result.text.startswith(_REFUSALS):  # the chat format does not mark errors
+    # the chat format does not mark errors
+    is_error = result.is_error or _ERROR.match(result.text) is not None
+    state: CallState = "error" if is_error else "ok"
+    if result.text.startswith(_REFUSALS):
         state = "refused"
     shown = excerpt(result.text.partition("\n")[0])
     return CallRecord(call, result, state, shown, source, replayed=True)
