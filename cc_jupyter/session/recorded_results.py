@@ -9,6 +9,7 @@ follows from them.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from cc_jupyter.cassettes.tape import Tape
     from cc_jupyter.core.messages import Request, ToolCall
     from cc_jupyter.core.steps import CallState, Step
+
+_REFUSALS = ("refused: ", "the user refused this call")
+"""How the results of refused calls begin, as `tools.consent` writes them."""
+_ERROR = re.compile(r"\w*(?:Error|Exception)(?:: |\Z)")
+"""How the results of functions that raised begin, as `tools.results` writes them."""
 
 
 def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResult] | None:
@@ -64,9 +70,19 @@ def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResul
 
 def replayed(call: ToolCall, result: ToolResult) -> CallRecord:
     """Return the record of a call whose result comes from a cassette."""
-    state: CallState = "error" if result.is_error else "ok"
+    from cc_jupyter.tools.call_source import call_source  # noqa: PLC0415  few turns are replayed
+
+    arguments = call.arguments
     source = f"{excerpt(call.name)}({excerpt(call.arguments_json)})"
-    return CallRecord(call, result, state, excerpt(result.text), source, replayed=True)
+    if arguments is not None:
+        source = call_source(call.name, arguments)
+    # the chat format does not mark errors
+    is_error = result.is_error or _ERROR.match(result.text) is not None
+    state: CallState = "error" if is_error else "ok"
+    if result.text.startswith(_REFUSALS):
+        state = "refused"
+    shown = excerpt(result.text.partition("\n")[0])
+    return CallRecord(call, result, state, shown, source, replayed=True)
 
 
 def compared(record: CallRecord, recorded: ToolResult) -> CallRecord:

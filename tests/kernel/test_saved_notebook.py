@@ -13,7 +13,7 @@ import pytest
 from nbconvert import HTMLExporter, MarkdownExporter
 from support.kernel_notebook import MODEL
 from support.private_environment import private_environment
-from support.provider import KEY, answer, error, prose
+from support.provider import KEY, ToolCall, answer, error, prose
 
 pytestmark = pytest.mark.kernel
 
@@ -204,3 +204,31 @@ def test_papermill_stops_at_a_prompt_that_fails(provider, tmp_path):
     assert done.returncode != 0
     assert "AuthError" in done.stderr
     assert book.cells[-1].execution_count is None
+
+
+TOOLS = """ran = []
+
+def save(path: str) -> str:
+    ran.append(path)
+    return "saved"
+"""
+
+
+@pytest.mark.parametrize("allowed", [True, False], ids=["allowed", "not allowed"])
+def test_a_tool_in_a_notebook_that_runs_by_itself_needs_to_be_allowed(allowed, provider, tmp_path):
+    provider.play(answer("", calls=[ToolCall("save", {"path": "a.txt"})]))
+    provider.play(answer("Done."))
+    options = "--tools save --allow save" if allowed else "--tools save"
+    cells = ("%load_ext cc_jupyter", TOOLS, f"%%cmd {options}\nSave it.", "print(ran)")
+    book, failed = execute(provider, tmp_path, *cells)
+    trace = book.cells[2].outputs[0].data
+    if allowed:
+        assert failed is None
+        assert trace["text/plain"].startswith('1 ✓ save(path="a.txt") → "saved" · ')
+        assert len(book.cells[2].outputs) == 3
+        assert book.cells[3].outputs[0].text == "['a.txt']\n"
+    else:
+        assert "add --allow save to the cell" in str(failed)
+        assert "refused: the call needs the user's consent" in trace["text/plain"]
+        assert not book.cells[3].outputs  # papermill and CI stop here
+    assert len(provider.posts) == 2

@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 
 import pexpect
 import pytest
 from support.kernel_notebook import MODEL, halves
 from support.private_environment import private_environment
-from support.provider import KEY, Provider, answer, error, hang, openai_stream, wait
+from support.provider import (
+    KEY,
+    Provider,
+    ToolCall,
+    answer,
+    error,
+    hang,
+    openai_stream,
+    wait,
+)
 
 pytestmark = pytest.mark.kernel
 
@@ -136,6 +146,43 @@ def test_a_table_fits_the_width_of_the_terminal_and_loses_nothing(terminal):
     assert below.startswith("    name ")
     assert " · endpoint /" in below
     assert max(map(len, (f"model {head}", row, below))) <= 120
+
+
+SAVE = ("def save(path: str) -> str:", "    return 'saved'", "", "")
+
+
+def test_a_tool_is_asked_about_in_full_and_typing_ahead_allows_nothing(terminal):
+    terminal.type(*SAVE)
+    call = ToolCall("save", {"path": "a\x1b[2J.txt"})
+    before, after = halves(openai_stream("", calls=[call]), "tool_calls")
+    terminal.provider.play(before, wait("call"), after)
+    terminal.provider.play(answer("Then not."))
+    for line in ("%%cmd --tools save", "Save it.", "", ""):
+        terminal.child.sendline(line)
+    while not terminal.provider.posts:
+        time.sleep(0.05)
+    terminal.child.sendline("y")  # before the question is there
+    terminal.provider.gate("call").set()
+    terminal.child.expect_exact("Run save? y/s/f/e/n/q: ")
+    asked = on_screen(terminal.child.before)
+    assert "The model asks to run save" in asked
+    assert 'save(path="a\\x1b[2J.txt")' in asked
+    assert "refuse, and end here with the text so far" in asked
+    terminal.child.sendline("n")
+    terminal.child.expect_exact("Reason for the model (Enter: none): ")
+    shown = terminal.type("not now")
+    assert "the user refused this call: not now" in shown
+    assert "Then not." in shown
+    assert "saved" not in shown
+
+
+def test_an_allowed_call_is_one_line_in_a_terminal(terminal):
+    terminal.type(*SAVE)
+    terminal.provider.play(answer("", calls=[ToolCall("save", {"path": "a.txt"})]))
+    terminal.provider.play(answer("Saved it."))
+    shown = terminal.type("%%cmd --tools save --allow save", "Save it.", "", "")
+    assert re.search(r"1 ✓ save\(path=\"a.txt\"\) → \"saved\" · \d+ ms", shown)
+    assert shown.count("Saved it.") == 1
 
 
 def test_a_bare_line_shows_its_answer_once(terminal):
