@@ -68,12 +68,9 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     new
         Start a new conversation in this thread.
     key_env, api_key_env
-        The environment variable that holds the key, never the key itself; both names mean the
-        same.
-    tools
-        Functions that the model may call.
-    allow
-        The names of those that run; nobody is asked, so calls of the others are refused.
+        The environment variable that holds the key; both names mean the same.
+    tools, allow
+        Functions that the model may call, and the names of those that run: nobody is asked.
     max_steps
         The most requests of a call with tools; by default 8.
 

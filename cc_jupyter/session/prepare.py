@@ -17,9 +17,7 @@ from cc_jupyter.client.local import MODEL_ID
 from cc_jupyter.client.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
-from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.core.text import new_id
 from cc_jupyter.models.registry import LOCAL, ResolvedModel, chosen_model, settings_for
 from cc_jupyter.usage.estimate import trim_to_window
@@ -318,6 +316,9 @@ class Preparer:
 
 def _paid_for(reply: Reply, notices: tuple[str, ...]) -> Reply:
     """Return the rounds that another version of a turn begins with: they cost nothing more."""
+    from cc_jupyter.core.events import Usage  # noqa: PLC0415  the first cell loads little before it sends
+    from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  as above
+
     rounds = [step for step in reply.steps if step.calls]
     nothing = Usage(input_tokens=0, output_tokens=0)
     steps = tuple(

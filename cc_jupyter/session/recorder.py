@@ -232,7 +232,7 @@ class TurnRecorder:
         """Return a reply with the steps of its turn: texts of the last one, sums of all."""
         if not self._with_steps:
             return reply
-        from cc_jupyter.session.step_records import reply_of_steps, step_of  # noqa: PLC0415  only tools need it
+        from cc_jupyter.session.tool_turns.records import reply_of_steps, step_of  # noqa: PLC0415  only tools need it
 
         body = self._body_to_save(self._prepared.endpoint.secrets)
         step = step_of(reply, self.builder.parts(), body)

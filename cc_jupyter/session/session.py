@@ -201,7 +201,7 @@ class Session:
             An interrupt came after the last event; the answer is complete and saved.
         """
         if prepared.new_runner is not None:
-            from cc_jupyter.session.tool_loop import ToolLoop  # noqa: PLC0415  only tools need it
+            from cc_jupyter.session.tool_turns.loop import ToolLoop  # noqa: PLC0415  only tools need it
 
             return ToolLoop(self, prepared, prepared.new_runner(), renderer).run(guard)
         with (

@@ -158,7 +158,7 @@ class ToolLoop:
         tape = self._session.tape()
         if recorder.stream.replay is None or tape is None:
             return None
-        from cc_jupyter.session.recorded_results import recorded_results  # noqa: PLC0415  few turns are replayed
+        from cc_jupyter.session.tool_turns.recorded_results import recorded_results  # noqa: PLC0415  few turns are replayed
 
         return recorded_results(tape, recorder.request, recorder.step)
 
@@ -180,7 +180,7 @@ class ToolLoop:
         elif at >= MAX_CALLS:
             why = f"only the first {MAX_CALLS} calls of an answer are run"
         if recorded is not None and not self._prepared.live_tools:
-            from cc_jupyter.session.recorded_results import replayed  # noqa: PLC0415  few turns are replayed
+            from cc_jupyter.session.tool_turns.recorded_results import replayed  # noqa: PLC0415  few turns are replayed
 
             record = replayed(call, recorded)
             self._runner.note(record)
@@ -199,7 +199,7 @@ class ToolLoop:
         elif self._runner.has_ended:
             self._ending = "ended by the user"
         if recorded is not None:
-            from cc_jupyter.session.recorded_results import compared  # noqa: PLC0415  few turns are replayed
+            from cc_jupyter.session.tool_turns.recorded_results import compared  # noqa: PLC0415  few turns are replayed
 
             differing = compared(record, recorded)
             if differing is not record:
