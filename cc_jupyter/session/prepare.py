@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.thread import Conversations, Thread
     from cc_jupyter.conversation.turns import Turn, TurnSlot
+    from cc_jupyter.core.events import Usage
     from cc_jupyter.core.messages import TurnKey
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
@@ -316,11 +317,11 @@ class Preparer:
 
 def _paid_for(reply: Reply, notices: tuple[str, ...]) -> Reply:
     """Return the rounds that another version of a turn begins with: they cost nothing more."""
-    from cc_jupyter.core.events import Usage  # noqa: PLC0415  the first cell loads little before it sends
+    from cc_jupyter.core.events import NO_USAGE  # noqa: PLC0415  the first cell loads little before it sends
     from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  as above
 
     rounds = [step for step in reply.steps if step.calls]
-    nothing = Usage(input_tokens=0, output_tokens=0)
+    nothing = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
     steps = tuple(
         dataclasses.replace(step, usage=nothing, cost=NOTHING_BILLED, body=None) for step in rounds
     )

@@ -437,7 +437,7 @@ class TurnRecorder:
     def _steps_to_save(self, reply: Reply, secrets: tuple[str, ...]) -> tuple[Step, ...]:
         if not reply.steps:
             return ()
-        from cc_jupyter.core.steps import redacted_step  # noqa: PLC0415  only tools need it
+        from cc_jupyter.core.steps.redacting import redacted_step  # noqa: PLC0415  only tools need it
 
         return tuple(redacted_step(step.closed(), secrets) for step in reply.steps)
 
