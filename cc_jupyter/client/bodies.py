@@ -56,7 +56,7 @@ def encode_chat(request: Request) -> dict[str, Any]:
     }
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.tools:
-        from cc_jupyter.client.tool_offer import openai_tools  # noqa: PLC0415  only tools need it
+        from cc_jupyter.client.tool_rounds.offer import openai_tools  # noqa: PLC0415  only tools need it
 
         body["tools"] = openai_tools(request.tools)
     body |= openai_fields(request.answer_format)
@@ -85,7 +85,7 @@ def encode_messages(request: Request) -> dict[str, Any]:
     }
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.tools or _has_rounds(request):
-        from cc_jupyter.client.tool_offer import anthropic_tools  # noqa: PLC0415  only tools need it
+        from cc_jupyter.client.tool_rounds.offer import anthropic_tools  # noqa: PLC0415  only tools need it
 
         body |= anthropic_tools(request)
     body = _with_extra(body, anthropic_fields(request.answer_format))
@@ -99,7 +99,7 @@ def _has_rounds(request: Request) -> bool:
 
 def _chat_messages(request: Request) -> list[dict[str, Any]]:
     if _has_rounds(request):
-        from cc_jupyter.client.tool_messages import openai_messages  # noqa: PLC0415  only tools need it
+        from cc_jupyter.client.tool_rounds.messages import openai_messages  # noqa: PLC0415  only tools need it
 
         return openai_messages(request)
     return [
@@ -119,7 +119,7 @@ def _messages(request: Request) -> list[dict[str, Any]]:
     tools are prompts too.
     """
     if _has_rounds(request):
-        from cc_jupyter.client.tool_messages import anthropic_messages  # noqa: PLC0415  only tools need it
+        from cc_jupyter.client.tool_rounds.messages import anthropic_messages  # noqa: PLC0415  only tools need it
 
         messages = anthropic_messages(request)
     else:

@@ -2,7 +2,7 @@
 
 The `index` or `id` of a tool call may be missing, null, late, or equal for all calls
 (openai-python#2806, AstrBot#6661, gcli2api#406). Nothing here runs a tool or reads its arguments.
-`tool_messages` writes the rounds of calls and results.
+`tool_rounds` writes the rounds of calls and results.
 
 Sources: OpenAI API reference, "Chat Completions" (read 2026-11-22); what upstreams behind the
 gateway really send: provider-api.md, sections 7, 9, 10 and 15, and the issues named below.
@@ -28,7 +28,7 @@ from cc_jupyter.core.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cc_jupyter.client.kept_reasoning import KeptReasoning
+    from cc_jupyter.client.tool_rounds.kept_reasoning import KeptReasoning
 
 
 _PLAIN_MEMBERS = frozenset({"role", "content"})
@@ -270,7 +270,7 @@ class OpenAIDecoder:
 
     def _keep(self, delta: dict[str, Any]) -> None:
         if self._kept is None:
-            from cc_jupyter.client.kept_reasoning import KeptReasoning  # noqa: PLC0415  only tools need it
+            from cc_jupyter.client.tool_rounds.kept_reasoning import KeptReasoning  # noqa: PLC0415  only tools need it
 
             self._kept = KeptReasoning()
         self._kept.add(delta)
