@@ -120,10 +120,15 @@ class LiveOutput:
     def _left_bytes(self) -> int:
         return 3 * self._expected_bytes + SPARE_BYTES - self.sent_bytes
 
-    def show(self, bundle: Bundle) -> None:
+    @property
+    def display_id(self) -> str | None:
+        """The id of the output; `None` before it is shown."""
+        return self._display_id
+
+    def show(self, bundle: Bundle, metadata: Mapping[str, Any] | None = None) -> None:
         """Show an update."""
         self._times_s.append(self._now())
-        self._send(bundle, None)
+        self._send(bundle, metadata)
 
     def line(self, text: str) -> None:
         """Do nothing: the updates show it."""

@@ -140,7 +140,7 @@ class Consent:
         while True:
             asker.show(question)
             tool, arguments = question.tool, question.arguments
-            answer = asker.read(f"Run {tool.name}? {KEYS}: ").strip()
+            answer = asker.read(question_prompt(tool.name)).strip()
             match answer.casefold():
                 case "y":
                     return Decision(arguments, "once", changed=question.changed)
@@ -163,6 +163,11 @@ class Consent:
                     question = question._replace(complaint="an empty line is no answer")
                 case _:
                     question = question._replace(complaint=f"{answer!r} is no answer")
+
+
+def question_prompt(name: str) -> str:
+    """Return the short line that asks about a tool."""
+    return f"Run {name}? {KEYS}: "
 
 
 def _edited(asker: Asker, question: Question) -> Question:

@@ -10,6 +10,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cc_jupyter.core.terminal import safe_terminal
+from cc_jupyter.tools.consent import question_prompt
 from cc_jupyter.tools.question import question_text
 from cc_jupyter.tools.trace import RunningCall, trace_bundle, trace_line
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from cc_jupyter.core.steps import CallRecord
     from cc_jupyter.tools.consent import Question
 
+_UNFINISHED: dict[str, Any] = {"cc_jupyter": {"unfinished": True}}
+"""The metadata until the trace is complete, as for other outputs of an answer."""
 _DRAWN_S = 0.15
 _DRAWN_S_PER_BYTE = 5e-6
 
@@ -29,6 +32,9 @@ class TraceView(Protocol):
 
     def ask(self, question: Question) -> None:
         """Show a question, so that it is on the screen when this returns."""
+
+    def prompt(self, prompt: str) -> None:
+        """Take note of the line that is read next."""
 
     def started(self, source: str) -> None:
         """Take note that a call runs."""
@@ -52,7 +58,11 @@ class TraceOutput(Protocol):
     def is_due(self, *, urgent: bool = False) -> bool:
         """Return whether an update may be shown now."""
 
-    def show(self, bundle: dict[str, str]) -> None:
+    @property
+    def display_id(self) -> str | None:
+        """The id of the output; `None` before it is shown."""
+
+    def show(self, bundle: dict[str, str], metadata: Mapping[str, Any] | None = None) -> None:
         """Show an update."""
 
     def finish(self, bundle: dict[str, str], metadata: Mapping[str, Any]) -> None:
@@ -76,32 +86,51 @@ class PageTrace:
         self._pause = pause
         self._records: list[CallRecord] = []
         self._running: RunningCall | None = None
+        self._question: Question | None = None
+        self._prompt = ""
         self._line_bytes = 0
 
     def ask(self, question: Question) -> None:
         """Show a question in full, whatever the limits of updates say."""
         self._running = None
-        bundle = trace_bundle(self._records, question=question, max_chars=0)
-        self._output.show(bundle)
-        self._pause(_DRAWN_S + _DRAWN_S_PER_BYTE * len(bundle["text/html"]))
+        if self._output.display_id is None:  # its own metadata name it
+            self._output.show({"text/plain": "…"}, _UNFINISHED)
+        self._question, self._prompt = question, question_prompt(question.tool.name)
+        shown_bytes = self._show_question()
+        self._pause(_DRAWN_S + _DRAWN_S_PER_BYTE * shown_bytes)
+
+    def prompt(self, prompt: str) -> None:
+        """Note the line that is read next, for a page that is loaded while it is awaited."""
+        if self._question is not None and prompt != self._prompt:
+            self._prompt = prompt
+            self._show_question()
+
+    def _show_question(self) -> int:
+        """Show the question and return its size; a saved notebook has it with all it needs."""
+        bundle = trace_bundle(self._records, question=self._question, max_chars=0)
+        about = {"display_id": self._output.display_id, "prompt": self._prompt}
+        self._output.show(bundle, {**_UNFINISHED, "cc_jupyter_question": about})
+        return len(bundle["text/html"])
 
     def started(self, source: str) -> None:
         """Show the call that runs, if an update is due."""
         self._running = RunningCall(source)
-        self._draw()
+        was_asked, self._question = self._question is not None, None
+        self._draw(even_early=was_asked)
 
     def blocked(self, reason: str) -> None:
         """Show why the running call does not end."""
         if self._running is not None:
             self._running = self._running._replace(state=reason)
-            self._output.show(trace_bundle(self._records, self._running, max_chars=0))
+            self._output.show(trace_bundle(self._records, self._running, max_chars=0), _UNFINISHED)
 
     def finished(self, record: CallRecord) -> None:
         """Add a call that has a result."""
         self._running = None
+        was_asked, self._question = self._question is not None, None
         self._records.append(record)
         self._line_bytes += 2 * len(trace_line(len(self._records), record))  # as HTML and as text
-        self._draw()
+        self._draw(even_early=was_asked)
 
     def end(self) -> None:
         """Replace the updates by the final trace; nothing if there was no call."""
@@ -109,10 +138,11 @@ class PageTrace:
         if self._records:
             self._output.finish(trace_bundle(self._records), {})
 
-    def _draw(self) -> None:
+    def _draw(self, *, even_early: bool) -> None:
+        """Draw if an update is due; an answered question goes at once."""
         self._output.expect(self._line_bytes)
-        if self._output.is_due():
-            self._output.show(trace_bundle(self._records, self._running))
+        if even_early or self._output.is_due():
+            self._output.show(trace_bundle(self._records, self._running), _UNFINISHED)
 
 
 class TextTrace:
@@ -131,6 +161,9 @@ class TextTrace:
     def ask(self, question: Question) -> None:
         """Print a question in full."""
         self._print(f"\n{question_text(question)}")
+
+    def prompt(self, prompt: str) -> None:
+        """Do nothing: the terminal shows it."""
 
     def started(self, source: str) -> None:
         """Do nothing: the line comes with the result."""
@@ -160,6 +193,9 @@ class NullTrace:
 
     def ask(self, question: Question) -> None:
         """Show nothing; without a screen no one is asked."""
+
+    def prompt(self, prompt: str) -> None:
+        """Show nothing."""
 
     def started(self, source: str) -> None:
         """Show nothing."""
@@ -195,4 +231,5 @@ class CellAsker:
 
     def read(self, prompt: str) -> str:
         """Return one line of the user's."""
+        self._view().prompt(prompt)
         return self._read(prompt)

@@ -136,6 +136,29 @@ def test_the_question_is_on_the_page_before_the_answer_and_a_line_after_it():
     assert "allowed once" in screen.html
 
 
+def test_a_saved_question_has_what_a_page_needs_to_answer_it():
+    screen, view = page()
+    seen = []
+
+    def read(_):
+        ((display_id, (_, metadata)),) = screen.outputs.items()
+        seen.append((display_id, metadata))
+        return ["n", "no"][len(seen) - 1]
+
+    run = tool_run(view, asker=CellAsker(lambda: view, read))
+    run.answer(call(), CallPlace())
+    assert [metadata["cc_jupyter"] for _, metadata in seen] == [{"unfinished": True}] * 2
+    abouts = [metadata["cc_jupyter_question"] for _, metadata in seen]
+    assert [about["display_id"] for about in abouts] == [display_id for display_id, _ in seen]
+    prompts = [about["prompt"] for about in abouts]
+    assert prompts == ["Run lookup? y/s/f/e/n/q: ", "Reason for the model (Enter: none): "]
+    ((_, metadata),) = screen.outputs.values()
+    assert metadata == {"cc_jupyter": {"unfinished": True}}
+    run.end()
+    ((_, metadata),) = screen.outputs.values()
+    assert metadata == {}
+
+
 def test_a_page_has_time_to_draw_a_question_and_more_for_a_long_one():
     pauses = []
     view = PageTrace(LiveOutput(Screen(), now=Clock()), pause=pauses.append)
