@@ -1,0 +1,1 @@
+"""Rows: one prompt over a table, one answer a row."""
