@@ -274,7 +274,7 @@ def rebuild_index(connection: sqlite3.Connection) -> None:
     # a turn is indexed when it is finished; without this it would be indexed twice
     # a run over rows never is
     connection.execute(
-        "INSERT INTO words (words, rowid, prompt, answer)"
+        "INSERT INTO words (words, rowid, prompt, answer)"  # noqa: S608  our own words
         f" SELECT 'delete', number, prompt, answer FROM turn WHERE {_not_indexed(connection)}"
     )
 

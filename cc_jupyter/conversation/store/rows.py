@@ -1,4 +1,4 @@
-"""Finished rows: answers by the server that gave them, the request's key and the sample's number."""
+"""Finished rows: answers by the server that gave them, the request's key and the sample."""
 
 from __future__ import annotations
 

@@ -51,6 +51,10 @@ class Log:
         self.threads.add(threading.current_thread())
         self.on_tick()
 
+    def replies(self, count):
+        found = {call[1]: call[2] for call in self.calls if call[0] == "finished"}
+        return [found.get(index) for index in range(count)]
+
     def _note(self, *call):
         self.threads.add(threading.current_thread())
         self.calls.append(call)
@@ -71,13 +75,15 @@ def prepared(session, count, prompt="word", **fields):
 
 
 def run(session, requests, log=None, concurrency=32):
+    log = log or Log()
     made = Run(
         lambda index, renderer, guard: session.run(requests[index], renderer, guard),
         requests,
-        log or Log(),
+        log,
         concurrency=concurrency,
     )
-    return made, made.run()
+    made.run()
+    return made, log.replies(len(requests))
 
 
 def prompt_of(record):
