@@ -11,7 +11,7 @@ import os
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.client.client import Limits, RequestStream, encode_body
 from cc_jupyter.client.endpoint import find_endpoint
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from cc_jupyter.session.prepare import PreparedRequest
 
 
+Recording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[AnswerRecorder]]"
+"""Opens what records the answer to a request: with its stream, and with the money it may cost."""
 _TAPE_S = 0.02
 """How long the choice of a cassette holds: a request asks for it several times."""
 
@@ -175,8 +177,7 @@ class Session:
         prepared: PreparedRequest,
         renderer: Renderer,
         guard: Callable[[Callable[[], None]], InterruptGuard] | None = None,
-        recording: Callable[[PreparedRequest], AbstractContextManager[AnswerRecorder]]
-        | None = None,
+        recording: Recording | None = None,
     ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 

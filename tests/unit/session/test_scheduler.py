@@ -163,7 +163,9 @@ def test_a_mistake_of_ours_is_a_result_too(session):
             raise ZeroDivisionError("oops")
         return session.run(requests[index], renderer, guard)
 
-    replies = Run(send, requests, Log(), concurrency=2).run()
+    log = Log()
+    Run(send, requests, log, concurrency=2).run()
+    replies = log.replies(len(requests))
     assert "ZeroDivisionError" in str(replies[0].error)
     assert replies[1].error is None
 
