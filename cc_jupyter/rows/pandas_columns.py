@@ -67,7 +67,7 @@ def array(kind: ColumnType, cells: Sequence[object]) -> Any:  # noqa: ANN401  of
             except OverflowError:
                 return _objects(cells)
         case "category":
-            return pd.Categorical(cells, categories=list(kind.categories))
+            return pd.Categorical(list[Any](cells), categories=list(kind.categories))
         case "datetime":
             return _instants(cells)
         case _:
@@ -78,14 +78,9 @@ def _instants(cells: Sequence[object]) -> Any:  # noqa: ANN401  as above
     zoned = {getattr(each, "tzinfo", None) is not None for each in cells if each is not None}
     if len(zoned) > 1:
         return _objects(cells)
-    kind = "datetime64[us, UTC]" if zoned == {True} else "datetime64[us]"
+    kind: Any = "datetime64[us, UTC]" if zoned == {True} else "datetime64[us]"
     try:
-        return (
-            pd.Series(list(cells), dtype="object")
-            .pipe(pd.to_datetime, utc=zoned == {True})
-            .astype(kind)
-            .array
-        )
+        return pd.to_datetime(_objects(cells), utc=zoned == {True}).astype(kind).array
     except (OverflowError, ValueError):
         return _objects(cells)
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _TYPES: dict[str, Any] = {
     "boolean": pl.Boolean,
     "integer": pl.Int64,
-    "float": pl.Float64,
     "string": pl.String,
     "date": pl.Date,
 }
@@ -59,6 +58,8 @@ def array(name: str, kind: ColumnType, cells: Sequence[object]) -> pl.Series:
             return _instants(name, cells)
         case "object":
             return _objects(name, cells)
+        case "float":
+            return pl.Series(name, cells, dtype=pl.Float64).fill_nan(None)
         case plain:
             try:
                 return pl.Series(name, cells, dtype=_TYPES[plain])

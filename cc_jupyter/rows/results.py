@@ -36,6 +36,7 @@ def make_result(  # noqa: PLR0913  what a result is made of
     into: object | None,
     values: Sequence[object],
     checks: Mapping[str, Sequence[bool | None]],
+    *,
     meta: Callable[[], Mapping[str, Sequence[object]]],
     places: Sequence[int] | None = None,
 ) -> Any:  # noqa: ANN401  of the user's library
