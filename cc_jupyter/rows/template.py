@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.text import check_characters
 from cc_jupyter.prompt.template import (
     Expression,
@@ -106,7 +107,13 @@ class RowTemplate:
         text, stem = self._filled(self._text, names, notices, images)
         system = None
         if self._system is not None:
-            system, _ = self._filled(self._system, names, notices, [])
+            in_system: list[Image] = []
+            system, _ = self._filled(self._system, names, notices, in_system)
+            if in_system:
+                raise OptionError(
+                    f"a system prompt cannot contain an image: {in_system[0].described}",
+                    hint="put it in the prompt, or pass it with -i",
+                )
         if self._images:
             images = [*self._loaded(names), *images]
         return FilledRow(
