@@ -8,12 +8,13 @@ since each change is a transaction.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.errors import OptionError, StoreError
+from cc_jupyter.core.errors import CcError, OptionError, StoreError
 from cc_jupyter.core.events import USAGE_FIELDS, Usage
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 from cc_jupyter.core.text import pluralize
@@ -119,11 +120,17 @@ class RunMoney:
         with self._lock:
             self._in_flight_usd -= self._in_flight.pop(request_id, Decimal(0))
 
+    def refresh(self) -> None:
+        """Renew the reservation of a long run, which would expire."""
+        with self._lock, contextlib.suppress(CcError):  # the next row that reserves reports it
+            if self._budget is not None and self._held_usd:
+                self._reserved(self._budget, self._held_usd)
+
     @property
     def usage(self) -> Usage:
         """The tokens of all requests; `None` where none was reported."""
         with self._lock:
-            return Usage(**self._tokens)
+            return Usage(*(self._tokens.get(name) for name in USAGE_FIELDS))
 
     @property
     def cost(self) -> Cost:
