@@ -12,7 +12,7 @@ import contextlib
 import functools
 import threading
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import CcError, OptionError, StoreError
 from cc_jupyter.core.events import USAGE_FIELDS, Usage
@@ -130,7 +130,8 @@ class RunMoney:
     def usage(self) -> Usage:
         """The tokens of all requests; `None` where none was reported."""
         with self._lock:
-            return Usage(*(self._tokens.get(name) for name in USAGE_FIELDS))
+            counts: dict[str, Any] = self._tokens
+            return Usage(**counts)
 
     @property
     def cost(self) -> Cost:
