@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
@@ -269,11 +270,8 @@ class _Engine:
 
     def event(self, index: int, event: StreamEvent) -> None:
         """Take note of a refusal."""
-        if (
-            isinstance(event, Notice)
-            and event.retry is not None
-            and event.retry.status == _TOO_MANY
-        ):
+        retry = event.retry if isinstance(event, Notice) else None
+        if retry is not None and retry.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._waiting.add(index)
             self._progress.refusals += 1
 
@@ -336,7 +334,7 @@ class _Engine:
             progress.output_tokens += outcome.usage.output_tokens or 0
 
     def _check(self, at: int, outcome: RowOutcome) -> None:
-        """Evaluate the checks for one row; an interrupt of one ends the run, and the answers stay."""
+        """Evaluate the checks for one row; an interrupt ends the run, and the answers stay."""
         if self._checks is None or not len(self._checks) or self._interrupt_notes:
             return
         try:
@@ -466,7 +464,11 @@ class _Engine:
         guard, sent_at = self._session.budget_guard, self._session.now()
         usual = guard.estimate(base)
         common_bytes = len((base.request.system or "").encode())
-        price = functools.cache(lambda tokens: base.cost(_with_input(usual, tokens), sent_at).usd)
+
+        @functools.cache
+        def price(tokens: int) -> Decimal | None:
+            return base.cost(replace(usual, input_tokens=tokens), sent_at).usd
+
         requests = unpriced = input_tokens = 0
         usd = Decimal(0)
         for job in pending:
@@ -551,12 +553,3 @@ class _Engine:
         notice = self._session.history.save(record, None, on_disk=self._on_disk)
         if notice is not None and notice not in self._progress.notices:
             self._progress.notices.append(notice)
-
-
-_TOO_MANY = 429
-
-
-def _with_input(usage, tokens):  # type: ignore[no-untyped-def]
-    import dataclasses
-
-    return dataclasses.replace(usage, input_tokens=tokens)
