@@ -246,16 +246,17 @@ class _Engine:
             open_stream=self._options.open_stream,
         )
         is_local = self._plan.base.endpoint.served_by == LOCAL
+        concurrency = 1 if is_local else self._options.concurrency or settings.concurrency
         run = self._run = Run(
             self._requests.send,
             self._requests,
             self,
-            concurrency=1 if is_local else self._options.concurrency or settings.concurrency,
+            concurrency=concurrency,
             give_up_after_s=settings.give_up_after_s,
             reports_unsent=False,
         )
         # at the third interrupt, what has not ended is not there
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), self._session.transport.keeping(concurrency):
             run.run()
         # none that comes while the answers are saved loses them
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
