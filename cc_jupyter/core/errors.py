@@ -1,8 +1,7 @@
 """The exception tree: every failure a user can meet, grouped by what to do next.
 
 CcError ─┬─ OptionError    the option line, the prompt or a `{{ }}` is wrong; nothing was sent
-         │   ├─ BudgetError   a budget does not allow the request; it was not sent
-         │   └─ AccessorError  `.cmd` of a frame could also be its column of that name
+         │   └─ BudgetError   a budget does not allow the request; it was not sent
          ├─ ConfigError    a key, a model, a setting or a file is missing or unusable
          ├─ GridError      some requests of a grid failed; the others have answers
          ├─ StoreError     the history file cannot be read or written
@@ -68,13 +67,6 @@ class OptionError(CcError):
 
 class BudgetError(OptionError):
     """What is left of a budget is not enough for the request; it was not sent."""
-
-
-class AccessorError(OptionError, AttributeError):
-    """`.cmd` of a frame or series could also be its own column or label of that name.
-
-    As an `AttributeError` it does not disturb what looks through the attributes of an object.
-    """
 
 
 class ConfigError(CcError):

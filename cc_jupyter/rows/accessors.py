@@ -32,7 +32,9 @@ class CmdAccessor:
 
     def __init__(self, data: Any) -> None:  # noqa: ANN401  of any library
         if _is_taken(data):
-            raise _taken_error(data)
+            from cc_jupyter.rows.taken_name import taken_error  # noqa: PLC0415  loading the extension is light
+
+            raise taken_error(data, is_pandas=_library(data) == "pandas")
         self._data = data
 
     def map(  # noqa: PLR0913  experiments.md, section 5
@@ -106,19 +108,6 @@ def _is_taken(data: Any) -> bool:  # noqa: ANN401  of any library
     if hasattr(data, "columns"):
         return NAME in data.columns
     return library == "pandas" and data.index.dtype.kind == "O" and NAME in data.index
-
-
-def _taken_error(data: object) -> Exception:
-    """Return the error for data with a `cmd` of its own."""
-    from cc_jupyter.core.errors import AccessorError, OptionError  # noqa: PLC0415  loading the extension is light
-
-    what, name = ("column", "frame") if hasattr(data, "columns") else ("label", "series")
-    # Dask takes an AttributeError for the request of the column
-    kind = AccessorError if _library(data) == "pandas" else OptionError
-    return kind(
-        f"this {name} has a {what} `cmd`, so `.cmd` could mean either",
-        hint=f'use cc_jupyter.map_rows({name}, "…"), and {name}["cmd"] for the {what}',
-    )
 
 
 def _library(data: object) -> str:

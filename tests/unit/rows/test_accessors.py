@@ -17,10 +17,11 @@ import polars as pl
 import pytest
 
 import cc_jupyter
-from cc_jupyter.core.errors import AccessorError, OptionError
+from cc_jupyter.core.errors import OptionError
 from cc_jupyter.rows.accessors import CmdAccessor, register, unregister
 from cc_jupyter.rows.results import make_result
 from cc_jupyter.rows.tables import table_of
+from cc_jupyter.rows.taken_name import TakenNameError
 
 LEVELS, CODES = [[1], ["a", "b"]], [[0, 0], [0, 1]]
 FRAME = pd.DataFrame({"text": ["a", "b"]})
@@ -140,7 +141,7 @@ def test_data_with_a_cmd_of_its_own_is_an_error_that_names_map_rows(data, expect
 
 @pytest.mark.parametrize("data", [COMMANDS, COMMANDS.iloc[0]], ids=["frame", "row"])
 def test_what_looks_through_attributes_of_pandas_is_not_disturbed(data):
-    with pytest.raises(AccessorError):
+    with pytest.raises(TakenNameError):
         _ = data.cmd
     assert getattr(data, "cmd", None) is None
     assert "n" in dict(inspect.getmembers(data))
