@@ -62,6 +62,8 @@ class Limits(NamedTuple):
     idle_timeout_s: float = 300.0
     max_answer_mb: float = 64.0
     """The most text of one answer: it is held in memory several times."""
+    gives_up_on_429: bool = False
+    """Whether a refusal for too many requests ends it: who runs many requests sends it again."""
 
 
 class _RefusedError(Exception):
@@ -192,6 +194,8 @@ class RequestStream:
                     continue
                 failure = refused.refusal.error
                 wait_s = None
+                if self._is_left_to_others(refused.refusal):
+                    raise failure from None
                 if not self._is_accepted:
                     wait_s = self._recorded_wait_s(_pause_s(refused.refusal, tries))
             else:
@@ -205,6 +209,15 @@ class RequestStream:
             yield Notice(text, retry=Retry(failure.status, wait_s, self.replay is not None))
             yield from self._pause(wait_s)
             self._waited_s = wait_s
+
+    def _is_left_to_others(self, refusal: Refusal) -> bool:
+        """Return whether there were too many requests, and who runs them sends this one again."""
+        is_too_many = refusal.retryable and refusal.error.status == HTTPStatus.TOO_MANY_REQUESTS
+        if not (is_too_many and self._limits.gives_up_on_429 and self.replay is None):
+            return False
+        _pause_s(refusal, 0)  # adds the hint to a long wait
+        refusal.error.is_too_many = True
+        return True
 
     def _recorded_wait_s(self, wait_s: float | None) -> float | None:
         """Return the pause of the recording, which was drawn at random, in place of a new one."""

@@ -122,6 +122,8 @@ class ProviderError(CcError):
 
     is_final = False
     """Whether asking another model is no use: the key or plan is refused, a quota is used up."""
+    is_too_many = False
+    """Whether there were only too many requests, so that this one may be sent again later."""
 
     def __init__(  # noqa: PLR0913  the fields are the contract of spec.md, section 5
         self,

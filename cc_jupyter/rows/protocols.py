@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cc_jupyter.session.prepare import PreparedRequest
-    from cc_jupyter.session.scheduler import Listener
+    from cc_jupyter.session.scheduler import Listener, Requests
 
 
 class Table(Protocol):
@@ -25,19 +24,6 @@ class Table(Protocol):
 
     def label(self, at: int) -> object:
         """Return the label of a row for messages: its index, or its number."""
-
-
-class Requests(Protocol):
-    """The requests of a run, made when they are asked for."""
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-
-    def __getitem__(self, index: int, /) -> PreparedRequest | None:
-        """Make the request in a place of the plan, on the cell's thread; called once for each.
-
-        `None`: it has failed already and is not sent.
-        """
 
 
 class RequestRun(Protocol):
