@@ -6,6 +6,7 @@ in this process and never leaves it.
 
 from __future__ import annotations
 
+import functools
 import socket
 import threading
 from contextlib import closing
@@ -57,6 +58,8 @@ class Sender:
     ----------
     deliver
         Takes the id and the outcome of a request, in the request's thread.
+    session
+        Opens the streams; by default one of this process, which has no history.
     endpoint
         Where the requests go; by default the target with the key found in this process.
     """
@@ -64,7 +67,7 @@ class Sender:
     def __init__(
         self,
         target: Target,
-        deliver: Callable[[int, Outcome], None],
+        deliver: Callable[[int, Outcome], None] = lambda _id, _outcome: None,
         *,
         session: Session | None = None,
         endpoint: Endpoint | None = None,
@@ -86,13 +89,16 @@ class Sender:
 
     def run(self, work: Work) -> None:
         """Send a request and deliver its outcome; never raises."""
+        self._deliver(work.id, self.outcome(work))
+
+    def outcome(self, work: Work) -> Outcome:
+        """Send a request and return what came of it; never raises."""
         try:
-            outcome = self._outcome(work)
+            return self._outcome(work)
         except BaseException as mistake:  # noqa: BLE001  a mistake of ours must not lose the others
             secrets = self._endpoint.secrets if self._endpoint else ()
             text = redact(f"internal error: {type(mistake).__name__}: {mistake}", secrets)
-            outcome = Outcome(error=StreamError(text))
-        self._deliver(work.id, outcome)
+            return Outcome(error=StreamError(text))
 
     def stop(self, ids: Iterable[int]) -> None:
         """Interrupt requests, also those that have not come yet; safe from any thread."""
@@ -168,3 +174,21 @@ def _sent(stream: RequestStream) -> Outcome:
         first_text_s,
         monotonic() - started_s,
     )
+
+
+def send_elsewhere(target: Target, version: str, work: Work) -> Outcome:
+    """Send one request from a machine that the kernel cannot reach by itself."""
+    if version != __version__:
+        where = f"the worker on {socket.gethostname()} has cc_jupyter {__version__}"
+        return Outcome(
+            error=ConfigError(
+                f"{where}, and the kernel has {version}; nothing was sent there",
+                hint="install the same version where the workers run",
+            )
+        )
+    return _sender_to(target).outcome(work)
+
+
+@functools.lru_cache(maxsize=4)
+def _sender_to(target: Target) -> Sender:
+    return Sender(target)
