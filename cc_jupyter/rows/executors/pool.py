@@ -166,8 +166,13 @@ def refuse_unfit(workers: Sequence[Fitness]) -> None:
     Raises
     ------
     ConfigError
-        A worker has no key, no cc_jupyter or another version of it.
+        There is none, or one has no key, no cc_jupyter or another version of it.
     """
+    if not workers:
+        raise ConfigError(
+            "the cluster has no workers, so nothing was sent",
+            hint="start some: cluster.scale(4), then client.wait_for_workers(4)",
+        )
     unfit = [(each.name, problem) for each in workers if (problem := problem_of(each))]
     if not unfit:
         return
