@@ -114,6 +114,8 @@ class DaskPool(Pool):
         self._thread.join()
         if self._client.status == "running":
             self._client.run(forget_run, self._run_id, on_error="ignore")
+            self._client.unsubscribe_topic(self._client.id)
+            self._client.unsubscribe_topic(_CLUSTER_EVENTS)
         self._client.close()
 
     def _dispatch(self, worker: str, work: Work) -> None:
@@ -190,7 +192,7 @@ class DaskPool(Pool):
         self._tasks[key] = _Task(task, worker, ids)
         task.add_done_callback(self._on_done)
 
-    def _on_done(self, future: Any) -> None:
+    def _on_done(self, future: Any) -> None:  # noqa: ANN401  as above
         """Take note that a task has ended; its outcomes have come before it unless it failed."""
         task = self._tasks.pop(future.key, None)
         if task is not None and future.status != "finished":
