@@ -15,7 +15,7 @@ import math
 from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cc_jupyter.client.errors.endings import text_bytes, too_long
 from cc_jupyter.client.event_redaction import EventRedactor
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.client.errors.provider_errors import Refusal
     from cc_jupyter.client.transport import ResponseReader, Transport
-    from cc_jupyter.core.messages import Request
+    from cc_jupyter.core.messages import Parameters, Request, ResponseFormat
 
 
 TICK_S = 0.036
@@ -64,6 +64,28 @@ class Limits(NamedTuple):
     """The most text of one answer: it is held in memory several times."""
     gives_up_on_429: bool = False
     """Whether a refusal for too many requests ends it: who runs many requests sends it again."""
+
+
+class AnswerStream(Protocol):
+    """One request and its answer, sent by this process (`RequestStream`) or by a worker."""
+
+    replay: Replay | None
+    record_problem: str | None
+    sample: int | None
+    requests_sent: int
+    answer_format: ResponseFormat | None
+    parameters: Parameters
+    body: bytes
+    body_sha256: str
+
+    def wake(self) -> None:
+        """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
+
+    def clock(self) -> float:
+        """Return the time by `time.monotonic`; while events are read, the time they came."""
+
+    def __iter__(self) -> Generator[StreamEvent, None, None]:  # noqa: PYI058  it is closed
+        """Send the request and yield the events of its answer."""
 
 
 class _RefusedError(Exception):
@@ -161,6 +183,10 @@ class RequestStream:
         incoming = self._incoming  # the iteration may drop it at any moment
         if incoming is not None:
             incoming.wake()
+
+    def clock(self) -> float:
+        """Return the time by `time.monotonic`: events are read when they come."""
+        return monotonic()
 
     def __iter__(self) -> Generator[StreamEvent, None, None]:
         """Send the request and yield the events of its answer.

@@ -16,7 +16,7 @@ from cc_jupyter.usage.estimate import estimate_tokens
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cc_jupyter.client.client import RequestStream
+    from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.core.events import StreamEvent, Usage
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
@@ -52,7 +52,7 @@ class AnswerRecorder:
     def __init__(  # noqa: PLR0913  what one answer needs
         self,
         prepared: PreparedRequest,
-        stream: RequestStream,
+        stream: AnswerStream,
         budget_guard: BudgetGuard,
         *,
         turn_id: str,
@@ -67,7 +67,7 @@ class AnswerRecorder:
         self._budget_watchers = budget_watchers
         self._sent_at = sent_at
         self._place = place
-        self.builder = ReplyBuilder(beginning=prepared.beginning)
+        self.builder = ReplyBuilder(stream.clock, beginning=prepared.beginning)
         self.builder.notices.extend(prepared.spec.notices)
         self._keyed_body = b""  # the body with this key
         self._key = ""

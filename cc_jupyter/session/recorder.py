@@ -18,7 +18,7 @@ from cc_jupyter.core.text import pluralize
 from cc_jupyter.session.answer_recorder import AnswerRecorder
 
 if TYPE_CHECKING:
-    from cc_jupyter.client.client import RequestStream
+    from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.core.events import StreamEvent
@@ -53,7 +53,7 @@ class TurnRecorder(AnswerRecorder):
         self,
         prepared: PreparedRequest,
         reservation: Reservation,
-        stream: RequestStream,
+        stream: AnswerStream,
         history: History,
         budget_guard: BudgetGuard,
     ) -> None:

@@ -11,7 +11,7 @@ import os
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cc_jupyter.client.client import Limits, RequestStream, encode_body
 from cc_jupyter.client.endpoint import find_endpoint
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.cassettes.tape import Tape
+    from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec, Request
@@ -54,6 +55,22 @@ Recording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[Answe
 """Opens what records the answer to a request: with its stream, and with the money it may cost."""
 _TAPE_S = 0.02
 """How long the choice of a cassette holds: a request asks for it several times."""
+
+
+class OpenStream(Protocol):
+    """Opens the stream of one request: `Session.open_stream`, or a pool of workers."""
+
+    def __call__(  # noqa: PLR0913  what one request needs
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        zdr: bool,
+        number: Callable[[str], int] | None = None,
+        price_date: date | None = None,
+    ) -> AnswerStream:
+        """Return the stream of one request, which is sent at its first step."""
 
 
 class Session:
@@ -279,8 +296,12 @@ class Session:
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
     def stream_of(
-        self, prepared: PreparedRequest, *, gives_up_on_429: bool = False
-    ) -> RequestStream:
+        self,
+        prepared: PreparedRequest,
+        *,
+        gives_up_on_429: bool = False,
+        open_stream: OpenStream | None = None,
+    ) -> AnswerStream:
         """Return the stream of a prepared request, which is sent at its first step.
 
         Parameters
@@ -288,9 +309,11 @@ class Session:
         gives_up_on_429
             Whether a refusal for too many requests ends it: who runs many requests decides when
             to send it again.
+        open_stream
+            Opens the stream in place of `Session.open_stream`, to have a worker send it.
         """
         settings = prepared.settings
-        return self.open_stream(
+        return (open_stream or self.open_stream)(
             prepared.request,
             prepared.endpoint,
             Limits(
