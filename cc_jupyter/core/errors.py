@@ -183,6 +183,20 @@ class ModelError(StatusError):
     """Whether the server has no model of this name, so that a close one may be meant."""
 
 
+class RowsError(CcError):
+    """Rows of a run failed; `error.result` has all others.
+
+    Parameters
+    ----------
+    result
+        The result of the run: a frame, a series or a list.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, result: object = None) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
+
+
 class StreamError(ProviderError):
     """The answer started and then failed, or contained neither text nor reasoning."""
 

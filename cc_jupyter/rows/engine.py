@@ -23,6 +23,7 @@ from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import new_id, pluralize
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.prompt.output_types import ValidationProblem
+from cc_jupyter.rows.executors.open_pool import workers_of
 from cc_jupyter.rows.money import RunMoney
 from cc_jupyter.rows.outcomes import RowOutcome, RowResults
 from cc_jupyter.rows.progress import NullRowView, Progress
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from cc_jupyter.client.client import RequestStream
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import TurnKey
     from cc_jupyter.experiments.checks import Checks
@@ -63,6 +63,26 @@ _LOST_IN_A_ROW = 20
 """So many rows in a row without a connection end the run."""
 
 
+class RowControl:
+    """Interrupts a run from any thread, also before it has begun."""
+
+    def __init__(self) -> None:
+        self._interrupt: Callable[[], None] | None = None
+        self._is_interrupted = False
+
+    def attach(self, interrupt: Callable[[], None]) -> None:
+        """Take what interrupts the run."""
+        self._interrupt = interrupt
+        if self._is_interrupted:
+            interrupt()
+
+    def interrupt(self) -> None:
+        """Stop all requests of the run and start no more."""
+        self._is_interrupted = True
+        if self._interrupt is not None:
+            self._interrupt()
+
+
 class RowOptions(NamedTuple):
     """How a plan is run."""
 
@@ -80,8 +100,10 @@ class RowOptions(NamedTuple):
     """How many rows to draw; `None`: all are run."""
     turn_key: TurnKey | None = None
     """The cell that runs it."""
-    open_stream: Callable[[PreparedRequest], RequestStream] | None = None
-    """Opens the stream of a request elsewhere: an executor's pool does."""
+    executor: object = None
+    """A `concurrent.futures.Executor` or a `distributed.Client`; `None`: this process sends."""
+    control: RowControl | None = None
+    """Interrupts the run from another thread."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +115,7 @@ class RowRun:
     results: RowResults
     progress: Progress
     last_reply: Reply | None = None
-    """The reply to the last row that ended; `None`: nothing was sent."""
+    """The reply to the last row that ended; `None`: there is none."""
     stopped_by: CcError | None = None
     """What ended the run early, besides an interrupt."""
     interrupt_notes: tuple[str, ...] = ()
@@ -155,6 +177,7 @@ class _Engine:
             preview_of=None if places is None else len(plan.table),
         )
         self._progress.notices += plan.notices
+        self._progress.is_kept_here_only = not self._on_disk and len(plan.jobs) > 0
         self._run_id = new_id()
         self._money: RunMoney | None = None
         self._requests: RowRequests | None = None
@@ -165,7 +188,7 @@ class _Engine:
         self._started_at = session.now()
         self._waiting: set[int] = set()
         self._lost_in_a_row = 0
-        self._last_reply: Reply | None = None
+        self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
         self._interrupt_notes: tuple[str, ...] = ()
         self._values: dict[str, object] = {}
@@ -221,49 +244,64 @@ class _Engine:
         progress = self._progress
         progress.ended_s = monotonic()
         progress.is_interrupted = self._run is not None and self._run.is_interrupted
-        self._view.finish(progress)
+        self._note_money()
+        if self._stopped_by is not None:
+            left = progress.requests - progress.ended
+            progress.stopped = f"stopped, {pluralize(left, 'row')} not sent: {self._stopped_by}"
+        # none that comes while the summary is drawn loses the result
+        with contextlib.suppress(KeyboardInterrupt), InterruptGuard(lambda: None):
+            self._view.finish(progress)
         return RowRun(
             self._plan,
             self._options,
             self.results,
             progress,
-            self._last_reply,
+            None if self._last is None else self._last.reply,
             self._stopped_by,
             self._interrupt_notes,
         )
 
     def _send(self, pending: Sequence[int], money: RunMoney) -> None:
-        assert self._plan.base is not None  # noqa: S101  there is something to send
-        settings = self._plan.base.settings
+        base = self._plan.base
+        assert base is not None  # noqa: S101  there is something to send
+        is_local = base.endpoint.served_by == LOCAL
+        concurrency = self._options.concurrency or base.settings.concurrency
+        concurrency = 1 if is_local else min(concurrency, len(pending))
         self._pending = pending
-        self._requests = RowRequests(
-            self._session,
-            self._plan,
-            pending,
-            money,
-            self._run_id,
-            failed=self._unsendable,
-            open_stream=self._options.open_stream,
-        )
-        is_local = self._plan.base.endpoint.served_by == LOCAL
-        concurrency = 1 if is_local else self._options.concurrency or settings.concurrency
-        run = self._run = Run(
-            self._requests.send,
-            self._requests,
-            self,
-            concurrency=concurrency,
-            give_up_after_s=settings.give_up_after_s,
-            reports_unsent=False,
-        )
-        # at the third interrupt, what has not ended is not there
-        with contextlib.suppress(KeyboardInterrupt), self._session.transport.keeping(concurrency):
-            run.run()
+        with (
+            workers_of(
+                self._options.executor, self._session, base, concurrency=concurrency
+            ) as workers,
+            self._session.transport.keeping(concurrency),
+        ):
+            requests = self._requests = RowRequests(
+                self._session,
+                self._plan,
+                pending,
+                money,
+                self._run_id,
+                failed=self._unsendable,
+                open_stream=None if workers is None else workers.open_stream,
+            )
+            run = self._run = Run(
+                requests.send,
+                requests,
+                self,
+                concurrency=concurrency,
+                give_up_after_s=base.settings.give_up_after_s,
+                reports_unsent=False,
+            )
+            if self._options.control is not None:
+                self._options.control.attach(run.interrupt)
+            # at the third interrupt, what has not ended is not there
+            with contextlib.suppress(KeyboardInterrupt):
+                run.run()
+            if workers is not None:
+                self._progress.notices += workers.notices
         # none that comes while the answers are saved loses them
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
             self._save()
             self._save_run(money, is_finished=True)
-
-    # what the scheduler calls, on the cell's thread
 
     def started(self, index: int) -> None:
         """Take note that a row is sent."""
@@ -298,7 +336,6 @@ class _Engine:
         has_ended = reply.error is None or sent.reading == "failed"
         if has_ended and reply.stop_reason in _ENDED and not reply.replayed:
             self._keep(job, reply, sent.reading, outcome.answered_at)
-        self._last_reply = reply
         self._take(job, outcome)
         if reply.error is not None:
             self._judge(reply.error)
@@ -309,15 +346,19 @@ class _Engine:
     def tick(self) -> None:
         """Save and draw if it is time."""
         self._save_if_due()
+        self._progress.waiting = len(self._waiting)
+        self._note_money()
+        self._view.draw(self._progress)
+
+    def _note_money(self) -> None:
         progress, money = self._progress, self._money
-        progress.waiting = len(self._waiting)
-        if money is not None:
-            progress.spent_usd, progress.unknown_cost = money.spent_usd, money.unknown
-            if money.requests and progress.ended and not money.unknown:
-                per_row_usd = money.spent_usd / progress.ended
-                left = progress.requests - progress.ended
-                progress.projected_usd = money.spent_usd + per_row_usd * left
-        self._view.draw(progress)
+        if money is None:
+            return
+        progress.spent_usd, progress.unknown_cost = money.spent_usd, money.unknown
+        if money.requests and progress.ended and not money.unknown:
+            per_row_usd = money.spent_usd / progress.ended
+            left = progress.requests - progress.ended
+            progress.projected_usd = money.spent_usd + per_row_usd * left
 
     def _take(self, job: int, outcome: RowOutcome) -> None:
         """Take the outcome of a job for its row and the rows that equal it."""
@@ -326,6 +367,9 @@ class _Engine:
             if outcome.error is None:
                 self._check(at, outcome)
         progress = self._progress
+        self._last = outcome
+        if self._options.preview is not None and outcome.error is None:
+            progress.shown.append((self._label(self._plan.jobs[job]), outcome.text))
         if outcome.error is not None:
             progress.count_failure(self._label(self._plan.jobs[job]), outcome)
         elif not outcome.from_cache:

@@ -74,6 +74,10 @@ class Progress:
     stopped: str | None = None
     """Why nothing more is sent; `None`: nothing keeps it."""
     is_interrupted: bool = False
+    is_kept_here_only: bool = False
+    """Whether the history is off, so that only this kernel knows the answers."""
+    shown: list[tuple[object, str]] = field(default_factory=list)
+    """The answers of a preview, with the label of the row."""
     notices: list[str] = field(default_factory=list)
     """What the reader should know before the figures."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import NO_USAGE, USAGE_FIELDS, Notice, Usage
@@ -17,13 +17,13 @@ from cc_jupyter.session.answer_recorder import AnswerRecorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cc_jupyter.client.client import RequestStream
     from cc_jupyter.conversation.records import Reading
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.render.base import Renderer
     from cc_jupyter.rows.money import RunMoney
     from cc_jupyter.rows.plan import RowPlan
+    from cc_jupyter.session.answer_recorder import AnswerStream
     from cc_jupyter.session.in_flight import InterruptGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
@@ -49,7 +49,7 @@ class RowRequests:
     failed
         Takes the place of a job whose request cannot be made, and why.
     open_stream
-        Opens the stream of a request; by default the client of this process sends it.
+        Has the face of `Session.open_stream`, which it replaces.
     """
 
     def __init__(  # noqa: PLR0913  the parts of a run
@@ -61,7 +61,7 @@ class RowRequests:
         run_id: str,
         *,
         failed: Callable[[int, CcError], None],
-        open_stream: Callable[[PreparedRequest], RequestStream] | None = None,
+        open_stream: Callable[..., Any] | None = None,
     ) -> None:
         self._session = session
         self._plan = plan
@@ -150,13 +150,12 @@ class RowRequests:
         session, money = self._session, self._money
         prepared = session.with_key(prepared)
         request_id = new_id()
-        stream: RequestStream | None = None
+        stream: AnswerStream | None = None
         try:
             watchers = money.watchers(prepared, request_id)
-            if self._open_stream is None:
-                stream = session.stream_of(prepared, gives_up_on_429=True)
-            else:
-                stream = self._open_stream(prepared)
+            stream = session.stream_of(
+                prepared, gives_up_on_429=True, open_stream=self._open_stream
+            )
             recorder = _RowRecorder(
                 prepared,
                 stream,
