@@ -78,8 +78,8 @@ _CREDENTIAL_SIGNS = (
     *("aiza", "npm_", "pypi-", "private key", "--password", "--passwd", "--token"),
     *("--api-key", "--secret", "authorization"),
 )
-"""One of these is in every match of `_SHAPES` and `_CREDENTIAL_SHAPES`, but for a URL's password."""
-_URL_PASSWORD = r"""://[^\s/:@"']*:[^\s/@"']+@"""
+"""One is in every match of `_SHAPES` and `_CREDENTIAL_SHAPES`, but for the password of a URL."""
+_URL_CREDENTIAL = r"://[^\s/:@\"']*:[^\s/@\"']+@"
 
 
 def contains_key(text: str) -> bool:
@@ -90,7 +90,7 @@ def contains_key(text: str) -> bool:
     folded = text.casefold()
     if any(sign in folded for sign in _CREDENTIAL_SIGNS):
         return bool(re.search(_SHAPES, text) or re.search(_CREDENTIAL_SHAPES, text))
-    return "@" in text and re.search(_URL_PASSWORD, text) is not None
+    return "@" in text and re.search(_URL_CREDENTIAL, text) is not None
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
