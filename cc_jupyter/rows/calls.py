@@ -10,8 +10,9 @@ from cc_jupyter.core.errors import OptionError, RowsError
 from cc_jupyter.core.messages import Parameters, ValueLimits
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.experiments.checks import Checks
+from cc_jupyter.prompt.options import RETRY_WORDS
 from cc_jupyter.prompt.template import names_in
-from cc_jupyter.rows.engine import RETRY_WORDS, OnError, RowControl, RowOptions, run_rows
+from cc_jupyter.rows.engine import OnError, RowControl, RowOptions, run_rows
 from cc_jupyter.rows.plan import RowPrompt, make_plan
 from cc_jupyter.rows.results import make_result
 from cc_jupyter.rows.tables import table_of
