@@ -206,7 +206,7 @@ class CellRunner:
             return text
         from cc_jupyter.prompt.saved.files import check_names  # noqa: PLC0415  few cells need it
 
-        if not options.raw:
+        if not options.raw and options.each is None:  # the columns of a table are names too
             axes = options.grid.axes if options.grid else ()
             varied = (each.name for each in axes if each.expression is not None)
             check_names(options.saved, {*self._shell.user_ns, *local_ns, *varied})

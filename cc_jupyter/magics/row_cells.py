@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.builder import PromptBuilder
     from cc_jupyter.prompt.options import CellOptions
     from cc_jupyter.rows.calls import RowsEnded
+    from cc_jupyter.rows.progress import RowView
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
@@ -69,9 +70,9 @@ class RowCells:
                 hint="--preview 5 sends five rows and projects the bill",
             )
         call = self._call(options, text, local_ns, builder)
-        view = (
-            NullRowView() if options.quiet else RowProgressView(self._cell.run_output(), call.name)
-        )
+        view: RowView = NullRowView()
+        if not options.quiet:
+            view = RowProgressView(self._cell.run_output(), call.name)
         ended = run_call(self._session, table, call, view)
         self._bind(options, ended)
         for message in ended.broken_checks:
