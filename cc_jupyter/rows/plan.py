@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cc_jupyter.client.local.weights import SMOLLM2
 from cc_jupyter.client.structured_output import is_thinking, preferred_format
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
-from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec
 from cc_jupyter.core.request_key import KeyTemplate, request_key
 from cc_jupyter.core.text import excerpt, pluralize
@@ -157,8 +157,10 @@ class _Planner:
         try:
             filled = plan.fill(at)
         except OptionError as error:
-            if isinstance(error.__cause__, NameError) and plan.base is None:
-                raise  # no other row knows the name
+            cause = error.__cause__
+            if isinstance(cause, NameError) and plan.base is None:  # no other row knows the name
+                error.hint = did_you_mean(cause.name or "", plan.table.columns) or error.hint
+                raise
             plan.errors[at] = error
             return
         if not filled.text.strip() and not filled.images:
