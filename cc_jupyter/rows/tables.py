@@ -81,6 +81,8 @@ class RowTable:
         self.keys = tuple(columns)
         """The names of the columns as the table has them: texts, numbers or tuples."""
         self.index = index
+        self.columns = tuple(map(str, columns))
+        """The same as text."""
         self.is_series = is_series
         self._source = source
         self._length = length
@@ -91,11 +93,6 @@ class RowTable:
 
     def __len__(self) -> int:
         return self._length
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns, in order, as text."""
-        return tuple(map(str, self.keys))
 
     @property
     def template_names(self) -> frozenset[str]:
