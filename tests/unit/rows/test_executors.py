@@ -23,6 +23,7 @@ from support.rows_runs import (
 
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError
 from cc_jupyter.rows.executors.open_pool import workers_of
+from cc_jupyter.rows.executors.sender import _sender_to
 from cc_jupyter.session.session import Session
 
 
@@ -254,8 +255,10 @@ def test_a_machine_elsewhere_uses_its_own_environment(provider, monkeypatch):
     rows.send(ElsewhereExecutor(), concurrency=2)
     assert not rows.missing
     provider.clear()
+    provider.always(openai_stream("yes"))
     rows = Rows(Session(), 2)
     monkeypatch.delenv("CMD_API_KEY")  # the kernel has found it already
+    _sender_to.cache_clear()  # here, the other machine is this process
     rows.send(ElsewhereExecutor(), concurrency=2)
     assert not provider.posts
     assert all("it has no key: CMD_API_KEY or" in str(each) for each in rows.failed.values())
