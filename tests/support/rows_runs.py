@@ -11,7 +11,6 @@ from cc_jupyter.core.messages import PromptSpec
 from cc_jupyter.rows.executors.open_pool import workers_of
 from cc_jupyter.session.answer_recorder import AnswerRecorder
 from cc_jupyter.session.scheduler import Run
-
 from support.provider import cut, error, openai_stream, pause
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.session.session import Session
-
     from support.provider import Record
 
 MODEL = "deepseek/deepseek-v4-flash"
@@ -186,8 +184,11 @@ def most_over_limit(records: Sequence[Record], ceiling: int) -> int:
     events = sorted(
         [(at, "change", change) for at, change in _changes(records)]
         + [(_end_s(each), "success", 0) for each in records if each.status == 200]
-        + [(each.sent_s[0] if each.sent_s else each.received_s, "refusal", 0)
-           for each in records if each.status == 429]
+        + [
+            (each.sent_s[0] if each.sent_s else each.received_s, "refusal", 0)
+            for each in records
+            if each.status == 429
+        ]
     )
     limit, successes, in_flight, over = ceiling, 0, 0, -ceiling
     lowered_s: float | None = None
@@ -209,9 +210,7 @@ def most_over_limit(records: Sequence[Record], ceiling: int) -> int:
 
 
 def _changes(records: Sequence[Record]) -> list[tuple[float, int]]:
-    return [
-        change for each in records for change in ((each.received_s, 1), (_end_s(each), -1))
-    ]
+    return [change for each in records for change in ((each.received_s, 1), (_end_s(each), -1))]
 
 
 def _end_s(record: Record) -> float:

@@ -11,7 +11,7 @@ import dask
 import distributed
 import pytest
 from support.private_environment import private_folders
-from support.provider import KEY, Provider, error, hang, openai_stream, pause, wait
+from support.provider import KEY, error, hang, openai_stream, pause, wait
 from support.rows_runs import (
     FaultyProvider,
     Rows,
@@ -23,7 +23,7 @@ from support.rows_runs import (
     right_answer,
 )
 
-from cc_jupyter.core.errors import ConfigError, ConnectError
+from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.version import __version__
 from cc_jupyter.session.session import Session
 
@@ -59,8 +59,9 @@ def messages():
         keep(frames if isinstance(frames, list) else [frames])
         return await read(frames, *arguments, **named)
 
-    with pytest.MonkeyPatch.context() as patch, dask.config.set(
-        {"distributed.comm.compression": None}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        dask.config.set({"distributed.comm.compression": None}),
     ):
         patch.setattr(tcp, "to_frames", to_frames)
         patch.setattr(tcp, "from_frames", from_frames)

@@ -194,7 +194,7 @@ def test_a_key_of_the_kernel_alone_is_named_before_anything_is_sent(
 ):
     processes.submit(os.getpid).result()  # they exist, and their environment is what it was
     monkeypatch.setenv("LATE_KEY", KEY)
-    with pytest.raises(ConfigError, match="1 worker of 1 cannot send.*LATE_KEY is not set"):
+    with pytest.raises(ConfigError, match=r"1 worker of 1 cannot send.*LATE_KEY is not set"):
         Rows(Session(), 1, key_env="LATE_KEY").send(processes, concurrency=2)
     assert not provider.posts
 
