@@ -50,7 +50,7 @@ class CmdAccessor:
         max_usd: float | str | None = None,
         max_requests: int | None = None,
         on_error: str = "keep",
-        unique: bool = True,
+        unique: bool | None = None,
         fresh: bool = False,
         retry: str | Sequence[str] = (),
         executor: Any = None,  # noqa: ANN401  of concurrent.futures, or a Dask client
@@ -71,7 +71,7 @@ class CmdAccessor:
         on_error
             `keep`: a row that fails is missing. `raise`: an error at the end. `stop`: at once.
         unique
-            Send equal rows once.
+            Send equal rows once; `False` sends each. Where all rows are equal, say which is meant.
         fresh
             Send all rows again, also those that an earlier run has answered.
         retry

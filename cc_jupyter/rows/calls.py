@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.core.errors import OptionError, RowsError
 from cc_jupyter.core.messages import Parameters, ValueLimits
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.experiments.checks import Checks
+from cc_jupyter.prompt.options import RETRY_WORDS
 from cc_jupyter.prompt.template import names_in
-from cc_jupyter.rows.engine import RETRY_WORDS, OnError, RowControl, RowOptions, run_rows
+from cc_jupyter.rows.engine import OnError, RowControl, RowOptions, run_rows
 from cc_jupyter.rows.plan import RowPrompt, make_plan
 from cc_jupyter.rows.results import make_result
 from cc_jupyter.rows.tables import table_of
@@ -20,6 +22,7 @@ from cc_jupyter.session.run_limits import RunLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.messages import TurnKey
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
@@ -30,10 +33,10 @@ if TYPE_CHECKING:
 
 
 _NAME_CHARS = 40
+_NO_NAMES: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowCall:
+class RowCall(NamedTuple):
     """What a run over rows is asked for, with everything read and checked."""
 
     prompt: str
@@ -56,17 +59,19 @@ class RowCall:
     retry: frozenset[str] = frozenset()
     executor: object = None
     name: str | None = None
-    """The variable that gets the result; `None`: the rows are stored by the prompt's first words."""
+    """The variable that gets the result; `None`: the prompt's first words name the rows."""
     raw: bool = False
     key_env: str | None = None
     zdr: bool = False
     value_limits: ValueLimits = ValueLimits()
-    user_ns: Mapping[str, object] = field(default_factory=dict)
-    local_ns: Mapping[str, object] = field(default_factory=dict)
+    user_ns: Mapping[str, object] = _NO_NAMES
+    local_ns: Mapping[str, object] = _NO_NAMES
     notebook: str = ""
     turn_key: TurnKey | None = None
     control: RowControl | None = None
     output_type: OutputType | None = None
+    settings: Settings | None = None
+    """`None`: the effective ones."""
 
     @property
     def stored_name(self) -> str:
@@ -107,6 +112,8 @@ class RowsEnded:
             again = f"; run it again to send the other {left:,}" if left else ""
             for note in (*self.run.interrupt_notes, kept + again):
                 interrupt.add_note(note)
+            text = "; ".join(("KeyboardInterrupt: stopped", *interrupt.__notes__))
+            interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]  # IPython's
             raise interrupt
         failed, stopped = progress.failed, self.run.stopped_by
         is_red = stopped is not None or (failed and (call.on_error != "keep" or not answered))
@@ -160,7 +167,7 @@ def run_call(session: Session, data: object, call: RowCall, view: RowView) -> Ro
         zdr=call.zdr,
         notebook=call.notebook,
     )
-    plan = make_plan(session, limited, prompt, unique=call.unique)
+    plan = make_plan(session, limited, prompt, unique=call.unique, settings=call.settings)
     plan.notices = (*limited.notices(template.used, in_checks), *plan.notices)
     options = RowOptions(
         call.stored_name,

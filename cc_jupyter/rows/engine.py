@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 
 OnError: TypeAlias = Literal["keep", "raise", "stop"]
-RETRY_WORDS: Final = ("stop", "length", "content_filter", "type")
-"""How a stored answer can have ended; `type`: two answers did not fit the type."""
 _ENDED: Final = ("stop", "length", "content_filter")
 _SAVE_S = 0.4
 """Finished rows are written this often: each write is one transaction."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cc_jupyter.client.local.weights import SMOLLM2
 from cc_jupyter.client.structured_output import is_thinking, preferred_format
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
-from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec
 from cc_jupyter.core.request_key import KeyTemplate, request_key
 from cc_jupyter.core.text import excerpt, pluralize
@@ -24,6 +24,7 @@ from cc_jupyter.usage.estimate import trim_to_window
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.messages import Request
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.rows.protocols import Table
@@ -100,13 +101,22 @@ class RowPlan:
         return _request(self.base.request, filled)
 
 
-def make_plan(session: Session, table: Table, prompt: RowPrompt, *, unique: bool | None) -> RowPlan:
+def make_plan(
+    session: Session,
+    table: Table,
+    prompt: RowPrompt,
+    *,
+    unique: bool | None,
+    settings: Settings | None = None,
+) -> RowPlan:
     """Fill in all prompts once and return the plan; nothing is sent.
 
     Parameters
     ----------
     unique
         Whether equal rows are sent once; `None`: yes, unless all rows are equal.
+    settings
+        `None`: the effective ones.
 
     Raises
     ------
@@ -115,7 +125,7 @@ def make_plan(session: Session, table: Table, prompt: RowPrompt, *, unique: bool
         and `unique` does not say which is meant.
     """
     plan = RowPlan(table, prompt, None)
-    planner = _Planner(session, plan)
+    planner = _Planner(session, plan, settings)
     for at in range(len(table)):
         planner.add(at)
     if plan.base is None and plan.errors:
@@ -127,8 +137,9 @@ def make_plan(session: Session, table: Table, prompt: RowPrompt, *, unique: bool
 class _Planner:
     """Reads row after row."""
 
-    def __init__(self, session: Session, plan: RowPlan) -> None:
+    def __init__(self, session: Session, plan: RowPlan, settings: Settings | None) -> None:
         self._session = session
+        self._settings = settings
         self._plan = plan
         self._keys: KeyTemplate | None = None
         self._format_of_keys: Request | None = None
@@ -146,8 +157,10 @@ class _Planner:
         try:
             filled = plan.fill(at)
         except OptionError as error:
-            if isinstance(error.__cause__, NameError) and plan.base is None:
-                raise  # no other row knows the name
+            cause = error.__cause__
+            if isinstance(cause, NameError) and plan.base is None:  # no other row knows the name
+                error.hint = did_you_mean(cause.name or "", plan.table.columns) or error.hint
+                raise
             plan.errors[at] = error
             return
         if not filled.text.strip() and not filled.images:
@@ -177,7 +190,7 @@ class _Planner:
             notebook=prompt.notebook,
             answer_format=prompt.output_type.form if prompt.output_type else None,
         )
-        base = self._session.prepare(spec)
+        base = self._session.prepare(spec, self._settings)
         self._plan.base = base
         # what a model was found to accept must not decide on the key: another kernel knows nothing
         form = spec.answer_format

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 class Table(Protocol):
     """The rows of the user's table, by their place from 0; `tables` adapts what a user has."""
 
-    columns: tuple[str, ...]
-    """The names of the columns, in order, as text."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in order, as text."""
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -17,13 +17,13 @@ from cc_jupyter.session.answer_recorder import AnswerRecorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.conversation.records import Reading
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.render.base import Renderer
     from cc_jupyter.rows.money import RunMoney
     from cc_jupyter.rows.plan import RowPlan
-    from cc_jupyter.session.answer_recorder import AnswerStream
     from cc_jupyter.session.in_flight import InterruptGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session

@@ -1,56 +1,42 @@
 """The workers of a Dask cluster.
 
-A request is a task on a chosen worker; requests that are ready at the same time and go to the same
-worker are one task. The task leaves the worker's pool of threads at once (`secede`), so a worker
-with one thread has many requests in flight. Outcomes come as events over the scheduler, each as
-soon as its answer has ended.
+Each worker runs one long task for the whole run, pinned to it. The task leaves the worker's pool of
+threads (`secede`), takes requests and returns each outcome as soon as its answer has ended, both as
+events over the scheduler: a worker need not be able to reach the kernel. A task for each request
+was tried: it cost a worker 14 ms of its processor a request, this costs ROWMS.
 
 The kernel alone holds the limit, in place of a `distributed.Semaphore`: no more requests are handed
-out than are allowed, so lowering it needs no lease, no request waits for two calls to the
-scheduler, and the leases of a dead worker need not run out (30 s by default). For the same reason
-no task moves to another worker when its own ends: it is pinned, and the kernel sends it again.
+out than are allowed. So the limit can be lowered at any moment, no request waits for two calls to
+the scheduler, and the leases of a dead worker need not run out (30 s by default). Nor does Dask
+send the requests of a dead worker again by itself: the kernel does, and says so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import pickle
 import threading
-from collections import defaultdict
-from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from cc_jupyter.core.errors import ConfigError, ConnectError
+from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.text import new_id
 from cc_jupyter.core.version import __version__
 from cc_jupyter.rows.executors.pool import Pool, problem_of, refuse_unfit
-from cc_jupyter.rows.executors.transfer import Fitness, Outcome
+from cc_jupyter.rows.executors.transfer import Fitness, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from distributed import Client, Worker
+    from distributed import Client
 
-    from cc_jupyter.rows.executors.sender import Sender
-    from cc_jupyter.rows.executors.transfer import Target, Work
+    from cc_jupyter.rows.executors.transfer import Message, Outcome, Target, Work
 
 
 _CONNECT_S = 10.0
-_MAX_BATCH = 50
-"""The most requests of one task."""
 _CLUSTER_EVENTS = "all"
-"""The scheduler's own topic, in which workers come and go."""
-
-
-class _Send(NamedTuple):
-    worker: str
-    work: Work
-
-
-class _Stop(NamedTuple):
-    ids: tuple[int, ...]
+"""The scheduler's own topic, in which workers and clients come and go."""
+_Event: TypeAlias = tuple[float, object]
 
 
 class _Arrival(NamedTuple):
@@ -61,8 +47,16 @@ class _Departure(NamedTuple):
     worker: str
 
 
-_Order: TypeAlias = _Send | _Stop | _Arrival | _Departure | None
-"""What the thread that talks to the cluster does next; `None`: it ends."""
+class _Ready(NamedTuple):
+    """A worker takes requests now, as events of a topic."""
+
+    worker: str
+    topic: str
+
+
+class _Answer(NamedTuple):
+    id: int
+    outcome: Outcome
 
 
 class DaskPool(Pool):
@@ -82,22 +76,22 @@ class DaskPool(Pool):
         super().__init__()
         self._target = target
         self._run_id = new_id()
-        self._orders: SimpleQueue[_Order] = SimpleQueue()
-        self._batches = itertools.count()
-        self._tasks: dict[str, _Task] = {}  # by the task's key
+        self._orders: SimpleQueue[_Arrival | _Departure | None] = SimpleQueue()
+        self._tasks: dict[str, Any] = {}  # the future of each worker's task
+        self._topics: dict[str, str] = {}  # where each worker takes requests
         self._is_closing = False
         self._client: Any = _own_client(client)  # distributed is typed in part
+        self._thread = threading.Thread(target=self._obey, name="cc_jupyter dask", daemon=True)
         try:
-            self._client.subscribe_topic(self._client.id, self._on_outcome)
+            self._client.subscribe_topic(self._client.id, self._on_message)
             self._client.subscribe_topic(_CLUSTER_EVENTS, self._on_cluster_event)
             fits = self._fitness(None)
             refuse_unfit(list(fits.values()))
+            for address in fits:
+                self._start(address)
         except BaseException:
             self._client.close()
             raise
-        for address in fits:
-            self._join(address)
-        self._thread = threading.Thread(target=self._talk, name="cc_jupyter dask", daemon=True)
         self._thread.start()
 
     @property
@@ -112,27 +106,37 @@ class DaskPool(Pool):
         self._is_closing = True
         self._orders.put(None)
         self._thread.join()
-        if self._client.status == "running":
-            self._client.run(forget_run, self._run_id, on_error="ignore")
-            self._client.unsubscribe_topic(self._client.id)
-            self._client.unsubscribe_topic(_CLUSTER_EVENTS)
+        for worker in tuple(self._topics):
+            self._tell(worker, None)
+        self._client.unsubscribe_topic(self._client.id)
+        self._client.unsubscribe_topic(_CLUSTER_EVENTS)
         self._client.close()
 
     def _dispatch(self, worker: str, work: Work) -> None:
-        self._orders.put(_Send(worker, work))
+        self._tell(worker, work)
 
     def _interrupt(self, worker: str, ids: Sequence[int]) -> None:
-        del worker  # all workers get all orders to stop at once
-        self._orders.put(_Stop(tuple(ids)))
+        self._tell(worker, Stop(tuple(ids)))
 
-    def _on_outcome(self, event: tuple[float, object]) -> None:
-        """Take an outcome; runs in the client's thread."""
+    def _tell(self, worker: str, message: Message) -> None:
+        """Send a message to the task of a worker; one that has ended gets nothing."""
+        self._client.log_event(self._topics[worker], pickle.dumps((self._run_id, message)))
+
+    def _on_message(self, event: _Event) -> None:
+        """Take what a worker sends; runs in the client's thread."""
         _, message = event
-        if isinstance(message, bytes):  # the scheduler reports on clients in the same topic
-            work_id, outcome = pickle.loads(message)  # noqa: S301  from the cluster that runs the user's code
-            self._deliver(work_id, outcome)
+        if not isinstance(message, bytes):  # the scheduler reports on clients in the same topic
+            return
+        match pickle.loads(message):  # noqa: S301  from the cluster that runs the user's code
+            case _Answer(work_id, outcome):
+                self._deliver(work_id, outcome)
+            case _Ready(worker, topic):
+                self._topics[worker] = topic
+                self._join(worker)
+            case other:
+                raise AssertionError(f"{other!r} from a worker")
 
-    def _on_cluster_event(self, event: tuple[float, object]) -> None:
+    def _on_cluster_event(self, event: _Event) -> None:
         """Take note of a worker that came or went; runs in the client's thread."""
         match event:
             case (_, {"action": "add-worker", "worker": str(address)}):
@@ -143,77 +147,30 @@ class DaskPool(Pool):
             case _:  # clients come and go too
                 pass
 
-    def _talk(self) -> None:
-        """Carry out orders, all that have come at once."""
-        while True:
-            orders = _all_of(self._orders)
-            sends: dict[str, list[Work]] = defaultdict(list)
-            stopped: list[int] = []
-            for order in orders:
-                match order:
-                    case _Send(worker, work):
-                        sends[worker].append(work)
-                    case _Stop(ids):
-                        stopped += ids
-                    case _Arrival(worker):
-                        self._welcome(worker)
-                    case _Departure(worker):
-                        self._abandon(worker)
-                    case None:  # it ends when all these are carried out
-                        pass
-            for worker, works in sends.items():
-                for start in range(0, len(works), _MAX_BATCH):
-                    self._submit(worker, works[start : start + _MAX_BATCH])
-            if stopped:
-                self._client.run(stop_requests, self._run_id, stopped, on_error="ignore")
-            if None in orders:
-                return
+    def _obey(self) -> None:
+        """Take in the workers that come, and drop the tasks of those that went."""
+        while (order := self._orders.get()) is not None:
+            with contextlib.suppress(OSError, TimeoutError):  # it is gone again, or the cluster
+                if isinstance(order, _Arrival):
+                    self._welcome(order.worker)
+                elif order.worker in self._tasks:
+                    # else it would start again if a worker came back under the same address
+                    self._client.cancel([self._tasks.pop(order.worker)], force=True)
 
-    def _submit(self, worker: str, works: Sequence[Work]) -> None:
-        """Start a task on a worker; one that cannot be started fails its requests."""
-        ids = tuple(work.id for work in works)
-        key = f"cc_jupyter-{self._run_id}-{next(self._batches)}"
-        try:
-            task = self._client.submit(
-                send_batch,
-                self._client.id,
-                self._run_id,
-                self._target,
-                tuple(works),
-                key=key,
-                workers=[worker],
-                allow_other_workers=False,
-                pure=False,
-                retries=0,
-            )
-        except Exception as error:  # noqa: BLE001  whatever Dask raises, no request waits forever
-            self._fail(ids, error)
-            return
-        self._tasks[key] = _Task(task, worker, ids)
-        task.add_done_callback(self._on_done)
-
-    def _on_done(self, future: Any) -> None:  # noqa: ANN401  as above
-        """Take note that a task has ended; its outcomes have come before it unless it failed."""
-        task = self._tasks.pop(future.key, None)
-        if task is not None and future.status != "finished":
-            error = future.exception() if future.status == "error" else None
-            self._fail(task.ids, error or f"its task was {future.status}")
-
-    def _fail(self, ids: Sequence[int], reason: object) -> None:
-        """End requests that the cluster lost, unless their outcomes have come."""
-        error = ConnectError(
-            f"the Dask cluster did not finish this row: {reason}",
-            hint="what has finished is kept; check the client (client.status) and run it again",
+    def _start(self, worker: str) -> None:
+        """Start the task of a worker, which reports when it is ready."""
+        self._tasks[worker] = task = self._client.submit(
+            run_task,
+            self._client.id,
+            self._run_id,
+            self._target,
+            key=f"cc_jupyter-{self._run_id}-{worker}",
+            workers=[worker],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
         )
-        for each in ids:
-            self._deliver(each, Outcome(error=error, requests_sent=1))
-
-    def _abandon(self, worker: str) -> None:
-        """Drop the tasks of a worker that has ended: it may come back under its address."""
-        gone = [key for key, task in self._tasks.items() if task.worker == worker]
-        futures = [self._tasks.pop(key).future for key in gone]
-        if futures:
-            self._client.cancel(futures, force=True)
+        task.add_done_callback(lambda _: self._lose(worker))
 
     def _welcome(self, worker: str) -> None:
         """Use a worker that has joined, if it can send."""
@@ -223,7 +180,7 @@ class DaskPool(Pool):
         if problem := problem_of(fit):
             self.notices.append(f"{worker} has joined and is not used: {problem}")
             return
-        self._join(worker)
+        self._start(worker)
 
     def _fitness(self, workers: list[str] | None) -> dict[str, Fitness]:
         """Ask workers, all of them by default, what they say of themselves, by address."""
@@ -240,21 +197,6 @@ class DaskPool(Pool):
             else Fitness(address, "", f"it cannot be asked ({type(answer).__name__}: {answer})")
             for address, answer in answers.items()
         }
-
-
-class _Task(NamedTuple):
-    future: Any
-    worker: str
-    ids: tuple[int, ...]
-
-
-def _all_of(orders: SimpleQueue[_Order]) -> list[_Order]:
-    """Wait for an order; return all that have come."""
-    found = [orders.get()]
-    with contextlib.suppress(Empty):
-        while True:
-            found.append(orders.get_nowait())
-    return found
 
 
 def _own_client(client: Client) -> Any:  # noqa: ANN401  distributed is typed in part
@@ -310,49 +252,71 @@ def _describer() -> Callable[..., tuple[str, str]]:
     return describe
 
 
-_senders: dict[str, Sender] = {}
-"""In a worker: what sends the requests of each run, by its id."""
-_senders_lock = threading.Lock()
+class _Inbox(NamedTuple):
+    """In a worker: where the messages for a run go."""
+
+    kernel: str
+    """The id of the client of the run's kernel."""
+    messages: SimpleQueue[Message]
 
 
-def send_batch(topic: str, run_id: str, target: Target, works: Sequence[Work]) -> None:
-    """Send requests and report each outcome when it is there; runs on a worker, as a task."""
-    from distributed import get_worker, secede  # noqa: PLC0415  it runs on a cluster
-
-    sender = _sender(run_id, target, partial(_report_outcome, get_worker(), topic))
-    leave_pool: Any = secede
-    leave_pool()
-    threads = [sender.start(work) for work in works[1:]]
-    sender.run(works[0])
-    for thread in threads:
-        thread.join()
+_inboxes: dict[str, _Inbox] = {}
+"""In a worker: by the ids of the runs."""
+_inboxes_lock = threading.Lock()
 
 
-def stop_requests(run_id: str, ids: Sequence[int]) -> None:
-    """Interrupt requests; runs on a worker."""
-    with _senders_lock:
-        sender = _senders.get(run_id)
-    if sender is not None:
-        sender.stop(ids)
+def run_task(kernel: str, run_id: str, target: Target) -> None:
+    """Send what the kernel hands out until the run is over; a task on a worker.
 
+    Parameters
+    ----------
+    kernel
+        The id of the kernel's client, which is also the topic of what is sent back.
+    """
+    from distributed import get_client, get_worker, secede  # noqa: PLC0415  it runs on a cluster
 
-def forget_run(run_id: str) -> None:
-    """Stop what is left of a run and close its connections; runs on a worker."""
-    with _senders_lock:
-        sender = _senders.pop(run_id, None)
-    if sender is not None:
-        sender.stop_all()
-        sender.close()
-
-
-def _sender(run_id: str, target: Target, deliver: Callable[[int, Outcome], None]) -> Sender:
     from cc_jupyter.rows.executors.sender import Sender  # noqa: PLC0415  the worker needs it
 
-    with _senders_lock:
-        if run_id not in _senders:
-            _senders[run_id] = Sender(target, deliver)
-        return _senders[run_id]
+    worker: Any = get_worker()
+    client: Any = get_client()
+    leave_pool: Any = secede
+
+    def deliver(work_id: int, outcome: Outcome) -> None:
+        worker.log_event(kernel, pickle.dumps(_Answer(work_id, outcome)))
+
+    inbox = _Inbox(kernel, SimpleQueue())
+    with _inboxes_lock:
+        _inboxes[run_id] = inbox
+        client.subscribe_topic(client.id, _on_kernel_message)
+        client.subscribe_topic(_CLUSTER_EVENTS, _on_client_event)
+    try:
+        leave_pool()
+        # by the same way as the subscriptions, so that nothing is sent before them
+        client.log_event(kernel, pickle.dumps(_Ready(worker.address, client.id)))
+        Sender(target, deliver).serve(inbox.messages.get)
+    finally:
+        with _inboxes_lock:
+            del _inboxes[run_id]
+            if not _inboxes:  # no other run uses this worker
+                client.unsubscribe_topic(client.id)
+                client.unsubscribe_topic(_CLUSTER_EVENTS)
 
 
-def _report_outcome(worker: Worker, topic: str, work_id: int, outcome: Outcome) -> None:
-    worker.log_event(topic, pickle.dumps((work_id, outcome)))
+def _on_kernel_message(event: _Event) -> None:
+    """Take a message for one of the runs; runs in the worker's event loop."""
+    _, sent = event
+    if isinstance(sent, bytes):
+        run_id, message = pickle.loads(sent)  # noqa: S301  from the cluster that runs the user's code
+        if (inbox := _inboxes.get(run_id)) is not None:
+            inbox.messages.put(message)
+
+
+def _on_client_event(event: _Event) -> None:
+    """End the runs of a kernel that is gone: nobody waits for their answers."""
+    match event:
+        case (_, {"action": "remove-client", "client": str(client)}):
+            for inbox in tuple(_inboxes.values()):
+                if inbox.kernel == client:
+                    inbox.messages.put(None)
+        case _:  # workers come and go too
+            pass

@@ -14,17 +14,18 @@ import threading
 from functools import partial
 from multiprocessing.connection import Client, Listener
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.rows.executors.pool import Pool, problem_of, refuse_unfit
+from cc_jupyter.rows.executors.transfer import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor, Future
     from multiprocessing.connection import Connection
 
-    from cc_jupyter.rows.executors.transfer import Fitness, Outcome, Target, Work
+    from cc_jupyter.rows.executors.transfer import Fitness, Message, Outcome, Target, Work
 
 
 _MAX_PROCESSES = 61
@@ -32,14 +33,6 @@ _MAX_PROCESSES = 61
 _POLL_S = 0.1
 _BROKEN = (EOFError, OSError)
 """What a connection raises whose other side has ended."""
-
-
-class _Send(NamedTuple):
-    work: Work
-
-
-class _Stop(NamedTuple):
-    ids: tuple[int, ...]
 
 
 class ProcessPool(Pool):
@@ -149,10 +142,10 @@ class ProcessPool(Pool):
             self._lose(name)
 
     def _dispatch(self, worker: str, work: Work) -> None:
-        self._lanes[worker].send(_Send(work))
+        self._lanes[worker].send(work)
 
     def _interrupt(self, worker: str, ids: Sequence[int]) -> None:
-        self._lanes[worker].send(_Stop(tuple(ids)))
+        self._lanes[worker].send(Stop(tuple(ids)))
 
 
 class _Lane:
@@ -162,7 +155,7 @@ class _Lane:
         self._connection = connection
         self._lock = threading.Lock()
 
-    def send(self, message: _Send | _Stop | None) -> None:
+    def send(self, message: Message) -> None:
         """Send a message; `None`: the run is over. A process that has ended gets nothing."""
         with self._lock, contextlib.suppress(*_BROKEN):  # its reader notices the end
             self._connection.send(message)
@@ -196,22 +189,13 @@ def _serve(connection: Connection[Any, Any], target: Target) -> None:
 
     lock = threading.Lock()
     connection.send(fitness(target, f"the process {os.getpid()}"))
-    sender = Sender(target, partial(_return_outcome, connection, lock))
-    try:
-        while (message := _next(connection)) is not None:
-            if isinstance(message, _Send):
-                sender.start(message.work)
-            else:
-                sender.stop(message.ids)
-    finally:
-        sender.stop_all()
-        sender.close()
+    Sender(target, partial(_return_outcome, connection, lock)).serve(partial(_next, connection))
 
 
-def _next(connection: Connection[Any, Any]) -> _Send | _Stop | None:
-    """Return the kernel's next message; `None`: the run is over, or the kernel is gone."""
+def _next(connection: Connection[Any, Any]) -> Message:
+    """Return the kernel's next message; none: the run is over, or the kernel is gone."""
     try:
-        message: _Send | _Stop | None = connection.recv()
+        message: Message = connection.recv()
     except _BROKEN:
         return None
     return message

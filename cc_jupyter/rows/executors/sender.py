@@ -18,7 +18,7 @@ from cc_jupyter.core.errors import CcError, ConfigError, StreamError
 from cc_jupyter.core.events import ReasoningDelta, TextDelta
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.version import __version__
-from cc_jupyter.rows.executors.transfer import Fitness, Outcome, compact
+from cc_jupyter.rows.executors.transfer import Fitness, Outcome, Stop, compact
 from cc_jupyter.session.session import Session
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cc_jupyter.client.client import RequestStream
     from cc_jupyter.client.endpoint import KeyPlaces
     from cc_jupyter.core.events import StreamEvent
-    from cc_jupyter.rows.executors.transfer import Target, Work
+    from cc_jupyter.rows.executors.transfer import Message, Target, Work
 
 
 _MAX_STOPPED = 10_000
@@ -80,12 +80,28 @@ class Sender:
         self._streams: dict[int, RequestStream] = {}
         self._stopped: set[int] = set()
 
-    def start(self, work: Work) -> threading.Thread:
-        """Send a request in a thread of its own, which is returned."""
+    def serve(self, next_message: Callable[[], Message]) -> None:
+        """Do what the kernel asks for until the run is over.
+
+        Parameters
+        ----------
+        next_message
+            Waits for a message.
+        """
+        try:
+            while (message := next_message()) is not None:
+                if isinstance(message, Stop):
+                    self.stop(message.ids)
+                else:
+                    self.start(message)
+        finally:
+            self.stop_all()
+            self._session.transport.close()
+
+    def start(self, work: Work) -> None:
+        """Send a request in a thread of its own."""
         name = f"cc_jupyter row {work.id}"
-        thread = threading.Thread(target=self.run, args=(work,), name=name, daemon=True)
-        thread.start()
-        return thread
+        threading.Thread(target=self.run, args=(work,), name=name, daemon=True).start()
 
     def run(self, work: Work) -> None:
         """Send a request and deliver its outcome; never raises."""
@@ -114,10 +130,6 @@ class Sender:
         with self._lock:
             for stream in self._streams.values():
                 stream.wake()
-
-    def close(self) -> None:
-        """Close the idle connections."""
-        self._session.transport.close()
 
     def _outcome(self, work: Work) -> Outcome:
         try:

@@ -6,7 +6,7 @@ Everything here can be pickled. A worker finds its key in the places that `Targe
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from cc_jupyter.core.events import (
     ReasoningDelta,
@@ -63,6 +63,16 @@ class Outcome(NamedTuple):
     """From sending to the first text or reasoning; `None`: neither arrived."""
     duration_s: float = 0.0
     """From sending to the end."""
+
+
+class Stop(NamedTuple):
+    """Asks a worker to interrupt requests."""
+
+    ids: tuple[int, ...]
+
+
+Message: TypeAlias = Work | Stop | None
+"""What a worker is told; `None`: the run is over."""
 
 
 class Fitness(NamedTuple):
