@@ -66,8 +66,7 @@ class Progress:
     output_tokens: int = 0
     projected_usd: Decimal | None = None
     """What the whole run is expected to cost; `None`: unknown."""
-    projected_from_usd: Decimal | None = None
-    projected_to_usd: Decimal | None = None
+    projected_interval_usd: tuple[Decimal, Decimal] | None = None
     """The 95 % interval of the projection; `None`: too few answers yet."""
     started_s: float = field(default_factory=monotonic)
     ended_s: float | None = None
