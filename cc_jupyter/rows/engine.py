@@ -494,10 +494,7 @@ class _Engine:
             answered_at=row.answered_at,
             request_key=row.request_key.hex(),
         )
-        progress = self._progress
-        progress.cached += 1
-        progress.cached_since = min(progress.cached_since or row.answered_at, row.answered_at)
-        progress.cached_until = max(progress.cached_until or row.answered_at, row.answered_at)
+        self._progress.count_stored(row.answered_at)
         self._take(job, outcome)
         return True
 

@@ -101,6 +101,14 @@ class Progress:
         speed = self.requests_per_s
         return (self.requests - self.ended) / speed if speed else None
 
+    def count_stored(self, answered_at: datetime) -> None:
+        """Count a row whose answer an earlier run has paid for."""
+        self.cached += 1
+        if self.cached_since is None or answered_at < self.cached_since:
+            self.cached_since = answered_at
+        if self.cached_until is None or answered_at > self.cached_until:
+            self.cached_until = answered_at
+
     def count_failure(self, label: object, outcome: RowOutcome) -> None:
         """Count a row that has no answer."""
         error = outcome.error
