@@ -76,7 +76,7 @@ class HistoryCommands(ConversationCommands):
             case _:
                 given = what if name is None else f"{what} {name}"
                 raise OptionError(
-                    f"%cmd forget takes turn N, thread NAME, rows NAME or everything, not {given!r}",
+                    f"%cmd forget takes turn N, thread NAME, rows or everything, not {given!r}",
                     hint="for example: %cmd forget turn 3",
                 )
         return TextOutput(
