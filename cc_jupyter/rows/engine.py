@@ -50,6 +50,8 @@ OnError: TypeAlias = Literal["keep", "raise", "stop"]
 _ENDED: Final = ("stop", "length", "content_filter")
 _SAVE_S = 0.4
 """While checks take their time, finished rows are written this often."""
+_GATHER_S = 0.01
+"""Rows that end within this time are written in one transaction."""
 _RUN_SAVE_S = 1.0
 """The run's own record, which counts for usage and budgets, is written this often."""
 _REFRESH_S = 240.0
@@ -306,6 +308,7 @@ class _Engine:
                 concurrency=concurrency,
                 give_up_after_s=base.settings.give_up_after_s,
                 reports_unsent=False,
+                gather_s=_GATHER_S if concurrency > 1 else 0.0,
             )
             if self._options.control is not None:
                 self._options.control.attach(run.interrupt)

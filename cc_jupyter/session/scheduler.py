@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 
 from cc_jupyter.client.errors.provider_errors import backoff_s
@@ -157,6 +157,8 @@ class Run:
         own sending repeats it.
     reports_unsent
         Whether `finished` is also called for requests that an interrupt kept from being sent.
+    gather_s
+        How long to wait for more replies after one, where the listener works for each batch.
     """
 
     def __init__(  # noqa: PLR0913  what a run can be
@@ -168,12 +170,14 @@ class Run:
         concurrency: int,
         give_up_after_s: float | None = None,
         reports_unsent: bool = True,
+        gather_s: float = 0.0,
     ) -> None:
         self._send = send
         self._requests = requests
         self._listener = listener
         self._give_up_after_s = give_up_after_s
         self._reports_unsent = reports_unsent
+        self._gather_s = gather_s
         self._limit = ConcurrencyLimit(min(concurrency, max(1, len(requests))))
         self._items: SimpleQueue[_Item] = SimpleQueue()
         self._bell: SimpleQueue[None] = SimpleQueue()  # its `put` is safe in signal handlers
@@ -307,6 +311,8 @@ class Run:
         """Wait until a request ends, an interrupt comes or the listener is due."""
         with contextlib.suppress(Empty):
             self._bell.get(timeout=TICK_S)
+            if self._gather_s and not self.is_interrupted:
+                sleep(self._gather_s)
 
     def _hand_on(self) -> None:
         """Hand what has come to the listener."""

@@ -28,8 +28,9 @@ _COLUMNS = (
 
 def save_rows(connection: sqlite3.Connection, source: str, rows: Iterable[FinishedRow]) -> None:
     """Insert finished rows, in place of earlier answers to the same requests."""
-    connection.execute("INSERT INTO row_source (name) VALUES (?) ON CONFLICT DO NOTHING", (source,))
     number = _number(connection, source)
+    if number is None:
+        number = connection.execute("INSERT INTO row_source (name) VALUES (?)", (source,)).lastrowid
     marks = ", ".join("?" * (len(_COLUMNS) + 1))
     connection.executemany(
         f"INSERT OR REPLACE INTO finished_row (source, {', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608  our own names
