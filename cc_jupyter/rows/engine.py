@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import random
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
@@ -27,7 +26,7 @@ from cc_jupyter.rows.executors.open_pool import workers_of
 from cc_jupyter.rows.money import RunMoney
 from cc_jupyter.rows.outcomes import RowOutcome, RowResults
 from cc_jupyter.rows.progress import NullRowView, Progress
-from cc_jupyter.rows.projection import BillProjector
+from cc_jupyter.rows.projection import BillProjector, draw_preview
 from cc_jupyter.rows.sending import RowRequests
 from cc_jupyter.session.in_flight import InterruptGuard
 from cc_jupyter.session.run_limits import RunEstimate, RunLimits, check_run
@@ -534,10 +533,9 @@ class _Engine:
 
     def _drawn(self) -> Sequence[int]:
         """Return the jobs of this run: all, or those that are drawn for the preview."""
-        count, jobs = self._options.preview, range(len(self._plan.jobs))
-        if count is None or count >= len(jobs):
-            return jobs
-        return sorted(random.Random(_SEED).sample(jobs, count))  # noqa: S311  no secret
+        if self._options.preview is None:
+            return range(len(self._plan.jobs))
+        return draw_preview(self._plan.sizes, self._options.preview, _SEED)
 
     def _rows_of(self, job: int) -> Sequence[int]:
         first = self._plan.jobs[job]

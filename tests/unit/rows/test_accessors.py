@@ -96,7 +96,7 @@ def test_map_is_map_rows_with_every_option(data, monkeypatch):
         "max_usd": None,
         "max_requests": None,
         "on_error": "keep",
-        "unique": True,
+        "unique": None,
         "fresh": False,
         "retry": (),
         "executor": None,
