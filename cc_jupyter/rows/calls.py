@@ -15,6 +15,7 @@ from cc_jupyter.prompt.template import names_in
 from cc_jupyter.rows.engine import OnError, RowControl, RowOptions, run_rows
 from cc_jupyter.rows.plan import RowPrompt, make_plan
 from cc_jupyter.rows.results import make_result
+from cc_jupyter.rows.sensitive_values import sensitive_notice
 from cc_jupyter.rows.tables import table_of
 from cc_jupyter.rows.template import RowTemplate
 from cc_jupyter.session.run_limits import RunLimits
@@ -179,6 +180,7 @@ def run_call(session: Session, data: object, call: RowCall, view: RowView) -> Ro
         call.preview,
         call.turn_key,
         call.executor,
+        lambda: sensitive_notice(limited, template.used),
         call.control,
     )
     run = run_rows(session, plan, options, view, checks)

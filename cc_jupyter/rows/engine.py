@@ -27,6 +27,7 @@ from cc_jupyter.rows.executors.open_pool import workers_of
 from cc_jupyter.rows.money import RunMoney
 from cc_jupyter.rows.outcomes import RowOutcome, RowResults
 from cc_jupyter.rows.progress import NullRowView, Progress
+from cc_jupyter.rows.projection import BillProjector
 from cc_jupyter.rows.sending import RowRequests
 from cc_jupyter.session.in_flight import InterruptGuard
 from cc_jupyter.session.run_limits import RunEstimate, RunLimits, check_run
@@ -57,6 +58,11 @@ _FIND_AT_ONCE = 5_000
 """Stored rows that are read at once."""
 _SEED = 20
 """Of the draw of a preview: the same rows each time, so that they are paid for once."""
+_COSTLY_USD = Decimal("0.10")
+_COSTLY_REQUESTS = 100
+"""From either on, a run is costly enough to say what looks sensitive in it."""
+_PROJECTED_FROM = 100
+"""Stored answers that a projection is based on."""
 _LOST_IN_A_ROW = 20
 """So many rows in a row without a connection end the run."""
 
@@ -100,6 +106,8 @@ class RowOptions(NamedTuple):
     """The cell that runs it."""
     executor: object = None
     """A `concurrent.futures.Executor` or a `distributed.Client`; `None`: this process sends."""
+    sensitive: Callable[[], str | None] = lambda: None
+    """Returns a notice of values that look like keys or addresses; asked before a costly run."""
     control: RowControl | None = None
     """Interrupts the run from another thread."""
 
@@ -185,6 +193,10 @@ class _Engine:
         self._saved_s = self._run_saved_s = self._refreshed_s = monotonic()
         self._started_at = session.now()
         self._waiting: set[int] = set()
+        self._projector: BillProjector | None = None
+        self._stored: list[tuple[int, RowOutcome]] = []
+        """The first answers that earlier runs have paid for; a projection is based on them too."""
+        self._stored_bytes = 0
         self._lost_in_a_row = 0
         self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
@@ -204,6 +216,7 @@ class _Engine:
         """
         plan, jobs = self._plan, self._jobs
         if self._options.fresh or plan.base is None or self._session.tape() is not None:
+            self._projector = self._make_projector()
             return list(jobs)
         left: list[int] = []
         rows = self._session.history.rows
@@ -215,6 +228,7 @@ class _Engine:
                 row = found.get((plan.keys[job], plan.samples[job]))
                 if row is None or not self._takes(job, row):
                     left.append(job)
+        self._projector = self._make_projector()
         return left
 
     def check_limits(self, pending: Sequence[int]) -> None:
@@ -230,10 +244,14 @@ class _Engine:
         if base is None or not pending:
             return
         estimate = self._estimate(base, pending)
+        projection = None if self._projector is None else self._projector.projection()
+        if projection is not None and projection.usd is not None and projection.interval_usd:
+            share = Decimal(len(pending)) / max(1, len(self._plan.jobs) - self._progress.cached)
+            estimate = estimate._replace(usd=projection.usd * share)
+        if estimate.usd >= _COSTLY_USD or estimate.requests >= _COSTLY_REQUESTS:
+            self._progress.notices += filter(None, (self._options.sensitive(),))
         budget = check_run(estimate, self._options.limits, base.settings.refuse_above_usd)
         self._money = RunMoney(self._session, base, self._run_id, budget)
-        if not estimate.unpriced:
-            self._progress.projected_usd = estimate.usd
 
     def run(self, pending: Sequence[int]) -> RowRun:
         """Send what is left, and keep every answer."""
@@ -350,13 +368,12 @@ class _Engine:
 
     def _note_money(self) -> None:
         progress, money = self._progress, self._money
-        if money is None:
-            return
-        progress.spent_usd, progress.unknown_cost = money.spent_usd, money.unknown
-        if money.requests and progress.ended and not money.unknown:
-            per_row_usd = money.spent_usd / progress.ended
-            left = progress.requests - progress.ended
-            progress.projected_usd = money.spent_usd + per_row_usd * left
+        if money is not None:
+            progress.spent_usd, progress.unknown_cost = money.spent_usd, money.unknown
+        projection = None if self._projector is None else self._projector.projection()
+        if projection is not None:
+            progress.projected_usd = projection.usd
+            progress.projected_interval_usd = projection.interval_usd
 
     def _take(self, job: int, outcome: RowOutcome) -> None:
         """Take the outcome of a job for its row and the rows that equal it."""
@@ -372,6 +389,13 @@ class _Engine:
             progress.count_failure(self._label(self._plan.jobs[job]), outcome)
         elif not outcome.from_cache:
             progress.done += 1
+        size_bytes = self._plan.sizes[job]
+        if outcome.from_cache:
+            self._stored_bytes += size_bytes
+            if len(self._stored) < _PROJECTED_FROM:
+                self._stored.append((size_bytes, outcome))
+        elif self._projector is not None:
+            self._projector.add(size_bytes, outcome.usage, outcome.cost.usd)
         if not outcome.from_cache:
             progress.input_tokens += outcome.usage.input_tokens or 0
             progress.output_tokens += outcome.usage.output_tokens or 0
@@ -470,10 +494,7 @@ class _Engine:
             answered_at=row.answered_at,
             request_key=row.request_key.hex(),
         )
-        progress = self._progress
-        progress.cached += 1
-        progress.cached_since = min(progress.cached_since or row.answered_at, row.answered_at)
-        progress.cached_until = max(progress.cached_until or row.answered_at, row.answered_at)
+        self._progress.count_stored(row.answered_at)
         self._take(job, outcome)
         return True
 
@@ -487,6 +508,21 @@ class _Engine:
         if type(value) in (str, int, float, bool) and len(self._values) < _FIND_AT_ONCE:
             self._values[text] = value
         return value
+
+    def _make_projector(self) -> BillProjector | None:
+        """Return what projects the bill of all rows that nobody has paid for yet."""
+        base, plan = self._plan.base, self._plan
+        if base is None:
+            return None
+        sent_at = self._session.now()
+        projector = BillProjector(
+            len(plan.jobs) - self._progress.cached,
+            sum(plan.sizes) - self._stored_bytes,
+            lambda usage: base.cost(usage, sent_at).usd,
+        )
+        for size_bytes, outcome in self._stored:
+            projector.add(size_bytes, outcome.usage, outcome.cost.usd, is_in_bill=False)
+        return projector
 
     def _drawn(self) -> Sequence[int]:
         """Return the jobs of this run: all, or those that are drawn for the preview."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from datetime import UTC, datetime
-from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.core.events import NO_USAGE, USAGE_FIELDS, StopReason, Usage
@@ -28,10 +28,14 @@ META_COLUMNS = (
 )
 """The columns of the meta frame, in order."""
 _KEY_BYTES = 32
+_counts = attrgetter(*USAGE_FIELDS)
 _ORIGINS = ("unknown", "reported", "estimated")
+_ORIGIN_CODES = {name: code for code, name in enumerate(_ORIGINS)}
 _REASONS: tuple[StopReason, ...] = (
     *("unknown", "stop", "length", "tool_call", "content_filter", "interrupted", "error"),
 )
+_REASON_CODES = {name: code for code, name in enumerate(_REASONS)}
+_UNKNOWN = float("nan")
 
 
 class RowOutcome(NamedTuple):
@@ -134,16 +138,17 @@ class RowResults:
         if outcome.error is None:
             self.values[at] = outcome.value
             self._answered[at] = 1
-            self.errors.pop(at, None)
+            if self.errors:
+                self.errors.pop(at, None)
         else:
             self.errors[at] = outcome.error
-        for name, column in self._tokens.items():
-            count = getattr(outcome.usage, name)
-            column[at] = -1 if count is None else 0 if is_copy else count
-        usd = Decimal(0) if is_copy else outcome.cost.usd
-        self._usd[at] = float("nan") if usd is None else float(usd)
-        self._origins[at] = _ORIGINS.index(outcome.cost.origin)
-        self._reasons[at] = _REASONS.index(outcome.stop_reason)
+        for column, count in zip(self._tokens.values(), _counts(outcome.usage), strict=True):
+            if count is not None:
+                column[at] = 0 if is_copy else count
+        usd = outcome.cost.usd
+        self._usd[at] = 0.0 if is_copy else _UNKNOWN if usd is None else usd
+        self._origins[at] = _ORIGIN_CODES[outcome.cost.origin]
+        self._reasons[at] = _REASON_CODES[outcome.stop_reason]
         self._attempts[at] = 0 if is_copy else outcome.attempts
         self._from_cache[at] = outcome.from_cache
         if outcome.answered_at is not None:

@@ -66,8 +66,7 @@ class Progress:
     output_tokens: int = 0
     projected_usd: Decimal | None = None
     """What the whole run is expected to cost; `None`: unknown."""
-    projected_from_usd: Decimal | None = None
-    projected_to_usd: Decimal | None = None
+    projected_interval_usd: tuple[Decimal, Decimal] | None = None
     """The 95 % interval of the projection; `None`: too few answers yet."""
     started_s: float = field(default_factory=monotonic)
     ended_s: float | None = None
@@ -101,6 +100,14 @@ class Progress:
         """The time left at the speed so far; `None`: unknown."""
         speed = self.requests_per_s
         return (self.requests - self.ended) / speed if speed else None
+
+    def count_stored(self, answered_at: datetime) -> None:
+        """Count a row whose answer an earlier run has paid for."""
+        self.cached += 1
+        if self.cached_since is None or answered_at < self.cached_since:
+            self.cached_since = answered_at
+        if self.cached_until is None or answered_at > self.cached_until:
+            self.cached_until = answered_at
 
     def count_failure(self, label: object, outcome: RowOutcome) -> None:
         """Count a row that has no answer."""

@@ -136,6 +136,9 @@ class RowTemplate:
                 continue
             stem_pieces = len(pieces)
             value = self._value(part.source, names)
+            if type(value) is str and len(value) <= self._limits.text_chars:
+                pieces.append(value)  # as `to_text` returns it, at a tenth of the time
+                continue
             rendered = to_text(value, part.source, self._limits)
             pieces.append(rendered.text)
             notices += rendered.notices

@@ -180,8 +180,8 @@ def _money(progress: Progress, *, is_running: bool) -> str:
     expected = progress.projected_usd
     if expected is None or (not is_running and progress.preview_of is None):
         return spent
-    low, high = progress.projected_from_usd, progress.projected_to_usd
-    between = "" if low is None or high is None else f" ({format_usd(low)} to {format_usd(high)})"
+    interval = progress.projected_interval_usd
+    between = "" if interval is None else f" ({' to '.join(map(format_usd, interval))})"
     what = "all rows" if progress.preview_of is not None else "all"
     return f"{spent} of ~{format_usd(expected)}{between} for {what}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from cc_jupyter.core.money import Cost
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
+
+    from cc_jupyter.core.money import Origin
 
 
 _BATCH = 500  # every build of SQLite accepts this many values
@@ -110,12 +113,22 @@ def _row(values: tuple[Any, ...]) -> FinishedRow:
         model,
         stop_reason,
         reading,
-        Usage(*counts),
-        Cost(
-            None if usd is None else Decimal(usd),
-            origin,
-            date.fromisoformat(price_date) if price_date else None,
-        ),
+        _usage(*counts),
+        _cost(usd, origin, price_date),
         run,
         name,
+    )
+
+
+@functools.lru_cache(maxsize=4_096)  # the rows of a table have few different figures
+def _usage(*counts: int | None) -> Usage:
+    return Usage(*counts)  # type: ignore[arg-type]  # the five counts
+
+
+@functools.lru_cache(maxsize=4_096)
+def _cost(usd: str | None, origin: Origin, price_date: str | None) -> Cost:
+    return Cost(
+        None if usd is None else Decimal(usd),
+        origin,
+        date.fromisoformat(price_date) if price_date else None,
     )

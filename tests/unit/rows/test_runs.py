@@ -12,16 +12,22 @@ import pytest
 from support import provider as scripted
 from support.rows import MODEL, echo, prompt_of, raised, run, texts
 
+from cc_jupyter.conversation.store import Store
 from cc_jupyter.core.errors import (
     AuthError,
     BudgetError,
     OptionError,
     RateLimitError,
     RowsError,
+    StoreError,
     StreamError,
 )
+from cc_jupyter.core.request_key import request_key
+from cc_jupyter.rows.calls import run_call
 from cc_jupyter.rows.progress import NullRowView
+from cc_jupyter.rows.python_call import row_call
 from cc_jupyter.session.scheduler import ConcurrencyLimit
+from cc_jupyter.usage.budget import Budget
 
 
 def answers(ended):
@@ -433,8 +439,6 @@ def test_an_interrupt_keeps_what_has_ended_and_the_next_run_goes_on(
 
 def test_an_interrupted_run_says_what_is_there(session, provider):
     provider.always(echo)
-    from cc_jupyter.rows.calls import run_call
-    from cc_jupyter.rows.python_call import row_call
 
     call = row_call("word {{ text }}", {"model": MODEL, "concurrency": 1}, name="labels")
     ended = run_call(session, texts(10), call, Interrupting(3))
@@ -551,8 +555,6 @@ def test_an_interrupt_ends_rows_that_wait_for_their_turn(session, provider, monk
 def test_a_full_disk_loses_no_answer_and_they_are_written_later(
     open_session, provider, monkeypatch
 ):
-    from cc_jupyter.conversation.store import Store
-    from cc_jupyter.core.errors import StoreError
 
     provider.always(echo)
     session = open_session()
@@ -591,7 +593,6 @@ def test_a_run_is_one_entry_in_usage_and_nothing_in_search(session, provider):
 
 @pytest.mark.parametrize("period", ["session", "day", "notebook"])
 def test_a_budget_holds_for_all_rows_together(session, provider, period):
-    from cc_jupyter.usage.budget import Budget
 
     provider.always(echo)
     whole = run(session, texts(1)).run.progress.spent_usd
@@ -625,7 +626,6 @@ def test_the_constant_part_of_a_long_prompt_is_marked_for_the_cache_and_not_part
         "cache_control": {"type": "ephemeral"},
     }
     assert blocks[1] == {"type": "text", "text": "0"} or blocks[1]["text"] == "1"
-    from cc_jupyter.core.request_key import request_key
 
     keys = {request_key("/messages", record.json) for record in provider.posts}
     assert keys == {row["request_key"] for row in ended.result.meta}
@@ -639,7 +639,6 @@ def test_rows_that_begin_alike_are_sent_one_after_the_other(session, provider):
 
 
 def test_the_key_of_a_row_is_that_of_its_request(session, provider):
-    from cc_jupyter.core.request_key import request_key
 
     provider.always(scripted.openai_stream(['{"value": 1}']))
     rows = [{"text": 'quotes "and" \\ ü \u2028'}, {"text": "plain"}]
