@@ -244,7 +244,7 @@ _ON_ERRORS = ("keep", "raise", "stop")
 _ON_ERROR = "when a row fails: keep the others, fail at the end, or stop at once"
 RETRY_WORDS: Final = ("stop", "length", "content_filter", "type")
 """How the answer to a row can have ended; `type`: two answers did not fit the type."""
-_RETRY = "send rows again whose answer ended so; repeatable"
+_RETRY = "send rows again that ended so: stop, length, content_filter or type; repeatable"
 _MAX_USD = "spend at most this many US dollars in this cell, in place of the usual limit"
 _MAX_REQUESTS = "send at most this many requests in this cell; more than 50 without a price need it"
 
@@ -310,7 +310,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec(
         ("--retry",),
         _RETRY,
-        "|".join(RETRY_WORDS),
+        "WORD",
         word_reader(*RETRY_WORDS),
         repeatable=True,
         choices=RETRY_WORDS,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.core.errors import OptionError, RowsError
 from cc_jupyter.core.messages import Parameters, ValueLimits
-from cc_jupyter.core.text import excerpt, pluralize
+from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.prompt.options import RETRY_WORDS
 from cc_jupyter.prompt.template import names_in
@@ -77,7 +78,8 @@ class RowCall(NamedTuple):
     @property
     def stored_name(self) -> str:
         """The name under which `%cmd forget rows NAME` finds the rows."""
-        return self.name or excerpt(" ".join(self.prompt.split()), _NAME_CHARS)
+        words = re.sub(r"\W+", "-", self.prompt).strip("-")
+        return self.name or words[:_NAME_CHARS].rstrip("-") or "rows"
 
 
 @dataclass(frozen=True, slots=True)

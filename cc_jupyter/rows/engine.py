@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 OnError: TypeAlias = Literal["keep", "raise", "stop"]
 _ENDED: Final = ("stop", "length", "content_filter")
 _SAVE_S = 0.4
-"""Finished rows are written this often: each write is one transaction."""
+"""While checks take their time, finished rows are written this often."""
 _RUN_SAVE_S = 1.0
 """The run's own record, which counts for usage and budgets, is written this often."""
 _REFRESH_S = 240.0
@@ -360,7 +360,12 @@ class _Engine:
         self._save_if_due()
 
     def tick(self) -> None:
-        """Save and draw if it is time."""
+        """Save and draw.
+
+        Requests are started after this, so a kernel that is killed loses at most those in flight.
+        """
+        if self._to_save:
+            self._save()
         self._save_if_due()
         self._progress.waiting = len(self._waiting)
         self._note_money()

@@ -146,7 +146,7 @@ class RowResults:
             if count is not None:
                 column[at] = 0 if is_copy else count
         usd = outcome.cost.usd
-        self._usd[at] = 0.0 if is_copy else _UNKNOWN if usd is None else usd
+        self._usd[at] = 0.0 if is_copy else _UNKNOWN if usd is None else float(usd)
         self._origins[at] = _ORIGIN_CODES[outcome.cost.origin]
         self._reasons[at] = _REASON_CODES[outcome.stop_reason]
         self._attempts[at] = 0 if is_copy else outcome.attempts
