@@ -22,7 +22,7 @@ from cc_jupyter.client.structured_output import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cc_jupyter.core.messages import Request
+    from cc_jupyter.core.messages import Message, Request
 
 
 DEFAULT_MAX_TOKENS = 8_192
@@ -115,9 +115,12 @@ def _messages(request: Request) -> list[dict[str, Any]]:
     """Write the messages; in a thread the last two prompts are marked for the cache.
 
     The older mark finds what the request before has written, the newer one writes what the next
-    one will find. A single prompt is marked nowhere: nothing may ever read it again. The results of
-    tools are prompts too.
+    one will find. A single prompt is marked nowhere, since nothing may ever read it again, except
+    where the part ends that it shares with other requests. The results of tools are prompts too.
     """
+    first = request.messages[0]
+    if request.shared_chars and len(request.messages) == 1 and not first.images:
+        return [_split_message(first, request.shared_chars)]
     if _has_rounds(request):
         from cc_jupyter.client.tool_rounds.messages import anthropic_messages  # noqa: PLC0415  only tools need it
 
@@ -138,6 +141,14 @@ def _messages(request: Request) -> list[dict[str, Any]]:
         if last.get("text") != "":  # an empty block cannot be marked
             message["content"] = [*blocks[:-1], last | _CACHED]
     return messages
+
+
+def _split_message(message: Message, shared_chars: int) -> dict[str, Any]:
+    shared, rest = message.text[:shared_chars], message.text[shared_chars:]
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": shared} | _CACHED]
+    if rest:
+        blocks.append({"type": "text", "text": rest})
+    return {"role": message.role, "content": blocks}
 
 
 def _system(request: Request) -> str | list[dict[str, Any]] | None:

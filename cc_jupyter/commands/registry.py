@@ -264,13 +264,14 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         "forget",
-        "turn N|thread NAME|everything",
-        "delete a turn, a thread or the whole history for good",
+        "turn N|thread NAME|rows [NAME|all]|everything",
+        "delete a turn, a thread, finished rows or the whole history for good",
         (
-            Argument("what", "choice", ("turn", "thread", "everything"), required=True),
+            Argument("what", "choice", ("turn", "thread", "rows", "everything"), required=True),
             Argument("name", "thread"),
         ),
-        details="It cannot be undone. The outputs in the notebook stay as they are.",
+        details="It cannot be undone. The outputs in the notebook stay as they are. Rows that are"
+        " forgotten are sent and paid for again; without a name, rows lists what there is.",
         example="%cmd forget turn 3",
     ),
     CommandSpec(

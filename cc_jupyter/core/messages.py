@@ -269,6 +269,9 @@ class Request(NamedTuple):
     """The form that the answer must have; `None`: any text."""
     tools: tuple[ToolSpec, ...] = ()
     """The functions that the model may call."""
+    shared_chars: int = 0
+    """How many of the first characters of the prompt, and whether the system prompt, other requests
+    of a run have too; 0: none that are known."""
 
 
 class TurnKey(NamedTuple):
