@@ -97,9 +97,7 @@ def test_changed_arguments_are_asked_about_again(open_notebook, provider):
     assert ran(notebook) == "[('b.txt', 1)]"
 
 
-def test_a_reload_loses_neither_the_question_nor_the_way_to_answer_it(
-    open_notebook, provider, fresh_page
-):
+def test_a_reload_loses_neither_the_question_nor_the_way_to_answer_it(open_notebook, provider):
     long = ToolCall("save", {"path": "a.txt", "text": "\n".join(LINES)}, "call_0002")
     notebook = begin(open_notebook, provider, answer("", calls=[CALL, long]), answer("Done."))
     reply(notebook, "y")
@@ -110,7 +108,7 @@ def test_a_reload_loses_neither_the_question_nor_the_way_to_answer_it(
     )
     notebook.load()
     field = notebook.cell(2).get_by_label("Run save? y/s/f/e/n/q:")
-    expect(field).to_be_visible()
+    expect(field).to_be_visible(timeout=60_000)  # JupyterLab is loaded again
     shown = notebook.cell(2).inner_text()
     for line in LINES:
         assert line in shown
