@@ -111,16 +111,18 @@ class KeptQuestion {
     this.shownPrompt = prompt;
     const id = uniqueId('question');
     const field = h('input', { id, type: 'text', autocomplete: 'off', spellcheck: 'false' });
+    field.addEventListener('keydown', event => {
+      if (event.key === 'Enter' && !event.isComposing) {
+        event.preventDefault();
+        field.disabled = true;
+        this.answer(field.value);
+      }
+      event.stopPropagation();
+    });
     const form = h(
-      'form',
-      {
-        class: 'cc-question',
-        onsubmit: event => {
-          event.preventDefault();
-          field.disabled = true;
-          this.answer(field.value);
-        }
-      },
+      'div',
+      // JupyterLab's own keys would act on the cell
+      { class: 'cc-question', 'data-lm-suppress-shortcuts': true },
       h('label', { for: id }, prompt),
       field
     );
