@@ -95,3 +95,29 @@ def test_changed_arguments_are_asked_about_again(open_notebook, provider):
     reply(notebook, "y")
     expect(notebook.cell(2)).to_contain_text('1 ✓ save(path="b.txt", text="x") → "saved"')
     assert ran(notebook) == "[('b.txt', 1)]"
+
+
+def test_a_reload_loses_neither_the_question_nor_the_way_to_answer_it(open_notebook, provider):
+    long = ToolCall("save", {"path": "a.txt", "text": "\n".join(LINES)}, "call_0002")
+    notebook = begin(open_notebook, provider, answer("", calls=[CALL, long]), answer("Done."))
+    reply(notebook, "y")
+    expect(notebook.cell(2)).to_contain_text("1 ✓ save(", timeout=60_000)
+    expect(prompt(notebook)).to_be_visible()
+    notebook.page.wait_for_function(
+        "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
+    )
+    notebook.load()
+    field = notebook.cell(2).get_by_label("Run save? y/s/f/e/n/q:")
+    expect(field).to_be_visible(timeout=60_000)  # JupyterLab is loaded again
+    shown = notebook.cell(2).inner_text()
+    for line in LINES:
+        assert line in shown
+    field.fill("n")
+    field.press("Enter")
+    reason = notebook.cell(2).get_by_label("Reason for the model (Enter: none):")
+    expect(reason).to_be_visible()
+    reason.fill("too long")
+    reason.press("Enter")
+    expect(notebook.cell(2)).to_contain_text("the user refused this call: too long")
+    expect(notebook.cell(2).locator(".cc-question")).to_have_count(0)
+    assert ran(notebook) == "[('a.txt', 1)]"

@@ -14,6 +14,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { addCellCommands } from '../answer/cellCommands';
 import { addCodeButtons } from '../answer/codeButtons';
 import { addKeepButtons } from '../answer/keepButtons';
+import { keepQuestions } from '../answer/openQuestion';
 import { addRecovery } from '../answer/recovery';
 import { addStopButtons } from '../answer/stopButton';
 import { addWarnings } from '../answer/warnings';
@@ -55,6 +56,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addWarnings(notebooks);
     addCodeButtons(notebooks);
     addKeepButtons(notebooks);
+    keepQuestions(notebooks);
     syncCellOrder(notebooks);
     addAutoload(notebooks);
     void settings.follow(registry);
