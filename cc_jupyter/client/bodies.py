@@ -71,7 +71,7 @@ def encode_messages(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": parameters.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": _messages(request.messages),
+        "messages": _messages(request.messages, request.shared_chars),
         "stream": True,
     }
     optional = {
@@ -86,15 +86,26 @@ def encode_messages(request: Request) -> dict[str, Any]:
     return with_extra(body, parameters.extra)
 
 
-def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _messages(messages: Sequence[Message], shared_chars: int = 0) -> list[dict[str, Any]]:
     """Write the messages; in a thread the last two prompts are marked for the cache.
 
     The older mark finds what the request before has written, the newer one writes what the next
-    one will find. A single prompt is marked nowhere: nothing may ever read it again.
+    one will find. A single prompt is marked nowhere, since nothing may ever read it again, except
+    where the part ends that it shares with other requests.
     """
+    if shared_chars and len(messages) == 1 and not messages[0].images:
+        return [_split_message(messages[0], shared_chars)]
     prompts = [at for at, message in enumerate(messages) if message.role == "user"]
     marked = prompts[-2:] if len(prompts) > 1 else []
     return [_message(message, cached=at in marked) for at, message in enumerate(messages)]
+
+
+def _split_message(message: Message, shared_chars: int) -> dict[str, Any]:
+    shared, rest = message.text[:shared_chars], message.text[shared_chars:]
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": shared} | _CACHED]
+    if rest:
+        blocks.append({"type": "text", "text": rest})
+    return {"role": message.role, "content": blocks}
 
 
 def _message(message: Message, *, cached: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import math
 from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from cc_jupyter.client.errors.provider_errors import Refusal
     from cc_jupyter.client.event_redaction import EventRedactor
     from cc_jupyter.client.transport import ResponseReader, Transport
-    from cc_jupyter.core.messages import Request
+    from cc_jupyter.core.messages import Parameters, Request, ResponseFormat
 
 
 TICK_S = 0.036
@@ -60,6 +60,34 @@ class Limits(NamedTuple):
     idle_timeout_s: float = 300.0
     max_answer_mb: float = 64.0
     """The most text of one answer: it is held in memory several times."""
+    gives_up_on_429: bool = False
+    """Whether a refusal for too many requests ends it: who runs many requests sends it again."""
+
+
+class AnswerStream(Protocol):
+    """One request and its answer, sent by this process (`RequestStream`) or by a worker."""
+
+    replay: Replay | None
+    record_problem: str | None
+    sample: int | None
+    requests_sent: int
+    answer_format: ResponseFormat | None
+    parameters: Parameters
+    body: bytes
+    body_sha256: str
+
+    @property
+    def arrived_s(self) -> float | None:
+        """When the last event arrived at its recording, in seconds; `None`: it is not replayed."""
+
+    def wake(self) -> None:
+        """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
+
+    def clock(self) -> float:
+        """Return the time by `time.monotonic`; while events are read, the time they came."""
+
+    def __iter__(self) -> Generator[StreamEvent, None, None]:  # noqa: PYI058  it is closed
+        """Send the request and yield the events of its answer."""
 
 
 class _RefusedError(Exception):
@@ -163,6 +191,10 @@ class RequestStream:
         if incoming is not None:
             incoming.wake()
 
+    def clock(self) -> float:
+        """Return the time by `time.monotonic`: events are read when they come."""
+        return monotonic()
+
     def __iter__(self) -> Generator[StreamEvent, None, None]:
         """Send the request and yield the events of its answer.
 
@@ -195,6 +227,8 @@ class RequestStream:
                     continue
                 failure = refused.refusal.error
                 wait_s = None
+                if self._is_left_to_others(refused.refusal):
+                    raise failure from None
                 if not self._is_accepted:
                     wait_s = self._recorded_wait_s(_pause_s(refused.refusal, tries))
             else:
@@ -208,6 +242,15 @@ class RequestStream:
             yield Notice(text, retry=Retry(failure.status, wait_s, self.replay is not None))
             yield from self._pause(wait_s)
             self._waited_s = wait_s
+
+    def _is_left_to_others(self, refusal: Refusal) -> bool:
+        """Return whether there were too many requests, and who runs them sends this one again."""
+        is_too_many = refusal.retryable and refusal.error.status == HTTPStatus.TOO_MANY_REQUESTS
+        if not (is_too_many and self._limits.gives_up_on_429 and self.replay is None):
+            return False
+        _pause_s(refusal, 0)  # adds the hint to a long wait
+        refusal.error.is_too_many = True
+        return True
 
     def _recorded_wait_s(self, wait_s: float | None) -> float | None:
         """Return the pause of the recording, which was drawn at random, in place of a new one."""

@@ -17,6 +17,7 @@ import os
 import threading
 import weakref
 from collections import defaultdict, deque
+from contextlib import contextmanager
 from dataclasses import field
 from operator import attrgetter
 from queue import Empty, SimpleQueue
@@ -403,6 +404,7 @@ class Transport:
         self._tape = tape
         self._lock = threading.Lock()
         self._idle: dict[Route, list[Connection]] = defaultdict(list)
+        self._kept = [_MAX_IDLE_CONNECTIONS]
         self._pid = os.getpid()
         weakref.finalize(self, _close_idle, self._idle)  # at the latest when the process ends
 
@@ -443,12 +445,26 @@ class Transport:
         with self._lock:
             _close_idle(self._idle)
 
+    @contextmanager
+    def keeping(self, count: int) -> Iterator[None]:
+        """Keep more idle connections within the block: as many requests are in flight at once."""
+        with self._lock:
+            self._kept.append(count)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kept.remove(count)
+                for idle in self._idle.values():
+                    while len(idle) > max(self._kept):
+                        idle.pop().close()
+
     def _give_back(self, route: Route, connection: Connection) -> None:
         """Reuse a connection whose response was read to its exact end; close any other."""
         if connection.reusable:
             with self._lock:
                 idle = self._idle[route]
-                if len(idle) < _MAX_IDLE_CONNECTIONS:
+                if len(idle) < max(self._kept):
                     idle.append(connection)
                     return
         connection.close()

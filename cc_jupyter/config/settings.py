@@ -102,7 +102,10 @@ class Settings(NamedTuple):
     refuse_above_usd: Decimal | None = None
     """A cell that is estimated to cost more must name its limit; `None`: one US dollar."""
     concurrency: int = 32
-    """The most requests of a grid in flight at once; the local model answers one at a time."""
+    """The most requests of a grid or of rows in flight at once; the local model answers one at a
+    time."""
+    give_up_after_s: float = 600.0
+    """For how long a row waits for its turn after the provider has refused it as one too many."""
     order: str = "execution"
     """The context of a turn: the cells run before it, or with `document` the cells above it."""
     history: bool = True
@@ -216,6 +219,7 @@ _SETTINGS: Mapping[str, _Setting] = {
     "budget_usd": _Setting(read_amount, is_stricter=operator.lt),
     "refuse_above_usd": _Setting(read_amount, is_stricter=operator.lt),
     "concurrency": _Setting(whole_reader(1), is_stricter=operator.lt),
+    "give_up_after_s": _Setting(number_reader(0, math.inf)),
     "order": _Setting(
         word_reader("execution", "document"), in_project=False, risk="change what is sent"
     ),

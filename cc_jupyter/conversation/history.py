@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import functools
 import sys
 import threading
 from collections import deque
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
     from datetime import datetime
 
+    from cc_jupyter.conversation.finished_rows import FinishedRows
     from cc_jupyter.conversation.records import SlotRecord, TurnRecord
     from cc_jupyter.conversation.store import Store
     from cc_jupyter.conversation.thread import Thread
@@ -84,6 +86,13 @@ class History:
             if self._store is None:
                 self._store = self._open()
             return self._store
+
+    @functools.cached_property
+    def rows(self) -> FinishedRows:
+        """The finished rows of runs over tables."""
+        from cc_jupyter.conversation.finished_rows import FinishedRows  # noqa: PLC0415  few sessions have rows
+
+        return FinishedRows(lambda: self.store)
 
     @property
     def is_on_disk(self) -> bool:

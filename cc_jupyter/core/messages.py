@@ -165,6 +165,9 @@ class Request(NamedTuple):
     parameters: Parameters = Parameters()
     answer_format: ResponseFormat | None = None
     """The form that the answer must have; `None`: any text."""
+    shared_chars: int = 0
+    """How many of the first characters of the prompt, and whether the system prompt, other requests
+    of a run have too; 0: none that are known."""
 
 
 class TurnKey(NamedTuple):

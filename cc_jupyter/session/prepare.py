@@ -261,6 +261,11 @@ class Preparer:
             spec, request, model, endpoint, settings, thread, context or Context()
         )
 
+    def with_known_format(self, prepared: PreparedRequest) -> PreparedRequest:
+        """Return a request with the response format that the model is known by now to accept."""
+        request = self._with_known_format(prepared.request, prepared.endpoint)
+        return prepared._replace(request=request)
+
     def _with_known_format(self, request: Request, endpoint: Endpoint) -> Request:
         """Return the request with the response format that the model is known to accept."""
         response_format = self.formats.recall(

@@ -69,6 +69,8 @@ def test_loading_is_silent_and_light(fresh_kernel):
         "anyio",
         "rich",
         "pandas",
+        "polars",
+        "dask",
         "tomllib",
         "markdown_it",
     }
@@ -175,6 +177,7 @@ def _state():
         ip.custom_exceptions, sys.excepthook, sys.displayhook, signal.getsignal(signal.SIGINT),
         sorted(ip.kernel.comm_manager.targets) if hasattr(ip.kernel, "comm_manager") else None,
         type(ip).run_cell_magic, type(ip).showtraceback, ip.run_line_magic.__func__,
+        [str(finder) for finder in sys.meta_path],
     ])
 """
 
@@ -197,6 +200,21 @@ def test_unloading_takes_back_all_that_loading_added(notebook):
     assert after == bare
     run = notebook.run("%%cmd\nhello")
     assert "Cell magic `%%cmd` not found" in run.streams + run.error
+
+
+ACCESSORS = "[hasattr(each, 'cmd') for each in (pl.DataFrame, pl.Series, pd.DataFrame, pd.Series)]"
+
+
+def test_frames_have_the_accessor_until_the_extension_is_unloaded(notebook):
+    notebook.check("import polars as pl")
+    notebook.check("%reload_ext cc_jupyter")
+    notebook.check("import pandas as pd")
+    assert notebook.value(ACCESSORS) == [True] * 4
+    notebook.check("%reload_ext cc_jupyter\n%reload_ext cc_jupyter")
+    notebook.check("import sys")
+    assert notebook.value("sum('cc_jupyter' in type(f).__module__ for f in sys.meta_path)") == 1
+    notebook.check(UNLOAD)
+    assert notebook.value(ACCESSORS) == [False] * 4
 
 
 def test_no_patching_of_ipython_and_its_classes(notebook):

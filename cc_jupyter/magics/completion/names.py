@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_completions
 
 from cc_jupyter.config.settings import Settings, load_settings
-from cc_jupyter.core.errors import ConfigError, StoreError
+from cc_jupyter.core.errors import CcError, ConfigError, StoreError
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.models.listing import ModelList, cached_models
 from cc_jupyter.models.registry import LOCAL, allowed_models
@@ -148,6 +148,18 @@ class NameSource:
         live = () if session is None else session.conversations.names
         stored = self._stored_threads() if self._settings().history else ()
         return list(dict.fromkeys((*live, *stored)))
+
+    def rows(self) -> Sequence[str]:
+        """Return the names of results with finished rows."""
+        session = _session()
+        if session is None:
+            return ()
+        history = session.history
+        on_disk = self._settings().history and history.is_on_disk
+        try:
+            return list(history.rows.names(on_disk=on_disk))
+        except CcError:  # `forget rows` itself says what is wrong
+            return ()
 
     def prompts(self) -> Sequence[str]:
         """Return the names of the saved prompts, as typed after `@`."""
