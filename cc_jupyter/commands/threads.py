@@ -469,8 +469,7 @@ def cost_text(record: TurnRecord | None) -> str:
         return ""
     if record.cost.usd is None:
         return "?"
-    mark = "~" if record.cost.origin == "estimated" else ""
-    return mark + format_usd(record.cost.usd)
+    return format_usd(record.cost.usd, estimated=record.cost.origin == "estimated")
 
 
 def local_time(instant: datetime) -> str:

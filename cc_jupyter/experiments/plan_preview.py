@@ -135,7 +135,7 @@ def _figures(row: dict[str, Any]) -> str:
         return f"cannot be sent: {safe_line(row['error'])}"
     tokens = f"in ~{row['input_tokens']:,}, out ~{row['output_tokens']:,} tokens"
     usd = row["cost_usd"]
-    return f"{tokens}  {_UNKNOWN_COST if usd is None else f'~{format_usd(usd)}'}"
+    return f"{tokens}  {_UNKNOWN_COST if usd is None else format_usd(usd, estimated=True)}"
 
 
 def _total(estimate: RunEstimate) -> str:
@@ -143,4 +143,4 @@ def _total(estimate: RunEstimate) -> str:
     if estimate.unpriced == estimate.requests:
         return _UNKNOWN_COST
     without = f", and {pluralize(estimate.unpriced, 'request')} without a known price"
-    return f"~{format_usd(estimate.usd)}{without if estimate.unpriced else ''}"
+    return f"{format_usd(estimate.usd, estimated=True)}{without if estimate.unpriced else ''}"

@@ -237,7 +237,7 @@ class Queries:
                 "cell_id": step.cell_id,
                 "thread": step.thread,
                 "reasons": list(step.reasons),
-                "cost": "?" if step.cost.usd is None else f"~{format_usd(step.cost.usd)}",
+                "cost": "?" if step.cost.usd is None else format_usd(step.cost.usd, estimated=True),
             }
             for step in plan.steps
         ]

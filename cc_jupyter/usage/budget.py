@@ -57,8 +57,8 @@ class Budget(NamedTuple):
             )
         if spent_usd + reserved_usd + estimate_usd > self.usd:
             raise BudgetError(
-                f"the request is estimated at ~{format_usd(estimate_usd)} and would exceed the"
-                f" budget: {spent}; nothing was sent",
+                f"the request is estimated at {format_usd(estimate_usd, estimated=True)} and would"
+                f" exceed the budget: {spent}; nothing was sent",
                 hint="lower --max-tokens, choose a cheaper model, or %cmd budget AMOUNT",
             )
 
