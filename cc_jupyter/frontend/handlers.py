@@ -139,6 +139,7 @@ class Queries:
         store = self._session.history.reading()
         hits = store.search(text)
         records = store.turns([hit.turn_id for hit in hits])
+        hidden = self._session.hidden_grids
         turns = [
             {
                 "id": hit.turn_id,
@@ -147,7 +148,7 @@ class Queries:
                 "thread": hit.thread,
                 "notebook": hit.notebook,
                 "cell_id": hit.cell_id,
-                "model": hit.model,
+                "model": "" if records[hit.turn_id].grid in hidden else hit.model,
                 "sent_at": hit.sent_at.isoformat(),
             }
             for hit in hits
