@@ -62,6 +62,12 @@ def mark(notebook: LabNotebook, index: int, kind: str) -> Locator:
     return notebook.cell(index).locator(f".cc-warning-{kind}")
 
 
+def close_left_area(notebook: LabNotebook) -> None:
+    """Leave the room of a narrow page to the notebook."""
+    if notebook.page.locator("#jp-left-stack").is_visible():
+        notebook.command("application:toggle-left-area")
+
+
 def panel(notebook: LabNotebook) -> Locator:
     notebook.command("cc-jupyter:show-panel")
     return notebook.page.locator("#cc-jupyter-panel")
@@ -111,6 +117,7 @@ def test_cells_with_answers_and_every_mark_have_no_serious_fault(open_notebook, 
         notebook.outputs(2).first.hover()
         shown = (".cc-prompt", ".cc-header", ".cc-diff", ".cc-code-bar .cc-icon", ".cc-keep")
         assert serious_faults(page, *shown, ".jp-OutputArea-output", ".cc-status") == [], theme
+    close_left_area(notebook)
     for name, (width, height) in SCREENS.items():
         page.set_viewport_size({"width": width, "height": height})
         assert_in_sight(notebook.page.locator(".cc-header :is(.cc-warning, .cc-text-button)"))
@@ -223,8 +230,7 @@ def badge_box(page: Page) -> tuple[int, int, int, int]:
 def test_the_badge_covers_neither_text_nor_buttons(open_notebook, page, width):
     page.set_viewport_size({"width": width, "height": 900})
     notebook = open_notebook(*PROMPTS)
-    if page.locator("#jp-left-stack").is_visible():
-        notebook.command("application:toggle-left-area")
+    close_left_area(notebook)
     for index, prompt in enumerate(PROMPTS, 1):
         press(notebook, index)
         notebook.cell(index).scroll_into_view_if_needed()
