@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.escaping import scrollable
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.terminal import safe_line
 from cc_jupyter.core.text import excerpt, pluralize
@@ -37,11 +38,9 @@ class PlanPreview(dict[str, Any]):
     def _repr_html_(self) -> str:
         wrapped = '<pre style="white-space: pre-wrap">'
         # the columns of the rows are aligned, so long ones scroll
-        return (
-            f"{wrapped}{html.escape(self._head)}</pre>"
-            f'<div style="overflow-x: auto"><pre style="white-space: pre">{html.escape(self._rows)}'
-            f"</pre></div>{wrapped}{html.escape(self._example)}</pre>"
-        )
+        rows = scrollable(f'<pre style="white-space: pre">{html.escape(self._rows)}</pre>')
+        head, example = html.escape(self._head), html.escape(self._example)
+        return f"{wrapped}{head}</pre>{rows}{wrapped}{example}</pre>"
 
     @property
     def _head(self) -> str:
