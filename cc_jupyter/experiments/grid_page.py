@@ -198,7 +198,8 @@ def _answer_html(
         elif image.data:
             parts.append(_line_html(image_line(image)))
     parts += [_line_html(f"note: {note}") for note in words.notes(column, answer)]
-    return f'<div class="cc-answer" style="{_SCROLLS}; margin: 6px 0 0" tabindex="0">{"".join(parts)}</div>'
+    style = f"{_SCROLLS}; margin: 6px 0 0"
+    return f'<div class="cc-answer" style="{style}" tabindex="0">{"".join(parts)}</div>'
 
 
 def _value_text(grid: Grid, answer: GridAnswer) -> str | None:

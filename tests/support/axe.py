@@ -37,7 +37,7 @@ def each_theme(page: Page) -> Iterator[str]:
 def serious_faults(page: Page, *selectors: str) -> list[object]:
     """Return what axe-core calls serious or critical in parts of a page, which must be there."""
     for selector in selectors:
-        expect(page.locator(selector).locator("visible=true").first).to_be_visible()
+        expect(page.locator(selector).locator("visible=true").first, selector).to_be_visible()
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     found: list[object] = page.evaluate(_FAULTS, list(selectors))
