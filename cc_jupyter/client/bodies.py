@@ -60,7 +60,7 @@ def encode_chat(request: Request) -> dict[str, Any]:
 
         body["tools"] = openai_tools(request.tools)
     body |= openai_fields(request.answer_format)
-    return _with_extra(body, parameters.extra)
+    return with_extra(body, parameters.extra)
 
 
 def encode_messages(request: Request) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def encode_messages(request: Request) -> dict[str, Any]:
         from cc_jupyter.client.tool_rounds.offer import anthropic_tools  # noqa: PLC0415  only tools need it
 
         body |= anthropic_tools(request)
-    body = _with_extra(body, anthropic_fields(request.answer_format))
-    return _with_extra(body, parameters.extra)
+    body = with_extra(body, anthropic_fields(request.answer_format))
+    return with_extra(body, parameters.extra)
 
 
 def _has_rounds(request: Request) -> bool:
@@ -158,7 +158,7 @@ def _system(request: Request) -> str | list[dict[str, Any]] | None:
     return [{"type": "text", "text": system} | _CACHED]
 
 
-def _with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Add the user's own fields; where both are objects their members are joined."""
     joined = dict(body)
     for name, value in extra.items():
