@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.api import ask, cassette, compare, stream
+    from cc_jupyter.api import aask, amap, ask, cassette, compare, last_rows, map_rows, stream
     from cc_jupyter.core.errors import (
         AuthError,
         BrokenCheckError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         PlanError,
         ProviderError,
         RateLimitError,
+        RowsError,
         StatusError,
         StoreError,
         StreamError,
@@ -51,12 +52,12 @@ if TYPE_CHECKING:
     from cc_jupyter.tools.decorator import tool
 
 _MODULES = {
-    "api": ("ask", "cassette", "compare", "stream"),
+    "api": ("aask", "amap", "ask", "cassette", "compare", "last_rows", "map_rows", "stream"),
     "core.errors": (
         *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
         *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
         *("StreamError", "CheckError", "BrokenCheckError", "BudgetError", "GridError"),
-        "CassetteError",
+        *("CassetteError", "RowsError"),
     ),
     "core.events": (
         *("TextDelta", "ReasoningDelta", "ReasoningPart", "ToolCallDelta", "OutputImage"),
@@ -94,6 +95,7 @@ __all__ = [
     "ReasoningDelta",
     "ReasoningPart",
     "Reply",
+    "RowsError",
     "Source",
     "StatusError",
     "Stop",
@@ -102,9 +104,13 @@ __all__ = [
     "TextDelta",
     "ToolCallDelta",
     "Usage",
+    "aask",
+    "amap",
     "ask",
     "cassette",
     "compare",
+    "last_rows",
+    "map_rows",
     "stream",
     "tool",
 ]

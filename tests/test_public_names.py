@@ -17,8 +17,8 @@ NAMES = {
     "values": ["Grid", "Reply"],
     "widgets": ["ModelPicker"],
     "events": [
-        *("Error", "Notice", "OutputImage", "ReasoningDelta", "Source", "Stop", "TextDelta"),
-        *("ToolCallDelta", "Usage"),
+        *("Error", "Notice", "OutputImage", "ReasoningDelta", "ReasoningPart", "Source"),
+        *("Stop", "TextDelta", "ToolCallDelta", "Usage"),
     ],
     "errors": [
         "AuthError",

@@ -2,7 +2,7 @@
 
 The `index` or `id` of a tool call may be missing, null, late, or equal for all calls
 (openai-python#2806, AstrBot#6661, gcli2api#406). Nothing here runs a tool or reads its arguments.
-`tool_messages` writes the rounds of calls and results.
+`tool_rounds` writes the rounds of calls and results.
 
 Sources: OpenAI API reference, "Chat Completions" (read 2026-11-22); what upstreams behind the
 gateway really send: provider-api.md, sections 7, 9, 10 and 15, and the issues named below.
@@ -14,26 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import IMAGE_MEMBERS, SOURCE_MEMBERS, PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
-from cc_jupyter.client.image_limits import message_content, openai_image_part
-from cc_jupyter.client.kept_reasoning import KeptReasoning
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
     TextAssembler,
     as_text,
     member,
     replace_surrogates,
-    with_extra,
 )
-from cc_jupyter.client.structured_output import openai_fields, with_instruction
 from cc_jupyter.client.token_counts import MESSAGE_MEMBERS, UsageReader
-from cc_jupyter.client.tool_offer import openai_tools
 from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cc_jupyter.core.messages import Request
+    from cc_jupyter.client.tool_rounds.kept_reasoning import KeptReasoning
 
 
 _PLAIN_MEMBERS = frozenset({"role", "content"})
@@ -120,47 +115,6 @@ class ToolCalls:
         return call
 
 
-def encode(request: Request) -> dict[str, Any]:
-    """Build the JSON body of a streamed request."""
-    parameters = request.parameters
-    # `system`, not `developer`: several upstreams reject the latter (provider-api.md, section 7)
-    system = with_instruction(request.system, request.answer_format)
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    messages += _messages(request)
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    optional = {
-        "temperature": parameters.temperature,
-        "top_p": parameters.top_p,
-        "max_tokens": parameters.max_tokens,
-        "stop": list(parameters.stop) or None,
-        "reasoning_effort": parameters.effort,
-    }
-    body |= {name: value for name, value in optional.items() if value is not None}
-    if request.tools:
-        body["tools"] = openai_tools(request.tools)
-    body |= openai_fields(request.answer_format)
-    return with_extra(body, parameters.extra)
-
-
-def _messages(request: Request) -> list[dict[str, Any]]:
-    if any(message.parts for message in request.messages):
-        from cc_jupyter.client.tool_messages import openai_messages  # noqa: PLC0415  only tools need it
-
-        return openai_messages(request)
-    return [
-        {
-            "role": message.role,
-            "content": message_content(message.text, message.images, openai_image_part),
-        }
-        for message in request.messages
-    ]
-
-
 class OpenAIDecoder:
     """Folds the chunks of one answer into events."""
 
@@ -181,7 +135,7 @@ class OpenAIDecoder:
         self._refused = False
         self._parts = PartReader(clean)
         self._transcript: list[str] = []
-        self._kept = KeptReasoning()
+        self._kept: KeptReasoning | None = None
 
     @property
     def spoke(self) -> bool:
@@ -247,7 +201,7 @@ class OpenAIDecoder:
             yield from self._speech.text("".join(self._transcript))
         yield from self._speech.rest()
         yield from self._calls.rest()
-        yield from self._kept.rest()
+        yield from self._kept.rest() if self._kept else ()
         yield from self._parts.rest(is_empty=not self.spoke)
         yield from self._figures.rest()
 
@@ -298,7 +252,7 @@ class OpenAIDecoder:
         if reasoning := _reasoning(delta):
             events.extend(self._speech.reasoning(reasoning))
         if self.keeps_reasoning:
-            self._kept.add(delta)
+            self._keep(delta)
         if content and isinstance(content, str):
             events.extend(self._speech.text(content))
         refusal = delta.get("refusal")
@@ -313,6 +267,13 @@ class OpenAIDecoder:
                 self._transcript.append(spoken)
             events.extend(self._parts.read_delta(delta))
         return events
+
+    def _keep(self, delta: dict[str, Any]) -> None:
+        if self._kept is None:
+            from cc_jupyter.client.tool_rounds.kept_reasoning import KeptReasoning  # noqa: PLC0415  only tools need it
+
+            self._kept = KeptReasoning()
+        self._kept.add(delta)
 
 
 def _reasoning(delta: dict[str, Any]) -> str:

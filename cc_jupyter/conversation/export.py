@@ -18,7 +18,7 @@ from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS, Source
 from cc_jupyter.core.paths import replace_file
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.steps import redacted_step
+from cc_jupyter.core.steps.redacting import redacted_step
 from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.markdown import safe_markdown
 from cc_jupyter.render.usage_line import metadata

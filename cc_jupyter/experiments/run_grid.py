@@ -296,7 +296,7 @@ class _Runner:
         prepared, output_type = self._requests[place], self._plan.output_type
         assert prepared is not None  # noqa: S101  only those are run
         if prepared.new_runner is not None and self._run is not None:
-            from cc_jupyter.session.tools_of_run import on_thread_of  # noqa: PLC0415  few grids have tools
+            from cc_jupyter.session.tool_turns.of_run import on_thread_of  # noqa: PLC0415  few grids have tools
 
             prepared = on_thread_of(self._run, prepared)
         if output_type is None:

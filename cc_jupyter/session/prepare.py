@@ -10,16 +10,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
+from cc_jupyter.client.bodies import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
 from cc_jupyter.client.image_limits import check_images
 from cc_jupyter.client.local import MODEL_ID
 from cc_jupyter.client.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.events import Usage
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
-from cc_jupyter.core.money import NOTHING_BILLED
 from cc_jupyter.core.text import new_id
 from cc_jupyter.models.registry import LOCAL, ResolvedModel, chosen_model, settings_for
 from cc_jupyter.usage.estimate import trim_to_window
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.thread import Conversations, Thread
     from cc_jupyter.conversation.turns import Turn, TurnSlot
+    from cc_jupyter.core.events import Usage
     from cc_jupyter.core.messages import TurnKey
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
@@ -194,7 +193,7 @@ class Preparer:
         Raises
         ------
         CcError
-            No model is chosen, it is unknown, or its key is missing.
+            No model is chosen, it is unknown, its key is missing, or a policy does not allow it.
         """
         name = chosen_model(name, settings)
         settings = settings_for(name, settings)
@@ -205,6 +204,8 @@ class Preparer:
             endpoint = find_endpoint(settings, key_env)
         else:  # a recorded answer needs no key
             endpoint = replay_endpoint(settings)
+        if not endpoint.is_keyless and endpoint.served_by != LOCAL:
+            settings.check_model(name)
         return self.models.find(name, endpoint, settings.models), endpoint, settings
 
     def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
@@ -306,6 +307,11 @@ class Preparer:
             live_tools=self.live_tools,
         )
 
+    def with_known_format(self, prepared: PreparedRequest) -> PreparedRequest:
+        """Return a request with the response format that the model is known by now to accept."""
+        request = self._with_known_format(prepared.request, prepared.endpoint)
+        return prepared._replace(request=request)
+
     def _with_known_format(self, request: Request, endpoint: Endpoint) -> Request:
         """Return the request with the response format that the model is known to accept."""
         response_format = self.formats.recall(
@@ -316,8 +322,11 @@ class Preparer:
 
 def _paid_for(reply: Reply, notices: tuple[str, ...]) -> Reply:
     """Return the rounds that another version of a turn begins with: they cost nothing more."""
+    from cc_jupyter.core.events import NO_USAGE  # noqa: PLC0415  the first cell loads little before it sends
+    from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  as above
+
     rounds = [step for step in reply.steps if step.calls]
-    nothing = Usage(input_tokens=0, output_tokens=0)
+    nothing = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
     steps = tuple(
         dataclasses.replace(step, usage=nothing, cost=NOTHING_BILLED, body=None) for step in rounds
     )

@@ -11,7 +11,7 @@ import os
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cc_jupyter.client.client import Limits, RequestStream, encode_body
 from cc_jupyter.client.endpoint import find_endpoint
@@ -40,17 +40,38 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.cassettes.tape import Tape
+    from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec, Request
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.render.base import Renderer
+    from cc_jupyter.session.answer_recorder import AnswerRecorder
     from cc_jupyter.session.prepare import PreparedRequest
+    from cc_jupyter.session.tool_turns.recorder import StepRecorder
 
 
+Recording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[AnswerRecorder]]"
+"""Opens what records the answer to a request: with its stream, and with the money it may cost."""
 _TAPE_S = 0.02
 """How long the choice of a cassette holds: a request asks for it several times."""
+
+
+class OpenStream(Protocol):
+    """Opens the stream of one request: `Session.open_stream`, or a pool of workers."""
+
+    def __call__(  # noqa: PLR0913  what one request needs
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        zdr: bool,
+        number: Callable[[str], int] | None = None,
+        price_date: date | None = None,
+    ) -> AnswerStream:
+        """Return the stream of one request, which is sent at its first step."""
 
 
 class Session:
@@ -181,6 +202,7 @@ class Session:
         prepared: PreparedRequest,
         renderer: Renderer,
         guard: Callable[[Callable[[], None]], InterruptGuard] | None = None,
+        recording: Recording | None = None,
     ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 
@@ -192,6 +214,8 @@ class Session:
         guard
             Makes what guards the request against interrupts from what wakes it; by default it
             guards against those of this process.
+        recording
+            Opens what records the answer, in place of a turn in the history.
 
         Raises
         ------
@@ -201,11 +225,11 @@ class Session:
             An interrupt came after the last event; the answer is complete and saved.
         """
         if prepared.new_runner is not None:
-            from cc_jupyter.session.tool_loop import ToolLoop  # noqa: PLC0415  only tools need it
+            from cc_jupyter.session.tool_turns.loop import ToolLoop  # noqa: PLC0415  only tools need it
 
             return ToolLoop(self, prepared, prepared.new_runner(), renderer).run(guard)
         with (
-            self._recorder(prepared) as recorder,
+            (recording or self._recorder)(prepared) as recorder,
             (guard or InterruptGuard)(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
@@ -220,8 +244,8 @@ class Session:
         self,
         prepared: PreparedRequest,
         renderer: Renderer,
-        begin: Callable[[TurnRecorder], Callable[[], None]],
-    ) -> TurnRecorder:
+        begin: Callable[[StepRecorder], Callable[[], None]],
+    ) -> StepRecorder:
         """Send one request of a turn with tools, show its answer and save the turn so far.
 
         Parameters
@@ -235,13 +259,15 @@ class Session:
             The estimated cost exceeds the budget; the request was not sent.
         """
         with (
-            self._recorder(prepared) as recorder,
+            self._step_recorder(prepared) as recorder,
             self._tracked(prepared, recorder, begin(recorder)),
         ):
             self._send(prepared, recorder, renderer)
         return recorder
 
-    def _send(self, prepared: PreparedRequest, recorder: TurnRecorder, renderer: Renderer) -> None:
+    def _send(
+        self, prepared: PreparedRequest, recorder: AnswerRecorder, renderer: Renderer
+    ) -> None:
         """Send a request and show its events; how it ended is in the recorder's reply."""
         if prepared.beginning:
             renderer.show(TextDelta(prepared.beginning))
@@ -253,7 +279,7 @@ class Session:
             if error is not recorder.builder.error:  # not how the answer ended
                 raise
         if recorder.reply.error is None:
-            self.budget_guard.learn(prepared, recorder.step_reply.usage)
+            self.budget_guard.learn(prepared, recorder.own_reply.usage)
         sent, accepted = prepared.request.answer_format, recorder.stream.answer_format
         self._formats.learn(prepared.endpoint.api_root, prepared.model.id, sent, accepted)
 
@@ -307,21 +333,54 @@ class Session:
     @contextmanager
     def _recorder(self, prepared: PreparedRequest) -> Iterator[TurnRecorder]:
         """Reserve what the request needs; its stream sends it at the first step."""
-        settings = prepared.settings
-        prepared = self._with_key(prepared)
-        limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
+        prepared = self.with_key(prepared)
         with reserved(prepared, self.budget_guard) as reservation:
-            stream = self.open_stream(
-                prepared.request,
-                prepared.endpoint,
-                limits,
-                zdr=prepared.zdr,
-                number=functools.partial(self._number, prepared),
-                price_date=prepared.model.spec.price_date if prepared.model.spec else None,
-            )
+            stream = self.stream_of(prepared)
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
-    def _with_key(self, prepared: PreparedRequest) -> PreparedRequest:
+    @contextmanager
+    def _step_recorder(self, prepared: PreparedRequest) -> Iterator[StepRecorder]:
+        """Reserve what one request of a turn with tools needs."""
+        from cc_jupyter.session.tool_turns.recorder import StepRecorder  # noqa: PLC0415  only tools need it
+
+        prepared = self.with_key(prepared)
+        with reserved(prepared, self.budget_guard) as reservation:
+            stream = self.stream_of(prepared)
+            yield StepRecorder(prepared, reservation, stream, self.history, self.budget_guard)
+
+    def stream_of(
+        self,
+        prepared: PreparedRequest,
+        *,
+        gives_up_on_429: bool = False,
+        open_stream: OpenStream | None = None,
+    ) -> AnswerStream:
+        """Return the stream of a prepared request, which is sent at its first step.
+
+        Parameters
+        ----------
+        gives_up_on_429
+            Whether a refusal for too many requests ends it: who runs many requests decides when
+            to send it again.
+        open_stream
+            Opens the stream in place of `Session.open_stream`, to have a worker send it.
+        """
+        settings = prepared.settings
+        return (open_stream or self.open_stream)(
+            prepared.request,
+            prepared.endpoint,
+            Limits(
+                settings.max_retries,
+                settings.idle_timeout_s,
+                settings.max_answer_mb,
+                gives_up_on_429=gives_up_on_429,
+            ),
+            zdr=prepared.zdr,
+            number=functools.partial(self._number, prepared),
+            price_date=prepared.model.spec.price_date if prepared.model.spec else None,
+        )
+
+    def with_key(self, prepared: PreparedRequest) -> PreparedRequest:
         """Return the request with its key if it must be sent; a recorded answer needs none.
 
         Without a key, `auto` is `replay`: the request is looked up and misses.
@@ -339,6 +398,7 @@ class Session:
             return prepared
         try:
             endpoint = find_endpoint(prepared.settings, prepared.spec.key_env)
+            prepared.settings.check_model(prepared.model.id)
         except ConfigError:
             if tape is None or tape.mode != "auto":
                 raise
@@ -376,7 +436,7 @@ class Session:
 
     @contextmanager
     def _recorded(
-        self, prepared: PreparedRequest, recorder: TurnRecorder
+        self, prepared: PreparedRequest, recorder: AnswerRecorder
     ) -> Iterator[Iterator[StreamEvent]]:
         """Provide the events of an answer, recorded as they pass; always save the turn.
 
@@ -402,7 +462,7 @@ class Session:
             recorder.save()
 
     def _passing(
-        self, events: Iterator[StreamEvent], recorder: TurnRecorder
+        self, events: Iterator[StreamEvent], recorder: AnswerRecorder
     ) -> Iterator[StreamEvent]:
         for event in events:
             recorder.add(event)
@@ -417,7 +477,7 @@ class Session:
             error.hint = close or error.hint
 
     def _tracked(
-        self, prepared: PreparedRequest, recorder: TurnRecorder, interrupt: Callable[[], None]
+        self, prepared: PreparedRequest, recorder: AnswerRecorder, interrupt: Callable[[], None]
     ) -> AbstractContextManager[None]:
         key, thread = prepared.spec.turn_key, prepared.thread
         return self.in_flight.during(

@@ -63,8 +63,9 @@ class Asked:
         return message["content"]["prompt"]
 
     def _shows_question(self, run):
-        shown = [each for each in run.messages if "asks to run" in json.dumps(each["content"])]
-        return len(shown) == self.questions
+        metadata = [each["content"].get("metadata", {}) for each in run.messages]
+        prompts = [each.get("cc_jupyter_question", {}).get("prompt", "") for each in metadata]
+        return sum(prompt.startswith("Run ") for prompt in prompts) == self.questions
 
     def next_prompt(self):
         """Return the next prompt of the same question."""

@@ -1,11 +1,13 @@
 """Run notebooks on the local model: `make notebooks` saves their outputs and their cassettes.
 
 The local model calls no tools, so the answers of `08-tools.ipynb` are in `tool_answers.py`: the
-scripted provider plays them for the cassette, and the outputs that are saved are its replay.
+scripted provider plays them for the cassette, and the outputs that are saved are its replay. It
+also answers where a notebook asks for it: for many rows of a table.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from nbclient import NotebookClient
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.provider import KEY, Provider
+from support.provider import KEY, Provider, openai_stream
 from tool_answers import ANSWERS
 
 from cc_jupyter.core.paths import cache_folder
@@ -46,14 +48,25 @@ def main() -> None:
     (home / "cache").symlink_to(cache_folder())
     os.environ["CMD_JUPYTER_HOME"] = str(home)
     os.environ["CMD_MODEL"] = CHEAP_MODEL  # so they are replayed as they run without any setting
-    for path in paths:
-        cassette = path.with_suffix(".cassette.jsonl")
-        cassette.unlink(missing_ok=True)  # no answer to an older prompt is left
-        if path.name in SCRIPTED:
-            play(path, SCRIPTED[path.name])
-        else:
-            run(path, "record", CMD_BASE_URL="local")
-        print(f"{path.name}: {path.stat().st_size:,} bytes, {cassette.stat().st_size:,} recorded")
+    with Provider() as provider:
+        provider.always(kind_of_airport)
+        os.environ["SCRIPTED_URL"], os.environ["SCRIPTED_KEY"] = provider.base_url, KEY
+        for path in paths:
+            cassette = path.with_suffix(".cassette.jsonl")
+            cassette.unlink(missing_ok=True)  # no answer to an older prompt is left
+            if path.name in SCRIPTED:
+                play(path, SCRIPTED[path.name])
+            else:
+                run(path, "record", CMD_BASE_URL="local")
+            sizes = f"{path.stat().st_size:,} bytes, {cassette.stat().st_size:,} recorded"
+            print(f"{path.name}: {sizes}")
+
+
+def kind_of_airport(record):
+    """Answer for a row of 07-rows: by the name of the airport alone."""
+    name = record.json["messages"][-1]["content"]
+    kind = "municipal" if "Municipal" in name else "regional" if "Regional" in name else "private"
+    return openai_stream([json.dumps({"value": kind})])
 
 
 def play(path: Path, answers: Iterable[Script]) -> None:

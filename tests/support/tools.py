@@ -52,7 +52,7 @@ def prepared_turn(
     toolbox = Toolbox(tool_for(each, each.__name__) for each in functions)
     allowed = toolbox.names if allow is None else tuple(allow)
     lines: Iterator[str] | None = None if answers is None else iter(answers)
-    asker = None if lines is None else CellAsker(NullTrace(), lambda _: next(lines))
+    asker = None if lines is None else CellAsker(NullTrace, lambda _: next(lines))
     consent = Consent(allowed, asker)
 
     def new_runner() -> ToolRun:

@@ -282,7 +282,7 @@ def test_without_tools_nothing_of_them_is_imported():
     code = (
         "import sys, cc_jupyter.session.session;"
         "print([m for m in sys.modules if m.startswith('cc_jupyter.tools')"
-        " or m in ('cc_jupyter.core.steps', 'cc_jupyter.session.tool_loop')])"
+        " or m in ('cc_jupyter.core.steps', 'cc_jupyter.session.tool_turns.loop')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

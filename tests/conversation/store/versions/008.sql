@@ -50,7 +50,7 @@ CREATE TABLE turn (
     body TEXT,
     body_bytes INTEGER,
     finished INTEGER NOT NULL
-, zdr INTEGER NOT NULL DEFAULT 0, table_usd TEXT, unpriced TEXT NOT NULL DEFAULT '[]', answer_images TEXT NOT NULL DEFAULT '[]', sources TEXT NOT NULL DEFAULT '[]', request_key TEXT NOT NULL DEFAULT '', sample INTEGER, grid TEXT, replayed_from TEXT, options TEXT, template TEXT);
+, zdr INTEGER NOT NULL DEFAULT 0, table_usd TEXT, unpriced TEXT NOT NULL DEFAULT '[]', answer_images TEXT NOT NULL DEFAULT '[]', sources TEXT NOT NULL DEFAULT '[]', request_key TEXT NOT NULL DEFAULT '', sample INTEGER, grid TEXT, replayed_from TEXT, options TEXT, template TEXT, rows INTEGER);
 CREATE INDEX turn_parent ON turn (parent_id);
 CREATE INDEX turn_figures ON turn (
     sent_at, model, thread, notebook, cell_id, stop_reason, error, cost_usd, cost_origin,
@@ -128,14 +128,32 @@ CREATE TABLE ballot_answer (
 ) WITHOUT ROWID;
 CREATE INDEX ballot_answer_grid ON ballot_answer (grid);
 CREATE INDEX ballot_answer_turn ON ballot_answer (turn_id);
-CREATE TABLE step (
-    turn_id TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    data TEXT NOT NULL,
-    images TEXT NOT NULL,
-    body TEXT,
-    PRIMARY KEY (turn_id, number)
+CREATE TABLE row_source (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE finished_row (
+    source INTEGER NOT NULL REFERENCES row_source (number),
+    request_key BLOB NOT NULL,
+    sample INTEGER NOT NULL,
+    run TEXT NOT NULL,
+    name TEXT NOT NULL,
+    answered_at TEXT NOT NULL,
+    model TEXT NOT NULL,
+    text TEXT NOT NULL,
+    stop_reason TEXT NOT NULL,
+    reading TEXT NOT NULL,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cache_read_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    reasoning_tokens INTEGER,
+    cost_usd TEXT,
+    cost_origin TEXT NOT NULL,
+    price_date TEXT,
+    PRIMARY KEY (source, request_key, sample)
 ) WITHOUT ROWID;
+CREATE INDEX finished_row_name ON finished_row (name);
 INSERT INTO "content" VALUES('0c9037d4cbbed8d8897f9afec2c1660bd0723ba709073fa63d05c691a8a72a65',X'61206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E2061206C6F6E67207175657374696F6E20');
 INSERT INTO "content" VALUES('8b7e822e25e133929709b8348b5b6a60969ba67ecdeba61e04f5bfd90fa0cee5',X'5B225C75303030306C696E6B222C6E756C6C2C7B22726F6C65223A2275736572222C22636F6E74656E74223A2273686F7274227D5D');
 INSERT INTO "content" VALUES('ad91235e882292469812e16da0b8fc77075a7c6d6f8760c24be14a5c792508cf',X'89504E4700');
@@ -144,8 +162,8 @@ INSERT INTO "conversation" VALUES('cccccccccccccccccccccccccccccccc','t','n','20
 INSERT INTO "part" VALUES('c51a34abea95158522e67dbe086b19a3c3d410fcd6ad49d5e74b40d4aed5949a','0c9037d4cbbed8d8897f9afec2c1660bd0723ba709073fa63d05c691a8a72a65');
 INSERT INTO "part" VALUES('c51a34abea95158522e67dbe086b19a3c3d410fcd6ad49d5e74b40d4aed5949a','8b7e822e25e133929709b8348b5b6a60969ba67ecdeba61e04f5bfd90fa0cee5');
 INSERT INTO "place" VALUES('cccccccccccccccccccccccccccccccc',0,'n','cell 0',0,0,0,0,'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb');
-INSERT INTO "turn" VALUES(1,'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','cccccccccccccccccccccccccccccccc',NULL,0,NULL,'',NULL,NULL,NULL,'2026-11-27T12:00:00.000000+00:00','m','/chat/completions',NULL,'a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question ','[{"media_type":"image/png","sha256":"ad91235e882292469812e16da0b8fc77075a7c6d6f8760c24be14a5c792508cf","url":null,"name":"fig"}]','a glacier moves','','stop',NULL,NULL,100,20,NULL,NULL,NULL,'0.0012','reported','2026-11-20',NULL,0.0,'api',NULL,'[]','execution','681dde50c3e75fb0ca9cce8c019d56f65d398532005c6a74b1dd25c6edf196bb','{"model":"m","messages":"\u0000messages:c51a34abea95158522e67dbe086b19a3c3d410fcd6ad49d5e74b40d4aed5949a"}',409,1,0,NULL,'[]','[]','[]','',NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "turn" VALUES(2,'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','cccccccccccccccccccccccccccccccc',NULL,0,NULL,'',NULL,NULL,NULL,'2026-11-27T12:00:00.000000+00:00','m','/chat/completions',NULL,'again','[]','half of an ans','','stop',NULL,NULL,100,20,NULL,NULL,NULL,'0.0012','reported','2026-11-20',NULL,0.0,'api',NULL,'[]','execution','',NULL,NULL,0,0,NULL,'[]','[]','[]','',NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "turn" VALUES(1,'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','cccccccccccccccccccccccccccccccc',NULL,0,NULL,'',NULL,NULL,NULL,'2026-11-27T12:00:00.000000+00:00','m','/chat/completions',NULL,'a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question a long question ','[{"media_type":"image/png","sha256":"ad91235e882292469812e16da0b8fc77075a7c6d6f8760c24be14a5c792508cf","url":null,"name":"fig"}]','a glacier moves','','stop',NULL,NULL,100,20,NULL,NULL,NULL,'0.0012','reported','2026-11-20',NULL,0.0,'api',NULL,'[]','execution','681dde50c3e75fb0ca9cce8c019d56f65d398532005c6a74b1dd25c6edf196bb','{"model":"m","messages":"\u0000messages:c51a34abea95158522e67dbe086b19a3c3d410fcd6ad49d5e74b40d4aed5949a"}',409,1,0,NULL,'[]','[]','[]','',NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "turn" VALUES(2,'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','cccccccccccccccccccccccccccccccc',NULL,0,NULL,'',NULL,NULL,NULL,'2026-11-27T12:00:00.000000+00:00','m','/chat/completions',NULL,'again','[]','half of an ans','','stop',NULL,NULL,100,20,NULL,NULL,NULL,'0.0012','reported','2026-11-20',NULL,0.0,'api',NULL,'[]','execution','',NULL,NULL,0,0,NULL,'[]','[]','[]','',NULL,NULL,NULL,NULL,NULL,NULL);
 INSERT INTO "uses" VALUES('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','ad91235e882292469812e16da0b8fc77075a7c6d6f8760c24be14a5c792508cf');
 INSERT INTO "uses" VALUES('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','c51a34abea95158522e67dbe086b19a3c3d410fcd6ad49d5e74b40d4aed5949a');
 INSERT INTO "version" VALUES('cccccccccccccccccccccccccccccccc',0,0,'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa');

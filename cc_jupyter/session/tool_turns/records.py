@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.steps import Step, total_cost, total_usage
+from cc_jupyter.core.steps import Step
+from cc_jupyter.core.steps.totals import total_cost, total_usage
 
 if TYPE_CHECKING:
     from cc_jupyter.core.messages import AnswerPart

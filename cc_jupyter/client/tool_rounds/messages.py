@@ -20,7 +20,7 @@ from cc_jupyter.client.image_limits import (
     message_content,
     openai_image_part,
 )
-from cc_jupyter.client.tool_offer import name_to_send
+from cc_jupyter.client.tool_rounds.offer import name_to_send
 from cc_jupyter.core.messages import INTERRUPTED, Image, Reasoning, ToolCall, ToolResult
 
 if TYPE_CHECKING:

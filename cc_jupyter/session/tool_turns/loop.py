@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from cc_jupyter.core.steps import ToolRunner
     from cc_jupyter.render.base import Renderer
     from cc_jupyter.session.prepare import PreparedRequest
-    from cc_jupyter.session.recorder import TurnRecorder
     from cc_jupyter.session.session import Session
+    from cc_jupyter.session.tool_turns.recorder import StepRecorder
 
 
 MAX_EQUAL_CALLS = 3
@@ -55,7 +55,7 @@ class ToolLoop:
         self._prepared = prepared
         self._runner = runner
         self._renderer = renderer
-        self._recorder: TurnRecorder | None = None
+        self._recorder: StepRecorder | None = None
         self._wake_stream: Callable[[], None] = lambda: None
         self._is_stopped = False
         self._seen: Counter[tuple[str, str]] = Counter()
@@ -104,7 +104,7 @@ class ToolLoop:
                 return
             prepared = recorder.next_request()._replace(sample=self._prepared.sample)
 
-    def _run_step(self, prepared: PreparedRequest) -> TurnRecorder:
+    def _run_step(self, prepared: PreparedRequest) -> StepRecorder:
         """Send one request and return its recorder, which has saved the answer."""
         if self._is_stopped:
             raise KeyboardInterrupt
@@ -119,7 +119,7 @@ class ToolLoop:
         finally:
             self._wake_stream = lambda: None
 
-    def _begin(self, recorder: TurnRecorder) -> Callable[[], None]:
+    def _begin(self, recorder: StepRecorder) -> Callable[[], None]:
         """Take the recorder of the step that begins; return what interrupts it."""
         self._recorder = recorder
         self._wake_stream = recorder.stream.wake
@@ -127,7 +127,7 @@ class ToolLoop:
             recorder.stream.wake()
         return self._wake
 
-    def _answer_calls(self, recorder: TurnRecorder, number: int) -> None:
+    def _answer_calls(self, recorder: StepRecorder, number: int) -> None:
         """Give every call of a step a result; what ends the turn is in `_ending`."""
         max_steps = self._prepared.max_steps
         calls = recorder.step.open_calls
@@ -153,18 +153,18 @@ class ToolLoop:
         if self._is_stopped:
             raise KeyboardInterrupt
 
-    def _recorded(self, recorder: TurnRecorder) -> list[ToolResult] | None:
+    def _recorded(self, recorder: StepRecorder) -> list[ToolResult] | None:
         """Return the results of a replayed step; `None`: functions answer its calls."""
         tape = self._session.tape()
         if recorder.stream.replay is None or tape is None:
             return None
-        from cc_jupyter.session.recorded_results import recorded_results  # noqa: PLC0415  few turns are replayed
+        from cc_jupyter.session.tool_turns.recorded_results import recorded_results  # noqa: PLC0415  few turns are replayed
 
         return recorded_results(tape, recorder.request, recorder.step)
 
     def _answer(  # noqa: PLR0913, PLR0917  a call and its place
         self,
-        recorder: TurnRecorder,
+        recorder: StepRecorder,
         call: ToolCall,
         recorded: ToolResult | None,
         at: int,
@@ -180,7 +180,7 @@ class ToolLoop:
         elif at >= MAX_CALLS:
             why = f"only the first {MAX_CALLS} calls of an answer are run"
         if recorded is not None and not self._prepared.live_tools:
-            from cc_jupyter.session.recorded_results import replayed  # noqa: PLC0415  few turns are replayed
+            from cc_jupyter.session.tool_turns.recorded_results import replayed  # noqa: PLC0415  few turns are replayed
 
             record = replayed(call, recorded)
             self._runner.note(record)
@@ -199,7 +199,7 @@ class ToolLoop:
         elif self._runner.has_ended:
             self._ending = "ended by the user"
         if recorded is not None:
-            from cc_jupyter.session.recorded_results import compared  # noqa: PLC0415  few turns are replayed
+            from cc_jupyter.session.tool_turns.recorded_results import compared  # noqa: PLC0415  few turns are replayed
 
             differing = compared(record, recorded)
             if differing is not record:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from cc_jupyter.core.events import NO_USAGE, StopReason, Usage
 from cc_jupyter.core.messages import INTERRUPTED, Message, Reasoning, ToolCall, ToolResult
-from cc_jupyter.core.money import EXACT, UNKNOWN_COST, Cost
-from cc_jupyter.core.redaction import SecretFilter, redact
+from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.messages import AnswerPart
 
@@ -145,111 +141,3 @@ class Step:
         answer = Message("assistant", self.text, parts=self.parts, model=self.model)
         results = tuple(each.result for each in self.closed().calls)
         return (answer, Message("tool", "", results=results)) if results else (answer,)
-
-
-def total_usage(usages: Sequence[Usage]) -> Usage:
-    """Return the sum of the token counts of several requests.
-
-    A sum is unknown if the count of one of them is; shares such as cached tokens add up what is
-    known.
-    """
-    if len(usages) == 1:
-        return usages[0]
-    prompts = [usage.longest_prompt_tokens or usage.input_tokens for usage in usages]
-    known = [tokens for tokens in prompts if tokens is not None]
-    unpriced = tuple(dict.fromkeys(each for usage in usages for each in usage.unpriced or ()))
-    estimated = tuple(dict.fromkeys(each for usage in usages for each in usage.estimated or ()))
-    doubts = dict.fromkeys(usage.doubt for usage in usages if usage.doubt)
-    reported = [usage.provider_usd for usage in usages]
-    return Usage(
-        input_tokens=_total([usage.input_tokens for usage in usages]),
-        output_tokens=_total([usage.output_tokens for usage in usages]),
-        cache_read_tokens=_share([usage.cache_read_tokens for usage in usages]),
-        cache_write_tokens=_share([usage.cache_write_tokens for usage in usages]),
-        reasoning_tokens=_share([usage.reasoning_tokens for usage in usages]),
-        hour_cache_write_tokens=_share([usage.hour_cache_write_tokens for usage in usages]),
-        longest_prompt_tokens=max(known, default=None),
-        unpriced=unpriced or None,
-        provider_usd=None if None in reported else _total_usd(reported),
-        doubt="; ".join(doubts) or None,
-        estimated=estimated or None,
-    )
-
-
-def total_cost(costs: Sequence[Cost]) -> Cost:
-    """Return the sum of the costs of several requests; unknown if one of them is."""
-    if len(costs) == 1:
-        return costs[0]
-    dates = [cost.price_date for cost in costs if cost.price_date is not None]
-    unpriced = tuple(dict.fromkeys(each for cost in costs for each in cost.unpriced))
-    if any(cost.usd is None for cost in costs):
-        return Cost(None, "unknown", max(dates, default=None), unpriced=unpriced)
-    is_estimated = any(cost.origin == "estimated" for cost in costs)
-    by_table = [cost.usd if cost.table_usd is None else cost.table_usd for cost in costs]
-    has_other = any(cost.table_usd is not None for cost in costs)
-    return Cost(
-        _total_usd([cost.usd for cost in costs]),
-        "estimated" if is_estimated else "reported",
-        max(dates, default=None),
-        _total_usd(by_table) if has_other else None,
-        unpriced,
-    )
-
-
-def _total(counts: Sequence[int | None]) -> int | None:
-    return None if None in counts else sum(count or 0 for count in counts)
-
-
-def _share(counts: Sequence[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
-
-
-def _total_usd(amounts: Sequence[Decimal | None]) -> Decimal:
-    with localcontext(EXACT):
-        return sum((amount or Decimal(0) for amount in amounts), Decimal(0))
-
-
-def redacted_step(step: Step, secrets: tuple[str, ...] = ()) -> Step:
-    """Return a step without secrets; reasoning that holds one is left out, since it is signed."""
-    return replace(
-        step,
-        parts=tuple(
-            _redacted_part(part, secrets)
-            for part in step.parts
-            if not isinstance(part, Reasoning) or not _holds(part.value, secrets)
-        ),
-        calls=tuple(_redacted_call(record, secrets) for record in step.calls),
-        reasoning=redact(step.reasoning, secrets),
-    )
-
-
-def _redacted_part(part: AnswerPart, secrets: tuple[str, ...]) -> AnswerPart:
-    if isinstance(part, str):
-        return redact(part, secrets)
-    return _redacted_tool_call(part, secrets) if isinstance(part, ToolCall) else part
-
-
-def _redacted_tool_call(call: ToolCall, secrets: tuple[str, ...]) -> ToolCall:
-    arguments = redact(call.arguments_json, secrets)
-    return call._replace(name=redact(call.name, secrets), arguments_json=arguments)
-
-
-def _redacted_call(record: CallRecord, secrets: tuple[str, ...]) -> CallRecord:
-    content = tuple(
-        redact(each, secrets) if isinstance(each, str) else each for each in record.result.content
-    )
-    return record._replace(
-        call=_redacted_tool_call(record.call, secrets),
-        result=record.result._replace(content=content),
-        shown=redact(record.shown, secrets),
-        source=redact(record.source, secrets),
-        detail=redact(record.detail, secrets),
-    )
-
-
-def _holds(text: str, secrets: tuple[str, ...]) -> bool:
-    checked = SecretFilter(secrets)
-    checked.feed(text)
-    checked.flush()
-    return checked.has_found

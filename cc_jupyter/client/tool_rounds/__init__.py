@@ -1,0 +1,1 @@
+"""Rounds of tool calls and results on the wire; loaded only with tools."""
