@@ -59,6 +59,9 @@ class ToolRunner(Protocol):
         The state `interrupted` means that the cell was stopped.
         """
 
+    def watch(self, is_stopped: Callable[[], bool]) -> None:
+        """Run no function once `is_stopped()` is true: a stop may come just before one begins."""
+
     def note(self, record: CallRecord) -> None:
         """Show the record of a call that was answered without it."""
 
