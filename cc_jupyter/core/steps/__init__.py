@@ -10,6 +10,8 @@ from cc_jupyter.core.messages import INTERRUPTED, Message, Reasoning, ToolCall, 
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.messages import AnswerPart
 
