@@ -68,6 +68,8 @@ class Runner:
         self._guard = FunctionGuard(on_blocked)
         self._interruptible = interruptible
         self._loop = loop
+        self.is_stopped: Callable[[], bool] = lambda: False
+        """Whether a stop came before the function could be interrupted; then it does not run."""
 
     def run(self, tool: Tool, values: Mapping[str, object]) -> Outcome:
         """Call a tool and return what came of it; nothing is raised."""
@@ -104,6 +106,8 @@ class Runner:
         return self._guard.stop()
 
     def _worked(self, tool: Tool, values: Mapping[str, object]) -> Content:
+        if self.is_stopped():
+            raise KeyboardInterrupt
         try:
             value = tool.call(values) if not tool.is_async else self._awaited(tool, values)
             if inspect.iscoroutine(value):  # a plain function that passes one on

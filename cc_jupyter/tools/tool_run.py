@@ -17,6 +17,8 @@ from cc_jupyter.tools.call_source import call_source
 from cc_jupyter.tools.tool import ArgumentsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cc_jupyter.core.messages import ToolCall
     from cc_jupyter.core.steps import CallPlace, CallState
     from cc_jupyter.tools.consent import Consent, Decision
@@ -75,6 +77,10 @@ class ToolRun:
     def end(self) -> None:
         """Show the trace in its final form."""
         self._view.end()
+
+    def watch(self, is_stopped: Callable[[], bool]) -> None:
+        """Run no function once `is_stopped()` is true."""
+        self._runner.is_stopped = is_stopped
 
     def stop(self) -> bool:
         """Interrupt the tool that runs, from any thread; return whether there is one."""

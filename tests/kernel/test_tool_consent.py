@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from queue import Empty
 
 import pytest
@@ -53,24 +52,20 @@ class Asked:
         self.kernel = notebook.kernel
         self.request = self.kernel.start(code, "cell", allow_stdin=True)
         self.run = None
-        self.asked = Counter()
+        self.questions = 0
 
     def question(self):
         """Return the next prompt, with everything on the screen at that time."""
         message = self.kernel.client.get_stdin_msg(timeout=CELL_LIMIT_S)
         self.asked_at = message["header"]["date"]
-        prompt = message["content"]["prompt"]
-        self.asked[prompt] += 1
-        self.run = self.kernel.follow(
-            self.request, self.run, until=lambda run: self._shows_question(run, prompt)
-        )
-        return prompt
+        self.questions += 1
+        self.run = self.kernel.follow(self.request, self.run, until=self._shows_question)
+        return message["content"]["prompt"]
 
-    def _shows_question(self, run, prompt):
-        """Return whether the question was shown once for each time that its line was read."""
-        contents = [json.dumps(each["content"]) for each in run.messages]
-        shown = [each for each in contents if "asks to run" in each and json.dumps(prompt) in each]
-        return len(shown) == self.asked[prompt]
+    def _shows_question(self, run):
+        metadata = [each["content"].get("metadata", {}) for each in run.messages]
+        prompts = [each.get("cc_jupyter_question", {}).get("prompt", "") for each in metadata]
+        return sum(prompt.startswith("Run ") for prompt in prompts) == self.questions
 
     def next_prompt(self):
         """Return the next prompt of the same question."""

@@ -10,6 +10,8 @@ from cc_jupyter.core.messages import INTERRUPTED, Message, Reasoning, ToolCall, 
 from cc_jupyter.core.money import UNKNOWN_COST, Cost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.messages import AnswerPart
 
@@ -58,6 +60,9 @@ class ToolRunner(Protocol):
 
         The state `interrupted` means that the cell was stopped.
         """
+
+    def watch(self, is_stopped: Callable[[], bool]) -> None:
+        """Run no function once `is_stopped()` is true: a stop may come just before one begins."""
 
     def note(self, record: CallRecord) -> None:
         """Show the record of a call that was answered without it."""

@@ -58,6 +58,7 @@ class ToolLoop:
         self._recorder: StepRecorder | None = None
         self._wake_stream: Callable[[], None] = lambda: None
         self._is_stopped = False
+        runner.watch(lambda: self._is_stopped)
         self._seen: Counter[tuple[str, str]] = Counter()
         self._differing: list[str] = []
         """The functions of `--live-tools` whose results differ from the recording."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cc_jupyter.core.errors import CcError
     from cc_jupyter.core.messages import ToolCall
     from cc_jupyter.core.steps import CallPlace, CallRecord, ToolRunner
@@ -43,6 +45,10 @@ class _RunnerElsewhere:
         if record.state == "interrupted":
             self._run.interrupt()
         return record
+
+    def watch(self, is_stopped: Callable[[], bool]) -> None:
+        """Run no function once `is_stopped()` is true."""
+        self._runner.watch(is_stopped)
 
     def note(self, record: CallRecord) -> None:
         """Pass a record on."""

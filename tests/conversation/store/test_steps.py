@@ -23,11 +23,7 @@ STEPS = (
     Step(
         "m",
         ("Look.", Reasoning("thinking", '{"signature": "c2ln"}'), CALL),
-        (
-            CallRecord(
-                CALL, RESULT, "ok", "2 items", 'lookup(city="Rome")', 0.25, "cut", replayed=True
-            ),
-        ),
+        (RECORD,),
         "hm",
         "tool_call",
         None,

@@ -310,6 +310,18 @@ def test_a_stop_holds_within_the_guard_of_a_request(loop):
     assert woken == []
 
 
+def test_a_stop_just_before_a_function_begins_keeps_it_from_running(runner):
+    ran = []
+
+    def note() -> None:
+        ran.append(1)
+
+    runner.is_stopped = lambda: True
+    outcome = run(runner, note)
+    assert outcome.is_stopped
+    assert ran == []
+
+
 def test_a_stop_that_the_function_catches_is_a_stop_all_the_same(runner):
     def stubborn() -> str:
         try:
