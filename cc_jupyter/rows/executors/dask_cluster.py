@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from cc_jupyter.client.endpoint import KeyPlaces
     from cc_jupyter.rows.executors.transfer import Message, Outcome, Target, Work
 
 
@@ -214,19 +215,24 @@ class DaskPool(Pool):
 
     def _fitness(self, workers: list[str] | None) -> dict[str, Fitness]:
         """Ask workers, all of them by default, what they say of themselves, by address."""
-        answers = self._client.run(
-            _describer(),
-            __version__,
-            tuple(self._target.places),
-            workers=workers,
-            on_error="return",
-        )
-        return {
-            address: Fitness(address, *answer)
-            if isinstance(answer, tuple)
-            else Fitness(address, "", f"it cannot be asked ({type(answer).__name__}: {answer})")
-            for address, answer in answers.items()
-        }
+        return fitness_of(self._client, self._target.places, workers)
+
+
+def fitness_of(
+    client: Any,  # noqa: ANN401  distributed is typed in part
+    places: KeyPlaces,
+    workers: list[str] | None = None,
+) -> dict[str, Fitness]:
+    """Ask workers, all of them by default, what they say of themselves, by address."""
+    answers = client.run(
+        _describer(), __version__, tuple(places), workers=workers, on_error="return"
+    )
+    return {
+        address: Fitness(address, *answer)
+        if isinstance(answer, tuple)
+        else Fitness(address, "", f"it cannot be asked ({type(answer).__name__}: {answer})")
+        for address, answer in answers.items()
+    }
 
 
 def _all_of(orders: SimpleQueue[Any]) -> list[Any]:
