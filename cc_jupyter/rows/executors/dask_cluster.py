@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 _CONNECT_S = 10.0
+_READY_S = 5.0
+"""How long to wait for all workers to be ready; one may be busy with a task of the user's."""
 _ECHO_S = 0.5
 """How long a worker waits for its own message before it sends the next one."""
 _CLUSTER_EVENTS = "all"
@@ -98,6 +100,8 @@ class DaskPool(Pool):
             refuse_unfit(list(fits.values()))
             for address in fits:
                 self._start(address)
+            # else the first that is ready gets all requests
+            self._await_workers(len(fits), _READY_S)
         except BaseException:
             self._client.close()
             raise
