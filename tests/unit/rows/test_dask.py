@@ -79,7 +79,7 @@ def messages():
 @pytest.fixture(scope="module")
 def cluster(environment, messages):
     with distributed.LocalCluster(
-        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as started:
         yield started
 
