@@ -307,7 +307,7 @@ def test_a_table_has_options_of_its_own(line, expected):
 BAD_ROWS = [
     ("--each df", ["`--each` needs a variable"], "-> labels"),
     ("--each", ["`--each` needs a value"], "TABLE"),
-    ("--each df[df.n > 1] -> x", ["`df[df.n` of `--each` is not a Python expression"], "quotes"),
+    ("--each df[df.n > 1] -> x", ["`df[df.n`"], "quotes"),
     ("--each df -n 2 -> x", ["one answer a row", "`-n`"], "keep one"),
     ("--each df -m a,b -> x", ["a list of `--model`"], "keep one"),
     ("--each df -m a -t 0,1 -> x", ["a list of `--temperature`"], "keep one"),
