@@ -22,7 +22,8 @@ from support.provider import KEY, Provider, openai_stream
 MOODS = {"soup": "positive", "late": "negative", "chairs": "mixed"}
 TABLE = """import pandas as pd
 texts = ["Lovely soup.", "Cold, and two hours late.", "It was food. I liked the chairs."]
-reviews = pd.DataFrame({{"text": [f"Table {{n}}: {{texts[n % 3]}}" for n in range({0}, {0} + 400)]}})"""
+numbered = [f"Table {{n}}: {{texts[n % 3]}}" for n in range({0}, {0} + 400)]
+reviews = pd.DataFrame({{"text": numbered}})"""
 PREVIEW = """%%cmd --each reviews --preview 6 -> some: Literal["positive", "negative", "mixed"]
 Which mood is this review? {{ text }}"""
 ROWS = PREVIEW.replace("--preview 6 -> some", "-> labels")
