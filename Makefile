@@ -55,6 +55,7 @@ picture: .venv/.test
 	@$(BIN)/python tests/browser/picture.py notebooks/images
 	@$(BIN)/python tests/browser/picker_picture.py notebooks/images
 	@$(BIN)/python tests/browser/grid_picture.py notebooks/images
+	@$(BIN)/python tests/browser/rows_picture.py notebooks/images
 	@$(BIN)/python tests/browser/tour_picture.py notebooks/images
 
 prices: .venv/.test
