@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from time import monotonic
 
+from distributed import Client, LocalCluster
+
 import cc_jupyter as cc
 
 _SERVER = Path(__file__).resolve().parent / "rows_server.py"
@@ -38,8 +40,6 @@ def main() -> None:
 
 
 def _measured(workers: int, rows: int, concurrency: int) -> float:
-    from distributed import Client, LocalCluster
-
     with (
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,

@@ -253,7 +253,6 @@ def _result(data: Any, call: RowCall, run: RowRun, table: _DaskTable) -> Any:  #
     """Return the result as a Dask frame or series, with the partitions of the data."""
     import dask as library  # noqa: PLC0415  optional
     import dask.dataframe as frames  # noqa: PLC0415
-    import pandas as pd  # noqa: PLC0415  comes with it
 
     dask: Any = library  # typed in part
     from_delayed: Any = frames.from_delayed
@@ -277,8 +276,7 @@ def _result(data: Any, call: RowCall, run: RowRun, table: _DaskTable) -> Any:  #
         divisions=data.divisions if places is None else None,
         verify_meta=False,
     )
-    index = indexes[0].append(indexes[1:]) if indexes else pd.RangeIndex(0)
-    attach(result, "pandas", results.meta, index)
+    attach(result, "pandas", results.meta, indexes[0].append(indexes[1:]))
     return result
 
 
@@ -293,7 +291,7 @@ def _pandas_result(
     from cc_jupyter.rows import pandas_columns  # noqa: PLC0415  half a second
 
     columns, results = result_columns(call.into), run.results
-    values = [results.values[at] for at in places]  # noqa: PD011  no array
+    values = [results.values[at] for at in places]
     checks = {each: [column[at] for at in places] for each, column in results.checks.items()}
     if data.ndim == 1 and len(columns) == 1 and not checks:
         return pandas_columns.series(columns[0], values, index, data.name)
