@@ -103,7 +103,7 @@ class DaskPool(Pool):
             # else the first that is ready gets all requests
             self._await_workers(len(fits), _READY_S)
         except BaseException:
-            self._client.close()
+            self._leave()
             raise
         self._thread.start()
 
@@ -121,8 +121,13 @@ class DaskPool(Pool):
             self._orders.put(_Tell(worker, None))
         self._orders.put(None)
         self._thread.join()
-        self._client.unsubscribe_topic(self._client.id)
-        self._client.unsubscribe_topic(_CLUSTER_EVENTS)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close the client; the scheduler complains of one that goes with its subscriptions."""
+        if self._client.status == "running":
+            self._client.unsubscribe_topic(self._client.id)
+            self._client.unsubscribe_topic(_CLUSTER_EVENTS)
         self._client.close()
 
     def _dispatch(self, worker: str, work: Work) -> None:

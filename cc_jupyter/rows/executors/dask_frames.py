@@ -8,7 +8,6 @@ at every `compute()`.
 
 from __future__ import annotations
 
-import pickle
 import sys
 from bisect import bisect_right
 from itertools import accumulate
@@ -19,18 +18,19 @@ from cc_jupyter.core.errors import CcError, ConfigError, OptionError
 from cc_jupyter.core.text import excerpt, new_id
 from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.rows.calls import RowsToRun, names_in_checks, run_planned
+from cc_jupyter.rows.executors.partitions import Recipe, Unfilled, fill_partition, row_count
 from cc_jupyter.rows.frames.columns import result_columns
 from cc_jupyter.rows.frames.meta import attach
 from cc_jupyter.rows.frames.tables import table_of
-from cc_jupyter.rows.sensitive_values import SensitiveColumn, notice_of, sensitive_columns
+from cc_jupyter.rows.sensitive_values import SensitiveColumn, notice_of
 from cc_jupyter.rows.template import FilledRow, RowTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cc_jupyter.core.messages import ValueLimits
     from cc_jupyter.rows.calls import RowCall, RowsEnded
     from cc_jupyter.rows.engine import RowRun
+    from cc_jupyter.rows.executors.partitions import FilledPartition
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.session.session import Session
 
@@ -39,50 +39,6 @@ _FILLED = "filled in"
 """What a row has in place of its columns; no expression can name it."""
 _MAX_FETCHED = 2
 """Partitions whose prompts the kernel holds: rows in flight may belong to two."""
-
-
-class Recipe(NamedTuple):
-    """What prompts are filled in from, besides the rows."""
-
-    prompt: str
-    system: str | None
-    images: tuple[str, ...]
-    raw: bool
-    limits: ValueLimits
-    names: bytes
-    """The user's names that are used, pickled."""
-    in_checks: frozenset[str]
-
-    def template(self, kind: type[RowTemplate] = RowTemplate) -> RowTemplate:
-        """Return the template of the prompt."""
-        return kind(
-            self.prompt,
-            self.system,
-            self.limits,
-            raw=self.raw,
-            images=self.images,
-            user_ns=pickle.loads(self.names) if self.names else {},  # noqa: S301  the user's own
-            local_ns={},
-        )
-
-
-class Unfilled(NamedTuple):
-    """Why the prompt of a row cannot be filled in."""
-
-    error: OptionError
-    missing_name: str | None
-    """The name that is not known, if that is why."""
-
-
-class FilledPartition(NamedTuple):
-    """The prompts of one partition."""
-
-    index: Any
-    """Of the partition, as pandas has it."""
-    rows: list[FilledRow | Unfilled]
-    cells: dict[str, list[object]]
-    """By name: the cells that checks use."""
-    sensitive: list[SensitiveColumn]
 
 
 def run_dask_call(session: Session, data: Any, call: RowCall, view: RowView) -> RowsEnded:  # noqa: ANN401  Dask is optional
@@ -144,30 +100,6 @@ def _pickled(names: Mapping[str, object]) -> bytes:
     return pickled
 
 
-def fill_partition(part: Any, recipe: Recipe) -> FilledPartition:  # noqa: ANN401  of pandas
-    """Fill in the prompts of a partition; runs where its data is."""
-    table = table_of(part)
-    template = recipe.template()
-    limited = table.limited_to(template.used | recipe.in_checks)
-    cells: dict[str, list[object]] = {name: [] for name in recipe.in_checks & table.template_names}
-    rows: list[FilledRow | Unfilled] = []
-    for at in range(len(table)):
-        names = limited.names(at)
-        for name, column in cells.items():
-            column.append(names[name])
-        rows.append(_filled(template, names))
-    return FilledPartition(table.index, rows, cells, sensitive_columns(limited, template.used))
-
-
-def _filled(template: RowTemplate, names: Mapping[str, object]) -> FilledRow | Unfilled:
-    try:
-        # the order of the partitions stays: rows with equal beginnings are not put together
-        return template.fill(names)._replace(stem="")
-    except OptionError as error:
-        cause = error.__cause__
-        return Unfilled(error, cause.name if isinstance(cause, NameError) else None)
-
-
 class _FilledTemplate(RowTemplate):
     """A template whose rows were filled in elsewhere."""
 
@@ -208,7 +140,7 @@ def _partitions(data: Any, recipe: Recipe, executor: object) -> _Partitions:  # 
             return _Partitions(list(lengths), lambda at: _checked(made[at].compute))
         refuse_without_package(client)
         kept = client.compute(made)
-        lengths = client.gather(client.map(_row_count, kept, pure=False))
+        lengths = client.gather(client.map(row_count, kept, pure=False))
         return _Partitions(list(lengths), lambda at: _checked(kept[at].result))
     except CcError:
         raise
@@ -230,10 +162,6 @@ def _uncomputed(error: Exception) -> ConfigError:
         f"a partition cannot be computed: {type(error).__name__}: {excerpt(str(error), 200)}",
         hint="frame.head() shows whether the frame itself is the cause; finished rows are kept",
     )
-
-
-def _row_count(filled: FilledPartition) -> int:
-    return len(filled.rows)
 
 
 def refuse_without_package(client: Any) -> None:  # noqa: ANN401  distributed is typed in part
@@ -325,7 +253,6 @@ def _result(data: Any, call: RowCall, run: RowRun, table: _DaskTable) -> Any:  #
     """Return the result as a Dask frame or series, with the partitions of the data."""
     import dask as library  # noqa: PLC0415  optional
     import dask.dataframe as frames  # noqa: PLC0415
-    import pandas as pd  # noqa: PLC0415  comes with it
 
     dask: Any = library  # typed in part
     from_delayed: Any = frames.from_delayed
@@ -349,8 +276,7 @@ def _result(data: Any, call: RowCall, run: RowRun, table: _DaskTable) -> Any:  #
         divisions=data.divisions if places is None else None,
         verify_meta=False,
     )
-    index = indexes[0].append(indexes[1:]) if indexes else pd.RangeIndex(0)
-    attach(result, "pandas", results.meta, index)
+    attach(result, "pandas", results.meta, indexes[0].append(indexes[1:]))
     return result
 
 
@@ -365,7 +291,7 @@ def _pandas_result(
     from cc_jupyter.rows.frames import pandas_columns  # noqa: PLC0415  half a second
 
     columns, results = result_columns(call.into), run.results
-    values = [results.values[at] for at in places]  # noqa: PD011  no array
+    values = [results.values[at] for at in places]
     checks = {each: [column[at] for at in places] for each, column in results.checks.items()}
     if data.ndim == 1 and len(columns) == 1 and not checks:
         return pandas_columns.series(columns[0], values, index, data.name)

@@ -92,6 +92,12 @@ def client(cluster):
 
 
 @pytest.fixture(autouse=True)
+def all_workers(client):
+    """Wait for the worker that takes the place of one that a test has killed."""
+    client.wait_for_workers(WORKERS, timeout=120)
+
+
+@pytest.fixture(autouse=True)
 def kernel(monkeypatch, provider):
     monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
     monkeypatch.setenv("CMD_API_KEY", KEY)
