@@ -10,6 +10,7 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from support.private_environment import is_foreign, private_folders
 from support.provider import Provider
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from support.kernel_notebook import Notebook
 
 _FOLDER_NUMBERS = itertools.count()
+
+# how long an example takes depends on the machine
+hypothesis.settings.register_profile("cc_jupyter", hypothesis.settings.default)
+hypothesis.settings.load_profile("cc_jupyter")
 
 
 @pytest.hookimpl(wrapper=True)

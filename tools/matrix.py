@@ -145,15 +145,18 @@ def _call(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in the checkout; `path` is searched for programs first."""
     search = os.environ.get("PATH", "")
-    return subprocess.run(  # noqa: S603  nothing of it is input
-        command,
-        cwd=ROOT,
-        env={**os.environ, "PATH": search if path is None else f"{path}{os.pathsep}{search}"},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    try:
+        return subprocess.run(  # noqa: S603  nothing of it is input
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PATH": search if path is None else f"{path}{os.pathsep}{search}"},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"not finished after {timeout_s:.0f} s")
 
 
 def _versions(python: str) -> str:

@@ -58,7 +58,7 @@ def encode_chat(request: Request) -> dict[str, Any]:
     }
     body |= {name: value for name, value in optional.items() if value is not None}
     body |= openai_fields(request.answer_format)
-    return _with_extra(body, parameters.extra)
+    return with_extra(body, parameters.extra)
 
 
 def encode_messages(request: Request) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def encode_messages(request: Request) -> dict[str, Any]:
         "output_config": {"effort": parameters.effort} if parameters.effort else None,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
-    body = _with_extra(body, anthropic_fields(request.answer_format))
-    return _with_extra(body, parameters.extra)
+    body = with_extra(body, anthropic_fields(request.answer_format))
+    return with_extra(body, parameters.extra)
 
 
 def _messages(messages: Sequence[Message], shared_chars: int = 0) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def _system(request: Request) -> str | list[dict[str, Any]] | None:
     return [{"type": "text", "text": system} | _CACHED]
 
 
-def _with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Add the user's own fields; where both are objects their members are joined."""
     joined = dict(body)
     for name, value in extra.items():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cc_jupyter.commands.threads import (
+    BLIND,
     ID_DIGITS,
     ConversationCommands,
     local_time,
@@ -17,6 +18,9 @@ from cc_jupyter.conversation.records import conversation_record
 from cc_jupyter.core.display import MarkedText, Table, TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.text import pluralize
+
+if TYPE_CHECKING:
+    from cc_jupyter.conversation.records import SearchHit
 
 
 class HistoryCommands(ConversationCommands):
@@ -49,7 +53,7 @@ class HistoryCommands(ConversationCommands):
                 "found": MarkedText.of(hit.parts),
                 "thread": hit.thread or "",
                 "turn": None if hit.position is None else hit.position + 1,
-                "model": hit.model,
+                "model": self._shown_model(hit),
                 "sent": local_time(hit.sent_at),
                 "notebook": hit.notebook,
                 "id": hit.turn_id[:ID_DIGITS],
@@ -59,6 +63,12 @@ class HistoryCommands(ConversationCommands):
         count = pluralize(len(rows), "turn")
         caption = f"{count} with {text!r}; %cmd sent ID shows the request of a turn"
         return Table(rows, f"{caption}{history.missing()}")
+
+    def _shown_model(self, hit: SearchHit) -> str:
+        """Return the model of a turn, unless it belongs to a blind grid."""
+        record = self._session.history.record(hit.turn_id) if self._session.hidden_grids else None
+        is_hidden = record is not None and record.grid in self._session.hidden_grids
+        return BLIND if is_hidden else hit.model
 
     def forget(
         self, what: Literal["turn", "thread", "rows", "everything"], name: str | None = None

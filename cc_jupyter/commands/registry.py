@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cc_jupyter.commands.arguments import Argument, CommandSpec, parse_arguments
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.escaping import scrollable
 from cc_jupyter.prompt.options import OPTIONS, option_help
 
 if TYPE_CHECKING:
@@ -462,7 +463,8 @@ class HelpPage(TextOutput):
         head = "".join(f"<th{left}>{name}</th>" for name in ("command", "what it does", "example"))
         body = "".join(rows)
         note = f"<p>{html.escape(_MORE_HELP)}</p>"
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"{scrollable(table)}{note}"
 
 
 def help_page(topic: str = "") -> TextOutput:

@@ -30,6 +30,10 @@ ID_DIGITS = 8
 """The digits of a shown id; a shorter number is the number of a turn."""
 
 
+BLIND = "blind"
+"""In place of the model of an answer in a blind grid that is not revealed."""
+
+
 class ConversationCommands:
     """What all commands on conversations share."""
 
@@ -242,16 +246,24 @@ class ThreadCommands(ConversationCommands):
         record = self._session.history.record(turn.id) if turn else None
         cut = str if full else excerpt
         marks = {"new thread": slot.starts_new_thread, "stale": slot.stale}
+        model, cost = self._model_and_cost(turn, record)
         return {
             "turn": at,
             "prompt": cut(self._saved_prompt(turn)) if turn else "",
             "answer": cut(turn.answer) if turn else "",
-            "model": record.model if record else "",
+            "model": model,
             "ended": record.stop_reason if record else "",
-            "cost": cost_text(record),
+            "cost": cost,
             "versions": len(slot.versions),
             "marks": ", ".join(mark for mark, applies in marks.items() if applies),
         }
+
+    def _model_and_cost(self, turn: Turn | None, record: TurnRecord | None) -> tuple[str, str]:
+        """Return what tables show of them: nothing while they belong to a blind grid."""
+        if turn is not None and turn.group in self._session.hidden_grids:
+            return BLIND, ""
+        model = record.model if record else turn.model if turn else ""
+        return model, cost_text(record)
 
     def _saved_prompt(self, turn: Turn) -> str:
         """Return the prompt of a turn as the history has it: without keys."""
@@ -265,11 +277,13 @@ class ThreadCommands(ConversationCommands):
         if use is not None:
             self.choose_version(thread, place, use)
         slot = thread.slots[place]
+        rows = self._version_rows(slot)
+        reveals = any(row["model"] == BLIND for row in rows)
         return Table(
-            self._version_rows(slot),
+            rows,
             f"turn {place + 1} of thread {thread.name};"
             f" %cmd versions {place + 1} --use V activates another version,"
-            " %cmd diff compares two",
+            f" %cmd diff compares two{', %cmd reveal shows the models' if reveals else ''}",
         )
 
     def choose_version(self, thread: Thread, place: int, version: int) -> None:
@@ -301,16 +315,17 @@ class ThreadCommands(ConversationCommands):
         for at, turn in enumerate(versions):
             record = self._session.history.record(turn.id)
             prompt = self._saved_prompt(turn)
+            model, cost = self._model_and_cost(turn, record)
             rows.append(
                 {
                     "version": at + 1,
                     "active": "yes" if at == slot.active else "",
                     "grid": None if turn.group is None else grids.index(turn.group) + 1,
-                    "model": turn.model or (record.model if record else ""),
-                    "options": options[at],
+                    "model": model,
+                    "options": "" if model == BLIND else options[at],
                     "prompt": excerpt_of_change(prompt, usual) if prompt != usual else "",
                     "answer": excerpt(turn.answer),
-                    "cost": cost_text(record),
+                    "cost": cost,
                     "ended": record.stop_reason if record else "",
                     "sent": local_time(record.sent_at) if record else "",
                 }
@@ -468,8 +483,7 @@ def cost_text(record: TurnRecord | None) -> str:
         return ""
     if record.cost.usd is None:
         return "?"
-    mark = "~" if record.cost.origin == "estimated" else ""
-    return mark + format_usd(record.cost.usd)
+    return format_usd(record.cost.usd, estimated=record.cost.origin == "estimated")
 
 
 def local_time(instant: datetime) -> str:

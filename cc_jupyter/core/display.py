@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
-from cc_jupyter.core.escaping import page_html
+from cc_jupyter.core.escaping import page_html, scrollable
 from cc_jupyter.core.terminal import safe_line, safe_terminal
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class Table(list[Row]):
             f"<tr>{''.join(_tag('td', row[name], side) for name, side in sides.items())}</tr>"
             for row in self
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"{scrollable(table)}{caption}"
 
     def _has_figures(self, name: str) -> bool:
         """Return whether every known value of a column is a figure, with or without a unit."""
@@ -93,7 +94,7 @@ class Card(dict[str, Any]):
             f'<td style="text-align: left">{html.escape(_cell(value))}</td></tr>'
             for name, value in self.items()
         )
-        return f"<table><tbody>{rows}</tbody></table>"
+        return scrollable(f"<table><tbody>{rows}</tbody></table>")
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's
         printer.text(str(self))

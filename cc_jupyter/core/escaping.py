@@ -25,5 +25,10 @@ def page_html(text: str) -> str:
     return _TYPESET.sub(_apart, html.escape(text))
 
 
+def scrollable(content: str) -> str:
+    """Return HTML that scrolls sideways where it is too wide, by keyboard too."""
+    return f'<div style="overflow-x: auto" tabindex="0">{content}</div>'
+
+
 def _apart(found: re.Match[str]) -> str:
     return DOLLAR if found[0] == "$" else BACKSLASH

@@ -52,11 +52,16 @@ NOTHING_BILLED: Final = Cost(Decimal(0), "reported", None)
 """The cost of a request that was refused or never reached a server, and of the local model."""
 
 
-def format_usd(usd: Decimal) -> str:
-    """Format an amount of 0 or more: `$0`, `<$0.0001`, `$0.0312`, `$1,234.50`."""
-    if usd == 0:
-        return "$0"
-    if usd < _SMALLEST_SHOWN:
+def format_usd(usd: Decimal, *, estimated: bool = False) -> str:
+    """Format an amount of 0 or more: `$0`, `<$0.0001`, `$0.0312`, `$1,234.50`.
+
+    An estimate is marked: `~$0.0312`. `<$0.0001` has no mark, since it names a limit, which holds
+    for the estimate too.
+    """
+    if 0 < usd < _SMALLEST_SHOWN:
         return f"<${_SMALLEST_SHOWN}"
+    mark = "~" if estimated else ""
+    if usd == 0:
+        return f"{mark}$0"
     with localcontext(EXACT):
-        return f"${usd:.4f}" if usd < _SHOWN_AS_ONE_DOLLAR else f"${usd:,.2f}"
+        return f"{mark}${usd:.4f}" if usd < _SHOWN_AS_ONE_DOLLAR else f"{mark}${usd:,.2f}"

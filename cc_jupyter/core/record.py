@@ -114,7 +114,7 @@ class Record(metaclass=_RecordType):
 
 
 def _values(record: object, names: tuple[str, ...]) -> tuple[object, ...]:
-    return tuple(getattr(record, name) for name in names)
+    return tuple([getattr(record, name) for name in names])
 
 
 def _default(name: str, given: dataclasses.Field[Any]) -> object:

@@ -48,8 +48,8 @@ class TotalCost:
     def __str__(self) -> str:
         if self.unknown and not self.usd:
             return "$?"
-        mark = "~" if self.origin == "estimated" else ""
-        return f"{mark}{format_usd(self.usd)}{' + $?' if self.unknown else ''}"
+        known = format_usd(self.usd, estimated=self.origin == "estimated")
+        return f"{known}{' + $?' if self.unknown else ''}"
 
 
 def total_cost(replies: Iterable[Reply]) -> TotalCost:

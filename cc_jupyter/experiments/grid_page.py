@@ -141,7 +141,7 @@ def _prompts_html(page: Page) -> str:
     more = _line_html(f"and {left_out:,} more" if left_out else "")
     return (
         f'<div style="margin: 8px 0">{_line_html(words.prompts_caption(page))}'
-        f'<div style="{_SCROLLS}"><table style="border-collapse: collapse">'
+        f'<div style="{_SCROLLS}" tabindex="0"><table style="border-collapse: collapse">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}</div>"
     )
 
@@ -198,7 +198,8 @@ def _answer_html(
         elif image.data:
             parts.append(_line_html(image_line(image)))
     parts += [_line_html(f"note: {note}") for note in words.notes(column, answer)]
-    return f'<div class="cc-answer" style="{_SCROLLS}; margin: 6px 0 0">{"".join(parts)}</div>'
+    style = f"{_SCROLLS}; margin: 6px 0 0"
+    return f'<div class="cc-answer" style="{style}" tabindex="0">{"".join(parts)}</div>'
 
 
 def _value_text(grid: Grid, answer: GridAnswer) -> str | None:

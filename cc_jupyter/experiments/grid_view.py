@@ -353,7 +353,7 @@ class GridView:
         with localcontext(EXACT):
             usd = sum((cost.usd for cost in known if cost.usd is not None), Decimal(0))
         unknown = any(cost is not None and cost.usd is None for cost in costs)
-        return f"{'~' if is_estimated else ''}{format_usd(usd)}{' + $?' if unknown else ''}"
+        return f"{format_usd(usd, estimated=is_estimated)}{' + $?' if unknown else ''}"
 
     def _cost(self, place: int) -> Cost | None:
         """Return the cost of an answer so far; `None`: nothing has arrived."""

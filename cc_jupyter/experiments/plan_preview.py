@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.escaping import scrollable
 from cc_jupyter.core.money import EXACT, format_usd
 from cc_jupyter.core.terminal import safe_line
 from cc_jupyter.core.text import excerpt, pluralize
@@ -37,11 +38,9 @@ class PlanPreview(dict[str, Any]):
     def _repr_html_(self) -> str:
         wrapped = '<pre style="white-space: pre-wrap">'
         # the columns of the rows are aligned, so long ones scroll
-        return (
-            f"{wrapped}{html.escape(self._head)}</pre>"
-            f'<div style="overflow-x: auto"><pre style="white-space: pre">{html.escape(self._rows)}'
-            f"</pre></div>{wrapped}{html.escape(self._example)}</pre>"
-        )
+        rows = scrollable(f'<pre style="white-space: pre">{html.escape(self._rows)}</pre>')
+        head, example = html.escape(self._head), html.escape(self._example)
+        return f"{wrapped}{head}</pre>{rows}{wrapped}{example}</pre>"
 
     @property
     def _head(self) -> str:
@@ -135,7 +134,7 @@ def _figures(row: dict[str, Any]) -> str:
         return f"cannot be sent: {safe_line(row['error'])}"
     tokens = f"in ~{row['input_tokens']:,}, out ~{row['output_tokens']:,} tokens"
     usd = row["cost_usd"]
-    return f"{tokens}  {_UNKNOWN_COST if usd is None else f'~{format_usd(usd)}'}"
+    return f"{tokens}  {_UNKNOWN_COST if usd is None else format_usd(usd, estimated=True)}"
 
 
 def _total(estimate: RunEstimate) -> str:
@@ -143,4 +142,4 @@ def _total(estimate: RunEstimate) -> str:
     if estimate.unpriced == estimate.requests:
         return _UNKNOWN_COST
     without = f", and {pluralize(estimate.unpriced, 'request')} without a known price"
-    return f"~{format_usd(estimate.usd)}{without if estimate.unpriced else ''}"
+    return f"{format_usd(estimate.usd, estimated=True)}{without if estimate.unpriced else ''}"

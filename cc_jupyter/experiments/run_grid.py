@@ -218,6 +218,8 @@ class _Runner:
     def run(self, places: Sequence[int], slot: TurnSlot | None, *, is_blind: bool) -> GridRun:
         """Send the requests in these places of the plan, and build the grid."""
         started_at, started_s = self._session.now(), monotonic()
+        if is_blind:
+            self._session.hidden_grids.add(self._plan.id)
         self._places = [at for at in places if self._requests[at] is not None]
         wanted = [self._requests[at] for at in self._places]
         concurrency = next(each.settings.concurrency for each in wanted if each is not None)
@@ -228,7 +230,7 @@ class _Runner:
         grid = self._grid(started_at, monotonic() - started_s, is_blind=is_blind)
         # none that comes while the answers are saved and drawn loses them; the third stops that
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
-            self._arrange(slot)
+            self._arrange(slot, is_blind=is_blind)
             self._view.finish(grid)
         return GridRun(
             self._plan,
@@ -311,8 +313,12 @@ class _Runner:
         self._typed[place] = value, tuple(replies[:-1])
         return reply
 
-    def _arrange(self, slot: TurnSlot | None) -> None:
-        """Put the versions of the turn in the order of the plan; make the first one active."""
+    def _arrange(self, slot: TurnSlot | None, *, is_blind: bool) -> None:
+        """Put the versions of the turn in the order of the plan; make the first one active.
+
+        The order of a blind grid is that of its columns: neither the number of a version nor the
+        active one then says which model wrote it.
+        """
         prepared = next(each for each in self._requests if each is not None)
         thread = prepared.thread
         if thread is None or slot is None:
@@ -320,14 +326,27 @@ class _Runner:
         place = next((at for at, each in enumerate(thread.slots) if each is slot), None)
         if place is None:  # it was rewound meanwhile
             return
-        ids = [answer.reply.provenance.turn_id for answer in self._answers]
+        ids = [answer.reply.provenance.turn_id for answer in self._ordered(is_blind=is_blind)]
         failed = [answer.reply.provenance.turn_id for answer in self._answers if answer.failed]
         thread.arrange(place, [each for each in ids if each], prepared.page, failed=failed)
         with contextlib.suppress(CcError):  # the answers have been recorded; the next turn saves it
             self._session.history.save_thread(thread, on_disk=prepared.settings.history)
 
+    def _ordered(self, *, is_blind: bool) -> list[GridAnswer]:
+        if not is_blind:
+            return self._answers
+        from cc_jupyter.experiments.grid_columns import shuffled  # noqa: PLC0415  seldom needed
+
+        columns = {each.index: column for column, each in enumerate(shuffled(self._plan))}
+        return sorted(
+            self._answers, key=lambda each: (columns[each.combination.index], each.sample)
+        )
+
     def _grid(self, started_at: datetime, duration_s: float, *, is_blind: bool) -> Grid:
-        return Grid(self._plan, tuple(self._answers), started_at, duration_s, is_blind=is_blind)
+        grid = Grid(self._plan, tuple(self._answers), started_at, duration_s, is_blind=is_blind)
+        hidden = self._session.hidden_grids
+        grid.revealed.connect(lambda: hidden.discard(grid.id))
+        return grid
 
 
 def _requests(plan: Plan) -> tuple[PreparedRequest | None, ...]:

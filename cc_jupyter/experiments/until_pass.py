@@ -215,7 +215,7 @@ class _InTurn:
         length = self.replies[-1].usage.output_tokens
         usage = dataclasses.replace(guess, output_tokens=length or guess.output_tokens)
         usd = last.cost(usage, self.session.now()).usd
-        shown = "$?" if usd is None else f"~{format_usd(usd)}"
+        shown = "$?" if usd is None else format_usd(usd, estimated=True)
         return f"{name} alone would have cost {shown}"
 
     def _sum(self, replies: Sequence[Reply]) -> str:

@@ -21,7 +21,7 @@ from cc_jupyter.core.text import excerpt, excerpt_of_change
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -77,6 +77,8 @@ class TurnSummary:
     """The stop reason."""
     sent_at: str | None = None
     """ISO 8601, UTC."""
+    blind: bool = False
+    """Whether model and cost are hidden, since it belongs to a blind grid."""
 
     @property
     def is_cut(self) -> bool:
@@ -85,14 +87,27 @@ class TurnSummary:
 
 
 class TurnSummaryCache:
-    """Turn summaries, each looked up once; safe to use from any thread."""
+    """Turn summaries, each looked up once; safe to use from any thread.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    hidden_grids
+        The ids of the grids whose models and costs are hidden at the moment.
+    """
+
+    def __init__(self, hidden_grids: Container[str] = ()) -> None:
+        self._hidden_grids = hidden_grids
         self._known: dict[str, TurnSummary] = {}
         self._lock = threading.Lock()
 
     def of(self, turn: Turn, history: History) -> TurnSummary:
         """Return the summary of a turn, from the history if it has the turn."""
+        found = self._of(turn, history)
+        if turn.group is None or turn.group not in self._hidden_grids:
+            return found
+        return dataclasses.replace(found, model=None, cost="", blind=True)
+
+    def _of(self, turn: Turn, history: History) -> TurnSummary:
         with self._lock:
             if turn.id in self._known:
                 return self._known[turn.id]
@@ -152,7 +167,7 @@ def version_rows(
                 "version": number,
                 "turn_id": turn.id,
                 "prompt": redact(stored[number - 1].prompt),
-                "options": redact(options[number - 1]),
+                "options": "" if known.blind else redact(options[number - 1]),
                 "answer": answer_of(turn, history),
                 "model": known.model,
                 "sent_at": known.sent_at,
@@ -303,6 +318,8 @@ class Tree:
         shown = slot.turn or (slot.versions[-1] if slot.versions else None)
         known = self._facts.of(shown, history) if shown else None
         prompt, answer = previews(shown, history) if shown else ("", "")
+        is_blind = known is not None and known.blind
+        grid = None if shown is None or is_blind else shown.group
         return {
             "turn": at,
             "cell_id": slot.key.cell_id if slot.key else None,
@@ -315,7 +332,8 @@ class Tree:
             "active": slot.active + 1 if slot.active >= 0 else None,
             "stale": slot.stale,
             "anew": slot.starts_new_thread,
-            "combinations": combinations(slot.versions, None if shown is None else shown.group),
+            "blind": is_blind,
+            "combinations": combinations(slot.versions, grid),
         }
 
 

@@ -111,7 +111,7 @@ def _without_code(options: CellOptions, session: Session) -> CellOptions:
 def _cost(estimate: RunEstimate) -> str:
     if estimate.unpriced == estimate.requests:
         return ""
-    return f"~{format_usd(estimate.usd)}{' + ?' if estimate.unpriced else ''}"
+    return f"{format_usd(estimate.usd, estimated=True)}{' + ?' if estimate.unpriced else ''}"
 
 
 def _needs(estimate: RunEstimate, limits: RunLimits, settings: Settings) -> str:

@@ -139,6 +139,7 @@ class Queries:
         store = self._session.history.reading()
         hits = store.search(text)
         records = store.turns([hit.turn_id for hit in hits])
+        hidden = self._session.hidden_grids
         turns = [
             {
                 "id": hit.turn_id,
@@ -147,7 +148,7 @@ class Queries:
                 "thread": hit.thread,
                 "notebook": hit.notebook,
                 "cell_id": hit.cell_id,
-                "model": hit.model,
+                "model": "" if records[hit.turn_id].grid in hidden else hit.model,
                 "sent_at": hit.sent_at.isoformat(),
             }
             for hit in hits
@@ -237,7 +238,7 @@ class Queries:
                 "cell_id": step.cell_id,
                 "thread": step.thread,
                 "reasons": list(step.reasons),
-                "cost": "?" if step.cost.usd is None else f"~{format_usd(step.cost.usd)}",
+                "cost": "?" if step.cost.usd is None else format_usd(step.cost.usd, estimated=True),
             }
             for step in plan.steps
         ]

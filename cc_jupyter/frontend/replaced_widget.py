@@ -6,6 +6,7 @@ A saved notebook contains no widget, so every display of one also has a plain fo
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from anywidget import AnyWidget
@@ -16,6 +17,12 @@ from cc_jupyter.core.errors import CcError
 from cc_jupyter.core.text import describe
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+_THEME = Path(__file__).with_name("widget_theme.css")
+
+
+def style_sheet(path: Path) -> str:
+    """Return a widget's style sheet with the colours of the theme, which all widgets share."""
+    return f"{_THEME.read_text(encoding='utf-8')}\n{path.read_text(encoding='utf-8')}"
 
 
 class ReplacedWidget(AnyWidget):

@@ -57,7 +57,7 @@ class StateReader:
     ) -> None:
         self.session = session
         self.cell = cell
-        self.facts = TurnSummaryCache()
+        self.facts = TurnSummaryCache(session.hidden_grids)
         self.user_ns = user_ns
         self._is_busy = is_busy
         self._changed: dict[str, tuple[str, ...]] = {}

@@ -139,8 +139,8 @@ def _replayed_cost(reply: Reply) -> str:
 
 def _billed_cost(reply: Reply) -> str:
     usd, unpriced = reply.cost.usd, ", ".join(reply.cost.unpriced)
-    mark = "~" if reply.cost.origin == "estimated" else ""
-    shown = "$?" if usd is None else mark + format_usd(usd)
+    is_estimated = reply.cost.origin == "estimated"
+    shown = "$?" if usd is None else format_usd(usd, estimated=is_estimated)
     return f"{shown} (not priced: {unpriced})" if unpriced else shown
 
 

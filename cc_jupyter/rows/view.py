@@ -183,7 +183,7 @@ def _money(progress: Progress, *, is_running: bool) -> str:
     interval = progress.projected_interval_usd
     between = "" if interval is None else f" ({' to '.join(map(format_usd, interval))})"
     what = "all rows" if progress.preview_of is not None else "all"
-    return f"{spent} of ~{format_usd(expected)}{between} for {what}"
+    return f"{spent} of {format_usd(expected, estimated=True)}{between} for {what}"
 
 
 def _after(progress: Progress) -> list[str]:
@@ -220,6 +220,6 @@ def _table(rows: list[tuple[str, str]]) -> str:
         for row in body
     )
     return (
-        '<div style="overflow-x: auto; max-width: 100%"><table><thead><tr>'
+        '<div style="overflow-x: auto; max-width: 100%" tabindex="0"><table><thead><tr>'
         f"{cells}</tr></thead><tbody>{lines}</tbody></table></div>"
     )

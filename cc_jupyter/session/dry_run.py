@@ -77,7 +77,7 @@ def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:
         body_bytes=len(raw),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cost="$?" if cost.usd is None else f"~{format_usd(cost.usd)}",
+        cost="$?" if cost.usd is None else format_usd(cost.usd, estimated=True),
         body=_redacted(json.loads(raw), prepared.endpoint.secrets),
     )
 

@@ -77,8 +77,8 @@ class RunBudget:
                 )
             if self._spent_usd + others_usd + usd > self.usd:
                 raise BudgetError(
-                    f"not sent: an estimated ~{format_usd(usd)} would exceed {self.option}"
-                    f" {self.usd:f} ({spent})",
+                    f"not sent: an estimated {format_usd(usd, estimated=True)} would exceed"
+                    f" {self.option} {self.usd:f} ({spent})",
                     hint=f"raise it: {self.option} {_rounded_up(self.usd + usd):f}",
                 )
             self._reserved_usd[turn_id] = usd
@@ -178,7 +178,7 @@ def check_run(
     if estimate.usd > ceiling_usd:
         verb = "is" if estimate.requests == 1 else "are"
         raise OptionError(
-            f"{count} {verb} estimated at ~{format_usd(estimate.usd)}, more than"
+            f"{count} {verb} estimated at {format_usd(estimate.usd, estimated=True)}, more than"
             f" {format_usd(ceiling_usd)} (refuse_above_usd); nothing was sent",
             hint=f"add --max-usd {_rounded_up(estimate.usd * Decimal('1.2')):f} to allow it",
         )

@@ -94,6 +94,8 @@ class Session:
         """Settings of the IPython profile; all others take precedence."""
         self.replies: list[Reply] = []
         """The replies to all requests of the session, from which its cost is added up."""
+        self.hidden_grids: set[str] = set()
+        """The ids of the blind grids that are not revealed yet: no list shows their models."""
         self.samples = SampleCounter()
         """Numbers equal requests of an execution."""
         self._formats = FormatMemory()

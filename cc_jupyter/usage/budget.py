@@ -67,8 +67,8 @@ class Budget(NamedTuple):
             )
         if spent_usd + reserved_usd + estimate_usd > self.usd:
             raise BudgetError(
-                f"the request is estimated at ~{format_usd(estimate_usd)} and would exceed the"
-                f" budget: {spent}; nothing was sent",
+                f"the request is estimated at {format_usd(estimate_usd, estimated=True)} and would"
+                f" exceed the budget: {spent}; nothing was sent",
                 hint="lower --max-tokens, choose a cheaper model"
                 + (f"; {self.remedy}" if self.set_by else ", or %cmd budget AMOUNT"),
             )

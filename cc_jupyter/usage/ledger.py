@@ -29,7 +29,7 @@ def format_sum(row: LedgerRow) -> str:
     if row.reported_usd or not (row.estimated_usd or row.unknown_cost):
         parts.append(format_usd(row.reported_usd))
     if row.estimated_usd:
-        parts.append(f"~{format_usd(row.estimated_usd)}")
+        parts.append(format_usd(row.estimated_usd, estimated=True))
     if row.unknown_cost:
         parts.append(f"{pluralize(row.unknown_cost, 'request')} of unknown cost")
     return " + ".join(parts)

@@ -40,6 +40,7 @@ export function turn(number: number, more: Partial<ITurn> = {}): ITurn {
     active: 1,
     stale: false,
     anew: false,
+    blind: false,
     combinations: [],
     ...more
   };

@@ -12,19 +12,10 @@ from playwright.sync_api import expect
 from support.lab_harness import LabNotebook
 from support.provider import openai_stream, wait
 
-import cc_jupyter
-
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 BUILT = Path(sys.prefix, "share/jupyter/labextensions/cc-jupyter/package.json")
-AXE = Path(cc_jupyter.__file__).parents[1] / "labextension/node_modules/axe-core/axe.min.js"
-FAULTS = """async selector => {
-  const { violations } = await axe.run(selector, { resultTypes: ['violations'] });
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]);
-}"""
 ACTIVE_CELL = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 SOURCES = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .map(({ model }) => model.sharedModel.getSource())"""
@@ -82,13 +73,6 @@ def append(notebook: LabNotebook, source: str) -> int:
         source,
     )
     return place
-
-
-def without_faults(page: Page, selector: str) -> list[Any]:
-    """Return what axe-core holds for serious in a part of the page."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[Any] = page.evaluate(FAULTS, selector)
-    return found
 
 
 def asked(record: Any) -> list[str]:
@@ -348,30 +332,6 @@ def test_a_page_that_is_turned_to_knows_what_another_one_chose(
     expect(status(second.page)).to_contain_text("deepseek-v4-pro")
     notebook.page.evaluate("window.dispatchEvent(new Event('focus'))")  # no page here loses it
     expect(status(notebook.page)).to_contain_text("deepseek-v4-pro")
-
-
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there; `make front-end` fetches it")
-def test_nothing_keeps_anybody_out(open_notebook, provider, theme):
-    notebook = open_notebook("%%cmd\nfirst", "%%cmd\nsecond")
-    page = notebook.page
-    page.evaluate(
-        "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
-    )
-    for cell in (1, 2, 1):
-        notebook.run(cell)
-    shown = panel(notebook)
-    box = shown.get_by_role("searchbox")
-    box.fill("first")
-    box.press("Enter")
-    expect(shown.get_by_role("listitem").first).to_be_visible()
-    expect(shown.get_by_role("img")).to_be_visible()
-    lines(shown).nth(2).click()
-    assert without_faults(page, "#cc-jupyter-panel") == []
-    assert without_faults(page, ".cc-status") == []
-    status(page).click()
-    expect(chooser(page).get_by_role("option", selected=True)).to_be_visible()
-    assert without_faults(page, ".cc-chooser") == []
 
 
 # ── Notebook 7

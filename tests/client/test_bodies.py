@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cc_jupyter.client.client import encode_body
@@ -105,7 +105,6 @@ def test_a_param_does_not_change_what_the_user_holds():
     assert extra == {"output_config": {"format": 1}}
 
 
-@settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_what_is_typed_is_what_is_sent(text):
     for endpoint, model in MODELS.items():

@@ -28,7 +28,7 @@ from cc_jupyter.core.events import (
 )
 
 both_wires = pytest.mark.parametrize("wire", ENDPOINTS)
-often = settings(deadline=None, max_examples=100)
+often = settings(max_examples=100)
 
 # ── inputs: noise, lines of a stream, and JSON in the words of the wire
 

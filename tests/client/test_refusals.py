@@ -473,7 +473,7 @@ _ENVELOPES = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     status=st.integers(100, 999),
     body=st.binary() | _ENVELOPES.map(lambda body: json.dumps(body).encode()),
@@ -488,7 +488,6 @@ def test_any_refusal_becomes_an_error_fit_to_show(status, body, retry_after):
     assert error.retry_after_s is None or 0 <= error.retry_after_s <= 401 * 86_400
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(
         datetime(1000, 1, 1),  # noqa: DTZ001  the strategy adds the zone

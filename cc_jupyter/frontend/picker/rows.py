@@ -143,7 +143,7 @@ def _last(model: ModelEntry, figures: UserStats) -> str:
         return ""
     usage = Usage(figures.last.input_tokens, figures.last.output_tokens)
     usd = price(model.spec, usage, figures.now, price_date=model.spec.price_date).usd
-    return "?" if usd is None else f"~{format_usd(usd)}"
+    return "?" if usd is None else format_usd(usd, estimated=True)
 
 
 def _speed(speed: Speed | None) -> str:

@@ -26,7 +26,7 @@ from cc_jupyter.frontend.picker.rows import (
     most_tokens_of,
     plain_form,
 )
-from cc_jupyter.frontend.replaced_widget import ReplacedWidget
+from cc_jupyter.frontend.replaced_widget import ReplacedWidget, style_sheet
 from cc_jupyter.session.session import shared_session
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ModelPicker(ReplacedWidget):
     """
 
     _esm = _HERE / "widget.js"
-    _css = _HERE / "widget.css"
+    _css = style_sheet(_HERE / "widget.css")
 
     value = Unicode(None, allow_none=True, help="The chosen model's id.").tag(sync=True)
     temperature = Float(None, allow_none=True, help="Randomness.").tag(sync=True)

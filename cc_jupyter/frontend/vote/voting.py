@@ -37,8 +37,7 @@ class Outcome:
         table = self.table._repr_html_()
         return {
             "text/plain": f"{self.headline}\n{self.table}",
-            "text/html": f"<div><p><strong>{html.escape(self.headline)}</strong></p>"
-            f'<div style="overflow-x: auto">{table}</div></div>',
+            "text/html": f"<div><p><strong>{html.escape(self.headline)}</strong></p>{table}</div>",
         }
 
 

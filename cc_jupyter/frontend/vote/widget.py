@@ -15,7 +15,7 @@ from traitlets import List
 
 from cc_jupyter.core.display import word_diff
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.frontend.replaced_widget import ReplacedWidget
+from cc_jupyter.frontend.replaced_widget import ReplacedWidget, style_sheet
 from cc_jupyter.render.markdown import safe_html
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class VoteWidget(ReplacedWidget):
     """Vote on the ballots of a grid by keyboard or mouse."""
 
     _esm = _HERE / "widget.js"
-    _css = _HERE / "widget.css"
+    _css = style_sheet(_HERE / "widget.css")
 
     _answers: List[Any] = List(help="Each text once, as HTML.").tag(sync=True)
     _ballots: List[Any] = List(help="Prompts, indexes of answers, and marks.").tag(sync=True)

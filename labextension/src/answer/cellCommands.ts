@@ -1,4 +1,7 @@
-/** The commands for the active cell and their labels; the schema adds toolbar and shortcuts. */
+/**
+ * The commands for the active cell and their labels; the schema adds toolbar, context menu and
+ * shortcuts.
+ */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { type ICommandPalette, Notification } from '@jupyterlab/apputils';
@@ -27,9 +30,9 @@ interface ICellCommand {
   readonly label: string;
   readonly caption: string;
   readonly icon: LabIcon;
-  /** Whether the command is enabled for the cell; if not, the toolbar does not show it. */
+  /** Whether the command is enabled for the cell; if not, toolbar and menu do not show it. */
   readonly isEnabled: (active: IActiveCell) => boolean;
-  /** Whether the toolbar shows it, if this is more restrictive. */
+  /** Whether toolbar and menu show it, if this is more restrictive. */
   readonly isShown?: (active: IActiveCell) => boolean;
   readonly execute: (active: IActiveCell) => Promise<void> | void;
 }
@@ -56,7 +59,6 @@ const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
     caption: STOP_CAPTION,
     icon: stopIcon,
     isEnabled: ({ running }) => running !== null,
-    isShown: ({ running, code }) => running !== null && running === code,
     execute: ({ running, link }) => link.stop(running?.model.id ?? '')
   },
   [COMMANDS.previousVersion]: {
@@ -128,7 +130,7 @@ export function addCellCommands(
       caption,
       icon,
       isEnabled: () => holds(isEnabled),
-      isVisible: ({ toolbar }) => toolbar !== true || holds(isShown),
+      isVisible: ({ whereItFits }) => whereItFits !== true || holds(isShown),
       execute: async () => {
         try {
           const { current } = active;

@@ -57,10 +57,10 @@ export class VersionBar {
     this.node = h(
       'div',
       { class: 'cc-version', role: 'group', 'aria-label': 'Versions of the answer' },
-      iconButton(caretLeftIcon, 'Previous version', 'small', () => {
+      iconButton(caretLeftIcon, 'Previous version (P)', 'small', () => {
         actions.step(-1);
       }),
-      iconButton(caretRightIcon, 'Next version', 'small', () => {
+      iconButton(caretRightIcon, 'Next version (N)', 'small', () => {
         actions.step(1);
       }),
       this.message,

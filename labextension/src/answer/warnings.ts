@@ -4,7 +4,10 @@ import { Notification } from '@jupyterlab/apputils';
 import { CodeCell } from '@jupyterlab/cells';
 import { type INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
+import { caretLeftIcon, caretRightIcon } from '@jupyterlab/ui-components';
+
 import { button, errorMessage, h } from '../app/dom';
+import { iconButton } from '../app/icons';
 import { cellWithId, eachCodeCell, eachNotebook, goToCell } from '../app/notebooks';
 import { settings } from '../app/settings';
 import { linkOf, type NotebookLink } from '../kernel/notebookLink';
@@ -14,6 +17,7 @@ import { continueAnswer, isPrompt, showAnswer, shownBy } from './cellActions';
 import { fateOf, fatesChanged, NOT_SHOWN } from './recovery';
 import { refreshStale } from './refresh';
 import { runningChanged, runningPrompt } from './stopButton';
+import { stepVersion } from './versions';
 import { type IPageFacts, type IWarning, type Kind, NO_FACTS, warningsOf } from './warningText';
 
 /** Outputs of a loop may change many times a second. */
@@ -155,9 +159,19 @@ class NotebookMarks {
       state && state.versions > 1 ? `Version ${state.active ?? '–'} of ${state.versions}` : '';
     if (text !== (this.counts.get(cell) ?? '')) {
       this.counts.set(cell, text);
-      const title = 'P and N switch to the version before and after it';
-      headerOf(cell).put('count', ...(text === '' ? [] : [h('span', { title }, text)]));
+      headerOf(cell).put('count', ...(text === '' ? [] : this.createCount(cell, text)));
     }
+  }
+
+  private createCount(cell: CodeCell, text: string): HTMLElement[] {
+    const step = (by: -1 | 1) => (): void => {
+      void stepVersion(this.panel, cell, this.link, by);
+    };
+    return [
+      iconButton(caretLeftIcon, 'Previous version (P)', 'small', step(-1)),
+      iconButton(caretRightIcon, 'Next version (N)', 'small', step(1)),
+      h('span', {}, text)
+    ];
   }
 
   private async act(kind: Kind, cell: CodeCell): Promise<void> {

@@ -222,6 +222,8 @@ export interface ITurn {
   readonly stale: boolean;
   /** Whether it starts a new thread: nothing before it is sent. */
   readonly anew: boolean;
+  /** Whether it is a blind grid that is not revealed: model, cost and combinations are left out. */
+  readonly blind: boolean;
   /** Of the grid that the active version belongs to; empty if the turn has a single answer. */
   readonly combinations: readonly ICombination[];
 }

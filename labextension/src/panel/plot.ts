@@ -1,4 +1,4 @@
-/** A small plot of the usage over time, with a text alternative for screen readers. */
+/** A small plot of the usage over time with its axes, and a text alternative for screen readers. */
 
 import { h } from '../app/dom';
 import type { IUsagePoint } from '../kernel/protocol';
@@ -24,7 +24,15 @@ export function plot(points: readonly IUsagePoint[], cost: string): HTMLElement 
   const [begin, end] = [clock(times[0]), clock(times.at(-1))];
   const when = begin === end ? begin : `${begin} to ${end}`;
   const label = `${what} after ${requests}, ${when}`;
-  return h('figure', { class: 'cc-plot' }, drawing(times, values, label), caption(what, when));
+  const highest = hasCost ? dollars(Math.max(...values)) : Math.max(...values).toLocaleString('en');
+  return h(
+    'figure',
+    { class: 'cc-plot' },
+    axis('figcaption', 'cc-plot-legend', what),
+    axis('div', 'cc-plot-y', highest, hasCost ? '$0' : '0'),
+    drawing(times, values, label),
+    axis('div', 'cc-plot-x', begin, begin === end ? '' : end)
+  );
 }
 
 /** Return the corners of the steps in the drawing's units, such as `0,60 0,30 240,30`. */
@@ -36,7 +44,7 @@ export function steps(times: readonly number[], values: readonly number[]): stri
   let previous = HEIGHT;
   for (const [index, value] of values.entries()) {
     const x = round((((times[index] ?? start) - start) / span) * WIDTH);
-    const y = round(HEIGHT - (value / max) * (HEIGHT - 4));
+    const y = round(HEIGHT * (1 - value / max));
     corners.push(`${x},${previous}`, `${x},${y}`);
     previous = y;
   }
@@ -64,9 +72,15 @@ function shape(name: string, className: string, points: string): Element {
   return element;
 }
 
-function caption(what: string, when: string): HTMLElement {
-  // hidden because the drawing's label has the same text
-  return h('figcaption', { 'aria-hidden': 'true' }, h('span', {}, what), h('span', {}, when));
+/** Return the text at a side of the drawing, hidden because the drawing's label says the same. */
+function axis(tag: 'div' | 'figcaption', name: string, ...texts: readonly string[]): HTMLElement {
+  const spans = texts.map(text => h('span', {}, text));
+  return h(tag, { class: name, 'aria-hidden': 'true' }, ...spans);
+}
+
+function dollars(usd: number): string {
+  const format = { style: 'currency', currency: 'USD', maximumSignificantDigits: 2 } as const;
+  return usd.toLocaleString('en', format);
 }
 
 function clock(time = 0): string {

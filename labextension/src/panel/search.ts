@@ -88,7 +88,7 @@ export class SearchSection implements ISection {
         h('span', { title: turn.notebook }, fileName(turn.notebook) || 'no notebook'),
         ' · ',
         date,
-        ` · ${shortName(turn.model)}`
+        turn.model && ` · ${shortName(turn.model)}`
       ),
       insert
     );

@@ -118,7 +118,7 @@ export function rowDetails({ thread, turn, combination, current }: ITreeRow): st
       Boolean
     );
   }
-  const grid = turn.combinations.length > 0 ? 'grid' : '';
+  const grid = turn.blind ? 'blind grid' : turn.combinations.length > 0 ? 'grid' : '';
   const version = turn.versions > 1 ? `version ${turn.active ?? '?'} of ${turn.versions}` : '';
   const ended = turn.ended === null || turn.ended === 'stop' ? '' : turn.ended;
   const model = turn.model === null ? '' : shortName(turn.model);

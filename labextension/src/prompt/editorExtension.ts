@@ -43,7 +43,7 @@ export function promptExtension(
     // only the language, without Markdown's key map and completions
     language.loaded ? Prec.highest(language.loaded.extension) : loading,
     EditorView.lineWrapping, // as in Markdown cells
-    EditorView.contentAttributes.of({ spellcheck: 'true' }),
+    EditorView.contentAttributes.of({ spellcheck: 'true', 'aria-label': 'Prompt' }),
     EditorView.editorAttributes.of({ class: 'cc-prompt' }),
     promptDecorations(defaultModel, costs)
   ];

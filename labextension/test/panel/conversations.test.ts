@@ -114,6 +114,13 @@ test('model, cost, version and a stale mark follow a turn', async () => {
   );
 });
 
+test('a blind grid shows no model before it is revealed', async () => {
+  const grid = turn(1, { model: null, cost: '', blind: true, versions: 4, active: 1 });
+  host.tree = { current: 'main', threads: [{ ...main, turns: [grid], forks: [] }] };
+  await section.refresh(host, { cells });
+  expect(lines()[1]?.textContent).toBe('prompt 1 blind grid · version 1 of 4');
+});
+
 test('a grid is one turn, which opens to its versions by combination', async () => {
   const grid = turn(1, {
     versions: 4,

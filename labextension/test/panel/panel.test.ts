@@ -35,7 +35,7 @@ test('the progress of an answer does not refresh the panel', () => {
 });
 
 test('a plot rises in steps to its highest value at the end', () => {
-  expect(steps([0, 10, 20], [1, 1, 2])).toBe('0,60 0,60 0,32 120,32 120,32 240,32 240,4 240,4');
+  expect(steps([0, 10, 20], [1, 1, 2])).toBe('0,60 0,60 0,30 120,30 120,30 240,30 240,0 240,0');
 });
 
 test('a plot of one request or without cost has no gaps', () => {
@@ -43,12 +43,31 @@ test('a plot of one request or without cost has no gaps', () => {
   expect(steps([5, 5], [0, 0])).not.toContain('NaN');
 });
 
+const point = (usd: number, tokens: number, minute = 0): IUsagePoint => ({
+  sent_at: `2026-11-28T10:0${minute}:00Z`,
+  usd,
+  tokens
+});
+
+test('a plot has axes from zero to the highest value and from the first request to the last', () => {
+  const texts = (figure: HTMLElement, name: string): (string | null)[] =>
+    [...figure.querySelectorAll(`.cc-plot-${name} > span`)].map(span => span.textContent);
+  const clock = (minute: number): string =>
+    new Date(`2026-11-28T10:0${minute}:00Z`).toLocaleTimeString([], {
+      hour: '2-digit',
+      minute: '2-digit'
+    });
+  const cost = plot([point(0.00001, 5), point(0.02, 9, 4)], '$0.02 + 1 request of unknown cost');
+  expect(texts(cost, 'legend')).toEqual(['Cost so far: $0.02 + 1 request of unknown cost']);
+  expect(texts(cost, 'y')).toEqual(['$0.02', '$0']);
+  expect(texts(cost, 'x')).toEqual([clock(0), clock(4)]);
+  const tokens = plot([point(0, 1200)], '$0');
+  expect(texts(tokens, 'y')).toEqual(['1,200', '0']);
+  expect(texts(tokens, 'x')).toEqual([clock(0), '']);
+  expect(texts(plot([point(0.0000123, 5)], '<$0.0001'), 'y')).toEqual(['$0.000012', '$0']);
+});
+
 test('a plot has a text alternative that names its quantity', () => {
-  const point = (usd: number, tokens: number): IUsagePoint => ({
-    sent_at: '2026-11-28T10:00:00Z',
-    usd,
-    tokens
-  });
   const label = (...points: IUsagePoint[]): string | null | undefined =>
     plot(points, '$0.02').querySelector('[role=img]')?.getAttribute('aria-label');
   expect(label(point(0.01, 5), point(0.02, 9))).toContain('Cost so far: $0.02 after 2 requests, ');

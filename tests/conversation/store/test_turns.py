@@ -79,7 +79,7 @@ TURNS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TURNS)
 def test_any_turn_comes_back_as_it_was(one_store, record):
     store = one_store
@@ -138,7 +138,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(TEXT, JSON))
 def test_any_body_comes_back_to_the_letter(one_store, value):
     store = one_store

@@ -383,7 +383,7 @@ class AnyNotebook(RuleBasedStateMachine):
 
 
 TestAnyNotebook = AnyNotebook.TestCase
-TestAnyNotebook.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAnyNotebook.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 class AnyExploration(RuleBasedStateMachine):
@@ -448,4 +448,4 @@ class AnyExploration(RuleBasedStateMachine):
 
 
 TestAnyExploration = AnyExploration.TestCase
-TestAnyExploration.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAnyExploration.settings = settings(max_examples=60, stateful_step_count=30)

@@ -351,4 +351,4 @@ class AnyPage(RuleBasedStateMachine):
 
 
 TestAnyPage = AnyPage.TestCase
-TestAnyPage.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAnyPage.settings = settings(max_examples=60, stateful_step_count=30)

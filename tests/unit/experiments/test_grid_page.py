@@ -321,6 +321,7 @@ ALLOWED = {
 ATTRIBUTES = {
     "class",
     "style",
+    "tabindex",
     "role",
     "open",
     "href",
@@ -338,6 +339,7 @@ def assert_harmless(html):
     for tag, attributes in page.elements:
         assert tag in ALLOWED, tag
         assert set(attributes) <= ATTRIBUTES, attributes
+        assert attributes.get("tabindex", "0") == "0"  # what scrolls; no other order of focus
         href = re.sub(r"[\x00-\x20]", "", attributes.get("href") or "").lower()
         assert not re.match(r"(?!https?:|mailto:|tel:|ftp:)[\w+.-]+:", href), href
         assert (attributes.get("src") or "data:image/").startswith("data:image/")

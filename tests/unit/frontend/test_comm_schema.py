@@ -13,6 +13,7 @@ from support.comm_page import DOCUMENTED, REPLIES, SCHEMA, TOLD, TYPES
 
 from cc_jupyter.frontend.handlers import Handlers
 from cc_jupyter.frontend.protocol import PROTOCOL
+from cc_jupyter.session.session import Session
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = {
@@ -84,7 +85,7 @@ def test_the_kernel_answers_every_question_there_is():
     class Shell:
         user_ns: dict[str, object] = {}  # noqa: RUF012  a stand-in
 
-    handlers = Handlers(Shell(), None, lambda: False)
+    handlers = Handlers(Shell(), Session(), lambda: False)
     assert handlers.types == set(REPLIES) - {"hello"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cc_jupyter.core.errors import OptionError
@@ -111,7 +111,6 @@ def test_a_word_in_a_message_is_short_on_one_line_and_no_key():
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_any_line_is_cut_without_loss_or_refused(line):
     try:
         found = words(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cc_jupyter.core.errors import OptionError
@@ -528,14 +528,12 @@ AWKWARD = 'it\'s "{x}" $y %z \\{{ a }} -> b -m c\t\u2028\N{PILE OF POO} '
 
 @given(st.text())
 @example(AWKWARD)
-@settings(deadline=None)
 def test_what_stands_behind_two_dashes_is_the_prompt_to_the_letter(prompt):
     assert parse_ask_line(f"-m a -- {prompt}") == (CellOptions(model="a"), prompt)
 
 
 @given(st.text().filter(lambda text: text[:1] != "-" and text == text.lstrip()))
 @example(AWKWARD)
-@settings(deadline=None)
 def test_a_prompt_on_the_line_is_kept_to_the_letter(prompt):
     assert parse_ask_line(f"-t 1 --raw {prompt}")[1] == prompt
 

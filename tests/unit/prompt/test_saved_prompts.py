@@ -371,7 +371,7 @@ def test_saving_is_private_and_replaces_only_on_request(folders):
         prompts.write("../up", PromptFile("x"), is_project=False, overwrite=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r")).filter(
         str.strip

@@ -88,20 +88,18 @@ def test_a_backslash_sends_the_braces_and_single_braces_are_text(text, sent):
 
 @given(st.text().filter(lambda text: "{{" not in text))
 @example("{a} }} \\{ $x %s %d\t\u2028\u2029\x85\x00\r\n \N{PILE OF POO} \ud800 {")
-@settings(deadline=None)
 def test_a_prompt_without_double_braces_is_untouched_to_the_letter(text):
     assert fill(text) == text
 
 
 @given(st.text(), st.text(alphabet="{}\\x \n'\"#"))
-@settings(deadline=None)
 def test_interpolated_once_a_value_with_braces_is_sent_to_the_letter(value, braces):
     for secret in (value, braces, "{{ secret }}", r"\{{ x }}", "}}{{ x }}"):
         assert fill("a{{ x }}b{{ x }}", x=secret, secret="s3cret") == f"a{secret}b{secret}"
 
 
 @given(st.text(alphabet="{}[]()\\x1 \n'\"#,"))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_the_end_found_is_the_first_that_compiles(rest):
     """The rule, word for word and slowly, against the one pass."""
     text = "{{" + rest

@@ -752,7 +752,7 @@ def test_every_value_comes_back_from_its_json_however_that_is_wrapped(source):
     adapter = pydantic.TypeAdapter(kind(source))
     strategy = ROUND_TRIPS[source]
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(strategy)
     def round_trip(value: Any) -> None:
         plain = json.loads(adapter.dump_json(value))
@@ -768,7 +768,7 @@ def test_every_value_comes_back_from_its_json_however_that_is_wrapped(source):
 ANY_KINDS = (json_output_type(), *map(capture, ("Person", "list[int]", "str", "Node | None")))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet='{}[]",:`\n a1\\-.tf'))
 def test_no_answer_whatever_makes_anything_but_a_value_or_a_problem(answer):
     for asked in ANY_KINDS:

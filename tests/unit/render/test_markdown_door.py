@@ -214,7 +214,7 @@ SHAPES = [
 ]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(SHAPES), min_size=1, max_size=8), st.sampled_from(["\n\n", "\n"]))
 def test_each_word_of_the_text_is_on_the_page_exactly_once(shapes, between):
     text = between.join(shapes)

@@ -235,7 +235,7 @@ def as_a_front_end_that_is_late_with_updates(log, late):
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["whole cell", "among others"])
 def test_the_end_is_the_same_where_updates_come_late_or_out_of_order(owns_cell):
-    @settings(deadline=None, max_examples=50)  # a busy machine takes its time
+    @settings(max_examples=50)  # a busy machine takes its time
     @given(st.lists(st.integers(0, 30), min_size=1, max_size=40))
     def check(late):
         with pytest.MonkeyPatch.context() as patch:

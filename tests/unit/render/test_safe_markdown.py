@@ -324,7 +324,7 @@ def test_images_from_the_web_stay_if_they_are_allowed():
 MIXTURES = st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(MIXTURES)
 @example("[`<x>`]()<x>`")
 @example("-\n  $$\ny\n  $$\n```\n<!s")
@@ -332,7 +332,7 @@ def test_no_mixture_of_marks_lets_an_element_through(text):
     assert harm(safe_markdown(text)) == []
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(MIXTURES, st.integers(1, 60))
 def test_twice_is_as_safe_as_once_and_so_is_each_settled_block(text, size):
     assert harm(safe_markdown(safe_markdown(text))) == []
@@ -345,7 +345,7 @@ def test_twice_is_as_safe_as_once_and_so_is_each_settled_block(text, size):
             assert harm(safe_markdown(piece)) == []
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(alphabet="<>abs/!?&;:.@\\[]()$ \n\r-|*_#\"'=1", max_size=80))
 def test_without_code_no_tag_can_start_anywhere(text):
     found = re.findall(r"<[A-Za-z/!?][^>]*>?", re.sub(r"(?s)```.*?```", "", safe_markdown(text)))
@@ -353,7 +353,7 @@ def test_without_code_no_tag_can_start_anywhere(text):
     assert all(re.fullmatch(allowed, tag) for tag in found)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(max_size=200), st.sampled_from(["```", "~~~~", "`````"]))
 def test_fenced_code_stays_to_the_letter_whatever_it_is(code, fence):
     code = re.sub(r"`{3,}|~{3,}", "", re.sub(r"\r\n?", "\n", code)).replace("\0", "")
@@ -362,7 +362,6 @@ def test_fenced_code_stays_to_the_letter_whatever_it_is(code, fence):
     )
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(), max_size=300))
 def test_any_text_is_taken(text):
     safe_markdown(text)
