@@ -175,7 +175,7 @@ def map_rows(  # noqa: PLR0913  experiments.md, section 5
     Parameters
     ----------
     data
-        A frame or series of pandas or polars, or an iterable of dicts.
+        A frame or series of pandas, polars or Dask, or an iterable of dicts.
     prompt
         `{{ }}` is filled in for each row, with `row`, `index`, the columns, then your names.
     into
@@ -184,28 +184,19 @@ def map_rows(  # noqa: PLR0913  experiments.md, section 5
         Send only so many rows, drawn with a fixed seed, and project the bill.
     check
         Expressions that are evaluated for each answer: one column each.
-    concurrency
-        The most requests in flight.
-    max_usd, max_requests
-        What the whole call may cost and send; what would exceed it is not sent.
     on_error
         `keep`: a row that fails is missing. `raise`: an error at the end. `stop`: at once.
     unique
         Send equal rows once; `False` sends each. Where all rows are equal, say which is meant.
-    fresh
-        Send all rows again, also those that an earlier run has answered.
-    retry
-        Also send rows again whose answer ended so: `length`, `content_filter`, `type`, `stop`.
-    executor
-        Sends the requests elsewhere; the key never travels.
+    fresh, retry
+        Send all rows again, or those whose answer ended so: `length`, `content_filter`, `type`.
 
     Raises
     ------
     OptionError, ConfigError
         An option cannot be used, or the call may cost too much; nothing was sent.
     RowsError
-        Rows failed and `on_error` says so, all failed, or the run ended early; `error.result` is
-        what there is.
+        Rows failed, as `on_error` says, or the run ended early; `error.result` has the others.
     KeyboardInterrupt
         The call was interrupted; `last_rows()` is what has ended.
     """

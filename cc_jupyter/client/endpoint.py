@@ -66,11 +66,12 @@ def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
     Raises
     ------
     ConfigError
-        No usable base URL or no key for it.
+        No usable base URL, no key for it, or a policy does not allow its host.
     """
     if settings.base_url == "local":
+        settings.check_host("local")
         return _local_target()
-    root = api_root(settings.base_url, allow_http=settings.allow_http)
+    root = settings.api_root
     host = urlsplit(root).netloc
     key = find_key(settings, root, key_env=key_env)
     if key is None:
@@ -92,7 +93,9 @@ def replay_endpoint(settings: Settings) -> Endpoint:
     """
     if settings.base_url == "local":
         return Endpoint("http://127.0.0.1/v1", _UNASKED_KEY, "local")
-    return Endpoint(settings.api_root, _UNASKED_KEY, _server(settings.api_root))
+    # a policy says who may be asked, and nobody is
+    root = api_root(settings.base_url, allow_http=settings.allow_http)
+    return Endpoint(root, _UNASKED_KEY, _server(root))
 
 
 def keyless_target(settings: Settings) -> Endpoint:

@@ -1,4 +1,4 @@
-"""The `%cmd` commands: one table for the parser, help, README and completion.
+"""The `%cmd` commands: one table for the parser, help, documentation and completion.
 
 Each command is a function whose keyword parameters are the arguments declared here; the other
 modules of this package define the functions. `Commands` runs the one that a line names.
@@ -502,15 +502,6 @@ def _command_help(spec: CommandSpec) -> str:
     if spec.arguments == _OPTION_LINE:
         parts.append(option_help())
     return "\n\n".join(parts)
-
-
-def command_table_markdown() -> str:
-    """Return the table of commands for the README."""
-    lines = ["| command | what it does |", "| --- | --- |"]
-    for spec in COMMANDS:
-        usage = _usage(spec).replace("|", r"\|")
-        lines.append(f"| `{usage}` | {spec.summary} |")
-    return "\n".join(lines)
 
 
 def _usage(spec: CommandSpec) -> str:

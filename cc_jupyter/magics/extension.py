@@ -124,7 +124,10 @@ class CmdMagics(Magics):
         """The cell runner, loaded on first use."""
         with self._lock:  # a front end may ask while the first cell runs
             if self._cells is None:
-                from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415  loading the extension is light
+                from cc_jupyter.core.collector import lasting_imports  # noqa: PLC0415  loading the extension is light
+
+                with lasting_imports():
+                    from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415
 
                 self._cells = CellRunner(self._ipython, self.choices, self.profile)
             return self._cells

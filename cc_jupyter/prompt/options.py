@@ -1,7 +1,8 @@
 """Defines and parses the option line of `%%cmd` and `%cmd ask`.
 
-One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_line.words`
-splits the line, `option_line.values` reads the values, `template` fills in `{{ }}`.
+One table, `OPTIONS`, is shared by parsing, help, completion and the documentation.
+`option_line.words` splits the line, `option_line.values` reads the values, `template` fills in
+`{{ }}`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import functools
 import json
 import re
 import unicodedata
-from dataclasses import fields
 from keyword import iskeyword
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
@@ -54,7 +54,7 @@ _RESERVED = ("In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_ih"
 
 
 class OptionSpec(NamedTuple):
-    """One option, as parsing, help, README and completion use it."""
+    """One option, as parsing, help, documentation and completion use it."""
 
     names: tuple[str, ...]
     """The names as typed, the long one last."""
@@ -355,7 +355,7 @@ def option_help() -> str:
 
 
 def option_table_markdown() -> str:
-    """Return the table of options for the README."""
+    """Return the table of options for the documentation."""
     lines = ["| option | meaning |", "| --- | --- |"]
     for spec in OPTIONS:
         usage = spec.usage.replace("|", r"\|").replace(", ", "`, `")
@@ -527,7 +527,7 @@ def _is_option(word: Word) -> bool:
     return word.text in {ARROW, "--"} or word.text.partition("=")[0] in _BY_NAME
 
 
-_OPERATOR = re.compile(r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)")
+_OPERATOR = r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)"
 
 
 def _check_end(  # noqa: PLR0913  a word and its place
@@ -538,7 +538,7 @@ def _check_end(  # noqa: PLR0913  a word and its place
     if spec.is_expression and (spec.field != "vary" or "=" in text):
         # in a cell only an option may follow; `ask` has its prompt there
         goes_on = not _OPTION_LIKE.match(rest) and not rest.startswith(ARROW) if arrow else False
-        if rest and (goes_on or _OPERATOR.match(rest)):
+        if rest and (goes_on or re.match(_OPERATOR, rest)):
             following = rest.split(None, 1)[0]
             raise OptionError(
                 f"{shown(following)} after `{name}` {shown(text)} is not an option",
@@ -595,7 +595,7 @@ def _build(
     for each in ("stop", "image", "check"):
         chosen[each] = tuple(given.pop(each, ()))
     chosen |= {each: values[0] for each, values in given.items()}
-    names = [each.name for each in fields(Parameters) if each.name in chosen]
+    names = [each for each in Parameters.__match_args__ if each in chosen]
     parameters = Parameters(**{each: chosen.pop(each) for each in names}, extra=extra)
     options = CellOptions(**chosen, parameters=parameters)
     _check_combination(options)

@@ -14,10 +14,10 @@ from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.prompt.options import RETRY_WORDS
 from cc_jupyter.prompt.template import names_in
 from cc_jupyter.rows.engine import OnError, RowControl, RowOptions, run_rows
+from cc_jupyter.rows.frames.results import make_result
+from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.plan import RowPrompt, make_plan
-from cc_jupyter.rows.results import make_result
 from cc_jupyter.rows.sensitive_values import sensitive_notice
-from cc_jupyter.rows.tables import table_of
 from cc_jupyter.rows.template import RowTemplate
 from cc_jupyter.session.run_limits import RunLimits
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.rows.engine import RowRun
+    from cc_jupyter.rows.frames.tables import RowTable
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.rows.protocols import Table
-    from cc_jupyter.rows.tables import RowTable
     from cc_jupyter.session.session import Session
 
 

@@ -14,7 +14,7 @@ from cc_jupyter.core.text import excerpt
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from cc_jupyter.rows.tables import RowTable
+    from cc_jupyter.rows.frames.tables import RowTable
 
 
 _ADDRESS = r"[\w.%+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b"

@@ -16,6 +16,7 @@ from cc_jupyter.usage.estimate import estimate_tokens
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cc_jupyter.cassettes.tape import Replay
     from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.core.events import StreamEvent, Usage
     from cc_jupyter.core.money import Cost
@@ -69,6 +70,7 @@ class AnswerRecorder:
         self._place = place
         self.builder = ReplyBuilder(stream.clock, beginning=prepared.beginning)
         self.builder.notices.extend(prepared.spec.notices)
+        self._first_arrived_s: float | None = None  # at the recording
         self._keyed_body = b""  # the body with this key
         self._key = ""
 
@@ -81,9 +83,12 @@ class AnswerRecorder:
             The budget is used up; the builder holds what was received.
         """
         self.builder.add(event)
-        if isinstance(event, TextDelta | ReasoningDelta) and self.stream.replay is None:
-            for watcher in self._budget_watchers:
-                watcher.add(event.text, self.builder.usage)
+        if isinstance(event, TextDelta | ReasoningDelta):
+            if self.stream.replay is None:
+                for watcher in self._budget_watchers:
+                    watcher.add(event.text, self.builder.usage)
+            elif self._first_arrived_s is None:
+                self._first_arrived_s = self.stream.arrived_s
 
     def save(self) -> None:
         """Build the reply and price it."""
@@ -153,8 +158,11 @@ class AnswerRecorder:
         prepared = self._prepared
         replay = self.stream.replay
         served_by = prepared.endpoint.served_by if replay is None else replay.recording.served_by
+        was_stopped = isinstance(self.builder.error, KeyboardInterrupt)
+        timing = {} if replay is None or was_stopped else self._recorded_timing(replay)
         return dataclasses.replace(
             self.builder.build(prepared.model.id),
+            **timing,
             provenance=Provenance(
                 endpoint=prepared.request.endpoint,
                 served_by=served_by if replay is None else REPLAY,
@@ -171,6 +179,10 @@ class AnswerRecorder:
                 recorded_at=replay.recording.recorded_at if replay else None,
             ),
         )
+
+    def _recorded_timing(self, replay: Replay) -> dict[str, Any]:
+        """Return the times of the recording: the speed of a file is not the model's."""
+        return {"time_to_first_token_s": self._first_arrived_s, "duration_s": replay.ended_s}
 
     def _request_key(self) -> str:
         body = self.stream.body

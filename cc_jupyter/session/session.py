@@ -345,6 +345,7 @@ class Session:
             return prepared
         try:
             endpoint = find_endpoint(prepared.settings, prepared.spec.key_env)
+            prepared.settings.check_model(prepared.model.id)
         except ConfigError:
             if tape is None or tape.mode != "auto":
                 raise

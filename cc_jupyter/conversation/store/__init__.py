@@ -114,15 +114,22 @@ class Store:
         turn: TurnRecord,
         conversation: ConversationRecord | None,
         place: SlotRecord | None,
+        earlier: Sequence[TurnRecord] = (),
     ) -> None:
         """Insert or update a turn and its place, in one transaction.
 
         Only the header of the conversation is written.
+
+        Parameters
+        ----------
+        earlier
+            Turns of the same place to write before it.
         """
         with self._file.writing() as connection:
-            save_turn(connection, turn)
-            if turn.finished:
-                release(connection, turn.id)
+            for each in (*earlier, turn):
+                save_turn(connection, each)
+                if each.finished:
+                    release(connection, each.id)
             if conversation is not None:
                 save_header(connection, conversation)
                 if place is not None and turn.position is not None:

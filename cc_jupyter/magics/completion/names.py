@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_completions
 
-from cc_jupyter.config.base_url import api_root
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.core.errors import CcError, ConfigError, StoreError
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.models.listing import ModelList, cached_models
-from cc_jupyter.models.registry import LOCAL, known_models
+from cc_jupyter.models.registry import LOCAL, allowed_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -135,7 +134,7 @@ class NameSource:
 
     def _models(self) -> dict[str, ModelEntry]:
         settings = self._settings()
-        return known_models(settings.models, _listed(settings))
+        return allowed_models(settings, _listed(settings))
 
     def _settings(self) -> Settings:
         try:
@@ -258,7 +257,7 @@ def _listed(settings: Settings) -> ModelList:
     if settings.base_url == LOCAL:
         return ModelList({}, 0.0)
     try:
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = settings.api_root
     except ConfigError:  # the next cell reports the problem
         return ModelList({}, 0.0)
     session = _session()

@@ -18,11 +18,11 @@ from cc_jupyter.core.errors import CcError, ConfigError, OptionError
 from cc_jupyter.core.text import excerpt, new_id
 from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.rows.calls import RowsToRun, names_in_checks, run_planned
-from cc_jupyter.rows.columns import result_columns
 from cc_jupyter.rows.executors.partitions import Recipe, Unfilled, fill_partition, row_count
-from cc_jupyter.rows.meta import attach
+from cc_jupyter.rows.frames.columns import result_columns
+from cc_jupyter.rows.frames.meta import attach
+from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.sensitive_values import SensitiveColumn, notice_of
-from cc_jupyter.rows.tables import table_of
 from cc_jupyter.rows.template import FilledRow, RowTemplate
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def _pandas_result(
     index: Any,  # noqa: ANN401  pandas' own
 ) -> Any:  # noqa: ANN401
     """Return the result of some rows as pandas has it."""
-    from cc_jupyter.rows import pandas_columns  # noqa: PLC0415  half a second
+    from cc_jupyter.rows.frames import pandas_columns  # noqa: PLC0415  half a second
 
     columns, results = result_columns(call.into), run.results
     values = [results.values[at] for at in places]

@@ -9,8 +9,8 @@ import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cc_jupyter.core.errors import OptionError
+from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.sensitive_values import SensitiveColumn, sensitive_columns
-from cc_jupyter.rows.tables import table_of
 from cc_jupyter.rows.template import FilledRow, RowTemplate
 
 if TYPE_CHECKING:

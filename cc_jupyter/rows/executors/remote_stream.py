@@ -76,6 +76,8 @@ class RemoteStream:
         self._now_s: float | None = None
         self.replay = None
         """A worker has no cassette."""
+        self.arrived_s: float | None = None
+        """A worker replays nothing."""
         self.record_problem: str | None = None
         """A worker records nothing."""
         self.sample: int | None = None
