@@ -32,6 +32,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "kernel/test_secrets.py::test_the_key_is_in_no_file",
         "kernel/test_saved_notebook.py::test_the_saved_notebook_holds_no_key",
         "unit/rows/test_runs.py::test_a_key_in_an_answer_is_not_stored",
+        "unit/rows/test_dask.py::test_no_message_of_the_scheduler_contains_the_key",
     ),
     8: (
         "kernel/test_secrets.py::test_the_key_goes_to_one_host_only",
