@@ -9,7 +9,7 @@ import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.errors import OptionError, RowsError
 from cc_jupyter.core.events import StreamEvent, Waiting
 from cc_jupyter.core.messages import Parameters, PromptSpec, unshown_field
 from cc_jupyter.core.text import check_characters, check_prompt
@@ -280,7 +280,7 @@ def _map_rows(
     control: RowControl | None = None,
 ) -> Any:  # noqa: ANN401  of the library of the data
     from cc_jupyter.rows.calls import run_call  # noqa: PLC0415  naming `map_rows` loads no HTTP
-    from cc_jupyter.rows.python_call import row_call  # noqa: PLC0415  as above
+    from cc_jupyter.rows.python_call import in_python, row_call  # noqa: PLC0415  as above
 
     own = map_rows.__kwdefaults__ or {}
     of_request = {name: value for name, value in options.items() if name not in own}
@@ -301,13 +301,19 @@ def _map_rows(
         **_keys(take),
         **take("system", "zdr"),
     )
-    ended = run_call(session, data, call, _row_view(cell))
+    try:
+        ended = run_call(session, data, call, _row_view(cell))
+    except OptionError as error:
+        raise in_python(error) from error.__cause__
     shell = _shell()
     if shell is not None and ended.reply is not None:
         shell.user_ns["_cmd"] = dataclasses.replace(ended.reply, display=_display)
     for message in ended.broken_checks:
         print(message)  # noqa: T201  as what a check prints
-    ended.raise_failures(call)
+    try:
+        ended.raise_failures(call)
+    except RowsError as error:
+        raise in_python(error) from error.__cause__
     return ended.result
 
 
