@@ -6,7 +6,7 @@
  * neither has it, the cell says so.
  */
 
-import type { CodeCell } from '@jupyterlab/cells';
+import { CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
@@ -198,8 +198,6 @@ class Recovery {
   }
 
   private codeCells(): CodeCell[] {
-    return this.panel.content.widgets.flatMap(
-      ({ model }) => cellWithId(this.panel, model.id) ?? []
-    );
+    return this.panel.content.widgets.filter(cell => cell instanceof CodeCell);
   }
 }

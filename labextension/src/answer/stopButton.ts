@@ -15,6 +15,9 @@ import { isPrompt } from './cellActions';
 
 export const STOP_CAPTION = 'Stop the answer and keep the text received so far';
 
+/** The class of a cell while its answer arrives: outputs that are out of sight cost nothing. */
+const GROWING = 'cc-growing';
+
 const CALLS_CMD = /(?:^|[\s=(])%cmd\s/;
 
 const prompts = new WeakMap<NotebookPanel, RunningPrompt>();
@@ -99,9 +102,11 @@ class RunningPrompt {
     }
     if (this.cell) {
       existingHeader(this.cell)?.put('stop');
+      this.cell.removeClass(GROWING);
     }
     this.cell = cell;
     if (cell) {
+      cell.addClass(GROWING);
       headerOf(cell).put('stop', this.createButton(cell));
     }
     changes.emit(this.panel);
