@@ -12,6 +12,7 @@ import { isGone, isIdle, isInput } from '../kernel/executions';
 import { type ICellLink, linkOf } from '../kernel/notebookLink';
 import { existingHeader, headerOf } from './answerHeader';
 import { isPrompt } from './cellActions';
+import { shareOutputs } from './sharedNotebook';
 
 export const STOP_CAPTION = 'Stop the answer and keep the text received so far';
 
@@ -75,6 +76,9 @@ class RunningPrompt {
       this.execution = execution;
       this.set(this.promptOf(execution));
     } else if (isIdle(message) && execution === this.execution) {
+      if (this.cell && executionOf(this.cell) === execution) {
+        shareOutputs(this.cell);
+      }
       this.set(null);
     }
   }
