@@ -212,9 +212,7 @@ def grid_outputs(
     count = pluralize(len(records), "answer")
     text = f"The kernel that ran this grid has ended. The history has {count} of it:"
     note = {"text/html": f"<small>{text}</small>", "text/plain": text}
-    outputs: list[dict[str, Any]] = [
-        {"output_type": "display_data", "data": note, "metadata": {}}
-    ]
+    outputs: list[dict[str, Any]] = [{"output_type": "display_data", "data": note, "metadata": {}}]
     for record in records:
         outputs += stored_answer_body(record, settings)["outputs"]
     return outputs
