@@ -3,7 +3,7 @@
 PYTHON ?= python3
 NOTEBOOK := notebooks/01-first-steps.ipynb
 BIN := .venv/bin
-NEIGHBOURS := jupyter-collaboration xeus-python marimo jsonschema pytest-playwright
+NEIGHBOURS := jupyter-collaboration
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -15,7 +15,7 @@ help:
 	@echo 'make demo SCRIPTED=1  the same, answered by the test server: no model, no key, no download'
 	@echo 'make demo REPLAY=1    the same, with recorded answers: no model, no key, no download'
 	@echo 'make test             run all checks and tests'
-	@echo 'make test-more        run the tests with neighbours: jupyter-collaboration, xeus-python, marimo, Firefox'
+	@echo 'make test-more        run the tests with neighbours that change JupyterLab: jupyter-collaboration'
 	@echo 'make lint             run only the checks: ruff, mypy and import-linter'
 	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs Node.js and npm)'
 	@echo 'make bench            measure performance against the targets'
@@ -45,7 +45,7 @@ test-more: .venv-more/.done front-end
 .venv-more/.done: pyproject.toml | $(BIN)/python
 	@echo 'Installing cc-jupyter with its neighbours into .venv-more (once; takes about two minutes)'
 	@$(PYTHON) -m venv .venv-more
-	@.venv-more/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,pytest]' $(NEIGHBOURS)
+	@.venv-more/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' $(NEIGHBOURS)
 	@touch $@
 
 lint: .venv/.test

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+from support import lab_harness
 from support.kernel_notebook import halves
 from support.lab_harness import CHROMIUM, LAUNCH, VIEWPORT, LabNotebook, running_lab
 from support.private_environment import private_environment
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from support.lab_harness import Lab
 
 pytest.importorskip("jupyter_collaboration")
-expect.set_options(timeout=20_000)  # the cores may be busy with other things
+expect.set_options(timeout=60_000)  # the cores may be busy with other things
 
 MODEL = "deepseek/deepseek-v4-flash"
 RESTART = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
@@ -53,7 +54,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, lab_provider: Provider) -> Ite
         "CMD_API_KEY": KEY,
         "CMD_MODEL": MODEL,
     }
-    with running_lab(home, environment) as started:
+    with pytest.MonkeyPatch.context() as patch, running_lab(home, environment) as started:
+        patch.setattr(lab_harness, "CELL_LIMIT_MS", 120_000)  # as above
         yield started
 
 
