@@ -77,7 +77,10 @@ test('every page has the same outputs in the same order after a version is switc
 });
 
 test.each([
-  [[7, 9], ['answer', 'usage']],
+  [
+    [7, 9],
+    ['answer', 'usage']
+  ],
   [[7], ['usage', 'answer']]
 ])('what other pages have put in disorder is sent again, if there are any: %j', (pages, seen) => {
   const fake = new FakeCell([output('answer'), output('usage')], pages);
