@@ -7,7 +7,7 @@ NEIGHBOURS := jupyter-collaboration
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more lint front-end front-end-test weights bench notebooks picture prices clean
+.PHONY: help demo test test-more lint front-end front-end-test weights bench notebooks picture docs matrix prices clean
 
 help:
 	@echo 'make demo             run the first notebook in this terminal, then open it in JupyterLab'
@@ -21,6 +21,8 @@ help:
 	@echo 'make bench            measure performance against the targets'
 	@echo 'make notebooks        run the notebooks with the local model; save outputs and cassettes'
 	@echo 'make picture          take the screenshots in the README again'
+	@echo 'make docs             build the documentation site into docs/_build/html'
+	@echo 'make matrix           run the tests under other versions of Python and libraries; ROW=NAME for one'
 	@echo 'make prices TABLE=F   show what a price table in Markdown would change in the model catalogue;'
 	@echo '                      add DATE=YYYY-MM-DD, the date of the prices, to apply the changes;'
 	@echo '                      add SOURCE=TEXT to record where the prices come from'
@@ -71,12 +73,20 @@ picture: .venv/.test
 	@$(BIN)/python tests/browser/grid_picture.py notebooks/images
 	@$(BIN)/python tests/browser/tour_picture.py notebooks/images
 
+docs: .venv/.docs
+	@$(BIN)/sphinx-build -b html -W --keep-going --quiet docs docs/_build/html
+	@echo 'Open docs/_build/html/index.html'
+
+matrix: .venv/.test front-end
+	@$(BIN)/python -m tools.matrix $(ROW)
+
 prices: .venv/.test
 	@test -n "$(TABLE)" || { echo 'Name the price table: make prices TABLE=file.md' >&2; exit 2; }
 	@$(BIN)/python -m tools.update_catalog '$(TABLE)' $(if $(DATE),--write --date '$(DATE)') $(if $(SOURCE),--source '$(SOURCE)')
 
 clean:
 	rm -rf labextension/node_modules labextension/lib cc_jupyter/labextension
+	rm -rf docs/_build docs/reference docs/notebooks docs/changelog.md
 	rm -rf .venv .venv-more .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -98,6 +108,11 @@ $(BIN)/python:
 	@echo 'Installing cc-jupyter with everything its tests need (once; takes about a minute)'
 	@$(PIP) --editable '.[test]'
 	@touch $@ .venv/.demo
+
+.venv/.docs: pyproject.toml | $(BIN)/python
+	@echo 'Installing what the documentation site needs (once; takes about half a minute)'
+	@$(PIP) --editable '.[docs]'
+	@touch $@
 
 # ── The JupyterLab extension: its dependencies are fetched again after a change of the lock file,
 # and it is built again after a change of its sources

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from figures import Figure, in_turn
 
-from cc_jupyter.render.markdown import parser, paused_collector, safe_html, safe_markdown
+from cc_jupyter.core.collector import paused_collector
+from cc_jupyter.render.markdown import parser, safe_html, safe_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,6 +31,7 @@ SUBJECTS = (
     "completing",
     "opening",
     "cassette",
+    "rows",
 )
 _README = HERE / "README.md"
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"

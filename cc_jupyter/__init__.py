@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cc_jupyter.api import ask, cassette, compare, stream
+    from cc_jupyter.api import aask, amap, ask, cassette, compare, last_rows, map_rows, stream
     from cc_jupyter.core.errors import (
         AuthError,
         BrokenCheckError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         PlanError,
         ProviderError,
         RateLimitError,
+        RowsError,
         StatusError,
         StoreError,
         StreamError,
@@ -49,12 +50,12 @@ if TYPE_CHECKING:
     from cc_jupyter.frontend.picker.widget import ModelPicker
 
 _MODULES = {
-    "api": ("ask", "cassette", "compare", "stream"),
+    "api": ("aask", "amap", "ask", "cassette", "compare", "last_rows", "map_rows", "stream"),
     "core.errors": (
         *("CcError", "OptionError", "ConfigError", "StoreError", "ProviderError", "ConnectError"),
         *("StatusError", "AuthError", "PlanError", "CreditError", "RateLimitError", "ModelError"),
         *("StreamError", "CheckError", "BrokenCheckError", "BudgetError", "GridError"),
-        "CassetteError",
+        *("CassetteError", "RowsError"),
     ),
     "core.events": (
         *("TextDelta", "ReasoningDelta", "ToolCallDelta", "OutputImage", "Source", "Usage"),
@@ -90,6 +91,7 @@ __all__ = [
     "RateLimitError",
     "ReasoningDelta",
     "Reply",
+    "RowsError",
     "Source",
     "StatusError",
     "Stop",
@@ -98,9 +100,13 @@ __all__ = [
     "TextDelta",
     "ToolCallDelta",
     "Usage",
+    "aask",
+    "amap",
     "ask",
     "cassette",
     "compare",
+    "last_rows",
+    "map_rows",
     "stream",
 ]
 

@@ -16,13 +16,16 @@ from cc_jupyter.core.text import check_characters, check_prompt
 from cc_jupyter.render.base import NullRenderer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
     from os import PathLike
+    from types import FrameType
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.experiments.grid import Grid
+    from cc_jupyter.rows.engine import RowControl
+    from cc_jupyter.rows.progress import RowView
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
@@ -143,6 +146,200 @@ def compare(  # noqa: PLR0913  experiments.md, section 2
         **_keys(take),
         **take("system", "zdr"),
     )
+
+
+def map_rows(  # noqa: PLR0913  experiments.md, section 5
+    data: Any,  # noqa: ANN401  of any library
+    prompt: str,
+    *,
+    into: object | None = None,
+    model: str | None = None,
+    system: str | None = None,
+    preview: int | None = None,
+    check: str | Sequence[str] = (),
+    concurrency: int | None = None,
+    max_usd: float | str | None = None,
+    max_requests: int | None = None,
+    on_error: Literal["keep", "raise", "stop"] = "keep",
+    unique: bool | None = None,
+    fresh: bool = False,
+    retry: str | Sequence[str] = (),
+    executor: Any = None,  # noqa: ANN401  of concurrent.futures, or a Dask client
+    **parameters: Any,  # noqa: ANN401  those of `ask`
+) -> Any:  # noqa: ANN401  of the library of the data
+    """Send a prompt for each row of a table; return the answers with the same index.
+
+    Answers are stored as they arrive: run again, it sends only what is missing and what failed.
+    Takes the other options of `ask` too, except those of a conversation.
+
+    Parameters
+    ----------
+    data
+        A frame or series of pandas or polars, or an iterable of dicts.
+    prompt
+        `{{ }}` is filled in for each row, with `row`, `index`, the columns, then your names.
+    into
+        The type of the answers: one column for each of its fields. Without it, the text.
+    preview
+        Send only so many rows, drawn with a fixed seed, and project the bill.
+    check
+        Expressions that are evaluated for each answer: one column each.
+    concurrency
+        The most requests in flight.
+    max_usd, max_requests
+        What the whole call may cost and send; what would exceed it is not sent.
+    on_error
+        `keep`: a row that fails is missing. `raise`: an error at the end. `stop`: at once.
+    unique
+        Send equal rows once; `False` sends each. Where all rows are equal, say which is meant.
+    fresh
+        Send all rows again, also those that an earlier run has answered.
+    retry
+        Also send rows again whose answer ended so: `length`, `content_filter`, `type`, `stop`.
+    executor
+        Sends the requests elsewhere; the key never travels.
+
+    Raises
+    ------
+    OptionError, ConfigError
+        An option cannot be used, or the call may cost too much; nothing was sent.
+    RowsError
+        Rows failed and `on_error` says so, all failed, or the run ended early; `error.result` is
+        what there is.
+    KeyboardInterrupt
+        The call was interrupted; `last_rows()` is what has ended.
+    """
+    options = {**locals(), **parameters}
+    for name in ("data", "prompt", "parameters"):
+        del options[name]
+    return _map_rows(data, prompt, options, _caller_names())
+
+
+def last_rows() -> Any:  # noqa: ANN401  of the library of the table
+    """Return the result of the last run over rows, also of one that was interrupted.
+
+    Raises
+    ------
+    OptionError
+        There was none in this process.
+    """
+    from cc_jupyter.rows.calls import last_rows as last  # noqa: PLC0415  naming it loads no HTTP
+
+    return last()
+
+
+async def aask(prompt: str, **options: Any) -> Reply:  # noqa: ANN401  those of `ask`
+    """Ask a model as `ask` does, without blocking the event loop; cancelling it interrupts it.
+
+    Raises
+    ------
+    OptionError, ConfigError, ProviderError
+        As `ask`.
+    """
+    from cc_jupyter.session.coroutines import in_thread  # noqa: PLC0415  naming it loads no HTTP
+    from cc_jupyter.session.in_flight import InterruptGuard  # noqa: PLC0415  as above
+
+    _check_names("aask", options)
+    prepared, session = _prepare(prompt, **options), _session()
+    guards: list[InterruptGuard] = []
+
+    def guard(wake: Callable[[], None]) -> InterruptGuard:
+        guards.append(InterruptGuard(wake))
+        return guards[-1]
+
+    reply = await in_thread(
+        lambda: session.run(prepared, NullRenderer(), guard),
+        lambda: guards[-1].interrupt() if guards else None,
+    )
+    if reply.error is not None:
+        raise reply.error.with_traceback(None)
+    return dataclasses.replace(reply, display=_display)
+
+
+def amap(data: Any, prompt: str, **options: Any) -> Coroutine[Any, Any, Any]:  # noqa: ANN401  as `map_rows`
+    """Send a prompt for each row as `map_rows` does, without blocking the event loop.
+
+    Cancelling it interrupts it: `last_rows()` is what has ended.
+
+    Raises
+    ------
+    OptionError, ConfigError, RowsError
+        As `map_rows`.
+    """
+    return _amap(data, prompt, options, _caller_names())
+
+
+async def _amap(
+    data: object, prompt: str, options: Mapping[str, Any], names: Mapping[str, object]
+) -> Any:  # noqa: ANN401  of the library of the data
+    from cc_jupyter.rows.engine import RowControl  # noqa: PLC0415  naming it loads no HTTP
+    from cc_jupyter.session.coroutines import in_thread  # noqa: PLC0415  as above
+
+    control = RowControl()
+    return await in_thread(
+        lambda: _map_rows(data, prompt, options, names, control), control.interrupt
+    )
+
+
+def _map_rows(
+    data: object,
+    prompt: str,
+    options: Mapping[str, Any],
+    names: Mapping[str, object],
+    control: RowControl | None = None,
+) -> Any:  # noqa: ANN401  of the library of the data
+    from cc_jupyter.rows.calls import run_call  # noqa: PLC0415  naming `map_rows` loads no HTTP
+    from cc_jupyter.rows.python_call import row_call  # noqa: PLC0415  as above
+
+    own = map_rows.__kwdefaults__ or {}
+    of_request = {name: value for name, value in options.items() if name not in own}
+    _check_prompt(prompt, options.get("system"))
+    _check_names("map_rows", of_request, without=("thread", "new"))
+    take, cell, session = _taker(options), _execution_context(), _session()
+    settings = session.settings(**take("base_url", "max_retries"))
+    call = row_call(
+        prompt,
+        options,
+        parameters=_parameters(take),
+        value_limits=settings.value_limits,
+        user_ns=names,
+        notebook="" if cell is None else cell.notebook,
+        turn_key=None if cell is None else cell.count_request(),
+        settings=settings,
+        control=control,
+        **_keys(take),
+        **take("system", "zdr"),
+    )
+    ended = run_call(session, data, call, _row_view(cell))
+    shell = _shell()
+    if shell is not None and ended.reply is not None:
+        shell.user_ns["_cmd"] = dataclasses.replace(ended.reply, display=_display)
+    for message in ended.broken_checks:
+        print(message)  # noqa: T201  as what a check prints
+    ended.raise_failures(call)
+    return ended.result
+
+
+def _row_view(cell: ExecutionContext | None) -> RowView:
+    """Return where a run is shown: below the cell, or on a terminal."""
+    from cc_jupyter.rows.progress import NullRowView  # noqa: PLC0415  naming `map_rows` loads no HTTP
+    from cc_jupyter.rows.view import RowProgressView  # noqa: PLC0415  as above
+
+    if cell is not None:
+        return RowProgressView(cell.run_output(), None)
+    if not sys.stderr.isatty():
+        return NullRowView()
+    from cc_jupyter.session.live_output import LineOutput  # noqa: PLC0415  as above
+
+    return RowProgressView(LineOutput(sys.stderr), None)
+
+
+def _caller_names() -> dict[str, object]:
+    """Return the names that the caller sees, of whom the accessor is not one."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001  as pandas' `query`
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("cc_jupyter."):
+        frame = frame.f_back
+    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
 
 
 def stream(prompt: str, **options: Any) -> Iterator[StreamEvent]:  # noqa: ANN401  those of `ask`

@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 import cc_jupyter
 
@@ -128,8 +130,12 @@ def test_wheel_and_sdist_hold_the_extension(built_checkout, tmp_path):
     assert any(name.endswith("/tools/update_catalog/__main__.py") for name in names)
     assert not any("node_modules" in name for name in names)
     (unpacked,) = (tmp_path / "unpacked").iterdir()
-    for source in (built_checkout, unpacked):
-        assert_holds_extension(built("wheel", source, tmp_path / source.name))
+    wheels = [built("wheel", each, tmp_path / each.name) for each in (built_checkout, unpacked)]
+    for wheel in wheels:
+        assert_holds_extension(wheel)
+    assert wheels[0].read_bytes() == wheels[1].read_bytes(), "a wheel depends on where it is built"
+    checked = run([sys.executable, "-m", "twine", "check", "--strict", sdist, wheels[0]])
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def assert_holds_extension(wheel: Path) -> None:
@@ -168,6 +174,19 @@ def required(metadata: str) -> dict[str, str]:
     """Return what an installation brings, without extras, and in which versions."""
     lines = re.findall(r"^Requires-Dist: ([\w.-]+)([^;\n]*)$", metadata, re.MULTILINE)
     return dict(lines)
+
+
+def test_the_conda_recipe_requires_what_the_wheel_requires():
+    recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = {f"python {project['requires-python']}"}
+    wanted |= {
+        re.sub(r"(?<=[a-z0-9])(?=[<>=])", " ", each, count=1) for each in project["dependencies"]
+    }
+    assert set(recipe["requirements"]["run"]) == wanted
+    assert recipe["context"]["version"] == cc_jupyter.__version__
+    (entry,) = project["scripts"].items()
+    assert recipe["build"]["python"]["entry_points"] == [" = ".join(entry)]
 
 
 def test_every_bound_of_a_library_of_http_has_its_reason():

@@ -131,8 +131,23 @@ class CassetteFile:
         """
         self._current()
 
-    def check_writable(self) -> None:
+    @property
+    def read_only_path(self) -> Path | None:
+        """The file, or the folder it would be made in, if it is read-only."""
+        with self._explain("written"):
+            mode = self.path.stat().st_mode if self.path.exists() else None
+        if mode is None:
+            return None if os.access(self.path.parent, os.W_OK) else self.path.parent
+        may_write = mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+        return None if may_write and os.access(self.path, os.W_OK) else self.path
+
+    def check_writable(self, *, may_be_read_only: bool = False) -> None:
         """Check that a recording can be saved, before its request is sent.
+
+        Parameters
+        ----------
+        may_be_read_only
+            Whether nothing is saved in a read-only file.
 
         Raises
         ------
@@ -150,22 +165,15 @@ class CassetteFile:
                 hint=f"name a file in it: {short_path(self.path / ('NAME' + SUFFIX))}",
             )
         self.check()
-        with self._explain("written"):
-            mode = self.path.stat().st_mode if self.path.exists() else None
         folder = self.path.parent
         if not folder.is_dir():
             raise CassetteError(
                 f"the folder {short_path(folder)} does not exist; nothing was sent",
                 hint="create it, or name another path",
             )
-        is_read_only = mode is not None and (
-            not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
-            or not os.access(self.path, os.W_OK)
-        )
-        if is_read_only or (mode is None and not os.access(folder, os.W_OK)):
+        if not may_be_read_only and (locked := self.read_only_path) is not None:
             raise CassetteError(
-                f"{short_path(self.path if is_read_only else folder)} is read-only;"
-                " nothing was sent",
+                f"{short_path(locked)} is read-only; nothing was sent",
                 hint="%cmd cassette replay uses it unchanged; or make it writable",
             )
 

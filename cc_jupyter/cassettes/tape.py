@@ -13,10 +13,12 @@ from cc_jupyter.cassettes.images import named_by_hash
 from cc_jupyter.cassettes.recording import Recording
 from cc_jupyter.cassettes.secrets import without_secrets
 from cc_jupyter.core.errors import CassetteError
+from cc_jupyter.core.paths import short_path
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from typing import Any
 
     from cc_jupyter.cassettes.cassette import Cassette
@@ -59,6 +61,13 @@ class Replay(NamedTuple):
     """The recorded pause before the next attempt; `None`: there was none."""
     cassette: str
     """The name of the file or folder."""
+    began_s: float = 0.0
+    """When it was sent, in seconds from the first attempt on."""
+
+    @property
+    def ended_s(self) -> float:
+        """When it had arrived, in seconds from the first attempt on."""
+        return self.began_s + self.response.ended_ms / 1000
 
 
 @dataclass(slots=True)
@@ -85,6 +94,7 @@ class Tape:
     )
     """The failed attempts of samples that are being sent, and when the first was sent."""
     _answered: dict[tuple[str, int, datetime], bool] = field(default_factory=dict)
+    _has_said_read_only: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(self) -> None:
@@ -98,7 +108,21 @@ class Tape:
         if self.mode == "replay":
             self.cassette.check_readable()
         else:
-            self.cassette.target.check_writable()
+            self.cassette.target.check_writable(may_be_read_only=self.mode == "auto")
+
+    @property
+    def read_only_path(self) -> Path | None:
+        """In `auto` the read-only file or folder, so that new answers are not recorded."""
+        return self.cassette.target.read_only_path if self.mode == "auto" else None
+
+    def read_only_notice(self) -> str | None:
+        """Return that the file is read-only, so that no new answer is recorded; once."""
+        locked = self.read_only_path
+        with self._lock:
+            if locked is None or self._has_said_read_only:
+                return None
+            self._has_said_read_only = True
+        return f"{short_path(locked)} is read-only"
 
     def has(self, request_key: str, sample: int) -> bool:
         """Return whether a request needs no provider.
@@ -130,13 +154,14 @@ class Tape:
             with self._lock:
                 self.last_miss = asked
             raise self._miss(asked)
-        self.cassette.target.check_writable()
+        self.check()
         return None
 
     def _replay(self, recording: Recording, attempt: int) -> Replay:
         attempt = min(attempt, len(recording.responses) - 1)
         past = recording.responses[: attempt + 1]
         passed_s = sum(each.ended_ms / 1000 + (each.waited_s or 0) for each in past)
+        began_s = passed_s - past[-1].ended_ms / 1000
         later = recording.responses[attempt + 1 : attempt + 2]
         return Replay(
             recording,
@@ -145,6 +170,7 @@ class Tape:
             recording.recorded_at + timedelta(seconds=passed_s),
             later[0].waited_s if later else None,
             self.cassette.path.name,
+            began_s,
         )
 
     def record(
@@ -166,8 +192,12 @@ class Tape:
         Raises
         ------
         CassetteError
-            The cassette cannot be written.
+            The cassette cannot be written. That it is read-only in `auto` is said once.
         """
+        if self.read_only_path is not None:
+            if (notice := self.read_only_notice()) is not None:
+                raise CassetteError(notice)
+            return
         name = (asked.request_key, asked.sample)
         with self._lock:
             first_at, earlier = self._attempts.pop(name, (sent_at, ()))

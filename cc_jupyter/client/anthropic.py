@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
-from cc_jupyter.client.image_limits import anthropic_image_part, message_content
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
     TextAssembler,
@@ -18,46 +17,13 @@ from cc_jupyter.client.parsing import (
     member,
     replace_surrogates,
     sanitize_message,
-    with_extra,
 )
-from cc_jupyter.client.structured_output import anthropic_fields, with_instruction
 from cc_jupyter.client.token_counts import UsageReader
 from cc_jupyter.core.events import Error, Notice, Stop, StreamEvent, ToolCallDelta
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from cc_jupyter.core.messages import Message, Request
-
-
-DEFAULT_MAX_TOKENS = 8_192
-LARGEST_MAX_TOKENS = 64_000
-
-
-def encode(request: Request) -> dict[str, Any]:
-    """Build the JSON body of a streamed request.
-
-    `max_tokens` is mandatory here: the caller fills it in from the model's ceiling, and the
-    fallback only serves models without a known one.
-    """
-    parameters = request.parameters
-    body: dict[str, Any] = {
-        "model": request.model,
-        "max_tokens": parameters.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": _messages(request.messages),
-        "stream": True,
-    }
-    optional = {
-        "system": _system(request),
-        "temperature": parameters.temperature,
-        "top_p": parameters.top_p,
-        "stop_sequences": list(parameters.stop) or None,
-        "output_config": {"effort": parameters.effort} if parameters.effort else None,
-    }
-    body |= {name: value for name, value in optional.items() if value is not None}
-    body = with_extra(body, anthropic_fields(request.answer_format))
-    return with_extra(body, parameters.extra)
+    from collections.abc import Callable, Iterable, Iterator
 
 
 _PLAIN_MEMBERS = frozenset({"type", "index", "delta"})
@@ -72,41 +38,6 @@ class _Call:
         self.given = given
         """The arguments in its start; they count if no delta follows (ccrelay#119)."""
         self.mender = SurrogateJoiner()
-
-
-_CACHED = {"cache_control": {"type": "ephemeral"}}
-"""Marks the end of what is cached for five minutes; at most four marks in a request.
-
-Source: Claude platform, "Prompt caching" (read 2026-11-22); provider-api.md, section 11.
-"""
-
-
-def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Write the messages; in a thread the last two prompts are marked for the cache.
-
-    The older mark finds what the request before has written, the newer one writes what the next
-    one will find. A single prompt is marked nowhere: nothing may ever read it again.
-    """
-    prompts = [at for at, message in enumerate(messages) if message.role == "user"]
-    marked = prompts[-2:] if len(prompts) > 1 else []
-    return [_message(message, cached=at in marked) for at, message in enumerate(messages)]
-
-
-def _message(message: Message, *, cached: bool) -> dict[str, Any]:
-    content = message_content(message.text, message.images, anthropic_image_part)
-    if cached:
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        last = blocks[-1]
-        if last.get("text") != "":  # an empty block cannot be marked
-            content = [*blocks[:-1], last | _CACHED]
-    return {"role": message.role, "content": content}
-
-
-def _system(request: Request) -> str | list[dict[str, Any]] | None:
-    system = with_instruction(request.system, request.answer_format) or None
-    if system is None or len(request.messages) == 1:
-        return system
-    return [{"type": "text", "text": system} | _CACHED]
 
 
 class AnthropicDecoder:

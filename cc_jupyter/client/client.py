@@ -15,13 +15,10 @@ import math
 from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from cc_jupyter.client.errors.endings import text_bytes, too_long
-from cc_jupyter.client.event_redaction import EventRedactor
 from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.structured_output import fall_back, is_thinking, tool_call_as_text
-from cc_jupyter.client.token_counts import with_header_cost
 from cc_jupyter.client.transport import (
     TIMED_OUT,
     HttpRequest,
@@ -44,8 +41,9 @@ if TYPE_CHECKING:
     from cc_jupyter.client.decoder import AnswerReader
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.client.errors.provider_errors import Refusal
+    from cc_jupyter.client.event_redaction import EventRedactor
     from cc_jupyter.client.transport import ResponseReader, Transport
-    from cc_jupyter.core.messages import Request
+    from cc_jupyter.core.messages import Parameters, Request, ResponseFormat
 
 
 TICK_S = 0.036
@@ -62,6 +60,34 @@ class Limits(NamedTuple):
     idle_timeout_s: float = 300.0
     max_answer_mb: float = 64.0
     """The most text of one answer: it is held in memory several times."""
+    gives_up_on_429: bool = False
+    """Whether a refusal for too many requests ends it: who runs many requests sends it again."""
+
+
+class AnswerStream(Protocol):
+    """One request and its answer, sent by this process (`RequestStream`) or by a worker."""
+
+    replay: Replay | None
+    record_problem: str | None
+    sample: int | None
+    requests_sent: int
+    answer_format: ResponseFormat | None
+    parameters: Parameters
+    body: bytes
+    body_sha256: str
+
+    @property
+    def arrived_s(self) -> float | None:
+        """When the last event arrived at its recording, in seconds; `None`: it is not replayed."""
+
+    def wake(self) -> None:
+        """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
+
+    def clock(self) -> float:
+        """Return the time by `time.monotonic`; while events are read, the time they came."""
+
+    def __iter__(self) -> Generator[StreamEvent, None, None]:  # noqa: PYI058  it is closed
+        """Send the request and yield the events of its answer."""
 
 
 class _RefusedError(Exception):
@@ -138,7 +164,7 @@ class RequestStream:
         self.sample: int | None = None
         """The number of the request among equal ones; `None`: not numbered, or not sent yet."""
         self._incoming: ResponseReader | None = None
-        self._redactor = EventRedactor(target.secrets)
+        self._redactor: EventRedactor | None = None  # of the answer, once it has begun
         self._interrupted = False
         self._is_accepted = False  # a 2xx head has arrived
         self._has_resent = False  # silently, because a reused connection died
@@ -153,12 +179,21 @@ class RequestStream:
         self.body_sha256 = ""
         """The digest of `body`."""
 
+    @property
+    def arrived_s(self) -> float | None:
+        """When the last event arrived at its recording, in seconds; `None`: it is not replayed."""
+        return None if self._incoming is None else self._incoming.arrived_s
+
     def wake(self) -> None:
         """Make the iteration raise `KeyboardInterrupt`; for any thread and signal handlers."""
         self._interrupted = True
         incoming = self._incoming  # the iteration may drop it at any moment
         if incoming is not None:
             incoming.wake()
+
+    def clock(self) -> float:
+        """Return the time by `time.monotonic`: events are read when they come."""
+        return monotonic()
 
     def __iter__(self) -> Generator[StreamEvent, None, None]:
         """Send the request and yield the events of its answer.
@@ -192,6 +227,8 @@ class RequestStream:
                     continue
                 failure = refused.refusal.error
                 wait_s = None
+                if self._is_left_to_others(refused.refusal):
+                    raise failure from None
                 if not self._is_accepted:
                     wait_s = self._recorded_wait_s(_pause_s(refused.refusal, tries))
             else:
@@ -205,6 +242,15 @@ class RequestStream:
             yield Notice(text, retry=Retry(failure.status, wait_s, self.replay is not None))
             yield from self._pause(wait_s)
             self._waited_s = wait_s
+
+    def _is_left_to_others(self, refusal: Refusal) -> bool:
+        """Return whether there were too many requests, and who runs them sends this one again."""
+        is_too_many = refusal.retryable and refusal.error.status == HTTPStatus.TOO_MANY_REQUESTS
+        if not (is_too_many and self._limits.gives_up_on_429 and self.replay is None):
+            return False
+        _pause_s(refusal, 0)  # adds the hint to a long wait
+        refusal.error.is_too_many = True
+        return True
 
     def _recorded_wait_s(self, wait_s: float | None) -> float | None:
         """Return the pause of the recording, which was drawn at random, in place of a new one."""
@@ -226,6 +272,8 @@ class RequestStream:
             self._is_accepted = head.status // 100 == 2  # noqa: PLR2004
             if head.status != HTTPStatus.OK:  # the one status with an answer
                 raise _RefusedError((yield from self._refusal(head, incoming)))
+            from cc_jupyter.client.token_counts import with_header_cost  # noqa: PLC0415  the first cell loads little before it sends
+
             form = request.answer_format
             events = with_header_cost(head.headers, self._answer(incoming))
             yield from tool_call_as_text(events) if form and form.mode == "tool" else events
@@ -233,7 +281,8 @@ class RequestStream:
         finally:
             incoming.close(drain=finished)
             self._incoming = None
-            self.record_problem = incoming.save_recording(has_secret=self._redactor.has_found)
+            has_secret = self._redactor is not None and self._redactor.has_found
+            self.record_problem = incoming.save_recording(has_secret=has_secret)
             self.requests_sent += incoming.sends
             self._has_resent = self._has_resent or incoming.sends > 1
 
@@ -289,8 +338,11 @@ class RequestStream:
 
     def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
         from cc_jupyter.client.decoder import AnswerReader  # noqa: PLC0415  the first cell loads little before it sends
+        from cc_jupyter.client.errors.endings import text_bytes, too_long  # noqa: PLC0415
+        from cc_jupyter.client.event_redaction import EventRedactor  # noqa: PLC0415
 
         secrets = self._endpoint.secrets
+        self._redactor = redactor = EventRedactor(secrets)
         decoder = WIRE_FORMATS[self._request.endpoint].decoder(lambda text: redact(text, secrets))
         reader = AnswerReader(decoder, secrets)
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
@@ -303,43 +355,47 @@ class RequestStream:
                 last_byte_s = now_s
                 if self._interrupted:
                     incoming.close()  # accept nothing more; what has arrived is still read
-                for event in self._redactor.redacted(reader.read(item)):
+                for event in redactor.redacted(reader.read(item)):
                     last_event_s = now_s
                     yield event
                     came_bytes += text_bytes(event)
                     if came_bytes > self._limits.max_answer_mb * 1e6:
                         incoming.close()
-                        yield from self._redactor.rest()
+                        yield from redactor.rest()
                         yield too_long(self._limits.max_answer_mb)
                         return
             elif item is not None:
-                yield from self._on_transport_item(reader, item)
+                yield from self._on_transport_item(reader, redactor, item)
             stopped_s = min(stopped_s, now_s) if reader.stopped else math.inf
             if now_s - stopped_s > _TRAILER_TIMEOUT_S:
-                yield from self._redactor.redacted(reader.close())
+                yield from redactor.redacted(reader.close())
             if reader.done:
                 return
             if now_s - last_event_s >= TICK_S:  # also while there is nothing but keep-alives
                 last_event_s = now_s
                 yield Waiting("more text" if reader.began else "first text", now_s - last_byte_s)
 
-    def _on_transport_item(self, reader: AnswerReader, item: Item) -> Iterator[StreamEvent]:
+    def _on_transport_item(
+        self, reader: AnswerReader, redactor: EventRedactor, item: Item
+    ) -> Iterator[StreamEvent]:
         match item:
             case Interrupted():
-                yield from self._redactor.rest()
+                yield from redactor.rest()
                 raise KeyboardInterrupt
             case ResponseEnd(error=error):
-                yield from self._end(reader, error)
+                yield from self._end(reader, redactor, error)
             case _:
                 raise AssertionError(f"{item!r} within the answer")
 
-    def _end(self, reader: AnswerReader, error: BaseException | None) -> Iterator[StreamEvent]:
+    def _end(
+        self, reader: AnswerReader, redactor: EventRedactor, error: BaseException | None
+    ) -> Iterator[StreamEvent]:
         """Yield the last events: the body ended as announced, or the network cut it."""
         if error is not None and not isinstance(error, ConnectError):
             raise error  # a bug of ours, from the reader's thread
         if error is not None and not reader.began:
             raise error
-        for event in self._redactor.redacted(reader.close()):
+        for event in redactor.redacted(reader.close()):
             if isinstance(event, Error) and error is not None and event.code is None:
                 # names the connection that was lost, and how
                 yield dataclasses.replace(event, message=str(error))

@@ -66,11 +66,12 @@ def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
     Raises
     ------
     ConfigError
-        No usable base URL or no key for it.
+        No usable base URL, no key for it, or a policy does not allow its host.
     """
     if settings.base_url == "local":
+        settings.check_host("local")
         return _local_target()
-    root = api_root(settings.base_url, allow_http=settings.allow_http)
+    root = settings.api_root
     host = urlsplit(root).netloc
     key = find_key(settings, root, key_env=key_env)
     if key is None:
@@ -92,7 +93,9 @@ def replay_endpoint(settings: Settings) -> Endpoint:
     """
     if settings.base_url == "local":
         return Endpoint("http://127.0.0.1/v1", _UNASKED_KEY, "local")
-    return Endpoint(settings.api_root, _UNASKED_KEY, _server(settings.api_root))
+    # a policy says who may be asked, and nobody is
+    root = api_root(settings.base_url, allow_http=settings.allow_http)
+    return Endpoint(root, _UNASKED_KEY, _server(root))
 
 
 def keyless_target(settings: Settings) -> Endpoint:
@@ -110,35 +113,65 @@ def _server(root: str) -> str:
     return "api" if is_provider(root) else urlsplit(root).netloc
 
 
-def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Key | None:
-    """Return the first key that may go to `root`.
+class KeyPlaces(NamedTuple):
+    """The places where the key for a host may be: these may travel to a worker, a key may not."""
+
+    variables: tuple[str, ...]
+    """Environment variables; the first that has a key counts."""
+    is_asked: bool = False
+    """Whether the user named the variable, so that no other place counts."""
+    has_stored: bool = False
+    """Whether the keyring, the key file and the CLI's login are read after the variables."""
+    needs_none: bool = False
+    """Whether the server wants no key."""
+
+    def find(self) -> Key | None:
+        """Return the first key in these places of the running process.
+
+        Raises
+        ------
+        ConfigError
+            A key holds characters no key has.
+        """
+        for name in self.variables:
+            if (key := key_in(name)) is not None:
+                return key
+        if self.needs_none:
+            return NO_KEY
+        return next(stored_keys(), None) if self.has_stored else None
+
+
+def key_places(settings: Settings, root: str, *, key_env: str | None = None) -> KeyPlaces:
+    """Return where a key may be that may go to `root`.
 
     Keys from the keyring, the key file and the CLI's login go to the provider's own host only.
+    """
+    asked = key_env or settings.hosts.get(root, {}).get("key_env") or settings.key_env
+    if asked is not None:
+        return KeyPlaces((asked,), is_asked=True)
+    if settings.own_host:
+        # the other keys are meant for the provider; a server on this machine mostly wants none
+        return KeyPlaces((), needs_none=is_loopback(urlsplit(root).hostname or ""))
+    return KeyPlaces(KEY_VARIABLES, has_stored=is_provider(root))
+
+
+def find_key(settings: Settings, root: str, *, key_env: str | None = None) -> Key | None:
+    """Return the first key that may go to `root`.
 
     Raises
     ------
     ConfigError
         The variable that was asked for is empty, or a key holds characters no key has.
     """
-    asked = key_env or settings.hosts.get(root, {}).get("key_env") or settings.key_env
-    if asked is not None:
-        key = key_in(asked)
-        if key is None:
-            raise ConfigError(
-                f"the variable {redact(asked)}, which should hold the key, is empty or not set",
-                hint="name the variable, never the key itself",
-            )
-        return key
-    if settings.own_host:
-        # the other keys are meant for the provider; a server on this machine mostly wants none
-        on_this_machine = is_loopback(urlsplit(root).hostname or "")
-        return NO_KEY if on_this_machine else None
-    for name in KEY_VARIABLES:
-        if (key := key_in(name)) is not None:
-            return key
-    if not is_provider(root):
-        return None
-    return next(stored_keys(), None)
+    places = key_places(settings, root, key_env=key_env)
+    key = places.find()
+    if key is None and places.is_asked:
+        raise ConfigError(
+            f"the variable {redact(places.variables[0])}, which should hold the key, is empty or"
+            " not set",
+            hint="name the variable, never the key itself",
+        )
+    return key
 
 
 def _local_target() -> Endpoint:

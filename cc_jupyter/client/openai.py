@@ -13,24 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.answer_parts import IMAGE_MEMBERS, SOURCE_MEMBERS, PartReader
 from cc_jupyter.client.errors.endings import stop_event, stop_word
-from cc_jupyter.client.image_limits import message_content, openai_image_part
 from cc_jupyter.client.parsing import (
     SurrogateJoiner,
     TextAssembler,
     as_text,
     member,
     replace_surrogates,
-    with_extra,
 )
-from cc_jupyter.client.structured_output import openai_fields, with_instruction
 from cc_jupyter.client.token_counts import MESSAGE_MEMBERS, UsageReader
 from cc_jupyter.core.events import Error, Stop, StreamEvent, ToolCallDelta
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from cc_jupyter.core.messages import Request
 
 
 _PLAIN_MEMBERS = frozenset({"role", "content"})
@@ -111,33 +106,6 @@ class ToolCalls:
             call.index = index
             self._by_index[index] = call
         return call
-
-
-def encode(request: Request) -> dict[str, Any]:
-    """Build the JSON body of a streamed request."""
-    parameters = request.parameters
-    # `system`, not `developer`: several upstreams reject the latter (provider-api.md, section 7)
-    system = with_instruction(request.system, request.answer_format)
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    for message in request.messages:
-        content = message_content(message.text, message.images, openai_image_part)
-        messages.append({"role": message.role, "content": content})
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    optional = {
-        "temperature": parameters.temperature,
-        "top_p": parameters.top_p,
-        "max_tokens": parameters.max_tokens,
-        "stop": list(parameters.stop) or None,
-        "reasoning_effort": parameters.effort,
-    }
-    body |= {name: value for name, value in optional.items() if value is not None}
-    body |= openai_fields(request.answer_format)
-    return with_extra(body, parameters.extra)
 
 
 class OpenAIDecoder:

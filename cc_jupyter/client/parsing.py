@@ -10,7 +10,7 @@ from cc_jupyter.client.reasoning_marks import ReasoningSplitter
 from cc_jupyter.core.events import MAX_TOKENS, ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from cc_jupyter.client.reasoning_marks import Kind
     from cc_jupyter.core.events import StreamEvent
@@ -64,16 +64,6 @@ def count(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
         return value
     return None
-
-
-def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the user's own fields; where both are objects their members are joined."""
-    joined = dict(body)
-    for name, value in extra.items():
-        before = joined.get(name)
-        both = isinstance(before, dict) and isinstance(value, dict)
-        joined[name] = before | value if both else value
-    return joined
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -15,7 +15,7 @@ import os
 import ssl
 import sys
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ import httpx
 
 from cc_jupyter.config.base_url import is_loopback
 from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +39,7 @@ _HAS_OWN_TRUST_STORE = sys.platform in ("darwin", "win32")
 _IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Record):
     """How an origin is reached at this moment; connections are reused on an equal route only."""
 
     origin: str

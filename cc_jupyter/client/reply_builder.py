@@ -5,8 +5,6 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
-from cc_jupyter.client.errors.endings import emptiness
-from cc_jupyter.client.reasoning_marks import split_unopened, without_channels
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import (
     NO_USAGE,
@@ -108,7 +106,11 @@ class ReplyBuilder:
 
     def build(self, model: str) -> Reply:
         """Return the reply so far; an answer that ended normally but is empty is an error."""
-        from cc_jupyter.core.reply import Reply, ToolCall  # noqa: PLC0415  the first cell loads little before it sends
+        from cc_jupyter.client.reasoning_marks import (  # noqa: PLC0415  the first cell loads little before it sends
+            split_unopened,
+            without_channels,
+        )
+        from cc_jupyter.core.reply import Reply, ToolCall  # noqa: PLC0415
 
         now_s = self._clock()
         error = self.error or self._empty_error()
@@ -153,6 +155,8 @@ class ReplyBuilder:
             return None
         if self._stop is None or self._stop.reason in ("length", "content_filter"):
             return None  # the usage line says so
+        from cc_jupyter.client.errors.endings import emptiness  # noqa: PLC0415  few answers are empty
+
         return StreamError(
             emptiness(self._stop.reason, self._stop.word, self.usage.output_tokens),
             hint="run the cell again",

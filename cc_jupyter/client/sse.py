@@ -36,7 +36,7 @@ _OVERLAP_BYTES = 256
 _PLAIN_EVENT = (  # a text: `re` compiles it once the request is on its way
     rf"(?m)^(?:event: ?(?!{_DEFAULT_NAME}\n)([^ \n][^\n]*)\n)?data:(?: |(?! ))([^\n]+)\n\n"
 )
-_BETWEEN_OBJECTS = re.compile(rb"(?<=\})\n(?=(?:event:[^\n]{0,128}\n)?(?:data: ?)?[{\[])")
+_BETWEEN_OBJECTS = rb"(?<=\})\n(?=(?:event:[^\n]{0,128}\n)?(?:data: ?)?[{\[])"
 """One newline between two JSON values: within one value, `}` is never followed by `{` or `[`."""
 _MAX_INDENT_BYTES = 2**16
 """How many blanks may stand before a document; more of them are a stream of nothing."""
@@ -198,7 +198,7 @@ class _EventBytes(httpx.SyncByteStream):
         """Put a blank line between events that one newline separates, or that have no field."""
         pending = self._pending
         if pending.count(b"}\n", start) != pending.count(b"}\n\n", start):
-            pending[start:] = _BETWEEN_OBJECTS.sub(b"\n\n", pending[start:])
+            pending[start:] = re.sub(_BETWEEN_OBJECTS, b"\n\n", pending[start:])
 
     def _bounded(self, whole: bytes) -> bytes:
         """Return the events up to the first that is too large, each line with its field."""

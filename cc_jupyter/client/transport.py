@@ -11,13 +11,14 @@ the redirected request, keeps cookies and logs each URL (httpx 0.28.1, read 2026
 
 from __future__ import annotations
 
+import functools
 import http.client
 import os
-import re
 import threading
 import weakref
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
+from contextlib import contextmanager
+from dataclasses import field
 from operator import attrgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -27,7 +28,6 @@ from urllib.parse import urlsplit
 import httpx
 
 from cc_jupyter.client.content_encoding import UnreadableEncodingError, decompress
-from cc_jupyter.client.parsing import sanitize_message
 from cc_jupyter.client.proxy import (
     Route,
     certificate_hint,
@@ -39,20 +39,21 @@ from cc_jupyter.client.proxy import (
 from cc_jupyter.client.sse import BodyPart, EventBatch, frame
 from cc_jupyter.client.trace_hook import CONNECT_TIMEOUT_S, TraceHook
 from cc_jupyter.core.errors import CassetteError, ConnectError
+from cc_jupyter.core.record import Record
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cc_jupyter.cassettes.tape import Replay, Tape
-    from cc_jupyter.client.cassette_transport import Recorder
+    from cc_jupyter.client.cassette_transport import Recorder, ReplayTransport
     from cc_jupyter.core.messages import ApiPath
 
 TIMED_OUT = "timed_out"
 """The code of a `ConnectError` after silence: that request may be at work, and is not resent."""
 _DEAD_CONNECTION_ERRORS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError, UnreadableEncodingError)
-_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|RECORD_LAYER")
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "RECORD_LAYER")
 """What OpenSSL 1.1 to 3.5 reports where the other side does not speak TLS."""
 _CUT_REASONS = ("Server disconnected", "peer closed")
 """How the reasons of httpcore and h11 begin where a connection ended too early."""
@@ -62,8 +63,7 @@ _RECORD_TIMEOUT_S = 2.0  # after a response that is recorded, for its reader to 
 _DRAIN_TIMEOUT_S = 0.05  # after an answer's last event, for the end of its body
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Record):
     """One HTTP request, ready to go."""
 
     method: str
@@ -159,7 +159,7 @@ def _connect_failure(error: Exception, host: str, proxy: str | None) -> tuple[st
         return message, certificate_hint()
     if isinstance(error, httpx.ConnectTimeout):
         message = f"no connection to {host} within {CONNECT_TIMEOUT_S:.0f} s"
-    elif _NOT_TLS.search(text):
+    elif any(word in text for word in _NOT_TLS):
         message = f"no connection to {host}: what answers there is not TLS ({_reason(error)})"
     else:
         message = f"no connection to {host}: {_reason(error)}"
@@ -197,6 +197,8 @@ def _protocol_failure(error: httpx.ProtocolError, host: str, proxy: str | None) 
 
 def _reason(error: Exception) -> str:
     """Return the system's message without its prefix, `[Errno 111] ` or `[SSL: …] `, and suffix."""
+    from cc_jupyter.client.parsing import sanitize_message  # noqa: PLC0415  only a failure needs it
+
     text = str(error) or type(error).__name__
     text = (text.partition("] ")[2] or text).partition(" (_ssl.c:")[0]
     text = redact(text, proxy_secrets())
@@ -303,7 +305,7 @@ class Connection:
             headers["Content-Length"] = str(len(request.body))
         to_send = httpx.Request(
             request.method,
-            request.url,
+            _parsed_url(request.url),
             headers=headers,
             content=_pieces(request.body) if request.body else None,
             extensions={
@@ -341,6 +343,12 @@ class Connection:
             # socksio raises its own errors, and httpcore 1.0.9 asserts
             return httpx.ProxyError("it does not speak SOCKS5")
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed_url(url: str) -> httpx.URL:
+    """Parse an address once: it takes as long as the rest of a request of httpx."""
+    return httpx.URL(url)
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:
@@ -396,6 +404,7 @@ class Transport:
         self._tape = tape
         self._lock = threading.Lock()
         self._idle: dict[Route, list[Connection]] = defaultdict(list)
+        self._kept = [_MAX_IDLE_CONNECTIONS]
         self._pid = os.getpid()
         weakref.finalize(self, _close_idle, self._idle)  # at the latest when the process ends
 
@@ -416,8 +425,11 @@ class Transport:
 
             replay, recorder = look_up(tape, request)
             if replay is not None:
-                connection = Connection(ReplayTransport(replay), is_foreign=True)
-                return ResponseReader(connection, request, lambda _: None, replay=replay)
+                player = ReplayTransport(replay)
+                connection = Connection(player, is_foreign=True)
+                return ResponseReader(
+                    connection, request, lambda _: None, replay=replay, player=player
+                )
         if self._foreign is not None:
             connection = Connection(self._foreign, is_foreign=True)
             return ResponseReader(connection, request, lambda _: None, recorder=recorder)
@@ -433,12 +445,26 @@ class Transport:
         with self._lock:
             _close_idle(self._idle)
 
+    @contextmanager
+    def keeping(self, count: int) -> Iterator[None]:
+        """Keep more idle connections within the block: as many requests are in flight at once."""
+        with self._lock:
+            self._kept.append(count)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kept.remove(count)
+                for idle in self._idle.values():
+                    while len(idle) > max(self._kept):
+                        idle.pop().close()
+
     def _give_back(self, route: Route, connection: Connection) -> None:
         """Reuse a connection whose response was read to its exact end; close any other."""
         if connection.reusable:
             with self._lock:
                 idle = self._idle[route]
-                if len(idle) < _MAX_IDLE_CONNECTIONS:
+                if len(idle) < max(self._kept):
                     idle.append(connection)
                     return
         connection.close()
@@ -473,21 +499,29 @@ class ResponseReader:
     ----------
     replay
         The recorded response that it brings; `None`: it comes from the network.
+    player
+        Plays that response.
     recorder
         Records the response.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of one request
         self,
         connection: Connection,
         request: HttpRequest,
         give_back: Callable[[Connection], None],
         *,
         replay: Replay | None = None,
+        player: ReplayTransport | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.replay = replay
         """The recorded response that it brings; `None`: it comes from the network."""
+        self.arrived_s: float | None = None
+        """When the last item received arrived at its recording, from the first attempt on."""
+        self._player = player
+        self._moments_s: deque[float] = deque()
+        """The same of each item that waits to be received."""
         self._recorder = recorder
         self._connection = connection
         self._give_back = give_back
@@ -528,6 +562,8 @@ class ResponseReader:
         except Empty:
             return None
         self._ended = self._ended or isinstance(item, ResponseEnd)
+        if self._moments_s and not isinstance(item, Interrupted):
+            self.arrived_s = self._moments_s.popleft()
         return item
 
     def wake(self) -> None:
@@ -568,10 +604,16 @@ class ResponseReader:
             return str(error)
         return None
 
+    def _deliver_recorded(self, item: Item) -> None:
+        if self._player is not None and self.replay is not None:
+            self._moments_s.append(self.replay.began_s + self._player.arrived_ms / 1000)
+        self._items.put(item)
+
     def _run(self, request: HttpRequest) -> None:
         error: BaseException | None = None
         try:
-            self._connection.exchange(request, self._items.put, self._recorder)
+            deliver = self._items.put if self._player is None else self._deliver_recorded
+            self._connection.exchange(request, deliver, self._recorder)
         except BaseException as caught:  # noqa: BLE001  the cell's thread raises it
             error = explain(caught, request)
         self._sends = self._connection.sends  # from here on the next request may own it

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cc_jupyter.client.anthropic import AnthropicDecoder
-from cc_jupyter.client.anthropic import encode as encode_anthropic
-from cc_jupyter.client.openai import OpenAIDecoder
-from cc_jupyter.client.openai import encode as encode_openai
+from cc_jupyter.client.bodies import encode_chat, encode_messages
+from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +22,19 @@ class WireFormat(NamedTuple):
     """Makes the reader of one answer from a function that removes secrets."""
 
 
+def _chat_decoder(clean: Callable[[str], str] = redact) -> Decoder:
+    from cc_jupyter.client.openai import OpenAIDecoder  # noqa: PLC0415  the first cell loads little before it sends
+
+    return OpenAIDecoder(clean)
+
+
+def _messages_decoder(clean: Callable[[str], str] = redact) -> Decoder:
+    from cc_jupyter.client.anthropic import AnthropicDecoder  # noqa: PLC0415  the first cell loads little before it sends
+
+    return AnthropicDecoder(clean)
+
+
 WIRE_FORMATS: dict[ApiPath, WireFormat] = {
-    "/chat/completions": WireFormat(encode_openai, OpenAIDecoder),
-    "/messages": WireFormat(encode_anthropic, AnthropicDecoder),
+    "/chat/completions": WireFormat(encode_chat, _chat_decoder),
+    "/messages": WireFormat(encode_messages, _messages_decoder),
 }

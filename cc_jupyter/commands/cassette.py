@@ -65,9 +65,12 @@ class CassetteCommand:
         tape.check()
         self._session.choices["cassette"] = choice
         count = sum(len(file.names()) for file in tape.cassette.files)
-        return TextOutput(
-            f"{_MODES[mode]} {tape.cassette.shown} ({pluralize(count, 'recorded answer')})"
-        )
+        where = f"{tape.cassette.shown} ({pluralize(count, 'recorded answer')})"
+        if (notice := tape.read_only_notice()) is not None:
+            return TextOutput(
+                f"recorded answers come from {where}; {notice}, new ones are not saved"
+            )
+        return TextOutput(f"{_MODES[mode]} {where}")
 
     def _status(self) -> Card:
         tape = self._session.tape()

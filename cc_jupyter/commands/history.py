@@ -61,10 +61,12 @@ class HistoryCommands(ConversationCommands):
         return Table(rows, f"{caption}{history.missing()}")
 
     def forget(
-        self, what: Literal["turn", "thread", "everything"], name: str | None = None
-    ) -> TextOutput:
-        """Delete a turn, a thread or the whole history from memory and disk."""
+        self, what: Literal["turn", "thread", "rows", "everything"], name: str | None = None
+    ) -> TextOutput | Table:
+        """Delete a turn, a thread, finished rows or the whole history from memory and disk."""
         match what, name:
+            case "rows", _:
+                return self._forget_rows(name)
             case "turn", str():
                 count = self._forget_turn(name)
             case "thread", str():
@@ -74,7 +76,7 @@ class HistoryCommands(ConversationCommands):
             case _:
                 given = what if name is None else f"{what} {name}"
                 raise OptionError(
-                    f"%cmd forget takes turn N, thread NAME or everything, not {given!r}",
+                    f"%cmd forget takes turn N, thread NAME, rows or everything, not {given!r}",
                     hint="for example: %cmd forget turn 3",
                 )
         return TextOutput(
@@ -119,11 +121,32 @@ class HistoryCommands(ConversationCommands):
         history.forget(ids)
         return max(stored, len(ids))
 
+    def _forget_rows(self, name: str | None) -> TextOutput | Table:
+        """Delete the finished rows of a result, or all; without a name, list them."""
+        history = self._session.history
+        on_disk = self._on_disk and history.is_on_disk
+        known = history.rows.names(on_disk=on_disk)
+        if name is None:
+            rows = [{"name": each, "finished rows": count} for each, count in known.items()]
+            return Table(rows, "%cmd forget rows NAME deletes those of a result, all every row")
+        if name != "all" and name not in known:
+            raise OptionError(
+                f"there are no finished rows called {name!r}",
+                hint=did_you_mean(name, known) or "%cmd forget rows lists them",
+            )
+        count = history.rows.forget(None if name == "all" else name, on_disk=on_disk)
+        where = "from this session and from disk" if on_disk else "from this session"
+        return TextOutput(
+            f"deleted {pluralize(count, 'finished row')} {where}; they are sent and paid for again"
+            " when they are asked for again"
+        )
+
     def _forget_everything(self) -> int:
         conversations, history = self._session.conversations, self._session.history
         count = len(history.records())
         if self._on_disk:
             count = max(count, history.store.forget_everything())
+        history.rows.forget(None, on_disk=False)
         for name in conversations.names:
             conversations.drop(name)
         history.forget(None)

@@ -14,6 +14,7 @@ from cc_jupyter.models.catalog import load_catalog
 
 if TYPE_CHECKING:
     from cc_jupyter.config.credentials import Key
+    from cc_jupyter.config.settings import Settings
     from cc_jupyter.models.catalog import CatalogEntry
     from cc_jupyter.session.session import Session
 
@@ -24,13 +25,16 @@ _CHECK_TIMEOUT_S = 20.0
 """The longest pause between two bytes of the answer that checks a key."""
 
 
-def free_model(session: Session, root: str, *, zdr: bool) -> CatalogEntry | None:
+def free_model(session: Session, root: str, settings: Settings) -> CatalogEntry | None:
     """Return a free model to check a key with, preferably one in the provider's list."""
     listed = session.models.listed(root).models
     free = [
         spec
         for spec in load_catalog().models.values()
-        if spec.is_free and spec.id.endswith(":free") and (spec.zdr or not zdr)
+        if spec.is_free
+        and spec.id.endswith(":free")
+        and (spec.zdr or not settings.zdr)
+        and settings.allows_model(spec.id)
     ]
     # without a list, the model with known efforts is more likely to exist
     free.sort(key=lambda spec: (spec.id not in listed, not spec.efforts))

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from cc_jupyter.client.endpoint import find_key
 from cc_jupyter.commands.key_check import free_model, send_check
 from cc_jupyter.config import credentials
-from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
+from cc_jupyter.config.base_url import DEFAULT_BASE_URL, is_provider
 from cc_jupyter.core.display import Card, TextOutput
 from cc_jupyter.core.errors import AuthError, ConfigError, ProviderError
 from cc_jupyter.core.paths import short_path
@@ -62,7 +62,8 @@ class LoginCommands:
     def _check(self, key: Key, settings: Settings) -> str | None:
         """Return the result of a check; `None`: it had none, and the key must not be stored."""
         root = _provider_root(settings)
-        model = free_model(self._session, root, zdr=settings.zdr)
+        settings.check_host(urlsplit(root).netloc)
+        model = free_model(self._session, root, settings)
         if model is None:
             return "skipped: no free model is known"
         day = load_catalog().price_date
@@ -127,11 +128,11 @@ class LoginCommands:
         """Test the key that requests use, with one small request to a free model."""
         from cc_jupyter.commands.doctor.finding import Finding  # noqa: PLC0415  as above
 
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = settings.api_root
         if not is_provider(root):
             host = urlsplit(root).netloc
             return Finding("key check", "skipped", f"no free model is known at {host}")
-        model = free_model(self._session, root, zdr=settings.zdr)
+        model = free_model(self._session, root, settings)
         if model is None:
             return Finding("key check", "skipped", "no free model is known")
         try:
@@ -149,7 +150,7 @@ def _caveat(settings: Settings, source: str) -> dict[str, str]:
     """Return a note if the stored key is not the one that requests use."""
     if settings.base_url == LOCAL:
         return {"note": "the base URL is the local model, which needs no key"}
-    root = api_root(settings.base_url, allow_http=settings.allow_http)
+    root = settings.api_root
     host = urlsplit(root).netloc
     if not is_provider(root):
         own = urlsplit(DEFAULT_BASE_URL).netloc
@@ -168,7 +169,7 @@ def _caveat(settings: Settings, source: str) -> dict[str, str]:
 def _provider_root(settings: Settings) -> str:
     """Return the API root of the provider itself: no other host receives a key to be stored."""
     if settings.base_url != LOCAL:
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = settings.api_root
         if is_provider(root):
             return root
     return DEFAULT_BASE_URL

@@ -1,4 +1,4 @@
-"""The `%cmd` commands: one table for the parser, help, README and completion.
+"""The `%cmd` commands: one table for the parser, help, documentation and completion.
 
 Each command is a function whose keyword parameters are the arguments declared here; the other
 modules of this package define the functions. `Commands` runs the one that a line names.
@@ -264,13 +264,14 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         "forget",
-        "turn N|thread NAME|everything",
-        "delete a turn, a thread or the whole history for good",
+        "turn N|thread NAME|rows [NAME|all]|everything",
+        "delete a turn, a thread, finished rows or the whole history for good",
         (
-            Argument("what", "choice", ("turn", "thread", "everything"), required=True),
+            Argument("what", "choice", ("turn", "thread", "rows", "everything"), required=True),
             Argument("name", "thread"),
         ),
-        details="It cannot be undone. The outputs in the notebook stay as they are.",
+        details="It cannot be undone. The outputs in the notebook stay as they are. Rows that are"
+        " forgotten are sent and paid for again; without a name, rows lists what there is.",
         example="%cmd forget turn 3",
     ),
     CommandSpec(
@@ -501,15 +502,6 @@ def _command_help(spec: CommandSpec) -> str:
     if spec.arguments == _OPTION_LINE:
         parts.append(option_help())
     return "\n\n".join(parts)
-
-
-def command_table_markdown() -> str:
-    """Return the table of commands for the README."""
-    lines = ["| command | what it does |", "| --- | --- |"]
-    for spec in COMMANDS:
-        usage = _usage(spec).replace("|", r"\|")
-        lines.append(f"| `{usage}` | {spec.summary} |")
-    return "\n".join(lines)
 
 
 def _usage(spec: CommandSpec) -> str:

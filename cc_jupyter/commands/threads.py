@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.history import history_off
@@ -381,7 +380,7 @@ def _options(turn: Turn, sent: Parameters) -> dict[str, Any]:
 
 def _option_rank(name: str) -> tuple[bool, int]:
     """Return the sort key of an option: first the parameters, last the system prompt."""
-    names = [each.name for each in fields(Parameters)]
+    names = [*Parameters.__match_args__]
     return name == "system", names.index(name) if name in names else len(names)
 
 

@@ -22,6 +22,7 @@ from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.models.catalog import load_catalog
 from cc_jupyter.models.registry import LOCAL
+from cc_jupyter.session.budget_guard import prescribed_budget
 from cc_jupyter.usage.budget import Budget, save_budget
 
 if TYPE_CHECKING:
@@ -220,9 +221,14 @@ class UsageCommands:
             budget = Budget(amount, per or "session") if isinstance(amount, Decimal) else None
             guard.budget, guard.is_off = budget, budget is None
             save_budget(budget, notebook)
-        if budget is None:
-            return Card({"budget": "none", "set one": "%cmd budget 0.50 --per day"})
-        return Card({"budget": format_usd(budget.usd), "per": budget.period})
+        card = Card({"budget": "none", "set one": "%cmd budget 0.50 --per day"})
+        if budget is not None:
+            card = Card({"budget": format_usd(budget.usd), "per": budget.period})
+        prescribed = prescribed_budget(self._session.settings())
+        if prescribed is not None:
+            limit = f"{format_usd(prescribed.usd)} per {prescribed.period}"
+            card["limit"] = f"{limit}, by {prescribed.set_by}"
+        return card
 
     def receipt(self, *, since: Since = "session", notebook: bool = False) -> object:
         """Describe the usage of a period as a paragraph for a paper."""

@@ -18,7 +18,7 @@ _DEFAULT_ORIGIN = "https://api.commandcode.ai"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _BRACKETED = re.compile(r"\[[0-9a-fA-F:.]+\](?::\d*)?")
-_TOKEN = re.compile(
+_LONG_PART = (
     r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[^/]{16,}|[^/]{40,}|\d{12,}"
     r"|[^/]*(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{10,}[^/]*"
 )
@@ -72,7 +72,7 @@ def masked_url(url: str) -> str:
     scheme, separator, rest = redact(url).partition("://")
     host, *path = rest.split("?", 1)[0].split("#", 1)[0].split("/")
     host = host.rpartition("@")[2]
-    shown = [MASK if _TOKEN.fullmatch(part) else part for part in path]
+    shown = [MASK if re.fullmatch(_LONG_PART, part) else part for part in path]
     return "/".join([f"{scheme}{separator}{host}", *shown])
 
 

@@ -12,12 +12,13 @@ import importlib.util
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.paths import data_folder, make_private, write_private
+from cc_jupyter.core.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,7 @@ _SERVICE, _USER = "cc-jupyter", "api-key"
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Record):
     """A key and its source; only the source is ever shown."""
 
     value: str = field(repr=False)

@@ -4,7 +4,8 @@ Options on the line take precedence over all of these; the caller applies them. 
 may come with a cloned repository, so it can never decide where the key is sent: base URL, key names
 and hosts are read only from the user's `config.toml` and the environment. For the safety settings
 (`zdr`, `budget_usd`, `refuse_above_usd`, `history`, `max_retries`, `max_answer_mb`,
-`concurrency`) it can only be stricter than the user's own files.
+`concurrency`) it can only be stricter than the user's own files. Above all of them is an
+administrator's policy (`config.policy`), which nothing loosens.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import operator
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root
 from cc_jupyter.config.validators import (
@@ -41,10 +43,14 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.config.custom_models import CustomModel
+    from cc_jupyter.config.policy import Policy
     from cc_jupyter.config.validators import CassetteChoice
 
 
 PROJECT_FILE = "pyproject.toml"
+MACHINE_POLICY = Path("/etc/cc-jupyter/policy.toml")
+POLICY_VARIABLE = "CMD_POLICY"
+"""Names a second policy file."""
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -52,10 +58,13 @@ class Settings(NamedTuple):
     """The settings for the next request, and the source of each value."""
 
     model: str | None = None
+    """The model of the next request."""
     base_url: str = DEFAULT_BASE_URL
+    """The server, or `local` for the model on this machine."""
     key_env: str | None = None
     """The environment variable that holds the key."""
     max_retries: int = 2
+    """How often a request is sent again that failed before its answer began."""
     idle_timeout_s: float = 300.0
     """Read timeout between two bytes of an open stream."""
     max_answer_mb: float = 64.0
@@ -67,9 +76,13 @@ class Settings(NamedTuple):
     remote_images: bool = False
     """Whether web images in an answer are loaded; their server then learns the reader's address."""
     temperature: float | None = None
+    """The randomness of answers, 0 to 2."""
     top_p: float | None = None
+    """Sample only from the most likely tokens up to this share, 0 to 1."""
     max_tokens: int | None = None
+    """The most tokens of an answer."""
     effort: str | None = None
+    """The effort of reasoning, in the model's own words."""
     large_prompt_factor: float = 5.0
     """A notice appears when a prompt is this many times larger than the thread's last one."""
     table_rows: int | None = 100
@@ -89,7 +102,10 @@ class Settings(NamedTuple):
     refuse_above_usd: Decimal | None = None
     """A cell that is estimated to cost more must name its limit; `None`: one US dollar."""
     concurrency: int = 32
-    """The most requests of a grid in flight at once; the local model answers one at a time."""
+    """The most requests of a grid or of rows in flight at once; the local model answers one at a
+    time."""
+    give_up_after_s: float = 600.0
+    """For how long a row waits for its turn after the provider has refused it as one too many."""
     order: str = "execution"
     """The context of a turn: the cells run before it, or with `document` the cells above it."""
     history: bool = True
@@ -99,6 +115,7 @@ class Settings(NamedTuple):
     allow_http: bool = False
     """Whether requests may use plain http to a host other than this machine."""
     alias: Mapping[str, str] = _EMPTY
+    """Short names of models."""
     hosts: Mapping[str, Mapping[str, str]] = _EMPTY
     """By API root: `key_env`, the environment variable with the key for that host."""
     models: Mapping[str, CustomModel] = _EMPTY
@@ -109,11 +126,35 @@ class Settings(NamedTuple):
     """By setting: the source of its value."""
     overruled: Mapping[str, str] = _EMPTY
     """By safety setting: the project file whose weaker value is ignored."""
+    policy: Policy | None = None
+    """What an administrator allows; `None`: there is no policy."""
 
     @property
     def api_root(self) -> str:
-        """The API root of the base URL; not defined for the local model."""
-        return api_root(self.base_url, allow_http=self.allow_http)
+        """The API root of the base URL; not defined for the local model.
+
+        Raises
+        ------
+        ConfigError
+            The base URL cannot be used, or a policy does not allow its host.
+        """
+        root = api_root(self.base_url, allow_http=self.allow_http)
+        self.check_host(urlsplit(root).netloc)
+        return root
+
+    def check_host(self, host: str) -> None:
+        """Raise `ConfigError` if a policy does not allow a host, or `local`."""
+        if self.policy is not None:
+            self.policy.check_host(host)
+
+    def check_model(self, model: str) -> None:
+        """Raise `ConfigError` if a policy does not allow a model."""
+        if self.policy is not None:
+            self.policy.check_model(model)
+
+    def allows_model(self, model: str) -> bool:
+        """Return whether a policy allows a model."""
+        return self.policy is None or self.policy.allows_model(model)
 
     @property
     def value_limits(self) -> ValueLimits:
@@ -178,6 +219,7 @@ _SETTINGS: Mapping[str, _Setting] = {
     "budget_usd": _Setting(read_amount, is_stricter=operator.lt),
     "refuse_above_usd": _Setting(read_amount, is_stricter=operator.lt),
     "concurrency": _Setting(whole_reader(1), is_stricter=operator.lt),
+    "give_up_after_s": _Setting(number_reader(0, math.inf)),
     "order": _Setting(
         word_reader("execution", "document"), in_project=False, risk="change what is sent"
     ),
@@ -188,6 +230,26 @@ _SETTINGS: Mapping[str, _Setting] = {
     "hosts": _Setting(read_hosts, in_project=False),
     "models": _Setting(_read_models, in_project=False),
 }
+
+
+class SettingFact(NamedTuple):
+    """What the documentation says of a setting, besides its meaning."""
+
+    name: str
+    variable: str | None
+    in_project: bool
+    is_safe: bool
+    """Whether a project's file can only make it stricter."""
+
+
+def setting_facts() -> tuple[SettingFact, ...]:
+    """Return what the documentation says of each setting."""
+    return tuple(
+        SettingFact(name, each.variable, each.in_project, each.is_stricter is not None)
+        for name, each in _SETTINGS.items()
+    )
+
+
 _VARIABLES = {name: each.variable for name, each in _SETTINGS.items() if each.variable is not None}
 _MAX_LOADED = 8
 _loaded: dict[object, Settings] = {}
@@ -224,13 +286,16 @@ def load_settings(
     found = nearest_project(folder)
     project = None if found is None else _file(found)
     config = _file(config_folder() / "config.toml")
+    policies = _policies()
     variables = _variables()
     # as text, because 1 and True are equal and a table may change
-    inputs = (repr(session), repr(profile), variables, project, config)
+    inputs = (repr(session), repr(profile), variables, project, config, policies)
     settings = _loaded.get(inputs)
     if settings is None:
         levels = _levels(session, variables, project, config, profile)
         settings = _merged(levels, None if project is None else project.path)
+        if policies:
+            settings = _under_policy(settings, policies)
         if len(_loaded) >= _MAX_LOADED:
             _loaded.clear()
         _loaded[inputs] = settings
@@ -255,6 +320,30 @@ def _merged(levels: Iterable[tuple[str, Mapping[str, Any]]], project: Path | Non
             values[name] = value
             sources[name] = source
     return Settings(**values, sources=sources, overruled=overruled)
+
+
+def _policies() -> tuple[_File, ...]:
+    """Return the policy files that count: the machine's if there is one, and that of a variable."""
+    machine = _file(MACHINE_POLICY)
+    named = os.environ.get(POLICY_VARIABLE, "").strip()
+    return (
+        *(() if machine.version is None else (machine,)),
+        *((_file(Path(named)),) if named else ()),
+    )
+
+
+def _under_policy(settings: Settings, policies: Iterable[_File]) -> Settings:
+    """Return the settings with what a policy prescribes."""
+    from cc_jupyter.config.policy import read_policy  # noqa: PLC0415  few machines have a policy
+
+    policy = read_policy(each.path for each in policies)
+    prescribed = (*(() if policy.history else ("history",)), *(("zdr",) if policy.zdr else ()))
+    return settings._replace(
+        history=settings.history and policy.history,
+        zdr=settings.zdr or policy.zdr,
+        policy=policy,
+        sources={**settings.sources, **{name: policy.sources[name] for name in prescribed}},
+    )
 
 
 def _variables() -> tuple[tuple[str, str], ...]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import functools
 import sys
 import threading
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
     from datetime import datetime
 
+    from cc_jupyter.conversation.finished_rows import FinishedRows
     from cc_jupyter.conversation.records import SlotRecord, TurnRecord
     from cc_jupyter.conversation.store import Store
     from cc_jupyter.conversation.thread import Thread
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 _PAUSE_S = 30.0
 """After a failed write, a growing answer is not saved for so long: each attempt may wait for a
 lock. A finished turn is tried, unless it waited while another's write failed."""
+_MOST_AT_ONCE = 100
+"""The most turns in one transaction: for its time no other kernel can write."""
 _REPORT_PAUSE_S = 1.0
 """For so long after a failed attempt no report tries again to write what is not saved."""
 
@@ -55,6 +60,8 @@ class History:
         self._records: dict[str, TurnRecord] = {}
         self._written: set[str] = set()
         """Conversations that this process has written completely."""
+        self._finished: deque[tuple[TurnRecord, Thread | None]] = deque()
+        """Finished turns that wait for the lock: whoever has it writes them with its own."""
         self._unsaved: list[tuple[TurnRecord, Thread | None]] = []
         self._flushes_at_exit = False
         self._growing: dict[str, TurnRecord] = {}
@@ -79,6 +86,13 @@ class History:
             if self._store is None:
                 self._store = self._open()
             return self._store
+
+    @functools.cached_property
+    def rows(self) -> FinishedRows:
+        """The finished rows of runs over tables."""
+        from cc_jupyter.conversation.finished_rows import FinishedRows  # noqa: PLC0415  few sessions have rows
+
+        return FinishedRows(lambda: self.store)
 
     @property
     def is_on_disk(self) -> bool:
@@ -105,16 +119,15 @@ class History:
             Later places of the thread that this turn made stale.
         """
         asked_s = monotonic()
+        if record.finished and on_disk:
+            self._finished.append((record, thread))
         with self._lock:
-            if record.finished:  # the body is read from disk
+            self._take_finished()
+            if record.finished and not on_disk:
                 self._growing.pop(record.id, None)
-                self._records[record.id] = (
-                    dataclasses.replace(record, body=None) if on_disk else record
-                )
+                self._records[record.id] = record
             if not on_disk or (not record.finished and monotonic() < self._partial_at_s):
                 return None
-            if record.finished:
-                self._unsaved.append((record, thread))
             failed_at_s, problem = self._failure
             if failed_at_s < asked_s and (problem := self._try(record, thread, stale)) is None:
                 return self._once(self.store.notice) if self.store.notice else None
@@ -147,6 +160,7 @@ class History:
     def flush(self) -> list[TurnRecord]:
         """Write the turns whose write failed; return those that still cannot be written."""
         with self._lock:
+            self._take_finished()
             with contextlib.suppress(CcError):  # the next turn reports what is wrong
                 self._write_unsaved()
             return self.unsaved()
@@ -341,10 +355,27 @@ class History:
             self._store = None
             self._written.clear()
 
+    def _take_finished(self) -> None:
+        """Take over the turns of all threads that wait for the lock."""
+        while self._finished:
+            record, thread = self._finished.popleft()
+            self._growing.pop(record.id, None)
+            self._records[record.id] = dataclasses.replace(
+                record, body=None
+            )  # it is read from disk
+            self._unsaved.append((record, thread))
+
     def _write_unsaved(self) -> None:
+        """Write what is not saved; the turns of one place, as those of a grid, at once."""
         while self._unsaved:
-            self._write(*self._unsaved[0])
-            self._unsaved.pop(0)
+            record, thread = self._unsaved[0]
+            together = []
+            for each, of in self._unsaved[:_MOST_AT_ONCE]:
+                if of is not thread or each.position != record.position:
+                    break
+                together.append(each)
+            self._write(together[-1], thread, together[:-1])
+            del self._unsaved[: len(together)]
 
     def _flush_at_exit(self) -> None:
         lost = self.flush()
@@ -352,7 +383,9 @@ class History:
             count = pluralize(len(lost), "turn")
             sys.stderr.write(f"cc_jupyter: {count} could not be saved to the history\n")
 
-    def _write(self, record: TurnRecord, thread: Thread | None) -> None:
+    def _write(
+        self, record: TurnRecord, thread: Thread | None, earlier: Sequence[TurnRecord] = ()
+    ) -> None:
         from cc_jupyter.conversation.records import conversation_header  # noqa: PLC0415  the first cell loads little before it sends
 
         files_opened = self.store.files_opened
@@ -361,16 +394,16 @@ class History:
             self._files_opened = files_opened
         slots = thread.slots if thread is not None else ()
         if thread is None or record.position is None or record.position >= len(slots):
-            self.store.save(record, None, None)
+            self.store.save(record, None, None, earlier)
             return
         # a slot may reference only turns already written
-        waiting = {each.id for each, _ in self._unsaved} - {record.id}
+        waiting = {each.id for each, _ in self._unsaved} - {each.id for each in (*earlier, record)}
         header = conversation_header(thread, record.notebook, self._started_at)
         if thread.id in self._written:
             place = self._place_record(thread, record.position, waiting)
-            self.store.save(record, header, place)
+            self.store.save(record, header, place, earlier)
             return
-        self.store.save(record, None, None)
+        self.store.save(record, None, None, earlier)
         places = tuple(
             self._place_record(thread, position, waiting) for position in range(len(slots))
         )

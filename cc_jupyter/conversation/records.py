@@ -13,7 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cc_jupyter.conversation.thread import Thread
 from cc_jupyter.conversation.turns import Turn, TurnSlot
@@ -91,6 +91,8 @@ class TurnRecord:
     """The id of the grid that it belongs to; `None`: it is a single request."""
     replayed_from: str | None = None
     """The cassette that the answer comes from; `None`: the provider sent it."""
+    rows: int | None = None
+    """The rows that a run over a table has sent, all in this one record; `None`: it is a turn."""
     options: Parameters | None = None
     """The parameters as sent, values from the settings included; `None` if they are unknown."""
     template: PromptTemplate | None = None
@@ -223,6 +225,31 @@ class LedgerRow:
     estimated_usd: Decimal = Decimal(0)
     unknown_cost: int = 0
     """Requests whose cost is unknown."""
+
+
+Reading: TypeAlias = Literal["text", "read", "failed"]
+"""What came of reading an answer: it has no type, it fits its type, or two answers did not."""
+
+
+class FinishedRow(NamedTuple):
+    """The answer to one row, which later runs take instead of asking again."""
+
+    request_key: bytes
+    """The digest of the request, 32 bytes; see `core.request_key`."""
+    sample: int
+    text: str
+    answered_at: datetime
+    """Aware, UTC."""
+    model: str
+    stop_reason: StopReason
+    reading: Reading = "text"
+    usage: Usage = NO_USAGE
+    """Of all requests that the row took."""
+    cost: Cost = UNKNOWN_COST
+    run: str = ""
+    """The id of the run that paid for it."""
+    name: str = ""
+    """The name of the result, for `%cmd forget rows NAME`."""
 
 
 Choice: TypeAlias = int | Literal["tie", "all bad", "skip"]

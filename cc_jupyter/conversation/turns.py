@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from cc_jupyter.core.messages import Message, TurnKey
+from cc_jupyter.core.record import Record
 from cc_jupyter.core.text import new_id
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ class TurnInputs(NamedTuple):
     """The prompt, with the digests of the values in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Record):
     """One request and its answer."""
 
     prompt: str

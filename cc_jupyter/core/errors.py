@@ -122,6 +122,8 @@ class ProviderError(CcError):
 
     is_final = False
     """Whether asking another model is no use: the key or plan is refused, a quota is used up."""
+    is_too_many = False
+    """Whether there were only too many requests, so that this one may be sent again later."""
 
     def __init__(  # noqa: PLR0913  the fields are the contract of spec.md, section 5
         self,
@@ -179,6 +181,20 @@ class ModelError(StatusError):
 
     is_unknown = False
     """Whether the server has no model of this name, so that a close one may be meant."""
+
+
+class RowsError(CcError):
+    """Rows of a run failed; `error.result` has all others.
+
+    Parameters
+    ----------
+    result
+        The result of the run: a frame, a series or a list.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, result: object = None) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
 
 
 class StreamError(ProviderError):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from cc_jupyter.core.record import Record, set_field
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -19,22 +21,25 @@ StopReason: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(Record):
     """The next piece of the answer."""
 
     text: str
 
+    def __init__(self, text: str) -> None:  # one for each token
+        set_field(self, "text", text)
 
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
+
+class ReasoningDelta(Record):
     """The next piece of the model's reasoning, which is not part of the answer."""
 
     text: str
 
+    def __init__(self, text: str) -> None:  # one for each token
+        set_field(self, "text", text)
 
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+
+class ToolCallDelta(Record):
     """The next piece of a tool call that the model asks for; no tool is ever run."""
 
     index: int
@@ -45,15 +50,13 @@ class ToolCallDelta:
     """The next piece of the JSON text of its arguments."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputImage:
+class OutputImage(Record):
     """An image that the model made."""
 
     image: Image
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Record):
     """A page or a document that the answer refers to."""
 
     title: str
@@ -109,8 +112,7 @@ MAX_TOKENS = 10**12
 """A larger count cannot be true. Millions of counts up to this can still be added up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Record):
     """The answer ended normally."""
 
     reason: StopReason
@@ -118,8 +120,7 @@ class Stop:
     """The provider's own word for the reason; `None` if it sent none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(Record):
     """The answer broke off; what was received before stays."""
 
     message: str
@@ -132,8 +133,7 @@ class Error:
     """Seconds to wait before trying again, if the provider named them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Record):
     """A request failed and is sent again."""
 
     status: int | None
@@ -144,8 +144,7 @@ class Retry:
     """Whether a cassette repeats what happened, so that nobody is asked to wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Record):
     """Something the user should know: a retry, a repair, a value that was cut."""
 
     text: str
@@ -155,8 +154,7 @@ class Notice:
     """Why and when the request is sent again; `None`: it is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Record):
     """Nothing new has arrived; the renderer may show for how long."""
 
     phase: Literal["connecting", "first text", "more text", "retry"]

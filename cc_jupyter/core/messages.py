@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
+
+from cc_jupyter.core.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Record):
     """One image: its bytes, or the URL where the provider finds it."""
 
     media_type: str
@@ -41,8 +42,7 @@ Mode: TypeAlias = Literal["schema", "tool", "object", "words"]
 _ANY_OBJECT = {"type": "object"}
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseFormat:
+class ResponseFormat(Record):
     """The form that an answer must have."""
 
     name: str
@@ -130,8 +130,7 @@ def unshown_field(name: str, value: object) -> tuple[str, str] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Record):
     """The parameters of an answer; `None` and empty values are not sent."""
 
     temperature: float | None = None
@@ -146,7 +145,7 @@ class Parameters:
 
     def to_json(self) -> dict[str, Any]:
         """Return the parameters that are sent, as JSON values."""
-        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        given = {name: getattr(self, name) for name in self.__match_args__}
         given |= {"stop": [*self.stop], "extra": dict(self.extra)}
         return {name: value for name, value in given.items() if value not in (None, [], {})}
 
@@ -166,6 +165,9 @@ class Request(NamedTuple):
     parameters: Parameters = Parameters()
     answer_format: ResponseFormat | None = None
     """The form that the answer must have; `None`: any text."""
+    shared_chars: int = 0
+    """How many of the first characters of the prompt, and whether the system prompt, other requests
+    of a run have too; 0: none that are known."""
 
 
 class TurnKey(NamedTuple):

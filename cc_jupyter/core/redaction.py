@@ -72,6 +72,26 @@ _CREDENTIAL_SHAPES = r"""(?sx)
     | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----.{1,8000}?-----END\ [A-Z\ ]*PRIVATE\ KEY-----
     """
 
+_CREDENTIAL_SIGNS = (
+    *_SHAPE_SIGNS,
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "hf_", "xox", "akia"),
+    *("aiza", "npm_", "pypi-", "private key", "--password", "--passwd", "--token"),
+    *("--api-key", "--secret", "authorization"),
+)
+"""One is in every match of `_SHAPES` and `_CREDENTIAL_SHAPES`, but for the password of a URL."""
+_URL_CREDENTIAL = r"://[^\s/:@\"']*:[^\s/@\"']+@"
+
+
+def contains_key(text: str) -> bool:
+    """Return whether a part of a text looks like a key or another credential.
+
+    Takes 2 us for a text of 200 characters without any (2026-11-30).
+    """
+    folded = text.casefold()
+    if any(sign in folded for sign in _CREDENTIAL_SIGNS):
+        return bool(re.search(_SHAPES, text) or re.search(_CREDENTIAL_SHAPES, text))
+    return "@" in text and re.search(_URL_CREDENTIAL, text) is not None
+
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace everything that is a secret, or named like one, by `[key]`."""

@@ -72,7 +72,8 @@ class Reply:
     error: CcError | KeyboardInterrupt | None = None
     """Why the answer is incomplete; `None` if it is complete."""
     time_to_first_token_s: float | None = None
-    """From sending to the first text or reasoning; `None`: neither arrived."""
+    """From sending to the first text or reasoning; `None`: neither arrived. For a replayed answer
+    it is the time when it was recorded, and so is `duration_s`."""
     duration_s: float = 0.0
     """From sending to the end."""
     stop_word: str | None = None

@@ -12,13 +12,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cc_jupyter.core.messages import ApiPath
 
 
 _TRANSPORT_FIELDS = ("stream", "stream_options")
 _CACHE_MARKER = "cache_control"
+_PLACEHOLDER = "\ue000 the prompt of a row \ue000"
+"""Stands for the prompt; nothing else in a body is this text."""
 _MAX_EXECUTIONS = 16
 """Threads may still send for earlier executions."""
 
@@ -34,25 +36,55 @@ def request_key(endpoint: ApiPath, body: bytes | Mapping[str, Any]) -> str:
     body
         The body as it is sent, before any redaction.
     """
+    return hashlib.sha256(_canonical(endpoint, body).encode()).hexdigest()
+
+
+class KeyTemplate:
+    """The request keys of requests that differ only in their prompt; a key takes microseconds.
+
+    Parameters
+    ----------
+    body
+        Returns the body of the request with a given prompt.
+    """
+
+    def __init__(self, endpoint: ApiPath, body: Callable[[str], Mapping[str, Any]]) -> None:
+        canonical = _canonical(endpoint, body(_PLACEHOLDER))
+        before, self._after = (part.encode() for part in canonical.split(_in_json(_PLACEHOLDER)))
+        self._before = hashlib.sha256(before)
+
+    def digest(self, prompt: str) -> bytes:
+        """Return the key of the request with this prompt, as 32 bytes."""
+        digest = self._before.copy()
+        digest.update(_in_json(prompt).encode())
+        digest.update(self._after)
+        return digest.digest()
+
+
+def _canonical(endpoint: ApiPath, body: bytes | Mapping[str, Any]) -> str:
     given: Mapping[str, Any] = json.loads(body) if isinstance(body, bytes) else body
     asked = {name: value for name, value in given.items() if name not in _TRANSPORT_FIELDS}
-    canonical = json.dumps(
+    return json.dumps(
         {"endpoint": endpoint, "body": _without_cache_markers(asked)},
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=False,
     )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _without_cache_markers(value: Any) -> Any:  # noqa: ANN401  JSON
     """Return JSON without cache markers.
 
     A text that had to become a block to carry a marker is a plain text again: the position of a
-    prompt in its thread decides on the marker, and must not decide on the key.
+    prompt in its thread decides on the marker, and must not decide on the key. So is a text that
+    was split where its marked part ends.
     """
     if isinstance(value, list):
-        return [_without_cache_markers(each) for each in value]
+        return _joined_at_markers(value)
     if not isinstance(value, dict):
         return value
     plain = {
@@ -65,6 +97,21 @@ def _without_cache_markers(value: Any) -> Any:  # noqa: ANN401  JSON
         if isinstance(blocks, list) and len(blocks) == 1 and set(blocks[0]) == {"type", "text"}:
             plain[name] = blocks[0]["text"]
     return plain
+
+
+def _joined_at_markers(values: list[Any]) -> list[Any]:
+    """Return a list without markers; a text block joins the marked one that it continues."""
+    found: list[Any] = []
+    continues = False
+    for each in values:
+        plain = _without_cache_markers(each)
+        is_text = isinstance(plain, dict) and plain.keys() == {"type", "text"}
+        if continues and is_text:
+            found[-1] = {**plain, "text": found[-1]["text"] + plain["text"]}
+        else:
+            found.append(plain)
+        continues = is_text and _CACHE_MARKER in each
+    return found
 
 
 class SampleCounter:

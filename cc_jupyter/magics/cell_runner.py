@@ -111,6 +111,9 @@ class CellRunner:
         self, options: CellOptions, text: str, local_ns: dict[str, object]
     ) -> _Answered | None:
         """Ask, and bind the answer; `None`: nothing was asked."""
+        if options.each is not None:
+            self._rows(options, text, local_ns)
+            return None
         if options.dry_run:
             self._show(self._dry_run(options, text, local_ns))
             return None
@@ -147,6 +150,9 @@ class CellRunner:
             return _text_output(option_help())
         with self._explain_failures(options.name):
             text = self._with_saved(options, text, local_ns)
+            if options.each is not None:
+                result = self._rows(options, text, local_ns)
+                return None if self._cell.is_statement() else result
             if options.dry_run:
                 return self._dry_run(options, text, local_ns)
             if options.grid is not None:
@@ -200,7 +206,7 @@ class CellRunner:
             return text
         from cc_jupyter.prompt.saved.files import check_names  # noqa: PLC0415  few cells need it
 
-        if not options.raw:
+        if not options.raw and options.each is None:  # the columns of a table are names too
             axes = options.grid.axes if options.grid else ()
             varied = (each.name for each in axes if each.expression is not None)
             check_names(options.saved, {*self._shell.user_ns, *local_ns, *varied})
@@ -275,6 +281,16 @@ class CellRunner:
         if options.format == "code":
             self._insert(self._shell.user_ns["_cmd"])
         return grid
+
+    def _rows(self, options: CellOptions, text: str, local_ns: dict[str, object]) -> Any:  # noqa: ANN401  of the library of the table
+        """Run a prompt over the rows of a table."""
+        from cc_jupyter.magics.row_cells import RowCells  # noqa: PLC0415  a single answer does not need it
+
+        check_prompt(text, where_to=_WHERE_TO_WRITE)
+        settings = self.session.settings()
+        builder = PromptBuilder(self._shell, local_ns, settings.value_limits)
+        cells = RowCells(self._shell, self.session, self._cell)
+        return cells.run(options, text, local_ns, builder, builder.value)
 
     @functools.cached_property
     def _grids(self) -> GridCells:

@@ -22,6 +22,7 @@ from cc_jupyter.frontend.target import CommTarget
 from cc_jupyter.magics.completer import CmdCompleter
 from cc_jupyter.magics.input_transforms import AskLine, PromptCell
 from cc_jupyter.magics.inspector import CmdInspector
+from cc_jupyter.rows import accessors
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -123,7 +124,10 @@ class CmdMagics(Magics):
         """The cell runner, loaded on first use."""
         with self._lock:  # a front end may ask while the first cell runs
             if self._cells is None:
-                from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415  loading the extension is light
+                from cc_jupyter.core.collector import lasting_imports  # noqa: PLC0415  loading the extension is light
+
+                with lasting_imports():
+                    from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415
 
                 self._cells = CellRunner(self._ipython, self.choices, self.profile)
             return self._cells
@@ -168,6 +172,7 @@ def load(shell: InteractiveShell) -> None:
     CmdCompleter(shell, magics.choices, magics.profile).add()
     magics.inspector.add()
     magics.comm_target.add()
+    accessors.register()
     _refuse_help(shell)
 
 
@@ -205,6 +210,7 @@ def unload(shell: InteractiveShell) -> None:
     CmdCompleter.remove(shell)
     magics.inspector.remove()
     magics.comm_target.remove()
+    accessors.unregister()
     transforms = shell.input_transformer_manager
     transforms.token_transformers[:] = [
         each for each in transforms.token_transformers if each is not AskLine

@@ -14,7 +14,6 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from cc_jupyter.client.parsing import count
 from cc_jupyter.config.base_url import masked_url
 from cc_jupyter.core.errors import ConfigError, ConnectError
 from cc_jupyter.core.messages import ApiPath
@@ -132,6 +131,8 @@ def _whole(digits: str) -> int | None:
 
 def _read(data: object) -> dict[str, ListedModel]:
     """Return the usable entries by id; of duplicates, the first."""
+    from cc_jupyter.client.parsing import count  # noqa: PLC0415  the first cell loads little before it sends
+
     models: dict[str, ListedModel] = {}
     for entry in data if isinstance(data, list) else []:
         model_id = entry.get("id") if isinstance(entry, dict) else None

@@ -11,8 +11,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from cc_jupyter.client.local import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.client.local import DISPLAY_NAME
-from cc_jupyter.client.local.server import CONTEXT_TOKENS as LOCAL_CONTEXT_TOKENS
 from cc_jupyter.core.errors import (
     ConfigError,
     ConnectError,
@@ -104,6 +104,12 @@ def known_models(custom: Mapping[str, CustomModel], listed: ModelList) -> dict[s
     ids |= dict.fromkeys(load_catalog().models)
     ids |= dict.fromkeys(custom)
     return {name: _known(name, custom, listed) for name in ids}
+
+
+def allowed_models(settings: Settings, listed: ModelList) -> dict[str, ModelEntry]:
+    """Return all models by id, in the order of `known_models`, that a policy allows."""
+    known = known_models(settings.models, listed)
+    return {name: model for name, model in known.items() if settings.allows_model(name)}
 
 
 def _known(name: str, custom: Mapping[str, CustomModel], listed: ModelList) -> ModelEntry:
@@ -218,13 +224,13 @@ class Models:
         return did_you_mean(name, sorted(known - {name}))
 
     def known(self, settings: Settings) -> dict[str, ModelEntry]:
-        """Return every model by id, without a request.
+        """Return every model that a policy allows by id, without a request.
 
         If the local model serves all requests, it comes first; it answers for all others.
         """
         if settings.base_url != LOCAL:
-            return known_models(settings.models, self.listed(settings.api_root))
-        return {LOCAL: local_model(), **known_models(settings.models, ModelList({}, 0.0))}
+            return allowed_models(settings, self.listed(settings.api_root))
+        return {LOCAL: local_model(), **allowed_models(settings, ModelList({}, 0.0))}
 
     def listed(self, api_root: str) -> ModelList:
         """Return the last known list, from this process or the disk, without a request."""

@@ -201,8 +201,18 @@ class PromptBuilder:
         OptionError
             The type is unknown, has no JSON form, or contradicts the format.
         """
+        return self.annotation(options)[1]
+
+    def annotation(self, options: CellOptions) -> tuple[object | None, OutputType | None]:
+        """Return the type of the answer as Python has it, and as it is asked for.
+
+        Raises
+        ------
+        OptionError
+            As `output_type`.
+        """
         if options.type is None and options.format != "json":
-            return None
+            return None, None
         from cc_jupyter.prompt.output_types import json_output_type, output_type_for  # noqa: PLC0415  an answer as text does not need it
 
         if options.type is not None:
@@ -213,8 +223,16 @@ class PromptBuilder:
             from cc_jupyter.prompt.type_parser import parse_type  # noqa: PLC0415  only `--type` needs it
 
             annotation = parse_type(options.type, self._user_ns, self._local_ns)
-            return output_type_for(annotation, options.type)
-        return json_output_type()
+            return annotation, output_type_for(annotation, options.type)
+        return dict, json_output_type()
+
+    def limits(self, options: CellOptions) -> ValueLimits:
+        """Return how much of a value is sent for this prompt."""
+        return _limits_for(options, self._limits)
+
+    def value(self, expression: str) -> object:
+        """Return the value of an expression; raises `OptionError`, chained from its exception."""
+        return self._value(expression)
 
     def _value(self, expression: str) -> object:
         from cc_jupyter.prompt.template import evaluate  # noqa: PLC0415  only an expression needs it

@@ -12,6 +12,7 @@ from collections import UserDict, UserList, deque
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from cc_jupyter.core.record import Record
 from cc_jupyter.core.redaction import instance_dict
 from cc_jupyter.core.text import top_level_module
 
@@ -113,7 +114,8 @@ def _generated_fields(kind: Any) -> list[str] | None:  # noqa: ANN401  a class
     """Return the fields that a `repr` shows which was generated for the class."""
     method: Any = getattr(kind.__repr__, "__wrapped__", kind.__repr__)
     file = str(getattr(getattr(method, "__code__", None), "co_filename", ""))
-    if dataclasses.is_dataclass(kind) and file == "<string>":
+    is_record = issubclass(kind, Record) and method is Record.__repr__
+    if is_record or (dataclasses.is_dataclass(kind) and file == "<string>"):
         return [each.name for each in dataclasses.fields(kind) if each.repr]
     if issubclass(kind, tuple) and file == _NAMEDTUPLE_FILE:
         return list(kind._fields)

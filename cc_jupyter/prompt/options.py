@@ -1,7 +1,8 @@
 """Defines and parses the option line of `%%cmd` and `%cmd ask`.
 
-One table, `OPTIONS`, is shared by parsing, help, completion and the README. `option_line.words`
-splits the line, `option_line.values` reads the values, `template` fills in `{{ }}`.
+One table, `OPTIONS`, is shared by parsing, help, completion and the documentation.
+`option_line.words` splits the line, `option_line.values` reads the values, `template` fills in
+`{{ }}`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import functools
 import json
 import re
 import unicodedata
-from dataclasses import fields
 from keyword import iskeyword
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Parameters, unshown_field
@@ -54,7 +54,7 @@ _RESERVED = ("In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_ih"
 
 
 class OptionSpec(NamedTuple):
-    """One option, as parsing, help, README and completion use it."""
+    """One option, as parsing, help, documentation and completion use it."""
 
     names: tuple[str, ...]
     """The names as typed, the long one last."""
@@ -154,6 +154,18 @@ class SavedPrompt(NamedTuple):
         return f"{self.text}\n\n{text}" if text.strip() else self.text
 
 
+class EachOptions(NamedTuple):
+    """What `--each` and the options that need it say."""
+
+    table: str
+    """The expression of the table, as written."""
+    preview: int | None = None
+    concurrency: int | None = None
+    fresh: bool = False
+    on_error: Literal["keep", "raise", "stop"] = "keep"
+    retry: tuple[str, ...] = ()
+
+
 class CellOptions(NamedTuple):
     """The values of an option line; `None` and `False`: not given."""
 
@@ -192,6 +204,8 @@ class CellOptions(NamedTuple):
     max_requests: int | None = None
     grid: GridOptions | None = None
     """`None`: the cell has one answer."""
+    each: EachOptions | None = None
+    """`None`: the prompt is sent once, not for each row of a table."""
     saved: SavedPrompt | None = None
     """The prompt of `@NAME`; its options are included."""
 
@@ -224,6 +238,13 @@ _SAMPLES = "ask for this many answers of each combination"
 _VARY = "vary a name in {{ }}: over an iterable, or a dict whose keys are labels; repeatable"
 _CHECK = "fail unless this expression is true of the answer (in a grid: a column); repeatable"
 _IN_TURN = "ask the models of -m in turn until an answer passes its checks and type"
+_EACH = "send the prompt for each row of this table: its columns are names in {{ }}"
+_PREVIEW = "send only this many rows, drawn with a fixed seed, and project the bill"
+_ON_ERRORS = ("keep", "raise", "stop")
+_ON_ERROR = "when a row fails: keep the others, fail at the end, or stop at once"
+RETRY_WORDS: Final = ("stop", "length", "content_filter", "type")
+"""How the answer to a row can have ended; `type`: two answers did not fit the type."""
+_RETRY = "send rows again that ended so: stop, length, content_filter or type; repeatable"
 _MAX_USD = "spend at most this many US dollars in this cell, in place of the usual limit"
 _MAX_REQUESTS = "send at most this many requests in this cell; more than 50 without a price need it"
 
@@ -275,6 +296,25 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec(("--until-pass",), _IN_TURN),
     OptionSpec(("--max-usd",), _MAX_USD, "X", read_usd),
     OptionSpec(("--max-requests",), _MAX_REQUESTS, "N", read_count),
+    OptionSpec(("--each",), _EACH, "TABLE", read_expression, is_expression=True),
+    OptionSpec(("--preview",), _PREVIEW, "N", read_count),
+    OptionSpec(("--concurrency",), "send at most this many rows at once", "N", read_count),
+    OptionSpec(("--fresh",), "send all rows again, also those answered before"),
+    OptionSpec(
+        ("--on-error",),
+        _ON_ERROR,
+        "|".join(_ON_ERRORS),
+        word_reader(*_ON_ERRORS),
+        choices=_ON_ERRORS,
+    ),
+    OptionSpec(
+        ("--retry",),
+        _RETRY,
+        "WORD",
+        word_reader(*RETRY_WORDS),
+        repeatable=True,
+        choices=RETRY_WORDS,
+    ),
     OptionSpec(("--raw",), "send the prompt exactly as typed; {{ }} is not filled in"),
     OptionSpec(("--dry-run",), "show what would be sent, without sending it"),
     OptionSpec(("--quiet",), "show only errors"),
@@ -307,13 +347,15 @@ def option_help() -> str:
             "Several values make a grid, which sends all combinations: lists (-m a,b -t 0,1), -m",
             "or -s again, --vary, -n.",
             "",
+            "--each TABLE sends the prompt once for each row: %%cmd --each df -> labels: int",
+            "",
             *(f"  {usage:{width}}  {meaning}" for usage, meaning in rows),
         ]
     )
 
 
 def option_table_markdown() -> str:
-    """Return the table of options for the README."""
+    """Return the table of options for the documentation."""
     lines = ["| option | meaning |", "| --- | --- |"]
     for spec in OPTIONS:
         usage = spec.usage.replace("|", r"\|").replace(", ", "`, `")
@@ -485,7 +527,7 @@ def _is_option(word: Word) -> bool:
     return word.text in {ARROW, "--"} or word.text.partition("=")[0] in _BY_NAME
 
 
-_OPERATOR = re.compile(r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)")
+_OPERATOR = r"(?:[<>]=?|[=!]=|[-+*/%|&]|(?:and|or|in|is|not|if|for)\b)(?=\s|$)"
 
 
 def _check_end(  # noqa: PLR0913  a word and its place
@@ -496,7 +538,7 @@ def _check_end(  # noqa: PLR0913  a word and its place
     if spec.is_expression and (spec.field != "vary" or "=" in text):
         # in a cell only an option may follow; `ask` has its prompt there
         goes_on = not _OPTION_LIKE.match(rest) and not rest.startswith(ARROW) if arrow else False
-        if rest and (goes_on or _OPERATOR.match(rest)):
+        if rest and (goes_on or re.match(_OPERATOR, rest)):
             following = rest.split(None, 1)[0]
             raise OptionError(
                 f"{shown(following)} after `{name}` {shown(text)} is not an option",
@@ -546,11 +588,14 @@ def _build(
     chosen: dict[str, Any] = {"name": name, "type": kind, "saved": saved}
     if "until_pass" in given:
         chosen["models"] = _models_in_turn(given, has_type=kind is not None)
+    if "each" in given:
+        _refuse_with_each(given, name)
     chosen["grid"] = _take_grid(given)
+    chosen["each"] = _take_each(given)
     for each in ("stop", "image", "check"):
         chosen[each] = tuple(given.pop(each, ()))
     chosen |= {each: values[0] for each, values in given.items()}
-    names = [each.name for each in fields(Parameters) if each.name in chosen]
+    names = [each for each in Parameters.__match_args__ if each in chosen]
     parameters = Parameters(**{each: chosen.pop(each) for each in names}, extra=extra)
     options = CellOptions(**chosen, parameters=parameters)
     _check_combination(options)
@@ -679,6 +724,46 @@ def _take_grid(given: _Given) -> GridOptions | None:
             hint="add a list of models, such as -m a,b, or -n 2",
         )
     return None
+
+
+_OF_EACH = ("preview", "concurrency", "fresh", "on_error", "retry")
+
+
+def _take_each(given: _Given) -> EachOptions | None:
+    """Remove what belongs to `--each` from `given` and return it; `None`: there is none."""
+    table = given.pop("each", None)
+    found = {name: given.pop(name) for name in _OF_EACH if name in given}
+    if table is not None:
+        retry = tuple(found.pop("retry", ()))
+        return EachOptions(
+            table[0], retry=retry, **{name: values[0] for name, values in found.items()}
+        )
+    if found:
+        option = f"--{next(iter(found)).replace('_', '-')}"
+        raise OptionError(f"`{option}` needs a table", hint=f"for example --each df {option} …")
+    return None
+
+
+def _refuse_with_each(given: _Given, name: str | None) -> None:
+    """Raise for what a prompt over rows cannot have: one model and one answer a row."""
+    for key, values in given.items():
+        if key in VARIED_FIELDS and len(values) > 1:
+            option = f"a list of `--{key.replace('_', '-')}`"
+        elif key == "samples" or key.startswith(_VARY_KEY):
+            option = shown("-n" if key == "samples" else key)
+        elif key in ("until_pass", "thread", "new", "blind"):
+            option = f"`--{key.replace('_', '-')}`"
+        else:
+            continue
+        raise OptionError(
+            f"`--each` asks one model for one answer a row, so it cannot be combined with {option}",
+            hint="keep one of them",
+        )
+    if name is None:
+        raise OptionError(
+            "`--each` needs a variable for the result",
+            hint=f"for example --each {given['each'][0]} -> labels",
+        )
 
 
 def _check_combination(options: CellOptions) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import hashlib
 import re
 import warnings
@@ -385,6 +386,7 @@ def _place(source: str, error: SyntaxError) -> str:
     return f", at `{excerpt(rest, _PLACE_CHARS)}`" if rest else ", at its end"
 
 
+@functools.lru_cache(maxsize=256)
 def _compiled(source: str) -> CodeType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about an invalid escape, which is fine in a prompt

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cc_jupyter.session.budget_watcher import BudgetWatcher
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.run_limits import RunBudget
+    from cc_jupyter.usage.budget import Period
 
 
 class _Held(NamedTuple):
@@ -112,11 +113,11 @@ class BudgetGuard:
         """
         if prepared.endpoint.is_keyless:  # a replayed answer costs nothing
             return ()
-        budget = self.effective_budget(prepared.settings, prepared.spec.notebook)
-        watchers = []
-        if budget is not None:
-            hold = functools.partial(self.hold, budget, prepared, turn_id)
-            watchers.append(self._watcher(prepared, hold, budget))
+        budgets = self._budgets(prepared.settings, prepared.spec.notebook)
+        watchers = [
+            self._watcher(prepared, functools.partial(self.hold, budget, prepared, turn_id), budget)
+            for budget in budgets
+        ]
         watchers += [
             self._watcher(prepared, functools.partial(run.hold, turn_id), run)
             for run in self._ceilings(prepared.run_budget)
@@ -125,12 +126,19 @@ class BudgetGuard:
             try:
                 watcher.reserve()
             except StoreError as error:
-                period = f" per {budget.period}" if budget is not None else ""
+                period = f" per {budgets[0].period}" if budgets else ""
+                is_prescribed = any(budget.set_by for budget in budgets)
                 raise OptionError(
                     f"the budget{period} cannot be checked: {error}; nothing was sent",
-                    hint="run the cell again, or %cmd budget off to send without a budget",
+                    hint="run the cell again"
+                    + ("" if is_prescribed else ", or %cmd budget off to send without a budget"),
                 ) from error
         return tuple(watchers)
+
+    def _budgets(self, settings: Settings, notebook: str) -> list[Budget]:
+        """Return all budgets that apply: the user's, and that of a policy."""
+        found = self.effective_budget(settings, notebook), prescribed_budget(settings)
+        return [budget for budget in found if budget is not None]
 
     def _watcher(
         self,
@@ -164,8 +172,9 @@ class BudgetGuard:
             before = self._reserved.get(turn_id)
             own = {each: held for each, held in self._reserved.items() if each != turn_id}
             on_disk = budget.period != "session" and prepared.settings.history
+            is_held_on_disk = on_disk or (before is not None and before.on_disk)
             # entered first: after an interrupt at any later point `release` finds it
-            self._reserved[turn_id] = before or _Held(notebook, Decimal(0), on_disk=on_disk)
+            self._reserved[turn_id] = before or _Held(notebook, Decimal(0), on_disk=is_held_on_disk)
 
             def check(spent_usd: Decimal, others_usd: Decimal) -> None:
                 counted = (
@@ -185,7 +194,7 @@ class BudgetGuard:
                 if before is None:
                     del self._reserved[turn_id]
                 raise
-            self._reserved[turn_id] = _Held(notebook, usd or Decimal(0), on_disk=on_disk)
+            self._reserved[turn_id] = _Held(notebook, usd or Decimal(0), on_disk=is_held_on_disk)
         return spent[0]
 
     def _hold_on_disk(  # noqa: PLR0913  the parts of a reservation
@@ -280,3 +289,14 @@ class BudgetGuard:
 
     def _recall(self, model: str) -> tuple[int, int] | None:
         return self._history().recall(model)
+
+
+def prescribed_budget(settings: Settings) -> Budget | None:
+    """Return the budget that a policy sets for a day; `None`: it sets none.
+
+    Without a history, only the spending of this kernel is known.
+    """
+    if settings.policy is None or settings.policy.budget_usd is None:
+        return None
+    period: Period = "day" if settings.history else "session"
+    return Budget(settings.policy.budget_usd, period, settings.policy.sources["budget_usd"])

@@ -89,7 +89,7 @@ class BudgetWatcher:
     def _used_up(self) -> StreamError:
         if isinstance(self.limit, Budget):
             exceeded = f"the budget of {self.limit.usd:f} US dollars per {self.limit.period}"
-            remedy = "%cmd budget AMOUNT raises the budget"
+            remedy = self.limit.remedy
         else:
             exceeded, remedy = f"--max-usd {self.limit.usd:f}", "raise --max-usd"
         error = StreamError(

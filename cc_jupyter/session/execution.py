@@ -8,10 +8,10 @@ import os
 import sys
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.core.messages import TurnKey
+from cc_jupyter.core.record import Record
 from cc_jupyter.render.base import DeferredRenderer
 
 if TYPE_CHECKING:
@@ -190,8 +190,7 @@ def execution_context(shell: InteractiveShell) -> ExecutionContext:
     return ExecutionContext(shell)
 
 
-@dataclass(frozen=True)
-class ReplyDisplay:
+class ReplyDisplay(Record):
     """Displays a reply, but not again in the execution that has shown it."""
 
     cell: ExecutionContext

@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cc_jupyter.client.anthropic import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
+from cc_jupyter.client.bodies import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
 from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
 from cc_jupyter.client.image_limits import check_images
 from cc_jupyter.client.local import MODEL_ID
@@ -166,7 +166,7 @@ class Preparer:
         Raises
         ------
         CcError
-            No model is chosen, it is unknown, or its key is missing.
+            No model is chosen, it is unknown, its key is missing, or a policy does not allow it.
         """
         name = chosen_model(name, settings)
         settings = settings_for(name, settings)
@@ -177,6 +177,8 @@ class Preparer:
             endpoint = find_endpoint(settings, key_env)
         else:  # a recorded answer needs no key
             endpoint = replay_endpoint(settings)
+        if not endpoint.is_keyless and endpoint.served_by != LOCAL:
+            settings.check_model(name)
         return self.models.find(name, endpoint, settings.models), endpoint, settings
 
     def prepare_continuation(self, spec: PromptSpec, settings: Settings) -> PreparedRequest:
@@ -258,6 +260,11 @@ class Preparer:
         return PreparedRequest(
             spec, request, model, endpoint, settings, thread, context or Context()
         )
+
+    def with_known_format(self, prepared: PreparedRequest) -> PreparedRequest:
+        """Return a request with the response format that the model is known by now to accept."""
+        request = self._with_known_format(prepared.request, prepared.endpoint)
+        return prepared._replace(request=request)
 
     def _with_known_format(self, request: Request, endpoint: Endpoint) -> Request:
         """Return the request with the response format that the model is known to accept."""

@@ -7,25 +7,21 @@ import functools
 import hashlib
 import json
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cc_jupyter.client.local import DISPLAY_NAME
-from cc_jupyter.client.reply_builder import ReplyBuilder
 from cc_jupyter.conversation.turns import Turn, TurnInputs
-from cc_jupyter.core.errors import CassetteError, ProviderError, StatusError
-from cc_jupyter.core.events import NO_USAGE, ReasoningDelta, Source, TextDelta
+from cc_jupyter.core.errors import ProviderError
+from cc_jupyter.core.events import Source, TextDelta
 from cc_jupyter.core.messages import Parameters, PromptTemplate
 from cc_jupyter.core.redaction import MASK, is_secret, masked, redact
-from cc_jupyter.core.request_key import request_key
 from cc_jupyter.core.text import pluralize
-from cc_jupyter.models.registry import LOCAL
-from cc_jupyter.usage.estimate import estimate_tokens
+from cc_jupyter.session.answer_recorder import AnswerRecorder
 
 if TYPE_CHECKING:
-    from cc_jupyter.client.client import RequestStream
+    from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
-    from cc_jupyter.core.events import StreamEvent, Usage
+    from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec
     from cc_jupyter.core.money import Cost
     from cc_jupyter.core.reply import Reply
@@ -34,19 +30,15 @@ if TYPE_CHECKING:
     from cc_jupyter.session.reservation import Reservation
 
 
-REPLAY = "replay"
-"""What `served_by` says of a replayed answer."""
 PARTIAL_S = 1.5
 """How often a growing answer is saved, so that a crash loses at most two seconds of it."""
 _LARGE_TOKENS = 2_000
 """A smaller prompt costs too little for a notice, however much it grew."""
 _EXAMPLE_CHARS = 80
 """How much of a value is stored with the template of a prompt."""
-_MAY_BE_BILLED = frozenset({504, 524})
-"""A gateway gave up waiting for an upstream that may have done its work."""
 
 
-class TurnRecorder:
+class TurnRecorder(AnswerRecorder):
     """Records one answer: builds the reply, prices it, saves the turn.
 
     Parameters
@@ -57,34 +49,29 @@ class TurnRecorder:
         Counts the cost of the reply.
     """
 
-    reply: Reply
-    """The recorded reply; set by `save`."""
-
     def __init__(
         self,
         prepared: PreparedRequest,
         reservation: Reservation,
-        stream: RequestStream,
+        stream: AnswerStream,
         history: History,
         budget_guard: BudgetGuard,
     ) -> None:
-        self.stream = stream
-        self._prepared = prepared
-        self._place = reservation.place
+        super().__init__(
+            prepared,
+            stream,
+            budget_guard,
+            turn_id=reservation.turn_id,
+            budget_watchers=reservation.budget_watchers,
+            sent_at=history.now(),
+            place=reservation.place,
+        )
         self._slot = reservation.slot
-        self._budget_watchers = reservation.budget_watchers
         self._history = history
-        self._budget_guard = budget_guard
-        self._sent_at = history.now()
-        self._turn_id = reservation.turn_id
         self._stale: list[int] = []
-        self.builder = ReplyBuilder(beginning=prepared.beginning)
-        self.builder.notices.extend(prepared.spec.notices)
         self._next_save_s = monotonic() + PARTIAL_S
         self._has_new_text = False
         self._redacted_body = (b"", b"")  # as sent, and as saved
-        self._keyed_body = b""  # the body with this key
-        self._key = ""
 
     def add(self, event: StreamEvent) -> None:
         """Add the next event; save the text received every `PARTIAL_S` seconds.
@@ -94,21 +81,18 @@ class TurnRecorder:
         StreamError
             The budget is used up; the builder holds what was received.
         """
-        self.builder.add(event)
-        if isinstance(event, TextDelta | ReasoningDelta) and self.stream.replay is None:
-            for watcher in self._budget_watchers:
-                watcher.add(event.text, self.builder.usage)
+        super().add(event)
         self._has_new_text = self._has_new_text or isinstance(event, TextDelta)
         if self._has_new_text and monotonic() >= self._next_save_s:
             self._has_new_text = False
-            notice = self._write(self._estimated(self._build_reply()), finished=False)
+            notice = self._write(self.estimated(self.build_reply()), finished=False)
             self.builder.notices += [notice] if notice else []
             self._next_save_s = monotonic() + PARTIAL_S
 
     def save(self) -> None:
         """Build the reply, price it and save the turn."""
         self._note_growth()
-        self.reply = reply = self._priced(self._build_reply())
+        self.reply = reply = self.priced(self.build_reply())
         try:
             notices = (
                 self._write(reply, finished=True),
@@ -123,96 +107,6 @@ class TurnRecorder:
                 reply.error.reply = reply
         finally:  # also after an interrupt: it was paid for
             self._budget_guard.settle(self._turn_id, self.reply, self._prepared.run_budget)
-
-    def _priced(self, reply: Reply) -> Reply:
-        """Return the reply with its cost; missing counts of a stopped answer are estimated."""
-        if self._was_refused(reply.error):
-            from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  only a refusal needs it
-
-            usage = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
-            return dataclasses.replace(reply, usage=usage, cost=NOTHING_BILLED)
-        was_cut_off = isinstance(reply.error, KeyboardInterrupt) or (
-            reply.error is not None and bool(self.builder.received_bytes)
-        )
-        if was_cut_off:
-            return self._estimated(reply)
-        return dataclasses.replace(reply, cost=self._cost(reply.usage))
-
-    def _cost(self, usage: Usage) -> Cost:
-        """Price a usage: a replayed one as of its recording, estimated if prices have changed."""
-        replay = self.stream.replay
-        if replay is None:
-            return self._prepared.cost(usage, self._sent_at)
-        recording = replay.recording
-        if recording.served_by == LOCAL:
-            from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  as in _priced
-
-            return NOTHING_BILLED
-        cost = self._prepared.cost(usage, recording.recorded_at)
-        price_date = cost.price_date.isoformat() if cost.price_date else None
-        has_changed = cost.origin == "reported" and price_date not in (None, recording.price_date)
-        return dataclasses.replace(cost, origin="estimated") if has_changed else cost
-
-    def _estimated(self, reply: Reply) -> Reply:
-        """Return the reply with its cost so far; a growing answer is saved so for a crash."""
-        usage = self._with_estimates(reply.usage)
-        return dataclasses.replace(reply, usage=usage, cost=self._cost(usage))
-
-    def _was_refused(self, error: BaseException | None) -> bool:
-        """Return whether nothing can have been billed: refused, or never sent."""
-        if isinstance(error, CassetteError):
-            return True
-        if isinstance(error, StatusError):
-            return error.status not in _MAY_BE_BILLED
-        return error is not None and self.stream.requests_sent == 0
-
-    def _with_estimates(self, usage: Usage) -> Usage:
-        """Fill in the counts that a stopped answer has not reported, as the screen estimates them.
-
-        Providers report usage at the end of an answer.
-        """
-        request, calibration = self._prepared.request, self._budget_guard.calibration
-        counts = {
-            "input_tokens": estimate_tokens(request, calibration),
-            "output_tokens": calibration.tokens(request.model, self.builder.received_bytes),
-        }
-        missing: dict[str, Any] = {
-            name: count for name, count in counts.items() if getattr(usage, name) is None
-        }
-        return dataclasses.replace(usage, **missing, estimated=tuple(missing) or None)
-
-    def _build_reply(self) -> Reply:
-        """Return the reply as received so far, with its provenance."""
-        from cc_jupyter.core.reply import Provenance  # noqa: PLC0415  the first cell loads little before it sends
-
-        prepared = self._prepared
-        replay = self.stream.replay
-        served_by = prepared.endpoint.served_by if replay is None else replay.recording.served_by
-        return dataclasses.replace(
-            self.builder.build(prepared.model.id),
-            provenance=Provenance(
-                endpoint=prepared.request.endpoint,
-                served_by=served_by if replay is None else REPLAY,
-                served_model=DISPLAY_NAME if served_by == LOCAL else None,
-                thread=prepared.thread.name if prepared.thread else None,
-                turn=None if self._place is None else self._place + 1,
-                turn_id=self._turn_id,
-                order=prepared.order,
-                request_sha256=self.stream.body_sha256,
-                request_key=self._request_key(),
-                sample=self.stream.sample,
-                grid=prepared.grid,
-                replayed_from=replay.cassette if replay else None,
-                recorded_at=replay.recording.recorded_at if replay else None,
-            ),
-        )
-
-    def _request_key(self) -> str:
-        body = self.stream.body
-        if body is not self._keyed_body:
-            self._keyed_body = body
-            self._key = request_key(self._prepared.request.endpoint, body) if body else ""
-        return self._key
 
     def _write(self, reply: Reply, *, finished: bool) -> str | None:
         """Write the turn to the thread and the history; return a notice for the user, if any."""

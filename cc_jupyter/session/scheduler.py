@@ -12,22 +12,24 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from bisect import insort
+from collections import deque
+from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 
-from cc_jupyter.core.errors import BudgetError, CcError, StreamError
-from cc_jupyter.core.events import Notice, Waiting
+from cc_jupyter.client.errors.provider_errors import backoff_s
+from cc_jupyter.core.errors import BudgetError, CcError, ProviderError, StreamError
+from cc_jupyter.core.events import Notice, Retry, Waiting
 from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.models.registry import LOCAL
 from cc_jupyter.session.in_flight import InterruptGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from types import TracebackType
 
-    from cc_jupyter.core.events import Retry, StopReason, StreamEvent
+    from cc_jupyter.core.events import StopReason, StreamEvent
     from cc_jupyter.render.base import Renderer
     from cc_jupyter.session.prepare import PreparedRequest
 
@@ -128,43 +130,75 @@ class SendRequest(Protocol):
         """
 
 
+class Requests(Protocol):
+    """The requests of a run, by their place in the plan; a sequence is one."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, index: int, /) -> PreparedRequest | None:
+        """Return a request, right before it is sent; asked for once, in the run's thread.
+
+        `None`: it has failed already and is not sent.
+        """
+
+
 class Run:
     """One run of many requests.
 
     Parameters
     ----------
     requests
-        In the order of the plan; `None` has already failed and is not sent.
+        In the order of the plan; they may be made when they are asked for.
     concurrency
         The most requests in flight; the local model answers one at a time.
+    give_up_after_s
+        For how long a request that is one too many for the provider waits for its turn; `None`: its
+        own sending repeats it.
+    reports_unsent
+        Whether `finished` is also called for requests that an interrupt kept from being sent.
+    gather_s
+        How long to wait for more replies after one, where the listener works for each batch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a run can be
         self,
         send: SendRequest,
-        requests: Sequence[PreparedRequest | None],
+        requests: Requests,
         listener: Listener,
         *,
         concurrency: int,
+        give_up_after_s: float | None = None,
+        reports_unsent: bool = True,
+        gather_s: float = 0.0,
     ) -> None:
         self._send = send
         self._requests = requests
         self._listener = listener
+        self._give_up_after_s = give_up_after_s
+        self._reports_unsent = reports_unsent
+        self._gather_s = gather_s
         self._limit = ConcurrencyLimit(min(concurrency, max(1, len(requests))))
         self._items: SimpleQueue[_Item] = SimpleQueue()
         self._bell: SimpleQueue[None] = SimpleQueue()  # its `put` is safe in signal handlers
-        self._waiting = [at for at, each in enumerate(requests) if each is not None]
-        self._replies: dict[int, Reply] = {}
+        self._jobs: SimpleQueue[int | None] = SimpleQueue()
+        self._workers = 0
+        self._waiting = deque(range(len(requests)))
+        self._for_local: deque[int] = deque()  # while the local model is busy
+        self._made: dict[int, PreparedRequest] = {}  # in flight, or to be started again
         self._in_flight: set[int] = set()
+        self._local_in_flight: int | None = None
+        self._refused: dict[int, tuple[float, int]] = {}  # since when, and how often
+        self._later: list[tuple[float, int]] = []  # when refused ones may be started, a heap
         self._is_out_of_money = False  # until a request ends and settles what it reserved
         self._wakers: set[Callable[[], None]] = set()
         self.is_interrupted = False
 
-    def run(self) -> list[Reply | None]:
-        """Send all requests; return their replies in the order of the plan.
+    def run(self) -> None:
+        """Send all requests; return when all have ended.
 
         What fails after its repeats is a reply with an error, and so is what was never sent because
-        of an interrupt or a budget. `None` where there was no request.
+        of an interrupt or a budget.
 
         Raises
         ------
@@ -173,7 +207,7 @@ class Run:
         """
         try:
             with InterruptGuard(self.interrupt):
-                while self._waiting or self._in_flight:
+                while self._waiting or self._for_local or self._later or self._in_flight:
                     self._start()
                     if self._in_flight or not self.is_interrupted:
                         self._wait()
@@ -182,7 +216,9 @@ class Run:
         except BaseException:  # raised again
             self.interrupt()
             raise
-        return [self._replies.get(at) for at in range(len(self._requests))]
+        finally:
+            for _ in range(self._workers):
+                self._jobs.put(None)
 
     def interrupt(self) -> None:
         """Stop all requests and start no more; safe from any thread and signal handlers."""
@@ -191,47 +227,82 @@ class Run:
             wake()
         self._bell.put(None)
 
+    def stop(self) -> None:
+        """Start no more requests, those in flight end by themselves; for the listener."""
+        self._waiting.clear()
+        self._for_local.clear()
+        self._later.clear()
+
     def _start(self) -> None:
         """Start what may be started now, in the order of the plan."""
         if self.is_interrupted:
-            for index in self._waiting:
-                self._end(index, self._unsent(index, KeyboardInterrupt()))
-            self._waiting.clear()
+            self._end_unsent()
             return
         if self._is_out_of_money or self._limit.pause_s(monotonic()):
             return
-        while len(self._in_flight) < self._limit.value:
-            is_local_busy = any(map(self._is_local, self._in_flight))
-            startable = (at for at in self._waiting if not (is_local_busy and self._is_local(at)))
-            index = next(startable, -1)
-            if index < 0:
+        while len(self._in_flight) < self._limit.value and not self.is_interrupted:
+            index = self._next()
+            if index is None:
                 return
-            self._waiting.remove(index)
             self._in_flight.add(index)
+            if _is_local(self._made[index]):
+                self._local_in_flight = index
             self._listener.started(index)
-            threading.Thread(
-                target=self._work, args=(index,), name=f"cc_jupyter request {index}", daemon=True
-            ).start()
+            self._jobs.put(index)
+            if len(self._in_flight) > self._workers:
+                self._workers += 1
+                name = f"cc_jupyter request {self._workers}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
 
-    def _is_local(self, index: int) -> bool:
-        endpoint = self._prepared(index).endpoint
-        return endpoint.served_by == LOCAL and not endpoint.is_keyless
+    def _next(self) -> int | None:
+        """Return the next request to start; `None`: none may be started now."""
+        if self._later and self._later[0][0] <= monotonic():
+            return heappop(self._later)[1]
+        if len(self._in_flight) + len(self._later) >= self._limit.value:
+            return None  # a refused request keeps its place
+        is_local_busy = self._local_in_flight is not None
+        if self._for_local and not is_local_busy:
+            return self._for_local.popleft()
+        while self._waiting:
+            index = self._waiting.popleft()
+            prepared = self._made.get(index) or self._requests[index]
+            if prepared is None:
+                continue
+            self._made[index] = prepared
+            if not (is_local_busy and _is_local(prepared)):
+                return index
+            self._for_local.append(index)
+        return None
 
-    def _work(self, index: int) -> None:
-        """Send one request and pass on its events; never raises."""
+    def _end_unsent(self) -> None:
+        """End what an interrupt kept from being sent, or from being sent again."""
+        again = [index for _, index in sorted(self._later)]
+        left = [*self._for_local, *self._waiting] if self._reports_unsent else []
+        self.stop()
+        for index in (*again, *left):
+            prepared = self._made.get(index) or self._requests[index]
+            if prepared is not None:
+                self._end(index, unsent_reply(prepared, KeyboardInterrupt()))
+
+    def _work(self) -> None:
+        """Send one request after another and pass on their events; never raises."""
+        while (index := self._jobs.get()) is not None:
+            reply = self._sent(index)
+            self._items.put((index, _Finished(reply)))
+            self._bell.put(None)
+            del reply  # it may be large, and the next one may be long in coming
+
+    def _sent(self, index: int) -> Reply:
         screen = _Events(index, self._items)
         error: CcError | KeyboardInterrupt
         try:
-            reply = self._send(index, screen, self._guarded)
+            return self._send(index, screen, self._guarded)
         except (KeyboardInterrupt, CcError) as caught:
             error = caught
-            reply = screen.reply or self._unsent(index, error)
         except BaseException as caught:  # noqa: BLE001  a mistake of ours must not lose the others
             error = StreamError(f"internal error: {type(caught).__name__}: {caught}")
             error.__cause__ = caught
-            reply = screen.reply or self._unsent(index, error)
-        self._items.put((index, _Finished(reply)))
-        self._bell.put(None)
+        return screen.reply or unsent_reply(self._made[index], error)
 
     def _guarded(self, wake: Callable[[], None]) -> _Guard:
         return _Guard(self, wake)
@@ -240,6 +311,8 @@ class Run:
         """Wait until a request ends, an interrupt comes or the listener is due."""
         with contextlib.suppress(Empty):
             self._bell.get(timeout=TICK_S)
+            if self._gather_s and not self.is_interrupted:
+                sleep(self._gather_s)
 
     def _hand_on(self) -> None:
         """Hand what has come to the listener."""
@@ -258,26 +331,49 @@ class Run:
 
     def _finished(self, index: int, reply: Reply) -> None:
         self._in_flight.discard(index)
+        if index == self._local_in_flight:
+            self._local_in_flight = None
         if isinstance(reply.error, BudgetError) and self._in_flight and not self.is_interrupted:
             # what the others have reserved may be more than they will cost
             self._is_out_of_money = True
-            insort(self._waiting, index)
+            self._waiting.appendleft(index)
+            return
+        if isinstance(reply.error, ProviderError) and self._waits(index, reply.error):
             return
         self._is_out_of_money = False
         self._limit.finished(succeeded=reply.error is None)
         self._end(index, reply)
 
+    def _waits(self, index: int, error: ProviderError) -> bool:
+        """Return whether a request that was one too many waits for its turn.
+
+        A pause that the provider asks for holds for all; without one, only this request waits.
+        """
+        if self._give_up_after_s is None or not error.is_too_many or self.is_interrupted:
+            return False
+        now_s = monotonic()
+        since_s, times = self._refused.get(index, (now_s, 0))
+        wait_s = error.retry_after_s
+        pause_s = backoff_s(times) if wait_s is None else wait_s
+        if now_s - since_s + pause_s > self._give_up_after_s:
+            self._limit.refused(Retry(error.status, 0.0), now_s)
+            return False
+        self._limit.refused(Retry(error.status, wait_s or 0.0), now_s)
+        self._refused[index] = since_s, times + 1
+        heappush(self._later, (now_s + pause_s, index))
+        retry = Retry(error.status, pause_s)
+        self._listener.event(index, Notice(f"{error}; sent again later", retry=retry))
+        return True
+
     def _end(self, index: int, reply: Reply) -> None:
-        self._replies[index] = reply
+        self._made.pop(index, None)
+        self._refused.pop(index, None)
         self._listener.finished(index, reply)
 
-    def _unsent(self, index: int, error: CcError | KeyboardInterrupt) -> Reply:
-        return unsent_reply(self._prepared(index), error)
 
-    def _prepared(self, index: int) -> PreparedRequest:
-        prepared = self._requests[index]
-        assert prepared is not None  # noqa: S101  only those are started
-        return prepared
+def _is_local(prepared: PreparedRequest) -> bool:
+    endpoint = prepared.endpoint
+    return endpoint.served_by == LOCAL and not endpoint.is_keyless
 
 
 def unsent_reply(prepared: PreparedRequest, error: CcError | KeyboardInterrupt) -> Reply:

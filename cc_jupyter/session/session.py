@@ -11,7 +11,7 @@ import os
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cc_jupyter.client.client import Limits, RequestStream, encode_body
 from cc_jupyter.client.endpoint import find_endpoint
@@ -40,17 +40,37 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cc_jupyter.cassettes.tape import Tape
+    from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.client.endpoint import Endpoint
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec, Request
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.render.base import Renderer
+    from cc_jupyter.session.answer_recorder import AnswerRecorder
     from cc_jupyter.session.prepare import PreparedRequest
 
 
+Recording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[AnswerRecorder]]"
+"""Opens what records the answer to a request: with its stream, and with the money it may cost."""
 _TAPE_S = 0.02
 """How long the choice of a cassette holds: a request asks for it several times."""
+
+
+class OpenStream(Protocol):
+    """Opens the stream of one request: `Session.open_stream`, or a pool of workers."""
+
+    def __call__(  # noqa: PLR0913  what one request needs
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        zdr: bool,
+        number: Callable[[str], int] | None = None,
+        price_date: date | None = None,
+    ) -> AnswerStream:
+        """Return the stream of one request, which is sent at its first step."""
 
 
 class Session:
@@ -174,6 +194,7 @@ class Session:
         prepared: PreparedRequest,
         renderer: Renderer,
         guard: Callable[[Callable[[], None]], InterruptGuard] | None = None,
+        recording: Recording | None = None,
     ) -> Reply:
         """Send the request, show the answer as it arrives and save the turn.
 
@@ -185,6 +206,8 @@ class Session:
         guard
             Makes what guards the request against interrupts from what wakes it; by default it
             guards against those of this process.
+        recording
+            Opens what records the answer, in place of a turn in the history.
 
         Raises
         ------
@@ -194,7 +217,7 @@ class Session:
             An interrupt came after the last event; the answer is complete and saved.
         """
         with (
-            self._recorder(prepared) as recorder,
+            (recording or self._recorder)(prepared) as recorder,
             (guard or InterruptGuard)(recorder.stream.wake) as interrupts,
             self._tracked(prepared, recorder, interrupts.interrupt),
         ):
@@ -267,21 +290,44 @@ class Session:
     @contextmanager
     def _recorder(self, prepared: PreparedRequest) -> Iterator[TurnRecorder]:
         """Reserve what the request needs; its stream sends it at the first step."""
-        settings = prepared.settings
-        prepared = self._with_key(prepared)
-        limits = Limits(settings.max_retries, settings.idle_timeout_s, settings.max_answer_mb)
+        prepared = self.with_key(prepared)
         with reserved(prepared, self.budget_guard) as reservation:
-            stream = self.open_stream(
-                prepared.request,
-                prepared.endpoint,
-                limits,
-                zdr=prepared.zdr,
-                number=functools.partial(self._number, prepared),
-                price_date=prepared.model.spec.price_date if prepared.model.spec else None,
-            )
+            stream = self.stream_of(prepared)
             yield TurnRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
-    def _with_key(self, prepared: PreparedRequest) -> PreparedRequest:
+    def stream_of(
+        self,
+        prepared: PreparedRequest,
+        *,
+        gives_up_on_429: bool = False,
+        open_stream: OpenStream | None = None,
+    ) -> AnswerStream:
+        """Return the stream of a prepared request, which is sent at its first step.
+
+        Parameters
+        ----------
+        gives_up_on_429
+            Whether a refusal for too many requests ends it: who runs many requests decides when
+            to send it again.
+        open_stream
+            Opens the stream in place of `Session.open_stream`, to have a worker send it.
+        """
+        settings = prepared.settings
+        return (open_stream or self.open_stream)(
+            prepared.request,
+            prepared.endpoint,
+            Limits(
+                settings.max_retries,
+                settings.idle_timeout_s,
+                settings.max_answer_mb,
+                gives_up_on_429=gives_up_on_429,
+            ),
+            zdr=prepared.zdr,
+            number=functools.partial(self._number, prepared),
+            price_date=prepared.model.spec.price_date if prepared.model.spec else None,
+        )
+
+    def with_key(self, prepared: PreparedRequest) -> PreparedRequest:
         """Return the request with its key if it must be sent; a recorded answer needs none.
 
         Without a key, `auto` is `replay`: the request is looked up and misses.
@@ -299,6 +345,7 @@ class Session:
             return prepared
         try:
             endpoint = find_endpoint(prepared.settings, prepared.spec.key_env)
+            prepared.settings.check_model(prepared.model.id)
         except ConfigError:
             if tape is None or tape.mode != "auto":
                 raise
@@ -336,7 +383,7 @@ class Session:
 
     @contextmanager
     def _recorded(
-        self, prepared: PreparedRequest, recorder: TurnRecorder
+        self, prepared: PreparedRequest, recorder: AnswerRecorder
     ) -> Iterator[Iterator[StreamEvent]]:
         """Provide the events of an answer, recorded as they pass; always save the turn.
 
@@ -362,7 +409,7 @@ class Session:
             recorder.save()
 
     def _passing(
-        self, events: Iterator[StreamEvent], recorder: TurnRecorder
+        self, events: Iterator[StreamEvent], recorder: AnswerRecorder
     ) -> Iterator[StreamEvent]:
         for event in events:
             recorder.add(event)
@@ -377,7 +424,7 @@ class Session:
             error.hint = close or error.hint
 
     def _tracked(
-        self, prepared: PreparedRequest, recorder: TurnRecorder, interrupt: Callable[[], None]
+        self, prepared: PreparedRequest, recorder: AnswerRecorder, interrupt: Callable[[], None]
     ) -> AbstractContextManager[None]:
         key, thread = prepared.spec.turn_key, prepared.thread
         return self.in_flight.during(

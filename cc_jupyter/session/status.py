@@ -45,6 +45,8 @@ def current_status(session: Session) -> Card:
         card["missing"] = f"{error} ({error.hint})"
     if settings.cassette is not None and settings.cassette.mode != "off":
         card["cassette"] = str(settings.cassette)
+    if settings.policy is not None:
+        card["policy"] = settings.policy.described()
     card |= _project_lines(settings)
     card["spent"] = spent_text(session)
     return Card({name: value for name, value in card.items() if value != ""})

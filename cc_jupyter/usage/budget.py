@@ -24,6 +24,15 @@ class Budget(NamedTuple):
 
     usd: Decimal
     period: Period = "session"
+    set_by: str = ""
+    """The policy file that sets it; empty: the user does."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do to spend more."""
+        if self.set_by:
+            return f"{self.set_by} sets the budget; ask who administers this machine"
+        return "%cmd budget AMOUNT raises the budget"
 
     def check(
         self, spent_usd: Decimal, reserved_usd: Decimal, estimate_usd: Decimal | None
@@ -53,13 +62,15 @@ class Budget(NamedTuple):
             raise OptionError(
                 f"the price of this model is unknown, so the budget cannot be enforced ({spent});"
                 " nothing was sent",
-                hint="choose a model with a known price, or %cmd budget off",
+                hint="choose a model with a known price"
+                + ("" if self.set_by else ", or %cmd budget off"),
             )
         if spent_usd + reserved_usd + estimate_usd > self.usd:
             raise BudgetError(
                 f"the request is estimated at ~{format_usd(estimate_usd)} and would exceed the"
                 f" budget: {spent}; nothing was sent",
-                hint="lower --max-tokens, choose a cheaper model, or %cmd budget AMOUNT",
+                hint="lower --max-tokens, choose a cheaper model"
+                + (f"; {self.remedy}" if self.set_by else ", or %cmd budget AMOUNT"),
             )
 
     def note(self, spent_usd: Decimal) -> str | None:

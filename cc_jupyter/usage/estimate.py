@@ -8,7 +8,6 @@ too long for the context window is rejected before it is sent, or trimmed.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -35,10 +34,10 @@ _WINDOW_BYTES = 200_000
 """Older reports lose weight once this many bytes were reported."""
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class _Seen:
-    tokens: Fraction = Fraction(0)
-    size: Fraction = Fraction(0)
+    def __init__(self) -> None:
+        self.tokens = Fraction(0)
+        self.size = Fraction(0)
 
 
 class Calibration:

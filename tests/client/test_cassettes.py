@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import gzip
 import json
+import os
 import threading
 import time
 from decimal import Decimal
@@ -26,11 +27,13 @@ from cc_jupyter.client.client import Limits, RequestStream
 from cc_jupyter.client.endpoint import Endpoint
 from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.client.transport import Transport
+from cc_jupyter.commands.cassette import CassetteCommand
 from cc_jupyter.config.credentials import Key
 from cc_jupyter.config.validators import CassetteChoice
 from cc_jupyter.core.errors import CassetteError, ConnectError
 from cc_jupyter.core.events import Notice, TextDelta, Waiting
 from cc_jupyter.core.messages import Parameters, PromptSpec
+from cc_jupyter.core.paths import short_path
 from cc_jupyter.core.spellings import spellings
 from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.session import Session
@@ -517,6 +520,66 @@ def test_nothing_is_sent_that_cannot_be_recorded(provider, path, damage):
     assert isinstance(reply.error, CassetteError)
     assert reply.cost_usd == 0
     assert len(provider.posts) == 1
+
+
+@pytest.mark.parametrize("is_made_by", ["file", "folder"])
+def test_auto_goes_on_with_a_read_only_cassette_and_says_so_once(
+    provider, path, monkeypatch, is_made_by
+):
+    provider.play(*HELLO)
+    ask(opened(path, "record"))
+    before = path.read_bytes()
+    if is_made_by == "file":
+        path.chmod(0o444)
+    else:  # as on a file system that is mounted so
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda name, mode: mode != os.W_OK and access(name, mode))
+    session = opened(path, "auto")
+    _, known = ask(session)
+    assert (known.text, known.replayed, known.notices) == ("Hello", True, ())
+    provider.always(*HELLO)
+    replies = [ask(session, prompt)[1] for prompt in ("more", "and more")]
+    assert [(each.text, each.error, each.replayed) for each in replies] == [
+        ("Hello", None, False)
+    ] * 2
+    assert replies[0].notices == (f"not recorded: {short_path(path)} is read-only",)
+    assert replies[1].notices == ()
+    assert path.read_bytes() == before
+
+
+def test_the_command_says_that_a_read_only_cassette_records_nothing_new(provider, path):
+    provider.play(*HELLO)
+    ask(opened(path, "record"))
+    path.chmod(0o444)
+    session = Session()
+    said = str(CassetteCommand(session).cassette("auto", str(path)))
+    assert said.startswith("recorded answers come from ")
+    assert said.endswith(f"; {short_path(path)} is read-only, new ones are not saved")
+    provider.play(*HELLO)
+    assert ask(session, "more")[1].notices == ()
+
+
+def test_a_wrapped_transport_goes_on_with_a_read_only_cassette(provider, path):
+    provider.always(*HELLO)
+    ask(opened(path, "record"))
+    path.chmod(0o444)
+    before = path.read_bytes()
+    tape = opened(path, "auto").tape()
+    with httpx.Client(transport=CassetteTransport(httpx.HTTPTransport(), tape)) as client:
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi, Claude"}]}
+        response = client.post(f"{provider.base_url}/chat/completions", json=body)
+    assert response.status_code == 200
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("speed", [None, 20.0])
+def test_a_replayed_answer_has_the_times_of_its_recording(provider, path, speed):
+    provider.play(*scripted.openai_stream(["one", " two", " three"], pause_s=0.2))
+    ask(opened(path, "record"))
+    _, reply = ask(opened(path, "replay", speed))
+    (recording,) = (CassetteFile(path).find(*name) for name in CassetteFile(path).names())
+    assert reply.duration_s == recording.last.ended_ms / 1000
+    assert 0.19 < reply.time_to_first_token_s < 0.5 < reply.duration_s
 
 
 def test_a_server_that_is_not_there_is_recorded_and_asked_again(provider, path, monkeypatch):

@@ -69,6 +69,8 @@ def test_loading_is_silent_and_light(fresh_kernel):
         "anyio",
         "rich",
         "pandas",
+        "polars",
+        "dask",
         "tomllib",
         "markdown_it",
     }
@@ -104,11 +106,18 @@ import sys
 _loaded_at_connect = []
 def _at_connect(event, args):
     if event == "socket.connect" and not _loaded_at_connect:
-        _loaded_at_connect.append(sorted(sys.modules))
+        ours = [vars(module) for name, module in list(sys.modules.items())
+                if name.startswith("cc_jupyter.")]
+        kinds = {kind for each in ours for kind in each.values() if isinstance(kind, type)}
+        compiled = [kind for kind in kinds if "__dataclass_params__" in vars(kind)]
+        _loaded_at_connect.append((sorted(sys.modules), len(compiled)))
 sys.addaudithook(_at_connect)
 """
 AFTER_THE_REQUEST = {
-    *("client.decoder", "client.errors.error_body", "client.errors.provider_errors"),
+    *("client.answer_parts", "client.anthropic", "client.decoder", "client.errors.endings"),
+    *("client.errors.error_body", "client.errors.provider_errors", "client.event_redaction"),
+    *("client.local.server", "client.openai", "client.parsing", "client.reasoning_marks"),
+    *("client.token_counts",),
     *("client.errors.retry_after", "commands", "conversation.records", "conversation.store"),
     *("core.display", "core.fences", "core.money", "core.reply", "frontend.handlers"),
     *("frontend.state", "models.pricing", "prompt.failed_cell", "prompt.formatters"),
@@ -124,12 +133,13 @@ def test_the_first_cell_sends_before_it_loads_what_the_answer_needs(tmp_path):
     with Notebook(tmp_path) as notebook:
         notebook.check(AT_THE_WIRE)
         notebook.check("%%cmd\nhello")
-        (modules,) = notebook.value("_loaded_at_connect")
+        ((modules, dataclasses),) = notebook.value("_loaded_at_connect")
         assert notebook.value("'cc_jupyter.render.notebook' in sys.modules") is True
     ours = {name.removeprefix("cc_jupyter.") for name in modules if name.startswith("cc_jupyter.")}
     assert "client.transport" in ours
     assert ours & AFTER_THE_REQUEST == set()
-    assert len(ours) <= 80, sorted(ours)
+    assert len(ours) <= 75, sorted(ours)
+    assert dataclasses <= 4
     assert {"difflib", "markdown_it", "pydantic", "statistics", "tomllib"} & set(modules) == set()
 
 
@@ -167,6 +177,7 @@ def _state():
         ip.custom_exceptions, sys.excepthook, sys.displayhook, signal.getsignal(signal.SIGINT),
         sorted(ip.kernel.comm_manager.targets) if hasattr(ip.kernel, "comm_manager") else None,
         type(ip).run_cell_magic, type(ip).showtraceback, ip.run_line_magic.__func__,
+        [str(finder) for finder in sys.meta_path],
     ])
 """
 
@@ -189,6 +200,21 @@ def test_unloading_takes_back_all_that_loading_added(notebook):
     assert after == bare
     run = notebook.run("%%cmd\nhello")
     assert "Cell magic `%%cmd` not found" in run.streams + run.error
+
+
+ACCESSORS = "[hasattr(each, 'cmd') for each in (pl.DataFrame, pl.Series, pd.DataFrame, pd.Series)]"
+
+
+def test_frames_have_the_accessor_until_the_extension_is_unloaded(notebook):
+    notebook.check("import polars as pl")
+    notebook.check("%reload_ext cc_jupyter")
+    notebook.check("import pandas as pd")
+    assert notebook.value(ACCESSORS) == [True] * 4
+    notebook.check("%reload_ext cc_jupyter\n%reload_ext cc_jupyter")
+    notebook.check("import sys")
+    assert notebook.value("sum('cc_jupyter' in type(f).__module__ for f in sys.meta_path)") == 1
+    notebook.check(UNLOAD)
+    assert notebook.value(ACCESSORS) == [False] * 4
 
 
 def test_no_patching_of_ipython_and_its_classes(notebook):

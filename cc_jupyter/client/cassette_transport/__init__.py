@@ -210,6 +210,11 @@ class ReplayTransport(httpx.BaseTransport):
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
+        self.arrived_ms = 0
+        """When the last piece of the body arrived at its recording, from its sending on."""
+
+    def _arrive(self, at_ms: int) -> None:
+        self.arrived_ms = at_ms
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:  # noqa: ARG002  any
         """Return the recorded response, or raise the recorded failure."""
@@ -219,7 +224,7 @@ class ReplayTransport(httpx.BaseTransport):
         return httpx.Response(
             response.status,
             headers=dict(response.headers),
-            stream=_ReplayStream(response, self._replay.speed),
+            stream=_ReplayStream(response, self._replay.speed, self._arrive),
         )
 
 
@@ -258,6 +263,8 @@ class CassetteTransport(httpx.BaseTransport):
         replay = self._tape.find(asked)
         if replay is not None:
             return ReplayTransport(replay).handle_request(request)
+        if self._tape.read_only_path is not None:
+            return self._inner.handle_request(request)
         return Recorder(self._tape, asked, saves_itself=True).send(self._inner, request)
 
     def close(self) -> None:
@@ -303,9 +310,12 @@ class _RecordingStream(httpx.SyncByteStream):
 class _ReplayStream(httpx.SyncByteStream):
     """A recorded body, at once or at the recorded pace; `close` ends a wait from any thread."""
 
-    def __init__(self, response: RecordedResponse, speed: float | None) -> None:
+    def __init__(
+        self, response: RecordedResponse, speed: float | None, arrive: Callable[[int], None]
+    ) -> None:
         self._response = response
         self._speed = speed
+        self._arrive = arrive
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -313,6 +323,7 @@ class _ReplayStream(httpx.SyncByteStream):
         for at_ms, piece in self._response.body:
             if self._has_closed_by(start_s, at_ms):
                 return
+            self._arrive(at_ms)
             yield piece
         if self._has_closed_by(start_s, self._response.ended_ms):
             return

@@ -16,10 +16,10 @@ import sys
 import threading
 from typing import Any
 
+from cc_jupyter.client.local import CONTEXT_TOKENS
+
 _START_LIMIT_S = 120.0
 """Far more than a slow disk without a cache needs to read the weights."""
-CONTEXT_TOKENS = 4096
-"""8192 works too, but takes 92 MB more and half a minute to read a full prompt."""
 _THREADS = 4
 """The maximum; one core is left for the kernel and the browser. The engine's threads wait for each
 other at every step: 2 on two busy cores gave 2 to 10 tokens/s, 1 gave 18 to 34."""

@@ -17,7 +17,7 @@ from cc_jupyter.commands.doctor.environment import examine_folders, examine_mach
 from cc_jupyter.commands.doctor.finding import Finding
 from cc_jupyter.commands.doctor.network import examine_network
 from cc_jupyter.config import credentials
-from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root, is_provider
+from cc_jupyter.config.base_url import DEFAULT_BASE_URL, is_provider
 from cc_jupyter.core.display import Table
 from cc_jupyter.core.errors import CcError, did_you_mean
 from cc_jupyter.core.paths import without_user
@@ -148,7 +148,7 @@ def _model(settings: Settings, listed: Collection[str]) -> Finding:
     has_own_host = own is not None and own.base_url is not None
     if not listed or name in listed or name == LOCAL or has_own_host:
         return Finding("model", "ok", name)
-    is_complete = is_provider(api_root(settings.base_url, allow_http=settings.allow_http))
+    is_complete = is_provider(settings.api_root)
     to_do = did_you_mean(name, listed) or "%cmd models --refresh lists the models"
     return Finding(
         "model",
@@ -168,7 +168,7 @@ def _key(
     if isinstance(key, Finding):
         return [key]
     checked = [check_key(key, settings)] if check_key is not None else []
-    root = api_root(settings.base_url, allow_http=settings.allow_http)
+    root = settings.api_root
     at = rejected_at(root, key)
     if at is None:
         return [Finding("key", "ok", f"from {key.source}"), *checked]
@@ -183,7 +183,7 @@ def _found_key(settings: Settings) -> Key | Finding:
     if settings.base_url == LOCAL:
         return Finding("key", "ok", "the local model needs no key")
     try:
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = settings.api_root
     except CcError:
         return Finding("key", "skipped", "fix the base URL first")
     try:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from cc_jupyter.client.proxy import find_proxy, split_proxy
 from cc_jupyter.client.transport import HttpRequest, ResponseEnd, ResponseStart
 from cc_jupyter.commands.doctor.finding import Finding
-from cc_jupyter.config.base_url import api_root, is_provider, masked_url
+from cc_jupyter.config.base_url import is_provider, masked_url
 from cc_jupyter.core.errors import CcError, ConnectError
 from cc_jupyter.core.text import pluralize
 from cc_jupyter.core.version import __version__
@@ -56,7 +56,7 @@ def examine_network(
     if settings.base_url == LOCAL:
         return [], [_local()]
     try:
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = settings.api_root
     except CcError as error:
         return [], [Finding.failed("base URL", error)]
     answer = _request(transport, root, now)

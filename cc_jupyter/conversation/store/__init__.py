@@ -35,6 +35,7 @@ from cc_jupyter.conversation.store.reservations import (
     reserved_usd,
     unfinished_usd,
 )
+from cc_jupyter.conversation.store.rows import find_rows, forget_rows, row_names, save_rows
 from cc_jupyter.conversation.store.turns import (
     instant_text,
     load_turns,
@@ -46,13 +47,14 @@ from cc_jupyter.conversation.store.votes import add_ballot, load_ballots, undo_b
 from cc_jupyter.core.paths import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from cc_jupyter.conversation.records import (
         Ballot,
         ConversationRecord,
+        FinishedRow,
         SearchHit,
         SlotRecord,
         ThreadSummary,
@@ -112,15 +114,22 @@ class Store:
         turn: TurnRecord,
         conversation: ConversationRecord | None,
         place: SlotRecord | None,
+        earlier: Sequence[TurnRecord] = (),
     ) -> None:
         """Insert or update a turn and its place, in one transaction.
 
         Only the header of the conversation is written.
+
+        Parameters
+        ----------
+        earlier
+            Turns of the same place to write before it.
         """
         with self._file.writing() as connection:
-            save_turn(connection, turn)
-            if turn.finished:
-                release(connection, turn.id)
+            for each in (*earlier, turn):
+                save_turn(connection, each)
+                if each.finished:
+                    release(connection, each.id)
             if conversation is not None:
                 save_header(connection, conversation)
                 if place is not None and turn.position is not None:
@@ -292,6 +301,35 @@ class Store:
         with self._file.reading() as connection:
             return load_timings(connection)
 
+    def save_rows(self, source: str, rows: Iterable[FinishedRow]) -> None:
+        """Store finished rows in one transaction.
+
+        Parameters
+        ----------
+        source
+            The server that answered: a base URL, or the id of local weights.
+        """
+        with self._file.writing() as connection:
+            save_rows(connection, source, rows)
+
+    def find_rows(self, source: str, keys: Sequence[bytes]) -> list[FinishedRow]:
+        """Return the finished rows of a server for keys of requests, with all their samples."""
+        with self._file.reading() as connection:
+            return find_rows(connection, source, keys)
+
+    def row_names(self) -> dict[str, int]:
+        """Return the names of results with the number of their finished rows."""
+        with self._file.reading() as connection:
+            return row_names(connection)
+
+    def forget_rows(self, name: str | None = None) -> int:
+        """Remove the finished rows of a result, or all; return how many there were."""
+        with self._file.writing() as connection:
+            removed = forget_rows(connection, name)
+        with self._file.reading() as connection:
+            wipe(connection)
+        return removed
+
     def add_ballot(self, ballot: Ballot) -> None:
         """Store one vote."""
         with self._file.writing() as connection:
@@ -316,12 +354,13 @@ class Store:
         return self._forget("conversation_id = ?", conversation_id)
 
     def forget_everything(self) -> int:
-        """Remove all turns, conversations and votes; return the number of removed turns.
+        """Remove turns, conversations, votes and finished rows; return the number of removed turns.
 
         Quarantined broken files are removed too, but their turns cannot be counted.
         """
         with self._file.writing() as connection:
             connection.execute("DELETE FROM ballot")  # also votes on turns that were never stored
+            forget_rows(connection, None)
         removed = self._forget("1 OR ? IS NULL", None)
         self._file.remove_broken()
         return removed

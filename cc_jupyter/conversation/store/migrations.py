@@ -182,6 +182,38 @@ CREATE INDEX ballot_answer_turn ON ballot_answer (turn_id);
 
 _TEMPLATE = "ALTER TABLE turn ADD COLUMN template TEXT"
 
+_ROWS = """
+ALTER TABLE turn ADD COLUMN rows INTEGER;
+
+CREATE TABLE row_source (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE finished_row (
+    source INTEGER NOT NULL REFERENCES row_source (number),
+    request_key BLOB NOT NULL,
+    sample INTEGER NOT NULL,
+    run TEXT NOT NULL,
+    name TEXT NOT NULL,
+    answered_at TEXT NOT NULL,
+    model TEXT NOT NULL,
+    text TEXT NOT NULL,
+    stop_reason TEXT NOT NULL,
+    reading TEXT NOT NULL,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cache_read_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    reasoning_tokens INTEGER,
+    cost_usd TEXT,
+    cost_origin TEXT NOT NULL,
+    price_date TEXT,
+    PRIMARY KEY (source, request_key, sample)
+) WITHOUT ROWID;
+CREATE INDEX finished_row_name ON finished_row (name);
+"""
+
 
 def m001_first(connection: sqlite3.Connection) -> None:
     """Create the tables: turns, conversations, deduplicated contents and the search index."""
@@ -230,14 +262,27 @@ def m007_template(connection: sqlite3.Connection) -> None:
     connection.execute(_TEMPLATE)
 
 
+def m008_rows(connection: sqlite3.Connection) -> None:
+    """Create the table of finished rows, and the column that tells a run over rows from a turn."""
+    for statement in _statements(_ROWS):
+        connection.execute(statement)
+
+
 def rebuild_index(connection: sqlite3.Connection) -> None:
     """Rebuild the search index, without traces of removed turns."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
     # a turn is indexed when it is finished; without this it would be indexed twice
+    # a run over rows never is
     connection.execute(
-        "INSERT INTO words (words, rowid, prompt, answer)"
-        " SELECT 'delete', number, prompt, answer FROM turn WHERE NOT finished"
+        "INSERT INTO words (words, rowid, prompt, answer)"  # noqa: S608  our own words
+        f" SELECT 'delete', number, prompt, answer FROM turn WHERE {_not_indexed(connection)}"
     )
+
+
+def _not_indexed(connection: sqlite3.Connection) -> str:
+    """Return the condition for turns outside the index; older files have no column of rows."""
+    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(turn)")}
+    return "NOT finished OR rows IS NOT NULL" if "rows" in columns else "NOT finished"
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
@@ -248,6 +293,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m005_answers,
     m006_versions,
     m007_template,
+    m008_rows,
 )
 """In order; the file's `user_version` is the number of migrations it has had."""
 

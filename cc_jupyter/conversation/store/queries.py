@@ -110,7 +110,7 @@ def output_lengths(connection: sqlite3.Connection, model: str) -> list[int]:
     """Return the lengths in tokens of a model's last answers."""
     rows = connection.execute(
         "SELECT output_tokens FROM turn WHERE model = ? AND output_tokens IS NOT NULL"
-        " AND error IS NULL ORDER BY sent_at DESC LIMIT ?",
+        " AND error IS NULL AND rows IS NULL ORDER BY sent_at DESC LIMIT ?",
         (model, _LAST),
     )
     return [int(tokens) for (tokens,) in rows]
@@ -161,7 +161,7 @@ def _by_substring(connection: sqlite3.Connection, text: str, limit: int) -> list
         return []
     rows = connection.execute(
         f"SELECT {_COLUMNS}, CASE WHEN instr(t.answer, ?1) THEN t.answer ELSE t.prompt END"  # noqa: S608  as above
-        " FROM turn t WHERE instr(t.prompt, ?1) OR instr(t.answer, ?1)"
+        " FROM turn t WHERE t.rows IS NULL AND (instr(t.prompt, ?1) OR instr(t.answer, ?1))"
         " ORDER BY t.number DESC LIMIT ?2",
         (text, limit),
     ).fetchall()

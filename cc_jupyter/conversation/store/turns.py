@@ -206,7 +206,7 @@ _SAME = (
     *("id", "conversation_id", "thread", "position", "parent_id", "notebook", "model"),
     *("endpoint", "system", "prompt", "answer", "reasoning", "stop_reason", "stop_word", "error"),
     *("duration_s", "served_by", "served_model", "request_sha256"),
-    *("request_key", "sample", "grid", "replayed_from"),
+    *("request_key", "sample", "grid", "replayed_from", "rows"),
 )
 """Columns with the names of a turn's fields."""
 _TOO_MANY = "a token count was implausibly large and is stored as unknown"
@@ -236,7 +236,7 @@ def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
         number = cursor.lastrowid
     else:
         number, indexed, prompt, answer = old
-        if indexed:
+        if indexed and turn.rows is None:
             connection.execute(
                 "INSERT INTO words (words, rowid, prompt, answer) VALUES ('delete', ?, ?, ?)",
                 (number, prompt, answer),
@@ -246,7 +246,8 @@ def save_turn(connection: sqlite3.Connection, turn: TurnRecord) -> None:
             f"UPDATE turn SET {changes} WHERE number = ?",  # noqa: S608  as above
             [*row.values(), number],
         )
-    if turn.finished:  # a growing answer is not indexed each time it is saved
+    # a growing answer is not indexed each time it is saved, and a run over rows never is
+    if turn.finished and turn.rows is None:
         connection.execute(
             "INSERT INTO words (rowid, prompt, answer) VALUES (?, ?, ?)",
             (number, turn.prompt, turn.answer),

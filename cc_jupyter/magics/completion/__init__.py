@@ -138,7 +138,7 @@ def _positional(
         return []
     argument = expected[len(given)]
     if given and expected[0].kind == "choice" and given[0] != argument.kind:
-        return []  # `forget turn` takes no thread
+        return _of_kind(given[0], fragment, names)  # `forget turn` takes no thread
     return _candidates(argument, fragment, names)
 
 
@@ -164,6 +164,8 @@ def _of_kind(kind: str, fragment: str, names: NameSource) -> list[Candidate]:
             known = [(each, name, "model") for each, name in names.models()]
         case "thread":
             known = [(each, "", "thread") for each in names.threads()]
+        case "rows":
+            known = [(each, "", "rows") for each in (*names.rows(), "all")]
         case "alias":
             known = [(each, "", "alias") for each in names.aliases()]
         case "grid":

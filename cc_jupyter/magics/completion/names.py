@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_completions
 
-from cc_jupyter.config.base_url import api_root
 from cc_jupyter.config.settings import Settings, load_settings
-from cc_jupyter.core.errors import ConfigError, StoreError
+from cc_jupyter.core.errors import CcError, ConfigError, StoreError
 from cc_jupyter.core.paths import data_folder
 from cc_jupyter.models.listing import ModelList, cached_models
-from cc_jupyter.models.registry import LOCAL, known_models
+from cc_jupyter.models.registry import LOCAL, allowed_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -135,7 +134,7 @@ class NameSource:
 
     def _models(self) -> dict[str, ModelEntry]:
         settings = self._settings()
-        return known_models(settings.models, _listed(settings))
+        return allowed_models(settings, _listed(settings))
 
     def _settings(self) -> Settings:
         try:
@@ -149,6 +148,18 @@ class NameSource:
         live = () if session is None else session.conversations.names
         stored = self._stored_threads() if self._settings().history else ()
         return list(dict.fromkeys((*live, *stored)))
+
+    def rows(self) -> Sequence[str]:
+        """Return the names of results with finished rows."""
+        session = _session()
+        if session is None:
+            return ()
+        history = session.history
+        on_disk = self._settings().history and history.is_on_disk
+        try:
+            return list(history.rows.names(on_disk=on_disk))
+        except CcError:  # `forget rows` itself says what is wrong
+            return ()
 
     def prompts(self) -> Sequence[str]:
         """Return the names of the saved prompts, as typed after `@`."""
@@ -246,7 +257,7 @@ def _listed(settings: Settings) -> ModelList:
     if settings.base_url == LOCAL:
         return ModelList({}, 0.0)
     try:
-        root = api_root(settings.base_url, allow_http=settings.allow_http)
+        root = settings.api_root
     except ConfigError:  # the next cell reports the problem
         return ModelList({}, 0.0)
     session = _session()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VARIED_FIELDS = ("model", "system", "temperature", "top_p", "max_tokens", "effort")
 """The options of which a grid may have several values, by field."""
 _SAMPLES = ("-n", "--samples")
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
+_THOUSANDS = r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?"
 _EXAMPLES = {
     **dict.fromkeys(("-m", "--model"), "claude-haiku-5-5,deepseek/deepseek-v4-flash"),
     **dict.fromkeys(("-t", "--temperature"), "0,1"),
@@ -90,7 +90,7 @@ def read_usd(option: str, text: str) -> Decimal:
 
 
 def _check_thousands(option: str, text: str) -> None:
-    if _THOUSANDS.fullmatch(text):
+    if re.fullmatch(_THOUSANDS, text):
         raise OptionError(
             f"`{option}` takes a number without a thousands comma, not {shown(text)}",
             hint=f"write {option} {text.replace(',', '')}",
@@ -215,7 +215,7 @@ def read_list(
     bracketed = text.startswith("[") and text.endswith("]")
     if "," not in text and not bracketed:
         return [read(option, text)]
-    if numbers and _THOUSANDS.fullmatch(text):
+    if numbers and re.fullmatch(_THOUSANDS, text):
         raise OptionError(
             f"{shown(text)} looks like a number with a thousands comma",
             hint=f"write {option} {text.replace(',', '')} for the number, or {option} [{text}] for"

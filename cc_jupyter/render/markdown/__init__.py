@@ -13,12 +13,7 @@ A token that a writer does not know makes the whole text plain, escaped text.
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from cc_jupyter.core.collector import paused_collector
 
 
 def safe_markdown(text: str, *, allow_remote_images: bool = False) -> str:
@@ -54,15 +49,3 @@ def safe_html(text: str, *, allow_remote_images: bool = False) -> str:
 def preload() -> None:
     """Import the parser now, while the cell waits for the network anyway."""
     from cc_jupyter.render.markdown import canonical, parser  # noqa: F401, PLC0415  see above
-
-
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Pause the garbage collector: it walks over all tokens again and again (40 % of the time)."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from cc_jupyter.render.markdown import paused_collector, safe_markdown
+from cc_jupyter.core.collector import paused_collector
+from cc_jupyter.render.markdown import safe_markdown
 from cc_jupyter.render.markdown.tokens import MOST_ADDRESS_CHARS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from cc_jupyter.render.markdown import paused_collector
+from cc_jupyter.core.collector import paused_collector
 from cc_jupyter.render.markdown.tokens import is_closed
 
 if TYPE_CHECKING:

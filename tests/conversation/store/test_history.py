@@ -328,3 +328,32 @@ def versions_on_disk():
     (place,) = store.load_conversation(conversation_id).places
     store.close()
     return set(place.versions)
+
+
+def test_answers_that_end_while_another_is_written_are_written_together(session, monkeypatch):
+    """One transaction costs as much as writing the turn in it, and a grid has many turns."""
+    begun, may_write, together = threading.Event(), threading.Event(), []
+    save = Store.save
+
+    def watched(store, turn, conversation, place, earlier=()):
+        together.append(1 + len(earlier))
+        begun.set()
+        assert may_write.wait(10)
+        save(store, turn, conversation, place, earlier)
+
+    monkeypatch.setattr(Store, "save", watched)
+    prompts = [f"question {number}" for number in range(5)]
+    asking = [threading.Thread(target=ask_in_grid, args=(session, each, 0)) for each in prompts]
+    for each in asking:
+        each.start()
+    try:
+        assert begun.wait(10)
+        wait_until(lambda: len(session.history._finished) == len(prompts) - together[0])
+    finally:
+        may_write.set()
+        for each in asking:
+            each.join()
+    assert len(together) == 2
+    assert sum(together) == len(prompts)
+    assert {turn.prompt for turn in stored()} == set(prompts)
+    assert not session.history.unsaved()

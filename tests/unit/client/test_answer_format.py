@@ -10,7 +10,7 @@ import httpx
 import pytest
 from support.recordings import events_of
 
-from cc_jupyter.client.parsing import with_extra
+from cc_jupyter.client.bodies import with_extra
 from cc_jupyter.client.structured_output import (
     FormatMemory,
     anthropic_fields,

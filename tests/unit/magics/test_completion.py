@@ -51,6 +51,9 @@ class ListedNames:
     def grids(self):
         return ["comparison", "g"]
 
+    def rows(self):
+        return ["labels", "scores"]
+
     def prompts(self):
         return ["summary", "tone", "./tone"]
 
@@ -336,7 +339,9 @@ def test_commands():
         ("%cmd budget 1 --per d|", ["day"]),
         ("%cmd thread ess|", ["essay"]),
         ("%cmd thread essay |", ["--from"]),
-        ("%cmd forget |", ["turn", "thread", "everything"]),
+        ("%cmd forget |", ["turn", "thread", "rows", "everything"]),
+        ("%cmd forget rows |", ["labels", "scores", "all"]),
+        ("%cmd forget rows sc|", ["scores"]),
         ("%cmd forget thread ess|", ["essay"]),
         ("%cmd forget turn |", []),
         ("%cmd alias |", ["quick", "deep", "--remove"]),

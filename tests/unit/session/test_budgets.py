@@ -293,7 +293,7 @@ INTERRUPTS = {
     "before the request is built": (session_module, "RequestStream"),
     "before the recorder is built": (session_module, "TurnRecorder"),
     "before the interrupt guard": (session_module, "InterruptGuard"),
-    "while the turn is priced": (TurnRecorder, "_priced"),
+    "while the turn is priced": (TurnRecorder, "priced"),
     "before the turn is written": (Store, "save"),
     "after the turn was written": (Store, "save", True),
 }

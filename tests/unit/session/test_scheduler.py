@@ -51,6 +51,10 @@ class Log:
         self.threads.add(threading.current_thread())
         self.on_tick()
 
+    def replies(self, count):
+        found = {call[1]: call[2] for call in self.calls if call[0] == "finished"}
+        return [found.get(index) for index in range(count)]
+
     def _note(self, *call):
         self.threads.add(threading.current_thread())
         self.calls.append(call)
@@ -71,13 +75,15 @@ def prepared(session, count, prompt="word", **fields):
 
 
 def run(session, requests, log=None, concurrency=32):
+    log = log or Log()
     made = Run(
         lambda index, renderer, guard: session.run(requests[index], renderer, guard),
         requests,
-        log or Log(),
+        log,
         concurrency=concurrency,
     )
-    return made, made.run()
+    made.run()
+    return made, log.replies(len(requests))
 
 
 def prompt_of(record):
@@ -157,7 +163,9 @@ def test_a_mistake_of_ours_is_a_result_too(session):
             raise ZeroDivisionError("oops")
         return session.run(requests[index], renderer, guard)
 
-    replies = Run(send, requests, Log(), concurrency=2).run()
+    log = Log()
+    Run(send, requests, log, concurrency=2).run()
+    replies = log.replies(len(requests))
     assert "ZeroDivisionError" in str(replies[0].error)
     assert replies[1].error is None
 

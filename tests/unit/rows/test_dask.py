@@ -1,0 +1,310 @@
+"""Rows over a real Dask cluster: four processes on loopback, one cluster for the file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import dask
+import distributed
+import psutil
+import pytest
+from support.private_environment import private_folders
+from support.provider import KEY, error, hang, openai_stream, pause, wait
+from support.rows_runs import (
+    FaultyProvider,
+    Rows,
+    asked,
+    highest_in_flight,
+    most_over_limit,
+    paid,
+    prompt,
+    right_answer,
+)
+
+from cc_jupyter.core.errors import ConfigError
+from cc_jupyter.core.version import __version__
+from cc_jupyter.session.session import Session
+
+WORKERS = 4
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Keep what the workers inherit for the whole file: a home of their own, and the key."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in private_folders(tmp_path_factory.mktemp("cluster")).items():
+            patch.setenv(name, value)
+        patch.setenv("CMD_API_KEY", KEY)
+        yield
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """Record every message of the scheduler and of this process's clients, as bytes."""
+    seen: list[bytes] = []
+    tcp = distributed.comm.tcp
+    write, read = tcp.to_frames, tcp.from_frames
+
+    def keep(frames):
+        seen.extend(bytes(frame) for frame in frames)
+
+    async def to_frames(*arguments, **named):
+        frames = await write(*arguments, **named)
+        keep(frames)
+        return frames
+
+    async def from_frames(frames, *arguments, **named):
+        keep(frames if isinstance(frames, list) else [frames])
+        return await read(frames, *arguments, **named)
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        dask.config.set({"distributed.comm.compression": None}),
+    ):
+        patch.setattr(tcp, "to_frames", to_frames)
+        patch.setattr(tcp, "from_frames", from_frames)
+        yield seen
+
+
+@pytest.fixture(scope="module")
+def cluster(environment, messages):
+    with distributed.LocalCluster(
+        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(cluster):
+    with distributed.Client(cluster) as connected:
+        connected.wait_for_workers(WORKERS)
+        yield connected
+
+
+@pytest.fixture(autouse=True)
+def kernel(monkeypatch, provider):
+    monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
+    monkeypatch.setenv("CMD_API_KEY", KEY)
+
+
+def pids(client):
+    return client.run(os.getpid)
+
+
+def test_a_thousand_rows_survive_faults_and_a_worker_that_is_killed(provider, client):
+    faults = FaultyProvider(0.1)
+    provider.always(faults)
+    rows = Rows(Session(), 1000)
+    at_kill: set[int] = set()
+
+    def kill():
+        if len(rows.replies) == 300 and not at_kill:
+            at_kill.update(rows.in_flight)
+            os.kill(next(iter(pids(client).values())), signal.SIGKILL)
+
+    rows.on_finished = kill
+    runs = 0
+    while rows.missing:
+        runs += 1
+        assert runs < 5
+        rows.send(client, concurrency=40)
+    assert [rows.replies[at].text for at in range(1000)] == [
+        right_answer(prompt(at)) for at in range(1000)
+    ]
+    for record in provider.posts:
+        record.wait_until_over()
+    twice = {text for text, count in paid(provider.posts).items() if count > 1}
+    assert at_kill
+    assert twice <= {prompt(at) for at in at_kill} | faults.cut
+    assert highest_in_flight(provider.posts) <= 40
+    assert most_over_limit(provider.posts, 40) <= 0
+    assert 429 in {each.status for each in provider.posts}
+
+
+def test_no_message_of_the_scheduler_contains_the_key(provider, client, messages):
+    provider.always(lambda record: openai_stream(f"the key is {KEY}, {right_answer('a')}"))
+    messages.clear()
+    rows = Rows(Session(), 20)
+    rows.send(client, concurrency=8)
+    assert not rows.missing
+    assert {each.headers["authorization"] for each in provider.posts} == {f"Bearer {KEY}"}
+    everything = b"\0".join(messages)
+    assert prompt(7).encode() in everything  # it is here that requests and answers pass
+    assert right_answer("a").encode() in everything
+    assert KEY.encode() not in everything
+    assert KEY[4:20].encode() not in everything
+
+
+def connections(pid, port):
+    """Return how many connections a process has to a port."""
+    return sum(
+        each.raddr.port == port for each in psutil.Process(pid).net_connections() if each.raddr
+    )
+
+
+def test_the_workers_share_the_requests_evenly(provider, client):
+    provider.always(wait("all"), openai_stream("yes"))
+    rows = Rows(Session(), 40)
+    shares = []
+
+    def open_gate():
+        provider.wait_for_requests(40, 60)
+        shares.extend(connections(pid, provider.port) for pid in pids(client).values())
+        provider.gate("all").set()
+
+    opened = threading.Thread(target=open_gate)
+    opened.start()
+    rows.send(client, concurrency=40)
+    opened.join()
+    assert not rows.missing
+    assert shares == [10] * WORKERS
+
+
+def test_the_limit_holds_after_a_refusal_of_too_many(provider, client):
+    refused: list[str] = []
+
+    def answer(record):
+        if not refused:
+            refused.append(asked(record))
+            return error(429, headers={"retry-after": "0"})(record)
+        return (pause(0.2), *openai_stream("yes"))
+
+    provider.always(answer)
+    rows = Rows(Session(), 120)
+    rows.send(client, concurrency=20)
+    assert not rows.missing
+    assert most_over_limit(provider.posts, 20) <= 0
+    late = [each for each in provider.posts if each.received_s > provider.posts[0].received_s + 0.8]
+    assert late
+
+
+@pytest.mark.parametrize("where", ["the kernel's variables", "nowhere"])
+def test_workers_without_a_key_are_named_before_anything_is_sent(
+    provider, client, monkeypatch, where
+):
+    monkeypatch.setenv("LATE_KEY", KEY)
+    with pytest.raises(ConfigError) as raised:
+        Rows(Session(), 1, key_env="LATE_KEY").send(client, concurrency=2)
+    assert str(raised.value).startswith("4 workers of 4 cannot send, so nothing was sent: tcp://")
+    assert "it has no key: LATE_KEY is not set there" in str(raised.value)
+    assert "and 1 more" in str(raised.value)
+    assert not provider.posts
+
+
+def other_version():
+    import cc_jupyter.core.version as module  # noqa: PLC0415  it runs on a worker
+
+    module.__version__ = "0.0.1"
+
+
+def no_package():
+    import sys  # noqa: PLC0415  it runs on a worker
+
+    sys.modules["cc_jupyter.core.version"] = None
+
+
+def as_before(version):
+    import importlib  # noqa: PLC0415  it runs on a worker
+    import sys  # noqa: PLC0415
+
+    if sys.modules["cc_jupyter.core.version"] is None:
+        del sys.modules["cc_jupyter.core.version"]
+    importlib.import_module("cc_jupyter.core.version").__version__ = version
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_version, f"it has cc_jupyter 0.0.1, and the kernel has {__version__}"),
+        (no_package, "cc_jupyter is not installed there"),
+    ],
+)
+def test_a_worker_with_another_package_is_named(provider, client, change, message):
+    address = next(iter(pids(client)))
+    by_value = _by_value(change)
+    client.run(by_value, workers=[address])
+    try:
+        with pytest.raises(ConfigError) as raised:
+            Rows(Session(), 1).send(client, concurrency=2)
+    finally:
+        client.run(_by_value(as_before), __version__, workers=[address])
+    assert str(raised.value) == (
+        f"1 worker of 4 cannot send, so nothing was sent: {address}: {message}"
+    )
+    assert not provider.posts
+
+
+def _by_value(function):
+    """Return a function that travels as code: workers cannot import this file."""
+    code = function.__code__
+
+    def wrapper(*arguments):
+        return type(lambda: None)(code, {"__builtins__": __builtins__})(*arguments)
+
+    return wrapper
+
+
+def test_an_interrupt_ends_all_streams_on_the_cluster(provider, client):
+    provider.always(*openai_stream(["Hel"])[:2], hang())
+    rows = Rows(Session(), 12)
+    sent_s = []
+
+    def interrupt():
+        provider.wait_for_requests(8, 60)
+        time.sleep(0.3)
+        sent_s.append(time.perf_counter())
+        rows.run.interrupt()
+
+    sender = threading.Thread(target=interrupt)
+    sender.start()
+    rows.send(client, concurrency=8)
+    sender.join()
+    for record in provider.posts:
+        record.wait_until_over()
+        assert record.client_left_s is not None
+        assert record.client_left_s - sent_s[0] < 1
+    assert len(provider.posts) == 8
+    assert {type(each) for each in rows.failed.values()} == {KeyboardInterrupt}
+
+
+def test_a_closed_client_is_named_before_anything_is_sent(provider, cluster):
+    with distributed.Client(cluster) as closed:
+        pass
+    with pytest.raises(ConfigError, match="the Dask client is closed, so nothing was sent"):
+        Rows(Session(), 1).send(closed, concurrency=2)
+    assert not provider.posts
+
+
+def test_a_client_that_is_closed_during_the_run_costs_nothing(provider, cluster):
+    provider.always(pause(0.1), openai_stream("yes"))
+    client = distributed.Client(cluster)
+    rows = Rows(Session(), 60)
+
+    def close():
+        if len(rows.replies) == 20:
+            client.close()
+
+    rows.on_finished = close
+    rows.send(client, concurrency=20)
+    assert not rows.missing
+
+
+def test_a_worker_that_hangs_costs_the_others_nothing(provider, client):
+    """A worker that is slow, or stopped, holds its own rows; the rest goes on."""
+    provider.always(pause(0.05), openai_stream("yes"))
+    rows = Rows(Session(), 80)
+    stopped = next(iter(pids(client).values()))
+
+    def stop():
+        if len(rows.replies) == 10:
+            os.kill(stopped, signal.SIGSTOP)
+        elif len(rows.replies) == 60:
+            os.kill(stopped, signal.SIGCONT)
+
+    rows.on_finished = stop
+    rows.send(client, concurrency=12)
+    assert not rows.missing
+    assert not rows.failed
