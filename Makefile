@@ -3,10 +3,11 @@
 PYTHON ?= python3
 NOTEBOOK := notebooks/01-first-steps.ipynb
 BIN := .venv/bin
+NEIGHBOURS := jupyter-collaboration
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint front-end front-end-test weights bench notebooks picture docs matrix prices clean
+.PHONY: help demo test test-more lint front-end front-end-test weights bench notebooks picture docs matrix prices clean
 
 help:
 	@echo 'make demo             run the first notebook in this terminal, then open it in JupyterLab'
@@ -14,6 +15,7 @@ help:
 	@echo 'make demo SCRIPTED=1  the same, answered by the test server: no model, no key, no download'
 	@echo 'make demo REPLAY=1    the same, with recorded answers: no model, no key, no download'
 	@echo 'make test             run all checks and tests'
+	@echo 'make test-more        run the tests with neighbours that change JupyterLab: jupyter-collaboration'
 	@echo 'make lint             run only the checks: ruff, mypy and import-linter'
 	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs Node.js and npm)'
 	@echo 'make bench            measure performance against the targets'
@@ -36,6 +38,18 @@ test: .venv/.test weights
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint front-end-test; failed=$$?; \
 	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder && { test $$failed -eq 0 || { echo 'make lint or make front-end-test failed (see above)'; exit 1; }; }
 
+# The neighbours have an environment of their own: they change what JupyterLab does.
+test-more: .venv-more/.done front-end
+	@mkdir -p .venv-more/share/jupyter/labextensions
+	@ln -sfn ../../../../cc_jupyter/labextension .venv-more/share/jupyter/labextensions/cc-jupyter
+	@.venv-more/bin/python -m pytest tests/more
+
+.venv-more/.done: pyproject.toml | $(BIN)/python
+	@echo 'Installing cc-jupyter with its neighbours into .venv-more (once; takes about two minutes)'
+	@$(PYTHON) -m venv .venv-more
+	@.venv-more/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' $(NEIGHBOURS)
+	@touch $@
+
 lint: .venv/.test
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
@@ -57,6 +71,7 @@ picture: .venv/.test
 	@$(BIN)/python tests/browser/picture.py notebooks/images
 	@$(BIN)/python tests/browser/picker_picture.py notebooks/images
 	@$(BIN)/python tests/browser/grid_picture.py notebooks/images
+	@$(BIN)/python tests/browser/rows_picture.py notebooks/images
 	@$(BIN)/python tests/browser/tour_picture.py notebooks/images
 
 docs: .venv/.docs
@@ -73,7 +88,7 @@ prices: .venv/.test
 clean:
 	rm -rf labextension/node_modules labextension/lib cc_jupyter/labextension
 	rm -rf docs/_build docs/reference docs/notebooks docs/changelog.md
-	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .venv-more .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ── The environment: created once, installed again after a change of pyproject.toml

@@ -21,8 +21,8 @@ import pandas as pd
 import cc_jupyter
 from cc_jupyter.core.messages import ValueLimits
 from cc_jupyter.prompt.output_types import output_type_for
+from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.plan import RowPrompt, make_plan
-from cc_jupyter.rows.tables import table_of
 from cc_jupyter.rows.template import RowTemplate
 from cc_jupyter.session.session import shared_session
 

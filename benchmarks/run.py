@@ -32,6 +32,7 @@ SUBJECTS = (
     "opening",
     "cassette",
     "rows",
+    "rows_dask",
 )
 _README = HERE / "README.md"
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.errors import OptionError, RowsError
 from cc_jupyter.core.events import StreamEvent, Waiting
 from cc_jupyter.core.messages import MAX_STEPS, Parameters, PromptSpec, unshown_field
 from cc_jupyter.core.text import check_characters, check_prompt
@@ -183,7 +183,7 @@ def map_rows(  # noqa: PLR0913  experiments.md, section 5
     Parameters
     ----------
     data
-        A frame or series of pandas or polars, or an iterable of dicts.
+        A frame or series of pandas, polars or Dask, or an iterable of dicts.
     prompt
         `{{ }}` is filled in for each row, with `row`, `index`, the columns, then your names.
     into
@@ -192,28 +192,19 @@ def map_rows(  # noqa: PLR0913  experiments.md, section 5
         Send only so many rows, drawn with a fixed seed, and project the bill.
     check
         Expressions that are evaluated for each answer: one column each.
-    concurrency
-        The most requests in flight.
-    max_usd, max_requests
-        What the whole call may cost and send; what would exceed it is not sent.
     on_error
         `keep`: a row that fails is missing. `raise`: an error at the end. `stop`: at once.
     unique
         Send equal rows once; `False` sends each. Where all rows are equal, say which is meant.
-    fresh
-        Send all rows again, also those that an earlier run has answered.
-    retry
-        Also send rows again whose answer ended so: `length`, `content_filter`, `type`, `stop`.
-    executor
-        Sends the requests elsewhere; the key never travels.
+    fresh, retry
+        Send all rows again, or those whose answer ended so: `length`, `content_filter`, `type`.
 
     Raises
     ------
     OptionError, ConfigError
         An option cannot be used, or the call may cost too much; nothing was sent.
     RowsError
-        Rows failed and `on_error` says so, all failed, or the run ended early; `error.result` is
-        what there is.
+        Rows failed, as `on_error` says, or the run ended early; `error.result` has the others.
     KeyboardInterrupt
         The call was interrupted; `last_rows()` is what has ended.
     """
@@ -297,7 +288,7 @@ def _map_rows(
     control: RowControl | None = None,
 ) -> Any:  # noqa: ANN401  of the library of the data
     from cc_jupyter.rows.calls import run_call  # noqa: PLC0415  naming `map_rows` loads no HTTP
-    from cc_jupyter.rows.python_call import row_call  # noqa: PLC0415  as above
+    from cc_jupyter.rows.python_call import in_python, row_call  # noqa: PLC0415  as above
 
     own = map_rows.__kwdefaults__ or {}
     of_request = {name: value for name, value in options.items() if name not in own}
@@ -318,13 +309,19 @@ def _map_rows(
         **_keys(take),
         **take("system", "zdr"),
     )
-    ended = run_call(session, data, call, _row_view(cell))
+    try:
+        ended = run_call(session, data, call, _row_view(cell))
+    except OptionError as error:
+        raise in_python(error) from error.__cause__
     shell = _shell()
     if shell is not None and ended.reply is not None:
         shell.user_ns["_cmd"] = dataclasses.replace(ended.reply, display=_display)
     for message in ended.broken_checks:
         print(message)  # noqa: T201  as what a check prints
-    ended.raise_failures(call)
+    try:
+        ended.raise_failures(call)
+    except RowsError as error:
+        raise in_python(error) from error.__cause__
     return ended.result
 
 

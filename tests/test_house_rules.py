@@ -23,12 +23,16 @@ PROMISES: dict[int, tuple[str, ...]] = {
     5: (
         "kernel/test_money.py::test_a_budget_holds",
         "kernel/test_money.py::test_a_budget_holds_while_an_answer_streams",
+        "unit/rows/test_runs.py::test_a_budget_holds_for_all_rows_together",
+        "unit/rows/test_runs.py::test_a_budget_that_ends_in_the_middle",
     ),
     6: ("kernel/test_python_face.py::test_money_is_decimal_tokens_are_int",),
     7: (
         "kernel/test_secrets.py::test_the_key_is_nowhere",
         "kernel/test_secrets.py::test_the_key_is_in_no_file",
         "kernel/test_saved_notebook.py::test_the_saved_notebook_holds_no_key",
+        "unit/rows/test_runs.py::test_a_key_in_an_answer_is_not_stored",
+        "unit/rows/test_dask.py::test_no_message_of_the_scheduler_contains_the_key",
     ),
     8: (
         "kernel/test_secrets.py::test_the_key_goes_to_one_host_only",
@@ -44,13 +48,17 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "kernel/test_secrets.py::test_files_are_private",
         "conversation/store/test_turns.py::test_files_and_folder_are_private",
         "conversation/store/test_safety.py::test_processes_killed_at_any_moment_leave_whole_turns",
+        "unit/rows/test_killed.py::test_killed_twice_all_rows_are_right",
     ),
     12: ("kernel/test_secrets.py::test_no_telemetry",),
     13: (
         "kernel/test_endings.py::test_failure_fails_the_cell",
         "kernel/test_saved_notebook.py::test_failure_fails_the_cell",
     ),
-    14: ("kernel/test_interrupt.py::test_interrupt_keeps_what_came",),
+    14: (
+        "kernel/test_interrupt.py::test_interrupt_keeps_what_came",
+        "kernel/test_rows.py::test_a_stopped_cell_keeps_what_has_ended",
+    ),
     15: (
         "kernel/test_loading.py::test_no_patching",
         "kernel/test_loading.py::test_unloading_takes_back_all_that_loading_added",

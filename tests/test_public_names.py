@@ -13,7 +13,9 @@ import pytest
 import cc_jupyter
 
 NAMES = {
-    "functions": ["ask", "cassette", "compare", "stream", "tool"],
+    "functions": [
+        *("aask", "amap", "ask", "cassette", "compare", "last_rows", "map_rows", "stream", "tool"),
+    ],
     "values": ["Grid", "Reply"],
     "widgets": ["ModelPicker"],
     "events": [
@@ -36,6 +38,7 @@ NAMES = {
         "PlanError",
         "ProviderError",
         "RateLimitError",
+        "RowsError",
         "StatusError",
         "StoreError",
         "StreamError",

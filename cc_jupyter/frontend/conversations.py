@@ -17,7 +17,7 @@ from cc_jupyter.conversation.records import thread_from_record, turn_from_record
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.text import excerpt, excerpt_of_change
+from cc_jupyter.core.text import excerpt, excerpt_of_change, pluralize
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cc_jupyter.conversation.history import History
     from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.conversation.turns import Turn, TurnSlot
+    from cc_jupyter.session.execution import FinalOutput
     from cc_jupyter.session.session import Session
 
 
@@ -204,6 +205,32 @@ def stored_answer_body(record: TurnRecord, settings: Settings) -> dict[str, Any]
         notices = (*found.notices, _LOST)
         found = dataclasses.replace(found, stop_reason="interrupted", notices=notices)
     return _answer_body(found.id, found.answer, found, settings, version=None)
+
+
+def grid_outputs(
+    records: Sequence[TurnRecord], settings: Settings, shown: FinalOutput | None
+) -> list[dict[str, Any]]:
+    """Return the outputs that show a grid: as it was shown, else all answers in the history.
+
+    Parameters
+    ----------
+    records
+        The turns of the grid.
+    shown
+        What its cell has shown in the end; `None`: this kernel does not know.
+    """
+    ids = {record.id for record in records}
+    if shown is not None and ids & set(shown[1].get("cc_jupyter", {}).get("turns", ())):
+        return [{"output_type": "display_data", "data": {**shown[0]}, "metadata": {**shown[1]}}]
+    if not records:
+        return []
+    count = pluralize(len(records), "answer")
+    text = f"The kernel that ran this grid has ended. The history has {count} of it:"
+    note = {"text/html": f"<small>{text}</small>", "text/plain": text}
+    outputs: list[dict[str, Any]] = [{"output_type": "display_data", "data": note, "metadata": {}}]
+    for record in records:
+        outputs += stored_answer_body(record, settings)["outputs"]
+    return outputs
 
 
 def _answer_body(

@@ -22,6 +22,8 @@ from cc_jupyter.frontend.conversations import (
     Tree,
     answer_body,
     answer_of,
+    grid_outputs,
+    record_of,
     stored_answer_body,
     version_rows,
 )
@@ -216,12 +218,26 @@ class Queries:
         if cell_id not in self._state.spots() and settings.history and history.is_on_disk:
             record = history.reading().last_turn_of(self._state.cell.notebook, cell_id)
             if record is not None:
-                return "answer", stored_answer_body(record, settings)
+                answer = stored_answer_body(record, settings)
+                self._show_grid(answer, record, cell_id)
+                return "answer", answer
         slot = self._state.spot(cell_id).slot
         answer = answer_body(slot, history, settings)
         if slot.turn is not None and slot.turn.group is not None:
-            answer["outputs"] = []  # the cell showed a grid, of which this is one answer
+            self._show_grid(answer, record_of(slot.turn, history), cell_id)
         return "answer", answer
+
+    def _show_grid(self, answer: Body, record: TurnRecord | None, cell_id: str) -> None:
+        """Put all answers of a grid into the outputs, of which the answer is one."""
+        if record is None:
+            answer["outputs"] = []
+        elif record.grid is not None:
+            settings, history = self._session.settings(), self._session.history
+            records = [record]
+            if settings.history and history.is_on_disk:
+                records = history.reading().grid_turns(record.grid) or records
+            shown = self._state.cell.final_output(cell_id)
+            answer["outputs"] = grid_outputs(records, settings, shown)
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session

@@ -476,10 +476,10 @@ def parse_ask_line(
             f"this command does not bind {shown(options.name)} after `->`",
             hint="the reply is in _cmd; %%cmd and %cmd ask take `->`",
         )
-    if one_answer and (options.grid is not None or options.until_pass):
+    if one_answer and (options.grid or options.until_pass or options.each):
         raise OptionError(
-            "this command asks for one answer; lists, -n, --vary and --until-pass are for %%cmd and"
-            " %cmd ask",
+            "this command asks for one answer; lists, -n, --vary, --until-pass and --each are for"
+            " %%cmd and %cmd ask",
             hint="use one value for each option",
         )
     return options, rest

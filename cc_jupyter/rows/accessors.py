@@ -32,7 +32,7 @@ class CmdAccessor:
 
     def __init__(self, data: Any) -> None:  # noqa: ANN401  of any library
         if _is_taken(data):
-            from cc_jupyter.rows.taken_name import taken_error  # noqa: PLC0415  loading the extension is light
+            from cc_jupyter.rows.frames.taken_name import taken_error  # noqa: PLC0415  loading the extension is light
 
             raise taken_error(data, is_pandas=_library(data) == "pandas")
         self._data = data
@@ -92,7 +92,7 @@ class CmdAccessor:
         OptionError
             It is a copy of a result, or no result at all.
         """
-        from cc_jupyter.rows.meta import meta_of  # noqa: PLC0415  loading the extension is light
+        from cc_jupyter.rows.frames.meta import meta_of  # noqa: PLC0415  loading the extension is light
 
         return meta_of(self._data)
 

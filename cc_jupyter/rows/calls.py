@@ -14,23 +14,24 @@ from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.prompt.options import RETRY_WORDS
 from cc_jupyter.prompt.template import names_in
 from cc_jupyter.rows.engine import OnError, RowControl, RowOptions, run_rows
+from cc_jupyter.rows.frames.results import make_result
+from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.plan import RowPrompt, make_plan
-from cc_jupyter.rows.results import make_result
 from cc_jupyter.rows.sensitive_values import sensitive_notice
-from cc_jupyter.rows.tables import table_of
 from cc_jupyter.rows.template import RowTemplate
 from cc_jupyter.session.run_limits import RunLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.messages import TurnKey
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.rows.engine import RowRun
+    from cc_jupyter.rows.frames.tables import RowTable
     from cc_jupyter.rows.progress import RowView
-    from cc_jupyter.rows.tables import RowTable
+    from cc_jupyter.rows.protocols import Table
     from cc_jupyter.session.session import Session
 
 
@@ -148,6 +149,10 @@ def run_call(session: Session, data: object, call: RowCall, view: RowView) -> Ro
     OptionError, ConfigError, StoreError
         Something cannot be used, or it may cost too much; nothing was sent.
     """
+    if _is_dask(data):
+        from cc_jupyter.rows.executors.dask_frames import run_dask_call  # noqa: PLC0415  rarely used
+
+        return run_dask_call(session, data, call, view)
     table = table_of(data)
     template = RowTemplate(
         call.prompt,
@@ -159,10 +164,40 @@ def run_call(session: Session, data: object, call: RowCall, view: RowView) -> Ro
         local_ns=call.local_ns,
     )
     checks = Checks(call.checks, call.user_ns, call.local_ns, names=table.template_names)
-    in_checks = frozenset[str]().union(*map(names_in, checks.expressions))
+    in_checks = names_in_checks(checks)
     limited = table.limited_to(template.used | in_checks)
+    return run_planned(
+        session,
+        call,
+        view,
+        RowsToRun(
+            limited,
+            template,
+            checks,
+            limited.notices(template.used, in_checks),
+            lambda: sensitive_notice(limited, template.used),
+            lambda run: _result(table, call, run),
+        ),
+    )
+
+
+class RowsToRun(NamedTuple):
+    """What a call is run over."""
+
+    table: Table
+    template: RowTemplate
+    checks: Checks
+    notices: tuple[str, ...]
+    sensitive: Callable[[], str | None]
+    """Says what looks sensitive among the values that are sent, before a costly run."""
+    result: Callable[[RowRun], Any]
+    """Makes the result in the user's library."""
+
+
+def run_planned(session: Session, call: RowCall, view: RowView, rows: RowsToRun) -> RowsEnded:
+    """Plan a call and run it."""
     prompt = RowPrompt(
-        template,
+        rows.template,
         call.output_type,
         call.model,
         call.parameters,
@@ -170,8 +205,8 @@ def run_call(session: Session, data: object, call: RowCall, view: RowView) -> Ro
         zdr=call.zdr,
         notebook=call.notebook,
     )
-    plan = make_plan(session, limited, prompt, unique=call.unique, settings=call.settings)
-    plan.notices = (*limited.notices(template.used, in_checks), *plan.notices)
+    plan = make_plan(session, rows.table, prompt, unique=call.unique, settings=call.settings)
+    plan.notices = (*rows.notices, *plan.notices)
     options = RowOptions(
         call.stored_name,
         call.limits,
@@ -182,14 +217,28 @@ def run_call(session: Session, data: object, call: RowCall, view: RowView) -> Ro
         call.preview,
         call.turn_key,
         call.executor,
-        lambda: sensitive_notice(limited, template.used),
+        rows.sensitive,
         call.control,
     )
-    run = run_rows(session, plan, options, view, checks)
-    result = _result(table, call, run)
+    run = run_rows(session, plan, options, view, rows.checks)
+    result = rows.result(run)
     _last[:] = [result]
-    broken = tuple(f"{each.message}\n{each.hint or ''}".rstrip() for each in checks.broken)
+    broken = tuple(f"{each.message}\n{each.hint or ''}".rstrip() for each in rows.checks.broken)
     return RowsEnded(run, result, run.last_reply, broken)
+
+
+def names_in_checks(checks: Checks) -> frozenset[str]:
+    """Return the names that checks use."""
+    return frozenset[str]().union(*map(names_in, checks.expressions))
+
+
+def _is_dask(data: object) -> bool:
+    """Return whether this is a frame or a series of Dask, without importing Dask to ask."""
+    return any(
+        each.__module__.partition(".")[0] in ("dask", "dask_expr")
+        and each.__name__ in ("DataFrame", "Series")
+        for each in type(data).__mro__
+    )
 
 
 _last: list[Any] = []

@@ -12,17 +12,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from cc_jupyter.conversation.records import FinishedRow, TurnRecord
 from cc_jupyter.core.errors import BudgetError, CcError, ConnectError, ModelError, ProviderError
 from cc_jupyter.core.events import Notice
-from cc_jupyter.core.redaction import redact
-from cc_jupyter.core.reply import Provenance, Reply
 from cc_jupyter.core.text import new_id, pluralize
 from cc_jupyter.models.registry import LOCAL
-from cc_jupyter.prompt.output_types import ValidationProblem
 from cc_jupyter.rows.executors.open_pool import workers_of
+from cc_jupyter.rows.keeping import RowKeeper
 from cc_jupyter.rows.money import RunMoney
 from cc_jupyter.rows.outcomes import RowOutcome, RowResults
 from cc_jupyter.rows.progress import NullRowView, Progress
@@ -34,10 +31,10 @@ from cc_jupyter.session.scheduler import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import TurnKey
+    from cc_jupyter.core.reply import Reply
     from cc_jupyter.experiments.checks import Checks
     from cc_jupyter.rows.plan import RowPlan
     from cc_jupyter.rows.progress import RowView
@@ -46,17 +43,8 @@ if TYPE_CHECKING:
 
 
 OnError: TypeAlias = Literal["keep", "raise", "stop"]
-_ENDED: Final = ("stop", "length", "content_filter")
-_SAVE_S = 0.4
-"""While checks take their time, finished rows are written this often."""
 _GATHER_S = 0.01
 """Rows that end within this time are written in one transaction."""
-_RUN_SAVE_S = 1.0
-"""The run's own record, which counts for usage and budgets, is written this often."""
-_REFRESH_S = 240.0
-"""A reservation is renewed this often; it expires after 15 minutes."""
-_FIND_AT_ONCE = 5_000
-"""Stored rows that are read at once."""
 _SEED = 20
 """Of the draw of a preview: the same rows each time, so that they are paid for once."""
 _COSTLY_USD = Decimal("0.10")
@@ -166,9 +154,6 @@ class _Engine:
         self._options = options
         self._view = view
         self._checks = checks
-        self._on_disk = (
-            session.settings().history if plan.base is None else plan.base.settings.history
-        )
         self._jobs = self._drawn()
         places = sorted(plan.jobs[job] for job in self._jobs) if options.preview else None
         self.results = RowResults(
@@ -184,15 +169,21 @@ class _Engine:
             preview_of=None if places is None else len(plan.table),
         )
         self._progress.notices += plan.notices
-        self._progress.is_kept_here_only = not self._on_disk and len(plan.jobs) > 0
         self._run_id = new_id()
+        self._keeper = RowKeeper(
+            session,
+            plan,
+            self._run_id,
+            self._progress,
+            name=options.name,
+            retry=options.retry,
+            turn_key=options.turn_key,
+        )
+        self._progress.is_kept_here_only = not self._keeper.on_disk and len(plan.jobs) > 0
         self._money: RunMoney | None = None
         self._requests: RowRequests | None = None
         self._run: Run | None = None
         self._pending: Sequence[int] = ()
-        self._to_save: list[FinishedRow] = []
-        self._saved_s = self._run_saved_s = self._refreshed_s = monotonic()
-        self._started_at = session.now()
         self._waiting: set[int] = set()
         self._projector: BillProjector | None = None
         self._stored: list[tuple[int, RowOutcome]] = []
@@ -202,8 +193,6 @@ class _Engine:
         self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
         self._interrupt_notes: tuple[str, ...] = ()
-        self._values: dict[str, object] = {}
-        """Values of stored texts: many rows of a table have the same answer."""
         for at, error in plan.errors.items():
             self._progress.count_failure(self._label(at), RowOutcome(error=error))
 
@@ -220,15 +209,13 @@ class _Engine:
             self._projector = self._make_projector()
             return list(jobs)
         left: list[int] = []
-        rows = self._session.history.rows
-        is_on_disk = self._on_disk and self._session.history.is_on_disk
-        for start in range(0, len(jobs), _FIND_AT_ONCE):
-            some = jobs[start : start + _FIND_AT_ONCE]
-            found = rows.find(plan.source, [plan.keys[job] for job in some], on_disk=is_on_disk)
-            for job in some:
-                row = found.get((plan.keys[job], plan.samples[job]))
-                if row is None or not self._takes(job, row):
-                    left.append(job)
+        for job, outcome in self._keeper.stored(jobs):
+            if outcome is None:
+                left.append(job)
+                continue
+            if outcome.answered_at is not None:
+                self._progress.count_stored(outcome.answered_at)
+            self._take(job, outcome)
         self._projector = self._make_projector()
         return left
 
@@ -318,8 +305,8 @@ class _Engine:
                 self._progress.notices += workers.notices
         # none that comes while the answers are saved loses them
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
-            self._save()
-            self._save_run(money, is_finished=True)
+            self._keeper.save()
+            self._keeper.save_run(money, is_finished=True, is_interrupted=run.is_interrupted)
 
     def started(self, index: int) -> None:
         """Take note that a row is sent."""
@@ -352,23 +339,22 @@ class _Engine:
             request_key=self._plan.keys[job].hex(),
         )
         has_ended = reply.error is None or sent.reading == "failed"
-        if has_ended and reply.stop_reason in _ENDED and not reply.replayed:
-            self._keep(job, reply, sent.reading, outcome.answered_at)
+        if has_ended:
+            self._keeper.keep(job, reply, sent.reading, outcome.answered_at)
         self._take(job, outcome)
         if reply.error is not None:
             self._judge(reply.error)
         else:
             self._lost_in_a_row = 0
-        self._save_if_due()
+        self._keeper.save_if_due(self._money)
 
     def tick(self) -> None:
         """Save and draw.
 
         Requests are started after this, so a kernel that is killed loses at most those in flight.
         """
-        if self._to_save:
-            self._save()
-        self._save_if_due()
+        self._keeper.save()
+        self._keeper.save_if_due(self._money)
         self._progress.waiting = len(self._waiting)
         self._note_money()
         self._view.draw(self._progress)
@@ -444,78 +430,6 @@ class _Engine:
         self._take(job, RowOutcome(error=error, request_key=self._plan.keys[job].hex()))
         self._judge(error)
 
-    def _keep(
-        self,
-        job: int,
-        reply: Reply,
-        reading: Literal["text", "read", "failed"],
-        at: datetime | None,
-    ) -> None:
-        """Put an answer among those to be stored."""
-        assert self._plan.base is not None  # noqa: S101  it was sent
-        secrets = self._plan.base.endpoint.secrets
-        self._to_save.append(
-            FinishedRow(
-                self._plan.keys[job],
-                self._plan.samples[job],
-                redact(reply.text, secrets),
-                at or self._session.now(),
-                reply.model,
-                reply.stop_reason,
-                reading,
-                reply.usage.reported,
-                reply.cost,
-                self._run_id,
-                self._options.name,
-            )
-        )
-
-    def _takes(self, job: int, row: FinishedRow) -> bool:
-        """Take a stored answer if it can be used; return whether it can."""
-        output_type, retry = self._plan.prompt.output_type, self._options.retry
-        has_failed = row.reading == "failed"
-        if row.stop_reason not in _ENDED or row.stop_reason in retry:
-            return False
-        if has_failed and "type" in retry:
-            return False
-        error: CcError | None = None
-        value: object = row.text
-        if output_type is not None:
-            try:
-                value = self._value(row.text)
-            except ValidationProblem as problem:
-                if not has_failed:
-                    return False
-                error = output_type.error(problem, Reply(row.text, "", row.model, row.stop_reason))
-                error.hint = 'retry="type" asks for it again'
-                value = None
-        outcome = RowOutcome(
-            row.text,
-            value,
-            error,
-            row.model,
-            row.stop_reason,
-            row.usage,
-            row.cost,
-            from_cache=True,
-            answered_at=row.answered_at,
-            request_key=row.request_key.hex(),
-        )
-        self._progress.count_stored(row.answered_at)
-        self._take(job, outcome)
-        return True
-
-    def _value(self, text: str) -> object:
-        """Return the value of a stored answer; plain ones are read once for each text."""
-        output_type = self._plan.prompt.output_type
-        assert output_type is not None  # noqa: S101  the caller knows
-        if text in self._values:
-            return self._values[text]
-        value = output_type.validate(text)
-        if type(value) in (str, int, float, bool) and len(self._values) < _FIND_AT_ONCE:
-            self._values[text] = value
-        return value
-
     def _make_projector(self) -> BillProjector | None:
         """Return what projects the bill of all rows that nobody has paid for yet."""
         base, plan = self._plan.base, self._plan
@@ -569,72 +483,3 @@ class _Engine:
         return RunEstimate(
             requests, unpriced, usd, input_tokens, requests * (usual.output_tokens or 0)
         )
-
-    def _save_if_due(self) -> None:
-        now_s = monotonic()
-        if self._to_save and now_s - self._saved_s >= _SAVE_S:
-            self._save()
-        if self._money is not None and now_s - self._run_saved_s >= _RUN_SAVE_S:
-            self._save_run(self._money, is_finished=False)
-            if now_s - self._refreshed_s >= _REFRESH_S:
-                self._refreshed_s = now_s
-                self._money.refresh()
-
-    def _save(self) -> None:
-        """Write finished rows; one whose write fails stays in memory, and the run goes on."""
-        rows, self._to_save = self._to_save, []
-        self._saved_s = monotonic()
-        problem = self._session.history.rows.save(self._plan.source, rows, on_disk=self._on_disk)
-        if problem is not None:
-            notice = f"finished rows are not saved yet: {problem}; this kernel has them"
-            if notice not in self._progress.notices:
-                self._progress.notices.append(notice)
-
-    def _save_run(self, money: RunMoney, *, is_finished: bool) -> None:
-        """Write the record of the run: one entry in usage and budgets, outside search."""
-        base = self._plan.base
-        assert base is not None  # noqa: S101  something was sent
-        self._run_saved_s = monotonic()
-        key, cost, usage = self._options.turn_key, money.cost, money.usage
-        interrupted = self._run is not None and self._run.is_interrupted
-        reply = Reply(
-            "",
-            "",
-            base.model.id,
-            "interrupted" if interrupted else "stop",
-            usage,
-            cost,
-            duration_s=self._progress.elapsed_s,
-            provenance=Provenance(
-                base.request.endpoint, base.endpoint.served_by, turn_id=self._run_id
-            ),
-        )
-        sent = money.requests
-        named = f" -> {self._options.name}" if self._options.name else ""
-        record = TurnRecord(
-            id=self._run_id,
-            prompt=f"{pluralize(len(self._plan.table), 'row')}{named}",
-            model=base.model.id,
-            endpoint=base.request.endpoint,
-            sent_at=self._started_at,
-            key=key,
-            notebook=base.spec.notebook,
-            stop_reason=reply.stop_reason,
-            usage=usage,
-            cost=cost,
-            duration_s=reply.duration_s,
-            served_by=base.endpoint.served_by,
-            zdr=base.zdr,
-            rows=sent,
-            finished=is_finished,
-        )
-        if is_finished:
-            self._session.budget_guard.settle(self._run_id, reply)
-            if not sent:  # nothing was billed and nothing refused
-                self._session.budget_guard.release(self._run_id)
-                return
-        elif not sent:
-            return
-        notice = self._session.history.save(record, None, on_disk=self._on_disk)
-        if notice is not None and notice not in self._progress.notices:
-            self._progress.notices.append(notice)

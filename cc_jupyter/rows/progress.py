@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 _REASONS = (
-    (KeyboardInterrupt, "interrupted"),
     (BudgetError, "over budget"),
     (OptionError, "cannot be sent"),
     (ConnectError, "no connection"),
@@ -58,7 +57,7 @@ class Progress:
     """How often the provider has refused one as too many."""
     reasons: Counter[str] = field(default_factory=Counter[str])
     """Of all failures: how often each reason."""
-    examples: list[tuple[object, CcError | KeyboardInterrupt]] = field(default_factory=list)
+    examples: list[tuple[object, CcError]] = field(default_factory=list)
     """The first failures, with the label of the row."""
     spent_usd: Decimal = Decimal(0)
     unknown_cost: int = 0
@@ -112,7 +111,7 @@ class Progress:
     def count_failure(self, label: object, outcome: RowOutcome) -> None:
         """Count a row that has no answer."""
         error = outcome.error
-        if error is None:
+        if error is None or isinstance(error, KeyboardInterrupt):  # a stop is no failure
             return
         self.failed += 1
         self.reasons[reason(error, outcome.stop_reason)] += 1
@@ -123,7 +122,7 @@ class Progress:
 _MAX_EXAMPLES = 3
 
 
-def reason(error: CcError | KeyboardInterrupt, stop_reason: str = "") -> str:
+def reason(error: CcError, stop_reason: str = "") -> str:
     """Return why a row failed, in a few words."""
     if isinstance(error, ProviderError) and error.status is not None:
         return str(error.status)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from cc_jupyter.core.errors import OptionError
+from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.prompt.option_line.values import read_count, read_usd
 from cc_jupyter.rows.calls import RowCall, read_retry
 from cc_jupyter.rows.engine import OnError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _Read = TypeVar("_Read")
 _SWITCHES = ("fresh",)
+_OPTION = re.compile(r"--(max-usd|max-requests) ([0-9.]+)")
 
 
 def row_call(prompt: str, given: Mapping[str, Any], **fields: Any) -> RowCall:  # noqa: ANN401  fields of `RowCall`
@@ -63,6 +65,17 @@ def row_call(prompt: str, given: Mapping[str, Any], **fields: Any) -> RowCall:  
         executor=given.get("executor"),
         **fields,
     )
+
+
+def in_python(error: CcError) -> CcError:
+    """Return an error whose hint names arguments, not the options of a cell."""
+    if error.hint is not None:
+        error.hint = _OPTION.sub(_as_argument, error.hint)
+    return error
+
+
+def _as_argument(option: re.Match[str]) -> str:
+    return f"{option[1].replace('-', '_')}={option[2]}"
 
 
 def _output_type(into: object) -> Any:  # noqa: ANN401  an `OutputType`

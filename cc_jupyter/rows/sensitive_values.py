@@ -12,9 +12,9 @@ from cc_jupyter.core.redaction import contains_key
 from cc_jupyter.core.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from cc_jupyter.rows.tables import RowTable
+    from cc_jupyter.rows.frames.tables import RowTable
 
 
 _ADDRESS = r"[\w.%+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b"
@@ -52,7 +52,11 @@ def sensitive_columns(table: RowTable, needed: Collection[str]) -> list[Sensitiv
 
 def sensitive_notice(table: RowTable, needed: Collection[str]) -> str | None:
     """Return one line that names the columns that are sent and have such cells; `None`: none."""
-    columns = sensitive_columns(table, needed)
+    return notice_of(sensitive_columns(table, needed))
+
+
+def notice_of(columns: Sequence[SensitiveColumn]) -> str | None:
+    """Return one line that names columns with such cells; `None`: there are none."""
     if not columns:
         return None
     parts = [_described(column) for column in columns[:_MAX_COLUMNS_SHOWN]]

@@ -9,14 +9,14 @@ import sys
 import threading
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.core.messages import TurnKey
 from cc_jupyter.core.record import Record
 from cc_jupyter.render.base import DeferredRenderer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from cc_jupyter.tools.trace_view import TraceView
 
 
+FinalOutput: TypeAlias = "tuple[Mapping[str, str], Mapping[str, Any]]"
+_FINAL_OUTPUTS = 20
+"""How many are kept; each may have half a megabyte."""
+
+
 class ExecutionContext:
     """The running execution; in a terminal, cells have no ids."""
 
@@ -37,6 +42,8 @@ class ExecutionContext:
         self._lock = threading.Lock()
         self._requests: Counter[object] = Counter()
         """The requests sent by each execution; a thread may still send for an earlier one."""
+        self._final_outputs: dict[str, FinalOutput] = {}
+        """What the last runs of many requests have shown in the end, by cell id."""
 
     @property
     def in_kernel(self) -> bool:
@@ -118,7 +125,20 @@ class ExecutionContext:
             return LineOutput(sys.stdout)
         from cc_jupyter.render.notebook import Screen  # noqa: PLC0415  as above
 
-        return LiveOutput(Screen(self._shell))
+        key = self.turn_key()
+
+        def keep(bundle: Mapping[str, str], metadata: Mapping[str, Any]) -> None:
+            if key is not None:
+                self._final_outputs.pop(key.cell_id, None)
+                self._final_outputs[key.cell_id] = bundle, metadata
+                for oldest in [*self._final_outputs][:-_FINAL_OUTPUTS]:
+                    del self._final_outputs[oldest]
+
+        return LiveOutput(Screen(self._shell), keep=keep)
+
+    def final_output(self, cell_id: str) -> FinalOutput | None:
+        """Return the bundle and the metadata that the last run of a cell has shown in the end."""
+        return self._final_outputs.get(cell_id)
 
     def trace_view(self) -> TraceView:
         """Return where the calls of a turn with tools are shown in this front end."""

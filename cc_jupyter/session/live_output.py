@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cc_jupyter.core.terminal import safe_line, safe_terminal
+from cc_jupyter.render.notebook import UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,11 +82,20 @@ class LiveOutput:
         The cell's outputs.
     now
         Returns the time in seconds.
+    keep
+        Takes the final output, for a page that was reloaded in the meantime.
     """
 
-    def __init__(self, screen: OutputScreen, *, now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        screen: OutputScreen,
+        *,
+        now: Callable[[], float] = monotonic,
+        keep: Callable[[Bundle, Mapping[str, Any]], None] = lambda *_: None,
+    ) -> None:
         self._screen = screen
         self._now = now
+        self._keep = keep
         self._display_id: str | None = None
         self._expected_bytes = 0
         self._last_bytes = 0
@@ -128,13 +138,14 @@ class LiveOutput:
     def show(self, bundle: Bundle, metadata: Mapping[str, Any] | None = None) -> None:
         """Show an update."""
         self._times_s.append(self._now())
-        self._send(bundle, metadata)
+        self._send(bundle, metadata or UNFINISHED)
 
     def line(self, text: str) -> None:
         """Do nothing: the updates show it."""
 
     def finish(self, bundle: Bundle, metadata: Mapping[str, Any]) -> None:
         """Replace the updates by the final output."""
+        self._keep(bundle, metadata)
         self._send(bundle, metadata)
 
     def _send(self, bundle: Bundle, metadata: Mapping[str, Any] | None) -> None:

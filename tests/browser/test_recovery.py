@@ -49,6 +49,33 @@ def test_a_page_that_is_reloaded_during_an_answer_shows_the_whole_one(open_noteb
     ]
 
 
+@pytest.mark.parametrize("ends", ["answers", "kernel"])
+def test_a_page_that_is_reloaded_during_a_grid_shows_all_of_it(ends, open_notebook, provider):
+    before, after = halves(openai_stream(["A gro", "wing ", "house."]), "house.")
+    provider.always(lambda _: (*before, wait("rest"), *after))
+    notebook = open_notebook("%%cmd -m deepseek/deepseek-v4-flash -n 2\nhello")
+    notebook.start(1)
+    expect(notebook.outputs(1)).to_contain_text("2 running")
+    saved = notebook.saved().cells[1].outputs
+    assert saved[0].metadata["cc_jupyter"] == {"unfinished": True}
+    notebook.load()
+    expect(mark(notebook, 1, "Still arriving…")).to_be_visible()
+    if ends == "answers":
+        provider.gate("rest").set()
+        expect(notebook.outputs(1).locator(".cc-answer")).to_have_count(2)
+        expect(notebook.outputs(1)).to_have_count(1)
+        expect(notebook.cell(1).locator(".cc-warning")).to_have_count(0)
+        assert "grid" in notebook.saved().cells[1].outputs[0].metadata["cc_jupyter"]
+        return
+    notebook.page.evaluate(RESTART)
+    expect(notebook.outputs(1).last).to_have_text(
+        "The kernel ended before the answer was complete."
+    )
+    mark(notebook, 1, "Incomplete answer").click()  # loads the extension
+    expect(notebook.outputs(1).first).to_contain_text("The kernel that ran this grid has ended.")
+    expect(mark(notebook, 1, "Incomplete answer")).to_have_count(0)
+
+
 def test_a_kernel_that_ends_during_an_answer_leaves_what_the_history_has(open_notebook, provider):
     numbers = [f"{number} " for number in range(8)]
     before, after = halves(openai_stream([*numbers, "end"], pause_s=0.4), "end")

@@ -398,6 +398,33 @@ def test_code_blocks_come_apart_and_as_one_cell(notebook, comm):
     assert told["one_cell"] == "# block 1 of 2\na = 1\n\n# block 2 of 2\nb = 2"
 
 
+GRID = "%%cmd -m deepseek/deepseek-v4-flash -n 2\nhello"
+
+
+def test_a_grid_is_shown_again_as_its_cell_has_shown_it(notebook, comm):
+    notebook.provider.always(answer("a house"))
+    run = notebook.check(GRID, "c1")
+    shown = comm.ask("get_answer", notebook="", cell_id="c1")["outputs"]
+    assert [(each["data"], each["metadata"]) for each in shown] == [
+        (each.data, each.metadata) for each in run.outputs
+    ]
+
+
+def test_of_a_grid_whose_kernel_has_ended_all_answers_in_the_history_are_shown(notebook, comm):
+    notebook.provider.always(answer("a house"))
+    notebook.check(GRID, "c1")
+    notebook.check(RESTART)
+    notebook.check(
+        "from cc_jupyter.session.execution import execution_context as _c\n"
+        "_c(get_ipython())._final_outputs.clear()"
+    )
+    shown = comm.ask("get_answer", notebook="", cell_id="c1")["outputs"]
+    texts = [each["data"]["text/plain"] for each in shown]
+    assert texts[0] == "The kernel that ran this grid has ended. The history has 2 answers of it:"
+    assert texts[1::2] == ["a house"] * 2
+    assert all(text.startswith("deepseek-v4-flash · in ") for text in texts[2::2])
+
+
 RESTART = (
     "from cc_jupyter.session.session import shared_session as _s\n"
     "_s().conversations = type(_s().conversations)()"

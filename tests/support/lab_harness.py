@@ -38,6 +38,7 @@ LAUNCH = {
 VIEWPORT = {"width": 1280, "height": 900}
 START_LIMIT_S = 60.0
 CELL_LIMIT_MS = 30_000
+_POLLING_MS = 50
 _SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
         "fetchNews": "false",
@@ -219,9 +220,8 @@ class LabNotebook:
             "path => void window.jupyterapp.commands.execute('docmanager:open', { path })",
             self.path.name,
         )
-        self.page.wait_for_function(
-            "path => window.jupyterapp.shell.currentWidget?.context?.path === path",
-            arg=self.path.name,
+        self._wait_until(
+            "path => window.jupyterapp.shell.currentWidget?.context?.path === path", self.path.name
         )
         self.wait_for_status("idle")
 
@@ -238,7 +238,7 @@ class LabNotebook:
 
     def wait_for_status(self, status: str) -> None:
         """Wait until the kernel is `idle` or `busy`."""
-        self.page.wait_for_function(_STATUS_IS, arg=status, timeout=CELL_LIMIT_MS)
+        self._wait_until(_STATUS_IS, status)
 
     def select(self, index: int) -> None:
         """Make a cell the active one."""
@@ -260,16 +260,23 @@ class LabNotebook:
         """Run a cell to its end."""
         before = self.prompt(index)
         self.start(index)
-        self.page.wait_for_function(
+        self._wait_until(
             """([index, before]) => {
               const cell = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
               return cell.executionState !== 'running' && cell.executionCount !== null
                   && cell.executionCount !== before;
             }""",
-            arg=[index, before],
-            timeout=CELL_LIMIT_MS,
+            [index, before],
         )
         self.wait_for_status("idle")
+
+    def _wait_until(self, condition: str, arg: object) -> None:
+        """Wait until a function of the page returns true.
+
+        Asked in each frame, as is the default, it makes the page draw all the time: 0.09 to 0.19 s
+        of CPU for each second of waiting, against 0.02 to 0.03 s (blank page, 2026-11-30).
+        """
+        self.page.wait_for_function(condition, arg=arg, timeout=CELL_LIMIT_MS, polling=_POLLING_MS)
 
     def prompt(self, index: int) -> int | None:
         """Return the execution count of a cell."""

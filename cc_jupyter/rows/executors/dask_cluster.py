@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from cc_jupyter.client.endpoint import KeyPlaces
     from cc_jupyter.rows.executors.transfer import Message, Outcome, Target, Work
 
 
 _CONNECT_S = 10.0
+_READY_S = 5.0
+"""How long to wait for all workers to be ready; one may be busy with a task of the user's."""
 _ECHO_S = 0.5
 """How long a worker waits for its own message before it sends the next one."""
 _CLUSTER_EVENTS = "all"
@@ -97,8 +100,10 @@ class DaskPool(Pool):
             refuse_unfit(list(fits.values()))
             for address in fits:
                 self._start(address)
+            # else the first that is ready gets all requests
+            self._await_workers(len(fits), _READY_S)
         except BaseException:
-            self._client.close()
+            self._leave()
             raise
         self._thread.start()
 
@@ -116,8 +121,13 @@ class DaskPool(Pool):
             self._orders.put(_Tell(worker, None))
         self._orders.put(None)
         self._thread.join()
-        self._client.unsubscribe_topic(self._client.id)
-        self._client.unsubscribe_topic(_CLUSTER_EVENTS)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close the client; the scheduler complains of one that goes with its subscriptions."""
+        if self._client.status == "running":
+            self._client.unsubscribe_topic(self._client.id)
+            self._client.unsubscribe_topic(_CLUSTER_EVENTS)
         self._client.close()
 
     def _dispatch(self, worker: str, work: Work) -> None:
@@ -214,19 +224,24 @@ class DaskPool(Pool):
 
     def _fitness(self, workers: list[str] | None) -> dict[str, Fitness]:
         """Ask workers, all of them by default, what they say of themselves, by address."""
-        answers = self._client.run(
-            _describer(),
-            __version__,
-            tuple(self._target.places),
-            workers=workers,
-            on_error="return",
-        )
-        return {
-            address: Fitness(address, *answer)
-            if isinstance(answer, tuple)
-            else Fitness(address, "", f"it cannot be asked ({type(answer).__name__}: {answer})")
-            for address, answer in answers.items()
-        }
+        return fitness_of(self._client, self._target.places, workers)
+
+
+def fitness_of(
+    client: Any,  # noqa: ANN401  distributed is typed in part
+    places: KeyPlaces,
+    workers: list[str] | None = None,
+) -> dict[str, Fitness]:
+    """Ask workers, all of them by default, what they say of themselves, by address."""
+    answers = client.run(
+        _describer(), __version__, tuple(places), workers=workers, on_error="return"
+    )
+    return {
+        address: Fitness(address, *answer)
+        if isinstance(answer, tuple)
+        else Fitness(address, "", f"it cannot be asked ({type(answer).__name__}: {answer})")
+        for address, answer in answers.items()
+    }
 
 
 def _all_of(orders: SimpleQueue[Any]) -> list[Any]:

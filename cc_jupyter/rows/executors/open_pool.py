@@ -78,7 +78,7 @@ def _open_pool(
         from cc_jupyter.rows.executors.sender import send_elsewhere  # noqa: PLC0415
 
         return FuturePool(executor, partial(send_elsewhere, elsewhere, __version__))
-    if _is_dask_client(executor):
+    if is_dask_client(executor):
         from cc_jupyter.rows.executors.dask_cluster import DaskPool  # noqa: PLC0415  rarely used
 
         return DaskPool(executor, elsewhere)
@@ -99,7 +99,7 @@ def _threads(
     return FuturePool(executor, sender.outcome, sender.stop)
 
 
-def _is_dask_client(executor: object) -> TypeGuard[Client]:
+def is_dask_client(executor: object) -> TypeGuard[Client]:
     """Return whether this is a client of Dask, without importing Dask to ask."""
     return any(
         each.__name__ == "Client" and each.__module__.partition(".")[0] == "distributed"

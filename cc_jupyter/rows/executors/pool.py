@@ -42,6 +42,7 @@ class Pool(ABC):
     def __init__(self) -> None:
         self._ids = itertools.count()
         self._lock = threading.Lock()
+        self._has_joined = threading.Condition(self._lock)
         self._workers: dict[str, set[int]] = {}  # the ids in flight on each
         self._inboxes: dict[int, SimpleQueue[Reported]] = {}
         self._stopped: set[int] = set()
@@ -134,8 +135,14 @@ class Pool(ABC):
 
     def _join(self, worker: str) -> None:
         """Take a worker in that has been found fit."""
-        with self._lock:
+        with self._has_joined:
             self._workers.setdefault(worker, set())
+            self._has_joined.notify_all()
+
+    def _await_workers(self, count: int, timeout_s: float) -> None:
+        """Wait until so many workers have joined, or for a time."""
+        with self._has_joined:
+            self._has_joined.wait_for(lambda: len(self._workers) >= count, timeout_s)
 
     def _deliver(self, work_id: int, outcome: Outcome) -> None:
         """Take what came of a request; one that is not waited for is ignored."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _MAX_PROCESSES = 61
 """The most processes that are used; also the most that `ProcessPoolExecutor` has on Windows."""
 _POLL_S = 0.1
+_NEXT_S = 0.2
+"""How long to wait for one more process to be ready."""
 _BROKEN = (EOFError, OSError)
 """What a connection raises whose other side has ended."""
 
@@ -88,7 +90,7 @@ class ProcessPool(Pool):
             lane.close()
 
     def _wait_for_first(self) -> None:
-        """Wait for a process to say whether it can send.
+        """Wait for a process to say whether it can send, and for those that come right after.
 
         Raises
         ------
@@ -108,7 +110,10 @@ class ProcessPool(Pool):
                     hint="make a new executor; it must be able to import cc_jupyter",
                 ) from None
             refuse_unfit([first])
-            return
+            break
+        with contextlib.suppress(Empty):
+            while True:  # else the first gets all requests; how many there are is not known
+                self._arrived.get(timeout=_NEXT_S)
 
     def _accept(self) -> None:
         """Take in the processes that connect, until the pool is closed."""

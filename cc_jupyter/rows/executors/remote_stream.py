@@ -173,7 +173,11 @@ class RemoteStream:
             if work_id is not None:
                 return work_id
             if not self._pool.may_grow or monotonic() >= give_up_s:
-                raise ConnectError("no worker is left to send this row", hint=_HINT)
+                paid = "; a worker ended with it, so it may have been paid"
+                raise ConnectError(
+                    f"no worker is left to send this row{paid if self.requests_sent else ''}",
+                    hint=_HINT,
+                )
             self._pause(_JOIN_POLL_S)
 
     def _pause(self, wait_s: float) -> None:

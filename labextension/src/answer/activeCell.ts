@@ -32,13 +32,19 @@ export class ActiveCell {
 
   constructor(private readonly tracker: INotebookTracker) {
     const update = this.update.bind(this);
+    const onContent = (): void => {
+      // a growing answer changes many times a second; no command depends on it before its end
+      if (this.cell === null || this.cell !== (this.panel && runningPrompt(this.panel))) {
+        this.update();
+      }
+    };
     const linked = new WeakSet<NotebookPanel>();
     tracker.activeCellChanged.connect((_, cell) => {
       if (this.cell?.isDisposed === false) {
-        this.cell.model.contentChanged.disconnect(update);
+        this.cell.model.contentChanged.disconnect(onContent);
       }
       this.cell = cell;
-      cell?.model.contentChanged.connect(update);
+      cell?.model.contentChanged.connect(onContent);
       this.last = '';
       update();
     });

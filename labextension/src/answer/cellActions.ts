@@ -28,6 +28,7 @@ import {
   replaceAnswer,
   shownAnswer
 } from './answerOutputs';
+import { setOutputs } from './sharedNotebook';
 
 /** The option lines of prompts that were turned back into ordinary cells. */
 const optionLines = new WeakMap<ICellModel, string>();
@@ -122,29 +123,15 @@ export async function insertCode(panel: NotebookPanel, cell: Cell, link: ICellLi
 }
 
 /** Replace the answer of a turn among the outputs of a cell; the other outputs stay. */
-export function showAnswer(
-  { model: { outputs } }: CodeCell,
-  answer: IAnswer,
-  turn?: ITurnRef
-): void {
-  const before = outputs.toJSON();
+export function showAnswer(cell: CodeCell, answer: IAnswer, turn?: ITurnRef): void {
   const shown = answer.outputs.map(({ output_type, data, metadata }) => ({
     output_type,
     data: { ...data },
     metadata: { ...metadata } as Record<string, never>
   }));
-  if (shown.length === 0) {
-    return; // after `%cmd forget`, or if the history file cannot be read
-  }
-  const after = replaceAnswer(before, shown, turn);
-  if (after.length !== before.length) {
-    outputs.fromJSON(after);
-    return;
-  }
-  for (const [index, output] of after.entries()) {
-    if (output !== before[index]) {
-      outputs.set(index, output); // the others are not rendered again
-    }
+  // there is none after `%cmd forget`, or if the history file cannot be read
+  if (shown.length > 0) {
+    setOutputs(cell, replaceAnswer(cell.model.outputs.toJSON(), shown, turn));
   }
 }
 

@@ -6,7 +6,7 @@
  * neither has it, the cell says so.
  */
 
-import type { CodeCell } from '@jupyterlab/cells';
+import { CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
@@ -17,13 +17,13 @@ import { delay } from '../kernel/channel';
 import { isGone } from '../kernel/executions';
 import { linkOf, type NotebookLink } from '../kernel/notebookLink';
 import { isUnfinished, showAnswer, shownBy } from './cellActions';
+import { pagesBefore } from './sharedNotebook';
 import { executionOf, hasSeenExecution, runningPrompt } from './stopButton';
 
 /** How long the outputs of a cell may take after its end. */
 const SETTLE_MS = 1000;
 export const NOT_SHOWN =
-  'It cannot be shown again: the history does not have its text, or the cell showed a grid.' +
-  ' %cmd versions lists all answers.';
+  'It cannot be shown again: the history does not have its text. %cmd versions lists all answers.';
 const KERNEL_ENDED = 'The kernel ended before the answer was complete.';
 
 /** What became of an answer that this page did not receive completely. */
@@ -90,7 +90,7 @@ class Recovery {
     if (!isUnfinished(cell) || cell === runningPrompt(this.panel)) {
       return null;
     }
-    if (this.isWaiting) {
+    if (this.isWaiting || this.runsElsewhere(cell)) {
       return { kind: 'arriving' };
     }
     return { kind: 'unfinished', reason: this.reasons.get(cell.model.id) ?? '' };
@@ -102,6 +102,16 @@ class Recovery {
       this.link.status === 'waiting' &&
       this.panel.sessionContext.session?.kernel?.status === 'unknown'
     );
+  }
+
+  /** Return whether another page of the same document runs a cell, while the kernel is unknown. */
+  private runsElsewhere({ model }: CodeCell): boolean {
+    return this.link.state === null && model.executionState === 'running' && this.hasKernel;
+  }
+
+  private get hasKernel(): boolean {
+    const { status } = this.panel.sessionContext.session?.kernel ?? { status: 'dead' };
+    return !isGone(status) && this.link.status === 'waiting';
   }
 
   private update(): void {
@@ -144,7 +154,7 @@ class Recovery {
     let reason = '';
     try {
       // its outputs may still arrive, above all from another page of the same document
-      await delay(SETTLE_MS);
+      await delay(SETTLE_MS * (1 + this.pagesBefore(cellId)));
       if (!this.isMissing(cellId)) {
         return;
       }
@@ -153,8 +163,9 @@ class Recovery {
       const cell = cellWithId(this.panel, cellId);
       if (answer.outputs.length === 0) {
         reason = NOT_SHOWN;
-      } else if (cell && cell !== runningPrompt(this.panel)) {
+      } else if (cell && cell !== runningPrompt(this.panel) && this.isMissing(cellId)) {
         showAnswer(cell, answer);
+        endExecution(cell);
       }
     } catch (error) {
       reason = errorMessage(error);
@@ -184,22 +195,46 @@ class Recovery {
       return;
     }
     for (const cell of this.codeCells().filter(each => isUnfinished(each))) {
-      const { outputs } = cell.model;
-      const last = outputs.length > 0 ? outputs.get(outputs.length - 1).data : {};
-      if (last['text/plain'] !== KERNEL_ENDED) {
-        outputs.add({
-          output_type: 'display_data',
-          data: { 'text/html': `<small>${KERNEL_ENDED}</small>`, 'text/plain': KERNEL_ENDED },
-          metadata: { cc_jupyter: { unfinished: true } }
+      const before = pagesBefore(cell);
+      if (before === 0) {
+        writeEnd(cell);
+      } else {
+        void delay(SETTLE_MS * before).then(() => {
+          if (!cell.isDisposed && isUnfinished(cell)) {
+            writeEnd(cell);
+          }
         });
       }
     }
     changes.emit(this.panel);
   }
 
+  private pagesBefore(cellId: string): number {
+    const cell = cellWithId(this.panel, cellId);
+    return cell ? pagesBefore(cell) : 0;
+  }
+
   private codeCells(): CodeCell[] {
-    return this.panel.content.widgets.flatMap(
-      ({ model }) => cellWithId(this.panel, model.id) ?? []
-    );
+    return this.panel.content.widgets.filter(cell => cell instanceof CodeCell);
+  }
+}
+
+/** Write under a half answer that its kernel has ended, unless another page has done so. */
+function writeEnd({ model: { outputs } }: CodeCell): void {
+  const last = outputs.length > 0 ? outputs.get(outputs.length - 1).data : {};
+  if (last['text/plain'] !== KERNEL_ENDED) {
+    outputs.add({
+      output_type: 'display_data',
+      data: { 'text/html': `<small>${KERNEL_ENDED}</small>`, 'text/plain': KERNEL_ENDED },
+      metadata: { cc_jupyter: { unfinished: true } }
+    });
+  }
+}
+
+/** Let a cell look ended: the page that ran it is gone, and a shared document says it still runs. */
+function endExecution({ model, outputArea }: CodeCell): void {
+  const future = outputArea.future as typeof outputArea.future | undefined;
+  if (model.executionState === 'running' && (future?.isDisposed ?? true)) {
+    model.executionState = 'idle';
   }
 }

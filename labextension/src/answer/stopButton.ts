@@ -12,8 +12,12 @@ import { isGone, isIdle, isInput } from '../kernel/executions';
 import { type ICellLink, linkOf } from '../kernel/notebookLink';
 import { existingHeader, headerOf } from './answerHeader';
 import { isPrompt } from './cellActions';
+import { shareOutputs } from './sharedNotebook';
 
 export const STOP_CAPTION = 'Stop the answer and keep the text received so far';
+
+/** The class of a cell while its answer arrives: outputs that are out of sight cost nothing. */
+const GROWING = 'cc-growing';
 
 const CALLS_CMD = /(?:^|[\s=(])%cmd\s/;
 
@@ -72,6 +76,9 @@ class RunningPrompt {
       this.execution = execution;
       this.set(this.promptOf(execution));
     } else if (isIdle(message) && execution === this.execution) {
+      if (this.cell && executionOf(this.cell) === execution) {
+        shareOutputs(this.cell);
+      }
       this.set(null);
     }
   }
@@ -99,9 +106,11 @@ class RunningPrompt {
     }
     if (this.cell) {
       existingHeader(this.cell)?.put('stop');
+      this.cell.removeClass(GROWING);
     }
     this.cell = cell;
     if (cell) {
+      cell.addClass(GROWING);
       headerOf(cell).put('stop', this.createButton(cell));
     }
     changes.emit(this.panel);

@@ -436,7 +436,7 @@ export interface IAnswer {
   readonly code: readonly string[];
   /** The code blocks as the source of one new cell; empty if there are none. */
   readonly one_cell: string;
-  /** The outputs of the cell for this answer, in nbformat, with the reasoning if the settings show it; empty if the history no longer has it, or if the cell showed a grid. */
+  /** The outputs of the cell for this answer, in nbformat, with the reasoning if the settings show it; for a grid, with all its answers; empty if the history no longer has it. */
   readonly outputs: readonly IOutput[];
 }
 

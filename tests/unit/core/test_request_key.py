@@ -9,7 +9,7 @@ import pytest
 
 from cc_jupyter.client.client import encode_body
 from cc_jupyter.core.messages import Message, Parameters, Request
-from cc_jupyter.core.request_key import SampleCounter, request_key
+from cc_jupyter.core.request_key import KeyTemplate, SampleCounter, request_key
 
 CHAT, MESSAGES = "/chat/completions", "/messages"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hällo"}], "temperature": 0}
@@ -85,3 +85,25 @@ def test_outside_ipython_counting_never_starts_again():
         counter.number(execution, "a")
         counter.number(None, "a")
     assert counter.number(None, "a") == 50
+
+
+@pytest.mark.parametrize(
+    "prompt", ["plain", "", 'quotes " and \\', "ü \u2028 \x00 \n", "{{ x }}", "a" * 9_999]
+)
+@pytest.mark.parametrize("endpoint", [CHAT, MESSAGES])
+def test_a_template_has_the_keys_of_the_requests_it_stands_for(endpoint, prompt):
+    def body(text):
+        parameters = Parameters(temperature=0.5)
+        request = Request("m", endpoint, (Message("user", text),), "be brief", parameters)
+        return json.loads(encode_body(request))
+
+    template = KeyTemplate(endpoint, body)
+    assert template.digest(prompt).hex() == request_key(endpoint, body(prompt))
+
+
+@pytest.mark.parametrize("shared_chars", [1, 5, 9])
+def test_where_the_shared_part_of_a_prompt_ends_is_not_part_of_the_key(shared_chars):
+    request = Request("m", MESSAGES, (Message("user", "the guide"),))
+    split = request._replace(shared_chars=shared_chars)
+    assert encode_body(split) != encode_body(request)
+    assert request_key(MESSAGES, encode_body(split)) == request_key(MESSAGES, encode_body(request))

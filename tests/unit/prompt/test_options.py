@@ -14,6 +14,7 @@ from cc_jupyter.prompt.options import (
     OPTIONS,
     Axis,
     CellOptions,
+    EachOptions,
     GridOptions,
     option_help,
     option_table_markdown,
@@ -287,6 +288,49 @@ def test_lists_make_a_grid_and_checks_alone_do_not(line, expected):
         assert parse_ask_line(f"{line} -- why?") == (expected, "why?")
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--each df -> x", EachOptions("df")),
+        ("--each df[df.n > 1] -> x", EachOptions("df[df.n > 1]")),
+        ("--each 'df[df.n > 1]' --preview 20 -> x", EachOptions("df[df.n > 1]", preview=20)),
+        (
+            "--each=df --concurrency 4 --fresh --on-error stop --retry length --retry type -> x",
+            EachOptions("df", None, 4, fresh=True, on_error="stop", retry=("length", "type")),
+        ),
+    ],
+)
+def test_a_table_has_options_of_its_own(line, expected):
+    found = parse_cell_line(line)
+    assert (found.each, found.name, found.grid) == (expected, "x", None)
+
+
+BAD_ROWS = [
+    ("--each df", ["`--each` needs a variable"], "-> labels"),
+    ("--each", ["`--each` needs a value"], "TABLE"),
+    ("--each df -n 2 -> x", ["one answer a row", "`-n`"], "keep one"),
+    ("--each df -m a,b -> x", ["a list of `--model`"], "keep one"),
+    ("--each df -m a -t 0,1 -> x", ["a list of `--temperature`"], "keep one"),
+    ("--each df --vary n=[1] -> x", ["`--vary n`"], "keep one"),
+    ("--each df --thread t -> x", ["`--thread`"], "keep one"),
+    ("--each df --new -> x", ["`--new`"], "keep one"),
+    ("--each df --until-pass -m a,b --check ok -> x", ["combined with"], "keep one"),
+    ("--preview 3 -> x", ["`--preview` needs a table"], "--each df --preview"),
+    ("--on-error stop", ["`--on-error` needs a table"], "--each df --on-error"),
+    ("--each df --on-error ignore -> x", ["`--on-error` cannot be `ignore`"], "keep, raise, stop"),
+    ("--each df --retry lenght -> x", ["`--retry` cannot be `lenght`"], "length"),
+    ("--each df --preview 0 -> x", ["`--preview` takes a whole number"], "--preview"),
+    ("--each df --each df -> x", ["`--each` is given twice"], "keep one"),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "hint"), BAD_ROWS, ids=[case[0][:40] for case in BAD_ROWS]
+)
+def test_a_wrong_line_of_rows_says_which_value_and_what_to_do(line, names, hint):
+    test_a_wrong_line_says_which_value_and_what_to_do(line, names, hint)
+
+
 BAD_GRIDS = [
     # lists
     ("-m ,", ["the list of `-m` is empty"], "-m claude-haiku-5-5,"),
@@ -517,6 +561,7 @@ def test_every_option_has_its_place_in_the_result():
         *CellOptions._fields,
         *Parameters.__dataclass_fields__,
         *GridOptions._fields,
+        *EachOptions._fields,
         *("param", "vary"),
     }
     assert {spec.field for spec in OPTIONS} <= known

@@ -19,9 +19,9 @@ import pytest
 import cc_jupyter
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.rows.accessors import CmdAccessor, register, unregister
-from cc_jupyter.rows.results import make_result
-from cc_jupyter.rows.tables import table_of
-from cc_jupyter.rows.taken_name import TakenNameError
+from cc_jupyter.rows.frames.results import make_result
+from cc_jupyter.rows.frames.tables import table_of
+from cc_jupyter.rows.frames.taken_name import TakenNameError
 
 LEVELS, CODES = [[1], ["a", "b"]], [[0, 0], [0, 1]]
 FRAME = pd.DataFrame({"text": ["a", "b"]})

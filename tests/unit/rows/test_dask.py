@@ -8,12 +8,15 @@ import threading
 import time
 
 import dask
+import dask.dataframe as dd
 import distributed
+import pandas as pd
 import psutil
 import pytest
 from support.private_environment import private_folders
 from support.provider import KEY, error, hang, openai_stream, pause, wait
 from support.rows_runs import (
+    MODEL,
     FaultyProvider,
     Rows,
     asked,
@@ -24,8 +27,12 @@ from support.rows_runs import (
     right_answer,
 )
 
+from cc_jupyter import map_rows
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.version import __version__
+from cc_jupyter.rows.calls import run_call
+from cc_jupyter.rows.progress import NullRowView
+from cc_jupyter.rows.python_call import row_call
 from cc_jupyter.session.session import Session
 
 WORKERS = 4
@@ -72,7 +79,7 @@ def messages():
 @pytest.fixture(scope="module")
 def cluster(environment, messages):
     with distributed.LocalCluster(
-        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as started:
         yield started
 
@@ -82,6 +89,12 @@ def client(cluster):
     with distributed.Client(cluster) as connected:
         connected.wait_for_workers(WORKERS)
         yield connected
+
+
+@pytest.fixture(autouse=True)
+def all_workers(client):
+    """Wait for the worker that takes the place of one that a test has killed."""
+    client.wait_for_workers(WORKERS, timeout=120)
 
 
 @pytest.fixture(autouse=True)
@@ -308,3 +321,36 @@ def test_a_worker_that_hangs_costs_the_others_nothing(provider, client):
     rows.send(client, concurrency=12)
     assert not rows.missing
     assert not rows.failed
+
+
+def test_a_frame_is_filled_in_and_sent_by_the_cluster(provider, client):
+    provider.always(lambda record: openai_stream(right_answer(asked(record))))
+    here = os.getpid()
+    data = pd.DataFrame({"number": range(60)})
+    frame = dd.from_pandas(data, npartitions=6)
+    text = "row {{ '%05d' % number }}{{ '' if os.getpid() != here else ' filled in the kernel' }}"
+    call = row_call(
+        text,
+        {"model": MODEL, "executor": client, "concurrency": 12},
+        local_ns={"os": os, "here": here},
+    )
+    ended = run_call(Session(), frame, call, NullRowView())
+    computed = ended.result.compute()
+    assert computed["answer"].tolist() == [right_answer(prompt(at)) for at in range(60)]
+    assert ended.result.npartitions == 6
+    assert len(provider.posts) == 60
+    again = run_call(Session(), frame, call, NullRowView())
+    assert len(provider.posts) == 60
+    assert again.run.progress.cached == 60
+
+
+def test_workers_without_the_package_make_no_prompts(provider, client):
+    address = next(iter(pids(client)))
+    client.run(_by_value(no_package), workers=[address])
+    frame = dd.from_pandas(pd.DataFrame({"number": range(4)}), npartitions=2)
+    try:
+        with pytest.raises(ConfigError, match="cc_jupyter is not installed there"):
+            map_rows(frame, "{{ number }}", model=MODEL)
+    finally:
+        client.run(_by_value(as_before), __version__, workers=[address])
+    assert not provider.posts

@@ -176,8 +176,10 @@ def test_a_process_that_dies_loses_no_finished_row(provider, processes):
     rows.on_finished = kill
     rows.send(processes, concurrency=8)
     assert rows.missing
-    lost = {at for at in rows.failed if prompt(at) not in provider._always[0].cut}
-    assert {type(rows.failed[at]) for at in lost} == {ConnectError}
+    failed = {at for at in rows.failed if prompt(at) not in provider._always[0].cut}
+    assert {type(rows.failed[at]) for at in failed} == {ConnectError}
+    lost = {at for at in failed if "may have been paid" in str(rows.failed[at])}
+    assert 0 < len(lost) <= 8  # the executor ends the other process too, a moment later
     assert any("ended with" in each for each in rows.notices)
     with pytest.raises(ConfigError, match="the executor runs nothing, so nothing was sent"):
         rows.send(processes, concurrency=8)
@@ -185,7 +187,7 @@ def test_a_process_that_dies_loses_no_finished_row(provider, processes):
         while rows.missing:
             rows.send(new, concurrency=8)
     twice = {text for text, count in paid(provider.posts).items() if count > 1}
-    may_be_twice = {prompt(number) for number in at_kill}
+    may_be_twice = {prompt(number) for number in at_kill | lost}
     assert twice <= may_be_twice | provider._always[0].cut
 
 

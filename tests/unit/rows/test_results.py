@@ -17,12 +17,12 @@ import polars as pl
 import pytest
 from pydantic import BaseModel, Field, RootModel
 
-import cc_jupyter.rows.meta
+import cc_jupyter.rows.frames.meta
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.rows.columns import column_type, result_columns
-from cc_jupyter.rows.meta import META_TYPES, meta_of
-from cc_jupyter.rows.results import MappedRows, empty_result, make_result
-from cc_jupyter.rows.tables import table_of
+from cc_jupyter.rows.frames.columns import column_type, result_columns
+from cc_jupyter.rows.frames.meta import META_TYPES, meta_of
+from cc_jupyter.rows.frames.results import MappedRows, empty_result, make_result
+from cc_jupyter.rows.frames.tables import table_of
 
 Label = Literal["positive", "negative", "mixed"]
 NAIVE = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  what a model may answer
@@ -334,14 +334,14 @@ def test_a_copy_has_no_meta_and_says_so(copied):
 )
 def test_the_meta_goes_with_its_result(data):
     gc.collect()
-    before = len(cc_jupyter.rows.meta._held)
+    before = len(cc_jupyter.rows.frames.meta._held)
     result = result_of(data, int, [1])
-    assert len(cc_jupyter.rows.meta._held) == before + 1
+    assert len(cc_jupyter.rows.frames.meta._held) == before + 1
     watched = weakref.ref(result)
     del result
     gc.collect()
     assert watched() is None
-    assert len(cc_jupyter.rows.meta._held) == before
+    assert len(cc_jupyter.rows.frames.meta._held) == before
 
 
 def test_the_meta_is_not_in_attrs_nor_in_the_columns():

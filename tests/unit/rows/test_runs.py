@@ -25,7 +25,7 @@ from cc_jupyter.core.errors import (
 from cc_jupyter.core.request_key import request_key
 from cc_jupyter.rows.calls import run_call
 from cc_jupyter.rows.progress import NullRowView
-from cc_jupyter.rows.python_call import row_call
+from cc_jupyter.rows.python_call import in_python, row_call
 from cc_jupyter.session.scheduler import ConcurrencyLimit
 from cc_jupyter.usage.budget import Budget
 
@@ -653,3 +653,16 @@ def test_errors_of_the_type_name_no_variable_that_is_another_answer(session, pro
     (error,) = ended.run.results.errors.values()
     assert isinstance(error, StreamError)
     assert "_cmd" not in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("hint", "in_words"),
+    [
+        ("add --max-usd 0.5 to allow it", "add max_usd=0.5 to allow it"),
+        ("add --max-requests 60, or vary less", "add max_requests=60, or vary less"),
+        ("run it again", "run it again"),
+        (None, None),
+    ],
+)
+def test_hints_name_arguments_in_python(hint, in_words):
+    assert in_python(OptionError("too much", hint=hint)).hint == in_words

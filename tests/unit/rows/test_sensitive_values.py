@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from cc_jupyter.core.redaction import contains_key
+from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.sensitive_values import SensitiveColumn, sensitive_columns, sensitive_notice
-from cc_jupyter.rows.tables import table_of
 
 COLUMNS = {
     "note": ["call ann@example.com", "key sk-abc123def456", None, "nothing", 7],

@@ -18,7 +18,7 @@ from PIL import Image
 
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.prompt.template import evaluate
-from cc_jupyter.rows.tables import table_of
+from cc_jupyter.rows.frames.tables import table_of
 
 
 def pandas_frame(columns):

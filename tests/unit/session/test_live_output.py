@@ -81,6 +81,7 @@ def test_updates_become_rarer_while_nothing_new_arrives(clock, screen):
 def test_the_end_replaces_the_updates_and_brings_the_metadata(clock, screen):
     output = LiveOutput(screen, now=clock)
     output.show(bundle(10))
+    assert list(screen.outputs.values()) == [(bundle(10), {"cc_jupyter": {"unfinished": True}})]
     output.finish({"text/plain": "the end"}, {"cc_jupyter": 1})
     assert list(screen.outputs.values()) == [({"text/plain": "the end"}, {"cc_jupyter": 1})]
 
@@ -88,6 +89,15 @@ def test_the_end_replaces_the_updates_and_brings_the_metadata(clock, screen):
 def test_a_run_that_ends_before_its_first_update_has_one_output(clock, screen):
     LiveOutput(screen, now=clock).finish({"text/plain": "the end"}, {})
     assert len(screen.sent) == len(screen.outputs) == 1
+
+
+def test_the_end_is_kept_for_a_page_that_has_lost_it(clock, screen):
+    kept = []
+    output = LiveOutput(screen, now=clock, keep=lambda *final: kept.append(final))
+    output.show(bundle(10))
+    assert kept == []
+    output.finish({"text/plain": "the end"}, {"cc_jupyter": 1})
+    assert kept == [({"text/plain": "the end"}, {"cc_jupyter": 1})]
 
 
 def test_a_front_end_without_updates_gets_lines_and_the_end_once():

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cc_jupyter.rows.columns import BOOLEAN, check_columns
+from cc_jupyter.rows.frames.columns import BOOLEAN, check_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cc_jupyter.rows.columns import ColumnType, ResultColumn
+    from cc_jupyter.rows.frames.columns import ColumnType, ResultColumn
 
 
 _TYPES: dict[str, Any] = {

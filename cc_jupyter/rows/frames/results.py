@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.core.display import Table
-from cc_jupyter.rows.columns import check_columns, result_columns
-from cc_jupyter.rows.meta import attach, meta_of
+from cc_jupyter.rows.frames.columns import check_columns, result_columns
+from cc_jupyter.rows.frames.meta import attach, meta_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cc_jupyter.rows.columns import ResultColumn
-    from cc_jupyter.rows.tables import RowTable
+    from cc_jupyter.rows.frames.columns import ResultColumn
+    from cc_jupyter.rows.frames.tables import RowTable
 
 
 class MappedRows(Table):
@@ -69,7 +69,7 @@ def make_result(  # noqa: PLR0913  what a result is made of
     is_series = table.is_series and len(columns) == 1 and not checks
     result: Any
     if table.library == "pandas":
-        from cc_jupyter.rows import pandas_columns  # noqa: PLC0415  half a second
+        from cc_jupyter.rows.frames import pandas_columns  # noqa: PLC0415  half a second
 
         result = (
             pandas_columns.series(columns[0], values, index, table.keys[0])
@@ -77,7 +77,7 @@ def make_result(  # noqa: PLR0913  what a result is made of
             else pandas_columns.frame(columns, values, checks, index)
         )
     elif table.library == "polars":
-        from cc_jupyter.rows import polars_columns  # noqa: PLC0415  a tenth of a second
+        from cc_jupyter.rows.frames import polars_columns  # noqa: PLC0415  a tenth of a second
 
         result = (
             polars_columns.series(columns[0], values, table.columns[0])
@@ -94,7 +94,7 @@ def empty_result(into: object | None, checks: Sequence[str], *, is_series: bool 
     """Return a pandas result without rows: what Dask calls the `meta` of a frame."""
     import pandas as pd  # noqa: PLC0415  optional
 
-    from cc_jupyter.rows import pandas_columns  # noqa: PLC0415  as above
+    from cc_jupyter.rows.frames import pandas_columns  # noqa: PLC0415  as above
 
     columns = result_columns(into)
     index = pd.RangeIndex(0)

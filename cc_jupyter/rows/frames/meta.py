@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cc_jupyter.core.display import Table
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.events import USAGE_FIELDS
-from cc_jupyter.rows.columns import BOOLEAN, STRING, ColumnType
+from cc_jupyter.rows.frames.columns import BOOLEAN, STRING, ColumnType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cc_jupyter.rows.tables import Library
+    from cc_jupyter.rows.frames.tables import Library
 
 
 META_TYPES: Final[Mapping[str, ColumnType]] = {
@@ -84,11 +84,11 @@ def meta_of(result: object) -> Any:  # noqa: ANN401  of the library of the resul
     columns = held.columns()
     ordered = {name: columns[name] for name in META_TYPES}
     if held.library == "pandas":
-        from cc_jupyter.rows import pandas_columns  # noqa: PLC0415  half a second
+        from cc_jupyter.rows.frames import pandas_columns  # noqa: PLC0415  half a second
 
         return pandas_columns.meta_frame(ordered, META_TYPES, held.index)
     if held.library == "polars":
-        from cc_jupyter.rows import polars_columns  # noqa: PLC0415  a tenth of a second
+        from cc_jupyter.rows.frames import polars_columns  # noqa: PLC0415  a tenth of a second
 
         return polars_columns.meta_frame(ordered, META_TYPES)
     rows = zip(*ordered.values(), strict=True)
