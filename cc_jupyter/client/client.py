@@ -17,12 +17,12 @@ from http import HTTPStatus
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from cc_jupyter.client.sse import EventBatch
-from cc_jupyter.client.structured_output import (
+from cc_jupyter.client.bodies.structured_output import (
     fall_back,
     rules_out_forced_tool,
     tool_call_as_text,
 )
+from cc_jupyter.client.sse import EventBatch
 from cc_jupyter.client.transport import (
     TIMED_OUT,
     HttpRequest,

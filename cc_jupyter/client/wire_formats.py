@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cc_jupyter.client.bodies import encode_chat, encode_messages
+from cc_jupyter.client.bodies.encode import encode_chat, encode_messages
 from cc_jupyter.core.redaction import redact
 
 if TYPE_CHECKING:

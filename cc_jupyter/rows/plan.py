@@ -10,8 +10,8 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from cc_jupyter.client.bodies.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.client.local.weights import SMOLLM2
-from cc_jupyter.client.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.errors import OptionError, did_you_mean
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec

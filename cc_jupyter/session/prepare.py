@@ -10,11 +10,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cc_jupyter.client.bodies import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
+from cc_jupyter.client.bodies.encode import DEFAULT_MAX_TOKENS, LARGEST_MAX_TOKENS
+from cc_jupyter.client.bodies.image_limits import check_images
+from cc_jupyter.client.bodies.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
-from cc_jupyter.client.image_limits import check_images
 from cc_jupyter.client.local import MODEL_ID
-from cc_jupyter.client.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.conversation.turns import Context
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cc_jupyter.cassettes.tape import Tape
+    from cc_jupyter.client.bodies.structured_output import FormatMemory
     from cc_jupyter.client.endpoint import Endpoint
-    from cc_jupyter.client.structured_output import FormatMemory
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.document_order import CellOrder, DocumentOrder
     from cc_jupyter.conversation.history import History

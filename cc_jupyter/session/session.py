@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from cc_jupyter.client.bodies.structured_output import FormatMemory
 from cc_jupyter.client.client import Limits, RequestStream, encode_body
 from cc_jupyter.client.endpoint import find_endpoint
-from cc_jupyter.client.structured_output import FormatMemory
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation.document_order import DocumentOrder

@@ -80,12 +80,6 @@ def test_loading_is_silent_and_light(fresh_kernel):
     assert seen == []
 
 
-def test_the_first_cell_loads_no_widgets(notebook):
-    notebook.check("import sys")
-    notebook.check("%%cmd\nhello")
-    assert notebook.value("{'ipywidgets', 'anywidget'} & set(sys.modules) == set()") is True
-
-
 def test_the_parser_of_markdown_is_imported_once_the_request_is_on_the_wire(tmp_path):
     with Notebook(tmp_path) as notebook:
         notebook.check(
@@ -135,6 +129,7 @@ def test_the_first_cell_sends_before_it_loads_what_the_answer_needs(tmp_path):
         notebook.check("%%cmd\nhello")
         ((modules, dataclasses),) = notebook.value("_loaded_at_connect")
         assert notebook.value("'cc_jupyter.render.notebook' in sys.modules") is True
+        assert notebook.value("{'ipywidgets', 'anywidget'} & set(sys.modules) == set()") is True
     ours = {name.removeprefix("cc_jupyter.") for name in modules if name.startswith("cc_jupyter.")}
     assert "client.transport" in ours
     assert ours & AFTER_THE_REQUEST == set()

@@ -15,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.image_limits import (
+from cc_jupyter.client.bodies.image_limits import (
     anthropic_image_part,
     message_content,
     openai_image_part,

@@ -49,7 +49,7 @@ const ALLOW = '--allow';
 const LISTS = /^(?:-m|--model|-t|--temperature|--top-p|--max-tokens|--effort)$/;
 /** The options without a value. */
 const FLAGS =
-  /^(?:-h|--(?:new|once|blind|fail-on-check|until-pass|live-tools|raw|dry-run|quiet|zdr|help))$/;
+  /^(?:-h|--(?:new|once|blind|fail-on-check|until-pass|live-tools|fresh|raw|dry-run|quiet|zdr|help))$/;
 /** The options whose value is Python, for `--vary` after a name. */
 const EXPRESSIONS = /^--(?:check|vary|tools)$/;
 /** Short and long names of the options that make a grid. */

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from support.recordings import events_of
 
-from cc_jupyter.client.bodies import with_extra
-from cc_jupyter.client.structured_output import (
+from cc_jupyter.client.bodies.encode import with_extra
+from cc_jupyter.client.bodies.structured_output import (
     FormatMemory,
     anthropic_fields,
     fall_back,

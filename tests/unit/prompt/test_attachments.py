@@ -17,7 +17,7 @@ from IPython.display import Image as DisplayedImage
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from cc_jupyter.client.image_limits import (
+from cc_jupyter.client.bodies.image_limits import (
     CHAT_IMAGE_BYTES,
     MESSAGES_IMAGE_BYTES,
     anthropic_image_part,

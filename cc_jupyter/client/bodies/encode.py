@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.client.image_limits import (
+from cc_jupyter.client.bodies.image_limits import (
     anthropic_image_part,
     message_content,
     openai_image_part,
 )
-from cc_jupyter.client.structured_output import (
+from cc_jupyter.client.bodies.structured_output import (
     anthropic_fields,
     openai_fields,
     with_instruction,

@@ -1,0 +1,1 @@
+"""The bodies of requests in both wire formats, with what limits images and asks for structure."""
