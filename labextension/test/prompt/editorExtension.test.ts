@@ -75,7 +75,10 @@ test('the transaction changes nothing but the language', () => {
 test('a prompt is edited as one before its language is loaded', () => {
   const state = cell('%%cmd\nhello', null);
   expect(state.facet(language)).toBe(pythonLanguage);
-  expect(state.facet(EditorView.contentAttributes)).toContainEqual({ 'aria-label': 'Prompt', spellcheck: 'true' });
+  expect(state.facet(EditorView.contentAttributes)).toContainEqual({
+    'aria-label': 'Prompt',
+    spellcheck: 'true'
+  });
 });
 
 test('a Python cell gets neither spell checking nor wrapped lines', () => {
