@@ -377,7 +377,9 @@ class _Engine:
         progress = self._progress
         self._last = outcome
         if self._options.preview is not None and outcome.error is None:
-            progress.shown.append((self._label(self._plan.jobs[job]), outcome.text))
+            value = outcome.value
+            text = value if isinstance(value, str) else repr(value)
+            progress.shown.append((self._label(self._plan.jobs[job]), text))
         if outcome.error is not None:
             progress.count_failure(self._label(self._plan.jobs[job]), outcome)
         elif not outcome.from_cache:

@@ -75,7 +75,7 @@ class Progress:
     is_kept_here_only: bool = False
     """Whether the history is off, so that only this kernel knows the answers."""
     shown: list[tuple[object, str]] = field(default_factory=list)
-    """The answers of a preview, with the label of the row."""
+    """The values of a preview, with the label of the row."""
     notices: list[str] = field(default_factory=list)
     """What the reader should know before the figures."""
 

@@ -138,9 +138,11 @@ def summary_line(progress: Progress) -> str:
 
 def final_bundle(progress: Progress, name: str | None) -> dict[str, str]:
     """Return the summary as an output."""
-    title = pluralize(progress.rows, "row") + (f" \N{RIGHTWARDS ARROW} {name}" if name else "")
+    title = pluralize(progress.rows, "row")
     if progress.preview_of is not None:
-        title = f"preview: {title} of {progress.preview_of:,}"
+        title = f"preview: {progress.rows:,} of {pluralize(progress.preview_of, 'row')}"
+    if name:
+        title = f"{title} \N{RIGHTWARDS ARROW} {name}"
     notes = [*progress.notices, *_after(progress)]
     failures = [
         (excerpt(safe_line(str(label)), _LABEL_CHARS), excerpt(safe_line(str(error)), _ERROR_CHARS))

@@ -103,7 +103,7 @@ def test_a_preview_shows_its_rows_and_projects_the_bill(rows):
     run = rows.check(f"%%cmd --each rows --preview 6 -m {MODEL} -> few\nword {{{{ text }}}}")
     assert rows.value("len(few)") == 6
     assert len(rows.posts) == 6
-    assert "preview: 6 rows" in shown(run)
+    assert "preview: 6 of 12 rows → few" in shown(run)
     assert "for all rows" in shown(run)
     assert "the full run sends only the rest" in shown(run)
     assert shown(run).count("word ") >= 6
