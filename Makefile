@@ -3,7 +3,7 @@
 PYTHON ?= python3
 NOTEBOOK := notebooks/01-first-steps.ipynb
 BIN := .venv/bin
-NEIGHBOURS := jupyter-collaboration
+NEIGHBOURS := jupyter-collaboration marimo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -15,7 +15,7 @@ help:
 	@echo 'make demo SCRIPTED=1  the same, answered by the test server: no model, no key, no download'
 	@echo 'make demo REPLAY=1    the same, with recorded answers: no model, no key, no download'
 	@echo 'make test             run all checks and tests'
-	@echo 'make test-more        run the tests with neighbours that change JupyterLab: jupyter-collaboration'
+	@echo 'make test-more        run the tests with neighbours: jupyter-collaboration, marimo, LiteLLM'
 	@echo 'make lint             run only the checks: ruff, mypy and import-linter'
 	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs Node.js and npm)'
 	@echo 'make bench            measure performance against the targets'
@@ -39,7 +39,7 @@ test: .venv/.test weights
 	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder && { test $$failed -eq 0 || { echo 'make lint or make front-end-test failed (see above)'; exit 1; }; }
 
 # The neighbours have an environment of their own: they change what JupyterLab does.
-test-more: .venv-more/.done front-end
+test-more: .venv-more/.done .venv-litellm/.done front-end
 	@mkdir -p .venv-more/share/jupyter/labextensions
 	@ln -sfn ../../../../cc_jupyter/labextension .venv-more/share/jupyter/labextensions/cc-jupyter
 	@.venv-more/bin/python -m pytest tests/more
@@ -48,6 +48,12 @@ test-more: .venv-more/.done front-end
 	@echo 'Installing cc-jupyter with its neighbours into .venv-more (once; takes about two minutes)'
 	@$(PYTHON) -m venv .venv-more
 	@.venv-more/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' $(NEIGHBOURS)
+	@touch $@
+
+# LiteLLM pins other people's versions, so it has an environment of its own.
+.venv-litellm/.done:
+	@$(PYTHON) -m venv .venv-litellm
+	@.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]' || echo 'SKIPPED: the tests with LiteLLM; it could not be installed (see above)'
 	@touch $@
 
 lint: .venv/.test
