@@ -34,8 +34,8 @@ export function hasUnfinished(outputs: readonly AnyOutput[]): boolean {
 
 /** Return the metadata of an answer (metadata_schema.json), or `null` for another output. */
 export function answerMetadata(metadata: unknown): Members | null {
-  const found = isObject(metadata) ? metadata.cc_jupyter : null;
-  return isObject(found) && found.unfinished !== true ? found : null;
+  const found = ownMetadata(metadata);
+  return found?.unfinished === true ? null : found;
 }
 
 /** Return the outputs with the answer of a turn, complete or not, replaced; else appended. */
@@ -79,8 +79,12 @@ export function answerText(outputs: readonly AnyOutput[]): string {
 
 /** Return whether an output shows a part of an answer that had not arrived completely. */
 function isUnfinished({ metadata }: AnyOutput): boolean {
+  return ownMetadata(metadata)?.unfinished === true;
+}
+
+function ownMetadata(metadata: unknown): Members | null {
   const found = isObject(metadata) ? metadata.cc_jupyter : null;
-  return isObject(found) && found.unfinished === true;
+  return isObject(found) ? found : null;
 }
 
 function textOf(value: unknown): string | null {

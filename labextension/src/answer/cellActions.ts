@@ -2,10 +2,10 @@
 
 import { Clipboard } from '@jupyterlab/apputils';
 import type { Cell, CodeCell, ICellModel } from '@jupyterlab/cells';
-import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import type { NotebookPanel } from '@jupyterlab/notebook';
 
-import { goToCell, insertBelow } from '../app/notebooks';
-import type { ICellLink } from '../kernel/notebookLink';
+import { goToCell, insertBelow, runCells, sourceOf } from '../app/notebooks';
+import { type ICellLink, kernelOf } from '../kernel/notebookLink';
 import type { IAnswer } from '../kernel/protocol';
 import {
   applyEdit,
@@ -33,13 +33,13 @@ import { setOutputs } from './sharedNotebook';
 /** The option lines of prompts that were turned back into ordinary cells. */
 const optionLines = new WeakMap<ICellModel, string>();
 
-export function isPrompt({ model }: Cell): boolean {
-  return model.type === 'code' && isPromptSource(model.sharedModel.getSource());
+export function isPrompt(cell: Cell): boolean {
+  return isCode(cell) && isPromptSource(sourceOf(cell));
 }
 
 /** Turn a cell into a prompt, or a prompt back into what it was, as one undo step. */
 export function togglePrompt({ content }: NotebookPanel, cell: Cell): void {
-  const source = cell.model.sharedModel.getSource();
+  const source = sourceOf(cell);
   if (cell.model.type !== 'code') {
     const index = content.widgets.indexOf(cell);
     const notebook = content.model?.sharedModel;
@@ -64,16 +64,16 @@ export function togglePrompt({ content }: NotebookPanel, cell: Cell): void {
 
 /** Write a model into the option line of a prompt, so that later runs use it too, and run it. */
 export async function runInModel(panel: NotebookPanel, cell: Cell, model: string): Promise<void> {
-  const change = modelEdit(cell.model.sharedModel.getSource(), model);
+  const change = modelEdit(sourceOf(cell), model);
   if (change) {
     edit(cell.model, change);
-    await NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
+    await runCells(panel, [cell]);
   }
 }
 
 /** Make a prompt ask several models, as one undo step; returns whether the cell is a prompt. */
 export function compareIn(cell: Cell, models: readonly string[]): boolean {
-  const change = isPrompt(cell) ? modelsEdit(cell.model.sharedModel.getSource(), models) : null;
+  const change = isPrompt(cell) ? modelsEdit(sourceOf(cell), models) : null;
   if (change) {
     edit(cell.model, change);
   }
@@ -81,8 +81,8 @@ export function compareIn(cell: Cell, models: readonly string[]): boolean {
 }
 
 /** Put the prompt and the model of a version into its cell, as one undo step. */
-export function restorePrompt({ model }: Cell, prompt: string, id: string | null): void {
-  const source = model.sharedModel.getSource();
+export function restorePrompt(cell: Cell, prompt: string, id: string | null): void {
+  const source = sourceOf(cell);
   const text = textEdit(source, prompt);
   if (!text) {
     return;
@@ -90,7 +90,7 @@ export function restorePrompt({ model }: Cell, prompt: string, id: string | null
   const restored = applyEdit(source, text);
   const change = id === null ? null : modelEdit(restored, id);
   const insert = change ? applyEdit(restored, change) : restored;
-  edit(model, { from: 0, to: source.length, insert });
+  edit(cell.model, { from: 0, to: source.length, insert });
 }
 
 /** Return whether the cell shows an answer. */
@@ -146,11 +146,11 @@ export function hasCode(cell: Cell): boolean {
  * The cell's source does not change: `%cmd continue` runs with the cell's id and outputs.
  */
 export async function continueAnswer(
-  { sessionContext }: NotebookPanel,
+  panel: NotebookPanel,
   cell: CodeCell,
   thread: string
 ): Promise<void> {
-  const kernel = sessionContext.session?.kernel;
+  const kernel = kernelOf(panel);
   if (!kernel) {
     return;
   }

@@ -4,7 +4,7 @@
  */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { type ICommandPalette, Notification } from '@jupyterlab/apputils';
+import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import {
   caretLeftIcon,
@@ -17,8 +17,8 @@ import {
 } from '@jupyterlab/ui-components';
 
 import { CATEGORY, COMMANDS } from '../app/commands';
-import { errorMessage } from '../app/dom';
 import { continueIcon, insertCodeIcon, otherModelIcon, promptIcon } from '../app/icons';
+import { notifyBriefly, notifyError } from '../app/notify';
 import { chooseModel } from '../models/chooser';
 import { ActiveCell, type IActiveCell } from './activeCell';
 import { continueAnswer, copyAnswer, insertCode, runInModel, togglePrompt } from './cellActions';
@@ -84,7 +84,7 @@ const CELL_COMMANDS: Readonly<Record<string, ICellCommand>> = {
     isEnabled: mayHaveVersions,
     execute: ({ code }) => {
       if (!code || !restoreShownPrompt(code)) {
-        Notification.info('The shown version answers the prompt above it.', { autoClose: 3000 });
+        notifyBriefly('The shown version answers the prompt above it.');
       }
     }
   },
@@ -136,7 +136,7 @@ export function addCellCommands(
           const { current } = active;
           await (current && execute(current));
         } catch (error) {
-          Notification.error(errorMessage(error));
+          notifyError(error);
         }
       }
     });

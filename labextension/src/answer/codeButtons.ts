@@ -13,7 +13,7 @@ import type { Widget } from '@lumino/widgets';
 
 import { h } from '../app/dom';
 import { iconButton } from '../app/icons';
-import { eachCodeCell, goToCell, insertBelow } from '../app/notebooks';
+import { eachCodeCell, eachRendering, goToCell, insertBelow } from '../app/notebooks';
 import { settings } from '../app/settings';
 import { answerMetadata } from './answerOutputs';
 
@@ -26,14 +26,8 @@ export function addCodeButtons(tracker: INotebookTracker): void {
     const update = (): void => {
       updateBars(panel, cell);
     };
-    const observer = new MutationObserver(update);
-    observer.observe(cell.outputArea.node, { childList: true, subtree: true });
-    const unsubscribe = settings.onChange(update);
-    cell.disposed.connect(() => {
-      observer.disconnect();
-      unsubscribe();
-    });
-    update();
+    cell.disposed.connect(settings.onChange(update));
+    eachRendering(cell, update);
   });
 }
 

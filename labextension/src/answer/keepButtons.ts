@@ -9,7 +9,7 @@ import type { CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
 import { button, h } from '../app/dom';
-import { eachCodeCell, eachNotebook } from '../app/notebooks';
+import { eachCodeCell, eachNotebook, eachRendering } from '../app/notebooks';
 import { linkOf } from '../kernel/notebookLink';
 import { gridAnswers, gridTurns, type IGridAnswer, ownerOf } from './gridOutputs';
 import { keepAnswer } from './versions';
@@ -19,14 +19,9 @@ const BAR = 'cc-keep';
 /** Add the buttons in all notebooks. */
 export function addKeepButtons(tracker: INotebookTracker): void {
   eachCodeCell(tracker, (cell, panel) => {
-    const observer = new MutationObserver(() => {
+    eachRendering(cell, () => {
       updateBars(panel, cell);
     });
-    observer.observe(cell.outputArea.node, { childList: true, subtree: true });
-    cell.disposed.connect(() => {
-      observer.disconnect();
-    });
-    updateBars(panel, cell);
   });
   eachNotebook(tracker, panel => {
     linkOf(panel).stateChanged.connect(() => {

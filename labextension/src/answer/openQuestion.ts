@@ -15,6 +15,7 @@ import { type PanelLayout, Widget } from '@lumino/widgets';
 import { h, uniqueId } from '../app/dom';
 import { eachCodeCell } from '../app/notebooks';
 import { isGone } from '../kernel/executions';
+import { kernelOf } from '../kernel/notebookLink';
 import { hasSeenExecution } from './stopButton';
 
 /** What the metadata of an output say about an open question. */
@@ -62,7 +63,7 @@ class KeptQuestion {
       this.receive(message);
     };
     const follow = (): void => {
-      const status = sessionContext.session?.kernel?.status ?? 'unknown';
+      const status = kernelOf(panel)?.status ?? 'unknown';
       if (status === 'idle' || isGone(status)) {
         this.hide(); // no cell waits for an answer
       } else {
@@ -86,7 +87,7 @@ class KeptQuestion {
       this.hide();
     } else if (hasSeenExecution(this.panel)) {
       this.save(JSON.stringify(all[index]));
-    } else if (this.panel.sessionContext.session?.kernel?.status !== 'idle') {
+    } else if (kernelOf(this.panel)?.status !== 'idle') {
       this.displayId = question.display_id;
       this.index = index;
       this.ask(question.prompt);
@@ -142,9 +143,8 @@ class KeptQuestion {
 
   /** Send the line as the reply that the kernel waits for, whichever page it asked. */
   private answer(value: string): void {
-    const kernel = this.panel.sessionContext.session?.kernel;
     const parent = {} as KernelMessage.IHeader<'input_request'>;
-    kernel?.sendInputReply({ status: 'ok', value }, parent);
+    kernelOf(this.panel)?.sendInputReply({ status: 'ok', value }, parent);
   }
 
   /** Follow the output: this page did not start its cell, so JupyterLab does not. */

@@ -15,7 +15,7 @@ import { errorMessage } from '../app/dom';
 import { cellWithId, eachNotebook } from '../app/notebooks';
 import { delay } from '../kernel/channel';
 import { isGone } from '../kernel/executions';
-import { linkOf, type NotebookLink } from '../kernel/notebookLink';
+import { kernelOf, linkOf, type NotebookLink } from '../kernel/notebookLink';
 import { isUnfinished, showAnswer, shownBy } from './cellActions';
 import { pagesBefore } from './sharedNotebook';
 import { executionOf, hasSeenExecution, runningPrompt } from './stopButton';
@@ -98,10 +98,7 @@ class Recovery {
 
   /** A kernel that was busy when the page was loaded answers only after its cell. */
   private get isWaiting(): boolean {
-    return (
-      this.link.status === 'waiting' &&
-      this.panel.sessionContext.session?.kernel?.status === 'unknown'
-    );
+    return this.link.status === 'waiting' && kernelOf(this.panel)?.status === 'unknown';
   }
 
   /** Return whether another page of the same document runs a cell, while the kernel is unknown. */
@@ -110,7 +107,7 @@ class Recovery {
   }
 
   private get hasKernel(): boolean {
-    const { status } = this.panel.sessionContext.session?.kernel ?? { status: 'dead' };
+    const { status } = kernelOf(this.panel) ?? { status: 'dead' };
     return !isGone(status) && this.link.status === 'waiting';
   }
 

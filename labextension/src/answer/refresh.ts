@@ -1,12 +1,13 @@
 /** Runs stale cells again, in order, after the user has seen the estimated cost and agreed. */
 
-import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { CodeCell } from '@jupyterlab/cells';
-import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import type { NotebookPanel } from '@jupyterlab/notebook';
 import { Widget } from '@lumino/widgets';
 
-import { errorMessage, h } from '../app/dom';
-import { cellWithId } from '../app/notebooks';
+import { h } from '../app/dom';
+import { cellWithId, runCells, sourceOf } from '../app/notebooks';
+import { notifyBriefly, notifyError } from '../app/notify';
 import type { ICellLink } from '../kernel/notebookLink';
 import type { IRefreshPlan } from '../kernel/protocol';
 import { applyEdit, isPromptSource, toggleEdit } from '../prompt/sourceEdits';
@@ -20,12 +21,12 @@ export async function refreshStale(panel: NotebookPanel, link: ICellLink): Promi
     const plan = await link.request('get_refresh_plan', { notebook });
     const cells = plan.cells.flatMap(({ cell_id: id }) => cellWithId(panel, id) ?? []);
     if (cells.length === 0) {
-      Notification.info('No answer in this notebook is stale.', { autoClose: 3000 });
+      notifyBriefly('No answer in this notebook is stale.');
     } else if (await confirm(plan, cells)) {
-      await NotebookActions.runCells(panel.content, cells, panel.sessionContext);
+      await runCells(panel, cells);
     }
   } catch (error) {
-    Notification.error(errorMessage(error));
+    notifyError(error);
   }
 }
 
@@ -60,8 +61,8 @@ function list({ cells: steps, cost }: IRefreshPlan, cells: readonly CodeCell[]):
   );
 }
 
-function preview({ model }: CodeCell): string {
-  const source = model.sharedModel.getSource();
+function preview(cell: CodeCell): string {
+  const source = sourceOf(cell);
   const prompt = isPromptSource(source) ? applyEdit(source, toggleEdit(source, '')) : source;
   const line = prompt.trim().replace(/\s+/g, ' ');
   return line.length > MAX_PREVIEW_CHARACTERS

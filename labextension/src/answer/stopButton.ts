@@ -7,7 +7,7 @@ import { stopIcon } from '@jupyterlab/ui-components';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { button } from '../app/dom';
-import { cellWithId, eachNotebook } from '../app/notebooks';
+import { cellWithId, eachNotebook, sourceOf } from '../app/notebooks';
 import { isGone, isIdle, isInput } from '../kernel/executions';
 import { type ICellLink, linkOf } from '../kernel/notebookLink';
 import { existingHeader, headerOf } from './answerHeader';
@@ -129,10 +129,7 @@ class RunningPrompt {
 
 /** Return whether a cell may send a request: it is a prompt or has a line with `%cmd ask`. */
 function mayRequest(cell: Cell): boolean {
-  return (
-    isPrompt(cell) ||
-    (cell.model.type === 'code' && CALLS_CMD.test(cell.model.sharedModel.getSource()))
-  );
+  return isPrompt(cell) || (cell.model.type === 'code' && CALLS_CMD.test(sourceOf(cell)));
 }
 
 /** Return the id of the last execution of a cell that this page started; empty if there is none. */

@@ -5,6 +5,7 @@ import { caretLeftIcon, caretRightIcon, closeIcon } from '@jupyterlab/ui-compone
 
 import { button, h } from '../app/dom';
 import { iconButton } from '../app/icons';
+import { joined } from '../app/text';
 import type { IPiece, IVersions } from '../kernel/protocol';
 import { shortName } from '../models/modelText';
 import { headerOf } from './answerHeader';
@@ -19,6 +20,18 @@ export interface IVersionBarActions {
   readonly restore: (other: IOtherPrompt) => void;
   /** Return the node that shows the answer. */
   readonly answer: () => HTMLElement | null;
+}
+
+/** Create the buttons that show the previous and the next version. */
+export function stepButtons(step: (by: -1 | 1) => void): HTMLElement[] {
+  return [
+    iconButton(caretLeftIcon, 'Previous version (P)', 'small', () => {
+      step(-1);
+    }),
+    iconButton(caretRightIcon, 'Next version (N)', 'small', () => {
+      step(1);
+    })
+  ];
 }
 
 export class VersionBar {
@@ -57,12 +70,7 @@ export class VersionBar {
     this.node = h(
       'div',
       { class: 'cc-version', role: 'group', 'aria-label': 'Versions of the answer' },
-      iconButton(caretLeftIcon, 'Previous version (P)', 'small', () => {
-        actions.step(-1);
-      }),
-      iconButton(caretRightIcon, 'Next version (N)', 'small', () => {
-        actions.step(1);
-      }),
+      ...stepButtons(actions.step),
       this.message,
       this.restoreButton,
       this.toggle,
@@ -110,20 +118,20 @@ export class VersionBar {
     const version = versions.find(each => each.version === active);
     const which = active === null ? 'No active version' : `Version ${active} of ${versions.length}`;
     this.other = otherPrompt(shown);
-    const parts = [
+    const message = joined(
       which,
       shortName(version?.model ?? ''),
       version?.options ?? '',
       version?.cost ?? '',
       this.other ? 'answer to another prompt' : '',
       remark
-    ];
+    );
     this.prompt.textContent = this.other?.prompt ?? '';
     if (pieces) {
       this.diff.replaceChildren(...pieces.map(({ kind, text }) => h(TAGS[kind], {}, text)));
       this.showDiff(false);
     }
-    this.put(parts.filter(part => part !== '').join(' · '), false);
+    this.put(message, false);
   }
 
   /**

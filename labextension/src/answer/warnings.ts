@@ -2,13 +2,11 @@
 
 import { Notification } from '@jupyterlab/apputils';
 import { CodeCell } from '@jupyterlab/cells';
-import { type INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
-import { caretLeftIcon, caretRightIcon } from '@jupyterlab/ui-components';
-
-import { button, errorMessage, h } from '../app/dom';
-import { iconButton } from '../app/icons';
-import { cellWithId, eachCodeCell, eachNotebook, goToCell } from '../app/notebooks';
+import { button, h } from '../app/dom';
+import { cellWithId, eachCodeCell, eachNotebook, goToCell, runCells } from '../app/notebooks';
+import { notifyBriefly, notifyError } from '../app/notify';
 import { settings } from '../app/settings';
 import { linkOf, type NotebookLink } from '../kernel/notebookLink';
 import type { ICell } from '../kernel/protocol';
@@ -17,6 +15,7 @@ import { continueAnswer, isPrompt, showAnswer, shownBy } from './cellActions';
 import { fateOf, fatesChanged, NOT_SHOWN } from './recovery';
 import { refreshStale } from './refresh';
 import { runningChanged, runningPrompt } from './stopButton';
+import { stepButtons } from './versionBar';
 import { stepVersion } from './versions';
 import { type IPageFacts, type IWarning, type Kind, NO_FACTS, warningsOf } from './warningText';
 
@@ -145,9 +144,7 @@ class NotebookMarks {
     }
     this.shown.set(cell, key);
     const act = (kind: Kind): void => {
-      this.act(kind, cell).catch((error: unknown) => {
-        Notification.error(errorMessage(error));
-      });
+      this.act(kind, cell).catch(notifyError);
     };
     const header = warnings.length > 0 ? headerOf(cell) : existingHeader(cell);
     header?.put('warnings', ...warnings.map(warning => element(warning, act)));
@@ -164,14 +161,8 @@ class NotebookMarks {
   }
 
   private createCount(cell: CodeCell, text: string): HTMLElement[] {
-    const step = (by: -1 | 1) => (): void => {
-      void stepVersion(this.panel, cell, this.link, by);
-    };
-    return [
-      iconButton(caretLeftIcon, 'Previous version (P)', 'small', step(-1)),
-      iconButton(caretRightIcon, 'Next version (N)', 'small', step(1)),
-      h('span', {}, text)
-    ];
+    const buttons = stepButtons(by => void stepVersion(this.panel, cell, this.link, by));
+    return [...buttons, h('span', {}, text)];
   }
 
   private async act(kind: Kind, cell: CodeCell): Promise<void> {
@@ -181,7 +172,7 @@ class NotebookMarks {
     switch (kind) {
       case 'unloaded':
         await link.loadExtension();
-        await NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
+        await runCells(panel, [cell]);
         return;
       case 'unfinished':
         await link.loadExtension();
@@ -235,7 +226,7 @@ class NotebookMarks {
     const cells = Object.entries(this.link.state?.cells ?? {});
     const original = cells.find(([, { turn_id: turn }]) => turn === turnId)?.[0];
     if (original === undefined || !goToCell(this.panel, original)) {
-      Notification.info('The original cell is no longer in the notebook.', { autoClose: 3000 });
+      notifyBriefly('The original cell is no longer in the notebook.');
     }
   }
 }

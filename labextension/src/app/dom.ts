@@ -31,6 +31,11 @@ export function button(label: string, title: string, onclick: () => void): HTMLB
   return h('button', { type: 'button', title: title || null, onclick }, label);
 }
 
+/** Create a note whose changes screen readers read aloud. */
+export function statusNote(text = ''): HTMLElement {
+  return h('div', { class: 'cc-note', role: 'status' }, text);
+}
+
 let ids = 0;
 
 /** Return an id that no other element of the page has. */

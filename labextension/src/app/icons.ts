@@ -54,6 +54,6 @@ export const insertCodeIcon = icon(
 /** A speech bubble with two lines of text. */
 export const panelIcon = icon(
   'panel',
-  'M2 2h12v9H7l-3 3v-3H2zm2 2.5v1.2h8V4.500zm0 2.6v1.2h5V7.100z',
+  'M2 2h12v9H7l-3 3v-3H2zm2 2.5v1.2h8V4.5zm0 2.6v1.2h5V7.1z',
   16
 );

@@ -1,4 +1,4 @@
-/** Notebooks and their cells: visit them all, find, show, insert and run a cell. */
+/** Notebooks and their cells: visit them all, find, read, show, insert and run a cell. */
 
 import { type Cell, CodeCell } from '@jupyterlab/cells';
 import {
@@ -46,6 +46,29 @@ export function eachCodeCell(
 export function cellWithId(panel: NotebookPanel, id: string): CodeCell | null {
   const cell = panel.content.widgets.find(({ model }) => model.id === id);
   return cell instanceof CodeCell ? cell : null;
+}
+
+/** Return the source of a cell. */
+export function sourceOf({ model }: Cell): string {
+  return model.sharedModel.getSource();
+}
+
+/** Run some cells of a notebook. */
+export async function runCells(
+  { content, sessionContext }: NotebookPanel,
+  cells: readonly Cell[]
+): Promise<void> {
+  await NotebookActions.runCells(content, cells, sessionContext);
+}
+
+/** Call `update` now and on each change of the rendered outputs of a code cell. */
+export function eachRendering(cell: CodeCell, update: () => void): void {
+  const observer = new MutationObserver(update);
+  observer.observe(cell.outputArea.node, { childList: true, subtree: true });
+  cell.disposed.connect(() => {
+    observer.disconnect();
+  });
+  update();
 }
 
 /** Make a cell active and scroll to it; returns whether the notebook has it. */

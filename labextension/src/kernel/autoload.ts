@@ -6,7 +6,7 @@ import type { Kernel } from '@jupyterlab/services';
 import { eachNotebook } from '../app/notebooks';
 import { settings } from '../app/settings';
 import { isGone } from './executions';
-import { linkOf, type NotebookLink } from './notebookLink';
+import { kernelOf, linkOf, type NotebookLink } from './notebookLink';
 
 /** Load the extension in the kernels of all notebooks. */
 export function addAutoload(tracker: INotebookTracker): void {
@@ -39,9 +39,9 @@ class Autoload {
 
   /** Ask once for each kernel: after a restart there is no time to ask. */
   private async learnLanguage(): Promise<void> {
-    const kernel = this.panel.sessionContext.session?.kernel;
+    const kernel = kernelOf(this.panel);
     const spec = await kernel?.spec;
-    if (kernel === this.panel.sessionContext.session?.kernel) {
+    if (kernel === kernelOf(this.panel)) {
       this.isPython = spec?.language === 'python';
       this.loadIfAbsent();
     }

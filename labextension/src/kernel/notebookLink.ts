@@ -1,6 +1,7 @@
 /** A notebook's link to its kernel; it stays the same when the kernel restarts or is replaced. */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { VERSION } from '../app/version';
@@ -60,12 +61,12 @@ export class NotebookLink {
 
   /** Stop a running cell. */
   async stop(cellId: string): Promise<void> {
-    await (this.link?.stop(cellId) ?? this.panel.sessionContext.session?.kernel?.interrupt());
+    await (this.link?.stop(cellId) ?? kernelOf(this.panel)?.interrupt());
   }
 
   /** Load the extension into the kernel without a cell; rejects if that fails. */
   async loadExtension(): Promise<void> {
-    const kernel = this.panel.sessionContext.session?.kernel;
+    const kernel = kernelOf(this.panel);
     if (!kernel) {
       throw notConnected();
     }
@@ -77,7 +78,7 @@ export class NotebookLink {
 
   private follow(): void {
     this.link?.dispose();
-    const kernel = this.panel.sessionContext.session?.kernel ?? null;
+    const kernel = kernelOf(this.panel);
     this.link =
       kernel &&
       new KernelLink(kernel, { version: VERSION, notebook: () => this.panel.context.path });
@@ -101,6 +102,11 @@ export type ICellLink = Pick<
   NotebookLink,
   'state' | 'stateChanged' | 'request' | 'refresh' | 'stop'
 >;
+
+/** Return the connection to the kernel of a notebook; `null` if it has none. */
+export function kernelOf({ sessionContext }: NotebookPanel): Kernel.IKernelConnection | null {
+  return sessionContext.session?.kernel ?? null;
+}
 
 /** Return the link of a notebook, the same one each time. */
 export function linkOf(panel: NotebookPanel): NotebookLink {

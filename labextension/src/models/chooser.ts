@@ -1,6 +1,6 @@
 /** The model chooser: a dialog that returns the model that the user selects, by keyboard or mouse. */
 
-import { errorMessage, h } from '../app/dom';
+import { errorMessage, h, statusNote } from '../app/dom';
 import type { IModels } from '../kernel/protocol';
 import { ModelList } from './modelList';
 
@@ -46,7 +46,7 @@ function createDialog(
   { title, load, anchor }: IChooserOptions,
   list: ModelList
 ): HTMLDialogElement {
-  const note = h('div', { class: 'cc-note', role: 'status' }, 'Loading the models…');
+  const note = statusNote('Loading the models…');
   const dialog = h(
     'dialog',
     { class: 'cc-chooser', 'aria-label': title, 'data-lm-suppress-shortcuts': 'true' },

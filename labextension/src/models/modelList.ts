@@ -1,6 +1,7 @@
 /** A search box and the list of models that it filters, for the chooser and the panel. */
 
 import { h, uniqueId } from '../app/dom';
+import { formatted } from '../app/text';
 import type { IModel } from '../kernel/protocol';
 import { abilities, matching, prices } from './modelText';
 
@@ -111,7 +112,7 @@ export class ModelList {
       return 'No model matches. Press Esc to clear the search.';
     }
     const left = found - this.shown.length;
-    return left > 0 ? `${left.toLocaleString('en')} more; type to narrow the list` : '';
+    return left > 0 ? `${formatted(left)} more; type to narrow the list` : '';
   }
 
   /** Return the heading above the first model of a group; a search has none. */

@@ -1,5 +1,6 @@
 /** The text shown for models, and the models that a search finds, as in the picker widget. */
 
+import { formatted, joined } from '../app/text';
 import type { IModel } from '../kernel/protocol';
 
 const COMPARISON = /^([<>])=?(\$?)(\d+(?:\.\d+)?)([km]?)$/;
@@ -47,8 +48,8 @@ export function prices(model: IModel): readonly [string, string] {
 
 /** Return the context window and the abilities. */
 export function abilities(model: IModel): string {
-  const badges = [model.image ? 'image' : '', model.reasons ? 'reasoning' : ''];
-  return [shortCount(model.window), ...badges].filter(Boolean).join(' · ');
+  const { window, image, reasons } = model;
+  return joined(shortCount(window), image ? 'image' : '', reasons ? 'reasoning' : '');
 }
 
 /** Return the details of a model, each with its name. */
@@ -78,7 +79,7 @@ function perMillion(price: string): string {
 }
 
 function longCount(tokens: number | null): string {
-  return tokens === null ? '?' : `${tokens.toLocaleString('en')} tokens`;
+  return tokens === null ? '?' : `${formatted(tokens)} tokens`;
 }
 
 function shortCount(tokens: number | null): string {

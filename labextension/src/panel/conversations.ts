@@ -1,6 +1,6 @@
 /** The section with the tree of conversations and the actions on the selected line. */
 
-import { button, errorMessage, h } from '../app/dom';
+import { button, errorMessage, h, statusNote } from '../app/dom';
 import type { IState, ITree } from '../kernel/protocol';
 import { type IPanelHost, type ISection, stateKey } from './host';
 import { ConversationTree } from './tree';
@@ -19,7 +19,7 @@ export class ConversationsSection implements ISection {
     'Cells without --thread will continue this conversation',
     () => void this.continue()
   );
-  private readonly message = h('div', { class: 'cc-note', role: 'status' });
+  private readonly message = statusNote();
   private readonly empty = h('div', { class: 'cc-note' }, 'No prompts yet.');
   private readonly bar: HTMLElement;
   private row: ITreeRow | null = null;

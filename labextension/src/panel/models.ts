@@ -1,6 +1,6 @@
 /** The section with all models: a search, and the details of the highlighted model. */
 
-import { button, errorMessage, h } from '../app/dom';
+import { button, errorMessage, h, statusNote } from '../app/dom';
 import type { IModel, IModels, IState } from '../kernel/protocol';
 import { ModelList } from '../models/modelList';
 import { details, shortName } from '../models/modelText';
@@ -48,7 +48,7 @@ export class ModelsSection implements ISection {
     "Fetch the provider's list of models",
     () => void this.fetch()
   );
-  private readonly message = h('div', { class: 'cc-note', role: 'status' });
+  private readonly message = statusNote();
   private host: IPanelHost | null = null;
   /** The ids of the models to compare. */
   private picked: readonly string[] = [];
@@ -99,13 +99,10 @@ export class ModelsSection implements ISection {
     }
     this.refreshButton.disabled = true;
     this.message.textContent = 'Asking the provider…';
-    try {
+    await this.attempt(async () => {
       this.show(await host.request('refresh_models', {}));
-    } catch (error) {
-      this.message.textContent = errorMessage(error);
-    } finally {
-      this.refreshButton.disabled = false;
-    }
+    });
+    this.refreshButton.disabled = false;
   }
 
   private async choose(model: IModel | null, save: boolean): Promise<void> {
@@ -113,13 +110,11 @@ export class ModelsSection implements ISection {
     if (!model || !host) {
       return;
     }
-    try {
+    await this.attempt(async () => {
       const { said } = await host.request('set_model', { model: model.id, save });
       this.show(await host.request('list_models', {}));
       this.message.textContent = said || `${model.name} is in use.`;
-    } catch (error) {
-      this.message.textContent = errorMessage(error);
-    }
+    });
   }
 
   private async mark(model: IModel | null): Promise<void> {
@@ -127,9 +122,16 @@ export class ModelsSection implements ISection {
     if (!model || !host) {
       return;
     }
-    try {
+    await this.attempt(async () => {
       await host.request('mark_model', { model: model.id, on: model.group !== 'favourite' });
       this.show(await host.request('list_models', {}));
+    });
+  }
+
+  /** Perform an action; if it fails, show why. */
+  private async attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
     } catch (error) {
       this.message.textContent = errorMessage(error);
     }

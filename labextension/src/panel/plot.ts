@@ -1,6 +1,7 @@
 /** A small plot of the usage over time with its axes, and a text alternative for screen readers. */
 
 import { h } from '../app/dom';
+import { counted, formatted } from '../app/text';
 import type { IUsagePoint } from '../kernel/protocol';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -17,14 +18,12 @@ export function plot(points: readonly IUsagePoint[], cost: string): HTMLElement 
   const hasCost = points.some(({ usd }) => usd > 0);
   const values = points.map(({ usd, tokens }) => (hasCost ? usd : tokens));
   const times = points.map(({ sent_at: at }) => Date.parse(at));
-  const what = hasCost
-    ? `Cost so far: ${cost}`
-    : `Tokens so far: ${(values.at(-1) ?? 0).toLocaleString('en')}`;
-  const requests = points.length === 1 ? '1 request' : `${points.length} requests`;
+  const what = hasCost ? `Cost so far: ${cost}` : `Tokens so far: ${formatted(values.at(-1) ?? 0)}`;
+  const requests = counted(points.length, 'request');
   const [begin, end] = [clock(times[0]), clock(times.at(-1))];
   const when = begin === end ? begin : `${begin} to ${end}`;
   const label = `${what} after ${requests}, ${when}`;
-  const highest = hasCost ? dollars(Math.max(...values)) : Math.max(...values).toLocaleString('en');
+  const highest = hasCost ? dollars(Math.max(...values)) : formatted(Math.max(...values));
   return h(
     'figure',
     { class: 'cc-plot' },

@@ -1,6 +1,7 @@
 /** The section with the saved prompts: each opens to its text, can be inserted and deleted. */
 
-import { button, errorMessage, h } from '../app/dom';
+import { button, errorMessage, h, statusNote } from '../app/dom';
+import { joined } from '../app/text';
 import type { ISavedPrompt, IState } from '../kernel/protocol';
 import { type IPanelHost, type ISection, stateKey } from './host';
 
@@ -9,7 +10,7 @@ const DELETE = 'Delete';
 export class PromptsSection implements ISection {
   readonly title = 'Saved prompts';
   readonly node: HTMLElement;
-  private readonly message = h('div', { class: 'cc-note', role: 'status' });
+  private readonly message = statusNote();
   private readonly list = h('ul', { class: 'cc-found', 'aria-label': 'Saved prompts' });
   private host: IPanelHost | null = null;
 
@@ -92,5 +93,5 @@ export class PromptsSection implements ISection {
 /** Return what a prompt needs, its options and its cost, on one line. */
 export function summaryOf({ is_project, needs, options, cost }: ISavedPrompt): string {
   const needed = needs.length > 0 ? `needs ${needs.join(', ')}` : '';
-  return [is_project ? 'of the project' : '', needed, options, cost].filter(Boolean).join(' · ');
+  return joined(is_project ? 'of the project' : '', needed, options, cost);
 }

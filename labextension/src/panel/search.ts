@@ -1,6 +1,6 @@
 /** The section that searches the prompts of all notebooks and inserts them into this one. */
 
-import { button, errorMessage, h } from '../app/dom';
+import { button, errorMessage, h, statusNote } from '../app/dom';
 import type { IFoundTurn } from '../kernel/protocol';
 import { shortName } from '../models/modelText';
 import type { IPanelHost, ISection } from './host';
@@ -16,7 +16,7 @@ export class SearchSection implements ISection {
     autocomplete: 'off',
     spellcheck: 'false'
   });
-  private readonly message = h('div', { class: 'cc-note', role: 'status' });
+  private readonly message = statusNote();
   private readonly list = h('ul', { class: 'cc-found', 'aria-label': 'Search results' });
   private host: IPanelHost | null = null;
   private searches = 0;

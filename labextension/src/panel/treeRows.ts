@@ -1,5 +1,6 @@
 /** The conversations of a notebook as the visible lines of a tree. */
 
+import { counted, joined } from '../app/text';
 import type { ICombination, IState, IThread, ITree, ITurn } from '../kernel/protocol';
 import { shortName } from '../models/modelText';
 
@@ -106,10 +107,9 @@ function childrenOf(thread: IThread, shared: number): (ITurn | IThread)[] {
 /** Return the short texts after the name of a conversation or the prompt of a turn. */
 export function rowDetails({ thread, turn, combination, current }: ITreeRow): string[] {
   if (turn === null) {
-    const { length } = thread.turns;
     const shared = thread.shared > 0 ? `shares ${thread.shared}` : '';
     const where = current ? 'current' : thread.live ? '' : 'in the history';
-    return [where, `${length} ${length === 1 ? 'turn' : 'turns'}`, shared].filter(Boolean);
+    return [where, counted(thread.turns.length, 'turn'), shared].filter(Boolean);
   }
   if (combination !== null) {
     const { versions } = combination;
@@ -128,7 +128,7 @@ export function rowDetails({ thread, turn, combination, current }: ITreeRow): st
 
 /** Return the name of a combination: its model, and the options in which they differ. */
 export function combinationName({ model, differs }: ICombination): string {
-  return [shortName(model), differs].filter(Boolean).join(' · ');
+  return joined(shortName(model), differs);
 }
 
 function versionNumbers(versions: readonly number[]): string {

@@ -1,6 +1,7 @@
 /** The section with the notebook's usage: a table by model and a small plot. */
 
 import { h } from '../app/dom';
+import { counted } from '../app/text';
 import type { IState, IUsage, IUsageRow } from '../kernel/protocol';
 import { shortName } from '../models/modelText';
 import { type IPanelHost, type ISection, stateKey } from './host';
@@ -44,7 +45,7 @@ function view({ rows, total, points, unknown }: IUsage): HTMLElement[] {
     parts.push(plot(points, total.cost));
   }
   if (unknown > 0) {
-    const requests = unknown === 1 ? '1 request' : `${unknown} requests`;
+    const requests = counted(unknown, 'request');
     parts.push(h('div', { class: 'cc-note' }, `The plot leaves out ${requests} of unknown cost.`));
   }
   return parts;

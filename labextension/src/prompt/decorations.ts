@@ -11,6 +11,7 @@ import {
   type ViewUpdate
 } from '@codemirror/view';
 
+import { joined } from '../app/text';
 import { shortName } from '../models/modelText';
 import { findExpressions } from './expressions';
 import type { IGridCosts } from './gridCosts';
@@ -113,7 +114,7 @@ function textDecorations(
   const sent = grid
     ? gridLabel(grid, costs.estimate(state.doc.toString()), sendsValues(line.text, text, raw))
     : name;
-  const edge = [sent, allowedLabel(allowed)].filter(each => each !== '').join(' · ');
+  const edge = joined(sent, allowedLabel(allowed));
   if (edge !== '') {
     const last = { class: 'cc-model-line', attributes: { 'data-cc-model': edge } };
     found.push(Decoration.line(last).range(state.doc.line(state.doc.lines).from));

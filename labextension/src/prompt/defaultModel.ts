@@ -6,6 +6,7 @@ import { Signal } from '@lumino/signaling';
 
 import { eachNotebook } from '../app/notebooks';
 import { linkOf } from '../kernel/notebookLink';
+import { hasCell, notebookOf } from './cellNotebook';
 import type { IDefaultModel } from './decorations';
 
 /** Return a function that returns the default model of a cell in any notebook. */
@@ -26,7 +27,7 @@ export function defaultModels(
   });
   return cell => ({
     current: () => {
-      const panel = tracker.find(each => hasCell(each, cell));
+      const panel = notebookOf(tracker, cell);
       return (panel && linkOf(panel).state?.model) ?? '';
     },
     onChange: listener => {
@@ -41,9 +42,4 @@ export function defaultModels(
       };
     }
   });
-}
-
-function hasCell({ content }: NotebookPanel, { sharedModel }: Partial<ICellModel>): boolean {
-  const notebook = content.model?.sharedModel;
-  return notebook !== undefined && sharedModel?.notebook === notebook;
 }

@@ -8,8 +8,9 @@
 import type { ICellModel } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
-import { linkOf, type NotebookLink } from '../kernel/notebookLink';
+import { kernelOf, linkOf, type NotebookLink } from '../kernel/notebookLink';
 import type { IEstimate } from '../kernel/protocol';
+import { notebookOf } from './cellNotebook';
 import { promptParts } from './sourceEdits';
 
 export const PAUSE_MS = 700;
@@ -39,7 +40,7 @@ export interface IEstimatingNotebook {
 export function gridCosts(tracker: INotebookTracker): (cell: Partial<ICellModel>) => IGridCosts {
   return cell => {
     const notebook = (): IEstimatingNotebook | null => {
-      const panel = tracker.find(each => hasCell(each, cell));
+      const panel = notebookOf(tracker, cell);
       return panel
         ? { path: panel.context.path, link: linkOf(panel), isBusy: () => isBusy(panel) }
         : null;
@@ -155,15 +156,10 @@ export class CellCosts implements IGridCosts {
   };
 }
 
-function isBusy({ content, sessionContext }: NotebookPanel): boolean {
+function isBusy(panel: NotebookPanel): boolean {
   // a message lets a busy kernel look idle for a moment, never the cell
-  const runs = content.widgets.some(
+  const runs = panel.content.widgets.some(
     ({ model }) => (model as { executionState?: string }).executionState === 'running'
   );
-  return runs || sessionContext.session?.kernel?.status !== 'idle';
-}
-
-function hasCell({ content }: NotebookPanel, { sharedModel }: Partial<ICellModel>): boolean {
-  const notebook = content.model?.sharedModel;
-  return notebook !== undefined && sharedModel?.notebook === notebook;
+  return runs || kernelOf(panel)?.status !== 'idle';
 }

@@ -1,5 +1,6 @@
 /** The text at the edge of a grid cell: how many requests it sends, and what they may cost. */
 
+import { counted, formatted, joined } from '../app/text';
 import type { IEstimate } from '../kernel/protocol';
 import { findExpressions } from './expressions';
 import type { IGridSize } from './optionLine';
@@ -22,13 +23,11 @@ export function gridLabel(
   hasValues: boolean
 ): string {
   const times = varied.map(name => ` × ${name}`).join('');
-  const count = `${requests.toLocaleString('en')} ${requests === 1 ? 'request' : 'requests'}`;
   const unsent = estimate ? requests - estimate.requests : 0;
-  const parts = [
-    `${count}${times}`,
-    unsent > 0 ? `${unsent.toLocaleString('en')} cannot be sent` : '',
+  return joined(
+    counted(requests, 'request') + times,
+    unsent > 0 ? `${formatted(unsent)} cannot be sent` : '',
     estimate?.cost ? `${estimate.cost}${times}${hasValues ? ' + values' : ''}` : '',
     estimate?.needs ?? ''
-  ];
-  return parts.filter(part => part !== '').join(' · ');
+  );
 }

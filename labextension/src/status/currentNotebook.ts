@@ -7,7 +7,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 import { compareIn } from '../answer/cellActions';
 import { goToCell, insertBelow, runFirst } from '../app/notebooks';
 import type { LinkStatus } from '../kernel/kernelLink';
-import { linkOf, type NotebookLink } from '../kernel/notebookLink';
+import { kernelOf, linkOf, type NotebookLink } from '../kernel/notebookLink';
 import type { IState } from '../kernel/protocol';
 import type { IPanelHost } from '../panel/host';
 import { comparison } from '../prompt/sourceEdits';
@@ -83,7 +83,7 @@ export class CurrentNotebook {
 
   /** Another page may have chosen a model or version; a busy kernel is asked when its cell ends. */
   private readonly refreshIfIdle = (): void => {
-    if (this.notebook?.sessionContext.session?.kernel?.status === 'idle') {
+    if (this.notebook && kernelOf(this.notebook)?.status === 'idle') {
       void this.link?.refresh();
     }
   };

@@ -1,10 +1,10 @@
 /** The side panel and the commands for the current notebook: choose its model, show the panel. */
 
 import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
-import { type ICommandPalette, Notification } from '@jupyterlab/apputils';
+import type { ICommandPalette } from '@jupyterlab/apputils';
 
 import { CATEGORY, COMMANDS } from '../app/commands';
-import { errorMessage } from '../app/dom';
+import { notifyError } from '../app/notify';
 import { chooseModel } from '../models/chooser';
 import { PANEL_ID, SidePanel } from '../panel/panel';
 import type { CurrentNotebook } from './currentNotebook';
@@ -55,7 +55,7 @@ export async function openChooser(
     try {
       await host.request('set_model', { model, save: false });
     } catch (error) {
-      Notification.error(errorMessage(error));
+      notifyError(error);
     }
   }
 }
