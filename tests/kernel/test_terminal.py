@@ -148,7 +148,7 @@ def test_a_table_fits_the_width_of_the_terminal_and_loses_nothing(terminal):
     assert max(map(len, (f"model {head}", row, below))) <= 120
 
 
-SAVE = ("def save(path: str) -> str:", "    return 'saved'", "", "")
+SAVE = ("def save(path: str) -> str:", "    return 'saved'", "")
 
 
 def test_a_tool_is_asked_about_in_full_and_typing_ahead_allows_nothing(terminal):

@@ -195,7 +195,10 @@ def test_an_option_that_was_given_is_not_offered_again_unless_it_may_be():
     ("text", "expected"),
     [
         ("%%cmd --mod|", ("--mod", ["--model"])),
-        ("%%cmd --t|", ("--t", ["--temperature", "--top-p", "--thread", "--table-rows"])),
+        (
+            "%%cmd --t|",
+            ("--t", ["--temperature", "--top-p", "--thread", "--table-rows", "--tools"]),
+        ),
         ("%%cmd -f |", ("", ["md", "text", "code", "json"])),
         ("%%cmd --format=c|", ("c", ["code"])),
         ("%%cmd --table-rows |", ("", ["all"])),
