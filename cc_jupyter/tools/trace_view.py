@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _UNFINISHED: dict[str, Any] = {"cc_jupyter": {"unfinished": True}}
 """The metadata until the trace is complete, as for other outputs of an answer."""
-_DRAWN_S = 0.15
-_DRAWN_S_PER_BYTE = 5e-6
+_DRAWN_S = 0.3
+_DRAWN_S_PER_BYTE = 2e-5
 
 
 class TraceView(Protocol):

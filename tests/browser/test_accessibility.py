@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import sys
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import expect
 from support.axe import AXE, each_theme, serious_faults
+from support.lab_harness import settled
 from support.provider import answer, openai_stream
 
 if TYPE_CHECKING:
@@ -245,6 +247,18 @@ def changed_box(before: Image.Image, after: Image.Image) -> tuple[int, int, int,
     return difference.point(lambda value: 255 * (value > CLEARLY)).getbbox()
 
 
+def assert_badge_covers_nothing(cell: Locator, prompt: str) -> None:
+    left, top, right, bottom = badge_box(cell.locator(".jp-InputArea-editor"))
+    boxes = cell.evaluate(BOXES)
+    assert boxes
+    covered = [
+        box
+        for box in boxes
+        if box[0] < right and left < box[2] and box[1] < bottom and top < box[3]
+    ]
+    assert covered == [], prompt
+
+
 @pytest.mark.parametrize("width", [480, 1280])
 def test_the_badge_covers_neither_text_nor_buttons(open_notebook, page, width):
     page.set_viewport_size({"width": width, "height": 900})
@@ -257,13 +271,5 @@ def test_the_badge_covers_neither_text_nor_buttons(open_notebook, page, width):
         page.wait_for_function(
             "document.querySelector('.jp-mod-active .jp-cell-toolbar, .jp-toolbar-overlap')"
         )
-        editor = notebook.cell(index).locator(".jp-InputArea-editor")
-        left, top, right, bottom = badge_box(editor)
-        boxes = notebook.cell(index).evaluate(BOXES)
-        assert boxes
-        covered = [
-            box
-            for box in boxes
-            if box[0] < right and left < box[2] and box[1] < bottom and top < box[3]
-        ]
-        assert covered == [], prompt
+        cell = notebook.cell(index)
+        settled(page, functools.partial(assert_badge_covers_nothing, cell, prompt))

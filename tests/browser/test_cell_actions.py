@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from support.lab_harness import LabNotebook
+from support.lab_harness import LabNotebook, settled
 from support.provider import error, hang, openai_stream, wait
 
 import cc_jupyter
@@ -332,9 +332,10 @@ def test_the_running_cell_has_a_stop_button(open_notebook, provider):
     notebook.start(2)
     stop = notebook.cell(2).get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_visible()
-    assert_within(stop, notebook.cell(2))  # it covers no part of the next cell
+    # it covers no part of the next cell
+    settled(notebook.page, lambda: assert_within(stop, notebook.cell(2)))
     notebook.page.set_viewport_size({"width": 480, "height": 900})
-    assert_within(stop, notebook.cell(2))
+    settled(notebook.page, lambda: assert_within(stop, notebook.cell(2)))
     press(notebook, 2, "Shift+S")
     notebook.wait_for_status("idle")
     expect(notebook.cell(2)).to_contain_text("KeyboardInterrupt")

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import nbformat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
@@ -318,3 +318,17 @@ class LabNotebook:
                 "height": bottom["y"] + bottom["height"] - top["y"] + 2 * margin,
             },
         )
+
+
+def settled(page: Page, check: Callable[[], None], limit_s: float = 5.0) -> None:
+    """Run a check until it passes: a page that has changed is laid out some frames later."""
+    end_s = time.monotonic() + limit_s
+    while True:
+        try:
+            check()
+        except AssertionError:
+            if time.monotonic() > end_s:
+                raise
+            page.wait_for_timeout(100)
+        else:
+            return
