@@ -238,7 +238,8 @@ def badge_box(editor: Locator) -> tuple[float, float, float, float]:
 
 
 def picture(shown: Locator) -> Image.Image:
-    return Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
+    still = shown.screenshot(animations="disabled")  # the cursor blinks
+    return Image.open(io.BytesIO(still)).convert("RGB")
 
 
 def changed_box(before: Image.Image, after: Image.Image) -> tuple[int, int, int, int] | None:
@@ -272,4 +273,4 @@ def test_the_badge_covers_neither_text_nor_buttons(open_notebook, page, width):
             "document.querySelector('.jp-mod-active .jp-cell-toolbar, .jp-toolbar-overlap')"
         )
         cell = notebook.cell(index)
-        settled(page, functools.partial(assert_badge_covers_nothing, cell, prompt))
+        settled(page, functools.partial(assert_badge_covers_nothing, cell, prompt), 30)
