@@ -19,6 +19,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     4: (
         "kernel/test_endings.py::test_no_retry_after_the_first_event",
         "kernel/test_endings.py::test_no_retry_of_what_is_refused_for_good",
+        "unit/session/test_tool_loop.py::test_a_429_after_a_result_is_sent_again_and_nothing_runs_twice",
     ),
     5: (
         "kernel/test_money.py::test_a_budget_holds",
@@ -42,6 +43,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     9: (
         "kernel/test_outputs.py::test_model_output_is_text",
         "kernel/test_outputs.py::test_nothing_from_the_model_is_executed",
+        "unit/tools/test_consent.py::test_nothing_but_the_letter_allows_a_call",
     ),
     10: ("kernel/test_variables.py::test_interpolated_once",),
     11: (

@@ -55,12 +55,11 @@ NOTHING_BILLED: Final = Cost(Decimal(0), "reported", None)
 def format_usd(usd: Decimal, *, estimated: bool = False) -> str:
     """Format an amount of 0 or more: `$0`, `<$0.0001`, `$0.0312`, `$1,234.50`.
 
-    An estimate is marked: `~$0.0312`. `<$0.0001` has no mark, since it names a limit, which holds
-    for the estimate too.
+    An estimate is marked, also one that is too small to show: `~$0.0312`, `~<$0.0001`.
     """
-    if 0 < usd < _SMALLEST_SHOWN:
-        return f"<${_SMALLEST_SHOWN}"
     mark = "~" if estimated else ""
+    if 0 < usd < _SMALLEST_SHOWN:
+        return f"{mark}<${_SMALLEST_SHOWN}"
     if usd == 0:
         return f"{mark}$0"
     with localcontext(EXACT):

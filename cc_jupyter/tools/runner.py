@@ -115,7 +115,7 @@ class Runner:
             return result_content(tool.name, value, self._limits)
         except (KeyboardInterrupt, _Blocked, _AsyncTimeout):
             raise
-        except BaseException as error:
+        except BaseException as error:  # `sys.exit` in a tool too: the model is told
             if was_timeout(error):
                 raise
             return error_content(error)
@@ -130,7 +130,7 @@ class Runner:
         call = self._loop.run(start)
         try:
             has_ended = call.wait(timeout_s)
-        except BaseException as error:
+        except BaseException as error:  # an interrupt too: the coroutine must not go on
             if not call.cancel():
                 self._loop.abandon(call)
                 raise _Blocked from error

@@ -102,7 +102,7 @@ class DaskPool(Pool):
                 self._start(address)
             # else the first that is ready gets all requests
             self._await_workers(len(fits), _READY_S)
-        except BaseException:
+        except BaseException:  # an interrupt too: no task stays on the cluster
             self._leave()
             raise
         self._thread.start()

@@ -66,7 +66,7 @@ class ProcessPool(Pool):
             for _ in range(count):
                 self._tasks.append(executor.submit(run_lane, self._address, secret, target))
             self._wait_for_first()
-        except BaseException:
+        except BaseException:  # an interrupt too: no process keeps waiting for requests
             self.close()
             raise
 

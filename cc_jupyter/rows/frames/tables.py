@@ -367,7 +367,7 @@ def _items(data: Iterable[object]) -> Iterator[object]:
         for item in data:
             yield item
             count += 1
-    except Exception as error:
+    except Exception as error:  # the user's iterable may raise anything
         raise OptionError(
             f"the rows cannot be read: after {pluralize(count, 'row')}, {describe(error)}",
             hint="nothing was sent",

@@ -129,7 +129,7 @@ class ToolLoop:
         return self._wake
 
     def _answer_calls(self, recorder: StepRecorder, number: int) -> None:
-        """Give every call of a step a result; what ends the turn is in `_ending`."""
+        """Answer every call of a step; what ends the turn is in `_ending`."""
         max_steps = self._prepared.max_steps
         calls = recorder.step.open_calls
         if number >= max_steps:

@@ -296,7 +296,7 @@ def test_small_amounts_keep_four_decimals_and_none_is_rounded_to_zero(usd, shown
 
 @pytest.mark.parametrize(
     ("usd", "shown"),
-    [("0", "~$0"), ("0.00003", "<$0.0001"), ("0.0312", "~$0.0312"), ("12.345", "~$12.35")],
+    [("0", "~$0"), ("0.00003", "~<$0.0001"), ("0.0312", "~$0.0312"), ("12.345", "~$12.35")],
 )
 def test_an_estimate_is_marked_unless_a_limit_is_shown(usd, shown):
     assert format_usd(Decimal(usd), estimated=True) == shown
