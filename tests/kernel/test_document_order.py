@@ -177,7 +177,7 @@ def test_the_plan_of_a_refresh_names_the_cells_in_order_with_their_cost(notebook
         ["b", "default", ["an earlier turn changed", "`topic` changed"]],
         ["c", "default", ["an earlier turn changed"]],
     ]
-    assert notebook.value("format_sum(plan.total)").startswith(("~$0.", "<$0."))
+    assert notebook.value("format_sum(plan.total)").startswith("~")
     assert len(notebook.posts) == sent
     for cell, prompt in [("b", "two {{ topic }}"), ("c", "three")]:
         say(notebook, prompt, cell.upper(), cell)
