@@ -90,6 +90,8 @@ class TurnRecord:
     """The request's number among equal ones of its execution; `None` if it is unknown."""
     grid: str | None = None
     """The id of the grid that it belongs to; `None`: it is a single request."""
+    blind: str | None = None
+    """The letter of its column while its blind grid is not revealed; `None`: nothing is hidden."""
     replayed_from: str | None = None
     """The cassette that the answer comes from; `None`: the provider sent it."""
     rows: int | None = None
