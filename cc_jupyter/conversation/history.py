@@ -336,11 +336,16 @@ class History:
             self.store.save_conversation(record)
             self._written.add(thread.id)
 
-    def load_thread(self, name: str, notebook: str) -> Thread | None:
+    def load_thread(self, name: str, notebook: str, *, into: str | None = None) -> Thread | None:
         """Load a stored conversation of a notebook; `None` if there is none.
 
         The result is a new conversation that shares the turns, so two kernels can both continue the
         stored one.
+
+        Parameters
+        ----------
+        into
+            The notebook that continues it, if that is another one.
 
         Raises
         ------
@@ -348,9 +353,9 @@ class History:
             The history cannot be read.
         """
         found = self._stored_id(name, notebook)
-        return self.load_conversation(found) if found else None
+        return self.load_conversation(found, into=into) if found else None
 
-    def load_conversation(self, conversation_id: str) -> Thread | None:
+    def load_conversation(self, conversation_id: str, *, into: str | None = None) -> Thread | None:
         """Load a stored conversation as `load_thread` does; `None` if there is none.
 
         Raises
@@ -364,7 +369,7 @@ class History:
         if stored is None:
             return None
         turns = self.store.turns([each for place in stored.places for each in place.versions])
-        return thread_from_record(stored, turns)
+        return thread_from_record(stored, turns, notebook=into)
 
     def forget_thread(self, name: str, notebook: str, live: Thread | None) -> int:
         """Remove a conversation from disk: the live one, or the one that `load_thread` finds.
