@@ -59,7 +59,7 @@ class Missing(NamedTuple):
 _Report: TypeAlias = Ready | Answer | Missing
 
 
-class _Desk:
+class Desk:
     """One run on this worker: what it was handed, until the kernel has its outcome.
 
     Parameters
@@ -138,7 +138,7 @@ class _Desk:
         return unwanted
 
 
-_desks: dict[str, _Desk] = {}
+_desks: dict[str, Desk] = {}
 """By the ids of the tasks; the workers of a cluster without processes share it."""
 _desks_lock = threading.Lock()
 
@@ -170,7 +170,7 @@ def run_task(kernel: str, run_id: str, target: Target, silence_s: float) -> None
         worker.log_event(kernel, pickle.dumps(item))
 
     this, ready = task_id(run_id, worker.address), Ready(worker.address, client.id)
-    desk = _Desk(kernel, ready, report, silence_s)
+    desk = Desk(kernel, ready, report, silence_s)
     with _desks_lock:
         _desks[this] = desk
         client.subscribe_topic(client.id, _on_kernel_message)
