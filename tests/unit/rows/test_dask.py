@@ -7,6 +7,8 @@ import pickle
 import signal
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 
 import dask
@@ -311,6 +313,41 @@ def _by_value(function):
         return type(lambda: None)(code, {"__builtins__": __builtins__})(*arguments)
 
     return wrapper
+
+
+def another_clock(days):
+    import datetime as dt  # noqa: PLC0415  it runs on a worker
+    import importlib  # noqa: PLC0415
+
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return dt.datetime.now(tz) + dt.timedelta(days)
+
+    for name in ("client.client", "client.decoder", "session.session"):
+        importlib.import_module(f"cc_jupyter.{name}").datetime = Clock if days else dt.datetime
+
+
+@pytest.mark.parametrize("days", [-2, 2])
+def test_the_clock_of_a_worker_decides_nothing(provider, client, days):
+    began = datetime.now(UTC)
+    dates = {"date": began, "retry-after": began + timedelta(seconds=1)}
+    refusal = error(
+        429, headers={name: format_datetime(at, usegmt=True) for name, at in dates.items()}
+    )
+    provider.play(refusal)
+    provider.always(openai_stream("yes"))
+    given = {"model": MODEL, "executor": client, "concurrency": 4}
+    frame = pd.DataFrame({"number": range(8)})
+    client.run(_by_value(another_clock), days)
+    try:
+        ended = run_call(Session(), frame, row_call("{{ number }}", given), NullRowView())
+    finally:
+        client.run(_by_value(another_clock), 0)
+    assert ended.result["answer"].tolist() == ["yes"] * 8
+    assert ended.run.progress.refusals == 1
+    answered_at = ended.result.cmd.meta["answered_at"]
+    assert answered_at.between(began, datetime.now(UTC)).all()
 
 
 def test_an_interrupt_ends_all_streams_on_the_cluster(provider, client):
