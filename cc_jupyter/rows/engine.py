@@ -26,7 +26,12 @@ from cc_jupyter.rows.progress import NullRowView, Progress
 from cc_jupyter.rows.projection import BillProjector, draw_preview
 from cc_jupyter.rows.sending import RowRequests
 from cc_jupyter.session.in_flight import InterruptGuard
-from cc_jupyter.session.run_limits import RunEstimate, RunLimits, check_run
+from cc_jupyter.session.run_limits import (
+    RunEstimate,
+    RunLimits,
+    check_run,
+    open_ended_budget,
+)
 from cc_jupyter.session.scheduler import Run
 
 if TYPE_CHECKING:
@@ -239,6 +244,8 @@ class _Engine:
         if estimate.usd >= _COSTLY_USD or estimate.requests >= _COSTLY_REQUESTS:
             self._progress.notices += filter(None, (self._options.sensitive(),))
         budget = check_run(estimate, self._options.limits, base.settings.refuse_above_usd)
+        if budget is None and base.new_runner is not None:
+            budget = open_ended_budget(base.settings.refuse_above_usd)
         self._money = RunMoney(self._session, base, self._run_id, budget)
 
     def run(self, pending: Sequence[int]) -> RowRun:
@@ -296,6 +303,7 @@ class _Engine:
                 reports_unsent=False,
                 gather_s=_GATHER_S if concurrency > 1 else 0.0,
             )
+            requests.run = run
             if self._options.control is not None:
                 self._options.control.attach(run.interrupt)
             # at the third interrupt, what has not ended is not there
@@ -337,6 +345,8 @@ class _Engine:
             from_cache=False,
             answered_at=self._session.now(),
             request_key=self._plan.keys[job].hex(),
+            answered_requests=sent.steps,
+            steps=reply.steps,
         )
         has_ended = reply.error is None or sent.reading == "failed"
         if has_ended:
