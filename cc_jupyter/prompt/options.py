@@ -770,7 +770,7 @@ def _refuse_with_each(given: _Given, name: str | None) -> None:
             option = f"a list of `--{key.replace('_', '-')}`"
         elif key == "samples" or key.startswith(_VARY_KEY):
             option = shown("-n" if key == "samples" else key)
-        elif key in ("until_pass", "thread", "new", "blind", "tools"):
+        elif key in ("until_pass", "thread", "new", "blind"):
             option = f"`--{key.replace('_', '-')}`"
         else:
             continue

@@ -147,7 +147,7 @@ class RowRequests:
         except (CcError, KeyboardInterrupt) as error:
             if not replies:  # it was never sent
                 raise
-            if len(replies) > 1:
+            if replies[0].error is None:
                 self._unfit[index] = replies[0]
             has_ended = replies[-1].error is None and isinstance(error, StreamError)
             self._sent[index] = SentRow(None, "failed" if has_ended else "read")
