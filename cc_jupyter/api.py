@@ -242,7 +242,7 @@ async def aask(prompt: str, **options: Any) -> Reply:  # noqa: ANN401  those of 
     from cc_jupyter.session.in_flight import InterruptGuard  # noqa: PLC0415  as above
 
     _check_names("aask", options)
-    prepared, session = _prepare(prompt, **options), _session()
+    prepared, session = _prepare_with_tools(prompt, options), _session()
     guards: list[InterruptGuard] = []
 
     def guard(wake: Callable[[], None]) -> InterruptGuard:
@@ -439,7 +439,7 @@ def _prepare_with_tools(prompt: str, options: Mapping[str, Any]) -> PreparedRequ
     if given is None:
         return _prepare(prompt, **others)
     prepared = _prepare(prompt, **others, specs=given.specs)
-    max_steps = options["max_steps"] or MAX_STEPS
+    max_steps = options.get("max_steps") or MAX_STEPS
     return prepared._replace(new_runner=given.new_run, max_steps=max_steps)
 
 

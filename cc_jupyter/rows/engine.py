@@ -33,6 +33,7 @@ from cc_jupyter.session.run_limits import (
     open_ended_budget,
 )
 from cc_jupyter.session.scheduler import Run
+from cc_jupyter.usage.estimate import text_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -475,6 +476,7 @@ class _Engine:
         guard, sent_at = self._session.budget_guard, self._session.now()
         usual = guard.estimate(base)
         common_bytes = len((base.request.system or "").encode())
+        tool_bytes = text_bytes(base.request._replace(messages=(), system=None))
 
         @functools.cache
         def price(tokens: int) -> Decimal | None:
@@ -483,7 +485,7 @@ class _Engine:
         requests = unpriced = input_tokens = 0
         usd = Decimal(0)
         for job in pending:
-            size = self._plan.sizes[job]
+            size = self._plan.sizes[job] + tool_bytes
             if self._plan.prompt.template.is_plain:
                 size += common_bytes
             tokens = guard.calibration.tokens(base.model.id, size)

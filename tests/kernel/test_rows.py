@@ -161,10 +161,13 @@ def test_a_cell_and_map_call_allowed_functions_for_each_row(rows):
     rows.check(f"other = await cc.amap({ask}, allow='lookup', max_steps=3)")
     assert rows.value("[row['answer'] for row in other][:1]") == ["WORD 0"]
     assert len(rows.posts) == 48
+    rows.check("one = await cc.aask('a word', tools=[lookup], allow=[lookup])")
+    assert rows.value("(one.text, len(one.steps))") == ["A WORD", 2]
     run = rows.fail(f"cc.map_rows({ask})", "OptionError")
     assert "lookup would ask first" in run.error
     assert "allow=['lookup']" in run.error
     run = rows.fail("%%cmd --each rows --tools lookup -> x\n{{ text }}", "OptionError")
     assert "rows run allowed tools only, and lookup would ask first; nothing was sent" in run.error
     assert "add --allow lookup" in run.error
+    assert len(rows.posts) == 50
     assert len(rows.posts) == 48

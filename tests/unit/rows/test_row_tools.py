@@ -21,9 +21,11 @@ from cc_jupyter.core.errors import BudgetError, OptionError, StreamError
 from cc_jupyter.core.messages import ValueLimits
 from cc_jupyter.magics.cell_tools import functions_as_tools
 from cc_jupyter.rows.calls import run_call
+from cc_jupyter.rows.engine import RowControl
 from cc_jupyter.rows.money import RunMoney
 from cc_jupyter.rows.progress import NullRowView
 from cc_jupyter.rows.python_call import in_python, row_call
+from cc_jupyter.rows.sending import _RowStepRecorder
 from cc_jupyter.session.tapes import cassette_in_use, chosen
 
 BOTH = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -353,6 +355,19 @@ def test_without_a_limit_the_usual_one_holds_at_every_step(session, provider):
     assert len(provider.posts) < 16
 
 
+def test_what_is_said_about_the_tools_counts_in_the_estimate(session, provider):
+    def wordy(city: str) -> str:
+        return city
+
+    session.choices["refuse_above_usd"] = Decimal("0.01")
+    provider.always(answer("ok"))
+    assert answers(run(session, texts(2), tools=(wordy,))) == ["ok", "ok"]
+    wordy.__doc__ = "Return a city. " * 20_000
+    with pytest.raises(OptionError, match="refuse_above_usd"):
+        run(session, texts(2), tools=(wordy,))
+    assert len(provider.posts) == 2
+
+
 def test_a_preview_projects_the_sums_of_the_steps(session, provider):
     provider.always(one_round)
     ended = run(session, [{"text": f"{number:03}"} for number in range(100)], preview=10)
@@ -384,6 +399,27 @@ def test_an_interrupt_loses_no_row_that_has_ended(open_session, provider):
     again = run(open_session(), texts(30))
     assert answers(again) == [f"people of {number}" for number in range(30)]
     assert again.run.progress.cached == len(kept)
+
+
+def test_an_interrupt_after_the_last_event_of_a_row_keeps_its_answer(
+    open_session, provider, monkeypatch
+):
+    control, save = RowControl(), _RowStepRecorder.save
+
+    def save_and_interrupt(recorder):
+        save(recorder)
+        if not recorder.step.open_calls:
+            control.interrupt()
+
+    monkeypatch.setattr(_RowStepRecorder, "save", save_and_interrupt)
+    provider.always(one_round)
+    session = open_session()
+    call = called(session, concurrency=1)._replace(control=control)
+    ended = run_call(session, texts(3), call, NullRowView())
+    assert ended.run.progress.is_interrupted
+    assert answers(ended) == ["people of 0", None, None]
+    monkeypatch.setattr(_RowStepRecorder, "save", save)
+    assert run(session, texts(3)).run.progress.cached == 1
 
 
 def test_an_interrupt_in_a_function_ends_the_run(session, provider):
