@@ -170,4 +170,3 @@ def test_a_cell_and_map_call_allowed_functions_for_each_row(rows):
     assert "rows run allowed tools only, and lookup would ask first; nothing was sent" in run.error
     assert "add --allow lookup" in run.error
     assert len(rows.posts) == 50
-    assert len(rows.posts) == 48
