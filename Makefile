@@ -22,7 +22,8 @@ help:
 	@echo 'make notebooks        run the notebooks with the local model; save outputs and cassettes'
 	@echo 'make picture          take the screenshots in the README again'
 	@echo 'make docs             build the documentation site into docs/_build/html'
-	@echo 'make matrix           run the tests under other versions of Python and libraries; ROW=NAME for one'
+	@echo 'make matrix           run the tests under other versions of Python and libraries; ROW=NAME for one,'
+	@echo '                      ALL=1 for the whole suite in each'
 	@echo 'make prices TABLE=F   show what a price table in Markdown would change in the model catalogue;'
 	@echo '                      add DATE=YYYY-MM-DD, the date of the prices, to apply the changes;'
 	@echo '                      add SOURCE=TEXT to record where the prices come from'
@@ -86,7 +87,7 @@ docs: .venv/.docs
 	@echo 'Open docs/_build/html/index.html'
 
 matrix: .venv/.test front-end
-	@$(BIN)/python -m tools.matrix $(ROW)
+	@$(BIN)/python -m tools.matrix $(if $(ALL),--all) $(ROW)
 
 prices: .venv/.test
 	@test -n "$(TABLE)" || { echo 'Name the price table: make prices TABLE=file.md' >&2; exit 2; }

@@ -214,15 +214,15 @@ class Queries:
 
     def _answer(self, body: Body) -> Answer:
         cell_id, settings = text_in(body, "cell_id"), self._session.settings()
-        history = self._session.history
+        history, hidden = self._session.history, self._session.hidden_grids
         if cell_id not in self._state.spots() and settings.history and history.is_on_disk:
             record = history.reading().last_turn_of(self._state.cell.notebook, cell_id)
             if record is not None:
-                answer = stored_answer_body(record, settings)
+                answer = stored_answer_body(record, settings, is_hidden=record.grid in hidden)
                 self._show_grid(answer, record, cell_id)
                 return "answer", answer
         slot = self._state.spot(cell_id).slot
-        answer = answer_body(slot, history, settings)
+        answer = answer_body(slot, history, settings, hidden=hidden)
         if slot.turn is not None and slot.turn.group is not None:
             self._show_grid(answer, record_of(slot.turn, history), cell_id)
         return "answer", answer
@@ -237,7 +237,8 @@ class Queries:
             if settings.history and history.is_on_disk:
                 records = history.reading().grid_turns(record.grid) or records
             shown = self._state.cell.final_output(cell_id)
-            answer["outputs"] = grid_outputs(records, settings, shown)
+            is_hidden = record.grid in self._session.hidden_grids
+            answer["outputs"] = grid_outputs(records, settings, shown, is_hidden=is_hidden)
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session
@@ -361,8 +362,10 @@ class Actions:
         spot, version = self._state.spot(text_in(body, "cell_id")), number_in(body, "version")
         thread = self._idle_thread(spot.thread)
         self._threads.choose_version(thread, spot.place, version)
-        slot = thread.snapshot()[spot.place]
-        return "answer", answer_body(slot, self._session.history, self._session.settings())
+        slot, session = thread.snapshot()[spot.place], self._session
+        return "answer", answer_body(
+            slot, session.history, session.settings(), hidden=session.hidden_grids
+        )
 
     def _remove_prompt(self, body: Body) -> Answer:
         name = word_in(body, "name")

@@ -19,6 +19,7 @@ from cc_jupyter.client.endpoint import find_endpoint
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation.document_order import DocumentOrder
+from cc_jupyter.conversation.hidden_grids import HiddenGrids
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import ConfigError, ModelError, ProviderError
@@ -97,7 +98,7 @@ class Session:
         """Settings of the IPython profile; all others take precedence."""
         self.replies: list[Reply] = []
         """The replies to all requests of the session, from which its cost is added up."""
-        self.hidden_grids: set[str] = set()
+        self.hidden_grids = HiddenGrids(lambda: self.history)
         """The ids of the blind grids that are not revealed yet: no list shows their models."""
         self.samples = SampleCounter()
         """Numbers equal requests of an execution."""
