@@ -22,7 +22,7 @@ from cc_jupyter.core.paths import data_folder
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Collection, Container, Sequence
     from datetime import datetime
 
     from cc_jupyter.conversation.finished_rows import FinishedRows
@@ -277,6 +277,40 @@ class History:
             ]
             if on_disk and self.is_on_disk:
                 self.store.reveal(grid)
+
+    def move_notebook(self, old: str, new: str, cells: Collection[str], *, on_disk: bool) -> None:
+        """Let the turns of a renamed notebook follow it, if it still has the cell of one.
+
+        Parameters
+        ----------
+        cells
+            The ids of the cells in the notebook. The file of the old path may be another notebook
+            that is gone, which shared the kernel.
+        on_disk
+            Whether anything may be written to disk.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be written.
+        """
+
+        def moved(record: TurnRecord) -> TurnRecord:
+            if record.notebook != old:
+                return record
+            key = record.key and record.key._replace(notebook=new)
+            return dataclasses.replace(record, notebook=new, key=key)
+
+        with self._lock:
+            self._take_finished()
+            if any(
+                each.notebook == old and each.key is not None and each.key.cell_id in cells
+                for each in self._records.values()
+            ):
+                self._records = {each.id: moved(each) for each in self._records.values()}
+                self._unsaved = [(moved(each), thread) for each, thread in self._unsaved]
+            if on_disk and self.is_on_disk:
+                self.store.move_notebook(old, new, cells)
 
     def body(self, record: TurnRecord) -> bytes | None:
         """Return the request body that was sent for a turn; `None` if none was sent.

@@ -33,6 +33,7 @@ from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.prompt.saved.files import SavedPrompts
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
+from cc_jupyter.usage.budget import move_budget
 from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
 
 if TYPE_CHECKING:
@@ -348,9 +349,22 @@ class Actions:
         return _done(f"thread {name}")
 
     def _set_order(self, body: Body) -> Answer:
-        cells = texts_in(body, "cells")
-        self._session.document_order.update(any_text_in(body, "notebook"), cells)
+        cells, path = texts_in(body, "cells"), any_text_in(body, "notebook")
+        self._session.document_order.update(path, cells)
+        new = None if self._state.is_busy else self._state.cell.moved_to(path)
+        if new is not None:
+            self._move_notebook(new, cells)
         return _done("")
+
+    def _move_notebook(self, new: str, cells: list[str]) -> None:
+        """Let the turns of a renamed notebook follow it."""
+        session, cell = self._session, self._state.cell
+        old = cell.notebook
+        move_budget(old, new)  # first, so that no moment is without it
+        cell.move(new)
+        for name in session.conversations.names:
+            session.conversations.thread(name).move_notebook(old, new)
+        session.history.move_notebook(old, new, set(cells), on_disk=session.settings().history)
 
     def _fork(self, body: Body) -> Answer:
         name, turn = word_in(body, "name"), number_in(body, "turn")

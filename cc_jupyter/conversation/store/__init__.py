@@ -15,6 +15,7 @@ from cc_jupyter.conversation.store.conversations import (
     has_conversation,
     load_conversation,
     load_threads,
+    move_notebook,
     save_header,
     save_place,
     save_places,
@@ -212,6 +213,15 @@ class Store:
         """Record that a blind grid is revealed."""
         with self._file.writing() as connection:
             connection.execute("UPDATE turn SET blind = NULL WHERE grid = ?", (grid,))
+
+    def move_notebook(self, old: str, new: str, cells: Collection[str]) -> None:
+        """Change the path of a renamed notebook, if a stored turn is of one of these cells."""
+        with self._file.writing() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT cell_id FROM turn WHERE notebook = ?", (old,)
+            ).fetchall()
+            if any(cell_id in cells for (cell_id,) in rows):
+                move_notebook(connection, old, new)
 
     def body(self, turn_id: str) -> bytes | None:
         """Return the body of a request as it was sent; `None` if it is not stored."""

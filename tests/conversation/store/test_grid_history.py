@@ -9,7 +9,7 @@ import types
 import pytest
 from support import provider as scripted
 from support.grids import FLASH, HAIKU
-from support.plain_server import MODEL, reader_threads, wait_until
+from support.plain_server import MODEL
 
 from cc_jupyter.commands.history import HistoryCommands
 from cc_jupyter.commands.threads import ThreadCommands
@@ -27,36 +27,16 @@ from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.render.base import NullRenderer
-from cc_jupyter.session.session import Session
 
 KEY = TurnKey("n", "a", 0)
 ORDER = ["rain 0", "rain 1", "snow 0", "snow 1"]
 
 
 @pytest.fixture
-def new_session(provider, monkeypatch):
-    """Return what opens a session, each with the history of those before it on disk."""
-    monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
-    monkeypatch.setenv("CMD_API_KEY", scripted.KEY)
-    every = []
-
-    def open_session():
-        opened = Session()
-        opened.choices["concurrency"] = 1  # so that the provider answers in the order of the plan
-        every.append(opened)
-        return opened
-
-    yield open_session
-    for opened in every:
-        opened.transport.close()
-        opened.history.forget(None)  # what could not be saved is not reported at exit
-        opened.history.close()
-    wait_until(lambda: not reader_threads())
-
-
-@pytest.fixture
 def session(new_session):
-    return new_session()
+    opened = new_session()
+    opened.choices["concurrency"] = 1  # so that the provider answers in the order of the plan
+    return opened
 
 
 def cell_of(**fields):
