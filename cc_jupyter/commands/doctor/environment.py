@@ -21,6 +21,7 @@ from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.core.version import __version__
 
 _NEEDED = ("ipython", "ipykernel", "httpx", "httpx-sse", "httpcore")
+_XEUS = "xeus_python_shell"
 _SHOWN = (*_NEEDED, "jupyterlab", "notebook")
 _WIDGETS = ("ipywidgets", "anywidget")
 _FRONT_ENDS = (
@@ -54,12 +55,15 @@ def _versions() -> Finding:
     parts = [f"cc_jupyter {__version__}", f"Python {platform.python_version()}"]
     parts += [f"{name} {number}" for name, number in found.items() if number]
     parts.append(f"on {platform.system()} {platform.machine()}")
-    versions = " · ".join(parts)
     missing = [name for name in _NEEDED if not found[name]]
+    if _XEUS in sys.modules:  # a kernel that takes the place of ipykernel
+        parts.insert(2, f"xeus-python {_version('xeus-python') or ''}".rstrip())
+        missing = [name for name in missing if name != "ipykernel"]
     if missing:
         to_do = f"pip install {' '.join(missing)}"
-        return Finding("versions", "fail", f"{', '.join(missing)} missing; {versions}", to_do)
-    return Finding("versions", "ok", versions)
+        found_text = f"{', '.join(missing)} missing; {' · '.join(parts)}"
+        return Finding("versions", "fail", found_text, to_do)
+    return Finding("versions", "ok", " · ".join(parts))
 
 
 def _widgets() -> Finding:
