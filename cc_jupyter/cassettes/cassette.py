@@ -23,7 +23,7 @@ from cc_jupyter.core.errors import CassetteError
 from cc_jupyter.core.paths import data_folder, make_private, replace_file, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from pathlib import Path
 
     from cc_jupyter.cassettes.recording import Recording
@@ -102,11 +102,19 @@ class CassetteFile:
                 return None
             return parse_line(self._read(place), self._where(place.number))
 
-    def requests(self) -> Iterator[RecordedRequest]:
-        """Yield the request of every recording; a broken line is left out."""
+    def requests(self, known: Container[str] = ()) -> Iterator[RecordedRequest]:
+        """Yield the request of every recording; a broken line is left out.
+
+        Parameters
+        ----------
+        known
+            The request keys that are left out.
+        """
         with self._lock:
             places = list(self._current().places.items())
         for (request_key, sample), place in places:
+            if request_key in known:
+                continue
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 yield RecordedRequest(request_key, sample, *request_of(self._read(place)))
 
@@ -403,10 +411,14 @@ class Cassette:
         names = (name for file in self.files for name in file.names())
         return sorted({sample for key, sample in names if key == request_key})
 
-    def requests(self) -> Iterator[RecordedRequest]:
-        """Yield the request of every recording."""
+    def keys(self) -> set[str]:
+        """Return the keys of all recorded requests."""
+        return {request_key for file in self.files for request_key, _ in file.names()}
+
+    def requests(self, known: Container[str] = ()) -> Iterator[RecordedRequest]:
+        """Yield the request of every recording, without those of the known keys."""
         for file in self.files:
-            yield from file.requests()
+            yield from file.requests(known)
 
     def check_readable(self) -> None:
         """Check that there is something to replay.

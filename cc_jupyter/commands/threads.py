@@ -91,7 +91,7 @@ class ThreadCommands(ConversationCommands):
                     hint=f"%cmd thread {name} switches to it",
                 )
             notebook = self._other_notebook(name, from_)
-            stored = history.load_thread(name, notebook)
+            stored = history.load_thread(name, notebook, into=self._cell.notebook)
             if stored is not None:
                 return _summary(conversations.put(stored), f"current, loaded from {notebook}")
         if is_live:
@@ -152,12 +152,13 @@ class ThreadCommands(ConversationCommands):
         name = record.thread or conversations.current
         thread = conversations.thread(name)
         if not thread.slots and self._on_disk and record.conversation_id is not None:
-            stored = history.load_conversation(record.conversation_id)
+            stored = history.load_conversation(record.conversation_id, into=self._cell.notebook)
             if stored is not None:
                 thread = conversations.put(stored, switch=False)
         turns = [slot.turn.id for slot in thread.slots if slot.turn is not None]
         if record.id not in turns:
-            thread.bring_back(record.key, turn_from_record(record))
+            key = record.key and record.key._replace(notebook=self._cell.notebook)
+            thread.bring_back(key, turn_from_record(record))
             self._save(thread)
         return thread
 
