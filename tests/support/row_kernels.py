@@ -10,14 +10,18 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from support.provider import Record
 
-_WAIT_S = 120.0
+_WAIT_S = 300.0
+"""Only a fault takes as long, or a machine with much else to do."""
+_UNCACHED = "PYTHONDONTWRITEBYTECODE"
+"""With it, each kernel would compile the package again."""
 
 
 class KilledRuns:
@@ -48,7 +52,6 @@ class KilledRuns:
             _start(kernel)
             meanwhile()
             self._provider.wait_for_requests(count, _WAIT_S)
-            kernel.kill()
         self._note(begin)
 
     def finish(self, most_runs: int) -> list[str | None]:
@@ -62,24 +65,26 @@ class KilledRuns:
                 assert kernel.stdout is not None
                 answers = json.loads(kernel.stdout.readline())
                 self._note(begin)
-            kernel.kill()
         return answers
 
-    def _kernel(self) -> subprocess.Popen[str]:
+    @contextmanager
+    def _kernel(self) -> Iterator[subprocess.Popen[str]]:
+        """Start a kernel; kill it at the end."""
         kept = {name: value for name, value in os.environ.items() if name != _UNCACHED}
-        return subprocess.Popen(
-            self._command, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            self._command, env=kept, stdin=pipe, stdout=pipe, text=True
+        ) as kernel:
+            try:
+                yield kernel
+            finally:
+                kernel.kill()
 
     def _note(self, begin: int) -> None:
         """Take note of the requests of a run, once all are over: the next run has its own limit."""
         for record in self._provider.posts[begin:]:
             record.wait_until_over(_WAIT_S)
         self.requests.append(self._provider.posts[begin:])
-
-
-_UNCACHED = "PYTHONDONTWRITEBYTECODE"
-"""With it, each kernel would compile the package again."""
 
 
 def _start(kernel: subprocess.Popen[str]) -> None:
