@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 Recording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[AnswerRecorder]]"
 """Opens what records the answer to a request: with its stream, and with the money it may cost."""
+StepRecording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[StepRecorder]]"
+"""The same for one request of a turn with tools."""
 _TAPE_S = 0.02
 """How long the choice of a cassette holds: a request asks for it several times."""
 
@@ -248,6 +250,7 @@ class Session:
         prepared: PreparedRequest,
         renderer: Renderer,
         begin: Callable[[StepRecorder], Callable[[], None]],
+        recording: StepRecording | None = None,
     ) -> StepRecorder:
         """Send one request of a turn with tools, show its answer and save the turn so far.
 
@@ -255,6 +258,8 @@ class Session:
         ----------
         begin
             Called before the request is sent; returns what interrupts it.
+        recording
+            Opens what records the answer, in place of a turn in the history.
 
         Raises
         ------
@@ -262,7 +267,7 @@ class Session:
             The estimated cost exceeds the budget; the request was not sent.
         """
         with (
-            self._step_recorder(prepared) as recorder,
+            (recording or self._step_recorder)(prepared) as recorder,
             self._tracked(prepared, recorder, begin(recorder)),
         ):
             self._send(prepared, recorder, renderer)
@@ -344,12 +349,12 @@ class Session:
     @contextmanager
     def _step_recorder(self, prepared: PreparedRequest) -> Iterator[StepRecorder]:
         """Reserve what one request of a turn with tools needs."""
-        from cc_jupyter.session.tool_turns.recorder import StepRecorder  # noqa: PLC0415  only tools need it
+        from cc_jupyter.session.tool_turns.recorder import TurnStepRecorder  # noqa: PLC0415  only tools need it
 
         prepared = self.with_key(prepared)
         with reserved(prepared, self.budget_guard) as reservation:
             stream = self.stream_of(prepared)
-            yield StepRecorder(prepared, reservation, stream, self.history, self.budget_guard)
+            yield TurnStepRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
     def stream_of(
         self,

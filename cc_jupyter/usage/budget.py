@@ -137,7 +137,7 @@ def _write(saved: dict[str, str]) -> None:
 def _read(path: Path) -> dict[str, str]:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a home folder may be none: /dev/null
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError(
