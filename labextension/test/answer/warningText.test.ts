@@ -46,7 +46,7 @@ test('an answer that was cut off can be continued if it is the last of its conve
   expect(action(false)).toBe('');
 });
 
-const SHOWN = { turnId: 'abc', thread: 'main' };
+const SHOWN = { turnId: 'abc', thread: 'main', isGrid: false };
 const LINKED: Partial<IPageFacts> = { thread: 'main', shown: SHOWN };
 
 test.each<[string, ICell | undefined, Partial<IPageFacts>, string[]]>([
