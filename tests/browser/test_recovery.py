@@ -126,9 +126,9 @@ def test_marks_name_what_the_conversation_lacks_and_put_it_right(open_notebook, 
     notebook.command("notebook:delete-cell")
     notebook.select(1)
     notebook.command("notebook:delete-cell")
-    mark(notebook, 1, "Sends a deleted cell").click()
+    mark(notebook, 1, "Sends a missing cell").click()
     expect(mark(notebook, 1, "Stale")).to_be_visible()
-    expect(mark(notebook, 1, "Sends a deleted cell")).to_have_count(0)
+    expect(mark(notebook, 1, "Sends a missing cell")).to_have_count(0)
     run(notebook, provider, 1, "Two again.")
     assert [each["content"] for each in provider.posts[-1].json["messages"]] == ["second"]
     notebook.command("notebook:clear-all-cell-outputs")
