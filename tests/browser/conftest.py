@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from support.lab_harness import (
     CHROMIUM,
     LAUNCH,
+    LIMIT_MS,
     VIEWPORT,
     Lab,
     LabNotebook,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 MODEL = "deepseek/deepseek-v4-flash"
 _FAILED = pytest.StashKey[bool]()
-expect.set_options(timeout=15_000)  # the cores may be busy with other things
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.hookimpl(trylast=True)  # pytest itself puts tests with parameters first
@@ -122,6 +123,7 @@ class OpenPage:
 @pytest.fixture(scope="session")
 def open_page(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[OpenPage]:
     context = browser.new_context(**browser_context_args)
+    context.set_default_timeout(LIMIT_MS)
     yield OpenPage(context)
     context.close()
 

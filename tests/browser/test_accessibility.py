@@ -262,4 +262,4 @@ def test_the_badge_covers_neither_text_nor_buttons(open_notebook, page, width):
             "document.querySelector('.jp-mod-active .jp-cell-toolbar, .jp-toolbar-overlap')"
         )
         cell = notebook.cell(index)
-        settled(page, functools.partial(assert_badge_covers_nothing, cell, prompt), 30)
+        settled(page, functools.partial(assert_badge_covers_nothing, cell, prompt))

@@ -51,11 +51,11 @@ def prompt(notebook):
 
 def reply(notebook, keys):
     """Type an answer as a person does."""
-    field = prompt(notebook)
-    expect(field).to_be_visible()
-    field.press_sequentially(keys)
+    expect(prompt(notebook)).to_be_visible()
+    field = prompt(notebook).element_handle()
+    field.type(keys)
     field.evaluate("field => field.setAttribute('data-answered', '')")  # it goes a little later
-    notebook.page.keyboard.press("Enter")
+    field.press("Enter")
 
 
 def ran(notebook):

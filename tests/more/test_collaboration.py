@@ -55,7 +55,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, lab_provider: Provider) -> Ite
         "CMD_MODEL": MODEL,
     }
     with pytest.MonkeyPatch.context() as patch, running_lab(home, environment) as started:
-        patch.setattr(lab_harness, "CELL_LIMIT_MS", 120_000)  # as above
+        patch.setattr(lab_harness, "LIMIT_MS", 120_000)  # as above
         yield started
 
 
