@@ -82,6 +82,11 @@ def toolbox_of(expressions: Iterable[str], evaluate: Callable[[str], object]) ->
     return toolbox_for(each, evaluate)
 
 
+def without_tools(limits: ValueLimits, cell: ExecutionContext | None) -> ToolRun:
+    """Return what answers the calls of a turn that offers no function."""
+    return CellTools(Toolbox(), (), limits, cell).new_run()
+
+
 def check_all_allowed(toolbox: Toolbox, allowed: Sequence[str]) -> None:
     """Refuse tools that would ask: nobody answers for many requests at once.
 

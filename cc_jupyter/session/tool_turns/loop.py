@@ -53,6 +53,8 @@ class ToolLoop:
     ) -> None:
         self._session = session
         self._prepared = prepared
+        self._max_steps = prepared.max_steps
+        self._continued = prepared.open_turn.continued_steps if prepared.open_turn else 0
         self._runner = runner
         self._renderer = renderer
         self._recorder: StepRecorder | None = None
@@ -92,16 +94,21 @@ class ToolLoop:
 
     def _run_steps(self) -> None:
         prepared = self._prepared
+        if prepared.open_turn is not None and self._continued:  # the whole turn is shown
+            for step in prepared.open_turn.reply.steps:
+                for record in step.calls:
+                    self._runner.note(record)
         while True:
             recorder = self._run_step(prepared)
             step = recorder.step
             if recorder.reply.error is not None or not step.open_calls:
                 return
             self._renderer.pause()
-            number = len(recorder.reply.steps)
+            number = len(recorder.reply.steps) - self._continued
             self._answer_calls(recorder, number)
             if self._ending:
-                recorder.end_turn(notice=self._ending)
+                goes_on = "; %cmd continue --tools goes on" if number >= self._max_steps else ""
+                recorder.end_turn(notice=f"{self._ending}{goes_on}")
                 return
             prepared = recorder.next_request()._replace(sample=self._prepared.sample)
 
@@ -130,9 +137,8 @@ class ToolLoop:
 
     def _answer_calls(self, recorder: StepRecorder, number: int) -> None:
         """Answer every call of a step; what ends the turn is in `_ending`."""
-        max_steps = self._prepared.max_steps
         calls = recorder.step.open_calls
-        if number >= max_steps:
+        if number >= self._max_steps:
             self._ending = (
                 f"stopped after {pluralize(number, 'request')}, the limit of --max-steps;"
                 f" {pluralize(len(calls), 'call')} not run"
@@ -193,7 +199,7 @@ class ToolLoop:
             return record
         usd = recorder.reply.cost.usd
         spent = "" if usd is None else format_usd(usd)
-        place = CallPlace(at + 1, calls, number, self._prepared.max_steps, spent)
+        place = CallPlace(at + 1, calls, number, self._max_steps, spent)
         record = self._runner.answer(call, place)
         if record.state == "interrupted":
             self._is_stopped = True

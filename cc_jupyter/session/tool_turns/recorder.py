@@ -51,8 +51,9 @@ class StepRecorder(TurnRecorder):
     def of_turn(self, reply: Reply) -> Reply:
         """Return the reply with the steps of its turn: texts of the last one, sums of all."""
         body = self._body_to_save(self._prepared.endpoint.secrets)
-        step = step_of(reply, self.builder.parts(), body)
-        return reply_of_steps(reply, step, self._open_turn.reply if self._open_turn else None)
+        before = self._open_turn
+        step = step_of(reply, self.builder.parts(), body, before.asked if before else "")
+        return reply_of_steps(reply, step, before.reply if before else None)
 
     def add_call(self, record: CallRecord) -> None:
         """Add the result of the next call of this step; `close_step` saves it."""
@@ -86,6 +87,7 @@ class StepRecorder(TurnRecorder):
         prepared = self._prepared
         request = prepared.request
         return prepared._replace(
+            beginning="",
             request=request._replace(messages=(*request.messages, *self.step.messages)),
             open_turn=OpenTurn(
                 self._turn_id, self._place, self._slot, self.turn_sent_at, self.reply
