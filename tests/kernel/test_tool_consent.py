@@ -204,6 +204,32 @@ def test_a_stop_in_the_question_ends_the_cell_and_runs_nothing(tools):
     assert "interrupted" in "\n".join(run.texts)
 
 
+STOPS_AT_THE_QUESTION = """
+import os, signal
+
+def stop_at_the_question(message):
+    if "cc_jupyter_question" in message["content"].get("metadata", {}):
+        publisher.unregister_hook(stop_at_the_question)
+        os.kill(os.getpid(), signal.SIGINT)  # as jupyter_client does
+    return message
+
+publisher = get_ipython().display_pub
+publisher.register_hook(stop_at_the_question)
+"""
+
+
+def test_a_stop_before_the_line_to_type_in_ends_the_cell_and_asks_for_nothing(tools):
+    tools.check(STOPS_AT_THE_QUESTION)
+    run = ask(tools).end()
+    assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
+    assert tools.value("ran") == []
+    assert len(tools.posts) == 1
+    assert "asks to run" not in "\n".join(run.texts)
+    assert "interrupted" in "\n".join(run.texts)
+    with pytest.raises(Empty):
+        tools.kernel.client.get_stdin_msg(timeout=0)
+
+
 def test_a_stop_ends_a_function_that_never_returns(tools):
     play(tools, answer("", calls=[ToolCall("loop", {})]), answer("Done."))
     request = tools.kernel.start("%%cmd --tools loop --allow loop\nLoop.", "cell")
