@@ -2,8 +2,9 @@
 
 An interrupt raises `KeyboardInterrupt` between two instructions of Python, a timeout raises
 `_TimeIsOver`. Code blocked in C notices neither until it returns; a watcher thread notices that the
-function does not end and reports it. On the main thread of POSIX systems a timer signal also ends
-system calls such as `time.sleep`; elsewhere an exception is sent to the thread.
+function does not end and reports it, unless that code holds Python's lock too. On the main thread
+of POSIX systems a timer signal also ends system calls such as `time.sleep`; elsewhere an exception
+is sent to the thread.
 """
 
 from __future__ import annotations
@@ -192,11 +193,11 @@ class _Guarded:
     def _on_stop(self) -> None:
         """Report a function that does not end soon after a stop."""
         if not self._ended.wait(PATIENCE_S):
-            self._report("stopped")
+            self._report("stop received")
 
     def _report(self, what: str) -> None:
         if not self._ended.is_set():
-            self._on_blocked(f"{what}, but it cannot be interrupted and is still running")
+            self._on_blocked(f"{what}, but it cannot be interrupted; waits for its return")
 
 
 def _has_free_timer() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from queue import Empty
 
 import pytest
@@ -238,6 +239,35 @@ def test_a_stop_ends_a_function_that_never_returns(tools):
     run = tools.kernel.follow(request, run)
     assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
     assert "1 ✗ loop() → interrupted" in "\n".join(run.texts)
+    assert len(tools.posts) == 1
+
+
+WRITE = """
+import sqlite3
+
+def write(path: str) -> str:
+    'Write into a database.'
+    with sqlite3.connect(path, timeout=60) as db:
+        db.execute("create table t (x)")
+    return "written"
+"""
+
+
+def test_a_function_blocked_in_c_says_at_once_that_it_waits_and_ends_on_return(tools, tmp_path):
+    path = str(tmp_path / "a.db")
+    other = sqlite3.connect(path)
+    other.execute("begin exclusive")  # sqlite waits for it in C, where no signal ends the waiting
+    tools.check(WRITE)
+    play(tools, answer("", calls=[ToolCall("write", {"path": path})]), answer("Done."))
+    request = tools.kernel.start("%%cmd --tools write --allow write\nWrite.", "cell")
+    run = tools.kernel.follow(request, until=lambda run: "write(" in "".join(run.texts))
+    tools.kernel.interrupt()
+    run = tools.kernel.follow(request, run, until=lambda run: "stop received" in "".join(run.texts))
+    assert "it cannot be interrupted; waits for its return" in "".join(run.texts)
+    other.close()
+    run = tools.kernel.follow(request, run)
+    assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
+    assert "interrupted" in "\n".join(run.texts)
     assert len(tools.posts) == 1
 
 
