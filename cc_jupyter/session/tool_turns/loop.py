@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.errors import CcError
+from cc_jupyter.core.errors import CassetteError, CcError
 from cc_jupyter.core.messages import ToolResult
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.steps import CallPlace, CallRecord
@@ -105,7 +105,11 @@ class ToolLoop:
                 return
             self._renderer.pause()
             number = len(recorder.reply.steps) - self._continued
-            self._answer_calls(recorder, number)
+            try:
+                self._answer_calls(recorder, number)
+            except CcError as error:  # the results of a replayed step are missing
+                recorder.end_turn(error=error)
+                return
             if self._ending:
                 goes_on = "; %cmd continue --tools goes on" if number >= self._max_steps else ""
                 recorder.end_turn(notice=f"{self._ending}{goes_on}")
@@ -143,8 +147,11 @@ class ToolLoop:
                 f"stopped after {pluralize(number, 'request')}, the limit of --max-steps;"
                 f" {pluralize(len(calls), 'call')} not run"
             )
-        recorded = None if self._ending else self._recorded(recorder)
+        recorded = None
+        why = "no recorded result"
         try:
+            recorded = None if self._ending else self._recorded(recorder)
+            why = ""
             for at, call in enumerate(calls):
                 if self._is_stopped:
                     raise KeyboardInterrupt
@@ -154,20 +161,34 @@ class ToolLoop:
                 recorder.add_call(self._answer(recorder, call, result, at, len(calls), number))
         finally:
             answered = len(recorder.step.calls)
-            recorder.close_step(f"not run: {self._ending}" if self._ending else "")
+            why = self._ending or why
+            recorder.close_step(f"not run: {why}" if why else "")
             for record in recorder.step.calls[answered:]:
                 self._runner.note(record)
         if self._is_stopped:
             raise KeyboardInterrupt
 
     def _recorded(self, recorder: StepRecorder) -> list[ToolResult] | None:
-        """Return the results of a replayed step; `None`: functions answer its calls."""
+        """Return the results of a replayed step; `None`: functions answer its calls.
+
+        Raises
+        ------
+        CassetteError
+            Only recordings may answer, and they have no results for the step.
+        """
         tape = self._session.tape()
         if recorder.stream.replay is None or tape is None:
             return None
         from cc_jupyter.session.tool_turns.recorded_results import recorded_results  # noqa: PLC0415  few turns are replayed
 
-        return recorded_results(tape, recorder.request, recorder.step)
+        results = recorded_results(tape, recorder.request, recorder.step)
+        if results is None and tape.mode == "replay":
+            raise CassetteError(
+                f"{tape.cassette.shown} has no results for the calls that it replays; no function"
+                " ran",
+                hint="%cmd cassette auto runs the functions and records the rest",
+            )
+        return results
 
     def _answer(  # noqa: PLR0913, PLR0917  a call and its place
         self,

@@ -11,14 +11,12 @@ from decimal import Decimal
 import pytest
 from support import provider as scripted
 from support.provider import Tokens, ToolCall, answer
-from support.tools import MODELS, check_rules, next_body, prepared_turn, run_turn
+from support.tools import MODELS, check_rules, next_body, run_turn
 
 from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import INTERRUPTED
-from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.session import Session
-from cc_jupyter.session.tapes import cassette_in_use, chosen
 from cc_jupyter.usage.budget import Budget
 
 BOTH = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -286,48 +284,3 @@ def test_without_tools_nothing_of_them_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-@BOTH
-def test_a_replayed_turn_runs_no_function_and_needs_no_key(
-    session, provider, model, tmp_path, monkeypatch
-):
-    path = tmp_path / "t.cassette.jsonl"
-    calls = [call(), call(id="b", arguments={"city": "Pisa"})]
-    play(provider, answer("Look.", calls=calls), answer("Two."))
-    with cassette_in_use(session, chosen("record", str(path), None)):
-        sent = run_turn(session, "who?", [lookup], model=model)
-    ran.clear()
-    monkeypatch.delenv("CMD_API_KEY")
-    with cassette_in_use(session, chosen("replay", str(path), None)):
-        reply = run_turn(session, "who?", [lookup], model=model, new=True, allow=())
-    assert (reply.error, reply.text, ran, len(provider.requests)) == (None, "Two.", [], 2)
-    assert [each.replayed for each in reply.steps[0].calls] == [True, True]
-    results = [each.result.content for each in sent.steps[0].calls]
-    assert [each.result.content for each in reply.steps[0].calls] == results
-    assert reply.billed.usd == 0
-    assert reply.cost_usd == sent.cost_usd
-
-
-@BOTH
-@pytest.mark.parametrize("answers", [["Ada", "Bob"], ["Eve"]])
-def test_live_tools_run_and_say_where_they_differ(session, provider, model, tmp_path, answers):
-    path = tmp_path / "t.cassette.jsonl"
-    play(provider, answer("Look.", calls=[call()]), answer("Two."))
-    with cassette_in_use(session, chosen("record", str(path), None)):
-        run_turn(session, "who?", [lookup], model=model)
-
-    def lookup_now(city):
-        ran.append(city)
-        return answers
-
-    lookup_now.__annotations__ = lookup.__annotations__
-    lookup_now.__doc__, lookup_now.__name__ = lookup.__doc__, "lookup"
-    ran.clear()
-    with cassette_in_use(session, chosen("replay", str(path), None)):
-        prepared = prepared_turn(session, "who?", [lookup_now], model=model, new=True)
-        reply = session.run(prepared._replace(live_tools=True), NullRenderer())
-    assert (reply.error, reply.text, ran) == (None, "Two.", ["Rome"])
-    differs = answers == ["Eve"]
-    assert any("differently" in notice for notice in reply.notices) is differs
-    assert ("differs" in reply.steps[0].calls[0].shown) is differs
