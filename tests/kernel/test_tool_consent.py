@@ -205,6 +205,36 @@ def test_a_stop_in_the_question_ends_the_cell_and_runs_nothing(tools):
     assert "interrupted" in "\n".join(run.texts)
 
 
+def test_answers_typed_ahead_and_too_often_run_nothing(tools):
+    for _ in range(3):
+        tools.kernel.client.input("y")
+    tools.check("assert get_ipython().kernel.stdin_socket.poll(30_000)")  # they have arrived
+    cell = ask(tools)
+    cell.question()
+    cell.answer("n")
+    assert cell.next_prompt() == "Reason for the model (Enter: none): "
+    cell.answer("")
+    assert cell.end().status == "ok"
+    assert tools.value("ran") == []
+
+
+def test_an_end_of_the_input_is_a_refusal_and_the_cell_names_the_option(tools):
+    cell = ask(tools)
+    cell.question()
+    cell.answer("\x04")
+    run = cell.end()
+    assert (run.status, run.error_name) == ("error", "OptionError")
+    assert "add --allow save to the cell" in run.error
+    assert tools.value("ran") == []
+
+
+def test_a_tool_that_asks_where_no_one_can_answer_is_an_error_of_the_call(tools):
+    play(tools, answer("", calls=[ToolCall("ask", {"question": "Which city?"})]), answer("Done."))
+    tools.check("%%cmd --tools ask --allow ask -> done\nAsk.", "cell")
+    assert tools.value("done") == "Done."
+    assert "does not support input requests" in results(tools)[0]
+
+
 STOPS_AT_THE_QUESTION = """
 import os, signal
 

@@ -246,6 +246,18 @@ def test_a_function_prints_and_sees_and_deletes_the_users_names(runner, capsys):
     assert capsys.readouterr().out == "deleting\n"
 
 
+def deletes_itself() -> str:
+    del globals()["deletes_itself"]
+    return "gone"
+
+
+def test_a_function_that_deletes_its_own_name_can_be_called_again(runner):
+    itself = tool_for(deletes_itself, "deletes_itself")
+    assert runner.run(itself, {}).content.text == "gone"
+    assert "deletes_itself" not in globals()
+    assert runner.run(itself, {}).content.text == "KeyError: 'deletes_itself'"
+
+
 def test_a_function_runs_on_the_thread_of_the_cell_and_an_async_one_on_one_helper_thread(runner):
     def here() -> int:
         return threading.get_ident()
