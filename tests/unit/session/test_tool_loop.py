@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
@@ -274,13 +272,3 @@ def test_a_thread_may_change_its_model_in_the_middle(session, provider, model):
     for record in provider.requests:
         check_rules(record.json)
     check_rules(next_body(session, model))
-
-
-def test_without_tools_nothing_of_them_is_imported():
-    code = (
-        "import sys, cc_jupyter.session.session;"
-        "print([m for m in sys.modules if m.startswith('cc_jupyter.tools')"
-        " or m in ('cc_jupyter.core.steps', 'cc_jupyter.session.tool_turns.loop')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

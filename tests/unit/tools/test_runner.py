@@ -393,6 +393,40 @@ def test_a_timeout_ends_a_function_on_another_thread(runner, function):
     assert outcomes[0].is_late
 
 
+PROFILED = """
+import sys, threading, time
+from cc_jupyter.core.messages import ValueLimits
+from cc_jupyter.tools.decorator import tool
+from cc_jupyter.tools.runner import Runner
+from cc_jupyter.tools.tool import tool_for
+
+@tool(timeout_s=0.01)
+def late() -> None:
+    while True:
+        pass
+
+def quick() -> str:
+    return "x"
+
+def work():
+    for function in (quick, late, quick):
+        Runner(ValueLimits()).run(tool_for(function, "f"), {})
+        sys.setprofile(lambda *_: None)
+        quick()
+        sys.setprofile(None)
+
+work()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_profiler_works_after_a_tool_has_run():
+    done = subprocess.run([sys.executable, "-c", PROFILED], timeout=60, check=False)
+    assert done.returncode == 0
+
+
 def test_a_program_that_uses_the_timer_keeps_it(runner):
     rung = []
     before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
