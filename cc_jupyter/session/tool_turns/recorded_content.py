@@ -100,6 +100,8 @@ def _of_chat(
     texts = [each["content"] for each in messages[:count] if each.get("role") == "tool"]
     if len(texts) != count or not all(isinstance(text, str) for text in texts):
         return None
+    if len(messages) > count and messages[count].get("role") == "tool":
+        return None
     images = [*_of_parts(messages[count], load)] if len(messages) > count else []
     found: list[RecordedContent] = []
     for text in texts:
