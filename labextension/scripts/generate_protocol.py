@@ -32,7 +32,7 @@ _HEAD = f"""\
 
 """
 _REPLY_TYPE = """\
-/** Return the type of the reply to a request: `x` to `get_x` and `list_x`, `done` to most others. */
+/** Return the type of the reply to a request: `x` to `get_x` or `list_x`, `done` to most others. */
 export function replyType(type: keyof IRequests): string {
   return OTHER_REPLIES[type] ?? /^(?:get|list)_(.+)/.exec(type)?.[1] ?? 'done';
 }

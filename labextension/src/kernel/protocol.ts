@@ -573,7 +573,7 @@ const OTHER_REPLIES: Readonly<Partial<Record<keyof IRequests, string>>> = {
   stop: 'stopped'
 };
 
-/** Return the type of the reply to a request: `x` to `get_x` and `list_x`, `done` to most others. */
+/** Return the type of the reply to a request: `x` to `get_x` or `list_x`, `done` to most others. */
 export function replyType(type: keyof IRequests): string {
   return OTHER_REPLIES[type] ?? /^(?:get|list)_(.+)/.exec(type)?.[1] ?? 'done';
 }
