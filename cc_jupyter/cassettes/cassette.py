@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import stat
 import sys
 import threading
@@ -22,6 +23,7 @@ from cc_jupyter.cassettes.images import IMAGE_PREFIX, save_images
 from cc_jupyter.cassettes.recording import parse_line, quick_head, read_head, request_of, to_line
 from cc_jupyter.core.errors import CassetteError
 from cc_jupyter.core.paths import data_folder, make_private, replace_file, short_path
+from cc_jupyter.core.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
@@ -69,6 +71,7 @@ class _Index:
 
 
 _NO_FILE = (-1, -1, -1)
+_IMAGE_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
 _NO_IMAGES: Mapping[str, bytes] = {}
 
 
@@ -425,6 +428,27 @@ class Cassette:
         """Yield the request of every recording, without those of the known keys."""
         for file in self.files:
             yield from file.requests(known)
+
+    def image(self, name: str) -> bytes:
+        """Return the bytes of a large image that a recording names.
+
+        Raises
+        ------
+        CassetteError
+            Its file is missing, or is another image.
+        """
+        folders = [file.images_folder for file in self.files]
+        if _IMAGE_NAME.fullmatch(name):  # a cassette may come from anyone
+            for folder in folders:
+                with contextlib.suppress(OSError):
+                    data = (folder / name).read_bytes()
+                    if hashlib.sha256(data).hexdigest() == name.partition(".")[0]:
+                        return data
+        where = short_path((folders or [self.path])[0] / excerpt(name, 80))
+        raise CassetteError(
+            f"the recorded image {where} is missing or was changed",
+            hint="restore the file, or record the cell again: %cmd cassette record",
+        )
 
     def check_readable(self) -> None:
         """Check that there is something to replay.

@@ -41,7 +41,9 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "continue the last answer in the same turn",
         _OPTION_LINE,
         details="It works on an answer that was cut at a limit, interrupted or broken off, if it is"
-        " the last one of the thread. The cell shows the whole answer.",
+        " the last one of the thread. The cell shows the whole answer. A turn with tools keeps its"
+        " calls and results; --tools offers functions again, without it the model answers from the"
+        " results.",
         example="%cmd continue --max-tokens 4000",
     ),
     CommandSpec(

@@ -298,6 +298,7 @@ def _turn_json(turn: TurnRecord) -> dict[str, Any]:
 def _step_json(step: Step) -> dict[str, Any]:
     return {
         "model": step.model,
+        "asked": step.asked or None,
         "text": step.text,
         "reasoning": step.reasoning,
         "stop_reason": step.stop_reason,

@@ -58,7 +58,7 @@ class Turn(Record):
         prompt = Message("user", self.prompt, self.images)
         if not self.steps:
             return prompt, Message("assistant", self.answer)
-        return prompt, *(message for step in self.steps for message in step.messages)
+        return prompt, *_messages(self.steps)
 
     @property
     def activates(self) -> bool:
@@ -68,6 +68,20 @@ class Turn(Record):
         """
         has_answer = any(step.says for step in self.steps) if self.steps else bool(self.answer)
         return has_answer and not (self.failed and self.group is not None)
+
+
+def ends_in_calls(steps: Iterable[Step]) -> bool:
+    """Return whether the last thing that a turn with tools says is calls, not an answer."""
+    said = [step for step in steps if step.says]
+    return bool(said) and bool(said[-1].calls)
+
+
+def _messages(steps: Iterable[Step]) -> Iterator[Message]:
+    """Yield the answers and results of a turn, with what `%cmd continue` said between them."""
+    for step in steps:
+        if step.asked and step.says:
+            yield Message("user", step.asked)
+        yield from step.messages
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.core.display import TextOutput
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.core.steps import ToolRunner
     from cc_jupyter.experiments.checks import Checks
     from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.experiments.plan import Plan
@@ -360,7 +361,15 @@ class CellRunner:
             key_env=options.key_env,
         )
         settings = self.session.settings()
-        prepared = self.session.preparer.prepare_continuation(spec, settings)
+        tools = self._tools(options, {}, settings)
+        if tools is not None:
+            spec = spec._replace(tools=tools.specs)
+        no_tools = functools.partial(self._run_without_tools, options, settings)
+        new_runner = no_tools if tools is None else tools.new_run
+        preparer = dataclasses.replace(self._preparer(options, tools), new_runner=new_runner)
+        prepared = preparer.prepare_continuation(spec, settings)
+        if prepared.new_runner is not None:
+            prepared = self.session.limited(prepared, options.max_usd, options.max_requests)
         checks = self._checks(options, prepared, {})
         reply = self._run(options, prepared)
         _Answered(reply, reply.text, checks).judge()
@@ -404,6 +413,12 @@ class CellRunner:
             check_all_allowed(toolbox, options.allow, run=run)
         cell = None if options.quiet or is_run else self._cell
         return CellTools(toolbox, options.allow, limits, cell)
+
+    def _run_without_tools(self, options: CellOptions, settings: Settings) -> ToolRunner:
+        """Return what shows the calls of a turn that continues without tools."""
+        from cc_jupyter.magics.cell_tools import without_tools  # noqa: PLC0415  few cells need it
+
+        return without_tools(settings.value_limits, None if options.quiet else self._cell)
 
     def _spec(
         self,

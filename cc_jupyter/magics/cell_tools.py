@@ -89,6 +89,11 @@ def toolbox_of(expressions: Iterable[str], evaluate: Callable[[str], object]) ->
     return toolbox_for(each, evaluate)
 
 
+def without_tools(limits: ValueLimits, cell: ExecutionContext | None) -> ToolRun:
+    """Return what answers the calls of a turn that offers no function."""
+    return CellTools(Toolbox(), (), limits, cell).new_run()
+
+
 def check_all_allowed(
     toolbox: Toolbox, allowed: Collection[str], *, run: str, in_python: bool = False
 ) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.core.messages import TurnKey
@@ -172,7 +173,7 @@ class ExecutionContext:
         from cc_jupyter.render.notebook import Screen  # noqa: PLC0415  as above
         from cc_jupyter.session.live_output import LiveOutput  # noqa: PLC0415  as above
 
-        return PageTrace(LiveOutput(Screen(self._shell)))
+        return PageTrace(LiveOutput(Screen(self._shell)), _pause)
 
     def asker(self, view: Callable[[], TraceView]) -> Asker | None:
         """Return who asks the user about calls; `None`: no one can answer in this front end.
@@ -236,7 +237,8 @@ class ExecutionContext:
 def _read_line(prompt: str) -> str:
     """Return one line of the user's; what was typed before the question does not answer it.
 
-    An interrupt ends the waiting, also while a request is in flight.
+    An interrupt ends the waiting, also while a request is in flight, and also one that came
+    between the question and this line.
     """
     from cc_jupyter.session.in_flight import interruptible  # noqa: PLC0415  the request goes first
 
@@ -245,8 +247,16 @@ def _read_line(prompt: str) -> str:
             import termios  # noqa: PLC0415  POSIX only
 
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    with interruptible():
+    with interruptible(also_earlier=True):
         return input(prompt)
+
+
+def _pause(duration_s: float) -> None:
+    """Wait for a question to be drawn; an interrupt ends the waiting, also an earlier one."""
+    from cc_jupyter.session.in_flight import interruptible  # noqa: PLC0415  the request goes first
+
+    with interruptible(also_earlier=True):
+        sleep(duration_s)
 
 
 @functools.cache

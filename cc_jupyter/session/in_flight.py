@@ -73,18 +73,27 @@ class InterruptGuard:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(*, also_earlier: bool = False) -> Iterator[None]:
     """Raise `KeyboardInterrupt` at an interrupt in the block, even inside an `InterruptGuard`.
 
-    For code of the user's, which may loop and would not notice that a guard was woken.
+    For code of the user's, which may loop and would not notice that a guard was woken, and for
+    waiting for the user.
+
+    Parameters
+    ----------
+    also_earlier
+        Whether an interrupt that the guard has noted before the block raises it as well.
     """
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if main else None
-    if not isinstance(getattr(handler, "__self__", None), InterruptGuard):
+    guard = getattr(handler, "__self__", None)
+    if not isinstance(guard, InterruptGuard):
         yield
         return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if also_earlier and guard.count:  # read last: one that comes now is raised by Python
+            raise KeyboardInterrupt
         yield
     finally:
         signal.signal(signal.SIGINT, handler)

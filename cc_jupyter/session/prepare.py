@@ -15,7 +15,7 @@ from cc_jupyter.client.bodies.image_limits import check_images
 from cc_jupyter.client.bodies.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.client.endpoint import find_endpoint, replay_endpoint
 from cc_jupyter.client.local import MODEL_ID
-from cc_jupyter.conversation.turns import Context
+from cc_jupyter.conversation.turns import Context, ends_in_calls
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import Message, Parameters, PromptSpec, Request
 from cc_jupyter.core.text import new_id
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cc_jupyter.config.settings import Settings
     from cc_jupyter.conversation.document_order import CellOrder, DocumentOrder
     from cc_jupyter.conversation.history import History
+    from cc_jupyter.conversation.records import TurnRecord
     from cc_jupyter.conversation.thread import Conversations, Thread
     from cc_jupyter.conversation.turns import Turn, TurnSlot
     from cc_jupyter.core.events import Usage
@@ -51,8 +52,14 @@ _CONTINUE_PROMPT = (
 )
 """Asks for the rest of an answer. Models refuse or ignore their own answer as the last message, so
 both wire formats ask in words."""
+_GO_ON_PROMPT = "Go on. Calls that were not run can be made again."
+"""Asks for more after results, where a turn with tools has ended before its answer."""
+_ANSWER_PROMPT = "Go on with the results so far, and answer: no function can be called now."
+"""The same where no tools are offered."""
 
 
+_COMPLETE = ("stop", "content_filter", "tool_call")
+"""The stop reasons of an answer that needs no continuation."""
 _SMALL_CHARS = 10_000
 
 
@@ -66,6 +73,10 @@ class OpenTurn(NamedTuple):
     """When the first step was sent."""
     reply: Reply
     """The steps so far as one reply."""
+    asked: str = ""
+    """What `%cmd continue` says before the next answer."""
+    continued_steps: int = 0
+    """How many of the steps `%cmd continue` found; they do not count towards `--max-steps`."""
 
 
 class PreparedRequest(NamedTuple):
@@ -221,7 +232,8 @@ class Preparer:
         Raises
         ------
         OptionError
-            There is no answer, or it is complete.
+            There is no answer, or it is complete, or it was asked for without tools and has some
+            now.
         """
         thread = self.conversations.thread(spec.thread)
         place = thread.last_place()
@@ -231,30 +243,61 @@ class Preparer:
                 f"the thread {thread.name} has no answer to continue", hint="ask in a cell first"
             )
         record = self.history.record(turn.id)
-        if record is not None and record.stop_reason in ("stop", "content_filter", "tool_call"):
+        is_answered = not ends_in_calls(turn.steps)
+        if record is not None and is_answered and record.stop_reason in _COMPLETE:
             raise OptionError(
                 f"the last answer is complete ({record.stop_reason})",
                 hint="ask for more in a new cell",
             )
-        key = thread.slots[place].key
-        page = self.page(key, settings)
+        if spec.tools and not turn.steps:
+            raise OptionError(
+                "the last answer was asked for without tools, so it cannot continue with some",
+                hint="ask with --tools in a new cell",
+            )
+        slot = thread.slots[place]
+        page = self.page(slot.key, settings)
         before = thread.context_before(place, page)
-        context, prompt = continuation_context(before, turn)
+        context, prompt = continuation_context(before, turn, offers_tools=bool(spec.tools))
         model = spec.model or (record.model if record else None)
         sent = spec._replace(prompt=prompt, model=model, images=())
         prepared = self._prepare(sent, settings, thread, context)
-        saved = sent._replace(
+        saved = prepared.spec._replace(
             prompt=turn.prompt,
             images=turn.images,
             system=turn.system,
-            turn_key=key,
+            turn_key=slot.key,
             template=record.template if record else None,
             values=turn.basis.question.values if turn.basis else (),
             value_limits=turn.basis.question.value_limits if turn.basis else spec.value_limits,
         )
-        return prepared._replace(
+        prepared = prepared._replace(
             spec=saved, place=place, beginning=turn.answer, context=before, page=page
         )
+        if not turn.steps:
+            return prepared._replace(new_runner=None)
+        return self._continued(prepared, turn, record, slot)
+
+    def _continued(
+        self, prepared: PreparedRequest, turn: Turn, record: TurnRecord | None, slot: TurnSlot
+    ) -> PreparedRequest:
+        """Return a continuation that begins with the steps of its turn."""
+        from cc_jupyter.session.tool_turns.records import paid_for  # noqa: PLC0415  only tools need it
+
+        steps = turn.steps
+        if record is not None:
+            bodies = self.history.step_bodies(record)
+            steps = tuple(
+                dataclasses.replace(step, body=body)
+                for step, body in zip(steps, bodies, strict=True)
+            )
+        notices = prepared.spec.notices
+        earlier = paid_for(steps, prepared.model.id, text=turn.answer, notices=notices)
+        asked = prepared.request.messages[-1].text
+        open_turn = OpenTurn(
+            new_id(), prepared.place, slot, self.history.now(), earlier, asked, len(steps)
+        )
+        beginning = "" if ends_in_calls(steps) else prepared.beginning
+        return prepared._replace(beginning=beginning, open_turn=open_turn)
 
     def prepare_repair(
         self,
@@ -274,7 +317,10 @@ class Preparer:
         if reply.steps:
             slots = prepared.thread.slots if prepared.thread else ()
             slot = None if place is None else slots[place]
-            earlier = _paid_for(reply, spec.notices)
+            from cc_jupyter.session.tool_turns.records import paid_for  # noqa: PLC0415  only tools need it
+
+            rounds = [step for step in reply.steps if step.calls]
+            earlier = paid_for(rounds, reply.model, notices=spec.notices)
             open_turn = OpenTurn(new_id(), place, slot, self.history.now(), earlier)
         return prepared._replace(
             spec=spec,
@@ -322,37 +368,15 @@ class Preparer:
         return request._replace(answer_format=response_format)
 
 
-def _paid_for(reply: Reply, notices: tuple[str, ...]) -> Reply:
-    """Return the rounds that another version of a turn begins with: they cost nothing more."""
-    from cc_jupyter.core.events import NO_USAGE  # noqa: PLC0415  the first cell loads little before it sends
-    from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  as above
-
-    rounds = [step for step in reply.steps if step.calls]
-    nothing = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
-    steps = tuple(
-        dataclasses.replace(step, usage=nothing, cost=NOTHING_BILLED, body=None) for step in rounds
-    )
-    return dataclasses.replace(
-        reply,
-        text="",
-        reasoning="",
-        usage=nothing,
-        cost=NOTHING_BILLED,
-        duration_s=0.0,
-        time_to_first_token_s=None,
-        images=(),
-        sources=(),
-        notices=notices,
-        steps=steps,
-    )
-
-
-def continuation_context(context: Context, turn: Turn) -> tuple[Context, str]:
+def continuation_context(
+    context: Context, turn: Turn, *, offers_tools: bool = False
+) -> tuple[Context, str]:
     """Return the context and the prompt that ask for the rest of an answer."""
     system = context.system if turn.system is None else turn.system
-    return Context(
-        (*context.messages, *turn.messages), system or None, context.turns
-    ), _CONTINUE_PROMPT
+    prompt = _CONTINUE_PROMPT
+    if ends_in_calls(turn.steps):
+        prompt = _GO_ON_PROMPT if offers_tools else _ANSWER_PROMPT
+    return Context((*context.messages, *turn.messages), system or None, context.turns), prompt
 
 
 def build_request(

@@ -1,7 +1,8 @@
 """Whether a call may run: by `--allow`, by an answer of the user's, or not at all.
 
 Nothing runs without one of the two. An answer is one of six letters, so that a stray Enter, or a
-word typed for something else, allows nothing. There is no time limit. `e` changes arguments and
+word typed for something else, allows nothing; nor does an answer count for a function that has
+changed since it was shown. There is no time limit. `e` changes arguments and
 asks again, so the user has always read exactly what runs.
 """
 
@@ -102,8 +103,8 @@ class Consent:
     def __init__(self, allowed: Collection[str] = (), asker: Asker | None = None) -> None:
         self._allowed = frozenset(allowed)
         self._asker = asker
-        self._functions: set[str] = set()
-        self._calls: set[tuple[str, str]] = set()
+        self._functions: set[tuple[str, object]] = set()
+        self._calls: set[tuple[str, object, str]] = set()
         self._missing: dict[str, None] = {}
 
     @property
@@ -121,9 +122,9 @@ class Consent:
         """
         if tool.name in self._allowed:
             return Decision(arguments, "--allow")
-        if tool.name in self._functions:
+        if (tool.name, tool.code) in self._functions:
             return Decision(arguments, "function")
-        if (tool.name, _canonical(arguments)) in self._calls:
+        if (tool.name, tool.code, _canonical(arguments)) in self._calls:
             return Decision(arguments, "same call")
         if self._asker is None:
             return self._unanswered(tool, arguments)
@@ -138,17 +139,21 @@ class Consent:
 
     def _asked(self, asker: Asker, question: Question) -> Decision:
         while True:
-            asker.show(question)
             tool, arguments = question.tool, question.arguments
+            code = tool.code
+            asker.show(question)
             answer = asker.read(question_prompt(tool.name)).strip()
-            match answer.casefold():
+            if tool.code is not code:
+                question = question._replace(complaint="the function has changed; read it again")
+                continue
+            match answer.lower():  # `casefold` would take other letters for an s
                 case "y":
                     return Decision(arguments, "once", changed=question.changed)
                 case "s":
-                    self._calls.add((tool.name, _canonical(arguments)))
+                    self._calls.add((tool.name, code, _canonical(arguments)))
                     return Decision(arguments, "same call", changed=question.changed)
                 case "f":
-                    self._functions.add(tool.name)
+                    self._functions.add((tool.name, code))
                     return Decision(arguments, "function", changed=question.changed)
                 case "e":
                     question = _edited(asker, question)

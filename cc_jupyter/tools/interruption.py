@@ -2,8 +2,9 @@
 
 An interrupt raises `KeyboardInterrupt` between two instructions of Python, a timeout raises
 `_TimeIsOver`. Code blocked in C notices neither until it returns; a watcher thread notices that the
-function does not end and reports it. On the main thread of POSIX systems a timer signal also ends
-system calls such as `time.sleep`; elsewhere an exception is sent to the thread.
+function does not end and reports it, unless that code holds Python's lock too. On the main thread
+of POSIX systems a timer signal also ends system calls such as `time.sleep`; elsewhere an exception
+is sent to the thread.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.tools.signal_watcher import signal_watcher
@@ -25,6 +26,10 @@ PATIENCE_S = 0.15
 
 class _TimeIsOver(BaseException):
     """Ends a function from within; no `except Exception` of its own catches it."""
+
+
+class _TakenBack(BaseException):
+    """Takes the place of an exception that was sent and came too late."""
 
 
 class Interruption:
@@ -83,6 +88,7 @@ class _Guarded:
         self._is_main = threading.current_thread() is threading.main_thread()
         self._lock = threading.Lock()
         self._is_open = False  # whether an exception may still be sent to the thread
+        self._was_sent = False
         self._ended = threading.Event()
         self.interruption = Interruption()
 
@@ -116,17 +122,18 @@ class _Guarded:
 
     def _close(self) -> None:
         with self._lock:
-            if self._is_open:  # what was sent and has not been raised yet is taken back
-                self._is_open = False
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
+            self._is_open = False
+        if self._was_sent:  # it may not have been raised yet
+            self._was_sent = False
+            _take_back(self._thread_id)
         self._ended.set()
 
     def _send(self, kind: type[BaseException]) -> None:
         """Raise an exception in the thread at its next instruction."""
         with self._lock:
             if self._is_open:
-                number = ctypes.c_ulong(self._thread_id)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(kind))
+                self._was_sent = True
+                _raise_in(self._thread_id, kind)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -192,11 +199,30 @@ class _Guarded:
     def _on_stop(self) -> None:
         """Report a function that does not end soon after a stop."""
         if not self._ended.wait(PATIENCE_S):
-            self._report("stopped")
+            self._report("stop received")
 
     def _report(self, what: str) -> None:
         if not self._ended.is_set():
-            self._on_blocked(f"{what}, but it cannot be interrupted and is still running")
+            self._on_blocked(f"{what}, but it cannot be interrupted; waits for its return")
+
+
+def _raise_in(thread_id: int, kind: type[BaseException]) -> None:
+    """Raise an exception in a thread at its next instruction, in place of one sent before."""
+    number = ctypes.c_ulong(thread_id)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(kind))
+
+
+def _take_back(thread_id: int) -> None:
+    """Take back what was sent to this thread and has not been raised.
+
+    It is replaced and raised here. To send nothing in its place would leave the flag set that makes
+    Python look for it, and with a profiler or a debugger the next call would never begin (seen on
+    CPython 3.11).
+    """
+    with suppress(_TakenBack):
+        _raise_in(thread_id, _TakenBack)
+        while True:
+            pass
 
 
 def _has_free_timer() -> bool:

@@ -60,6 +60,11 @@ class Tool:
         )
 
     @property
+    def code(self) -> object:
+        """What runs: it changes with the function, as when a file is loaded again."""
+        return getattr(inspect.unwrap(self.function), "__code__", None)
+
+    @property
     def place(self) -> str:
         """The file, or the cell, and the line where it is defined."""
         code = getattr(inspect.unwrap(self.function), "__code__", None)

@@ -79,6 +79,7 @@ class PageTrace:
     pause
         Waits for some seconds, until a page has drawn a question: outputs and the line to type in
         come to it on different ways, and it draws large outputs later (seen on JupyterLab 4.6).
+        It may raise `KeyboardInterrupt`: the user stops the cell instead of answering.
     """
 
     def __init__(self, output: TraceOutput, pause: Callable[[float], None] = sleep) -> None:

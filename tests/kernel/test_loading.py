@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from support.kernel_harness import Kernel
-from support.kernel_notebook import MODEL, Notebook
+from support.kernel_notebook import MODEL, WIRES, Notebook
 from support.private_environment import private_environment
-from support.provider import answer
+from support.provider import ToolCall, answer
 
 import cc_jupyter
 
@@ -136,6 +136,65 @@ def test_the_first_cell_sends_before_it_loads_what_the_answer_needs(tmp_path):
     assert len(ours) <= 75, sorted(ours)
     assert dataclasses <= 4
     assert {"difflib", "markdown_it", "pydantic", "statistics", "tomllib"} & set(modules) == set()
+
+
+OF_TOOLS = (
+    *("cc_jupyter.tools", "cc_jupyter.session.tool_turns", "cc_jupyter.client.tool_rounds"),
+    *(
+        "cc_jupyter.core.steps",
+        "cc_jupyter.conversation.store.steps",
+        "cc_jupyter.magics.cell_tools",
+    ),
+    *("cc_jupyter.commands.trace", "pydantic", "pydantic_core"),
+)
+"""What only tools need, with all that is in it."""
+COUNT_CALLS = f"""
+import sys, threading
+OF_TOOLS = {OF_TOOLS!r}
+
+def belongs(module):
+    return any(module == each or module.startswith(each + ".") for each in OF_TOOLS)
+
+def count(frame, event, argument):
+    module = frame.f_globals.get("__name__", "")
+    if event == "call" and module.startswith(("cc_jupyter.", "pydantic")):
+        calls.append((module, frame.f_code.co_name))
+
+calls = []
+threading.setprofile(count)
+sys.setprofile(count)
+"""
+STOP_COUNTING = """
+sys.setprofile(None)
+threading.setprofile(None)
+counted, ours = len(calls), [each for each in calls if belongs(each[0])]
+"""
+
+
+def test_a_cell_without_tools_loads_and_calls_nothing_of_tools(tmp_path):
+    with Notebook(tmp_path) as notebook:
+        notebook.check(COUNT_CALLS)
+        for model in WIRES.values():  # the first cell, and one that is warm
+            notebook.check(f"%%cmd -m {model}\nhello")
+            notebook.check(f"%%cmd -m {model}\nand now?")
+        notebook.check(STOP_COUNTING)
+        assert notebook.value("counted > 1_000") is True
+        assert notebook.value("ours") == []
+        assert notebook.value("[each for each in sys.modules if belongs(each)]") == []
+
+        notebook.check("def lookup(city: str) -> str:\n    return city")
+        for model in WIRES.values():
+            notebook.provider.play(answer("", calls=[ToolCall("lookup", {"city": "Rome"})]))
+            notebook.provider.play(answer("Done."))
+            tools = "--tools lookup --allow lookup --thread tools"
+            notebook.check(f"{COUNT_CALLS}\n%cmd ask -m {model} {tools} Who?")
+            notebook.check(STOP_COUNTING)
+            assert notebook.value("len(ours) > 10") is True  # the counting works
+            notebook.check(COUNT_CALLS)
+            notebook.check(f"%%cmd -m {model} --thread plain\nhello")
+            notebook.check(STOP_COUNTING)
+            assert notebook.value("counted > 100") is True
+            assert notebook.value("ours") == []
 
 
 def test_loading_makes_no_file(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from queue import Empty
 
 import pytest
@@ -204,6 +205,62 @@ def test_a_stop_in_the_question_ends_the_cell_and_runs_nothing(tools):
     assert "interrupted" in "\n".join(run.texts)
 
 
+def test_answers_typed_ahead_and_too_often_run_nothing(tools):
+    for _ in range(3):
+        tools.kernel.client.input("y")
+    tools.check("assert get_ipython().kernel.stdin_socket.poll(30_000)")  # they have arrived
+    cell = ask(tools)
+    cell.question()
+    cell.answer("n")
+    assert cell.next_prompt() == "Reason for the model (Enter: none): "
+    cell.answer("")
+    assert cell.end().status == "ok"
+    assert tools.value("ran") == []
+
+
+def test_an_end_of_the_input_is_a_refusal_and_the_cell_names_the_option(tools):
+    cell = ask(tools)
+    cell.question()
+    cell.answer("\x04")
+    run = cell.end()
+    assert (run.status, run.error_name) == ("error", "OptionError")
+    assert "add --allow save to the cell" in run.error
+    assert tools.value("ran") == []
+
+
+def test_a_tool_that_asks_where_no_one_can_answer_is_an_error_of_the_call(tools):
+    play(tools, answer("", calls=[ToolCall("ask", {"question": "Which city?"})]), answer("Done."))
+    tools.check("%%cmd --tools ask --allow ask -> done\nAsk.", "cell")
+    assert tools.value("done") == "Done."
+    assert "does not support input requests" in results(tools)[0]
+
+
+STOPS_AT_THE_QUESTION = """
+import os, signal
+
+def stop_at_the_question(message):
+    if "cc_jupyter_question" in message["content"].get("metadata", {}):
+        publisher.unregister_hook(stop_at_the_question)
+        os.kill(os.getpid(), signal.SIGINT)  # as jupyter_client does
+    return message
+
+publisher = get_ipython().display_pub
+publisher.register_hook(stop_at_the_question)
+"""
+
+
+def test_a_stop_before_the_line_to_type_in_ends_the_cell_and_asks_for_nothing(tools):
+    tools.check(STOPS_AT_THE_QUESTION)
+    run = ask(tools).end()
+    assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
+    assert tools.value("ran") == []
+    assert len(tools.posts) == 1
+    assert "asks to run" not in "\n".join(run.texts)
+    assert "interrupted" in "\n".join(run.texts)
+    with pytest.raises(Empty):
+        tools.kernel.client.get_stdin_msg(timeout=0)
+
+
 def test_a_stop_ends_a_function_that_never_returns(tools):
     play(tools, answer("", calls=[ToolCall("loop", {})]), answer("Done."))
     request = tools.kernel.start("%%cmd --tools loop --allow loop\nLoop.", "cell")
@@ -212,6 +269,35 @@ def test_a_stop_ends_a_function_that_never_returns(tools):
     run = tools.kernel.follow(request, run)
     assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
     assert "1 ✗ loop() → interrupted" in "\n".join(run.texts)
+    assert len(tools.posts) == 1
+
+
+WRITE = """
+import sqlite3
+
+def write(path: str) -> str:
+    'Write into a database.'
+    with sqlite3.connect(path, timeout=60) as db:
+        db.execute("create table t (x)")
+    return "written"
+"""
+
+
+def test_a_function_blocked_in_c_says_at_once_that_it_waits_and_ends_on_return(tools, tmp_path):
+    path = str(tmp_path / "a.db")
+    other = sqlite3.connect(path)
+    other.execute("begin exclusive")  # sqlite waits for it in C, where no signal ends the waiting
+    tools.check(WRITE)
+    play(tools, answer("", calls=[ToolCall("write", {"path": path})]), answer("Done."))
+    request = tools.kernel.start("%%cmd --tools write --allow write\nWrite.", "cell")
+    run = tools.kernel.follow(request, until=lambda run: "write(" in "".join(run.texts))
+    tools.kernel.interrupt()
+    run = tools.kernel.follow(request, run, until=lambda run: "stop received" in "".join(run.texts))
+    assert "it cannot be interrupted; waits for its return" in "".join(run.texts)
+    other.close()
+    run = tools.kernel.follow(request, run)
+    assert (run.status, run.error_name) == ("error", "KeyboardInterrupt")
+    assert "interrupted" in "\n".join(run.texts)
     assert len(tools.posts) == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.kernel_notebook import WIRES
 from support.provider import ToolCall, answer
@@ -53,6 +55,28 @@ def test_a_typed_answer_may_use_tools_and_is_corrected_once(notebook, model):
     assert notebook.value("[len(step.calls) for step in _cmd.steps]") == [1, 0]
     notebook.check(f"%%cmd -m {model}\nand now?")
     assert "Ada" in str(notebook.body)
+
+
+@pytest.mark.parametrize("model", WIRES.values())
+def test_continue_goes_on_with_the_calls_of_a_stopped_turn(notebook, model, tmp_path):
+    notebook.check(LOOKUP)
+    again = answer("", calls=[ToolCall("lookup", {"city": "Pisa"})])
+    play_round(notebook, again, answer("Bob."))
+    notebook.check(f"%%cmd -m {model} --tools lookup --allow lookup --max-steps 1\nWho?", "a")
+    run = notebook.check("%cmd continue --tools lookup --allow lookup", "b")
+    assert notebook.value("ran") == ["Pisa"]
+    assert "Bob." in run.texts
+    trace = next(each for each in run.texts if "lookup" in each)
+    assert [line.split(" ")[:3] for line in trace.splitlines()] == [
+        ["1", "\N{BALLOT X}", "lookup"],
+        ["2", "\N{CHECK MARK}", 'lookup(city="Pisa")'],
+    ]
+    assert notebook.value("[len(step.calls) for step in _cmd.steps]") == [1, 1, 0]
+    assert "2 calls in 3 requests" in "".join(notebook.check("%cmd trace").texts)
+    assert "Go on" in notebook.check("%cmd sent --step 2").texts[0]
+    notebook.check(f"%cmd export {tmp_path}/talk.json")
+    places = json.loads((tmp_path / "talk.json").read_text())["places"]
+    assert [len(each["steps"]) for each in places[0]["versions"]] == [1, 3]
 
 
 def test_a_grid_runs_allowed_tools_on_the_thread_of_the_cell(notebook):

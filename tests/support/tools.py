@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.client.client import encode_body
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cc_jupyter.core.reply import Reply
+    from cc_jupyter.core.steps import CallRecord
     from cc_jupyter.render.base import Renderer
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
@@ -59,9 +61,44 @@ def prepared_turn(
         runner = Runner(ValueLimits(), interruptible=interruptible)
         return ToolRun(toolbox, consent, runner, NullTrace())
 
-    specs = tuple(ToolSpec(each.name, each.description, each.schema) for each in toolbox)
-    prepared = session.prepare(PromptSpec(prompt, tools=specs, **spec))
+    prepared = session.prepare(PromptSpec(prompt, tools=_specs(toolbox), **spec))
+    if not len(toolbox):
+        return prepared
     return prepared._replace(new_runner=new_runner, max_steps=max_steps)
+
+
+def continued_turn(
+    session: Session,
+    functions: Iterable[Callable[..., object]] = (),
+    *,
+    max_steps: int = 8,
+    shown: list[CallRecord] | None = None,
+    **spec: Any,
+) -> Reply:
+    """Continue the last turn as `%cmd continue` does, with allowed functions.
+
+    Parameters
+    ----------
+    shown
+        Takes the calls that the trace shows.
+    """
+    toolbox = Toolbox(tool_for(each, each.__name__) for each in functions)
+    view = NullTrace()
+    if shown is not None:
+        view.finished = shown.append  # type: ignore[method-assign]
+
+    def new_runner() -> ToolRun:
+        runner = Runner(ValueLimits(), interruptible=interruptible)
+        return ToolRun(toolbox, Consent(toolbox.names), runner, view)
+
+    preparer = replace(session.preparer, new_runner=new_runner, max_steps=max_steps)
+    given = PromptSpec("", tools=_specs(toolbox), **spec)
+    prepared = preparer.prepare_continuation(given, session.settings())
+    return session.run(prepared, NullRenderer())
+
+
+def _specs(toolbox: Toolbox) -> tuple[ToolSpec, ...]:
+    return tuple(ToolSpec(each.name, each.description, each.schema) for each in toolbox)
 
 
 def run_turn(

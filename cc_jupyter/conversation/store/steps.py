@@ -106,6 +106,7 @@ def step_to_json(step: Step) -> dict[str, Any]:
             "price_date": cost.price_date.isoformat() if cost.price_date else None,
             "unpriced": list(cost.unpriced),
         },
+        "asked": step.asked,
     }
 
 
@@ -120,6 +121,7 @@ def step_from_json(given: dict[str, Any], images: Sequence[Image]) -> Step:
         calls=tuple(_call_from_json(each, images) for each in given["calls"]),
         usage=Usage(**given["usage"]),
         cost=Cost(usd, cost["origin"], price_date, unpriced=tuple(cost["unpriced"])),
+        asked=given.get("asked", ""),  # earlier versions could not continue a turn with tools
     )
 
 

@@ -113,6 +113,8 @@ class Step:
     sample: int | None = None
     body: bytes | None = field(default=None, repr=False)
     """The body that was sent, without secrets; `None` if not loaded or not stored."""
+    asked: str = ""
+    """What `%cmd continue` said to the model before this answer; empty: nothing was said."""
 
     @property
     def text(self) -> str:

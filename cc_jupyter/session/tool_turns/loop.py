@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cc_jupyter.core.errors import CcError
+from cc_jupyter.core.errors import CassetteError, CcError
 from cc_jupyter.core.messages import ToolResult
 from cc_jupyter.core.money import format_usd
 from cc_jupyter.core.steps import CallPlace, CallRecord
@@ -60,6 +60,8 @@ class ToolLoop:
     ) -> None:
         self._session = session
         self._prepared = prepared
+        self._max_steps = prepared.max_steps
+        self._continued = prepared.open_turn.continued_steps if prepared.open_turn else 0
         self._runner = runner
         self._renderer = renderer
         self._recording = recording
@@ -114,16 +116,26 @@ class ToolLoop:
         self._wake_stream()
 
     def _run_steps(self) -> None:
+        first = self._prepared.open_turn
+        if first is not None and self._continued and self._answered is None:
+            for step in first.reply.steps:  # the whole turn is shown
+                for record in step.calls:
+                    self._runner.note(record)
         while True:
             recorder = self._run_step(self._next)
             step = recorder.step
             if recorder.reply.error is not None or not step.open_calls:
                 return
             self._renderer.pause()
-            number = len(recorder.reply.steps)
-            self._answer_calls(recorder, number)
+            number = len(recorder.reply.steps) - self._continued
+            try:
+                self._answer_calls(recorder, number)
+            except CcError as error:  # the results of a replayed step are missing
+                recorder.end_turn(error=error)
+                return
             if self._ending:
-                recorder.end_turn(notice=self._ending)
+                goes_on = "; %cmd continue --tools goes on" if number >= self._max_steps else ""
+                recorder.end_turn(notice=f"{self._ending}{goes_on}")
                 return
             self._next = recorder.next_request()._replace(sample=self._prepared.sample)
             self._answered = recorder
@@ -153,15 +165,17 @@ class ToolLoop:
 
     def _answer_calls(self, recorder: StepRecorder, number: int) -> None:
         """Answer every call of a step; what ends the turn is in `_ending`."""
-        max_steps = self._prepared.max_steps
         calls = recorder.step.open_calls
-        if number >= max_steps:
+        if number >= self._max_steps:
             self._ending = (
                 f"stopped after {pluralize(number, 'request')}, the limit of --max-steps;"
                 f" {pluralize(len(calls), 'call')} not run"
             )
-        recorded = None if self._ending else self._recorded(recorder)
+        recorded = None
+        why = "no recorded result"
         try:
+            recorded = None if self._ending else self._recorded(recorder)
+            why = ""
             for at, call in enumerate(calls):
                 if self._is_stopped:
                     raise KeyboardInterrupt
@@ -171,20 +185,34 @@ class ToolLoop:
                 recorder.add_call(self._answer(recorder, call, result, at, len(calls), number))
         finally:
             answered = len(recorder.step.calls)
-            recorder.close_step(f"not run: {self._ending}" if self._ending else "")
+            why = self._ending or why
+            recorder.close_step(f"not run: {why}" if why else "")
             for record in recorder.step.calls[answered:]:
                 self._runner.note(record)
         if self._is_stopped:
             raise KeyboardInterrupt
 
     def _recorded(self, recorder: StepRecorder) -> list[ToolResult] | None:
-        """Return the results of a replayed step; `None`: functions answer its calls."""
+        """Return the results of a replayed step; `None`: functions answer its calls.
+
+        Raises
+        ------
+        CassetteError
+            Only recordings may answer, and they have no results for the step.
+        """
         tape = self._session.tape()
         if recorder.stream.replay is None or tape is None:
             return None
         from cc_jupyter.session.tool_turns.recorded_results import recorded_results  # noqa: PLC0415  few turns are replayed
 
-        return recorded_results(tape, recorder.request, recorder.step)
+        results = recorded_results(tape, recorder.request, recorder.step)
+        if results is None and tape.mode == "replay":
+            raise CassetteError(
+                f"{tape.cassette.shown} has no results for the calls that it replays; no function"
+                " ran",
+                hint="%cmd cassette auto runs the functions and records the rest",
+            )
+        return results
 
     def _answer(  # noqa: PLR0913, PLR0917  a call and its place
         self,
@@ -216,7 +244,7 @@ class ToolLoop:
             return record
         usd = recorder.reply.cost.usd
         spent = "" if usd is None else format_usd(usd)
-        place = CallPlace(at + 1, calls, number, self._prepared.max_steps, spent)
+        place = CallPlace(at + 1, calls, number, self._max_steps, spent)
         record = self._runner.answer(call, place)
         if record.state == "interrupted":
             self._is_stopped = True

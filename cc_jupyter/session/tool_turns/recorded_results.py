@@ -15,23 +15,23 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cc_jupyter.cassettes.images import named_by_hash
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.messages import ToolResult
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.request_key import without_cache_markers
 from cc_jupyter.core.steps import CallRecord
 from cc_jupyter.core.text import excerpt
+from cc_jupyter.session.tool_turns.recorded_content import contents_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cc_jupyter.cassettes.cassette import Cassette, RecordedRequest
     from cc_jupyter.cassettes.tape import Tape
     from cc_jupyter.core.messages import Request, ToolCall
     from cc_jupyter.core.steps import CallState, Step
 
-_Result: TypeAlias = "tuple[str | None, bool]"
-"""The text of a result and whether it is an error; `None`: it is no text."""
+_Round: TypeAlias = "list[Any]"
+"""The messages that hold the results of a round, and the one after them in the chat format."""
 _REFUSALS = ("refused: ", "the user refused this call")
 """How the results of refused calls begin, as `tools.consent` writes them."""
 _ERROR = re.compile(r"\w*(?:Error|Exception)(?:: |\Z)")
@@ -41,12 +41,17 @@ _ERROR = re.compile(r"\w*(?:Error|Exception)(?:: |\Z)")
 def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResult] | None:
     """Return the recorded results of the calls of a step, in order.
 
-    Returns `None` if no request after it is recorded, or if its results are not texts.
+    Returns `None` if no request with them is recorded.
 
     Parameters
     ----------
     request
         The request that the step answers.
+
+    Raises
+    ------
+    CassetteError
+        A result has an image whose file is missing.
     """
     following = request._replace(messages=(*request.messages, *step.closed().messages))
     ours = _comparable(WIRE_FORMATS[request.endpoint].encode(following))
@@ -54,13 +59,12 @@ def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResul
     # the results are in the last message of /messages, and in the last ones of the chat format
     last = 1 if request.endpoint == "/messages" else len(calls)
     prefix = _digest(request.endpoint, ours["model"], ours["messages"][:-last])
+    names = [call.name for call in calls]
     for found in _rounds_of(tape.cassette).after(prefix):
-        if len(found) == len(calls) and all(text is not None for text, _ in found):
-            pairs = zip(calls, found, strict=True)
-            return [
-                ToolResult(call.id, (text or "",), is_error=is_error)
-                for call, (text, is_error) in pairs
-            ]
+        contents = contents_of(found, names, tape.cassette.image)
+        if contents is not None:
+            pairs = zip(calls, contents, strict=True)
+            return [ToolResult(call.id, *content) for call, content in pairs]
     return None
 
 
@@ -75,9 +79,9 @@ class _Rounds:
         self._cassette = weakref.ref(cassette)
         self._lock = threading.Lock()
         self._known: set[str] = set()
-        self._found: dict[str, list[list[_Result]]] = {}
+        self._found: dict[str, list[_Round]] = {}
 
-    def after(self, prefix: str) -> list[list[_Result]]:
+    def after(self, prefix: str) -> list[_Round]:
         """Return the results of each recorded round that follows these messages, in order."""
         cassette = self._cassette()
         assert cassette is not None  # noqa: S101  the caller has it
@@ -102,7 +106,10 @@ class _Rounds:
             if messages[at].get("role") == "tool":
                 while end < len(messages) and messages[end].get("role") == "tool":
                     end += 1
-            if found := [*_results(messages[at:end])]:
+                found = messages[at : end + 1]
+            else:
+                found = messages[at:end] if _holds_results(messages[at]) else []
+            if found:
                 prefix = _digest(recorded.endpoint, body.get("model"), messages[:at])
                 self._found.setdefault(prefix, []).append(found)
             at = end
@@ -144,12 +151,12 @@ def replayed(call: ToolCall, result: ToolResult) -> CallRecord:
 
 def compared(record: CallRecord, recorded: ToolResult) -> CallRecord:
     """Return the record of a function that ran, with the recorded result for the model."""
-    if record.result.text == recorded.text:
+    if _as_sent(record.result) == _as_sent(recorded):
         return record
-    detail = (
-        f"it differs from the recording, which the model gets: {excerpt(recorded.text)};"
-        f" now: {excerpt(record.result.text)}"
-    )
+    then, now = _words(recorded), _words(record.result)
+    if then == now:
+        then = f"{then}, with other images"
+    detail = f"it differs from the recording, which the model gets: {then}; now: {now}"
     return record._replace(
         result=recorded,
         shown=f"{record.shown} · differs from the recording",
@@ -157,20 +164,25 @@ def compared(record: CallRecord, recorded: ToolResult) -> CallRecord:
     )
 
 
+def _as_sent(result: ToolResult) -> list[object]:
+    """Return what of a result is compared: texts and images, without the images' names."""
+    return [
+        each if isinstance(each, str) else (each.media_type, each.data, each.url)
+        for each in result.content
+    ]
+
+
+def _words(result: ToolResult) -> str:
+    return excerpt("\n".join(each for each in result.content if isinstance(each, str)))
+
+
+def _holds_results(message: dict[str, Any]) -> bool:
+    """Return whether a message of `/messages` holds results."""
+    content = message.get("content")
+    return isinstance(content, list) and any(each.get("type") == "tool_result" for each in content)
+
+
 def _comparable(body: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
     """Return a body without cache markers, as a cassette stores it: without secrets."""
-    return json.loads(redact(json.dumps(without_cache_markers(body), ensure_ascii=False)))
-
-
-def _results(messages: list[Any]) -> Iterator[_Result]:
-    """Yield each result."""
-    for message in messages:
-        content = message.get("content")
-        if message.get("role") == "tool":
-            yield (content if isinstance(content, str) else None), False
-            continue
-        for block in content if isinstance(content, list) else ():
-            if block.get("type") == "tool_result":
-                inner = block.get("content", "")
-                is_error = bool(block.get("is_error"))
-                yield (inner if isinstance(inner, str) else None), is_error
+    named, _ = named_by_hash(without_cache_markers(body))
+    return json.loads(redact(json.dumps(named, ensure_ascii=False)))

@@ -56,8 +56,10 @@ class StepRecorder(AnswerRecorder):
 
     def of_turn(self, reply: Reply) -> Reply:
         """Return the reply with the steps of its turn: texts of the last one, sums of all."""
-        step = step_of(reply, self.builder.parts(), self._step_body())
-        return reply_of_steps(reply, step, self._open_turn.reply if self._open_turn else None)
+        before = self._open_turn
+        asked = before.asked if before else ""
+        step = step_of(reply, self.builder.parts(), self._step_body(), asked)
+        return reply_of_steps(reply, step, before.reply if before else None)
 
     def add_call(self, record: CallRecord) -> None:
         """Add the result of the next call of this step."""
@@ -91,6 +93,7 @@ class StepRecorder(AnswerRecorder):
         prepared = self._prepared
         request = prepared.request
         return prepared._replace(
+            beginning="",
             request=request._replace(messages=(*request.messages, *self.step.messages)),
             open_turn=OpenTurn(
                 self._turn_id, self._place, self._slot, self.turn_sent_at, self.reply

@@ -5,15 +5,44 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from cc_jupyter.core.events import NO_USAGE
+from cc_jupyter.core.money import NOTHING_BILLED
+from cc_jupyter.core.reply import Reply
 from cc_jupyter.core.steps import Step
 from cc_jupyter.core.steps.totals import total_cost, total_usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cc_jupyter.core.messages import AnswerPart
-    from cc_jupyter.core.reply import Reply
 
 
-def step_of(reply: Reply, parts: tuple[AnswerPart, ...], body: bytes) -> Step:
+def paid_for(
+    steps: Iterable[Step], model: str, *, text: str = "", notices: tuple[str, ...] = ()
+) -> Reply:
+    """Return the steps that another version of a turn begins with: they cost nothing more.
+
+    Parameters
+    ----------
+    text
+        The answer if the requests that follow bring none.
+    """
+    nothing = dataclasses.replace(NO_USAGE, input_tokens=0, output_tokens=0)
+    return Reply(
+        text=text,
+        reasoning="",
+        model=model,
+        stop_reason="unknown",
+        usage=nothing,
+        cost=NOTHING_BILLED,
+        notices=notices,
+        steps=tuple(
+            dataclasses.replace(step, usage=nothing, cost=NOTHING_BILLED) for step in steps
+        ),
+    )
+
+
+def step_of(reply: Reply, parts: tuple[AnswerPart, ...], body: bytes, asked: str = "") -> Step:
     """Return the reply to one request as a step, with its answer in parts and the body sent."""
     return Step(
         reply.model,
@@ -29,6 +58,7 @@ def step_of(reply: Reply, parts: tuple[AnswerPart, ...], body: bytes) -> Step:
         request_key=reply.provenance.request_key,
         sample=reply.provenance.sample,
         body=body or None,
+        asked=asked,
     )
 
 

@@ -119,6 +119,7 @@ class RunningPrompt {
   private createButton(cell: CodeCell): HTMLButtonElement {
     const created = button('Stop', STOP_CAPTION, () => {
       created.disabled = true;
+      created.textContent = 'Stopping…';
       void this.link.stop(cell.model.id);
     });
     created.className = 'cc-stop';

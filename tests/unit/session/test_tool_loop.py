@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
 from support import provider as scripted
 from support.provider import Tokens, ToolCall, answer
-from support.tools import MODELS, check_rules, next_body, prepared_turn, run_turn
+from support.tools import MODELS, check_rules, next_body, run_turn
 
 from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.core.messages import INTERRUPTED
-from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.session import Session
-from cc_jupyter.session.tapes import cassette_in_use, chosen
 from cc_jupyter.usage.budget import Budget
 
 BOTH = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -276,74 +272,3 @@ def test_a_thread_may_change_its_model_in_the_middle(session, provider, model):
     for record in provider.requests:
         check_rules(record.json)
     check_rules(next_body(session, model))
-
-
-def test_without_tools_nothing_of_them_is_imported():
-    code = (
-        "import sys, cc_jupyter.session.session;"
-        "print([m for m in sys.modules if m.startswith('cc_jupyter.tools')"
-        " or m in ('cc_jupyter.core.steps', 'cc_jupyter.session.tool_turns.loop')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-@BOTH
-def test_a_replayed_turn_runs_no_function_and_needs_no_key(
-    session, provider, model, tmp_path, monkeypatch
-):
-    path = tmp_path / "t.cassette.jsonl"
-    calls = [call(), call(id="b", arguments={"city": "Pisa"})]
-    play(provider, answer("Look.", calls=calls), answer("Two."))
-    with cassette_in_use(session, chosen("record", str(path), None)):
-        sent = run_turn(session, "who?", [lookup], model=model)
-    ran.clear()
-    monkeypatch.delenv("CMD_API_KEY")
-    with cassette_in_use(session, chosen("replay", str(path), None)):
-        reply = run_turn(session, "who?", [lookup], model=model, new=True, allow=())
-    assert (reply.error, reply.text, ran, len(provider.requests)) == (None, "Two.", [], 2)
-    assert [each.replayed for each in reply.steps[0].calls] == [True, True]
-    results = [each.result.content for each in sent.steps[0].calls]
-    assert [each.result.content for each in reply.steps[0].calls] == results
-    assert reply.billed.usd == 0
-    assert reply.cost_usd == sent.cost_usd
-
-
-@BOTH
-def test_results_count_as_recorded_while_their_request_is_in_the_cassette(
-    session, provider, model, tmp_path
-):
-    path = tmp_path / "t.cassette.jsonl"
-    play(provider, answer("Look.", calls=[call()]), answer("Two."), answer("Three."))
-    with cassette_in_use(session, chosen("auto", str(path), None)):
-        for execution in ("first", "second"):
-            reply = run_turn(session, "who?", [lookup], model=model, once=True, execution=execution)
-            assert (reply.text, ran, len(provider.requests)) == ("Two.", ["Rome"], 2)
-        first, _ = path.read_text().splitlines()
-        path.write_text(f"{first}\n")
-        reply = run_turn(session, "who?", [lookup], model=model, once=True, execution="third")
-    assert (reply.text, ran, len(provider.requests)) == ("Three.", ["Rome", "Rome"], 3)
-
-
-@BOTH
-@pytest.mark.parametrize("answers", [["Ada", "Bob"], ["Eve"]])
-def test_live_tools_run_and_say_where_they_differ(session, provider, model, tmp_path, answers):
-    path = tmp_path / "t.cassette.jsonl"
-    play(provider, answer("Look.", calls=[call()]), answer("Two."))
-    with cassette_in_use(session, chosen("record", str(path), None)):
-        run_turn(session, "who?", [lookup], model=model)
-
-    def lookup_now(city):
-        ran.append(city)
-        return answers
-
-    lookup_now.__annotations__ = lookup.__annotations__
-    lookup_now.__doc__, lookup_now.__name__ = lookup.__doc__, "lookup"
-    ran.clear()
-    with cassette_in_use(session, chosen("replay", str(path), None)):
-        prepared = prepared_turn(session, "who?", [lookup_now], model=model, new=True)
-        reply = session.run(prepared._replace(live_tools=True), NullRenderer())
-    assert (reply.error, reply.text, ran) == (None, "Two.", ["Rome"])
-    differs = answers == ["Eve"]
-    assert any("differently" in notice for notice in reply.notices) is differs
-    assert ("differs" in reply.steps[0].calls[0].shown) is differs

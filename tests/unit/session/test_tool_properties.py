@@ -18,7 +18,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import TypeAdapter
 from support import provider as scripted
 from support.provider import ToolCall, answer
-from support.tools import MODELS, check_rules, next_body, run_turn
+from support.tools import MODELS, check_rules, continued_turn, next_body, run_turn
 
 from cc_jupyter.client.errors import provider_errors
 from cc_jupyter.conversation.thread import Conversations
@@ -115,9 +115,10 @@ def session(provider, monkeypatch):
     lines=st.none() | LINES,
     allows=st.booleans(),
     max_steps=st.integers(1, 5),
+    continues=st.integers(0, 2),
 )
 def test_the_next_request_is_valid_whatever_ended_the_turn(  # noqa: PLR0917  all that ends one
-    session, provider, model, rounds, end, stop_at, lines, allows, max_steps
+    session, provider, model, rounds, end, stop_at, lines, allows, max_steps, continues
 ):
     session.conversations = Conversations()
     provider.clear()
@@ -145,6 +146,9 @@ def test_the_next_request_is_valid_whatever_ended_the_turn(  # noqa: PLR0917  al
             answers=answers,
             max_steps=max_steps,
         )
+    for _ in range(continues):
+        with suppress(KeyboardInterrupt, CcError):  # it is complete
+            continued_turn(session, [lookup] if allows else (), model=model, max_steps=max_steps)
     if not allows and not {"y", "s", "f"} & {*(lines or ())}:
         assert ran == []
     for record in provider.requests:

@@ -47,23 +47,31 @@ def runner(loop, blocked):
     return Runner(LIMITS, on_blocked=blocked.append, loop=loop)
 
 
+about_to_run = threading.Event()
+
+
 def run(runner, function, **values):
-    return runner.run(tool_for(function, "f"), values)
+    tool = tool_for(function, "f")  # the first one loads pydantic
+    about_to_run.set()
+    return runner.run(tool, values)
 
 
 @contextmanager
 def stopping(after_s, stop=None):
-    """Interrupt after a while, as the stop button does."""
+    """Interrupt a function that runs for a while, as the stop button does."""
     stopped_s = []
+    about_to_run.clear()
 
     def act():
+        about_to_run.wait()
+        time.sleep(after_s)
         stopped_s.append(time.monotonic())
         (stop or (lambda: os.kill(os.getpid(), signal.SIGINT)))()
 
-    timer = threading.Timer(after_s, act)
-    timer.start()
+    thread = threading.Thread(target=act)
+    thread.start()
     yield stopped_s
-    timer.join()
+    thread.join()
 
 
 def frame() -> pd.DataFrame:
@@ -238,6 +246,18 @@ def test_a_function_prints_and_sees_and_deletes_the_users_names(runner, capsys):
     assert capsys.readouterr().out == "deleting\n"
 
 
+def deletes_itself() -> str:
+    del globals()["deletes_itself"]
+    return "gone"
+
+
+def test_a_function_that_deletes_its_own_name_can_be_called_again(runner):
+    itself = tool_for(deletes_itself, "deletes_itself")
+    assert runner.run(itself, {}).content.text == "gone"
+    assert "deletes_itself" not in globals()
+    assert runner.run(itself, {}).content.text == "KeyError: 'deletes_itself'"
+
+
 def test_a_function_runs_on_the_thread_of_the_cell_and_an_async_one_on_one_helper_thread(runner):
     def here() -> int:
         return threading.get_ident()
@@ -346,7 +366,7 @@ def test_a_function_that_does_not_end_at_a_stop_is_reported(runner, blocked):
 
     with stopping(0.05) as stopped_s:
         outcome = run(runner, blocks)
-    assert blocked == ["stopped, but it cannot be interrupted and is still running"]
+    assert blocked == ["stop received, but it cannot be interrupted; waits for its return"]
     assert time.monotonic() - stopped_s[0] > STOP_LIMIT_S
     assert outcome.is_stopped
 
@@ -371,6 +391,40 @@ def test_a_timeout_ends_a_function_on_another_thread(runner, function):
     thread.start()
     thread.join(10)
     assert outcomes[0].is_late
+
+
+PROFILED = """
+import sys, threading, time
+from cc_jupyter.core.messages import ValueLimits
+from cc_jupyter.tools.decorator import tool
+from cc_jupyter.tools.runner import Runner
+from cc_jupyter.tools.tool import tool_for
+
+@tool(timeout_s=0.01)
+def late() -> None:
+    while True:
+        pass
+
+def quick() -> str:
+    return "x"
+
+def work():
+    for function in (quick, late, quick):
+        Runner(ValueLimits()).run(tool_for(function, "f"), {})
+        sys.setprofile(lambda *_: None)
+        quick()
+        sys.setprofile(None)
+
+work()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_profiler_works_after_a_tool_has_run():
+    done = subprocess.run([sys.executable, "-c", PROFILED], timeout=60, check=False)
+    assert done.returncode == 0
 
 
 def test_a_program_that_uses_the_timer_keeps_it(runner):

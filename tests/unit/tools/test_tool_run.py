@@ -290,8 +290,10 @@ def test_rows_have_every_call_with_its_step():
 def test_a_blocked_function_is_said_on_the_page():
     screen, view = page()
     view.started("f()")
-    view.blocked("stopped, but it cannot be interrupted and is still running")
-    assert "1 … f() · stopped, but it cannot be interrupted and is still running" in screen.html
+    view.blocked("stop received, but it cannot be interrupted; waits for its return")
+    assert (
+        "1 … f() · stop received, but it cannot be interrupted; waits for its return" in screen.html
+    )
 
 
 def test_prints_of_a_tool_stay_where_they_are(capsys):
