@@ -8,6 +8,7 @@ says how far the file was complete before an append, so that a killed writer lea
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import stat
@@ -162,7 +163,7 @@ class CassetteFile:
         CassetteError
             It is broken, read-only, a folder or a link, or its folder is missing.
         """
-        shown = short_path(self.path)
+        shown = self._shown
         if self.path.is_symlink():
             raise CassetteError(
                 f"{shown} is a link; nothing was sent", hint="name the file it leads to"
@@ -324,7 +325,12 @@ class CassetteFile:
             return file.read(place.size_bytes)
 
     def _where(self, number: int) -> str:
-        return f"{short_path(self.path)}, line {number},"
+        return f"{self._shown}, line {number},"
+
+    @functools.cached_property
+    def _shown(self) -> str:
+        """The path as messages name it, for the place of each line that is read."""
+        return short_path(self.path)
 
     @contextlib.contextmanager
     def _explain(self, what: str) -> Iterator[None]:
@@ -334,7 +340,7 @@ class CassetteFile:
             raise self._unusable(what, error) from None
 
     def _unusable(self, what: str, error: OSError) -> CassetteError:
-        shown = short_path(self.path)
+        shown = self._shown
         if self.path.is_dir():
             return CassetteError(f"{shown} is a folder, not a cassette", hint="name a file in it")
         return CassetteError(
@@ -360,7 +366,7 @@ class CassetteFile:
             while not _try_lock(file.fileno()):
                 if time.monotonic() > deadline:
                     raise CassetteError(
-                        f"another kernel has been writing {short_path(self.path)} for"
+                        f"another kernel has been writing {self._shown} for"
                         f" {_LOCK_TIMEOUT_S:.0f} s",
                         hint="run the cell again, or record into a file of its own",
                     )

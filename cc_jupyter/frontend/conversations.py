@@ -246,6 +246,7 @@ def grid_outputs(
     shown: FinalOutput | None,
     *,
     is_hidden: bool = False,
+    is_live: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the outputs that show a grid: as it was shown, else all answers in the history.
 
@@ -257,6 +258,8 @@ def grid_outputs(
         What its cell has shown in the end; `None`: this kernel does not know.
     is_hidden
         Whether it is a blind grid, so that the outputs do not tell its models.
+    is_live
+        Whether it is an earlier run of a cell of this session.
     """
     ids = {record.id for record in records}
     if shown is not None and ids & set(shown[1].get("cc_jupyter", {}).get("turns", ())):
@@ -264,7 +267,8 @@ def grid_outputs(
     if not records:
         return []
     count = pluralize(len(records), "answer")
-    text = f"The kernel that ran this grid has ended. The history has {count} of it:"
+    why = "This is an earlier run" if is_live else "The kernel that ran this grid has ended"
+    text = f"{why}. The history has {count} of it:"
     if is_hidden:
         text = f"{text[:-1]}; %cmd reveal shows which model is which:"
         records = sorted(records, key=lambda each: (len(each.blind or ""), each.blind or ""))

@@ -225,10 +225,12 @@ class Queries:
         slot = self._state.spot(cell_id).slot
         answer = answer_body(slot, history, settings, hidden=hidden)
         if slot.turn is not None and slot.turn.group is not None:
-            self._show_grid(answer, record_of(slot.turn, history), cell_id)
+            self._show_grid(answer, record_of(slot.turn, history), cell_id, is_live=True)
         return "answer", answer
 
-    def _show_grid(self, answer: Body, record: TurnRecord | None, cell_id: str) -> None:
+    def _show_grid(
+        self, answer: Body, record: TurnRecord | None, cell_id: str, *, is_live: bool = False
+    ) -> None:
         """Put all answers of a grid into the outputs, of which the answer is one."""
         if record is None:
             answer["outputs"] = []
@@ -239,7 +241,9 @@ class Queries:
                 records = history.reading().grid_turns(record.grid) or records
             shown = self._state.cell.final_output(cell_id)
             is_hidden = record.grid in self._session.hidden_grids
-            answer["outputs"] = grid_outputs(records, settings, shown, is_hidden=is_hidden)
+            answer["outputs"] = grid_outputs(
+                records, settings, shown, is_hidden=is_hidden, is_live=is_live
+            )
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session

@@ -212,3 +212,34 @@ def test_a_restart_leaves_a_blind_grid_blind_until_it_is_revealed(new_session, p
         assert "Answer A" not in after
         with pytest.raises(OptionError, match="there is no grid yet"):
             reveal(session)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_grid_is_brought_back_with_all_its_answers(new_session, session, provider, restart):
+    run(session, provider, *ORDER)
+    session.conversations.thread().choose(0, 2)
+    session.history.save_thread(session.conversations.thread(), on_disk=True)
+    (record, *_) = History(session.now).grid_turns(
+        session.conversations.thread().slots[0].turn.group, on_disk=True
+    )
+    if restart:
+        session = new_session()
+    else:
+        session.conversations.thread().rewind()
+        provider.play(scripted.answer("other"))
+        spec = PromptSpec("Another cell", model=MODEL, turn_key=TurnKey("n", "b", 0))
+        session.run(session.prepare(spec), NullRenderer())
+    thread = ThreadCommands(session, cell_of()).bring_back(record)
+    slot = thread.slots[-1]
+    assert sorted(texts(slot)) == ORDER
+    assert slot.turn.answer == ("snow 0" if restart else "rain 0")  # as it was, else the first
+    assert ThreadCommands(session, cell_of()).bring_back(record).slots == thread.slots
+
+
+def test_an_earlier_run_of_a_grid_is_shown_as_one(session, provider):
+    run(session, provider, *ORDER)
+    run(session, provider, *[scripted.error(400)] * 4)
+    cell = cell_of(final_output=lambda _: None)
+    queries = Queries(StateReader(session, cell, {}, lambda: False)).by_type
+    first, *_ = answer_of(queries)
+    assert first["text/plain"] == "This is an earlier run. The history has 4 answers of it:"

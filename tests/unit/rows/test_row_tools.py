@@ -14,7 +14,6 @@ import pytest
 from support import provider as scripted
 from support.provider import Tokens, ToolCall, answer
 from support.rows import PROMPT, texts
-from support.rows_runs import highest_in_flight
 from support.tools import MODELS, check_rules
 
 from cc_jupyter.core.errors import BudgetError, OptionError, StreamError
@@ -494,4 +493,3 @@ def test_two_hundred_rows_with_rounds_stay_within_the_limit(session, provider):
     assert len(provider.posts) == 400
     assert sorted(ran, key=int) == [str(number) for number in range(200)]
     assert 2 <= highest[0] <= 20
-    assert highest_in_flight(provider.posts) <= 20
