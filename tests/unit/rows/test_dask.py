@@ -129,7 +129,7 @@ def test_a_thousand_rows_survive_faults_a_killed_worker_and_two_killed_kernels(
     worker = next(iter(pids(client).values()))
 
     def kill_a_worker():
-        provider.wait_for_requests(480, 300)
+        provider.wait_for_requests(480, 900)
         os.kill(worker, signal.SIGKILL)
 
     runs.kill_at(300)
