@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from support.provider import Record
 
-_WAIT_S = 300.0
+_WAIT_S = 900.0
 """Only a fault takes as long, or a machine with much else to do."""
 _UNCACHED = "PYTHONDONTWRITEBYTECODE"
 """With it, each kernel would compile the package again."""

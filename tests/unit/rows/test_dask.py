@@ -129,7 +129,7 @@ def test_a_thousand_rows_survive_faults_a_killed_worker_and_two_killed_kernels(
     worker = next(iter(pids(client).values()))
 
     def kill_a_worker():
-        provider.wait_for_requests(480, 300)
+        provider.wait_for_requests(480, 900)
         os.kill(worker, signal.SIGKILL)
 
     runs.kill_at(300)
@@ -328,8 +328,7 @@ def another_clock(days):
         importlib.import_module(f"cc_jupyter.{name}").datetime = Clock if days else dt.datetime
 
 
-@pytest.mark.parametrize("days", [-2, 2])
-def test_the_clock_of_a_worker_decides_nothing(provider, client, days):
+def test_the_clock_of_a_worker_decides_nothing(provider, client):
     began = datetime.now(UTC)
     dates = {"date": began, "retry-after": began + timedelta(seconds=1)}
     refusal = error(
@@ -339,7 +338,7 @@ def test_the_clock_of_a_worker_decides_nothing(provider, client, days):
     provider.always(openai_stream("yes"))
     given = {"model": MODEL, "executor": client, "concurrency": 4}
     frame = pd.DataFrame({"number": range(8)})
-    client.run(_by_value(another_clock), days)
+    client.run(_by_value(another_clock), -2)
     try:
         ended = run_call(Session(), frame, row_call("{{ number }}", given), NullRowView())
     finally:
