@@ -26,8 +26,14 @@ from cc_jupyter.rows.progress import NullRowView, Progress
 from cc_jupyter.rows.projection import BillProjector, draw_preview
 from cc_jupyter.rows.sending import RowRequests
 from cc_jupyter.session.in_flight import InterruptGuard
-from cc_jupyter.session.run_limits import RunEstimate, RunLimits, check_run
+from cc_jupyter.session.run_limits import (
+    RunEstimate,
+    RunLimits,
+    check_run,
+    open_ended_budget,
+)
 from cc_jupyter.session.scheduler import Run
+from cc_jupyter.usage.estimate import text_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -239,6 +245,8 @@ class _Engine:
         if estimate.usd >= _COSTLY_USD or estimate.requests >= _COSTLY_REQUESTS:
             self._progress.notices += filter(None, (self._options.sensitive(),))
         budget = check_run(estimate, self._options.limits, base.settings.refuse_above_usd)
+        if budget is None and base.new_runner is not None:
+            budget = open_ended_budget(base.settings.refuse_above_usd)
         self._money = RunMoney(self._session, base, self._run_id, budget)
 
     def run(self, pending: Sequence[int]) -> RowRun:
@@ -296,6 +304,7 @@ class _Engine:
                 reports_unsent=False,
                 gather_s=_GATHER_S if concurrency > 1 else 0.0,
             )
+            requests.run = run
             if self._options.control is not None:
                 self._options.control.attach(run.interrupt)
             # at the third interrupt, what has not ended is not there
@@ -337,6 +346,8 @@ class _Engine:
             from_cache=False,
             answered_at=self._session.now(),
             request_key=self._plan.keys[job].hex(),
+            answered_requests=sent.steps,
+            steps=reply.steps,
         )
         has_ended = reply.error is None or sent.reading == "failed"
         if has_ended:
@@ -465,6 +476,7 @@ class _Engine:
         guard, sent_at = self._session.budget_guard, self._session.now()
         usual = guard.estimate(base)
         common_bytes = len((base.request.system or "").encode())
+        tool_bytes = text_bytes(base.request._replace(messages=(), system=None))
 
         @functools.cache
         def price(tokens: int) -> Decimal | None:
@@ -473,7 +485,7 @@ class _Engine:
         requests = unpriced = input_tokens = 0
         usd = Decimal(0)
         for job in pending:
-            size = self._plan.sizes[job]
+            size = self._plan.sizes[job] + tool_bytes
             if self._plan.prompt.template.is_plain:
                 size += common_bytes
             tokens = guard.calibration.tokens(base.model.id, size)
