@@ -3,7 +3,7 @@
 PYTHON ?= python3
 NOTEBOOK := notebooks/01-first-steps.ipynb
 BIN := .venv/bin
-NEIGHBOURS := jupyter-collaboration marimo
+NEIGHBOURS := jupyter-collaboration marimo py-rattler-build xeus-python
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -14,8 +14,9 @@ help:
 	@echo 'make demo HEADLESS=1  the same without JupyterLab'
 	@echo 'make demo SCRIPTED=1  the same, answered by the test server: no model, no key, no download'
 	@echo 'make demo REPLAY=1    the same, with recorded answers: no model, no key, no download'
+	@echo '                      add NOTEBOOK=notebooks/05-comparing.ipynb for another notebook'
 	@echo 'make test             run all checks and tests'
-	@echo 'make test-more        run the tests with neighbours: jupyter-collaboration, marimo, LiteLLM'
+	@echo 'make test-more        run the tests with neighbours: jupyter-collaboration, xeus-python, marimo, LiteLLM'
 	@echo 'make lint             run only the checks: ruff, mypy and import-linter'
 	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs Node.js and npm)'
 	@echo 'make bench            measure performance against the targets'

@@ -133,7 +133,8 @@ def _run(row: Row) -> Result:
         return Result(row, "not run", note=f"python{row.python} is not on this machine")
     folder = ENVIRONMENTS / row.name
     shutil.rmtree(folder, ignore_errors=True)
-    made = _call([python, "-m", "venv", str(folder)], timeout_s=_INSTALL_TIMEOUT_S)
+    options = ["--without-pip"] if shutil.which("uv") else []
+    made = _call([python, "-m", "venv", *options, str(folder)], timeout_s=_INSTALL_TIMEOUT_S)
     if made.returncode:
         reason = _last_line(made.stdout + made.stderr)
         return Result(row, "not run", note=f"no environment: {reason}")
