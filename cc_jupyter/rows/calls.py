@@ -108,12 +108,11 @@ class RowsEnded:
         progress = self.run.progress
         where = call.name or "cc_jupyter.last_rows()"
         answered = progress.done + progress.cached
-        total = progress.requests + progress.cached
+        total = progress.requests + progress.cached + progress.unsendable
         kept = f"{where} has {answered:,} of {pluralize(total, 'answer')}"
         if progress.is_interrupted:
             interrupt = KeyboardInterrupt()
-            left = progress.requests - progress.ended
-            again = f"; run it again to send the other {left:,}" if left else ""
+            again = f"; run it again to send the other {progress.left:,}" if progress.left else ""
             for note in (*self.run.interrupt_notes, kept + again):
                 interrupt.add_note(note)
             text = "; ".join(("KeyboardInterrupt: stopped", *interrupt.__notes__))
@@ -124,8 +123,7 @@ class RowsEnded:
         if not is_red:
             return
         if stopped is not None:
-            left = progress.requests - progress.ended
-            unsent = f", {pluralize(left, 'row')} not sent" if left else ""
+            unsent = f", {pluralize(progress.left, 'row')} not sent" if progress.left else ""
             error = RowsError(
                 f"{pluralize(failed, 'row')} failed{unsent}: {stopped}; {kept}",
                 hint=stopped.hint or "run it again to send the rest",
@@ -136,7 +134,9 @@ class RowsEnded:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts)
         raise RowsError(
             f"{failed:,} of {pluralize(progress.rows, 'row')} failed ({reasons}); {kept}",
-            hint="run it again: only what failed is sent",
+            hint="change what cannot be sent, then run it again"
+            if progress.needs_change
+            else "run it again: only what failed is sent",
             result=self.result,
         )
 

@@ -193,6 +193,7 @@ class _Engine:
         self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
         self._interrupt_notes: tuple[str, ...] = ()
+        self._progress.unsendable = len(plan.errors)
         for at, error in plan.errors.items():
             self._progress.count_failure(self._label(at), RowOutcome(error=error))
 
@@ -250,8 +251,8 @@ class _Engine:
         progress.is_interrupted = self._run is not None and self._run.is_interrupted
         self._note_money()
         if self._stopped_by is not None:
-            left = progress.requests - progress.ended
-            progress.stopped = f"stopped, {pluralize(left, 'row')} not sent: {self._stopped_by}"
+            left = pluralize(progress.left, "row")
+            progress.stopped = f"stopped, {left} not sent: {self._stopped_by}"
         # none that comes while the summary is drawn loses the result
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(lambda: None):
             self._view.finish(progress)
@@ -464,7 +465,6 @@ class _Engine:
         """Estimate the tokens and the cost of what is left."""
         guard, sent_at = self._session.budget_guard, self._session.now()
         usual = guard.estimate(base)
-        common_bytes = len((base.request.system or "").encode())
 
         @functools.cache
         def price(tokens: int) -> Decimal | None:
@@ -473,10 +473,7 @@ class _Engine:
         requests = unpriced = input_tokens = 0
         usd = Decimal(0)
         for job in pending:
-            size = self._plan.sizes[job]
-            if self._plan.prompt.template.is_plain:
-                size += common_bytes
-            tokens = guard.calibration.tokens(base.model.id, size)
+            tokens = guard.calibration.tokens(base.model.id, self._plan.sizes[job])
             cost = price(tokens)
             requests += 1
             input_tokens += tokens

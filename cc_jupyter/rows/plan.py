@@ -10,6 +10,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from cc_jupyter.client.bodies.image_limits import check_images
 from cc_jupyter.client.bodies.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.client.local.weights import SMOLLM2
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
@@ -18,7 +19,7 @@ from cc_jupyter.core.messages import Message, Parameters, PromptSpec
 from cc_jupyter.core.request_key import KeyTemplate, request_key
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.models.registry import LOCAL
-from cc_jupyter.session.prepare import check_image_support
+from cc_jupyter.session.prepare import reads_images
 from cc_jupyter.usage.estimate import trim_to_window
 
 if TYPE_CHECKING:
@@ -168,13 +169,37 @@ class _Planner:
             return
         if plan.base is None:
             self._begin(filled.system)
-        if filled.images and plan.base is not None:
-            check_image_support(plan.request(filled), plan.base.endpoint, plan.base.model)
+        if filled.images and (refusal := self._image_error(filled)) is not None:
+            plan.errors[at] = refusal
+            return
         self._notices |= dict.fromkeys(filled.notices)
         self._rows.append(at)
         self._row_keys.append(self._digest(filled))
-        self._sizes.append(_size(filled) if filled.system else len(filled.text.encode()))
+        is_text = not filled.system and not filled.images
+        self._sizes.append(len(filled.text.encode()) if is_text else _size(filled))
         self._stem_of.append(self._stems.setdefault(filled.stem, len(self._stems)))
+
+    def _image_error(self, filled: FilledRow) -> OptionError | None:
+        """Return why no request can carry the images of a row; `None`: one can.
+
+        Raises
+        ------
+        OptionError
+            The model reads no images: no row can be sent.
+        """
+        base = self._plan.base
+        assert base is not None  # noqa: S101  the first row has begun the plan
+        if not reads_images(base.endpoint, base.model):
+            raise OptionError(
+                f"{base.model.id} does not accept images, and the prompt contains"
+                f" {filled.images[0].described}; nothing was sent",
+                hint="choose a model from %cmd models image",
+            )
+        try:
+            check_images(filled.images, base.request.endpoint)
+        except OptionError as error:
+            return error
+        return None
 
     def _begin(self, system: str | None) -> None:
         """Prepare a first request: it decides on the model, the endpoint and the key."""
@@ -256,8 +281,6 @@ def prepared_row(session: Session, plan: RowPlan, filled: FilledRow) -> Prepared
     request = plan.request(filled)
     window = base.model.spec.context_tokens if base.model.spec else None
     request, _ = trim_to_window(request, window, session.budget_guard.calibration, trim=False)
-    if filled.images:
-        check_image_support(request, base.endpoint, base.model)
     prepared = base._replace(request=request)
     return session.preparer.with_known_format(prepared) if request.answer_format else prepared
 

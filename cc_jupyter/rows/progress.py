@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from cc_jupyter.rows.outcomes import RowOutcome
 
 
+_CANNOT_BE_SENT = "cannot be sent"
 _REASONS = (
     (BudgetError, "over budget"),
-    (OptionError, "cannot be sent"),
+    (OptionError, _CANNOT_BE_SENT),
     (ConnectError, "no connection"),
     (StreamError, "broken answer"),
 )
@@ -48,6 +49,8 @@ class Progress:
     """What is to be sent."""
     preview_of: int | None = None
     """The rows of the whole table, if this is a preview."""
+    unsendable: int = 0
+    """Rows whose prompt cannot be made: they have failed, and are among no requests."""
     done: int = 0
     """Requests that have ended well."""
     failed: int = 0
@@ -82,7 +85,17 @@ class Progress:
     @property
     def ended(self) -> int:
         """Requests that have ended, well or not."""
-        return self.done + self.failed
+        return self.done + self.failed - self.unsendable
+
+    @property
+    def needs_change(self) -> bool:
+        """Whether another run mends no failure: all are of rows that cannot be sent."""
+        return set(self.reasons) == {_CANNOT_BE_SENT}
+
+    @property
+    def left(self) -> int:
+        """Requests that have not ended."""
+        return self.requests - self.ended
 
     @property
     def elapsed_s(self) -> float:
@@ -98,7 +111,7 @@ class Progress:
     def left_s(self) -> float | None:
         """The time left at the speed so far; `None`: unknown."""
         speed = self.requests_per_s
-        return (self.requests - self.ended) / speed if speed else None
+        return self.left / speed if speed else None
 
     def count_stored(self, answered_at: datetime) -> None:
         """Count a row whose answer an earlier run has paid for."""

@@ -192,12 +192,14 @@ def _after(progress: Progress) -> list[str]:
     """Return how to go on."""
     notes = [progress.stopped] if progress.stopped else []
     if progress.is_interrupted:
-        left = progress.requests - progress.ended
         notes.append(
-            f"interrupted: what has finished is kept; run it again to send the other {left:,}"
+            "interrupted: what has finished is kept; run it again to send the other"
+            f" {progress.left:,}"
         )
     elif progress.preview_of is not None:
         notes.append("the full run sends only the rest: leave the preview out")
+    elif progress.needs_change:
+        notes.append("change what cannot be sent and run it again; all other answers are kept")
     elif progress.failed:
         notes.append("run it again to send what failed; all other answers are kept")
     if progress.is_kept_here_only:
