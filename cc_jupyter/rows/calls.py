@@ -134,9 +134,7 @@ class RowsEnded:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts)
         raise RowsError(
             f"{failed:,} of {pluralize(progress.rows, 'row')} failed ({reasons}); {kept}",
-            hint="change what cannot be sent, then run it again"
-            if progress.needs_change
-            else "run it again: only what failed is sent",
+            hint=progress.advice,
             result=self.result,
         )
 

@@ -189,6 +189,10 @@ class _Engine:
         self._stored: list[tuple[int, RowOutcome]] = []
         """The first answers that earlier runs have paid for; a projection is based on them too."""
         self._stored_bytes = 0
+        self._recorded: frozenset[int] = frozenset()
+        """The jobs that the cassette answers."""
+        self._shown: dict[int, str] = {}
+        """By row: the answers of a preview."""
         self._lost_in_a_row = 0
         self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
@@ -207,6 +211,7 @@ class _Engine:
         """
         plan, jobs = self._plan, self._jobs
         if self._options.fresh or plan.base is None or self._session.tape() is not None:
+            self._recorded = self._find_recorded()
             self._projector = self._make_projector()
             return list(jobs)
         left: list[int] = []
@@ -232,10 +237,13 @@ class _Engine:
         self._progress.requests = len(pending)
         if base is None or not pending:
             return
-        estimate = self._estimate(base, pending)
+        to_send = [job for job in pending if job not in self._recorded]
+        self._progress.recorded = len(pending) - len(to_send)
+        estimate = self._estimate(base, to_send)
         projection = None if self._projector is None else self._projector.projection()
         if projection is not None and projection.usd is not None and projection.interval_usd:
-            share = Decimal(len(pending)) / max(1, len(self._plan.jobs) - self._progress.cached)
+            unpaid = len(self._plan.jobs) - self._progress.cached - len(self._recorded)
+            share = Decimal(len(to_send)) / max(1, unpaid)
             estimate = estimate._replace(usd=projection.usd * share)
         if estimate.usd >= _COSTLY_USD or estimate.requests >= _COSTLY_REQUESTS:
             self._progress.notices += filter(None, (self._options.sensitive(),))
@@ -248,6 +256,7 @@ class _Engine:
             self._send(pending, self._money)
         progress = self._progress
         progress.ended_s = monotonic()
+        progress.shown = [(self._label(at), text) for at, text in sorted(self._shown.items())]
         progress.is_interrupted = self._run is not None and self._run.is_interrupted
         self._note_money()
         if self._stopped_by is not None:
@@ -336,8 +345,9 @@ class _Engine:
             reply.cost,
             sent.attempts,
             from_cache=False,
-            answered_at=self._session.now(),
+            answered_at=reply.provenance.recorded_at or self._session.now(),
             request_key=self._plan.keys[job].hex(),
+            replayed_from=reply.provenance.replayed_from,
         )
         has_ended = reply.error is None or sent.reading == "failed"
         if has_ended:
@@ -380,18 +390,22 @@ class _Engine:
         if self._options.preview is not None and outcome.error is None:
             value = outcome.value
             text = value if isinstance(value, str) else repr(value)
-            progress.shown.append((self._label(self._plan.jobs[job]), text))
+            self._shown[self._plan.jobs[job]] = text
         if outcome.error is not None:
             progress.count_failure(self._label(self._plan.jobs[job]), outcome)
         elif not outcome.from_cache:
             progress.done += 1
+        if outcome.replayed_from is not None:
+            progress.replayed += 1
+            progress.replayed_usd += outcome.cost.usd or 0
         size_bytes = self._plan.sizes[job]
         if outcome.from_cache:
             self._stored_bytes += size_bytes
             if len(self._stored) < _PROJECTED_FROM:
                 self._stored.append((size_bytes, outcome))
         elif self._projector is not None:
-            self._projector.add(size_bytes, outcome.usage, outcome.cost.usd)
+            is_in_bill = outcome.replayed_from is None
+            self._projector.add(size_bytes, outcome.usage, outcome.cost.usd, is_in_bill=is_in_bill)
         if not outcome.from_cache:
             progress.input_tokens += outcome.usage.input_tokens or 0
             progress.output_tokens += outcome.usage.output_tokens or 0
@@ -436,17 +450,34 @@ class _Engine:
     def _make_projector(self) -> BillProjector | None:
         """Return what projects the bill of all rows that nobody has paid for yet."""
         base, plan = self._plan.base, self._plan
-        if base is None:
+        left = len(plan.jobs) - self._progress.cached - len(self._recorded)
+        if base is None or (self._recorded and not left):  # a replay has no bill
             return None
         sent_at = self._session.now()
+        recorded_bytes = sum(plan.sizes[job] for job in self._recorded)
         projector = BillProjector(
-            len(plan.jobs) - self._progress.cached,
-            sum(plan.sizes) - self._stored_bytes,
+            left,
+            sum(plan.sizes) - self._stored_bytes - recorded_bytes,
             lambda usage: base.cost(usage, sent_at).usd,
         )
         for size_bytes, outcome in self._stored:
             projector.add(size_bytes, outcome.usage, outcome.cost.usd, is_in_bill=False)
         return projector
+
+    def _find_recorded(self) -> frozenset[int]:
+        """Return the jobs that the cassette answers: all in `replay`, which sends nothing.
+
+        Raises
+        ------
+        CassetteError
+            The cassette cannot be read.
+        """
+        tape, plan = self._session.tape(), self._plan
+        if tape is None or tape.mode == "record":
+            return frozenset()
+        return frozenset(
+            job for job, key in enumerate(plan.keys) if tape.has(key.hex(), plan.samples[job])
+        )
 
     def _drawn(self) -> Sequence[int]:
         """Return the jobs of this run: all, or those that are drawn for the preview."""

@@ -57,11 +57,13 @@ class RowOutcome(NamedTuple):
     answered_at: datetime | None = None
     """Aware, UTC."""
     request_key: str = ""
+    replayed_from: str | None = None
+    """The cassette that the answer comes from; `None`: the provider sent it."""
 
     @property
     def reply(self) -> Reply:
         """The outcome as a reply."""
-        provenance = Provenance(request_key=self.request_key)
+        provenance = Provenance(request_key=self.request_key, replayed_from=self.replayed_from)
         return Reply(
             self.text,
             "",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cc_jupyter.core.errors import (
     BudgetError,
+    CassetteError,
     ConnectError,
     OptionError,
     ProviderError,
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 
 _CANNOT_BE_SENT = "cannot be sent"
+_NOT_RECORDED = "not recorded"
 _REASONS = (
     (BudgetError, "over budget"),
     (OptionError, _CANNOT_BE_SENT),
     (ConnectError, "no connection"),
     (StreamError, "broken answer"),
+    (CassetteError, _NOT_RECORDED),
 )
 """What a failure is called; the first that matches."""
 
@@ -46,7 +49,13 @@ class Progress:
     cached_since: datetime | None = None
     cached_until: datetime | None = None
     requests: int = 0
-    """What is to be sent."""
+    """What is to be sent, or answered by a cassette."""
+    recorded: int = 0
+    """Of these, what the cassette answers, as known before the start."""
+    replayed: int = 0
+    """Requests that the cassette has answered: nothing is billed for them."""
+    replayed_usd: Decimal = Decimal(0)
+    """What they cost when they were recorded, as far as known."""
     preview_of: int | None = None
     """The rows of the whole table, if this is a preview."""
     unsendable: int = 0
@@ -88,9 +97,16 @@ class Progress:
         return self.done + self.failed - self.unsendable
 
     @property
-    def needs_change(self) -> bool:
-        """Whether another run mends no failure: all are of rows that cannot be sent."""
-        return set(self.reasons) == {_CANNOT_BE_SENT}
+    def advice(self) -> str:
+        """How to go on after failures."""
+        if set(self.reasons) == {_CANNOT_BE_SENT}:
+            return "change what cannot be sent and run it again; all other answers are kept"
+        if _NOT_RECORDED in self.reasons:
+            return (
+                "%cmd cassette auto sends and records what is missing; %cmd cassette diff shows"
+                " what differs in the last of these"
+            )
+        return "run it again to send what failed; all other answers are kept"
 
     @property
     def left(self) -> int:

@@ -95,7 +95,9 @@ def first_line(progress: Progress) -> str:
         parts.append(f"{progress.equal:,} equal to others and not sent again")
     if progress.cached:
         parts.append(f"{progress.cached:,} answered before{_when(progress)}")
-    parts.append(f"{pluralize(progress.requests, 'request')} to send")
+    if progress.recorded:
+        parts.append(f"{progress.recorded:,} from the cassette")
+    parts.append(f"{pluralize(progress.requests - progress.recorded, 'request')} to send")
     return " · ".join(parts)
 
 
@@ -177,6 +179,11 @@ def duration(value_s: float) -> str:
 def _money(progress: Progress, *, is_running: bool) -> str:
     """Return what is spent, and what all is expected to cost."""
     spent = format_usd(progress.spent_usd)
+    if progress.replayed:
+        was = format_usd(progress.replayed_usd)
+        spent = f"{progress.replayed:,} replayed for $0 (was {was})"
+        if progress.replayed < progress.done:
+            spent += f" · {format_usd(progress.spent_usd)}"
     if progress.unknown_cost:
         spent = f"{spent} and {pluralize(progress.unknown_cost, 'request')} of unknown cost"
     expected = progress.projected_usd
@@ -198,11 +205,9 @@ def _after(progress: Progress) -> list[str]:
         )
     elif progress.preview_of is not None:
         notes.append("the full run sends only the rest: leave the preview out")
-    elif progress.needs_change:
-        notes.append("change what cannot be sent and run it again; all other answers are kept")
     elif progress.failed:
-        notes.append("run it again to send what failed; all other answers are kept")
-    if progress.is_kept_here_only:
+        notes.append(progress.advice)
+    if progress.is_kept_here_only and not progress.replayed:
         notes.append("the history is off: finished rows are kept in this kernel only")
     return notes
 
