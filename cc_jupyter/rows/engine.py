@@ -197,6 +197,8 @@ class _Engine:
         self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
         self._interrupt_notes: tuple[str, ...] = ()
+        served_by = None if plan.base is None else plan.base.endpoint.served_by
+        self._progress.is_local = served_by == LOCAL
         self._progress.unsendable = len(plan.errors)
         for at, error in plan.errors.items():
             self._progress.count_failure(self._label(at), RowOutcome(error=error))
@@ -278,9 +280,8 @@ class _Engine:
     def _send(self, pending: Sequence[int], money: RunMoney) -> None:
         base = self._plan.base
         assert base is not None  # noqa: S101  there is something to send
-        is_local = base.endpoint.served_by == LOCAL
         concurrency = self._options.concurrency or base.settings.concurrency
-        concurrency = 1 if is_local else min(concurrency, len(pending))
+        concurrency = 1 if self._progress.is_local else min(concurrency, len(pending))
         self._pending = pending
         with (
             workers_of(

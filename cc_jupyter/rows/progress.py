@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CANNOT_BE_SENT = "cannot be sent"
 _NOT_RECORDED = "not recorded"
+_WRONG_TYPE = "wrong type"
 _REASONS = (
     (BudgetError, "over budget"),
     (OptionError, _CANNOT_BE_SENT),
@@ -86,6 +87,8 @@ class Progress:
     is_interrupted: bool = False
     is_kept_here_only: bool = False
     """Whether the history is off, so that only this kernel knows the answers."""
+    is_local: bool = False
+    """Whether the local model answers, which is free."""
     shown: list[tuple[object, str]] = field(default_factory=list)
     """The values of a preview, with the label of the row."""
     notices: list[str] = field(default_factory=list)
@@ -106,7 +109,13 @@ class Progress:
                 "%cmd cassette auto sends and records what is missing; %cmd cassette diff shows"
                 " what differs in the last of these"
             )
-        return "run it again to send what failed; all other answers are kept"
+        retyped = '--retry type, retry="type" in Python,'
+        if set(self.reasons) == {_WRONG_TYPE}:
+            return f"all answers are kept, also those of the wrong type: {retyped} asks again"
+        advice = "run it again to send what failed; all other answers are kept"
+        if _WRONG_TYPE in self.reasons:
+            advice += f", also those of the wrong type: {retyped} asks again"
+        return advice
 
     @property
     def left(self) -> int:
@@ -156,7 +165,7 @@ def reason(error: CcError, stop_reason: str = "") -> str:
     if isinstance(error, ProviderError) and error.status is not None:
         return str(error.status)
     if isinstance(error, StreamError) and stop_reason not in ("error", "unknown"):
-        return "wrong type"
+        return _WRONG_TYPE
     return next((words for kind, words in _REASONS if isinstance(error, kind)), "error")
 
 

@@ -184,6 +184,8 @@ def _money(progress: Progress, *, is_running: bool) -> str:
         spent = f"{progress.replayed:,} replayed for $0 (was {was})"
         if progress.replayed < progress.done:
             spent += f" · {format_usd(progress.spent_usd)}"
+    elif progress.is_local:
+        return "free (local model)"
     if progress.unknown_cost:
         spent = f"{spent} and {pluralize(progress.unknown_cost, 'request')} of unknown cost"
     expected = progress.projected_usd
@@ -207,6 +209,8 @@ def _after(progress: Progress) -> list[str]:
         notes.append("the full run sends only the rest: leave the preview out")
     elif progress.failed:
         notes.append(progress.advice)
+    if progress.is_local and not progress.replayed:
+        notes.append("a rehearsal on the local model: any other model is sent all rows")
     if progress.is_kept_here_only and not progress.replayed:
         notes.append("the history is off: finished rows are kept in this kernel only")
     return notes
