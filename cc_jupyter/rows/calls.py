@@ -13,7 +13,7 @@ from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.prompt.options import RETRY_WORDS
 from cc_jupyter.prompt.template import names_in
-from cc_jupyter.rows.engine import OnError, RowControl, RowOptions, run_rows
+from cc_jupyter.rows.engine import OnError, RowOptions, run_rows
 from cc_jupyter.rows.frames.results import make_result
 from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.plan import RowPrompt, make_plan
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cc_jupyter.rows.frames.tables import RowTable
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.rows.protocols import Table
+    from cc_jupyter.session.in_flight import Interrupter
     from cc_jupyter.session.session import Session
 
 
@@ -71,7 +72,7 @@ class RowCall(NamedTuple):
     local_ns: Mapping[str, object] = _NO_NAMES
     notebook: str = ""
     turn_key: TurnKey | None = None
-    control: RowControl | None = None
+    control: Interrupter | None = None
     output_type: OutputType | None = None
     settings: Settings | None = None
     """`None`: the effective ones."""

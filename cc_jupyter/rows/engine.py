@@ -25,7 +25,7 @@ from cc_jupyter.rows.outcomes import RowOutcome, RowResults
 from cc_jupyter.rows.progress import NullRowView, Progress
 from cc_jupyter.rows.projection import BillProjector, draw_preview
 from cc_jupyter.rows.sending import RowRequests
-from cc_jupyter.session.in_flight import InterruptGuard
+from cc_jupyter.session.in_flight import Interrupter, InterruptGuard
 from cc_jupyter.session.run_limits import RunEstimate, RunLimits, check_run
 from cc_jupyter.session.scheduler import Run
 
@@ -56,26 +56,6 @@ _LOST_IN_A_ROW = 20
 """So many rows in a row without a connection end the run."""
 
 
-class RowControl:
-    """Interrupts a run from any thread, also before it has begun."""
-
-    def __init__(self) -> None:
-        self._interrupt: Callable[[], None] | None = None
-        self._is_interrupted = False
-
-    def attach(self, interrupt: Callable[[], None]) -> None:
-        """Take what interrupts the run."""
-        self._interrupt = interrupt
-        if self._is_interrupted:
-            interrupt()
-
-    def interrupt(self) -> None:
-        """Stop all requests of the run and start no more."""
-        self._is_interrupted = True
-        if self._interrupt is not None:
-            self._interrupt()
-
-
 class RowOptions(NamedTuple):
     """How a plan is run."""
 
@@ -97,7 +77,7 @@ class RowOptions(NamedTuple):
     """A `concurrent.futures.Executor` or a `distributed.Client`; `None`: this process sends."""
     sensitive: Callable[[], str | None] = lambda: None
     """Returns a notice of values that look like keys or addresses; asked before a costly run."""
-    control: RowControl | None = None
+    control: Interrupter | None = None
     """Interrupts the run from another thread."""
 
 
