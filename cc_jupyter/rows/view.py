@@ -145,7 +145,7 @@ def final_bundle(progress: Progress, name: str | None) -> dict[str, str]:
         title = f"preview: {progress.rows:,} of {pluralize(progress.preview_of, 'row')}"
     if name:
         title = f"{title} \N{RIGHTWARDS ARROW} {name}"
-    notes = [*progress.notices, *_after(progress)]
+    notes = [safe_line(note) for note in (*progress.notices, *_after(progress))]
     failures = [
         (excerpt(safe_line(str(label)), _LABEL_CHARS), excerpt(safe_line(str(error)), _ERROR_CHARS))
         for label, error in progress.examples
