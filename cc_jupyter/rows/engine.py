@@ -297,6 +297,7 @@ class _Engine:
         # none that comes while the answers are saved loses them
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
             self._keeper.save()
+            self._keeper.flush()
             self._keeper.save_run(money, is_finished=True, is_interrupted=run.is_interrupted)
 
     def started(self, index: int) -> None:

@@ -87,6 +87,8 @@ class Progress:
     is_interrupted: bool = False
     is_kept_here_only: bool = False
     """Whether the history is off, so that only this kernel knows the answers."""
+    unsaved: str | None = None
+    """Which finished rows could not be written, and what to do; `None`: all are."""
     is_local: bool = False
     """Whether the local model answers, which is free."""
     shown: list[tuple[object, str]] = field(default_factory=list)

@@ -209,6 +209,8 @@ def _after(progress: Progress) -> list[str]:
         notes.append("the full run sends only the rest: leave the preview out")
     elif progress.failed:
         notes.append(progress.advice)
+    if progress.unsaved:
+        notes.append(progress.unsaved)
     if progress.is_local and not progress.replayed:
         notes.append("a rehearsal on the local model: any other model is sent all rows")
     if progress.is_kept_here_only and not progress.replayed:
