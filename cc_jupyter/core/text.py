@@ -84,7 +84,7 @@ def check_characters(text: str) -> None:
     OptionError
         The text contains half a character; the message says where.
     """
-    found = _SURROGATE.search(text)
+    found = None if text.isascii() else _SURROGATE.search(text)
     if found is not None:
         raise OptionError(
             f"character {found.start():,} of the prompt is half a character"

@@ -139,9 +139,13 @@ class _Engine:
         self.results = RowResults(
             len(plan.table), places, () if checks is None else checks.expressions
         )
-        for job in range(len(plan.jobs)):
-            for at in self._rows_of(job):
-                self.results.set_key(at, plan.keys[job])
+        if len(plan.jobs) == len(plan.table):  # no row equals another
+            for at, key in zip(plan.jobs, plan.keys, strict=True):
+                self.results.set_key(at, key)
+        else:
+            for job, key in enumerate(plan.keys):
+                for at in self._rows_of(job):
+                    self.results.set_key(at, key)
         self.results.errors.update(plan.errors)
         self._progress = Progress(
             len(plan.table) if places is None else len(places),
@@ -365,7 +369,7 @@ class _Engine:
         """Take the outcome of a job for its row and the rows that equal it."""
         for number, at in enumerate(self._rows_of(job)):
             self.results.set(at, outcome, is_copy=number > 0)
-            if outcome.error is None:
+            if self._checks is not None and outcome.error is None:
                 self._check(at, outcome)
         progress = self._progress
         self._last = outcome
@@ -469,7 +473,8 @@ class _Engine:
 
     def _rows_of(self, job: int) -> Sequence[int]:
         first = self._plan.jobs[job]
-        return (first, *self._plan.copies.get(first, ()))
+        copies = self._plan.copies.get(first)
+        return (first,) if copies is None else (first, *copies)
 
     def _label(self, at: int) -> object:
         return self._plan.table.label(at)

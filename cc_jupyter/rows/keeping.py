@@ -36,7 +36,7 @@ _RUN_SAVE_S = 1.0
 """The run's own record, which counts for usage and budgets, is written this often."""
 _REFRESH_S = 240.0
 """A reservation is renewed this often; it expires after 15 minutes."""
-_FIND_AT_ONCE = 5_000
+_FIND_AT_ONCE = 10_000
 """Stored rows that are read at once."""
 
 
@@ -95,9 +95,10 @@ class RowKeeper:
         is_on_disk = self.on_disk and self._session.history.is_on_disk
         for start in range(0, len(jobs), _FIND_AT_ONCE):
             some = jobs[start : start + _FIND_AT_ONCE]
-            found = rows.find(plan.source, [plan.keys[job] for job in some], on_disk=is_on_disk)
-            for job in some:
-                row = found.get((plan.keys[job], plan.samples[job]))
+            places = [(plan.keys[job], plan.samples[job]) for job in some]
+            found = rows.find(plan.source, [key for key, _ in places], on_disk=is_on_disk)
+            for job, place in zip(some, places, strict=True):
+                row = found.get(place)
                 yield job, None if row is None else self.outcome_of(row)
 
     def outcome_of(self, row: FinishedRow) -> RowOutcome | None:

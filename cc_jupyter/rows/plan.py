@@ -164,7 +164,7 @@ class _Planner:
                 raise
             plan.errors[at] = error
             return
-        if not filled.text.strip() and not filled.images:
+        if not filled.images and (not filled.text or filled.text.isspace()):
             plan.errors[at] = OptionError("the prompt of the row is empty")
             return
         if plan.base is None:
@@ -172,7 +172,8 @@ class _Planner:
         if filled.images and (refusal := self._image_error(filled)) is not None:
             plan.errors[at] = refusal
             return
-        self._notices |= dict.fromkeys(filled.notices)
+        if filled.notices:
+            self._notices |= dict.fromkeys(filled.notices)
         self._rows.append(at)
         self._row_keys.append(self._digest(filled))
         is_text = not filled.system and not filled.images
@@ -247,6 +248,11 @@ class _Planner:
         order: Sequence[int] = range(len(keys))
         if 1 < len(self._stems) < len(keys):
             order = sorted(order, key=self._stem_of.__getitem__)
+        elif len(set(keys)) == len(keys):  # none equals another, as in most tables
+            plan.jobs, plan.keys, plan.sizes = self._rows, keys, self._sizes
+            plan.samples = array("q", bytes(8 * len(keys)))
+            self._conclude()
+            return
         first: dict[bytes, int] = {}
         counts: dict[bytes, int] = {}
         for place in order:
@@ -260,6 +266,11 @@ class _Planner:
             plan.keys.append(key)
             plan.samples.append(counts[key])
             plan.sizes.append(self._sizes[place])
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """Hand the notices over, and mark what all rows begin with for the provider's cache."""
+        plan = self._plan
         plan.notices = tuple(self._notices)
         if plan.base is not None and len(plan.jobs) > 1:
             shared = plan.prompt.template.shared_chars

@@ -110,7 +110,7 @@ def test_no_image_that_can_be_sent_is_an_error_that_counts_every_row(seeing, pro
     assert isinstance(error, RowsError)
     assert "3 of 3 rows failed (cannot be sent 3)" in str(error)
     assert "has 0 of 3 answers" in str(error)
-    assert error.hint == "change what cannot be sent, then run it again"
+    assert error.hint.startswith("change what cannot be sent and run it again")
     assert provider.posts == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import threading
 import time
@@ -490,6 +491,24 @@ def test_refusals_for_too_many_requests_do_not_use_up_the_retries(session, provi
     assert answers(ended) == [f"word {number}" for number in range(10)]
     assert all(row["attempts"] == 4 for row in ended.result.meta)
     assert ended.run.progress.refusals == 30
+
+
+def test_three_of_ten_requests_refused_as_too_many_lose_no_row(session, provider):
+    chance, lock, refused = random.Random(7), threading.Lock(), []
+
+    def answer(record):
+        with lock:
+            is_refused = chance.random() < 0.3
+        if is_refused:
+            refused.append(prompt_of(record))
+            return scripted.error(429, "slow down")(record)
+        return echo(record)
+
+    provider.always(answer)
+    ended = run(session, texts(60), concurrency=8)
+    assert answers(ended) == [f"word {number}" for number in range(60)]
+    assert ended.run.progress.refusals == len(refused) > 10
+    assert len(provider.posts) == 60 + len(refused), "no row was paid twice"
 
 
 def test_after_a_refusal_no_more_are_in_flight_than_the_lowered_limit(
