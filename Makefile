@@ -22,7 +22,8 @@ help:
 	@echo 'make notebooks        run the notebooks with the local model; save outputs and cassettes'
 	@echo 'make picture          take the screenshots in the README again'
 	@echo 'make docs             build the documentation site into docs/_build/html'
-	@echo 'make matrix           run the tests under other versions of Python and libraries; ROW=NAME for one'
+	@echo 'make matrix           run the tests under other versions of Python and libraries; ROW=NAME for one,'
+	@echo '                      ALL=1 for the whole suite in each'
 	@echo 'make prices TABLE=F   show what a price table in Markdown would change in the model catalogue;'
 	@echo '                      add DATE=YYYY-MM-DD, the date of the prices, to apply the changes;'
 	@echo '                      add SOURCE=TEXT to record where the prices come from'
@@ -33,10 +34,11 @@ demo: .venv/.demo
 	@$(BIN)/python notebooks/demo.py $(if $(HEADLESS),--headless) $(if $(SCRIPTED),--scripted) $(if $(REPLAY),--replay) $(NOTEBOOK)
 
 # pytest runs last, even after a failed lint, so that its summary ends the output. Its list of skipped
-# tests says what was left out, and why.
+# tests says what was left out, and why. A failed test runs once more: two busy cores and real browsers,
+# kernels and clusters can miss a time limit. The summary names each such test with its first failure.
 test: .venv/.test weights
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint front-end-test; failed=$$?; \
-	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder && { test $$failed -eq 0 || { echo 'make lint or make front-end-test failed (see above)'; exit 1; }; }
+	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --reruns=1 -raR && { test $$failed -eq 0 || { echo 'make lint or make front-end-test failed (see above)'; exit 1; }; }
 
 # The neighbours have an environment of their own: they change what JupyterLab does.
 test-more: .venv-more/.done .venv-litellm/.done front-end
@@ -85,7 +87,7 @@ docs: .venv/.docs
 	@echo 'Open docs/_build/html/index.html'
 
 matrix: .venv/.test front-end
-	@$(BIN)/python -m tools.matrix $(ROW)
+	@$(BIN)/python -m tools.matrix $(if $(ALL),--all) $(ROW)
 
 prices: .venv/.test
 	@test -n "$(TABLE)" || { echo 'Name the price table: make prices TABLE=file.md' >&2; exit 2; }

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from cc_jupyter.core.messages import ValueLimits
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.experiments.grid import Grid
+    from cc_jupyter.magics.cell_tools import CellTools
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.in_flight import Interrupter, InterruptGuard
@@ -53,7 +55,7 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     api_key_env: str | None = None,
     max_retries: int | None = None,
     tools: Sequence[Callable[..., object]] = (),
-    allow: str | Sequence[str] = (),
+    allow: str | Callable[..., object] | Sequence[str | Callable[..., object]] = (),
     max_steps: int | None = None,
 ) -> Reply:
     """Ask a model and return its whole answer; nothing is displayed.
@@ -73,7 +75,7 @@ def ask(  # noqa: PLR0913  the options of spec.md, section 5
     key_env, api_key_env
         The environment variable that holds the key; both names mean the same.
     tools, allow
-        Functions that the model may call, and the names of those that run: nobody is asked.
+        Functions that the model may call, and those that run, or their names: nobody is asked.
     max_steps
         The most requests of a call with tools; by default 8.
 
@@ -178,7 +180,8 @@ def map_rows(  # noqa: PLR0913  experiments.md, section 5
     """Send a prompt for each row of a table; return the answers with the same index.
 
     Answers are stored as they arrive: run again, it sends only what is missing and what failed.
-    Takes the other options of `ask` too, except those of a conversation.
+    Takes the other options of `ask` too, except those of a conversation;
+    every function of `tools` must be allowed.
 
     Parameters
     ----------
@@ -239,7 +242,7 @@ async def aask(prompt: str, **options: Any) -> Reply:  # noqa: ANN401  those of 
     from cc_jupyter.session.in_flight import Interrupter, InterruptGuard  # noqa: PLC0415  as above
 
     _check_names("aask", options)
-    prepared, session = _prepare(prompt, **options), _session()
+    prepared, session = _prepare_with_tools(prompt, options), _session()
     control = Interrupter()
 
     def guard(wake: Callable[[], None]) -> InterruptGuard:
@@ -294,6 +297,7 @@ def _map_rows(
     _check_names("map_rows", of_request, without=("thread", "new"))
     take, cell, session = _taker(options), _execution_context(), _session()
     settings = session.settings(**take("base_url", "max_retries"))
+    tools = _tools(options, settings.value_limits, all_allowed_in="rows run")
     call = row_call(
         prompt,
         options,
@@ -304,6 +308,7 @@ def _map_rows(
         turn_key=None if cell is None else cell.count_request(),
         settings=settings,
         control=control,
+        tools=None if tools is None else tools.for_rows(options.get("max_steps")),
         **_keys(take),
         **take("system", "zdr"),
     )
@@ -427,21 +432,30 @@ def _prepare(prompt: str, **options: Any) -> PreparedRequest:  # noqa: ANN401  t
 
 def _prepare_with_tools(prompt: str, options: Mapping[str, Any]) -> PreparedRequest:
     """Prepare a request that may offer functions of the caller's."""
-    tools, allow, max_steps = (options[name] for name in _TOOL_OPTIONS)
     others = {name: value for name, value in options.items() if name not in _TOOL_OPTIONS}
+    given = _tools(options, _session().settings().value_limits)
+    if given is None:
+        return _prepare(prompt, **others)
+    prepared = _prepare(prompt, **others, specs=given.specs)
+    max_steps = options.get("max_steps") or MAX_STEPS
+    return prepared._replace(new_runner=given.new_run, max_steps=max_steps)
+
+
+def _tools(
+    options: Mapping[str, Any], limits: ValueLimits, *, all_allowed_in: str | None = None
+) -> CellTools | None:
+    """Return the functions that a call offers; `None`: it offers none."""
+    tools, allow, max_steps = (options.get(name) for name in _TOOL_OPTIONS)
     if not tools:
         if allow or max_steps:
             raise OptionError("`allow` and `max_steps` need functions", hint="add tools=[…]")
-        return _prepare(prompt, **others)
+        return None
     from cc_jupyter.magics.cell_tools import functions_as_tools  # noqa: PLC0415  only tools need it
 
     if max_steps is not None and max_steps < 1:
         raise OptionError(f"`max_steps` must be at least 1, not {max_steps}")
-    names = (allow,) if isinstance(allow, str) else tuple(allow)
-    settings = _session().settings()
-    given = functions_as_tools(tools, names, settings.value_limits)
-    prepared = _prepare(prompt, **others, specs=given.specs)
-    return prepared._replace(new_runner=given.new_run, max_steps=max_steps or MAX_STEPS)
+    allowed = (allow,) if isinstance(allow, str) or callable(allow) else tuple(allow or ())
+    return functions_as_tools(tools, allowed, limits, all_allowed_in=all_allowed_in)
 
 
 def _taker(options: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:

@@ -1,10 +1,11 @@
 """Run the tests under the versions of Python and of libraries that users have: `make matrix`.
 
 Each row of the matrix is one environment, `.matrix/NAME`: everything newest, but for what the row
-names. It runs the tests that can notice the difference. A row whose Python is not on this machine,
-or whose packages cannot be installed, is listed with the reason; the script fails if a test does.
+names. It runs the tests that can notice the difference; `--all` runs the whole suite in each row. A
+row whose Python is not on this machine, or whose packages cannot be installed, is listed with the
+reason; the script fails if a test does. Python is searched for on the PATH and in pyenv's folder.
 
-    python -m tools.matrix [--list] [--table FILE] [NAME ...]
+    python -m tools.matrix [--list] [--all] [--table FILE] [NAME ...]
 """
 
 from __future__ import annotations
@@ -24,14 +25,38 @@ _INSTALL_TIMEOUT_S = 1_200
 _TEST_TIMEOUT_S = 3_600
 _WORKERS = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 _QUICK = ("tests/unit", "tests/conversation", "tests/client")
-_KERNEL = ("tests/kernel",)
+_SHELL = (
+    "tests/kernel/test_loading.py",
+    "tests/kernel/test_ask_line.py",
+    "tests/kernel/test_capture.py",
+    "tests/kernel/test_completion.py",
+    "tests/kernel/test_interrupt.py",
+    "tests/kernel/test_outputs.py",
+    "tests/kernel/test_terminal.py",
+)
+_MESSAGES = (
+    "tests/kernel/test_comm.py",
+    "tests/kernel/test_document_order.py",
+    "tests/kernel/test_interrupt.py",
+    "tests/kernel/test_outputs.py",
+    "tests/kernel/test_progress.py",
+    "tests/kernel/test_saved_notebook.py",
+    "tests/kernel/test_tool_consent.py",
+)
 _PAGE = (
     "tests/browser/test_cells.py",
     "tests/browser/test_completion.py",
     "tests/browser/test_status_and_panel.py",
     "tests/browser/test_recovery.py",
 )
-_VALUES = ("tests/unit/prompt", "tests/kernel/test_prompt.py", "tests/kernel/test_typed_capture.py")
+_FRAMES = ("tests/unit/rows", "tests/kernel/test_rows.py", "tests/unit/usage")
+_EVERYTHING = ("tests",)
+_VALUES = (
+    "tests/unit/prompt",
+    "tests/unit/tools",
+    "tests/kernel/test_prompt.py",
+    "tests/kernel/test_typed_capture.py",
+)
 
 
 class Row(NamedTuple):
@@ -46,15 +71,15 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    *(Row(f"python-3.{minor}", (*_QUICK, *_KERNEL), f"3.{minor}") for minor in (11, 12, 13, 14)),
-    Row("ipython-8.18", _KERNEL, pins=("ipython==8.18.*",)),
-    Row("ipykernel-6", _KERNEL, pins=("ipykernel<7",)),
-    Row("ipykernel-7", _KERNEL, pins=("ipykernel>=7",)),
+    *(Row(f"python-3.{minor}", (*_QUICK, *_SHELL), f"3.{minor}") for minor in (11, 12, 13, 14)),
+    Row("ipython-8.18", _SHELL, pins=("ipython==8.18.*",)),
+    Row("ipykernel-6", _MESSAGES, pins=("ipykernel<7",)),
+    Row("ipykernel-7", _MESSAGES, pins=("ipykernel>=7",)),
     Row("jupyterlab-4.2", _PAGE, pins=("jupyterlab==4.2.*",)),
     Row("jupyterlab-4.4", _PAGE, pins=("jupyterlab==4.4.*",)),
     Row("jupyterlab-newest", _PAGE),
-    Row("pandas-2", _VALUES, pins=("pandas<3", "pandas-stubs")),
-    Row("pandas-3", _VALUES, pins=("pandas>=3",)),
+    Row("pandas-2", (*_VALUES, *_FRAMES), pins=("pandas<3", "pandas-stubs")),
+    Row("pandas-3", (*_VALUES, *_FRAMES), pins=("pandas>=3",)),
     Row("pydantic-2.13", _VALUES, pins=("pydantic==2.13.*",)),
     Row("pydantic-newest", _VALUES),
 )
@@ -77,6 +102,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="the rows to run; by default all")
     parser.add_argument("--list", action="store_true", help="list the rows and run nothing")
+    parser.add_argument(
+        "--all", action="store_true", help="run the whole suite in each row: about 12 minutes each"
+    )
     parser.add_argument("--table", type=Path, help="also write the table to this file")
     options = parser.parse_args()
     known = {row.name: row for row in ROWS}
@@ -90,7 +118,7 @@ def main() -> int:
     results = []
     for row in rows:
         print(f"== {row.name}", flush=True)
-        results.append(_run(row))
+        results.append(_run(row._replace(tests=_EVERYTHING) if options.all else row))
         print(f"   {results[-1].outcome}: {results[-1].note}", flush=True)
     table = _table(results)
     print(f"\n{table}")
@@ -100,7 +128,7 @@ def main() -> int:
 
 
 def _run(row: Row) -> Result:
-    python = sys.executable if row.python == "3" else shutil.which(f"python{row.python}")
+    python = _interpreter(row.python)
     if python is None:
         return Result(row, "not run", note=f"python{row.python} is not on this machine")
     folder = ENVIRONMENTS / row.name
@@ -110,9 +138,8 @@ def _run(row: Row) -> Result:
         reason = _last_line(made.stdout + made.stderr)
         return Result(row, "not run", note=f"no environment: {reason}")
     own = str(folder / "bin" / "python")
-    install = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     installed = _call(
-        [*install, "--editable", f"{ROOT}[test]", *row.pins], timeout_s=_INSTALL_TIMEOUT_S
+        [*_installer(own), "--editable", f"{ROOT}[test]", *row.pins], timeout_s=_INSTALL_TIMEOUT_S
     )
     if installed.returncode:
         return Result(row, "not run", note=f"not installable: {_last_line(installed.stderr)}")
@@ -129,6 +156,33 @@ def _run(row: Row) -> Result:
     if outcome == "failed":
         note += f"; see {(folder / 'tests.log').relative_to(ROOT)}"
     return Result(row, outcome, _versions(own), note)
+
+
+def _installer(python: str) -> list[str]:
+    """Return the command that installs for this Python: uv's where it is at hand, else pip's.
+
+    On a busy machine, pip takes minutes for what uv does in half of one.
+    """
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", "--quiet", "--python", python]
+    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+
+def _interpreter(version: str) -> str | None:
+    """Return a Python of this version, or None; a program of that name may not be one that runs.
+
+    What pyenv puts on the PATH for a version that is installed but not chosen only says so.
+    """
+    if version == "3":
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    programs = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
+    runs = (
+        str(each)
+        for each in programs
+        if each and not _call([str(each), "-V"], timeout_s=60).returncode
+    )
+    return next(runs, None)
 
 
 def _link_extension(folder: Path) -> None:

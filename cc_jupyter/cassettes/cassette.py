@@ -8,6 +8,7 @@ says how far the file was complete before an append, so that a killed writer lea
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import stat
@@ -23,7 +24,7 @@ from cc_jupyter.core.errors import CassetteError
 from cc_jupyter.core.paths import data_folder, make_private, replace_file, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from pathlib import Path
 
     from cc_jupyter.cassettes.recording import Recording
@@ -102,11 +103,19 @@ class CassetteFile:
                 return None
             return parse_line(self._read(place), self._where(place.number))
 
-    def requests(self) -> Iterator[RecordedRequest]:
-        """Yield the request of every recording; a broken line is left out."""
+    def requests(self, known: Container[str] = ()) -> Iterator[RecordedRequest]:
+        """Yield the request of every recording; a broken line is left out.
+
+        Parameters
+        ----------
+        known
+            The request keys that are left out.
+        """
         with self._lock:
             places = list(self._current().places.items())
         for (request_key, sample), place in places:
+            if request_key in known:
+                continue
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 yield RecordedRequest(request_key, sample, *request_of(self._read(place)))
 
@@ -154,7 +163,7 @@ class CassetteFile:
         CassetteError
             It is broken, read-only, a folder or a link, or its folder is missing.
         """
-        shown = short_path(self.path)
+        shown = self._shown
         if self.path.is_symlink():
             raise CassetteError(
                 f"{shown} is a link; nothing was sent", hint="name the file it leads to"
@@ -316,7 +325,12 @@ class CassetteFile:
             return file.read(place.size_bytes)
 
     def _where(self, number: int) -> str:
-        return f"{short_path(self.path)}, line {number},"
+        return f"{self._shown}, line {number},"
+
+    @functools.cached_property
+    def _shown(self) -> str:
+        """The path as messages name it, for the place of each line that is read."""
+        return short_path(self.path)
 
     @contextlib.contextmanager
     def _explain(self, what: str) -> Iterator[None]:
@@ -326,7 +340,7 @@ class CassetteFile:
             raise self._unusable(what, error) from None
 
     def _unusable(self, what: str, error: OSError) -> CassetteError:
-        shown = short_path(self.path)
+        shown = self._shown
         if self.path.is_dir():
             return CassetteError(f"{shown} is a folder, not a cassette", hint="name a file in it")
         return CassetteError(
@@ -352,7 +366,7 @@ class CassetteFile:
             while not _try_lock(file.fileno()):
                 if time.monotonic() > deadline:
                     raise CassetteError(
-                        f"another kernel has been writing {short_path(self.path)} for"
+                        f"another kernel has been writing {self._shown} for"
                         f" {_LOCK_TIMEOUT_S:.0f} s",
                         hint="run the cell again, or record into a file of its own",
                     )
@@ -408,10 +422,14 @@ class Cassette:
         names = (name for file in self.files for name in file.names())
         return sorted({sample for key, sample in names if key == request_key})
 
-    def requests(self) -> Iterator[RecordedRequest]:
-        """Yield the request of every recording."""
+    def keys(self) -> set[str]:
+        """Return the keys of all recorded requests."""
+        return {request_key for file in self.files for request_key, _ in file.names()}
+
+    def requests(self, known: Container[str] = ()) -> Iterator[RecordedRequest]:
+        """Yield the request of every recording, without those of the known keys."""
         for file in self.files:
-            yield from file.requests()
+            yield from file.requests(known)
 
     def check_readable(self) -> None:
         """Check that there is something to replay.

@@ -32,6 +32,8 @@ _KEPT_HEADERS = re.compile(
 """The headers that decide how a response is read: its type, waits, limits, ids and costs."""
 _BROKEN_HINT = "restore the file, or delete that line to record it again"
 
+_BLOCK_PIECES = 256
+"""How many pieces of a body are escaped at once: what stays in the cache of a processor."""
 
 Piece = tuple[int, bytes]
 """A piece of a body: the milliseconds since its request was sent, and its bytes."""
@@ -175,6 +177,10 @@ def request_of(line: bytes) -> tuple[str, Any]:
 
 def to_line(recording: Recording) -> bytes:
     """Return the line of a recording, its end included."""
+    return b"".join(_line_parts(recording))  # once: a body can be large
+
+
+def _line_parts(recording: Recording) -> Iterator[bytes]:
     members = {
         "request_key": recording.request_key,
         "sample": recording.sample,
@@ -184,8 +190,13 @@ def to_line(recording: Recording) -> bytes:
         "served_by": recording.served_by,
         "request": {"endpoint": recording.endpoint, "body": recording.body},
     }
-    responses = b",".join(map(_response_to_json, recording.responses))
-    return b'%b,"responses":[%b]}\n' % (_encoded(members)[:-1], responses)
+    yield _encoded(members)[:-1]
+    yield b',"responses":['
+    for number, response in enumerate(recording.responses):
+        if number:
+            yield b","
+        yield from _response_parts(response)
+    yield b"]}\n"
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -199,15 +210,14 @@ def cut_between_characters(pieces: Sequence[Piece]) -> list[Piece]:
 
     No event of a stream ends within a character, so each piece still completes the same events.
     """
-    whole: list[Piece] = []
+    whole = list(pieces)
     held = b""
-    for at_ms, data in pieces:
-        piece = held + data if held else data
-        held = b""
-        if piece and piece[-1] >= 0x80:  # noqa: PLR2004  not ASCII
+    for number, (at_ms, data) in enumerate(pieces):
+        if held or data[-1:] >= b"\x80":  # not ASCII
+            piece = held + data
             cut = _start_of_open_character(piece)
-            piece, held = piece[:cut], piece[cut:]
-        whole.append((at_ms, piece))
+            whole[number] = at_ms, piece[:cut]
+            held = piece[cut:]
     if held:
         at_ms, last = whole.pop()
         whole.append((at_ms, last + held))
@@ -226,7 +236,7 @@ def _start_of_open_character(piece: bytes) -> int:
     return len(piece)
 
 
-def _response_to_json(response: RecordedResponse) -> bytes:
+def _response_parts(response: RecordedResponse) -> Iterator[bytes]:
     members: dict[str, Any] = {"status": response.status}
     if response.waited_s is not None:
         members["waited_s"] = response.waited_s
@@ -238,9 +248,12 @@ def _response_to_json(response: RecordedResponse) -> bytes:
         members["failure"] = {"type": kind, "message": message}
     if response.was_left:
         members["was_left"] = True
-    body, sizes = _body_to_json(response.body)
+    body, sizes = _body_parts(response.body)
     members |= {"at_ms": [at_ms for at_ms, _ in response.body], "sizes": sizes}
-    return b'%b,"body":%b}' % (_encoded(members)[:-1], body)
+    yield _encoded(members)[:-1]
+    yield b',"body":'
+    yield from body
+    yield b"}"
 
 
 def _response_from_json(data: dict[str, Any]) -> RecordedResponse:
@@ -256,17 +269,18 @@ def _response_from_json(data: dict[str, Any]) -> RecordedResponse:
     )
 
 
-def _body_to_json(body: Sequence[Piece]) -> tuple[bytes, list[int]]:
+def _body_parts(body: Sequence[Piece]) -> tuple[list[bytes], list[int]]:
     """Return the body as JSON, and the size of each piece: characters, or bytes in base64."""
-    content = b"".join([piece for _, piece in body])
-    sizes = [len(piece) for _, piece in body]
+    pieces = [piece for _, piece in body]
     try:
-        if len(content.decode()) != len(content):
-            sizes = [len(piece) if piece.isascii() else len(piece.decode()) for _, piece in body]
+        sizes = [len(piece) if piece.isascii() else len(piece.decode()) for piece in pieces]
     except UnicodeDecodeError:
-        return _encoded({"base64": base64.b64encode(content).decode()}), sizes
+        content = base64.b64encode(b"".join(pieces)).decode()
+        return [_encoded({"base64": content})], list(map(len, pieces))
+    blocks = (pieces[at : at + _BLOCK_PIECES] for at in range(0, len(pieces), _BLOCK_PIECES))
     # JSON escapes ASCII characters only, and a text of single bytes is the fastest to escape
-    return _json(content.decode("latin-1")).encode("latin-1"), sizes
+    escaped = (_json(b"".join(block).decode("latin-1"))[1:-1] for block in blocks)
+    return [b'"', *(text.encode("latin-1") for text in escaped), b'"'], sizes
 
 
 def _body_from_json(data: dict[str, Any]) -> Iterator[Piece]:

@@ -279,7 +279,7 @@ class RequestStream:
             from cc_jupyter.client.token_counts import with_header_cost  # noqa: PLC0415  the first cell loads little before it sends
 
             form = request.answer_format
-            events = with_header_cost(head.headers, self._answer(incoming))
+            events = with_header_cost(head.headers, self._answer(head, incoming))
             yield from tool_call_as_text(events) if form and form.mode == "tool" else events
             finished = True
         finally:
@@ -316,7 +316,9 @@ class RequestStream:
     ) -> Generator[StreamEvent, None, Refusal]:
         """Read why it was refused, without waiting for a body that trickles or hangs."""
         from cc_jupyter.client.errors.provider_errors import classify  # noqa: PLC0415  only a refusal needs it
+        from cc_jupyter.client.errors.retry_after import server_time  # noqa: PLC0415
 
+        now = self.replay.answered_at if self.replay else datetime.now(UTC)
         body = bytearray()
         began_s = monotonic()
         while len(body) < _MAX_REFUSAL_BYTES and (waited_s := monotonic() - began_s) < _REFUSAL_S:
@@ -336,20 +338,22 @@ class RequestStream:
             bytes(body),
             model=self._request.model,
             secrets=self._endpoint.secrets,
-            now=self.replay.answered_at if self.replay else datetime.now(UTC),
+            now=server_time(head.headers, now),
             served_by=self._endpoint.served_by,
         )
 
-    def _answer(self, incoming: ResponseReader) -> Iterator[StreamEvent]:
+    def _answer(self, head: ResponseStart, incoming: ResponseReader) -> Iterator[StreamEvent]:
         from cc_jupyter.client.decoder import AnswerReader  # noqa: PLC0415  the first cell loads little before it sends
         from cc_jupyter.client.errors.endings import text_bytes, too_long  # noqa: PLC0415
+        from cc_jupyter.client.errors.retry_after import server_time  # noqa: PLC0415
         from cc_jupyter.client.event_redaction import EventRedactor  # noqa: PLC0415
 
         secrets = self._endpoint.secrets
         self._redactor = redactor = EventRedactor(secrets)
         decoder = WIRE_FORMATS[self._request.endpoint].decoder(lambda text: redact(text, secrets))
         decoder.keeps_reasoning = bool(self._request.tools)
-        reader = AnswerReader(decoder, secrets)
+        now = datetime.now(UTC)
+        reader = AnswerReader(decoder, secrets, server_time(head.headers, now) - now)
         last_byte_s = last_event_s = monotonic()  # the last byte; the last event yielded
         stopped_s = math.inf  # when the reason for the end was known
         came_bytes = 0

@@ -9,7 +9,7 @@ does. Only a stop reason proves that an answer is complete, not the end of the b
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cc_jupyter.client.errors.endings import CUT
@@ -76,10 +76,21 @@ class AnswerReader:
     """Reads one answer: `read` each part of its body, then `close`.
 
     The events given end with exactly one `Stop` or `Error`; after it nothing more is given.
+
+    Parameters
+    ----------
+    ahead
+        By how much the server's clock is ahead of this machine's.
     """
 
-    def __init__(self, decoder: Decoder, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        secrets: tuple[str, ...] = (),
+        ahead: timedelta = timedelta(),
+    ) -> None:
         self._decoder = decoder
+        self._ahead = ahead
         self._template = TextTemplate(decoder.plain_text)
         # to redact before a message is cut; a function, since a traceback shows what objects hold
         self._secrets: Callable[[], tuple[str, ...]] = lambda: secrets
@@ -223,7 +234,7 @@ class AnswerReader:
 
     def _fail_with(self, sentence: str, envelope: Envelope) -> Iterator[StreamEvent]:
         """End with an error that the provider has worded."""
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) + self._ahead
         yield from self._fail(
             sentence,
             envelope.message,

@@ -90,6 +90,7 @@ def frame(chunks: Iterable[bytes], deliver: Callable[[BodyPart], None]) -> None:
 
     stream = _EventBytes(head, chunks, flush, events)
     source = httpx.Response(200, headers=_HEADERS, stream=stream)
+    source.encoding = "utf-8"  # or httpx parses the content type as a mail to find a charset
     for event in httpx_sse.EventSource(source).iter_sse():
         if event.data:  # httpx-sse also yields events that have a name or an id alone
             name = event.event if event.event != _DEFAULT_NAME else ""

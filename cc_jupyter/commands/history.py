@@ -66,7 +66,7 @@ class HistoryCommands(ConversationCommands):
 
     def _shown_model(self, hit: SearchHit) -> str:
         """Return the model of a turn, unless it belongs to a blind grid."""
-        record = self._session.history.record(hit.turn_id) if self._session.hidden_grids else None
+        record = self._session.history.record(hit.turn_id)
         is_hidden = record is not None and record.grid in self._session.hidden_grids
         return BLIND if is_hidden else hit.model
 

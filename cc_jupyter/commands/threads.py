@@ -91,7 +91,7 @@ class ThreadCommands(ConversationCommands):
                     hint=f"%cmd thread {name} switches to it",
                 )
             notebook = self._other_notebook(name, from_)
-            stored = history.load_thread(name, notebook)
+            stored = history.load_thread(name, notebook, into=self._cell.notebook)
             if stored is not None:
                 return _summary(conversations.put(stored), f"current, loaded from {notebook}")
         if is_live:
@@ -152,14 +152,27 @@ class ThreadCommands(ConversationCommands):
         name = record.thread or conversations.current
         thread = conversations.thread(name)
         if not thread.slots and self._on_disk and record.conversation_id is not None:
-            stored = history.load_conversation(record.conversation_id)
+            stored = history.load_conversation(record.conversation_id, into=self._cell.notebook)
             if stored is not None:
                 thread = conversations.put(stored, switch=False)
-        turns = [slot.turn.id for slot in thread.slots if slot.turn is not None]
-        if record.id not in turns:
-            thread.bring_back(record.key, turn_from_record(record))
+        turns = [slot.turn for slot in thread.slots if slot.turn is not None]
+        # the page shows all answers of a grid, of which one is active
+        if not any(
+            turn.id == record.id or (turn.group is not None and turn.group == record.grid)
+            for turn in turns
+        ):
+            key = record.key and record.key._replace(notebook=self._cell.notebook)
+            for each in reversed(self._versions_of(record)):
+                thread.bring_back(key, turn_from_record(each))
             self._save(thread)
         return thread
+
+    def _versions_of(self, record: TurnRecord) -> list[TurnRecord]:
+        """Return the complete answers of a turn's grid in the order they came, else the turn."""
+        if record.grid is None:
+            return [record]
+        found = self._session.history.grid_turns(record.grid, on_disk=self._on_disk)
+        return [each for each in found if each.answer and each.error is None] or [record]
 
     def threads(self) -> Table:
         """List the threads of this session, then the stored ones."""

@@ -10,11 +10,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cc_jupyter.commands.threads import ConversationCommands
+from cc_jupyter.commands.threads import ConversationCommands, differing_options, local_time
+from cc_jupyter.conversation.records import turn_from_record
 from cc_jupyter.core.display import TextOutput
 from cc_jupyter.core.errors import CcError, OptionError, did_you_mean
 from cc_jupyter.core.paths import replace_file
-from cc_jupyter.core.text import pluralize
+from cc_jupyter.core.terminal import safe_line
+from cc_jupyter.core.text import excerpt, excerpt_of_change, pluralize
 from cc_jupyter.experiments.grid import Grid
 from cc_jupyter.experiments.grid_columns import column_name, letters, shuffled
 from cc_jupyter.experiments.votes.report import mean_costs, preference_pairs, vote_table
@@ -47,17 +49,62 @@ class VoteCommands(ConversationCommands):
         return self.table(ballots).for_cell(shown=self._cell.is_statement())
 
     def reveal(self, name: str | None = None) -> TextOutput:
-        """Show the models, prices and tempo of a blind grid."""
-        grid = find_grid(self._shell, name)
-        if not grid.is_blind:
-            return TextOutput("the grid is not blind; its columns already have their names")
-        if not grid.hides_models:
+        """Show the models, prices and tempo of a blind grid.
+
+        Without a name it is the last grid of this session, else the last one of this notebook that
+        an earlier kernel ran.
+        """
+        try:
+            grid = find_grid(self._shell, name)
+        except OptionError as error:
+            stored = self._stored_blind_grid()
+            if stored is not None and name is None:
+                return self._reveal_stored(stored)
+            if stored is not None:
+                error.hint = "%cmd reveal alone shows the last blind grid of this notebook"
+            raise
+        if grid.hides_models:
+            return self._reveal_live(grid)
+        stored = self._stored_blind_grid() if name is None else None
+        if stored is not None:
+            return self._reveal_stored(stored)
+        if grid.is_blind:
             return TextOutput("the grid is already revealed")
+        return TextOutput("the grid is not blind; its columns already have their names")
+
+    def reveal_grid(self, grid: Grid) -> str:
+        """Reveal a grid of this session; return a notice if a restart hides its models again."""
         grid.revealed.reveal()
+        return self._session.hidden_grids.reveal(grid.id, on_disk=self._on_disk)
+
+    def _reveal_live(self, grid: Grid) -> TextOutput:
+        notice = self.reveal_grid(grid)
         columns = enumerate(shuffled(grid.plan))
         lines = [f"{letters(place)} is {column_name(each)}" for place, each in columns]
         lines.append("votes on this grid count as open from now on")
-        return TextOutput("\n".join(lines))
+        return _lines(*lines, notice)
+
+    def _stored_blind_grid(self) -> str | None:
+        """Return the id of the notebook's last blind grid in the history; `None`: there is none."""
+        if not self._on_disk:
+            return None
+        found = self._session.history.last_blind_grid(self._cell.notebook)
+        return found if found in self._session.hidden_grids else None
+
+    def _reveal_stored(self, grid: str) -> TextOutput:
+        """Reveal a grid that no name refers to, such as one of an earlier kernel."""
+        live = (each for each in self._shell.user_ns.values() if isinstance(each, Grid))
+        named = next((each for each in live if each.id == grid), None)
+        if named is not None:
+            return self._reveal_live(named)
+        turns = self._session.history.grid_turns(grid, on_disk=True)
+        notice = self._session.hidden_grids.reveal(grid, on_disk=True)
+        return _lines(
+            f"the grid of {local_time(turns[0].sent_at)}: {excerpt(turns[0].prompt)}",
+            *_stored_columns(turns),
+            "its cell still shows the letters",
+            notice,
+        )
 
     def save(self, ballot: Ballot) -> str:
         """Store a vote; return a notice if it is only in memory."""
@@ -130,6 +177,25 @@ class VoteCommands(ConversationCommands):
             ) from None
         lost = f"; {pluralize(missing, 'pair')} left out: the text is gone" if missing else ""
         return TextOutput(f"wrote {pluralize(len(pairs), 'preference pair')} to {path}{lost}")
+
+
+def _lines(*lines: str) -> TextOutput:
+    """Return the lines that are not empty as an output."""
+    return TextOutput("\n".join(filter(None, lines)))
+
+
+def _stored_columns(turns: Sequence[TurnRecord]) -> list[str]:
+    """Return what each letter of a stored blind grid is: the model, and what else varies."""
+    by_letter = {turn.blind: turn_from_record(turn) for turn in turns if turn.blind is not None}
+    columns = sorted(by_letter.items(), key=lambda column: (len(column[0]), column[0]))
+    shown = [turn for _, turn in columns]
+    lines = []
+    for (letter, turn), options in zip(columns, differing_options(shown), strict=True):
+        other = next((each.prompt for each in shown if each.prompt != turn.prompt), None)
+        change = "" if other is None else excerpt_of_change(turn.prompt, other)
+        name = " · ".join(filter(None, [turn.model, options, change]))
+        lines.append(f"{letter} is {safe_line(name)}")
+    return lines
 
 
 def find_grid(shell: Shell, name: str | None = None) -> Grid:

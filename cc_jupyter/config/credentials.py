@@ -217,7 +217,7 @@ def _from_login() -> str:
     """Return the key of the CLI's login; a file in any other format means "not logged in"."""
     try:
         login = json.loads(_content(login_file()) or "{}")
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, RuntimeError):  # the last one: there is no home folder
         return ""
     value = login.get("apiKey") if isinstance(login, dict) else None
     return value if isinstance(value, str) else ""

@@ -22,7 +22,7 @@ from cc_jupyter.core.paths import data_folder
 from cc_jupyter.core.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Collection, Container, Sequence
     from datetime import datetime
 
     from cc_jupyter.conversation.finished_rows import FinishedRows
@@ -236,6 +236,82 @@ class History:
             known = {each.id: each for each in self._records.values() if each.grid == grid}
             return sorted((found | known).values(), key=lambda each: each.sent_at)
 
+    def is_blind(self, grid: str) -> bool:
+        """Return whether a stored grid is blind and not revealed; what cannot be read may be."""
+        try:
+            return self.is_on_disk and self.store.is_blind(grid)
+        except CcError:
+            return True
+
+    def last_blind_grid(self, notebook: str) -> str | None:
+        """Return the id of a notebook's last blind grid that is not revealed; `None`: none is.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            The history cannot be read.
+        """
+        return self.reading().last_blind_grid(notebook) if self.is_on_disk else None
+
+    def reveal(self, grid: str, *, on_disk: bool) -> None:
+        """Record that a blind grid is revealed.
+
+        Parameters
+        ----------
+        on_disk
+            Whether anything may be written to disk.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be written.
+        """
+        with self._lock:
+            self._take_finished()
+            for record in self._records.values():
+                if record.grid == grid:
+                    self._records[record.id] = dataclasses.replace(record, blind=None)
+            self._unsaved = [
+                (dataclasses.replace(each, blind=None) if each.grid == grid else each, thread)
+                for each, thread in self._unsaved
+            ]
+            if on_disk and self.is_on_disk:
+                self.store.reveal(grid)
+
+    def move_notebook(self, old: str, new: str, cells: Collection[str], *, on_disk: bool) -> None:
+        """Let the turns of a renamed notebook follow it, if it still has the cell of one.
+
+        Parameters
+        ----------
+        cells
+            The ids of the cells in the notebook. The file of the old path may be another notebook
+            that is gone, which shared the kernel.
+        on_disk
+            Whether anything may be written to disk.
+
+        Raises
+        ------
+        StoreError, ConfigError
+            It cannot be written.
+        """
+
+        def moved(record: TurnRecord) -> TurnRecord:
+            if record.notebook != old:
+                return record
+            key = record.key and record.key._replace(notebook=new)
+            return dataclasses.replace(record, notebook=new, key=key)
+
+        with self._lock:
+            self._take_finished()
+            if any(
+                each.notebook == old and each.key is not None and each.key.cell_id in cells
+                for each in self._records.values()
+            ):
+                self._records = {each.id: moved(each) for each in self._records.values()}
+                self._unsaved = [(moved(each), thread) for each, thread in self._unsaved]
+            if on_disk and self.is_on_disk:
+                self.store.move_notebook(old, new, cells)
+
     def body(self, record: TurnRecord) -> bytes | None:
         """Return the request body that was sent for a turn; `None` if none was sent.
 
@@ -294,11 +370,16 @@ class History:
             self.store.save_conversation(record)
             self._written.add(thread.id)
 
-    def load_thread(self, name: str, notebook: str) -> Thread | None:
+    def load_thread(self, name: str, notebook: str, *, into: str | None = None) -> Thread | None:
         """Load a stored conversation of a notebook; `None` if there is none.
 
         The result is a new conversation that shares the turns, so two kernels can both continue the
         stored one.
+
+        Parameters
+        ----------
+        into
+            The notebook that continues it, if that is another one.
 
         Raises
         ------
@@ -306,9 +387,9 @@ class History:
             The history cannot be read.
         """
         found = self._stored_id(name, notebook)
-        return self.load_conversation(found) if found else None
+        return self.load_conversation(found, into=into) if found else None
 
-    def load_conversation(self, conversation_id: str) -> Thread | None:
+    def load_conversation(self, conversation_id: str, *, into: str | None = None) -> Thread | None:
         """Load a stored conversation as `load_thread` does; `None` if there is none.
 
         Raises
@@ -322,7 +403,7 @@ class History:
         if stored is None:
             return None
         turns = self.store.turns([each for place in stored.places for each in place.versions])
-        return thread_from_record(stored, turns)
+        return thread_from_record(stored, turns, notebook=into)
 
     def forget_thread(self, name: str, notebook: str, live: Thread | None) -> int:
         """Remove a conversation from disk: the live one, or the one that `load_thread` finds.

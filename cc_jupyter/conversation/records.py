@@ -90,6 +90,8 @@ class TurnRecord:
     """The request's number among equal ones of its execution; `None` if it is unknown."""
     grid: str | None = None
     """The id of the grid that it belongs to; `None`: it is a single request."""
+    blind: str | None = None
+    """The letter of its column while its blind grid is not revealed; `None`: nothing is hidden."""
     replayed_from: str | None = None
     """The cassette that the answer comes from; `None`: the provider sent it."""
     rows: int | None = None
@@ -353,9 +355,21 @@ def conversation_header(thread: Thread, notebook: str, started_at: datetime) -> 
     )
 
 
-def thread_from_record(stored: ConversationRecord, turns: dict[str, TurnRecord]) -> Thread:
-    """Return a new thread that shares the turns of a stored conversation."""
+def thread_from_record(
+    stored: ConversationRecord, turns: dict[str, TurnRecord], *, notebook: str | None = None
+) -> Thread:
+    """Return a new thread that shares the turns of a stored conversation.
+
+    Parameters
+    ----------
+    notebook
+        The notebook that continues it. Its cells then replace their own turns although they were
+        sent under another path: the notebook was renamed, or is a copy. `None` changes no key.
+    """
     slots = [_slot(place, turns) for place in stored.places]
+    for slot in slots:
+        if slot.key is not None and notebook is not None:
+            slot.key = slot.key._replace(notebook=notebook)
     answered = [slot for slot in slots if slot.versions]
     return Thread(stored.name, answered, forked_from=stored.id)
 

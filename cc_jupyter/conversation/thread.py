@@ -232,6 +232,13 @@ class Thread:
             forked.rewind(sum(slot.turn is not None for slot in forked.slots[last_place + 1 :]))
         return forked
 
+    def move_notebook(self, old: str, new: str) -> None:
+        """Change the keys of a notebook's turns after it was renamed."""
+        with self._lock:
+            for slot in self._slots:
+                if slot.key is not None and slot.key.notebook == old:
+                    slot.key = slot.key._replace(notebook=new)
+
     def forget(self, turn_id: str) -> None:
         """Remove one turn from its slot; if it is active, the last answer becomes active."""
         with self._lock:

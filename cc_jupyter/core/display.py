@@ -133,7 +133,8 @@ class Diff(str):
     def _repr_html_(self) -> str:
         head, lines = 2, safe_terminal(self.rstrip()).split("\n")  # both files are named above
         body = [*map(page_html, lines[:head]), *map(_diff_line, lines[head:])]
-        shown = "<pre>{}</pre>".format("\n".join(body)) if self else ""
+        # JupyterLab indents a <pre> that is not inside of something
+        shown = "<div><pre>{}</pre></div>".format("\n".join(body)) if self else ""
         return f"{shown}<p><em>{page_html(self.note)}</em></p>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001  IPython's

@@ -128,7 +128,15 @@ def _folder(kind: str) -> Path:
         return _own_folder(home, os.environ.get("HOME")) / kind
     import platformdirs  # noqa: PLC0415  keeps loading the extension fast
 
-    path: Path = getattr(platformdirs, f"user_{kind}_path")(_APP, appauthor=False)
+    try:
+        path: Path = getattr(platformdirs, f"user_{kind}_path")(_APP, appauthor=False)
+    except RuntimeError:  # what pathlib raises where there is no home folder
+        path = Path()
+    if not path.is_absolute():  # older versions of platformdirs leave a `~` in it
+        raise ConfigError(
+            "this user has no home folder: HOME is not set",
+            hint="set CMD_JUPYTER_HOME to a folder you can write to",
+        )
     return path
 
 

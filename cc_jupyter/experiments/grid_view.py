@@ -253,7 +253,10 @@ class GridView:
         return _duration(elapsed_s // step_s * step_s)
 
     def _left_s(self) -> float | None:
-        """Estimate the time left from the answers that are done; `None` while none is."""
+        """Estimate the time left from the answers that are done.
+
+        `None`: none is, or those that run take more than twice as long, so that they tell nothing.
+        """
         durations = [cell.duration_s for cell in self._cells if cell.duration_s]
         running = [cell for cell in self._cells if cell.is_running]
         if not durations or not running:
@@ -261,6 +264,8 @@ class GridView:
         usual_s = sum(durations) / len(durations)
         now_s = self._now()
         rest_s = max(usual_s - (now_s - (cell.started_s or now_s)) for cell in running)
+        if rest_s < -usual_s:
+            return None
         waiting = sum(
             cell.finished is None and cell.started_s is None and combination.error is None
             for cell, (combination, _) in zip(self._cells, self._plan.cells, strict=True)

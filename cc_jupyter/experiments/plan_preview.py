@@ -40,7 +40,8 @@ class PlanPreview(dict[str, Any]):
         # the columns of the rows are aligned, so long ones scroll
         rows = scrollable(f'<pre style="white-space: pre">{html.escape(self._rows)}</pre>')
         head, example = html.escape(self._head), html.escape(self._example)
-        return f"{wrapped}{head}</pre>{rows}{wrapped}{example}</pre>"
+        # JupyterLab indents a <pre> that is not inside of something
+        return f"<div>{wrapped}{head}</pre>{rows}{wrapped}{example}</pre></div>"
 
     @property
     def _head(self) -> str:

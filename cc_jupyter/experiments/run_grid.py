@@ -31,7 +31,6 @@ from cc_jupyter.session.scheduler import Run, unsent_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from cc_jupyter.conversation.turns import TurnSlot
     from cc_jupyter.core.events import StreamEvent
@@ -225,8 +224,8 @@ class _Runner:
     def run(self, places: Sequence[int], slot: TurnSlot | None, *, is_blind: bool) -> GridRun:
         """Send the requests in these places of the plan, and build the grid."""
         started_at, started_s = self._session.now(), monotonic()
-        if is_blind:
-            self._session.hidden_grids.add(self._plan.id)
+        self._session.hidden_grids.note(self._plan.id, is_hidden=is_blind)
+        self._requests = self._lettered(is_blind=is_blind)
         self._places = [at for at in places if self._requests[at] is not None]
         wanted = [self._requests[at] for at in self._places]
         concurrency = next(each.settings.concurrency for each in wanted if each is not None)
@@ -234,7 +233,8 @@ class _Runner:
         # at the third interrupt, what has not ended counts as interrupted
         with contextlib.suppress(KeyboardInterrupt):
             run.run()
-        grid = self._grid(started_at, monotonic() - started_s, is_blind=is_blind)
+        answers, duration_s = tuple(self._answers), monotonic() - started_s
+        grid = Grid(self._plan, answers, started_at, duration_s, is_blind=is_blind)
         # none that comes while the answers are saved and drawn loses them; the third stops that
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
             self._arrange(slot, is_blind=is_blind)
@@ -346,18 +346,28 @@ class _Runner:
     def _ordered(self, *, is_blind: bool) -> list[GridAnswer]:
         if not is_blind:
             return self._answers
-        from cc_jupyter.experiments.grid_columns import shuffled  # noqa: PLC0415  seldom needed
-
-        columns = {each.index: column for column, each in enumerate(shuffled(self._plan))}
+        columns = self._blind_columns()
         return sorted(
             self._answers, key=lambda each: (columns[each.combination.index], each.sample)
         )
 
-    def _grid(self, started_at: datetime, duration_s: float, *, is_blind: bool) -> Grid:
-        grid = Grid(self._plan, tuple(self._answers), started_at, duration_s, is_blind=is_blind)
-        hidden = self._session.hidden_grids
-        grid.revealed.connect(lambda: hidden.discard(grid.id))
-        return grid
+    def _lettered(self, *, is_blind: bool) -> tuple[PreparedRequest | None, ...]:
+        """Return the requests with the letters of their columns, which a blind grid shows."""
+        if not is_blind:
+            return tuple(each and each._replace(blind=None) for each in self._requests)
+        from cc_jupyter.experiments.grid_columns import letters  # noqa: PLC0415  seldom needed
+
+        columns = self._blind_columns()
+        return tuple(
+            each and each._replace(blind=letters(columns[combination.index]))
+            for (combination, _), each in zip(self._cells, self._requests, strict=True)
+        )
+
+    def _blind_columns(self) -> dict[int, int]:
+        """Return the place of each combination in the blind grid, by its index."""
+        from cc_jupyter.experiments.grid_columns import shuffled  # noqa: PLC0415  seldom needed
+
+        return {each.index: column for column, each in enumerate(shuffled(self._plan))}
 
 
 def _requests(plan: Plan) -> tuple[PreparedRequest | None, ...]:

@@ -18,7 +18,9 @@ from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.fences import fenced_blocks
 from cc_jupyter.core.redaction import redact
 from cc_jupyter.core.text import excerpt, excerpt_of_change, pluralize
+from cc_jupyter.render.answer_extras import image_bundles, shown_text
 from cc_jupyter.render.notebook import NotebookRenderer, Screen
+from cc_jupyter.render.usage_line import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -47,6 +49,19 @@ def saved_outputs(
     screen = Screen(cast("InteractiveShell", publisher), remote_images=remote_images)
     renderer = NotebookRenderer(screen, label="", reasoning=reasoning, owns_cell=True)
     renderer.finish(record.reply)
+    return publisher.outputs
+
+
+def hidden_outputs(record: TurnRecord, *, remote_images: bool = False) -> list[dict[str, Any]]:
+    """Return the outputs of an answer in a blind grid: its letter and what the model made."""
+    letter = f"Answer {record.blind}" if record.blind else "An answer of a blind grid"
+    publisher = _RecordingPublisher()
+    screen = Screen(cast("InteractiveShell", publisher), remote_images=remote_images)
+    screen.new({"text/html": f"<small>{letter}</small>", "text/plain": letter})
+    text = shown_text(record.answer, record.answer_images, record.sources)
+    screen.new(screen.answer(text), metadata(record.reply))
+    for bundle in image_bundles(record.answer_images):
+        screen.new(bundle)
     return publisher.outputs
 
 
@@ -179,8 +194,15 @@ def version_rows(
     return rows
 
 
-def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[str, Any]:
+def answer_body(
+    slot: TurnSlot, history: History, settings: Settings, *, hidden: Container[str] = ()
+) -> dict[str, Any]:
     """Return the active answer of a cell and the outputs that show it.
+
+    Parameters
+    ----------
+    hidden
+        The ids of the grids whose models are hidden.
 
     Raises
     ------
@@ -192,23 +214,39 @@ def answer_body(slot: TurnSlot, history: History, settings: Settings) -> dict[st
         raise OptionError("this cell has no answer with text", hint="run it again")
     found = record_of(turn, history)
     text = redact(turn.answer) if found is None else found.answer
-    return _answer_body(turn.id, text, found, settings, version=slot.active + 1)
+    is_hidden = turn.group is not None and turn.group in hidden
+    outputs = _outputs(found, settings, is_hidden=is_hidden)
+    return _answer_body(turn.id, text, found, outputs, version=slot.active + 1)
 
 
 _LOST = "the kernel ended before the answer was complete"
 
 
-def stored_answer_body(record: TurnRecord, settings: Settings) -> dict[str, Any]:
-    """Return an answer that only the history knows, such as one whose kernel has ended."""
+def stored_answer_body(
+    record: TurnRecord, settings: Settings, *, is_hidden: bool = False
+) -> dict[str, Any]:
+    """Return an answer that only the history knows, such as one whose kernel has ended.
+
+    Parameters
+    ----------
+    is_hidden
+        Whether it belongs to a blind grid, so that the outputs do not tell its model.
+    """
     found = redacted(record)
     if not found.finished:
         notices = (*found.notices, _LOST)
         found = dataclasses.replace(found, stop_reason="interrupted", notices=notices)
-    return _answer_body(found.id, found.answer, found, settings, version=None)
+    outputs = _outputs(found, settings, is_hidden=is_hidden)
+    return _answer_body(found.id, found.answer, found, outputs, version=None)
 
 
 def grid_outputs(
-    records: Sequence[TurnRecord], settings: Settings, shown: FinalOutput | None
+    records: Sequence[TurnRecord],
+    settings: Settings,
+    shown: FinalOutput | None,
+    *,
+    is_hidden: bool = False,
+    is_live: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the outputs that show a grid: as it was shown, else all answers in the history.
 
@@ -218,6 +256,10 @@ def grid_outputs(
         The turns of the grid.
     shown
         What its cell has shown in the end; `None`: this kernel does not know.
+    is_hidden
+        Whether it is a blind grid, so that the outputs do not tell its models.
+    is_live
+        Whether it is an earlier run of a cell of this session.
     """
     ids = {record.id for record in records}
     if shown is not None and ids & set(shown[1].get("cc_jupyter", {}).get("turns", ())):
@@ -225,23 +267,27 @@ def grid_outputs(
     if not records:
         return []
     count = pluralize(len(records), "answer")
-    text = f"The kernel that ran this grid has ended. The history has {count} of it:"
+    why = "This is an earlier run" if is_live else "The kernel that ran this grid has ended"
+    text = f"{why}. The history has {count} of it:"
+    if is_hidden:
+        text = f"{text[:-1]}; %cmd reveal shows which model is which:"
+        records = sorted(records, key=lambda each: (len(each.blind or ""), each.blind or ""))
     note = {"text/html": f"<small>{text}</small>", "text/plain": text}
     outputs: list[dict[str, Any]] = [{"output_type": "display_data", "data": note, "metadata": {}}]
     for record in records:
-        outputs += stored_answer_body(record, settings)["outputs"]
+        outputs += stored_answer_body(record, settings, is_hidden=is_hidden)["outputs"]
     return outputs
 
 
 def _answer_body(
-    turn_id: str, text: str, record: TurnRecord | None, settings: Settings, *, version: int | None
+    turn_id: str,
+    text: str,
+    record: TurnRecord | None,
+    outputs: list[dict[str, Any]],
+    *,
+    version: int | None,
 ) -> dict[str, Any]:
     blocks = [block.code for block in fenced_blocks(text)]
-    shown = (
-        saved_outputs(record, reasoning=settings.reasoning, remote_images=settings.remote_images)
-        if record
-        else []
-    )
     return {
         "version": version,
         "turn_id": turn_id,
@@ -249,8 +295,18 @@ def _answer_body(
         "markdown": text,
         "code": blocks,
         "one_cell": one_cell(blocks),
-        "outputs": shown,
+        "outputs": outputs,
     }
+
+
+def _outputs(
+    record: TurnRecord | None, settings: Settings, *, is_hidden: bool
+) -> list[dict[str, Any]]:
+    if record is None:
+        return []
+    if is_hidden:
+        return hidden_outputs(record, remote_images=settings.remote_images)
+    return saved_outputs(record, reasoning=settings.reasoning, remote_images=settings.remote_images)
 
 
 _MAX_STORED = 30

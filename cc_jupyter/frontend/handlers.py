@@ -33,6 +33,7 @@ from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.prompt.saved.files import SavedPrompts
 from cc_jupyter.session.execution import execution_context
 from cc_jupyter.session.staleness import refresh_plan
+from cc_jupyter.usage.budget import move_budget
 from cc_jupyter.usage.ledger import add_up, format_sum, format_tokens, total
 
 if TYPE_CHECKING:
@@ -214,20 +215,22 @@ class Queries:
 
     def _answer(self, body: Body) -> Answer:
         cell_id, settings = text_in(body, "cell_id"), self._session.settings()
-        history = self._session.history
+        history, hidden = self._session.history, self._session.hidden_grids
         if cell_id not in self._state.spots() and settings.history and history.is_on_disk:
             record = history.reading().last_turn_of(self._state.cell.notebook, cell_id)
             if record is not None:
-                answer = stored_answer_body(record, settings)
+                answer = stored_answer_body(record, settings, is_hidden=record.grid in hidden)
                 self._show_grid(answer, record, cell_id)
                 return "answer", answer
         slot = self._state.spot(cell_id).slot
-        answer = answer_body(slot, history, settings)
+        answer = answer_body(slot, history, settings, hidden=hidden)
         if slot.turn is not None and slot.turn.group is not None:
-            self._show_grid(answer, record_of(slot.turn, history), cell_id)
+            self._show_grid(answer, record_of(slot.turn, history), cell_id, is_live=True)
         return "answer", answer
 
-    def _show_grid(self, answer: Body, record: TurnRecord | None, cell_id: str) -> None:
+    def _show_grid(
+        self, answer: Body, record: TurnRecord | None, cell_id: str, *, is_live: bool = False
+    ) -> None:
         """Put all answers of a grid into the outputs, of which the answer is one."""
         if record is None:
             answer["outputs"] = []
@@ -237,7 +240,10 @@ class Queries:
             if settings.history and history.is_on_disk:
                 records = history.reading().grid_turns(record.grid) or records
             shown = self._state.cell.final_output(cell_id)
-            answer["outputs"] = grid_outputs(records, settings, shown)
+            is_hidden = record.grid in self._session.hidden_grids
+            answer["outputs"] = grid_outputs(
+                records, settings, shown, is_hidden=is_hidden, is_live=is_live
+            )
 
     def _refresh_plan(self, body: Body) -> Answer:
         state, session = self._state, self._session
@@ -347,9 +353,22 @@ class Actions:
         return _done(f"thread {name}")
 
     def _set_order(self, body: Body) -> Answer:
-        cells = texts_in(body, "cells")
-        self._session.document_order.update(any_text_in(body, "notebook"), cells)
+        cells, path = texts_in(body, "cells"), any_text_in(body, "notebook")
+        self._session.document_order.update(path, cells)
+        new = None if self._state.is_busy else self._state.cell.moved_to(path)
+        if new is not None:
+            self._move_notebook(new, cells)
         return _done("")
+
+    def _move_notebook(self, new: str, cells: list[str]) -> None:
+        """Let the turns of a renamed notebook follow it."""
+        session, cell = self._session, self._state.cell
+        old = cell.notebook
+        move_budget(old, new)  # first, so that no moment is without it
+        cell.move(new)
+        for name in session.conversations.names:
+            session.conversations.thread(name).move_notebook(old, new)
+        session.history.move_notebook(old, new, set(cells), on_disk=session.settings().history)
 
     def _fork(self, body: Body) -> Answer:
         name, turn = word_in(body, "name"), number_in(body, "turn")
@@ -361,8 +380,10 @@ class Actions:
         spot, version = self._state.spot(text_in(body, "cell_id")), number_in(body, "version")
         thread = self._idle_thread(spot.thread)
         self._threads.choose_version(thread, spot.place, version)
-        slot = thread.snapshot()[spot.place]
-        return "answer", answer_body(slot, self._session.history, self._session.settings())
+        slot, session = thread.snapshot()[spot.place], self._session
+        return "answer", answer_body(
+            slot, session.history, session.settings(), hidden=session.hidden_grids
+        )
 
     def _remove_prompt(self, body: Body) -> Answer:
         name = word_in(body, "name")

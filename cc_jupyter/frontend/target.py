@@ -42,23 +42,29 @@ class CommTarget:
         self._listeners: dict[str, Listener] = {}  # oldest first
         self._lock = threading.Lock()
         self._cell = RunningCell(getattr(shell, "kernel", None))
+        self._is_added = False
 
     def add(self) -> None:
         """Register the target, if the shell has comms."""
         manager = self._manager()
         if manager is not None:
             manager.register_target(NAME, self._opened)
+            self._is_added = True
             self._shell.events.register("pre_run_cell", self._cell.begins)
             self._shell.events.register("post_run_cell", self._cell.ends)
 
     def remove(self) -> None:
         """Unregister the target and close all comms."""
         manager = self._manager()
-        if manager is not None and manager.targets.get(NAME) == self._opened:
-            manager.unregister_target(NAME, self._opened)
+        # xeus-python's manager shows no targets and keeps them all; there `_opened` refuses
+        targets = getattr(manager, "targets", None)
+        if self._is_added and (targets is None or targets.get(NAME) == self._opened):
+            if targets is not None:
+                manager.unregister_target(NAME, self._opened)
             self._shell.events.unregister("pre_run_cell", self._cell.begins)
             self._shell.events.unregister("post_run_cell", self._cell.ends)
             self._cell.ends(None)  # no event reports the end of the cell that unloads us
+        self._is_added = False
         with self._lock:
             links: list[CommServer | Listener] = [*self._listeners.values(), *self._links.values()]
             self._listeners.clear()
@@ -73,6 +79,9 @@ class CommTarget:
         )
         from cc_jupyter.frontend.handlers import Handlers  # noqa: PLC0415  as above
 
+        if not self._is_added:
+            comm.close()
+            return
         listens = listen_id(message)
         if listens is not None:
             self._listen(comm, listens)

@@ -296,7 +296,11 @@ class CellRunner:
         check_prompt(text, where_to=_WHERE_TO_WRITE)
         settings = self.session.settings()
         builder = PromptBuilder(self._shell, local_ns, settings.value_limits)
-        cells = RowCells(self._shell, self.session, self._cell)
+        tools = self._tools(options, local_ns, settings)
+        given = None
+        if tools is not None:
+            given = tools.for_rows(options.max_steps, live_tools=options.live_tools)
+        cells = RowCells(self._shell, self.session, self._cell, given)
         return cells.run(options, text, local_ns, builder, builder.value)
 
     @functools.cached_property
@@ -394,9 +398,11 @@ class CellRunner:
         limits = settings.value_limits
         builder = PromptBuilder(self._shell, local_ns, limits)
         toolbox = toolbox_of(options.tools, builder.tool_of)
-        if options.grid is not None:
-            check_all_allowed(toolbox, options.allow)
-        cell = None if options.quiet or options.grid is not None else self._cell
+        is_run = options.grid is not None or options.each is not None
+        if is_run:
+            run = "rows run" if options.each is not None else "a grid runs"
+            check_all_allowed(toolbox, options.allow, run=run)
+        cell = None if options.quiet or is_run else self._cell
         return CellTools(toolbox, options.allow, limits, cell)
 
     def _spec(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.messages import ToolSpec
+from cc_jupyter.core.messages import MAX_STEPS, ToolSpec
 from cc_jupyter.session.in_flight import interruptible
 from cc_jupyter.tools.consent import Consent
 from cc_jupyter.tools.runner import Runner
@@ -15,9 +15,10 @@ from cc_jupyter.tools.toolbox import Toolbox, split_expressions, toolbox_for
 from cc_jupyter.tools.trace_view import NullTrace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from cc_jupyter.core.messages import ValueLimits
+    from cc_jupyter.rows.plan import RowTools
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.tools.trace_view import TraceView
 
@@ -67,6 +68,12 @@ class CellTools:
         runner = Runner(self._limits, on_blocked=self._view.blocked, interruptible=interruptible)
         return ToolRun(self._toolbox, self._consent, runner, self._view)
 
+    def for_rows(self, max_steps: int | None, *, live_tools: bool = False) -> RowTools:
+        """Return the tools as a run over rows takes them; `max_steps` of `None` is the default."""
+        from cc_jupyter.rows.plan import RowTools  # noqa: PLC0415  few cells are run over rows
+
+        return RowTools(self.specs, self.new_run, max_steps or MAX_STEPS, live_tools)
+
 
 def toolbox_of(expressions: Iterable[str], evaluate: Callable[[str], object]) -> Toolbox:
     """Return the tools of the values of `--tools`, each a list of expressions.
@@ -82,8 +89,17 @@ def toolbox_of(expressions: Iterable[str], evaluate: Callable[[str], object]) ->
     return toolbox_for(each, evaluate)
 
 
-def check_all_allowed(toolbox: Toolbox, allowed: Sequence[str]) -> None:
+def check_all_allowed(
+    toolbox: Toolbox, allowed: Collection[str], *, run: str, in_python: bool = False
+) -> None:
     """Refuse tools that would ask: nobody answers for many requests at once.
+
+    Parameters
+    ----------
+    run
+        What runs them, for the error: `a grid runs`.
+    in_python
+        Whether the hint names an argument in place of an option.
 
     Raises
     ------
@@ -91,24 +107,50 @@ def check_all_allowed(toolbox: Toolbox, allowed: Sequence[str]) -> None:
         A tool is not allowed.
     """
     missing = [name for name in toolbox.names if name not in allowed]
-    if missing:
-        raise OptionError(
-            f"a grid runs allowed tools only, and {', '.join(missing)} would ask first",
-            hint=f"add {' '.join(f'--allow {name}' for name in missing)}",
-        )
+    if not missing:
+        return
+    options = " ".join(f"--allow {name}" for name in missing)
+    if in_python:
+        options = f"allow={[*allowed, *missing]!r}"
+    raise OptionError(
+        f"{run} allowed tools only, and {', '.join(missing)} would ask first; nothing was sent",
+        hint=f"add {options}",
+    )
 
 
 def functions_as_tools(
-    functions: Iterable[Callable[..., object]], allowed: Sequence[str], limits: ValueLimits
+    functions: Iterable[Callable[..., object]],
+    allowed: Iterable[str | Callable[..., object]],
+    limits: ValueLimits,
+    *,
+    all_allowed_in: str | None = None,
 ) -> CellTools:
     """Return functions as tools that are called without a cell: nobody is asked.
+
+    Parameters
+    ----------
+    allowed
+        The functions that run, or their names.
+    all_allowed_in
+        What runs only allowed tools, as `check_all_allowed` has it; `None`: others are refused when
+        they are called.
 
     Raises
     ------
     OptionError
-        A function cannot be a tool, or an allowed name is none.
+        A function cannot be a tool, an allowed name is none, or not all are allowed that must be.
     ConfigError
         pydantic is not installed.
     """
-    tools = [tool_for(each, getattr(each, "__name__", repr(each))) for each in functions]
-    return CellTools(Toolbox(tools), allowed, limits)
+    tools = [tool_for(each, _name_of(each)) for each in functions]
+    toolbox, names = Toolbox(tools), []
+    for each in allowed:
+        same = (tool.name for tool in tools if tool.function is each)
+        names.append(each if isinstance(each, str) else next(same, _name_of(each)))
+    if all_allowed_in is not None:
+        check_all_allowed(toolbox, names, run=all_allowed_in, in_python=True)
+    return CellTools(toolbox, names, limits)
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    return getattr(function, "__name__", repr(function))

@@ -18,10 +18,14 @@ _METHOD = "do_inspect"
 
 
 class CmdInspector:
-    """Wraps `do_inspect` of a kernel; a shell without a kernel has nothing to wrap."""
+    """Wraps `do_inspect` of a kernel; a shell without a kernel has nothing to wrap.
+
+    Neither has xeus-python, which answers an inspection without a method of this name.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self._kernel = getattr(shell, "kernel", None)
+        kernel = getattr(shell, "kernel", None)
+        self._kernel = kernel if hasattr(kernel, _METHOD) else None
 
     def add(self) -> None:
         """Wrap the kernel's method."""

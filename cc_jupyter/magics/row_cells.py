@@ -23,18 +23,32 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.builder import PromptBuilder
     from cc_jupyter.prompt.options import CellOptions
     from cc_jupyter.rows.calls import RowsEnded
+    from cc_jupyter.rows.plan import RowTools
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.session.execution import ExecutionContext
     from cc_jupyter.session.session import Session
 
 
 class RowCells:
-    """Runs the cells with `--each` of one shell."""
+    """Runs the cells with `--each` of one shell.
 
-    def __init__(self, shell: InteractiveShell, session: Session, cell: ExecutionContext) -> None:
+    Parameters
+    ----------
+    tools
+        The functions that the model may call for each row; `None`: none.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        session: Session,
+        cell: ExecutionContext,
+        tools: RowTools | None = None,
+    ) -> None:
         self._shell = shell
         self._session = session
         self._cell = cell
+        self._tools = tools
 
     def run(
         self,
@@ -110,6 +124,7 @@ class RowCells:
             on_error=each.on_error,
             fresh=each.fresh,
             retry=read_retry(each.retry),
+            tools=self._tools,
             name=options.name,
             raw=options.raw,
             key_env=options.key_env,

@@ -247,7 +247,7 @@ _VARY = "vary a name in {{ }}: over an iterable, or a dict whose keys are labels
 _CHECK = "fail unless this expression is true of the answer (in a grid: a column); repeatable"
 _IN_TURN = "ask the models of -m in turn until an answer passes its checks and type"
 _TOOLS = "let the model call these functions, separated by commas; each call asks first"
-_ALLOW = "run this function of --tools without asking; repeatable"
+_ALLOW = "run this function of --tools without asking, as grids and --each need it; repeatable"
 _MAX_STEPS = "send at most this many requests in a turn with tools (8)"
 _LIVE_TOOLS = "run the functions of a replayed turn, and name results that differ"
 _EACH = "send the prompt for each row of this table: its columns are names in {{ }}"
@@ -770,7 +770,7 @@ def _refuse_with_each(given: _Given, name: str | None) -> None:
             option = f"a list of `--{key.replace('_', '-')}`"
         elif key == "samples" or key.startswith(_VARY_KEY):
             option = shown("-n" if key == "samples" else key)
-        elif key in ("until_pass", "thread", "new", "blind", "tools"):
+        elif key in ("until_pass", "thread", "new", "blind"):
             option = f"`--{key.replace('_', '-')}`"
         else:
             continue

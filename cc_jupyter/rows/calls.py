@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.rows.engine import RowRun
     from cc_jupyter.rows.frames.tables import RowTable
+    from cc_jupyter.rows.plan import RowTools
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.rows.protocols import Table
     from cc_jupyter.session.in_flight import Interrupter
@@ -62,6 +63,8 @@ class RowCall(NamedTuple):
     fresh: bool = False
     retry: frozenset[str] = frozenset()
     executor: object = None
+    tools: RowTools | None = None
+    """Functions that the model may call; `None`: none."""
     name: str | None = None
     """The variable that gets the result; `None`: the prompt's first words name the rows."""
     raw: bool = False
@@ -148,6 +151,11 @@ def run_call(session: Session, data: object, call: RowCall, view: RowView) -> Ro
     OptionError, ConfigError, StoreError
         Something cannot be used, or it may cost too much; nothing was sent.
     """
+    if call.tools is not None and call.executor is not None:
+        raise OptionError(
+            "tools are functions of this kernel, so an executor cannot send rows with tools",
+            hint="leave out executor=, or the tools",
+        )
     if _is_dask(data):
         from cc_jupyter.rows.executors.dask_frames import run_dask_call  # noqa: PLC0415  rarely used
 
@@ -203,6 +211,7 @@ def run_planned(session: Session, call: RowCall, view: RowView, rows: RowsToRun)
         call.key_env,
         zdr=call.zdr,
         notebook=call.notebook,
+        tools=call.tools,
     )
     plan = make_plan(session, rows.table, prompt, unique=call.unique, settings=call.settings)
     plan.notices = (*rows.notices, *plan.notices)

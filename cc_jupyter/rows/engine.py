@@ -26,8 +26,14 @@ from cc_jupyter.rows.progress import NullRowView, Progress
 from cc_jupyter.rows.projection import BillProjector, draw_preview
 from cc_jupyter.rows.sending import RowRequests
 from cc_jupyter.session.in_flight import Interrupter, InterruptGuard
-from cc_jupyter.session.run_limits import RunEstimate, RunLimits, check_run
+from cc_jupyter.session.run_limits import (
+    RunEstimate,
+    RunLimits,
+    check_run,
+    open_ended_budget,
+)
 from cc_jupyter.session.scheduler import Run
+from cc_jupyter.usage.estimate import text_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -234,6 +240,8 @@ class _Engine:
         if estimate.usd >= _COSTLY_USD or estimate.requests >= _COSTLY_REQUESTS:
             self._progress.notices += filter(None, (self._options.sensitive(),))
         budget = check_run(estimate, self._options.limits, base.settings.refuse_above_usd)
+        if budget is None and base.new_runner is not None:
+            budget = open_ended_budget(base.settings.refuse_above_usd)
         self._money = RunMoney(self._session, base, self._run_id, budget)
 
     def run(self, pending: Sequence[int]) -> RowRun:
@@ -291,6 +299,7 @@ class _Engine:
                 reports_unsent=False,
                 gather_s=_GATHER_S if concurrency > 1 else 0.0,
             )
+            requests.run = run
             if self._options.control is not None:
                 self._options.control.attach(run.interrupt)
             # at the third interrupt, what has not ended is not there
@@ -334,6 +343,8 @@ class _Engine:
             answered_at=reply.provenance.recorded_at or self._session.now(),
             request_key=self._plan.keys[job].hex(),
             replayed_from=reply.provenance.replayed_from,
+            answered_requests=sent.steps,
+            steps=reply.steps,
         )
         has_ended = reply.error is None or sent.reading == "failed"
         if has_ended:
@@ -483,6 +494,7 @@ class _Engine:
         """Estimate the tokens and the cost of what is left."""
         guard, sent_at = self._session.budget_guard, self._session.now()
         usual = guard.estimate(base)
+        tool_bytes = text_bytes(base.request._replace(messages=(), system=None))
 
         @functools.cache
         def price(tokens: int) -> Decimal | None:
@@ -491,7 +503,8 @@ class _Engine:
         requests = unpriced = input_tokens = 0
         usd = Decimal(0)
         for job in pending:
-            tokens = guard.calibration.tokens(base.model.id, self._plan.sizes[job])
+            size = self._plan.sizes[job] + tool_bytes
+            tokens = guard.calibration.tokens(base.model.id, size)
             cost = price(tokens)
             requests += 1
             input_tokens += tokens

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cc_jupyter.core.errors import CcError
+    from cc_jupyter.core.steps import Step
 
 
 META_COLUMNS = (
     *USAGE_FIELDS,
-    *("cost_usd", "cost_origin", "stop_reason", "attempts", "from_cache", "answered_at"),
-    *("error", "request_key"),
+    *("cost_usd", "cost_origin", "stop_reason", "attempts", "steps", "calls"),
+    *("from_cache", "answered_at", "error", "request_key"),
 )
 """The columns of the meta frame, in order."""
 _KEY_BYTES = 32
@@ -48,7 +49,7 @@ class RowOutcome(NamedTuple):
     model: str = ""
     stop_reason: StopReason = "unknown"
     usage: Usage = NO_USAGE
-    """Of all requests that the row took: a repair is one more."""
+    """Of all requests that the row took: a correction is one more, and each step with tools."""
     cost: Cost = UNKNOWN_COST
     attempts: int = 0
     """How often it was sent in this run."""
@@ -59,6 +60,10 @@ class RowOutcome(NamedTuple):
     request_key: str = ""
     replayed_from: str | None = None
     """The cassette that the answer comes from; `None`: the provider sent it."""
+    answered_requests: int | None = None
+    """How many requests were answered for it; `None`: unknown, since it is stored."""
+    steps: tuple[Step, ...] = ()
+    """Its requests with the calls between them; empty without tools, and if it is stored."""
 
     @property
     def reply(self) -> Reply:
@@ -72,6 +77,7 @@ class RowOutcome(NamedTuple):
             self.usage,
             self.cost,
             self.error,
+            steps=self.steps,
             provenance=provenance,
         )
 
@@ -105,6 +111,8 @@ class RowResults:
         self._origins = bytearray(rows)
         self._reasons = bytearray(rows)
         self._attempts = array("l", [0]) * rows
+        self._steps = array("i", [-1]) * rows
+        self._calls = array("i", [-1]) * rows
         self._from_cache = bytearray(rows)
         self._answered_at = array("d", [float("nan")]) * rows
         self._keys = bytearray(rows * _KEY_BYTES)
@@ -152,6 +160,9 @@ class RowResults:
         self._origins[at] = _ORIGIN_CODES[outcome.cost.origin]
         self._reasons[at] = _REASON_CODES[outcome.stop_reason]
         self._attempts[at] = 0 if is_copy else outcome.attempts
+        if outcome.answered_requests is not None:
+            self._steps[at] = 0 if is_copy else outcome.answered_requests
+            self._calls[at] = 0 if is_copy else sum(len(step.calls) for step in outcome.steps)
         self._from_cache[at] = outcome.from_cache
         if outcome.answered_at is not None:
             self._answered_at[at] = outcome.answered_at.timestamp()
@@ -160,8 +171,7 @@ class RowResults:
         """Return the columns of `META_COLUMNS` over `places`; `None` where nothing is known."""
         places = self.places
         columns: dict[str, list[object]] = {
-            name: [None if column[at] < 0 else column[at] for at in places]
-            for name, column in self._tokens.items()
+            name: [_known(column[at]) for at in places] for name, column in self._tokens.items()
         }
         instants = (self._answered_at[at] for at in places)
         columns |= {
@@ -169,6 +179,8 @@ class RowResults:
             "cost_origin": [_ORIGINS[self._origins[at]] for at in places],
             "stop_reason": [_REASONS[self._reasons[at]] for at in places],
             "attempts": [self._attempts[at] for at in places],
+            "steps": [_known(self._steps[at]) for at in places],
+            "calls": [_known(self._calls[at]) for at in places],
             "from_cache": [bool(self._from_cache[at]) for at in places],
             "answered_at": [
                 None if each != each else datetime.fromtimestamp(each, UTC)  # noqa: PLR0124  not a number
@@ -186,3 +198,8 @@ class RowResults:
         if isinstance(error, KeyboardInterrupt):
             return "interrupted"
         return f"{type(error).__name__}: {error}"
+
+
+def _known(count: int) -> int | None:
+    """Return a count of a column; below 0 it is unknown."""
+    return None if count < 0 else count

@@ -6,6 +6,7 @@ when a row is sent, so that a table of any length takes no more memory than its 
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +16,7 @@ from cc_jupyter.client.bodies.structured_output import preferred_format, rules_o
 from cc_jupyter.client.local.weights import SMOLLM2
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.errors import OptionError, did_you_mean
-from cc_jupyter.core.messages import Message, Parameters, PromptSpec
+from cc_jupyter.core.messages import MAX_STEPS, Message, Parameters, PromptSpec
 from cc_jupyter.core.request_key import KeyTemplate, request_key
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.models.registry import LOCAL
@@ -23,10 +24,11 @@ from cc_jupyter.session.prepare import reads_images
 from cc_jupyter.usage.estimate import trim_to_window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cc_jupyter.config.settings import Settings
-    from cc_jupyter.core.messages import Request
+    from cc_jupyter.core.messages import Request, ToolSpec
+    from cc_jupyter.core.steps import ToolRunner
     from cc_jupyter.prompt.output_types import OutputType
     from cc_jupyter.rows.protocols import Table
     from cc_jupyter.rows.template import FilledRow, RowTemplate
@@ -42,6 +44,18 @@ _IMAGE_BYTES = 6_000
 """An image counts as so many bytes of text: 1,500 tokens."""
 
 
+class RowTools(NamedTuple):
+    """The functions that the model may call for each row, all of them allowed beforehand."""
+
+    specs: tuple[ToolSpec, ...]
+    new_runner: Callable[[], ToolRunner]
+    """Returns what answers the calls of one row."""
+    max_steps: int = MAX_STEPS
+    """The most requests for one row."""
+    live_tools: bool = False
+    """Whether the functions of a replayed row run, to compare their results."""
+
+
 class RowPrompt(NamedTuple):
     """What is asked of each row."""
 
@@ -52,6 +66,8 @@ class RowPrompt(NamedTuple):
     key_env: str | None = None
     zdr: bool = False
     notebook: str = ""
+    tools: RowTools | None = None
+    """`None`: the model is offered none."""
 
 
 @dataclass(slots=True, eq=False)
@@ -215,13 +231,20 @@ class _Planner:
             zdr=prompt.zdr,
             notebook=prompt.notebook,
             answer_format=prompt.output_type.form if prompt.output_type else None,
+            tools=prompt.tools.specs if prompt.tools else (),
         )
         base = self._session.prepare(spec, self._settings)
+        if prompt.tools is not None:
+            base = base._replace(
+                new_runner=prompt.tools.new_runner,
+                max_steps=prompt.tools.max_steps,
+                live_tools=prompt.tools.live_tools,
+            )
         self._plan.base = base
         # what a model was found to accept must not decide on the key: another kernel knows nothing
         form = spec.answer_format
         if form is not None:
-            thinking = rules_out_forced_tool(base.request.parameters)
+            thinking = rules_out_forced_tool(base.request.parameters, spec.tools)
             form = preferred_format(form, base.request.endpoint, thinking=thinking)
         self._format_of_keys = base.request._replace(answer_format=form)
         if prompt.template.is_plain:
@@ -233,6 +256,13 @@ class _Planner:
         return WIRE_FORMATS[request.endpoint].encode(request)
 
     def _digest(self, filled: FilledRow) -> bytes:
+        """Return the digest of what is asked; the limit of steps decides on the answer too."""
+        digest, tools = self._digest_of_request(filled), self._plan.prompt.tools
+        if tools is None:
+            return digest
+        return hashlib.sha256(b"%b max_steps %d" % (digest, tools.max_steps)).digest()
+
+    def _digest_of_request(self, filled: FilledRow) -> bytes:
         if self._keys is not None and not filled.images:
             return self._keys.digest(filled.text)
         assert self._format_of_keys is not None  # noqa: S101

@@ -166,6 +166,8 @@ def reason(error: CcError, stop_reason: str = "") -> str:
     """Return why a row failed, in a few words."""
     if isinstance(error, ProviderError) and error.status is not None:
         return str(error.status)
+    if isinstance(error, StreamError) and stop_reason == "tool_call":
+        return "no answer"
     if isinstance(error, StreamError) and stop_reason not in ("error", "unknown"):
         return _WRONG_TYPE
     return next((words for kind, words in _REASONS if isinstance(error, kind)), "error")

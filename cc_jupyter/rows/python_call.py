@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _Read = TypeVar("_Read")
 _SWITCHES = ("fresh",)
-_OPTION = re.compile(r"--(max-usd|max-requests) ([0-9.]+)")
+_OPTION = re.compile(r"--(max-usd|max-requests|max-steps) ([0-9.]+)")
 
 
 def row_call(prompt: str, given: Mapping[str, Any], **fields: Any) -> RowCall:  # noqa: ANN401  fields of `RowCall`

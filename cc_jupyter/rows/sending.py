@@ -1,11 +1,16 @@
-"""Makes and sends the requests of a run: one for a row, and one more if its type is not met."""
+"""Makes and sends the requests of a run.
+
+A row takes one request, one more if its type is not met, and more where the model calls functions.
+A row that is refused for now goes on later where it was: what it was answered is paid for, and no
+function runs a second time for it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cc_jupyter.core.errors import CcError, StreamError
 from cc_jupyter.core.events import NO_USAGE, USAGE_FIELDS, Notice, Usage
@@ -13,6 +18,9 @@ from cc_jupyter.core.money import Cost
 from cc_jupyter.core.text import new_id
 from cc_jupyter.rows.plan import prepared_row
 from cc_jupyter.session.answer_recorder import AnswerRecorder
+from cc_jupyter.session.tool_turns.loop import ToolLoop
+from cc_jupyter.session.tool_turns.of_run import on_thread_of
+from cc_jupyter.session.tool_turns.recorder import StepRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from cc_jupyter.rows.plan import RowPlan
     from cc_jupyter.session.in_flight import InterruptGuard
     from cc_jupyter.session.prepare import PreparedRequest
+    from cc_jupyter.session.scheduler import Run
     from cc_jupyter.session.session import Session
 
 
@@ -37,6 +46,8 @@ class SentRow(NamedTuple):
     reading: Reading = "text"
     attempts: int = 0
     """How often it was sent, repeats and the request for a correction included."""
+    steps: int = 0
+    """How many of its requests were answered."""
 
 
 class RowRequests:
@@ -72,8 +83,12 @@ class RowRequests:
         self._open_stream = open_stream
         self._prepared: dict[int, PreparedRequest] = {}
         self._attempts: dict[int, int] = {}
+        self._steps: dict[int, int] = {}
         self._unfit: dict[int, Reply] = {}  # first answers that do not fit their type
+        self._open_loops: dict[int, ToolLoop] = {}  # whose last request failed
         self._sent: dict[int, SentRow] = {}
+        self.run: Run | None = None
+        """The run, on whose thread functions are called; set by the creator."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -88,6 +103,8 @@ class RowRequests:
             self._failed(job, error)
             return None
         prepared = prepared._replace(sample=self._plan.samples[job])
+        if self.run is not None:
+            prepared = on_thread_of(self.run, prepared)
         self._prepared[index] = prepared
         return prepared
 
@@ -95,8 +112,9 @@ class RowRequests:
         """Return what sending a request has brought; called once, when it has ended."""
         self._prepared.pop(index, None)
         self._unfit.pop(index, None)
+        self._open_loops.pop(index, None)
         sent = self._sent.pop(index, SentRow())
-        return sent._replace(attempts=self._attempts.pop(index, 0))
+        return sent._replace(attempts=self._attempts.pop(index, 0), steps=self._steps.pop(index, 0))
 
     def send(
         self,
@@ -108,13 +126,8 @@ class RowRequests:
         prepared, output_type = self._prepared[index], self._plan.prompt.output_type
         quiet = _RetriesOnly(renderer)
 
-        @contextmanager
-        def recording(each: PreparedRequest) -> Iterator[AnswerRecorder]:
-            with self._recorder(index, each) as recorder:
-                yield recorder
-
         if output_type is None:
-            reply = self._session.run(prepared, quiet, guard, recording)
+            reply = self._answered(index, prepared, quiet, guard)
             self._sent[index] = SentRow(reply.text)
             return reply
         replies: list[Reply] = []
@@ -123,7 +136,7 @@ class RowRequests:
             if each is prepared and index in self._unfit:  # its correction was refused for now
                 reply = self._unfit[index]
             else:
-                reply = self._session.run(each, quiet, guard, recording)
+                reply = self._answered(index, each, quiet, guard)
             replies.append(reply)
             if reply.error is not None:
                 raise reply.error
@@ -134,7 +147,7 @@ class RowRequests:
         except (CcError, KeyboardInterrupt) as error:
             if not replies:  # it was never sent
                 raise
-            if len(replies) > 1:
+            if replies[0].error is None:
                 self._unfit[index] = replies[0]
             has_ended = replies[-1].error is None and isinstance(error, StreamError)
             self._sent[index] = SentRow(None, "failed" if has_ended else "read")
@@ -144,8 +157,40 @@ class RowRequests:
         self._sent[index] = SentRow(value, "read")
         return _summed(replies)
 
+    def _answered(
+        self,
+        index: int,
+        prepared: PreparedRequest,
+        renderer: Renderer,
+        guard: Callable[[Callable[[], None]], InterruptGuard],
+    ) -> Reply:
+        """Send a request and return the answer, after the calls that the model asks for."""
+        session = self._session
+        if prepared.new_runner is None:
+            return session.run(
+                prepared, renderer, guard, lambda each: self._recorder(index, each, _RowRecorder)
+            )
+        loop = self._open_loops.pop(index, None) or ToolLoop(
+            session,
+            prepared,
+            prepared.new_runner(),
+            renderer,
+            lambda each: self._recorder(index, each, _RowStepRecorder),
+        )
+        reply = loop.run(guard)
+        if reply.error is not None:
+            self._open_loops[index] = loop
+        elif loop.ending:
+            error = StreamError(f"no answer: {loop.ending}")
+            if len(reply.steps) >= prepared.max_steps:
+                error.hint = f"--max-steps {2 * prepared.max_steps} allows more requests"
+            return dataclasses.replace(reply, error=error)
+        return reply
+
     @contextmanager
-    def _recorder(self, index: int, prepared: PreparedRequest) -> Iterator[AnswerRecorder]:
+    def _recorder(
+        self, index: int, prepared: PreparedRequest, kind: type[_Recorder]
+    ) -> Iterator[_Recorder]:
         """Reserve what a request may cost, and provide what records its answer."""
         session, money = self._session, self._money
         prepared = session.with_key(prepared)
@@ -156,7 +201,7 @@ class RowRequests:
             stream = session.stream_of(
                 prepared, gives_up_on_429=True, open_stream=self._open_stream
             )
-            recorder = _RowRecorder(
+            recorder = kind(
                 prepared,
                 stream,
                 session.budget_guard,
@@ -166,6 +211,7 @@ class RowRequests:
             )
             recorder.settle = lambda reply: money.settle(request_id, reply)
             yield recorder
+            self._steps[index] = self._steps.get(index, 0) + (recorder.own_reply.error is None)
         finally:
             if stream is not None:
                 self._attempts[index] = self._attempts.get(index, 0) + stream.requests_sent
@@ -180,10 +226,21 @@ class _RowRecorder(AnswerRecorder):
 
     def save(self) -> None:
         super().save()
-        self.settle(self.reply)
+        self.settle(self.own_reply)
 
     def _request_key(self) -> str:
         return ""
+
+
+class _RowStepRecorder(StepRecorder, _RowRecorder):
+    """Records one of the requests that a row with tools takes."""
+
+    def save(self) -> None:
+        super().save()
+        self.reply = self.of_turn(self.own_reply)
+
+
+_Recorder = TypeVar("_Recorder", _RowRecorder, _RowStepRecorder)
 
 
 class _RetriesOnly:

@@ -49,7 +49,8 @@ class DryRun(dict[str, Any]):
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        return f'<pre style="white-space: pre-wrap">{html.escape(str(self))}</pre>'
+        # JupyterLab indents a <pre> that is not inside of something
+        return f'<div><pre style="white-space: pre-wrap">{html.escape(str(self))}</pre></div>'
 
 
 def dry_run(prepared: PreparedRequest, session: Session) -> DryRun:

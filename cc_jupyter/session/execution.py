@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.core.messages import TurnKey
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 FinalOutput: TypeAlias = "tuple[Mapping[str, str], Mapping[str, Any]]"
+_NOTEBOOK = "JPY_SESSION_NAME"
 _FINAL_OUTPUTS = 20
 """How many are kept; each may have half a megabyte."""
 
@@ -59,8 +61,29 @@ class ExecutionContext:
     @property
     def notebook(self) -> str:
         """The path of the notebook as the front end reports it; empty if it does not."""
-        path = os.environ.get("JPY_SESSION_NAME") or self._shell.user_ns.get("__vsc_ipynb_file__")
+        path = os.environ.get(_NOTEBOOK) or self._shell.user_ns.get("__vsc_ipynb_file__")
         return path if isinstance(path, str) else ""
+
+    def moved_to(self, reported: str) -> str | None:
+        """Return the new path of a notebook that was renamed or moved; `None` if it was not.
+
+        Jupyter tells a kernel the path when it starts, and not again.
+
+        Parameters
+        ----------
+        reported
+            The path of the page, from the root of its server on.
+        """
+        path = Path(os.environ.get(_NOTEBOOK, ""))
+        if not path.is_absolute() or path.exists():
+            return None
+        name = reported.rpartition(":")[2]  # a drive, as jupyter-collaboration has one
+        found = [file for folder in path.parents if (file := folder / name).is_file()]
+        return str(found[0]) if len(found) == 1 else None
+
+    def move(self, path: str) -> None:
+        """Take note of the notebook's new path."""
+        os.environ[_NOTEBOOK] = path
 
     def turn_key(self) -> TurnKey | None:
         """Return the key of the next request of this execution; `None` if cells have no ids."""

@@ -90,6 +90,8 @@ class PreparedRequest(NamedTuple):
     """Its number among equal requests of its execution; `None`: numbered when it is sent."""
     grid: str | None = None
     """The id of the grid it belongs to; `None`: it is a single request."""
+    blind: str | None = None
+    """The letter of its column in a blind grid; `None`: nothing is hidden."""
     run_budget: RunBudget | None = None
     """What `--max-usd` leaves for the cell; shared by all its requests."""
     new_runner: Callable[[], ToolRunner] | None = None

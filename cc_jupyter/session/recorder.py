@@ -216,6 +216,7 @@ class TurnRecorder(AnswerRecorder):
             request_key=reply.provenance.request_key,
             sample=reply.provenance.sample,
             grid=reply.provenance.grid,
+            blind=prepared.blind,
             replayed_from=reply.provenance.replayed_from,
             options=_redacted_parameters(self.stream.parameters, secrets),
             template=self._template,

@@ -19,6 +19,7 @@ from cc_jupyter.client.endpoint import find_endpoint
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation.document_order import DocumentOrder
+from cc_jupyter.conversation.hidden_grids import HiddenGrids
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import ConfigError, ModelError, ProviderError
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 Recording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[AnswerRecorder]]"
 """Opens what records the answer to a request: with its stream, and with the money it may cost."""
+StepRecording: TypeAlias = "Callable[[PreparedRequest], AbstractContextManager[StepRecorder]]"
+"""The same for one request of a turn with tools."""
 _TAPE_S = 0.02
 """How long the choice of a cassette holds: a request asks for it several times."""
 
@@ -95,7 +98,7 @@ class Session:
         """Settings of the IPython profile; all others take precedence."""
         self.replies: list[Reply] = []
         """The replies to all requests of the session, from which its cost is added up."""
-        self.hidden_grids: set[str] = set()
+        self.hidden_grids = HiddenGrids(lambda: self.history)
         """The ids of the blind grids that are not revealed yet: no list shows their models."""
         self.samples = SampleCounter()
         """Numbers equal requests of an execution."""
@@ -247,6 +250,7 @@ class Session:
         prepared: PreparedRequest,
         renderer: Renderer,
         begin: Callable[[StepRecorder], Callable[[], None]],
+        recording: StepRecording | None = None,
     ) -> StepRecorder:
         """Send one request of a turn with tools, show its answer and save the turn so far.
 
@@ -254,6 +258,8 @@ class Session:
         ----------
         begin
             Called before the request is sent; returns what interrupts it.
+        recording
+            Opens what records the answer, in place of a turn in the history.
 
         Raises
         ------
@@ -261,7 +267,7 @@ class Session:
             The estimated cost exceeds the budget; the request was not sent.
         """
         with (
-            self._step_recorder(prepared) as recorder,
+            (recording or self._step_recorder)(prepared) as recorder,
             self._tracked(prepared, recorder, begin(recorder)),
         ):
             self._send(prepared, recorder, renderer)
@@ -343,12 +349,12 @@ class Session:
     @contextmanager
     def _step_recorder(self, prepared: PreparedRequest) -> Iterator[StepRecorder]:
         """Reserve what one request of a turn with tools needs."""
-        from cc_jupyter.session.tool_turns.recorder import StepRecorder  # noqa: PLC0415  only tools need it
+        from cc_jupyter.session.tool_turns.recorder import TurnStepRecorder  # noqa: PLC0415  only tools need it
 
         prepared = self.with_key(prepared)
         with reserved(prepared, self.budget_guard) as reservation:
             stream = self.stream_of(prepared)
-            yield StepRecorder(prepared, reservation, stream, self.history, self.budget_guard)
+            yield TurnStepRecorder(prepared, reservation, stream, self.history, self.budget_guard)
 
     def stream_of(
         self,

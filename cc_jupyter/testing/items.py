@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -140,13 +141,14 @@ class NotebookFile(pytest.File):
         return run
 
     def _start(self) -> NotebookKernel:
-        try:
-            from cc_jupyter.testing.kernel import NotebookKernel  # noqa: PLC0415  collecting needs none
-        except ImportError as error:
-            raise pytest.UsageError(
-                f"--cmd needs a kernel, and {error.name} is not installed:"
-                " pip install 'cc-jupyter[pytest]'"
-            ) from None
+        for name in ("jupyter_client", "ipykernel"):
+            if importlib.util.find_spec(name) is None:
+                raise pytest.UsageError(
+                    f"--cmd needs a kernel, and {name} is not installed:"
+                    " pip install 'cc-jupyter[pytest]'"
+                )
+        from cc_jupyter.testing.kernel import NotebookKernel  # noqa: PLC0415  collecting needs none
+
         options = self.tests.options
         environment = {**os.environ, "JPY_SESSION_NAME": str(self.path)}
         kernel = NotebookKernel(self.path.parent, environment)

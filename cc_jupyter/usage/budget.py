@@ -100,13 +100,31 @@ def load_budget(notebook: str) -> Budget | None:
 
 def save_budget(budget: Budget | None, notebook: str) -> None:
     """Save the budget of a day or notebook for later kernels; `None` removes both."""
-    path = data_folder() / "budgets.json"
-    saved = _read(path)
+    saved = _read(data_folder() / "budgets.json")
     names = {"day": "day", "notebook": f"notebook {notebook}"}
     for name in names.values():
         saved.pop(name, None)
     if budget is not None and budget.period in names:
         saved[names[budget.period]] = f"{budget.usd:f}"
+    _write(saved)
+
+
+def move_budget(old: str, new: str) -> None:
+    """Let the budget of a renamed notebook follow it.
+
+    Raises
+    ------
+    ConfigError
+        The file of budgets cannot be read or written.
+    """
+    saved = _read(data_folder() / "budgets.json")
+    usd = saved.pop(f"notebook {old}", None)
+    if usd is not None:
+        _write({f"notebook {new}": usd, **saved})
+
+
+def _write(saved: dict[str, str]) -> None:
+    path = data_folder() / "budgets.json"
     if not saved and not path.exists():
         return
     make_private(path.parent)
@@ -119,7 +137,7 @@ def save_budget(budget: Budget | None, notebook: str) -> None:
 def _read(path: Path) -> dict[str, str]:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a home folder may be none: /dev/null
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError(

@@ -31,6 +31,17 @@ _HEAD = f"""\
  */
 
 """
+_REPLY_TYPE = """\
+/** Return the type of the reply to a request: `x` to `get_x` or `list_x`, `done` to most others. */
+export function replyType(type: keyof IRequests): string {
+  return OTHER_REPLIES[type] ?? /^(?:get|list)_(.+)/.exec(type)?.[1] ?? 'done';
+}
+"""
+
+
+def _usual_reply(request: str) -> str:
+    verb, _, noun = request.partition("_")
+    return noun if verb in ("get", "list") else "done"
 
 
 class Types:
@@ -68,7 +79,10 @@ class Types:
         return "\n".join([*lines, "}\n"])
 
     def _maps(self) -> Iterator[str]:
-        """Yield the bodies of all requests, the bodies of their replies, and the replies' types."""
+        """Yield the bodies of all requests, the bodies of their replies, and the replies' types.
+
+        Most types follow a rule, so that the bundle holds only the others.
+        """
         requests = {name: part for name, part in self._parts.items() if "x-reply" in part}
         yield "\n".join(
             [
@@ -89,14 +103,20 @@ class Types:
                 "}\n",
             ]
         )
+        others = {
+            name: part["x-reply"]
+            for name, part in requests.items()
+            if part["x-reply"] != _usual_reply(name)
+        }
         yield "\n".join(
             [
-                "/** The type of the reply to each request. */",
-                "export const REPLY_TYPES = {",
-                ",\n".join(f"  {name}: '{part['x-reply']}'" for name, part in requests.items()),
-                "} as const;\n",
+                "/** The types of the replies that do not follow the rule of `replyType`. */",
+                "const OTHER_REPLIES: Readonly<Partial<Record<keyof IRequests, string>>> = {",
+                ",\n".join(f"  {name}: '{reply}'" for name, reply in others.items()),
+                "};\n",
             ]
         )
+        yield _REPLY_TYPE
 
     def _body(self, name: str) -> str:
         has_members = self._parts[name].get("properties")

@@ -21,12 +21,13 @@ from support.private_environment import private_environment
 from support.provider import KEY, Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
 MODEL = "deepseek/deepseek-v4-flash"
+_FAILED = pytest.StashKey[bool]()
 expect.set_options(timeout=15_000)  # the cores may be busy with other things
 
 
@@ -34,6 +35,14 @@ expect.set_options(timeout=15_000)  # the cores may be busy with other things
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run browser tests last: playwright keeps an event loop in this thread until the end."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport]:
+    """Note whether a test failed, for the fixtures that end after it."""
+    report = yield
+    item.stash[_FAILED] = report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -133,12 +142,11 @@ def context(open_page: OpenPage) -> BrowserContext:
 @pytest.fixture
 def page(request: pytest.FixtureRequest, open_page: OpenPage) -> Iterator[Page]:
     """Return the shared page; nothing is open in it. After a failure the next test gets another."""
-    failed_before = request.session.testsfailed
     yield open_page.get()
-    if request.session.testsfailed == failed_before:
-        open_page.clear()
-    else:
+    if request.node.stash.get(_FAILED, False):
         open_page.close()
+    else:
+        open_page.clear()
 
 
 @pytest.fixture

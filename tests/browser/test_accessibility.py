@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import re
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
-from PIL import Image, ImageChops
 from playwright.sync_api import expect
 from support.axe import AXE, each_theme, serious_faults
 from support.lab_harness import settled
@@ -216,40 +214,31 @@ BOXES = """cell => {
   }
   return found;
 }"""
-CLEARLY = 40
-"""A difference of two grey values; that of the badge and its ground is above 100."""
-WITHOUT_BADGE = ".jp-mod-active .cc-model-line::after { visibility: hidden !important; }"
 
 
-def badge_box(editor: Locator) -> tuple[float, float, float, float]:
-    """Return where the badge of the active cell is painted: left, top, right and bottom."""
-    for _ in range(20):
-        box = editor.bounding_box()
-        assert box is not None
-        shown = picture(editor)
-        sheet = editor.page.add_style_tag(content=WITHOUT_BADGE)
-        hidden = picture(editor)
-        sheet.evaluate("sheet => sheet.remove()")
-        found = changed_box(shown, hidden)
-        if found is not None and changed_box(shown, picture(editor)) is None:
-            left, top, right, bottom = found
-            return box["x"] + left, box["y"] + top, box["x"] + right, box["y"] + bottom
-    raise AssertionError("the page does not come to rest")
+def badge_box(cell: Locator) -> tuple[float, float, float, float]:
+    """Return where the badge of a cell is laid out: left, top, right and bottom.
 
-
-def picture(shown: Locator) -> Image.Image:
-    still = shown.screenshot(animations="disabled")  # the cursor blinks
-    return Image.open(io.BytesIO(still)).convert("RGB")
-
-
-def changed_box(before: Image.Image, after: Image.Image) -> tuple[int, int, int, int] | None:
-    """Return the box of what differs clearly: edges near a change are smoothed differently."""
-    difference = ImageChops.difference(before, after).convert("L")
-    return difference.point(lambda value: 255 * (value > CLEARLY)).getbbox()
+    Only the browser's debugging protocol measures what a style sheet adds to an element.
+    """
+    session = cell.page.context.new_cdp_session(cell.page)
+    try:
+        line = cell.locator(".cc-model-line").element_handle()
+        line.evaluate("line => { window.ccModelLine = line; }")
+        found = session.send("Runtime.evaluate", {"expression": "window.ccModelLine"})["result"]
+        node = session.send("DOM.describeNode", {"objectId": found["objectId"]})["node"]
+        (badge,) = [each for each in node["pseudoElements"] if each["pseudoType"] == "after"]
+        model = session.send("DOM.getBoxModel", {"backendNodeId": badge["backendNodeId"]})["model"]
+    finally:
+        session.detach()
+    left, top, right, _, _, bottom, *_ = model["content"]
+    assert left < right
+    assert top < bottom
+    return left, top, right, bottom
 
 
 def assert_badge_covers_nothing(cell: Locator, prompt: str) -> None:
-    left, top, right, bottom = badge_box(cell.locator(".jp-InputArea-editor"))
+    left, top, right, bottom = badge_box(cell)
     boxes = cell.evaluate(BOXES)
     assert boxes
     covered = [

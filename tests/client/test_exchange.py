@@ -382,6 +382,32 @@ def test_a_date_to_come_back_at_is_kept(provider, transport):
     assert provider.posts[1].received_s - provider.posts[0].received_s < 2.5
 
 
+SERVER_CLOCKS = pytest.mark.parametrize("ahead", [timedelta(days=-30), timedelta(hours=1)], ids=str)
+
+
+@SERVER_CLOCKS
+def test_a_date_to_come_back_at_is_meant_by_the_servers_clock(ahead, provider, transport):
+    now = datetime.now(UTC) + ahead
+    dates = {"date": now, "retry-after": now + timedelta(seconds=45)}
+    headers = {name: format_datetime(at, usegmt=True) for name, at in dates.items()}
+    provider.play(scripted.error(429, headers=headers))
+    _, error = collect(exchange(provider, transport))
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after_s == 45
+
+
+@SERVER_CLOCKS
+def test_a_time_in_a_stream_is_meant_by_the_servers_clock(ahead, provider, transport):
+    now = datetime.now(UTC) + ahead
+    again = f"{now + timedelta(seconds=45):%Y-%m-%dT%H:%M:%SZ}"
+    date = {"date": format_datetime(now, usegmt=True)}
+    message = {"error": {"message": f"Overloaded, try again at {again}", "code": 529}}
+    provider.play(scripted.head(200, date), scripted.sse(message))
+    events, _ = collect(exchange(provider, transport))
+    assert isinstance(events[-1], Error)
+    assert events[-1].retry_after_s == pytest.approx(45, abs=15)
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_pause_of_more_than_half_a_minute_is_shown_and_not_slept(status, provider, transport):
     provider.always(scripted.error(status, headers={"retry-after": "31"}))

@@ -6,6 +6,7 @@ import pytest
 from support import provider as scripted
 from support.kernel_notebook import MODEL
 from support.plain_server import wait_until
+from support.provider import ToolCall
 from support.rows import echo, prompt_of
 
 FRAME = "rows = [{'text': str(number)} for number in range(12)]"
@@ -148,3 +149,46 @@ def test_an_interrupt_ends_what_a_cell_awaits_in_one_line(rows):
     assert words in run.error
     held = [record for record in rows.posts if is_slow(record)]
     wait_until(lambda: all(record.client_left_s is not None for record in held), 10)
+
+
+def look_up_first(record):
+    """Ask for a call that names the row, and answer with what it returns."""
+    last = record.json["messages"][-1]
+    if last["role"] == "tool":
+        return scripted.answer(last["content"])(record)
+    return scripted.answer("", calls=[ToolCall("lookup", {"key": prompt_of(record)})])(record)
+
+
+def test_a_cell_and_map_call_allowed_functions_for_each_row(rows):
+    rows.provider.always(look_up_first)
+    rows.check(
+        "import threading\nhome, threads = threading.get_ident(), set()\n"
+        "def lookup(key: str) -> str:\n    'Look up a key.'\n"
+        "    threads.add(threading.get_ident())\n    return key.upper()"
+    )
+    run = rows.check(
+        f"%%cmd --each rows -m {MODEL} --tools lookup --allow lookup -> found\nword {{{{ text }}}}"
+    )
+    assert len(run.outputs) == 1
+    assert "12 of 12 requests answered" in shown(run)
+    assert rows.value("[row['answer'] for row in found][:2]") == ["WORD 0", "WORD 1"]
+    assert rows.value("threads == {home}") is True
+    assert rows.value("[len(step.calls) for step in _cmd.steps]") == [1, 0]
+    assert rows.value("found.meta[0]['calls']") == 1
+    rows.check("import cc_jupyter as cc")
+    ask = f"rows, 'word {{{{ text }}}}', model={MODEL!r}, tools=[lookup]"
+    rows.check(f"again = cc.map_rows({ask}, allow=[lookup])")
+    assert rows.value("[dict(row) for row in again] == [dict(row) for row in found]") is True
+    assert len(rows.posts) == 24, "the same rows with the same tools"
+    rows.check(f"other = await cc.amap({ask}, allow='lookup', max_steps=3)")
+    assert rows.value("[row['answer'] for row in other][:1]") == ["WORD 0"]
+    assert len(rows.posts) == 48
+    rows.check("one = await cc.aask('a word', tools=[lookup], allow=[lookup])")
+    assert rows.value("(one.text, len(one.steps))") == ["A WORD", 2]
+    run = rows.fail(f"cc.map_rows({ask})", "OptionError")
+    assert "lookup would ask first" in run.error
+    assert "allow=['lookup']" in run.error
+    run = rows.fail("%%cmd --each rows --tools lookup -> x\n{{ text }}", "OptionError")
+    assert "rows run allowed tools only, and lookup would ask first; nothing was sent" in run.error
+    assert "add --allow lookup" in run.error
+    assert len(rows.posts) == 50

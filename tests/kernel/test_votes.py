@@ -84,6 +84,23 @@ def test_no_list_shows_the_models_of_a_blind_grid_before_it_is_revealed(notebook
     assert all("$" in each["cost"] for each in others if "cost" in each)
 
 
+def test_a_restart_leaves_a_blind_grid_blind(voted_on):
+    voted_on.restart()
+    voted_on.check("%cmd thread default")
+    lines = ("%cmd versions", "%cmd history", "%cmd search causes")
+    before = " ".join(voted_on.check(line).texts[-1] for line in lines)
+    assert "causes" in before
+    for hidden in (MODEL, CLAUDE, "$", "flash", "haiku"):
+        assert hidden not in before
+    shown = voted_on.check("%cmd reveal").texts[-1]
+    assert {f"A is {MODEL}", f"A is {CLAUDE}"} & {
+        line.split(" · ")[0] for line in shown.splitlines()
+    }
+    after = voted_on.check("%cmd versions").texts[-1]
+    assert MODEL in after
+    assert CLAUDE in after
+
+
 def test_the_versions_of_a_blind_grid_are_in_the_order_of_its_columns(notebook):
     notebook.provider.always(lambda record: answer(record.json["model"])(record))
     for number in range(4):  # by chance, one grid in two has its columns in the order of the plan

@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any, Self
 
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
@@ -100,6 +101,16 @@ class CellRun:
         return [output.text for output in self.outputs]
 
 
+class _Manager(KernelManager):
+    """Starts what it is told to, whatever kernels are installed."""
+
+    command: list[str]
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(argv=self.command, language="python", display_name="tests")
+
+
 class Kernel:
     """Start it, run cells, interrupt it, stop it.
 
@@ -113,6 +124,8 @@ class Kernel:
         Its working directory.
     arguments
         More of the command line.
+    launcher
+        The module that starts the kernel.
     """
 
     def __init__(
@@ -122,18 +135,20 @@ class Kernel:
         base: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         arguments: tuple[str, ...] = (),
+        launcher: str = "ipykernel_launcher",
     ) -> None:
         quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         self._env = {**(os.environ if base is None else base), **quiet, **(env or {})}
         self._cwd = cwd
         self._arguments = arguments
+        self._launcher = launcher
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="kernel-")
         self._log = Path(self._folder.name) / "log"
-        self.manager = KernelManager(connection_file=f"{self._folder.name}/kernel.json")
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        self.manager.kernel_cmd = [*command, *self._arguments]
+        command = [sys.executable, "-m", self._launcher, "-f", "{connection_file}"]
+        self.manager = _Manager(connection_file=f"{self._folder.name}/kernel.json")
+        self.manager.command = [*command, *self._arguments]
         with self._log.open("wb") as log:
             self.manager.start_kernel(
                 env=self._env, cwd=str(self._cwd or Path.cwd()), stdout=log, stderr=log

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import nbformat
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +54,26 @@ _STATUS_IS = """status => {
   const runs = widget?.content?.widgets?.some(({ model }) => model.executionState === 'running');
   return kernel?.connectionStatus === 'connected' && kernel.status === status
       && !(runs && status === 'idle');
+}"""
+_SELECT = """index => {
+  const { content } = window.jupyterapp.shell.currentWidget;
+  content.activeCellIndex = index;
+  content.deselectAll();
+}"""
+_RUN = "window.jupyterapp.commands.execute('notebook:run-cell')"
+_STATE = """() => {
+  const widget = window.jupyterapp?.shell.currentWidget;
+  const kernel = widget?.sessionContext?.session?.kernel;
+  return {
+    path: widget?.context?.path,
+    kernel: kernel && [kernel.connectionStatus, kernel.status],
+    waitsForInput: widget?.sessionContext?.pendingInput,
+    cells: widget?.content?.widgets?.map(
+      ({ model }) => [model.executionState, model.executionCount]
+    ),
+    dialogs: [...document.querySelectorAll('.jp-Dialog')].map(dialog => dialog.innerText),
+    focus: document.activeElement?.className,
+  };
 }"""
 _CLEAR = """async theme => {
   const { commands, restored, shell } = window.jupyterapp;
@@ -242,19 +263,15 @@ class LabNotebook:
 
     def select(self, index: int) -> None:
         """Make a cell the active one."""
-        self.page.evaluate(
-            """index => {
-              const { content } = window.jupyterapp.shell.currentWidget;
-              content.activeCellIndex = index;
-              content.deselectAll();
-            }""",
-            index,
-        )
+        self.page.evaluate(_SELECT, index)
 
     def start(self, index: int) -> None:
-        """Run a cell without waiting for its end."""
-        self.select(index)
-        self.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+        """Run a cell without waiting for its end.
+
+        In one step: JupyterLab removes an answered line to type in after half a second, and its
+        cell then becomes the active one.
+        """
+        self.page.evaluate(f"index => {{ ({_SELECT})(index); void {_RUN}; }}", index)
 
     def run(self, index: int) -> None:
         """Run a cell to its end."""
@@ -276,7 +293,13 @@ class LabNotebook:
         Asked in each frame, as is the default, it makes the page draw all the time: 0.09 to 0.19 s
         of CPU for each second of waiting, against 0.02 to 0.03 s (blank page, 2026-11-30).
         """
-        self.page.wait_for_function(condition, arg=arg, timeout=CELL_LIMIT_MS, polling=_POLLING_MS)
+        try:
+            self.page.wait_for_function(
+                condition, arg=arg, timeout=CELL_LIMIT_MS, polling=_POLLING_MS
+            )
+        except PageTimeoutError as error:
+            error.add_note(f"The page: {self.page.evaluate(_STATE)}")
+            raise
 
     def prompt(self, index: int) -> int | None:
         """Return the execution count of a cell."""

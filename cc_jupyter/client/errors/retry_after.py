@@ -67,6 +67,14 @@ _FIRST_EPOCH = 10**9
 _LIMITED = (429, 503, 529)
 
 
+def server_time(headers: Mapping[str, str], now: datetime) -> datetime:
+    """Return the server's time by its `Date` header; `now` where there is none.
+
+    A server means the dates that it names by its own clock, and this machine's may be wrong.
+    """
+    return _http_date(headers.get("date", "")) or now
+
+
 def reset_of(envelope: Envelope, now: datetime) -> datetime | None:
     """Return when the exhausted usage window resets."""
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import os
 import platform
+import re
 import stat
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +21,7 @@ from cc_jupyter.core.paths import cache_folder, config_folder, data_folder
 from cc_jupyter.core.version import __version__
 
 _NEEDED = ("ipython", "ipykernel", "httpx", "httpx-sse", "httpcore")
+_XEUS = "xeus_python_shell"
 _SHOWN = (*_NEEDED, "jupyterlab", "notebook")
 _WIDGETS = ("ipywidgets", "anywidget")
 _FRONT_ENDS = (
@@ -28,6 +31,8 @@ _FRONT_ENDS = (
 )
 """Environment variables and the front end that sets each, most specific first."""
 _LABEXTENSION = "cc-jupyter"
+_OLDEST_LAB = (4, 2)
+"""What the extension is built for; `lab` in pyproject.toml says the same."""
 
 
 def examine_machine() -> list[Finding]:
@@ -50,12 +55,15 @@ def _versions() -> Finding:
     parts = [f"cc_jupyter {__version__}", f"Python {platform.python_version()}"]
     parts += [f"{name} {number}" for name, number in found.items() if number]
     parts.append(f"on {platform.system()} {platform.machine()}")
-    versions = " · ".join(parts)
     missing = [name for name in _NEEDED if not found[name]]
+    if _XEUS in sys.modules:  # a kernel that takes the place of ipykernel
+        parts.insert(2, f"xeus-python {_version('xeus-python') or ''}".rstrip())
+        missing = [name for name in missing if name != "ipykernel"]
     if missing:
         to_do = f"pip install {' '.join(missing)}"
-        return Finding("versions", "fail", f"{', '.join(missing)} missing; {versions}", to_do)
-    return Finding("versions", "ok", versions)
+        found_text = f"{', '.join(missing)} missing; {' · '.join(parts)}"
+        return Finding("versions", "fail", found_text, to_do)
+    return Finding("versions", "ok", " · ".join(parts))
 
 
 def _widgets() -> Finding:
@@ -93,14 +101,25 @@ def _found_labextension(place: Path) -> Finding:
     if number != __version__:
         found = f"{number} in {place}, while the Python side is {__version__}"
         return Finding(check, "look", found, "pip install -U cc-jupyter in both, then reload")
+    lab = _version("jupyterlab")
+    if lab is not None and _release(lab) < _OLDEST_LAB:
+        found = f"{number} in {place}, but JupyterLab {lab} is too old for it"
+        to_do = "for its extra features: pip install -U 'cc-jupyter[lab]', then reload"
+        return Finding(check, "look", found, to_do)
     return Finding(check, "ok", f"{number} in {place}")
+
+
+def _release(number: str) -> tuple[int, ...]:
+    """Return major and minor version."""
+    return tuple(int(part) for part in re.findall(r"\d+", number)[:2])
 
 
 def _jupyter_folders() -> list[Path]:
     folders = [Path(sys.prefix) / "share" / "jupyter"]
     if importlib.util.find_spec("jupyter_core") is not None:
         paths = importlib.import_module("jupyter_core.paths")
-        folders += [Path(folder) for folder in paths.jupyter_path()]
+        with contextlib.suppress(RuntimeError):  # there is no home folder
+            folders += [Path(folder) for folder in paths.jupyter_path()]
     return folders
 
 

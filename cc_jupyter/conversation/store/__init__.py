@@ -15,6 +15,7 @@ from cc_jupyter.conversation.store.conversations import (
     has_conversation,
     load_conversation,
     load_threads,
+    move_notebook,
     save_header,
     save_place,
     save_places,
@@ -197,6 +198,30 @@ class Store:
         """Return all turns of a grid, oldest first, without their bodies."""
         with self._file.reading() as connection:
             return _selected(connection, "WHERE grid = ? ORDER BY number", [grid])
+
+    def is_blind(self, grid: str) -> bool:
+        """Return whether a grid is blind and not revealed."""
+        with self._file.reading() as connection:
+            return _selected_grid(connection, "grid = ?", grid) is not None
+
+    def last_blind_grid(self, notebook: str) -> str | None:
+        """Return the id of a notebook's last blind grid that is not revealed; `None`: none is."""
+        with self._file.reading() as connection:
+            return _selected_grid(connection, "notebook = ?", notebook)
+
+    def reveal(self, grid: str) -> None:
+        """Record that a blind grid is revealed."""
+        with self._file.writing() as connection:
+            connection.execute("UPDATE turn SET blind = NULL WHERE grid = ?", (grid,))
+
+    def move_notebook(self, old: str, new: str, cells: Collection[str]) -> None:
+        """Change the path of a renamed notebook, if a stored turn is of one of these cells."""
+        with self._file.writing() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT cell_id FROM turn WHERE notebook = ?", (old,)
+            ).fetchall()
+            if any(cell_id in cells for (cell_id,) in rows):
+                move_notebook(connection, old, new)
 
     def body(self, turn_id: str) -> bytes | None:
         """Return the body of a request as it was sent; `None` if it is not stored."""
@@ -386,6 +411,16 @@ class Store:
         with self._file.reading() as connection:
             wipe(connection)
         return removed
+
+
+def _selected_grid(connection: sqlite3.Connection, condition: str, value: str) -> str | None:
+    """Return the id of the last unrevealed blind grid that matches one of our own conditions."""
+    row = connection.execute(
+        "SELECT grid FROM turn WHERE blind IS NOT NULL"  # noqa: S608  our own words
+        f" AND {condition} ORDER BY number DESC LIMIT 1",
+        (value,),
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def _selected(

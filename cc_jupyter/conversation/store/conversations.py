@@ -38,6 +38,19 @@ def has_conversation(connection: sqlite3.Connection, conversation_id: str) -> bo
     return found.fetchone() is not None
 
 
+def move_notebook(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """Change the path of a notebook wherever it is stored."""
+    columns = {
+        "turn": ("notebook", "key_notebook"),
+        "conversation": ("notebook",),
+        "place": ("key_notebook",),
+        "reservation": ("notebook",),
+    }
+    for table, names in columns.items():
+        for name in names:
+            connection.execute(f"UPDATE {table} SET {name} = ? WHERE {name} = ?", (new, old))  # noqa: S608  our own names
+
+
 def save_places(connection: sqlite3.Connection, record: ConversationRecord) -> None:
     """Replace all places of a conversation."""
     connection.execute(

@@ -224,6 +224,11 @@ CREATE TABLE finished_row (
 CREATE INDEX finished_row_name ON finished_row (name);
 """
 
+_BLIND = """
+ALTER TABLE turn ADD COLUMN blind TEXT;
+CREATE INDEX turn_blind ON turn (notebook) WHERE blind IS NOT NULL;
+"""
+
 
 def m001_first(connection: sqlite3.Connection) -> None:
     """Create the tables: turns, conversations, deduplicated contents and the search index."""
@@ -284,6 +289,15 @@ def m009_steps(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def m010_blind(connection: sqlite3.Connection) -> None:
+    """Add the column of answers in blind grids that are not revealed.
+
+    Older releases stored nothing of blindness: their blind grids show their models.
+    """
+    for statement in _statements(_BLIND):
+        connection.execute(statement)
+
+
 def rebuild_index(connection: sqlite3.Connection) -> None:
     """Rebuild the search index, without traces of removed turns."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
@@ -311,6 +325,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m007_template,
     m008_rows,
     m009_steps,
+    m010_blind,
 )
 """In order; the file's `user_version` is the number of migrations it has had."""
 

@@ -206,7 +206,7 @@ _SAME = (
     *("id", "conversation_id", "thread", "position", "parent_id", "notebook", "model"),
     *("endpoint", "system", "prompt", "answer", "reasoning", "stop_reason", "stop_word", "error"),
     *("duration_s", "served_by", "served_model", "request_sha256"),
-    *("request_key", "sample", "grid", "replayed_from", "rows"),
+    *("request_key", "sample", "grid", "blind", "replayed_from", "rows"),
 )
 """Columns with the names of a turn's fields."""
 _TOO_MANY = "a token count was implausibly large and is stored as unknown"

@@ -105,9 +105,9 @@ class Voting:
 
     def finish(self) -> Outcome:
         """End the vote: reveal the grid, activate the winner's first answer, and add up."""
-        self._grid.revealed.reveal()
+        notice = self._votes.reveal_grid(self._grid)
         table = self._votes.table(self._votes.ballots(self._grid.id) or self._cast)
-        return Outcome(self._headline(), table)
+        return Outcome("; ".join(filter(None, [self._headline(), notice])), table)
 
     def _headline(self) -> str:
         counted = [each for each in self._cast if each.counts and each.swapped_of is None]

@@ -1,9 +1,12 @@
 """The workers of a Dask cluster.
 
-Each worker runs one long task for the whole run, pinned to it. The task leaves the worker's pool of
-threads (`secede`), takes requests and returns each outcome as soon as its answer has ended, both as
-events over the scheduler: a worker need not be able to reach the kernel. A task for each request
-cost the workers twice the processor time (14 against 6.5 ms a request, measured 2026-11-30).
+Each worker runs one long task for the whole run, pinned to it (`dask_task`). A task for each
+request cost the workers twice the processor time (14 against 6.5 ms, measured 2026-11-30).
+
+Dask confirms no event. So the kernel compares notes with each worker every few seconds: a request
+that never arrived is handed to the same worker again, an outcome that was lost is returned again,
+and what no row waits for is stopped. Dask alone decides which workers have ended: a worker that is
+only slow to answer holds its requests, and no other one gets them.
 
 The kernel alone holds the limit, in place of a `distributed.Semaphore`: no more requests are handed
 out than are allowed. So the limit can be lowered at any moment, no request waits for two calls to
@@ -17,14 +20,26 @@ import contextlib
 import pickle
 import threading
 from collections import defaultdict
+from functools import partial
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.text import new_id
 from cc_jupyter.core.version import __version__
+from cc_jupyter.rows.executors.dask_task import (
+    CLUSTER_EVENTS,
+    Answer,
+    Event,
+    Inquiry,
+    Missing,
+    Ready,
+    run_task,
+    task_id,
+)
 from cc_jupyter.rows.executors.pool import Pool, problem_of, refuse_unfit
-from cc_jupyter.rows.executors.transfer import Fitness, Stop
+from cc_jupyter.rows.executors.transfer import Fitness, Stop, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,17 +47,14 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from cc_jupyter.client.endpoint import KeyPlaces
-    from cc_jupyter.rows.executors.transfer import Message, Outcome, Target, Work
+    from cc_jupyter.rows.executors.transfer import Message, Target
 
 
 _CONNECT_S = 10.0
 _READY_S = 5.0
 """How long to wait for all workers to be ready; one may be busy with a task of the user's."""
-_ECHO_S = 0.5
-"""How long a worker waits for its own message before it sends the next one."""
-_CLUSTER_EVENTS = "all"
-"""The scheduler's own topic, in which workers and clients come and go."""
-_Event: TypeAlias = tuple[float, object]
+_INQUIRY_S = 5.0
+"""How often the kernel compares notes with its workers."""
 
 
 class _Tell(NamedTuple):
@@ -58,16 +70,8 @@ class _Departure(NamedTuple):
     worker: str
 
 
-class _Ready(NamedTuple):
-    """A worker takes requests now, as events of a topic."""
-
-    worker: str
-    topic: str
-
-
-class _Answer(NamedTuple):
-    id: int
-    outcome: Outcome
+_Order: TypeAlias = _Tell | Missing | _Arrival | _Departure | None
+"""What the pool's thread does; `None`: the run is over."""
 
 
 class DaskPool(Pool):
@@ -87,17 +91,20 @@ class DaskPool(Pool):
         super().__init__()
         self._target = target
         self._run_id = new_id()
-        self._orders: SimpleQueue[_Tell | _Arrival | _Departure | None] = SimpleQueue()
+        self._orders: SimpleQueue[_Order] = SimpleQueue()
+        self._known: set[str] = set()  # the workers that were asked whether they can send
         self._tasks: dict[str, Any] = {}  # the future of each worker's task
+        self._told: dict[str, set[int]] = defaultdict(set)  # what each has been handed
         self._topics: dict[str, str] = {}  # where each worker takes requests
         self._is_closing = False
         self._client: Any = _own_client(client)  # distributed is typed in part
         self._thread = threading.Thread(target=self._obey, name="cc_jupyter dask", daemon=True)
         try:
             self._client.subscribe_topic(self._client.id, self._on_message)
-            self._client.subscribe_topic(_CLUSTER_EVENTS, self._on_cluster_event)
+            self._client.subscribe_topic(CLUSTER_EVENTS, self._on_cluster_event)
             fits = self._fitness(None)
             refuse_unfit(list(fits.values()))
+            self._known.update(fits)
             for address in fits:
                 self._start(address)
             # else the first that is ready gets all requests
@@ -127,7 +134,7 @@ class DaskPool(Pool):
         """Close the client; the scheduler complains of one that goes with its subscriptions."""
         if self._client.status == "running":
             self._client.unsubscribe_topic(self._client.id)
-            self._client.unsubscribe_topic(_CLUSTER_EVENTS)
+            self._client.unsubscribe_topic(CLUSTER_EVENTS)
         self._client.close()
 
     def _dispatch(self, worker: str, work: Work) -> None:
@@ -136,21 +143,23 @@ class DaskPool(Pool):
     def _interrupt(self, worker: str, ids: Sequence[int]) -> None:
         self._orders.put(_Tell(worker, Stop(tuple(ids))))
 
-    def _on_message(self, event: _Event) -> None:
+    def _on_message(self, event: Event) -> None:
         """Take what a worker sends; runs in the client's thread."""
         _, message = event
         if not isinstance(message, bytes):  # the scheduler reports on clients in the same topic
             return
         match pickle.loads(message):  # noqa: S301  from the cluster that runs the user's code
-            case _Answer(work_id, outcome):
+            case Answer(work_id, outcome):
                 self._deliver(work_id, outcome)
-            case _Ready(worker, topic):
+            case Ready(worker, topic):
                 self._topics[worker] = topic
                 self._join(worker)
+            case Missing() as missing:
+                self._orders.put(missing)
             case other:
                 raise AssertionError(f"{other!r} from a worker")
 
-    def _on_cluster_event(self, event: _Event) -> None:
+    def _on_cluster_event(self, event: Event) -> None:
         """Take note of a worker that came or went; runs in the client's thread."""
         match event:
             case (_, {"action": "add-worker", "worker": str(address)}):
@@ -162,40 +171,69 @@ class DaskPool(Pool):
                 pass
 
     def _obey(self) -> None:
-        """Send messages, all that are there for a worker at once; take in workers that come."""
+        """Send messages, all that are there for a worker at once; compare notes now and then."""
+        inquiry_s = monotonic() + _INQUIRY_S
         is_over = False
         while not is_over:
             messages: dict[str, list[Message]] = defaultdict(list)
-            for order in _all_of(self._orders):
+            for order in _all_of(self._orders, inquiry_s - monotonic()):
                 match order:
                     case _Tell(worker, message):
                         messages[worker].append(message)
+                    case Missing(worker, ids):
+                        works = self._in_flight().get(worker, {})
+                        messages[worker] += [works[each] for each in ids if each in works]
                     case _Arrival(worker):
-                        self._guarded(self._welcome, worker)
+                        self._welcome(worker)
                     case _Departure(worker):
-                        self._guarded(self._abandon, worker)
+                        self._dismiss(worker)
                     case _:  # no order
                         is_over = True
             for worker, some in messages.items():
-                self._guarded(self._tell, worker, some)
+                self._guarded(worker, self._tell, worker, some)
+            if not is_over and monotonic() >= inquiry_s:
+                self._inquire()
+                self._guarded("the cluster", self._compare_workers)
+                inquiry_s = monotonic() + _INQUIRY_S
 
-    def _guarded(self, act: Callable[..., None], worker: str, *arguments: object) -> None:
-        """Do something on the cluster; where that fails, the worker counts as lost."""
+    def _guarded(self, name: str, act: Callable[..., None], *arguments: object) -> None:
+        """Do something on the cluster; where that fails, the worker of this name counts as lost."""
         try:
-            act(worker, *arguments)
+            act(*arguments)
         except Exception as error:  # noqa: BLE001  whatever Dask raises, no request waits forever
+            notice = f"{name} cannot be reached: {error}"
+            if not self._is_closing and notice not in self.notices:
+                self.notices.append(notice)
             if not self._is_closing:
-                self.notices.append(f"{worker} cannot be reached: {error}")
-                self._lose(worker)
+                self._lose(name)
 
-    def _tell(self, worker: str, messages: Sequence[Message]) -> None:
+    def _tell(self, worker: str, messages: Sequence[Message | Inquiry]) -> None:
         """Send messages to the task of a worker; one that has ended gets nothing."""
-        self._client.log_event(self._topics[worker], pickle.dumps((self._run_id, messages)))
+        self._told[worker].update(each.id for each in messages if isinstance(each, Work))
+        event = pickle.dumps((task_id(self._run_id, worker), messages))
+        self._client.log_event(self._topics[worker], event)
 
-    def _abandon(self, worker: str) -> None:
+    def _inquire(self) -> None:
+        """List for each worker what it was handed and has not answered."""
+        for worker, works in self._in_flight().items():
+            told = self._told[worker] = self._told[worker] & works.keys()
+            self._guarded(worker, self._tell, worker, [Inquiry(tuple(sorted(told)))])
+
+    def _compare_workers(self) -> None:
+        """Notice workers that came or went without an event."""
+        present = set(self._client.nthreads())
+        for worker in self._known - present:
+            self._lose(worker)
+            self._dismiss(worker)
+        for worker in present - self._known:
+            self._welcome(worker)
+
+    def _dismiss(self, worker: str) -> None:
         """Drop the task of a worker that went: it would start again if the worker came back."""
-        if worker in self._tasks:
-            self._client.cancel([self._tasks.pop(worker)], force=True)
+        self._known.discard(worker)
+        self._told.pop(worker, None)
+        if (task := self._tasks.pop(worker, None)) is not None:
+            self._guarded(worker, partial(self._client.cancel, [task], force=True))
 
     def _start(self, worker: str) -> None:
         """Start the task of a worker, which reports when it is ready."""
@@ -204,6 +242,7 @@ class DaskPool(Pool):
             self._client.id,
             self._run_id,
             self._target,
+            2 * _INQUIRY_S,
             key=f"cc_jupyter-{self._run_id}-{worker}",
             workers=[worker],
             allow_other_workers=False,
@@ -213,7 +252,14 @@ class DaskPool(Pool):
         task.add_done_callback(lambda _: self._lose(worker))
 
     def _welcome(self, worker: str) -> None:
-        """Use a worker that has joined, if it can send."""
+        """Use a worker that has joined, if it can send; one that hangs keeps no other waiting."""
+        if worker not in self._known:
+            self._known.add(worker)
+            name = f"cc_jupyter dask {worker}"
+            arguments = (worker, self._take_in, worker)
+            threading.Thread(target=self._guarded, args=arguments, name=name, daemon=True).start()
+
+    def _take_in(self, worker: str) -> None:
         fit = self._fitness([worker]).get(worker)
         if fit is None:  # it is gone again
             return
@@ -244,10 +290,11 @@ def fitness_of(
     }
 
 
-def _all_of(orders: SimpleQueue[Any]) -> list[Any]:
-    """Wait for an order; return all that are there."""
-    found = [orders.get()]
+def _all_of(orders: SimpleQueue[_Order], timeout_s: float) -> list[_Order]:
+    """Wait for an order, or for a time; return all that are there."""
+    found: list[_Order] = []
     with contextlib.suppress(Empty):
+        found.append(orders.get(timeout=max(0.0, timeout_s)))
         while True:
             found.append(orders.get_nowait())
     return found
@@ -304,84 +351,3 @@ def _describer() -> Callable[..., tuple[str, str]]:
         return found, str(sender.key_problem(endpoint.KeyPlaces(*places)))
 
     return describe
-
-
-class _Inbox(NamedTuple):
-    """In a worker: where the messages for a run go."""
-
-    kernel: str
-    """The id of the client of the run's kernel."""
-    messages: SimpleQueue[Message]
-
-
-_inboxes: dict[str, _Inbox] = {}
-"""In a worker: by the ids of the runs."""
-_inboxes_lock = threading.Lock()
-
-
-def run_task(kernel: str, run_id: str, target: Target) -> None:
-    """Send what the kernel hands out until the run is over; a task on a worker.
-
-    Parameters
-    ----------
-    kernel
-        The id of the kernel's client, which is also the topic of what is sent back.
-    """
-    from distributed import get_client, get_worker, secede  # noqa: PLC0415  it runs on a cluster
-
-    from cc_jupyter.rows.executors.sender import Sender  # noqa: PLC0415  the worker needs it
-
-    worker: Any = get_worker()
-    client: Any = get_client()
-    leave_pool: Any = secede
-
-    def deliver(work_id: int, outcome: Outcome) -> None:
-        worker.log_event(kernel, pickle.dumps(_Answer(work_id, outcome)))
-
-    inbox = _Inbox(kernel, SimpleQueue())
-    with _inboxes_lock:
-        _inboxes[run_id] = inbox
-        client.subscribe_topic(client.id, _on_kernel_message)
-        client.subscribe_topic(_CLUSTER_EVENTS, _on_client_event)
-    try:
-        leave_pool()
-        _await_subscription(client, run_id, inbox)
-        client.log_event(kernel, pickle.dumps(_Ready(worker.address, client.id)))
-        Sender(target, deliver).serve(inbox.messages.get)
-    finally:
-        with _inboxes_lock:
-            del _inboxes[run_id]
-            if not _inboxes:  # no other run uses this worker
-                client.unsubscribe_topic(client.id)
-                client.unsubscribe_topic(_CLUSTER_EVENTS)
-
-
-def _await_subscription(client: Any, run_id: str, inbox: _Inbox) -> None:  # noqa: ANN401  see above
-    """Return once the worker's own message has come back: subscriptions are not confirmed."""
-    echo = Stop(())
-    while True:
-        client.log_event(client.id, pickle.dumps((run_id, [echo])))
-        with contextlib.suppress(Empty):
-            inbox.messages.get(timeout=_ECHO_S)
-            return
-
-
-def _on_kernel_message(event: _Event) -> None:
-    """Take messages for one of the runs; runs in the worker's event loop."""
-    _, sent = event
-    if isinstance(sent, bytes):
-        run_id, messages = pickle.loads(sent)  # noqa: S301  from the cluster that runs the user's code
-        if (inbox := _inboxes.get(run_id)) is not None:
-            for message in messages:
-                inbox.messages.put(message)
-
-
-def _on_client_event(event: _Event) -> None:
-    """End the runs of a kernel that is gone: nobody waits for their answers."""
-    match event:
-        case (_, {"action": "remove-client", "client": str(client)}):
-            for inbox in tuple(_inboxes.values()):
-                if inbox.kernel == client:
-                    inbox.messages.put(None)
-        case _:  # workers come and go too
-            pass

@@ -43,7 +43,7 @@ class Pool(ABC):
         self._ids = itertools.count()
         self._lock = threading.Lock()
         self._has_joined = threading.Condition(self._lock)
-        self._workers: dict[str, set[int]] = {}  # the ids in flight on each
+        self._workers: dict[str, dict[int, Work]] = {}  # in flight on each, by id
         self._inboxes: dict[int, SimpleQueue[Reported]] = {}
         self._stopped: set[int] = set()
         self.notices: list[str] = []
@@ -111,7 +111,7 @@ class Pool(ABC):
                 return None
             worker = min(self._workers, key=lambda name: len(self._workers[name]))
             work = Work(next(self._ids), request, limits, zdr)
-            self._workers[worker].add(work.id)
+            self._workers[worker][work.id] = work
             self._inboxes[work.id] = inbox
         self._dispatch(worker, work)
         return work.id
@@ -121,7 +121,7 @@ class Pool(ABC):
         with self._lock:
             if work_id in self._stopped or work_id not in self._inboxes:
                 return
-            in_flight = {name: sorted(ids) for name, ids in self._workers.items() if ids}
+            in_flight = {name: sorted(works) for name, works in self._workers.items() if works}
             self._stopped = set().union(*in_flight.values())
         for worker, ids in in_flight.items():
             self._interrupt(worker, ids)
@@ -130,19 +130,24 @@ class Pool(ABC):
         """Wait no longer for a request."""
         with self._lock:
             self._inboxes.pop(work_id, None)
-            for ids in self._workers.values():
-                ids.discard(work_id)
+            for works in self._workers.values():
+                works.pop(work_id, None)
 
     def _join(self, worker: str) -> None:
         """Take a worker in that has been found fit."""
         with self._has_joined:
-            self._workers.setdefault(worker, set())
+            self._workers.setdefault(worker, {})
             self._has_joined.notify_all()
 
     def _await_workers(self, count: int, timeout_s: float) -> None:
         """Wait until so many workers have joined, or for a time."""
         with self._has_joined:
             self._has_joined.wait_for(lambda: len(self._workers) >= count, timeout_s)
+
+    def _in_flight(self) -> dict[str, dict[int, Work]]:
+        """Return the requests that are waited for, by worker and id."""
+        with self._lock:
+            return {name: dict(works) for name, works in self._workers.items()}
 
     def _deliver(self, work_id: int, outcome: Outcome) -> None:
         """Take what came of a request; one that is not waited for is ignored."""
@@ -161,8 +166,8 @@ class Pool(ABC):
     def _report(self, work_id: int, item: Reported) -> None:
         with self._lock:
             inbox = self._inboxes.pop(work_id, None)
-            for ids in self._workers.values():
-                ids.discard(work_id)
+            for works in self._workers.values():
+                works.pop(work_id, None)
         if inbox is not None:
             inbox.put(item)
 

@@ -105,16 +105,23 @@ class Sender:
 
     def run(self, work: Work) -> None:
         """Send a request and deliver its outcome; never raises."""
-        self._deliver(work.id, self.outcome(work))
+        outcome = self.outcome(work)
+        try:
+            self._deliver(work.id, outcome)
+        except Exception as mistake:  # noqa: BLE001  it cannot travel, and its row must not wait forever
+            self._deliver(work.id, self._mistaken(mistake))
 
     def outcome(self, work: Work) -> Outcome:
         """Send a request and return what came of it; never raises."""
         try:
             return self._outcome(work)
         except BaseException as mistake:  # noqa: BLE001  a mistake of ours must not lose the others
-            secrets = self._endpoint.secrets if self._endpoint else ()
-            text = redact(f"internal error: {type(mistake).__name__}: {mistake}", secrets)
-            return Outcome(error=StreamError(text))
+            return self._mistaken(mistake)
+
+    def _mistaken(self, mistake: BaseException) -> Outcome:
+        secrets = self._endpoint.secrets if self._endpoint else ()
+        text = redact(f"internal error: {type(mistake).__name__}: {mistake}", secrets)
+        return Outcome(error=StreamError(text), requests_sent=1)
 
     def stop(self, ids: Iterable[int]) -> None:
         """Interrupt requests, also those that have not come yet; safe from any thread."""

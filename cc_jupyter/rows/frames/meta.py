@@ -26,6 +26,8 @@ META_TYPES: Final[Mapping[str, ColumnType]] = {
     "cost_origin": STRING,
     "stop_reason": STRING,
     "attempts": ColumnType("integer"),
+    "steps": ColumnType("integer"),
+    "calls": ColumnType("integer"),
     "from_cache": BOOLEAN,
     "answered_at": ColumnType("datetime"),
     "error": STRING,

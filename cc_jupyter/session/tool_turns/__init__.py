@@ -1,1 +1,1 @@
-"""Turns with tools: several requests and the calls between them; loaded only with tools."""
+"""Turns with tools: several requests and the calls between them; loaded for tools and for rows."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cc_jupyter.core.steps import ToolRunner
     from cc_jupyter.render.base import Renderer
     from cc_jupyter.session.prepare import PreparedRequest
-    from cc_jupyter.session.session import Session
+    from cc_jupyter.session.session import Session, StepRecording
     from cc_jupyter.session.tool_turns.recorder import StepRecorder
 
 
@@ -38,7 +38,7 @@ MAX_CALLS = 128
 
 
 class ToolLoop:
-    """Runs one turn with tools.
+    """Runs one turn with tools; `run` again goes on with the request that failed.
 
     Parameters
     ----------
@@ -46,15 +46,26 @@ class ToolLoop:
         Asks the user and runs the functions.
     renderer
         Shows the answers, each in place of the one before it.
+    recording
+        Opens what records each answer, in place of a turn in the history.
     """
 
     def __init__(
-        self, session: Session, prepared: PreparedRequest, runner: ToolRunner, renderer: Renderer
+        self,
+        session: Session,
+        prepared: PreparedRequest,
+        runner: ToolRunner,
+        renderer: Renderer,
+        recording: StepRecording | None = None,
     ) -> None:
         self._session = session
         self._prepared = prepared
         self._runner = runner
         self._renderer = renderer
+        self._recording = recording
+        self._next = prepared
+        self._answered: StepRecorder | None = None
+        """The recorder of the step before `_next`, whose calls are all answered."""
         self._recorder: StepRecorder | None = None
         self._wake_stream: Callable[[], None] = lambda: None
         self._is_stopped = False
@@ -65,8 +76,19 @@ class ToolLoop:
         self._ending = ""
         """Why no further request is sent; empty: one is."""
 
+    @property
+    def ending(self) -> str:
+        """Why the turn ended without an answer; empty: it did not."""
+        return self._ending
+
     def run(self, guard: Callable[[Callable[[], None]], InterruptGuard] | None = None) -> Reply:
-        """Run the turn and return its reply, however it ended."""
+        """Run the turn and return its reply, however it ended.
+
+        Called again after an error, it sends only the request that failed: no function runs twice.
+        """
+        self._recorder = self._answered
+        if self._answered is not None and self._next.open_turn is not None:
+            self._answered.reply = self._next.open_turn.reply  # without the error
         with (guard or InterruptGuard)(self._wake):
             try:
                 self._run_steps()
@@ -81,7 +103,8 @@ class ToolLoop:
             reply = self._judged(recorder.reply)
             recorder.reply = reply
             self._renderer.finish(reply)
-        if self._is_stopped and reply.error is None:  # it came after the last event
+        # it came after the last event; a run over rows keeps the answer
+        if self._is_stopped and reply.error is None and self._recording is None:
             return dataclasses.replace(reply, error=KeyboardInterrupt())
         return reply
 
@@ -91,9 +114,8 @@ class ToolLoop:
         self._wake_stream()
 
     def _run_steps(self) -> None:
-        prepared = self._prepared
         while True:
-            recorder = self._run_step(prepared)
+            recorder = self._run_step(self._next)
             step = recorder.step
             if recorder.reply.error is not None or not step.open_calls:
                 return
@@ -103,14 +125,15 @@ class ToolLoop:
             if self._ending:
                 recorder.end_turn(notice=self._ending)
                 return
-            prepared = recorder.next_request()._replace(sample=self._prepared.sample)
+            self._next = recorder.next_request()._replace(sample=self._prepared.sample)
+            self._answered = recorder
 
     def _run_step(self, prepared: PreparedRequest) -> StepRecorder:
         """Send one request and return its recorder, which has saved the answer."""
         if self._is_stopped:
             raise KeyboardInterrupt
         try:
-            return self._session.send_step(prepared, self._renderer, self._begin)
+            return self._session.send_step(prepared, self._renderer, self._begin, self._recording)
         except CcError as error:
             if self._recorder is None:  # nothing was sent
                 raise

@@ -8,9 +8,12 @@ follows from them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
 from cc_jupyter.core.messages import ToolResult
@@ -22,10 +25,13 @@ from cc_jupyter.core.text import excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cc_jupyter.cassettes.cassette import Cassette, RecordedRequest
     from cc_jupyter.cassettes.tape import Tape
     from cc_jupyter.core.messages import Request, ToolCall
     from cc_jupyter.core.steps import CallState, Step
 
+_Result: TypeAlias = "tuple[str | None, bool]"
+"""The text of a result and whether it is an error; `None`: it is no text."""
 _REFUSALS = ("refused: ", "the user refused this call")
 """How the results of refused calls begin, as `tools.consent` writes them."""
 _ERROR = re.compile(r"\w*(?:Error|Exception)(?:: |\Z)")
@@ -47,25 +53,76 @@ def recorded_results(tape: Tape, request: Request, step: Step) -> list[ToolResul
     calls = step.open_calls
     # the results are in the last message of /messages, and in the last ones of the chat format
     last = 1 if request.endpoint == "/messages" else len(calls)
-    known = len(ours["messages"]) - last
-    for recorded in tape.cassette.requests():
-        if recorded.endpoint != request.endpoint or not isinstance(recorded.body, dict):
-            continue
-        theirs = _comparable(recorded.body)
-        messages = theirs.get("messages")
-        if (
-            theirs.get("model") == ours["model"]
-            and isinstance(messages, list)
-            and messages[:known] == ours["messages"][:known]
-        ):
-            found = [*_results(messages[known : known + last])]
-            if len(found) == len(calls) and all(text is not None for text, _ in found):
-                pairs = zip(calls, found, strict=True)
-                return [
-                    ToolResult(call.id, (text or "",), is_error=is_error)
-                    for call, (text, is_error) in pairs
-                ]
+    prefix = _digest(request.endpoint, ours["model"], ours["messages"][:-last])
+    for found in _rounds_of(tape.cassette).after(prefix):
+        if len(found) == len(calls) and all(text is not None for text, _ in found):
+            pairs = zip(calls, found, strict=True)
+            return [
+                ToolResult(call.id, (text or "",), is_error=is_error)
+                for call, (text, is_error) in pairs
+            ]
     return None
+
+
+class _Rounds:
+    """The results in the requests of a cassette, by what comes before them.
+
+    A run over rows asks for those of each row, so a request is read once. A key stands for one
+    request, whatever its recording is replaced by.
+    """
+
+    def __init__(self, cassette: Cassette) -> None:
+        self._cassette = weakref.ref(cassette)
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        self._found: dict[str, list[list[_Result]]] = {}
+
+    def after(self, prefix: str) -> list[list[_Result]]:
+        """Return the results of each recorded round that follows these messages, in order."""
+        cassette = self._cassette()
+        assert cassette is not None  # noqa: S101  the caller has it
+        with self._lock:
+            keys = cassette.keys()
+            if not self._known <= keys:  # recordings were removed
+                self._known, self._found = set(), {}
+            if self._known != keys:
+                for recorded in cassette.requests(self._known):
+                    self._add(recorded)
+                self._known = keys
+            return list(self._found.get(prefix, ()))
+
+    def _add(self, recorded: RecordedRequest) -> None:
+        body = recorded.body
+        messages = _comparable(body).get("messages") if isinstance(body, dict) else None
+        if not isinstance(messages, list):
+            return
+        at = 0
+        while at < len(messages):
+            end = at + 1
+            if messages[at].get("role") == "tool":
+                while end < len(messages) and messages[end].get("role") == "tool":
+                    end += 1
+            if found := [*_results(messages[at:end])]:
+                prefix = _digest(recorded.endpoint, body.get("model"), messages[:at])
+                self._found.setdefault(prefix, []).append(found)
+            at = end
+
+
+_rounds: weakref.WeakKeyDictionary[Cassette, _Rounds] = weakref.WeakKeyDictionary()
+_rounds_lock = threading.Lock()
+
+
+def _rounds_of(cassette: Cassette) -> _Rounds:
+    with _rounds_lock:
+        if cassette not in _rounds:
+            _rounds[cassette] = _Rounds(cassette)
+        return _rounds[cassette]
+
+
+def _digest(endpoint: str, model: object, messages: list[Any]) -> str:
+    """Return a digest of the messages before a round; equal ones have equal digests."""
+    text = json.dumps([endpoint, model, messages], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def replayed(call: ToolCall, result: ToolResult) -> CallRecord:
@@ -105,8 +162,8 @@ def _comparable(body: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
     return json.loads(redact(json.dumps(without_cache_markers(body), ensure_ascii=False)))
 
 
-def _results(messages: list[Any]) -> Iterator[tuple[str | None, bool]]:
-    """Yield the text of each result and whether it is an error; `None`: it is no text."""
+def _results(messages: list[Any]) -> Iterator[_Result]:
+    """Yield each result."""
     for message in messages:
         content = message.get("content")
         if message.get("role") == "tool":

@@ -17,14 +17,29 @@ type Members = Readonly<Record<string, unknown>>;
 export interface IShownAnswer {
   /** Its id in the history; `null` in notebooks of earlier versions. */
   readonly turnId: string | null;
+  /** Whether it is one of several answers, those of a grid. */
+  readonly isGrid: boolean;
   /** Its conversation; `null` if it belongs to none. */
   readonly thread: string | null;
 }
 
-/** Return what a cell shows of its last answer; `null` if it shows no complete one. */
-export function shownAnswer(outputs: readonly AnyOutput[]): IShownAnswer | null {
+/**
+ * Return what a cell shows of its last answer; `null` if it shows no complete one.
+ *
+ * @param isKnown - whether a conversation has an answer; of a grid, that answer counts, else the
+ * first one
+ */
+export function shownAnswer(
+  outputs: readonly AnyOutput[],
+  isKnown: (turnId: string) => boolean = () => false
+): IShownAnswer | null {
   const found = answerMetadata(outputs[answerIndex(outputs)]?.metadata);
-  return found && { turnId: textOf(found.turn_id), thread: textOf(found.thread) };
+  if (!found || !Array.isArray(found.answers)) {
+    return found && { ...turnOf(found), isGrid: false };
+  }
+  const turns = found.answers.filter(isObject).map(turnOf);
+  const turn = turns.find(({ turnId }) => turnId !== null && isKnown(turnId)) ?? turns[0];
+  return { turnId: null, thread: null, ...turn, isGrid: true };
 }
 
 /** Return whether a part of an answer was shown that was never completed. */
@@ -85,6 +100,10 @@ function isUnfinished({ metadata }: AnyOutput): boolean {
 function ownMetadata(metadata: unknown): Members | null {
   const found = isObject(metadata) ? metadata.cc_jupyter : null;
   return isObject(found) ? found : null;
+}
+
+function turnOf({ turn_id: id, thread }: Members): Pick<IShownAnswer, 'turnId' | 'thread'> {
+  return { turnId: textOf(id), thread: textOf(thread) };
 }
 
 function textOf(value: unknown): string | null {

@@ -98,9 +98,12 @@ export function hasAnswer(cell: Cell): boolean {
   return isCode(cell) && answerIndex(outputsOf(cell)) >= 0;
 }
 
-/** Return what the cell shows of its last answer; `null` if it shows no complete one. */
-export function shownBy(cell: CodeCell): IShownAnswer | null {
-  return shownAnswer(outputsOf(cell));
+/** Return what the cell shows of its last answer; see `shownAnswer`. */
+export function shownBy(
+  cell: CodeCell,
+  isKnown?: (turnId: string) => boolean
+): IShownAnswer | null {
+  return shownAnswer(outputsOf(cell), isKnown);
 }
 
 /** Return whether the cell shows the beginning of an answer and lacks its end. */

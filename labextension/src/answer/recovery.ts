@@ -183,7 +183,8 @@ class Recovery {
   private isMissing(cellId: string): boolean {
     const cell = cellWithId(this.panel, cellId);
     const turnId = this.link.state?.cells[cellId]?.turn_id;
-    return cell !== null && (isUnfinished(cell) || shownBy(cell)?.turnId !== turnId);
+    const shown = cell && shownBy(cell, id => id === turnId);
+    return cell !== null && (isUnfinished(cell) || shown?.turnId !== turnId);
   }
 
   /** Write under a half answer that its kernel has ended, so that the saved notebook says it too. */

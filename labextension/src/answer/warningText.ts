@@ -126,7 +126,8 @@ function place(
   }
   if (cell === undefined && shown.thread !== null) {
     const title =
-      'Later prompts do not send this answer: it is from an earlier session, or it was undone.' +
+      'Later prompts do not send this answer: it was undone, or is from an earlier session or' +
+      ' another notebook.' +
       ' Click to make it part of the conversation again.';
     return mark('outside', 'Not in the conversation', title, 'Bring back');
   }
@@ -149,10 +150,10 @@ function thread(cell: ICell | undefined, { thread: current }: IPageFacts): IWarn
 }
 
 function deleted({ deleted: count }: IPageFacts): IWarning | null {
-  const text = count === 1 ? 'Sends a deleted cell' : `Sends ${count} deleted cells`;
+  const text = count === 1 ? 'Sends a missing cell' : `Sends ${count} missing cells`;
   const them = count === 1 ? 'it' : 'them';
   const title =
-    `Prompts and answers of cells that you deleted are still part of the conversation.` +
+    'Cells that are deleted or in another notebook are part of the conversation.' +
     ` Click to leave ${them} out.`;
   return count > 0 ? mark('deleted', text, title, `Leave ${them} out`) : null;
 }

@@ -97,27 +97,33 @@ class NotebookMarks {
   private factsOf(cells: readonly CodeCell[]): Map<CodeCell, IPageFacts> {
     const { panel, link } = this;
     const { state } = link;
-    const turns = new Map(
-      Object.entries(state?.cells ?? {}).map(([id, { turn_id: turn }]) => [turn, id])
-    );
+    const turns = this.owners();
     const deleted = this.deletedTurns();
     const facts = new Map<CodeCell, IPageFacts>();
     for (const cell of cells) {
-      const shown = shownBy(cell);
+      const shown = shownBy(cell, id => turns.has(id));
       const owner = turns.get(shown?.turnId ?? '');
-      const isAsked = isPrompt(cell) || shown !== null;
+      const isElsewhere = owner !== undefined && owner !== cell.model.id;
+      // `%cmd retry` shows the grid of another cell
+      const isAsked = isPrompt(cell) || (shown !== null && !(shown.isGrid && isElsewhere));
       facts.set(cell, {
         ...NO_FACTS,
         isUnloaded: link.status === 'absent' && isUnknownMagic(cell),
         isAbsent: link.status === 'absent',
         fate: fateOf(panel, cell),
         shown,
-        isCopy: owner !== undefined && owner !== cell.model.id,
+        isCopy: isElsewhere,
         thread: isAsked ? (state?.thread ?? null) : null,
         deleted: isAsked ? this.takeDeleted(cell, deleted).length : 0
       });
     }
     return facts;
+  }
+
+  /** Return the cell of each active answer, by the id of its turn. */
+  private owners(): Map<string | null, string> {
+    const cells = Object.entries(this.link.state?.cells ?? {});
+    return new Map(cells.map(([id, { turn_id: turn }]) => [turn, id]));
   }
 
   /** Return the cells that are part of a conversation and no longer in the notebook. */
@@ -222,9 +228,9 @@ class NotebookMarks {
   }
 
   private goToOriginal(cell: CodeCell): void {
-    const turnId = shownBy(cell)?.turnId;
-    const cells = Object.entries(this.link.state?.cells ?? {});
-    const original = cells.find(([, { turn_id: turn }]) => turn === turnId)?.[0];
+    const owners = this.owners();
+    const turnId = shownBy(cell, id => owners.has(id))?.turnId;
+    const original = owners.get(turnId ?? '');
     if (original === undefined || !goToCell(this.panel, original)) {
       notifyBriefly('The original cell is no longer in the notebook.');
     }

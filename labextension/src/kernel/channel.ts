@@ -4,7 +4,7 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
 
 import { errorFrom, type IMessage, isMessage, type LinkError, notConnected } from './envelope';
-import { type IReplies, type IRequests, PROTOCOL, REPLY_TYPES } from './protocol';
+import { type IReplies, type IRequests, PROTOCOL, replyType } from './protocol';
 
 export const TARGET = 'cc_jupyter';
 
@@ -117,7 +117,7 @@ export class Channel {
     if (data.type === 'error') {
       this.pending.delete(data.id);
       pending.reject(errorFrom(data.body));
-    } else if (data.type === REPLY_TYPES[pending.type]) {
+    } else if (data.type === replyType(pending.type)) {
       this.pending.delete(data.id);
       pending.resolve(data.body);
     }

@@ -564,30 +564,16 @@ export interface IReplies {
   readonly stop: IStopped;
 }
 
-/** The type of the reply to each request. */
-export const REPLY_TYPES = {
+/** The types of the replies that do not follow the rule of `replyType`. */
+const OTHER_REPLIES: Readonly<Partial<Record<keyof IRequests, string>>> = {
   hello: 'hello',
-  get_state: 'state',
-  list_models: 'models',
   refresh_models: 'models',
-  set_model: 'done',
-  mark_model: 'done',
-  set_thread: 'done',
-  set_order: 'done',
-  fork: 'done',
-  get_tree: 'tree',
-  get_usage: 'usage',
   search: 'found',
-  list_prompts: 'prompts',
-  remove_prompt: 'done',
-  get_versions: 'versions',
-  get_diff: 'diff',
   choose_version: 'answer',
-  leave_out: 'done',
-  bring_back: 'done',
-  use_page_order: 'done',
-  get_answer: 'answer',
-  get_estimate: 'estimate',
-  get_refresh_plan: 'refresh_plan',
   stop: 'stopped'
-} as const;
+};
+
+/** Return the type of the reply to a request: `x` to `get_x` or `list_x`, `done` to most others. */
+export function replyType(type: keyof IRequests): string {
+  return OTHER_REPLIES[type] ?? /^(?:get|list)_(.+)/.exec(type)?.[1] ?? 'done';
+}

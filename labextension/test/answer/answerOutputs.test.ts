@@ -87,7 +87,18 @@ test('an unfinished answer is not an answer yet', () => {
 
 test('what a cell shows is read from the metadata', () => {
   const known = output({}, { cc_jupyter: { turn_id: 'abc', thread: 'main' } });
-  expect(shownAnswer([known, USAGE])).toEqual({ turnId: 'abc', thread: 'main' });
+  expect(shownAnswer([known, USAGE])).toEqual({ turnId: 'abc', thread: 'main', isGrid: false });
   expect(shownAnswer([answer('of an earlier version')])?.turnId).toBeNull();
   expect(hasUnfinished([known])).toBe(false);
+});
+
+test.each([
+  ['the answer that the conversation has', ['a', 'b'], 'b', 'b'],
+  ['else its first answer', ['a', 'b'], 'another', 'a'],
+  ['nothing if nothing was sent', [], 'b', null]
+])('a grid shows %s', (_, ids, known, turnId) => {
+  const answers = ids.map(id => ({ turn_id: id, thread: 'main' }));
+  const grid = output({}, { cc_jupyter: { turns: ids, answers } });
+  const thread = turnId === null ? null : 'main';
+  expect(shownAnswer([grid], id => id === known)).toEqual({ turnId, thread, isGrid: true });
 });

@@ -80,7 +80,7 @@ test.each<[string, ICell | undefined, Partial<IPageFacts>, string[]]>([
     'a cell after deleted ones',
     CELL,
     { ...LINKED, deleted: 2 },
-    ['Thread main', 'Sends 2 deleted cells']
+    ['Thread main', 'Sends 2 missing cells']
   ],
   ['a growing answer', CELL, { ...LINKED, fate: { kind: 'arriving' } }, ['Still arriving…']],
   [

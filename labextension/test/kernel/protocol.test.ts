@@ -8,7 +8,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import schema from '../../../cc_jupyter/frontend/comm_schema.json';
 import { isMessage } from '../../src/kernel/envelope';
 import { KernelLink } from '../../src/kernel/kernelLink';
-import { type IReplies, type IRequests, PROTOCOL, REPLY_TYPES } from '../../src/kernel/protocol';
+import { type IReplies, type IRequests, PROTOCOL, replyType } from '../../src/kernel/protocol';
 import { FakeKernel, settle } from './fakeKernel';
 import { faults, type IProtocolSchema, type Json } from './schemaCheck';
 
@@ -20,7 +20,10 @@ const EXAMPLES = new Map(
     return [name.replace('.json', ''), JSON.parse(text) as JSONObject & { body: JSONObject }];
   })
 );
-const REQUESTS = Object.keys(REPLY_TYPES).filter(name => name !== 'hello');
+const REPLIES = Object.entries(SCHEMA.$defs).flatMap(([name, part]) =>
+  part['x-reply'] === undefined ? [] : [[name, part['x-reply']] as const]
+);
+const REQUESTS = REPLIES.map(([name]) => name).filter(name => name !== 'hello');
 
 function example(name: string): JSONObject & { body: JSONObject } {
   const found = EXAMPLES.get(name);
@@ -31,11 +34,8 @@ function example(name: string): JSONObject & { body: JSONObject } {
 }
 
 test('the version and the reply types are those of the schema', () => {
-  const replies = Object.entries(SCHEMA.$defs).flatMap(([name, part]) =>
-    part['x-reply'] === undefined ? [] : [[name, part['x-reply']]]
-  );
   expect(SCHEMA.properties?.v?.const).toBe(PROTOCOL);
-  expect(Object.entries(REPLY_TYPES)).toEqual(replies);
+  expect(REPLIES.map(([name]) => [name, replyType(name as keyof IRequests)])).toEqual(REPLIES);
 });
 
 test.each([...EXAMPLES.keys()])('the example of %s is a message of the protocol', name => {
@@ -66,8 +66,8 @@ test.each(REQUESTS)(
     const { id, ...sent } = kernel.comm.last;
     expect(id).not.toBe('');
     expect({ ...sent, id: example(name).id }).toEqual(example(name));
-    const reply = example(REPLY_TYPES[type]).body;
-    kernel.comm.reply(REPLY_TYPES[type], reply);
+    const reply = example(replyType(type)).body;
+    kernel.comm.reply(replyType(type), reply);
     expect(await received).toEqual(reply);
     link.dispose();
   }

@@ -8,43 +8,49 @@ import types
 
 import pytest
 from support import provider as scripted
-from support.plain_server import MODEL, reader_threads, wait_until
+from support.grids import FLASH, HAIKU
+from support.plain_server import MODEL
 
+from cc_jupyter.commands.history import HistoryCommands
+from cc_jupyter.commands.threads import ThreadCommands
+from cc_jupyter.commands.votes import VoteCommands
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.store import FILE, Store
-from cc_jupyter.core.errors import StoreError
+from cc_jupyter.core.errors import OptionError, StoreError
 from cc_jupyter.core.messages import PromptSpec, TurnKey
 from cc_jupyter.core.paths import data_folder
+from cc_jupyter.experiments.grid_columns import shuffled
 from cc_jupyter.experiments.plan import make_plan
 from cc_jupyter.experiments.run_grid import NullGridView, retry, run_grid
+from cc_jupyter.frontend.handlers import Queries
+from cc_jupyter.frontend.state import StateReader
 from cc_jupyter.prompt.builder import PromptBuilder
 from cc_jupyter.prompt.options import parse_cell_line
 from cc_jupyter.render.base import NullRenderer
-from cc_jupyter.session.session import Session
 
 KEY = TurnKey("n", "a", 0)
 ORDER = ["rain 0", "rain 1", "snow 0", "snow 1"]
 
 
 @pytest.fixture
-def session(provider, monkeypatch):
-    monkeypatch.setenv("CMD_BASE_URL", provider.base_url)
-    monkeypatch.setenv("CMD_API_KEY", scripted.KEY)
-    opened = Session()
+def session(new_session):
+    opened = new_session()
     opened.choices["concurrency"] = 1  # so that the provider answers in the order of the plan
-    yield opened
-    opened.transport.close()
-    opened.history.forget(None)  # what could not be saved is not reported at exit
-    opened.history.close()
-    wait_until(lambda: not reader_threads())
+    return opened
 
 
-def plan_of(session, line):
+def cell_of(**fields):
+    return types.SimpleNamespace(
+        **{"notebook": "n", "token": object(), "turn_key": lambda: KEY} | fields
+    )
+
+
+def plan_of(session, line, models=MODEL):
     shell = types.SimpleNamespace(user_ns={}, history_manager=None)
-    cell = types.SimpleNamespace(notebook="n", token=object(), turn_key=lambda: KEY)
+    cell = cell_of()
     settings = session.settings()
     return make_plan(
-        parse_cell_line(f"-m {MODEL} {line}"),
+        parse_cell_line(f"-m {models} {line}"),
         "What is {{ topic }}?",
         builder=PromptBuilder(shell, {}, settings.value_limits),
         cell=cell,
@@ -150,3 +156,90 @@ def test_answers_that_end_together_wait_for_a_locked_history_only_once(
     monkeypatch.undo()
     session.history.flush()
     assert sorted(texts(on_disk())) == ORDER
+
+
+def run_blind(session, provider):
+    provider.always(lambda record: scripted.answer(f"{len(record.json['model'])} drops")(record))
+    plan = plan_of(session, """-t 0,1 --vary "topic=['rain']" """, f"{HAIKU},{FLASH}")
+    return run_grid(session, plan, NullGridView(), is_blind=True).grid
+
+
+def shown_of(session):
+    """Return all that lists and pages show of the turns, once the thread is loaded and before."""
+    cell = cell_of(final_output=lambda _: None, is_statement=lambda: True)
+    queries = Queries(StateReader(session, cell, {}, lambda: False)).by_type
+    texts = [queries["get_tree"]({}), queries["search"]({"text": "drops"}), answer_of(queries)]
+    threads = ThreadCommands(session, cell)
+    threads.thread("default")
+    texts += [queries["get_tree"]({}), queries["get_versions"]({"cell_id": "a"})]
+    texts += [queries["get_state"]({})[1]["cells"], answer_of(queries)]
+    tables = (threads.history(), threads.versions(), HistoryCommands(session, cell).search("drops"))
+    return f"{texts} {[[*each] for each in tables]}"
+
+
+def answer_of(queries):
+    _, answer = queries["get_answer"]({"cell_id": "a"})
+    return [output["data"] for output in answer["outputs"]]
+
+
+def reveal(session, name=None, **names):
+    shell = types.SimpleNamespace(user_ns=names)
+    return VoteCommands(session, cell_of(), shell).reveal(name)
+
+
+def test_a_restart_leaves_a_blind_grid_blind_until_it_is_revealed(new_session, provider):
+    grid = run_blind(new_session(), provider)
+    restarted = new_session()
+    before = shown_of(restarted)
+    assert "drops" in before
+    assert "Answer A" in before
+    for hidden in ("haiku", "flash", "temperature", "t=", "$0", "$?", "tok/s", "in 1"):
+        assert hidden not in before
+    with pytest.raises(OptionError, match="g is not defined") as caught:
+        reveal(restarted, "g")
+    assert caught.value.hint == "%cmd reveal alone shows the last blind grid of this notebook"
+    _, *columns, last = reveal(restarted).splitlines()
+    assert last == "its cell still shows the letters"
+    combinations = zip("ABCD", shuffled(grid.plan), columns, strict=True)
+    for letter, combination, line in combinations:
+        options = combination.options
+        begins = f"{letter} is {options['model']} · t {options['temperature']:g}"
+        assert f"{line} ".startswith(f"{begins} ")
+    for session in (restarted, new_session()):
+        after = shown_of(session)
+        assert "haiku" in after
+        assert "flash" in after
+        assert "Answer A" not in after
+        with pytest.raises(OptionError, match="there is no grid yet"):
+            reveal(session)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_grid_is_brought_back_with_all_its_answers(new_session, session, provider, restart):
+    run(session, provider, *ORDER)
+    session.conversations.thread().choose(0, 2)
+    session.history.save_thread(session.conversations.thread(), on_disk=True)
+    (record, *_) = History(session.now).grid_turns(
+        session.conversations.thread().slots[0].turn.group, on_disk=True
+    )
+    if restart:
+        session = new_session()
+    else:
+        session.conversations.thread().rewind()
+        provider.play(scripted.answer("other"))
+        spec = PromptSpec("Another cell", model=MODEL, turn_key=TurnKey("n", "b", 0))
+        session.run(session.prepare(spec), NullRenderer())
+    thread = ThreadCommands(session, cell_of()).bring_back(record)
+    slot = thread.slots[-1]
+    assert sorted(texts(slot)) == ORDER
+    assert slot.turn.answer == ("snow 0" if restart else "rain 0")  # as it was, else the first
+    assert ThreadCommands(session, cell_of()).bring_back(record).slots == thread.slots
+
+
+def test_an_earlier_run_of_a_grid_is_shown_as_one(session, provider):
+    run(session, provider, *ORDER)
+    run(session, provider, *[scripted.error(400)] * 4)
+    cell = cell_of(final_output=lambda _: None)
+    queries = Queries(StateReader(session, cell, {}, lambda: False)).by_type
+    first, *_ = answer_of(queries)
+    assert first["text/plain"] == "This is an earlier run. The history has 4 answers of it:"

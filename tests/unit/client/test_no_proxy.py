@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from cc_jupyter.client.proxy import find_proxy, is_excepted, split_proxy
+from cc_jupyter.client.proxy import Route, find_proxy, is_excepted, open_transport, split_proxy
+from cc_jupyter.core.errors import ConfigError
 
 EXCEPTED = [
     # the list, the origins it excepts, and those it does not
@@ -74,3 +77,13 @@ def test_a_list_of_any_length_is_read_in_linear_time():
 def test_an_address_is_split(proxy, scheme, host, port):
     parts = split_proxy(proxy)
     assert (parts.scheme, parts.hostname, parts.port) == (scheme, host, port)
+
+
+def test_a_proxy_of_socks_without_its_package_is_one_line_with_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ConfigError) as error:
+        open_transport(Route("https://api.example.com", "socks5://proxy.test:1080", ("", "", 0)))
+    assert str(error.value) == (
+        "the proxy from the environment cannot be used:"
+        " SOCKS needs the package socksio (pip install 'cc-jupyter[socks]')"
+    )

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from support.provider import KEY, MODELS
 from cc_jupyter import __version__
 from cc_jupyter.cli import main
 from cc_jupyter.client.transport import Transport
-from cc_jupyter.commands.doctor import Report, examine
+from cc_jupyter.commands.doctor import Report, environment, examine
 from cc_jupyter.commands.login import LoginCommands
 from cc_jupyter.config import base_url
 from cc_jupyter.config.credentials import Key, save_in_file
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOON = datetime(2027, 1, 2, 12, tzinfo=UTC)
+ROOT = Path(__file__).parents[3]
 NOWHERE = "http://127.0.0.1:1"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 
@@ -493,6 +495,31 @@ def test_the_extension_of_jupyterlab_is_found_where_jupyterlab_looks(transport, 
         content = "{" if version is None else json.dumps({"version": version})
         (place / "package.json").write_text(content, encoding="utf-8")
         assert line(transport, "JupyterLab extension")[0] == state
+
+
+@pytest.mark.parametrize(
+    ("lab", "state"), [("4.0.13", "look"), ("4.1.8", "look"), ("4.2.0", "ok"), ("5.0.0a1", "ok")]
+)
+def test_a_jupyterlab_that_is_too_old_for_the_extension_is_named(
+    lab, state, transport, tmp_path, monkeypatch
+):
+    place = tmp_path / "jupyter" / "labextensions" / "cc-jupyter"
+    place.mkdir(parents=True)
+    (place / "package.json").write_text(json.dumps({"version": __version__}), encoding="utf-8")
+    version = environment._version
+    monkeypatch.setattr(
+        environment, "_version", lambda name: lab if name == "jupyterlab" else version(name)
+    )
+    found = line(transport, "JupyterLab extension")
+    assert found[0] == state
+    assert (f"JupyterLab {lab} is too old for it" in found[1]) == (state == "look")
+    assert ("pip install -U 'cc-jupyter[lab]'" in found[2]) == (state == "look")
+
+
+def test_the_oldest_jupyterlab_is_the_one_that_is_required():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    oldest = ".".join(map(str, environment._OLDEST_LAB))
+    assert project["optional-dependencies"]["lab"] == [f"jupyterlab>={oldest}"]
 
 
 def test_the_local_model_needs_neither_key_nor_network(transport, monkeypatch, provider):

@@ -99,6 +99,9 @@ def test_the_line_counts_what_is_done_failed_running_and_waiting():
     # 1 s at least for the one at work, and three more one after the other at 4 s each
     assert "about 13 s left" in stage.text
     assert "2 of 2 · 1 failed" in stage.text
+    stage.clock.now_s += 9  # what takes so long tells nothing about the rest
+    stage.tick(10)
+    assert "left" not in stage.text
 
 
 def test_states_are_words():

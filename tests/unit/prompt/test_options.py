@@ -314,6 +314,7 @@ BAD_ROWS = [
     ("--each df --vary n=[1] -> x", ["`--vary n`"], "keep one"),
     ("--each df --thread t -> x", ["`--thread`"], "keep one"),
     ("--each df --new -> x", ["`--new`"], "keep one"),
+    ("--each df --allow f -> x", ["`--allow` needs functions"], "--tools"),
     ("--each df --until-pass -m a,b --check ok -> x", ["combined with"], "keep one"),
     ("--preview 3 -> x", ["`--preview` needs a table"], "--each df --preview"),
     ("--on-error stop", ["`--on-error` needs a table"], "--each df --on-error"),

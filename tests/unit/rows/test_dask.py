@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
 
 import dask
 import dask.dataframe as dd
@@ -15,6 +19,7 @@ import psutil
 import pytest
 from support.private_environment import private_folders
 from support.provider import KEY, error, hang, openai_stream, pause, wait
+from support.row_kernels import KilledRuns
 from support.rows_runs import (
     MODEL,
     FaultyProvider,
@@ -31,6 +36,10 @@ from cc_jupyter import map_rows
 from cc_jupyter.core.errors import ConfigError
 from cc_jupyter.core.version import __version__
 from cc_jupyter.rows.calls import run_call
+from cc_jupyter.rows.executors import dask_cluster
+from cc_jupyter.rows.executors.dask_cluster import DaskPool
+from cc_jupyter.rows.executors.dask_task import Answer, Ready
+from cc_jupyter.rows.executors.transfer import Work
 from cc_jupyter.rows.progress import NullRowView
 from cc_jupyter.rows.python_call import row_call
 from cc_jupyter.session.session import Session
@@ -78,9 +87,13 @@ def messages():
 
 @pytest.fixture(scope="module")
 def cluster(environment, messages):
-    with distributed.LocalCluster(
-        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as started:
+    with (
+        # a worker that takes longer than 15 s to start again would be dropped: likely under load
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "5 minutes"}),
+        distributed.LocalCluster(
+            n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as started,
+    ):
         yield started
 
 
@@ -107,33 +120,27 @@ def pids(client):
     return client.run(os.getpid)
 
 
-def test_a_thousand_rows_survive_faults_and_a_worker_that_is_killed(provider, client):
-    faults = FaultyProvider(0.1)
+def test_a_thousand_rows_survive_faults_a_killed_worker_and_two_killed_kernels(
+    provider, client, cluster
+):
+    faults = FaultyProvider(0.05)
     provider.always(faults)
-    rows = Rows(Session(), 1000)
-    at_kill: set[int] = set()
+    runs = KilledRuns(provider, 1000, 40, cluster.scheduler_address)
+    worker = next(iter(pids(client).values()))
 
-    def kill():
-        if len(rows.replies) == 300 and not at_kill:
-            at_kill.update(rows.in_flight)
-            os.kill(next(iter(pids(client).values())), signal.SIGKILL)
+    def kill_a_worker():
+        provider.wait_for_requests(480, 300)
+        os.kill(worker, signal.SIGKILL)
 
-    rows.on_finished = kill
-    runs = 0
-    while rows.missing:
-        runs += 1
-        assert runs < 5
-        rows.send(client, concurrency=40)
-    assert [rows.replies[at].text for at in range(1000)] == [
-        right_answer(prompt(at)) for at in range(1000)
-    ]
-    for record in provider.posts:
-        record.wait_until_over()
-    twice = {text for text, count in paid(provider.posts).items() if count > 1}
-    assert at_kill
-    assert twice <= {prompt(at) for at in at_kill} | faults.cut
+    runs.kill_at(300)
+    runs.kill_at(700, kill_a_worker)
+    answers = runs.finish(most_runs=7)
+    assert answers == [right_answer(prompt(at)) for at in range(1000)]
+    times_paid = paid(provider.posts)
+    twice = {text for text, times in times_paid.items() if times > 1} - faults.cut
+    assert len(twice) <= 3 * 40, "those in flight at the three kills"
     assert highest_in_flight(provider.posts) <= 40
-    assert most_over_limit(provider.posts, 40) <= 0
+    assert all(most_over_limit(requests, 40) <= 0 for requests in runs.requests)
     assert 429 in {each.status for each in provider.posts}
 
 
@@ -149,6 +156,54 @@ def test_no_message_of_the_scheduler_contains_the_key(provider, client, messages
     assert right_answer("a").encode() in everything
     assert KEY.encode() not in everything
     assert KEY[4:20].encode() not in everything
+
+
+class LossyPool(DaskPool):
+    """Loses the first message of each kind from each worker, and to it."""
+
+    def __init__(self, *arguments):
+        self.lost = set()
+        super().__init__(*arguments)
+        self._client.log_event = partial(self.log_event, self._client.log_event)
+
+    def loses(self, message, worker):
+        kind = type(message)
+        is_lost = kind in (Work, Answer, Ready) and (kind, worker) not in self.lost
+        if is_lost:
+            self.lost.add((kind, worker))
+        return is_lost
+
+    def log_event(self, send, topic, event):
+        task, messages = pickle.loads(event)
+        send(topic, pickle.dumps((task, [each for each in messages if not self.loses(each, task)])))
+
+    def _on_message(self, event):
+        if isinstance(event[1], bytes):
+            message = pickle.loads(event[1])
+            if self.loses(message, getattr(message, "worker", "any")):
+                return
+        super()._on_message(event)
+
+
+def test_lost_messages_leave_no_row_waiting_and_pay_none_twice(provider, client, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "_INQUIRY_S", 0.5)
+    monkeypatch.setattr(dask_cluster, "_READY_S", 0.1)
+    pools = []
+
+    def lossy(*arguments):
+        pools.append(LossyPool(*arguments))
+        return pools[-1]
+
+    monkeypatch.setattr(dask_cluster, "DaskPool", lossy)
+    provider.always(lambda record: (pause(0.1), *openai_stream(right_answer(asked(record)))))
+    rows = Rows(Session(), 60)
+    rows.send(client, concurrency=12)
+    assert {kind for kind, _ in pools[0].lost} == {Work, Answer, Ready}
+    assert [rows.replies[at].text for at in range(60)] == [
+        right_answer(prompt(at)) for at in range(60)
+    ]
+    assert len(provider.posts) == 60
+    assert highest_in_flight(provider.posts) <= 12
 
 
 def connections(pid, port):
@@ -258,6 +313,41 @@ def _by_value(function):
         return type(lambda: None)(code, {"__builtins__": __builtins__})(*arguments)
 
     return wrapper
+
+
+def another_clock(days):
+    import datetime as dt  # noqa: PLC0415  it runs on a worker
+    import importlib  # noqa: PLC0415
+
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return dt.datetime.now(tz) + dt.timedelta(days)
+
+    for name in ("client.client", "client.decoder", "session.session"):
+        importlib.import_module(f"cc_jupyter.{name}").datetime = Clock if days else dt.datetime
+
+
+@pytest.mark.parametrize("days", [-2, 2])
+def test_the_clock_of_a_worker_decides_nothing(provider, client, days):
+    began = datetime.now(UTC)
+    dates = {"date": began, "retry-after": began + timedelta(seconds=1)}
+    refusal = error(
+        429, headers={name: format_datetime(at, usegmt=True) for name, at in dates.items()}
+    )
+    provider.play(refusal)
+    provider.always(openai_stream("yes"))
+    given = {"model": MODEL, "executor": client, "concurrency": 4}
+    frame = pd.DataFrame({"number": range(8)})
+    client.run(_by_value(another_clock), days)
+    try:
+        ended = run_call(Session(), frame, row_call("{{ number }}", given), NullRowView())
+    finally:
+        client.run(_by_value(another_clock), 0)
+    assert ended.result["answer"].tolist() == ["yes"] * 8
+    assert ended.run.progress.refusals == 1
+    answered_at = ended.result.cmd.meta["answered_at"]
+    assert answered_at.between(began, datetime.now(UTC)).all()
 
 
 def test_an_interrupt_ends_all_streams_on_the_cluster(provider, client):

@@ -8,7 +8,7 @@ from typing import Literal
 import dask.dataframe as dd
 import pandas as pd
 import pytest
-from support.provider import KEY, openai_stream
+from support.provider import KEY, ToolCall, answer, openai_stream
 from support.rows_runs import MODEL, asked
 
 import cc_jupyter.rows.accessors
@@ -54,6 +54,22 @@ def test_a_frame_is_mapped_at_once_into_a_frame_of_dask(provider, frame):
     ]
     result.compute()
     assert len(provider.posts) == 10
+
+
+def test_rows_of_a_frame_call_functions_of_this_process(provider, frame):
+    def lookup(text: str) -> str:
+        return text.upper()
+
+    def one_round(record):
+        last = record.json["messages"][-1]
+        if last["role"] == "tool":
+            return answer(last["content"])(record)
+        return answer("", calls=[ToolCall("lookup", {"text": last["content"]})])(record)
+
+    provider.always(one_round)
+    result = frame.cmd.map("{{ text }}", model=MODEL, tools=[lookup], allow=[lookup])
+    assert result.compute()["answer"].tolist() == [f"TEXT {number}" for number in range(10)]
+    assert result.cmd.meta["calls"].tolist() == [1] * 10
 
 
 def test_types_checks_and_meta_are_those_of_any_table(provider, frame):

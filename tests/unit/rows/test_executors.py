@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -21,9 +22,12 @@ from support.rows_runs import (
     right_answer,
 )
 
+from cc_jupyter.client.endpoint import KeyPlaces
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError
+from cc_jupyter.core.version import __version__
 from cc_jupyter.rows.executors.open_pool import workers_of
-from cc_jupyter.rows.executors.sender import _sender_to
+from cc_jupyter.rows.executors.sender import Sender, _sender_to
+from cc_jupyter.rows.executors.transfer import Outcome, Target, Work
 from cc_jupyter.session.session import Session
 
 
@@ -201,8 +205,21 @@ def test_a_key_of_the_kernel_alone_is_named_before_anything_is_sent(
     assert not provider.posts
 
 
+def test_a_process_with_another_version_is_named_before_anything_is_sent(
+    provider, processes, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr("cc_jupyter.rows.executors.sender.__version__", "0.0.1")
+        processes.submit(os.getpid).result()  # it starts now, as a copy of this process
+    message = (
+        rf"1 worker of 1 cannot send.*it has cc_jupyter 0\.0\.1, and the kernel has {__version__}"
+    )
+    with pytest.raises(ConfigError, match=message):
+        Rows(Session(), 1).send(processes, concurrency=1)
+    assert not provider.posts
+
+
 def test_a_stored_key_is_found_by_the_processes_themselves(processes, isolated_home):
-    from cc_jupyter.client.endpoint import KeyPlaces  # noqa: PLC0415
     from cc_jupyter.config.credentials import Key, save_in_file  # noqa: PLC0415
     from cc_jupyter.rows.executors.sender import key_problem  # noqa: PLC0415
 
@@ -264,6 +281,31 @@ def test_a_machine_elsewhere_uses_its_own_environment(provider, monkeypatch):
     rows.send(ElsewhereExecutor(), concurrency=2)
     assert not provider.posts
     assert all("it has no key: CMD_API_KEY or" in str(each) for each in rows.failed.values())
+
+
+def test_a_machine_elsewhere_with_another_version_sends_nothing(provider, monkeypatch):
+    monkeypatch.setattr("cc_jupyter.rows.executors.sender.__version__", "0.0.1")
+    rows = Rows(Session(), 2)
+    rows.send(ElsewhereExecutor(), concurrency=2)
+    assert not provider.posts
+    for problem in rows.failed.values():
+        assert isinstance(problem, ConfigError)
+        assert f"has cc_jupyter 0.0.1, and the kernel has {__version__}" in str(problem)
+
+
+def test_an_outcome_that_cannot_travel_leaves_no_row_waiting():
+    delivered = []
+
+    def deliver(work_id, outcome):
+        pickle.dumps(outcome)
+        delivered.append((work_id, outcome))
+
+    sender = Sender(Target("https://example.test/v1", "api", KeyPlaces(())), deliver)
+    sender.outcome = lambda _work: Outcome(events=(threading.Lock(),))
+    sender.run(Work(1, None, None))
+    [(work_id, outcome)] = delivered
+    assert work_id == 1
+    assert "internal error: TypeError: cannot pickle" in str(outcome.error)
 
 
 def test_threads_end_what_waits_for_its_turn(provider, threads):

@@ -144,6 +144,8 @@ def meta_columns(count):
         "cost_origin": ["reported", *["unknown"] * (count - 1)],
         "stop_reason": ["stop"] * count,
         "attempts": [1] * count,
+        "steps": [1] * count,
+        "calls": [0] * count,
         "from_cache": [False] * count,
         "answered_at": [AWARE, *[None] * (count - 1)],
         "error": [None, *["StreamError: cut"] * (count - 1)],

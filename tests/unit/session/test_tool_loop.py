@@ -310,6 +310,22 @@ def test_a_replayed_turn_runs_no_function_and_needs_no_key(
 
 
 @BOTH
+def test_results_count_as_recorded_while_their_request_is_in_the_cassette(
+    session, provider, model, tmp_path
+):
+    path = tmp_path / "t.cassette.jsonl"
+    play(provider, answer("Look.", calls=[call()]), answer("Two."), answer("Three."))
+    with cassette_in_use(session, chosen("auto", str(path), None)):
+        for execution in ("first", "second"):
+            reply = run_turn(session, "who?", [lookup], model=model, once=True, execution=execution)
+            assert (reply.text, ran, len(provider.requests)) == ("Two.", ["Rome"], 2)
+        first, _ = path.read_text().splitlines()
+        path.write_text(f"{first}\n")
+        reply = run_turn(session, "who?", [lookup], model=model, once=True, execution="third")
+    assert (reply.text, ran, len(provider.requests)) == ("Three.", ["Rome", "Rome"], 3)
+
+
+@BOTH
 @pytest.mark.parametrize("answers", [["Ada", "Bob"], ["Eve"]])
 def test_live_tools_run_and_say_where_they_differ(session, provider, model, tmp_path, answers):
     path = tmp_path / "t.cassette.jsonl"

@@ -16,7 +16,7 @@ from cc_jupyter.config.validators import CassetteChoice
 from cc_jupyter.core.errors import OptionError
 from cc_jupyter.session.tapes import Tapes
 from cc_jupyter.testing import plugin
-from cc_jupyter.testing.items import PromptTests
+from cc_jupyter.testing.items import NotebookFile, PromptTests
 from cc_jupyter.testing.notebook import read_cells
 from cc_jupyter.testing.results import CellRun, CheckedAnswer, CheckOutcome, Verdict
 
@@ -223,3 +223,13 @@ def test_a_run_of_tests_decides_whether_anything_is_sent(is_live, mode, decided)
     found = tapes.decide(choice)
     assert (found.mode if found else None) == decided
     assert found is None or choice is None or found.path == choice.path
+
+
+@pytest.mark.parametrize("missing", ["jupyter_client", "ipykernel"])
+def test_without_what_starts_a_kernel_one_line_names_the_extra(missing, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(pytest.UsageError) as caught:
+        NotebookFile._start(SimpleNamespace())
+    assert str(caught.value) == (
+        f"--cmd needs a kernel, and {missing} is not installed: pip install 'cc-jupyter[pytest]'"
+    )
