@@ -60,7 +60,7 @@ def main() -> None:
     report = _report(names, quick=options.quick, patience_s=options.patience_s)
     print(report)
     if options.write:
-        _write(report)
+        _write(report, names)
 
 
 def _report(names: list[str], *, quick: bool, patience_s: float) -> str:
@@ -91,11 +91,15 @@ def _circumstances(*, quick: bool) -> str:
     )
 
 
-def _write(report: str) -> None:
+def _write(report: str, names: list[str]) -> None:
+    """Put the table into the README: that of a subject alone where it has a place, if it has."""
     text = _README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(_BEGIN)
-    after = rest.partition(_END)[2]
-    _README.write_text(f"{before}{_BEGIN}\n\n{report}\n\n{_END}{after}", encoding="utf-8")
+    begin, end = _BEGIN, _END
+    if len(names) == 1 and (own := _BEGIN.replace("figures", f"figures of {names[0]}")) in text:
+        begin, end = own, _END.replace("figures", f"figures of {names[0]}")
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    _README.write_text(f"{before}{begin}\n\n{report}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

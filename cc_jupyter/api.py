@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from cc_jupyter.core.reply import Reply
     from cc_jupyter.experiments.grid import Grid
     from cc_jupyter.magics.cell_tools import CellTools
-    from cc_jupyter.rows.engine import RowControl
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.session.execution import ExecutionContext
+    from cc_jupyter.session.in_flight import Interrupter, InterruptGuard
     from cc_jupyter.session.prepare import PreparedRequest
     from cc_jupyter.session.session import Session
 
@@ -239,20 +239,18 @@ async def aask(prompt: str, **options: Any) -> Reply:  # noqa: ANN401  those of 
         As `ask`.
     """
     from cc_jupyter.session.coroutines import in_thread  # noqa: PLC0415  naming it loads no HTTP
-    from cc_jupyter.session.in_flight import InterruptGuard  # noqa: PLC0415  as above
+    from cc_jupyter.session.in_flight import Interrupter, InterruptGuard  # noqa: PLC0415  as above
 
     _check_names("aask", options)
     prepared, session = _prepare_with_tools(prompt, options), _session()
-    guards: list[InterruptGuard] = []
+    control = Interrupter()
 
     def guard(wake: Callable[[], None]) -> InterruptGuard:
-        guards.append(InterruptGuard(wake))
-        return guards[-1]
+        made = InterruptGuard(wake)
+        control.attach(made.interrupt)
+        return made
 
-    reply = await in_thread(
-        lambda: session.run(prepared, NullRenderer(), guard),
-        lambda: guards[-1].interrupt() if guards else None,
-    )
+    reply = await in_thread(lambda: session.run(prepared, NullRenderer(), guard), control.interrupt)
     if reply.error is not None:
         raise reply.error.with_traceback(None)
     return dataclasses.replace(reply, display=_display)
@@ -274,10 +272,10 @@ def amap(data: Any, prompt: str, **options: Any) -> Coroutine[Any, Any, Any]:  #
 async def _amap(
     data: object, prompt: str, options: Mapping[str, Any], names: Mapping[str, object]
 ) -> Any:  # noqa: ANN401  of the library of the data
-    from cc_jupyter.rows.engine import RowControl  # noqa: PLC0415  naming it loads no HTTP
-    from cc_jupyter.session.coroutines import in_thread  # noqa: PLC0415  as above
+    from cc_jupyter.session.coroutines import in_thread  # noqa: PLC0415  naming it loads no HTTP
+    from cc_jupyter.session.in_flight import Interrupter  # noqa: PLC0415  as above
 
-    control = RowControl()
+    control = Interrupter()
     return await in_thread(
         lambda: _map_rows(data, prompt, options, names, control), control.interrupt
     )
@@ -288,7 +286,7 @@ def _map_rows(
     prompt: str,
     options: Mapping[str, Any],
     names: Mapping[str, object],
-    control: RowControl | None = None,
+    control: Interrupter | None = None,
 ) -> Any:  # noqa: ANN401  of the library of the data
     from cc_jupyter.rows.calls import run_call  # noqa: PLC0415  naming `map_rows` loads no HTTP
     from cc_jupyter.rows.python_call import in_python, row_call  # noqa: PLC0415  as above

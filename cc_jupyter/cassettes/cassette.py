@@ -410,6 +410,11 @@ class Cassette:
             return str(self.path.relative_to(self.path.cwd()))
         return short_path(self.path)
 
+    @property
+    def recorded_answers(self) -> int:
+        """The number of recordings of all files."""
+        return sum(len(file.names()) for file in self.files)
+
     def find(self, request_key: str, sample: int) -> Recording | None:
         """Return a recording of the first file that has it; `None` if there is none."""
         found = (file.find(request_key, sample) for file in self.files)

@@ -90,11 +90,16 @@ def nearest_request(
         The body as JSON value, prepared as a recording holds it.
     """
     asked = _members(endpoint, body)
-    candidates = ((_shared(asked, found), found, each) for each, found in _read(recorded))
+    candidates = (
+        ((_shared(asked, found), _equal_ends(asked, found)), found, each)
+        for each, found in _read(recorded)
+    )
     closest = nlargest(_CLOSEST, candidates, key=lambda candidate: candidate[0])
     if not closest:
         return None
-    _, members, nearest = max(closest, key=lambda candidate: _likeness(asked, candidate[1]))
+    _, members, nearest = max(
+        closest, key=lambda candidate: (_likeness(asked, candidate[1]), candidate[0])
+    )
     return NearestRequest(nearest, differences(members, asked))
 
 
@@ -150,6 +155,34 @@ def _shared(one: Mapping[str, str], other: Mapping[str, str]) -> float:
     """Return the share of members that two requests have in common."""
     equal = sum(other.get(name) == value for name, value in one.items())
     return equal / len(one.keys() | other.keys())
+
+
+def _equal_ends(one: Mapping[str, str], other: Mapping[str, str]) -> int:
+    """Return how many characters the members that differ begin and end with in common.
+
+    Requests for the rows of a table share all their members but one.
+    """
+    total = 0
+    for name, value in one.items():
+        recorded = other.get(name)
+        if recorded is not None and recorded != value:
+            beginning = _equal_beginning(value, recorded)
+            total += beginning + _equal_beginning(
+                value[beginning:][::-1], recorded[beginning:][::-1]
+            )
+    return total
+
+
+def _equal_beginning(one: str, other: str) -> int:
+    """Return how many characters two texts begin with in common."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _likeness(asked: Mapping[str, str], recorded: Mapping[str, str]) -> float:

@@ -64,7 +64,7 @@ class CassetteCommand:
         assert tape is not None  # noqa: S101  the mode is not off
         tape.check()
         self._session.choices["cassette"] = choice
-        count = sum(len(file.names()) for file in tape.cassette.files)
+        count = tape.cassette.recorded_answers
         where = f"{tape.cassette.shown} ({pluralize(count, 'recorded answer')})"
         if (notice := tape.read_only_notice()) is not None:
             return TextOutput(
@@ -82,7 +82,7 @@ class CassetteCommand:
             {
                 "mode": tape.mode,
                 "cassette": tape.cassette.shown,
-                "recorded answers": sum(len(file.names()) for file in files),
+                "recorded answers": tape.cassette.recorded_answers,
             }
         )
         if tape.speed is not None:

@@ -99,6 +99,12 @@ class FinishedRows:
         with self._lock:
             return self._try()
 
+    @property
+    def unsaved(self) -> int:
+        """The number of rows that are still to be written."""
+        with self._lock:
+            return sum(map(len, self._unsaved.values()))
+
     def forget(self, name: str | None, *, on_disk: bool) -> int:
         """Remove the rows of a result, or all; return how many there were.
 
@@ -153,7 +159,6 @@ class FinishedRows:
     def _flush_at_exit(self) -> None:
         with contextlib.suppress(CcError):
             self.flush()
-        lost = sum(map(len, self._unsaved.values()))
-        if lost:
-            count = pluralize(lost, "finished row")
+        if self.unsaved:
+            count = pluralize(self.unsaved, "finished row")
             sys.stderr.write(f"cc_jupyter: {count} could not be saved to the history\n")

@@ -45,6 +45,11 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its indefinite article."""
+    return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
+
+
 def short_name(model: str) -> str:
     """Return a model's id without the vendor's prefix."""
     return model.rpartition("/")[2]
@@ -79,7 +84,7 @@ def check_characters(text: str) -> None:
     OptionError
         The text contains half a character; the message says where.
     """
-    found = _SURROGATE.search(text)
+    found = None if text.isascii() else _SURROGATE.search(text)
     if found is not None:
         raise OptionError(
             f"character {found.start():,} of the prompt is half a character"

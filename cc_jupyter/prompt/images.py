@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from cc_jupyter.core.errors import ConfigError, OptionError, did_you_mean, too_large
 from cc_jupyter.core.messages import Image
-from cc_jupyter.core.text import describe, excerpt, top_level_module
+from cc_jupyter.core.text import describe, excerpt, top_level_module, with_article
 from cc_jupyter.prompt.arrays import is_array, is_object_array
 
 if TYPE_CHECKING:
@@ -220,7 +220,8 @@ def _convert(encode: Callable[[object], _Result], value: object, name: str) -> _
         return encode(value)
     except Exception as error:  # the library may raise anything
         raise OptionError(
-            f"{name}, a {type(value).__name__}, cannot be converted to an image: {describe(error)}",
+            f"{name}, {with_article(type(value).__name__)}, cannot be converted to an image:"
+            f" {describe(error)}",
             hint="nothing was sent; show it in a separate cell to see why",
         ) from error
 
@@ -370,7 +371,7 @@ def to_image(value: object, name: str, folder: Path | None) -> Image:
     data = any_picture(value, quoted(name))
     if data is None:
         raise OptionError(
-            f"{quoted(name)} is a {type(value).__name__}, not an image",
+            f"{quoted(name)} is {with_article(type(value).__name__)}, not an image",
             hint="use a figure, a Pillow image, an array of pixels, bytes, a file or an https URL",
         )
     return _image(data, name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cc_jupyter.core.errors import CcError, OptionError
 from cc_jupyter.core.messages import ValueLimits
-from cc_jupyter.core.text import describe, quote_expression
+from cc_jupyter.core.text import describe, quote_expression, with_article
 from cc_jupyter.prompt.formatters import ValueWriter
 from cc_jupyter.prompt.images import image_file, media_type_of, quoted
 from cc_jupyter.prompt.omissions import Omissions
@@ -57,8 +57,8 @@ def to_text(value: object, expression: str, limits: ValueLimits = _DEFAULT_LIMIT
         raise
     except Exception as error:  # the user's objects may raise anything
         raise OptionError(
-            f"the value of {quote_expression(expression)}, a {type(value).__name__}, cannot be"
-            f" converted to text: {describe(error)}",
+            f"the value of {quote_expression(expression)}, {with_article(type(value).__name__)},"
+            f" cannot be converted to text: {describe(error)}",
             hint="nothing was sent; convert it to a str inside the braces",
         ) from error
 

@@ -13,7 +13,7 @@ from cc_jupyter.core.text import pluralize
 from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.prompt.options import RETRY_WORDS
 from cc_jupyter.prompt.template import names_in
-from cc_jupyter.rows.engine import OnError, RowControl, RowOptions, run_rows
+from cc_jupyter.rows.engine import OnError, RowOptions, run_rows
 from cc_jupyter.rows.frames.results import make_result
 from cc_jupyter.rows.frames.tables import table_of
 from cc_jupyter.rows.plan import RowPrompt, make_plan
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cc_jupyter.rows.plan import RowTools
     from cc_jupyter.rows.progress import RowView
     from cc_jupyter.rows.protocols import Table
+    from cc_jupyter.session.in_flight import Interrupter
     from cc_jupyter.session.session import Session
 
 
@@ -74,7 +75,7 @@ class RowCall(NamedTuple):
     local_ns: Mapping[str, object] = _NO_NAMES
     notebook: str = ""
     turn_key: TurnKey | None = None
-    control: RowControl | None = None
+    control: Interrupter | None = None
     output_type: OutputType | None = None
     settings: Settings | None = None
     """`None`: the effective ones."""
@@ -111,12 +112,11 @@ class RowsEnded:
         progress = self.run.progress
         where = call.name or "cc_jupyter.last_rows()"
         answered = progress.done + progress.cached
-        total = progress.requests + progress.cached
+        total = progress.requests + progress.cached + progress.unsendable
         kept = f"{where} has {answered:,} of {pluralize(total, 'answer')}"
         if progress.is_interrupted:
             interrupt = KeyboardInterrupt()
-            left = progress.requests - progress.ended
-            again = f"; run it again to send the other {left:,}" if left else ""
+            again = f"; run it again to send the other {progress.left:,}" if progress.left else ""
             for note in (*self.run.interrupt_notes, kept + again):
                 interrupt.add_note(note)
             text = "; ".join(("KeyboardInterrupt: stopped", *interrupt.__notes__))
@@ -127,8 +127,7 @@ class RowsEnded:
         if not is_red:
             return
         if stopped is not None:
-            left = progress.requests - progress.ended
-            unsent = f", {pluralize(left, 'row')} not sent" if left else ""
+            unsent = f", {pluralize(progress.left, 'row')} not sent" if progress.left else ""
             error = RowsError(
                 f"{pluralize(failed, 'row')} failed{unsent}: {stopped}; {kept}",
                 hint=stopped.hint or "run it again to send the rest",
@@ -139,7 +138,7 @@ class RowsEnded:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts)
         raise RowsError(
             f"{failed:,} of {pluralize(progress.rows, 'row')} failed ({reasons}); {kept}",
-            hint="run it again: only what failed is sent",
+            hint=progress.advice,
             result=self.result,
         )
 

@@ -25,7 +25,7 @@ from cc_jupyter.rows.outcomes import RowOutcome, RowResults
 from cc_jupyter.rows.progress import NullRowView, Progress
 from cc_jupyter.rows.projection import BillProjector, draw_preview
 from cc_jupyter.rows.sending import RowRequests
-from cc_jupyter.session.in_flight import InterruptGuard
+from cc_jupyter.session.in_flight import Interrupter, InterruptGuard
 from cc_jupyter.session.run_limits import (
     RunEstimate,
     RunLimits,
@@ -62,26 +62,6 @@ _LOST_IN_A_ROW = 20
 """So many rows in a row without a connection end the run."""
 
 
-class RowControl:
-    """Interrupts a run from any thread, also before it has begun."""
-
-    def __init__(self) -> None:
-        self._interrupt: Callable[[], None] | None = None
-        self._is_interrupted = False
-
-    def attach(self, interrupt: Callable[[], None]) -> None:
-        """Take what interrupts the run."""
-        self._interrupt = interrupt
-        if self._is_interrupted:
-            interrupt()
-
-    def interrupt(self) -> None:
-        """Stop all requests of the run and start no more."""
-        self._is_interrupted = True
-        if self._interrupt is not None:
-            self._interrupt()
-
-
 class RowOptions(NamedTuple):
     """How a plan is run."""
 
@@ -103,7 +83,7 @@ class RowOptions(NamedTuple):
     """A `concurrent.futures.Executor` or a `distributed.Client`; `None`: this process sends."""
     sensitive: Callable[[], str | None] = lambda: None
     """Returns a notice of values that look like keys or addresses; asked before a costly run."""
-    control: RowControl | None = None
+    control: Interrupter | None = None
     """Interrupts the run from another thread."""
 
 
@@ -165,9 +145,13 @@ class _Engine:
         self.results = RowResults(
             len(plan.table), places, () if checks is None else checks.expressions
         )
-        for job in range(len(plan.jobs)):
-            for at in self._rows_of(job):
-                self.results.set_key(at, plan.keys[job])
+        if len(plan.jobs) == len(plan.table):  # no row equals another
+            for at, key in zip(plan.jobs, plan.keys, strict=True):
+                self.results.set_key(at, key)
+        else:
+            for job, key in enumerate(plan.keys):
+                for at in self._rows_of(job):
+                    self.results.set_key(at, key)
         self.results.errors.update(plan.errors)
         self._progress = Progress(
             len(plan.table) if places is None else len(places),
@@ -195,10 +179,17 @@ class _Engine:
         self._stored: list[tuple[int, RowOutcome]] = []
         """The first answers that earlier runs have paid for; a projection is based on them too."""
         self._stored_bytes = 0
+        self._recorded: frozenset[int] = frozenset()
+        """The jobs that the cassette answers."""
+        self._shown: dict[int, str] = {}
+        """By row: the answers of a preview."""
         self._lost_in_a_row = 0
         self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
         self._interrupt_notes: tuple[str, ...] = ()
+        served_by = None if plan.base is None else plan.base.endpoint.served_by
+        self._progress.is_local = served_by == LOCAL
+        self._progress.unsendable = len(plan.errors)
         for at, error in plan.errors.items():
             self._progress.count_failure(self._label(at), RowOutcome(error=error))
 
@@ -212,6 +203,7 @@ class _Engine:
         """
         plan, jobs = self._plan, self._jobs
         if self._options.fresh or plan.base is None or self._session.tape() is not None:
+            self._recorded = self._find_recorded()
             self._projector = self._make_projector()
             return list(jobs)
         left: list[int] = []
@@ -237,10 +229,13 @@ class _Engine:
         self._progress.requests = len(pending)
         if base is None or not pending:
             return
-        estimate = self._estimate(base, pending)
+        to_send = [job for job in pending if job not in self._recorded]
+        self._progress.recorded = len(pending) - len(to_send)
+        estimate = self._estimate(base, to_send)
         projection = None if self._projector is None else self._projector.projection()
         if projection is not None and projection.usd is not None and projection.interval_usd:
-            share = Decimal(len(pending)) / max(1, len(self._plan.jobs) - self._progress.cached)
+            unpaid = len(self._plan.jobs) - self._progress.cached - len(self._recorded)
+            share = Decimal(len(to_send)) / max(1, unpaid)
             estimate = estimate._replace(usd=projection.usd * share)
         if estimate.usd >= _COSTLY_USD or estimate.requests >= _COSTLY_REQUESTS:
             self._progress.notices += filter(None, (self._options.sensitive(),))
@@ -255,11 +250,12 @@ class _Engine:
             self._send(pending, self._money)
         progress = self._progress
         progress.ended_s = monotonic()
+        progress.shown = [(self._label(at), text) for at, text in sorted(self._shown.items())]
         progress.is_interrupted = self._run is not None and self._run.is_interrupted
         self._note_money()
         if self._stopped_by is not None:
-            left = progress.requests - progress.ended
-            progress.stopped = f"stopped, {pluralize(left, 'row')} not sent: {self._stopped_by}"
+            left = pluralize(progress.left, "row")
+            progress.stopped = f"stopped, {left} not sent: {self._stopped_by}"
         # none that comes while the summary is drawn loses the result
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(lambda: None):
             self._view.finish(progress)
@@ -276,9 +272,8 @@ class _Engine:
     def _send(self, pending: Sequence[int], money: RunMoney) -> None:
         base = self._plan.base
         assert base is not None  # noqa: S101  there is something to send
-        is_local = base.endpoint.served_by == LOCAL
         concurrency = self._options.concurrency or base.settings.concurrency
-        concurrency = 1 if is_local else min(concurrency, len(pending))
+        concurrency = 1 if self._progress.is_local else min(concurrency, len(pending))
         self._pending = pending
         with (
             workers_of(
@@ -315,6 +310,7 @@ class _Engine:
         # none that comes while the answers are saved loses them
         with contextlib.suppress(KeyboardInterrupt), InterruptGuard(run.interrupt):
             self._keeper.save()
+            self._keeper.flush()
             self._keeper.save_run(money, is_finished=True, is_interrupted=run.is_interrupted)
 
     def started(self, index: int) -> None:
@@ -344,8 +340,9 @@ class _Engine:
             reply.cost,
             sent.attempts,
             from_cache=False,
-            answered_at=self._session.now(),
+            answered_at=reply.provenance.recorded_at or self._session.now(),
             request_key=self._plan.keys[job].hex(),
+            replayed_from=reply.provenance.replayed_from,
             answered_requests=sent.steps,
             steps=reply.steps,
         )
@@ -383,25 +380,29 @@ class _Engine:
         """Take the outcome of a job for its row and the rows that equal it."""
         for number, at in enumerate(self._rows_of(job)):
             self.results.set(at, outcome, is_copy=number > 0)
-            if outcome.error is None:
+            if self._checks is not None and outcome.error is None:
                 self._check(at, outcome)
         progress = self._progress
         self._last = outcome
         if self._options.preview is not None and outcome.error is None:
             value = outcome.value
             text = value if isinstance(value, str) else repr(value)
-            progress.shown.append((self._label(self._plan.jobs[job]), text))
+            self._shown[self._plan.jobs[job]] = text
         if outcome.error is not None:
             progress.count_failure(self._label(self._plan.jobs[job]), outcome)
         elif not outcome.from_cache:
             progress.done += 1
+        if outcome.replayed_from is not None:
+            progress.replayed += 1
+            progress.replayed_usd += outcome.cost.usd or 0
         size_bytes = self._plan.sizes[job]
         if outcome.from_cache:
             self._stored_bytes += size_bytes
             if len(self._stored) < _PROJECTED_FROM:
                 self._stored.append((size_bytes, outcome))
         elif self._projector is not None:
-            self._projector.add(size_bytes, outcome.usage, outcome.cost.usd)
+            is_in_bill = outcome.replayed_from is None
+            self._projector.add(size_bytes, outcome.usage, outcome.cost.usd, is_in_bill=is_in_bill)
         if not outcome.from_cache:
             progress.input_tokens += outcome.usage.input_tokens or 0
             progress.output_tokens += outcome.usage.output_tokens or 0
@@ -446,17 +447,34 @@ class _Engine:
     def _make_projector(self) -> BillProjector | None:
         """Return what projects the bill of all rows that nobody has paid for yet."""
         base, plan = self._plan.base, self._plan
-        if base is None:
+        left = len(plan.jobs) - self._progress.cached - len(self._recorded)
+        if base is None or (self._recorded and not left):  # a replay has no bill
             return None
         sent_at = self._session.now()
+        recorded_bytes = sum(plan.sizes[job] for job in self._recorded)
         projector = BillProjector(
-            len(plan.jobs) - self._progress.cached,
-            sum(plan.sizes) - self._stored_bytes,
+            left,
+            sum(plan.sizes) - self._stored_bytes - recorded_bytes,
             lambda usage: base.cost(usage, sent_at).usd,
         )
         for size_bytes, outcome in self._stored:
             projector.add(size_bytes, outcome.usage, outcome.cost.usd, is_in_bill=False)
         return projector
+
+    def _find_recorded(self) -> frozenset[int]:
+        """Return the jobs that the cassette answers: all in `replay`, which sends nothing.
+
+        Raises
+        ------
+        CassetteError
+            The cassette cannot be read.
+        """
+        tape, plan = self._session.tape(), self._plan
+        if tape is None or tape.mode == "record":
+            return frozenset()
+        return frozenset(
+            job for job, key in enumerate(plan.keys) if tape.has(key.hex(), plan.samples[job])
+        )
 
     def _drawn(self) -> Sequence[int]:
         """Return the jobs of this run: all, or those that are drawn for the preview."""
@@ -466,7 +484,8 @@ class _Engine:
 
     def _rows_of(self, job: int) -> Sequence[int]:
         first = self._plan.jobs[job]
-        return (first, *self._plan.copies.get(first, ()))
+        copies = self._plan.copies.get(first)
+        return (first,) if copies is None else (first, *copies)
 
     def _label(self, at: int) -> object:
         return self._plan.table.label(at)
@@ -475,7 +494,6 @@ class _Engine:
         """Estimate the tokens and the cost of what is left."""
         guard, sent_at = self._session.budget_guard, self._session.now()
         usual = guard.estimate(base)
-        common_bytes = len((base.request.system or "").encode())
         tool_bytes = text_bytes(base.request._replace(messages=(), system=None))
 
         @functools.cache
@@ -486,8 +504,6 @@ class _Engine:
         usd = Decimal(0)
         for job in pending:
             size = self._plan.sizes[job] + tool_bytes
-            if self._plan.prompt.template.is_plain:
-                size += common_bytes
             tokens = guard.calibration.tokens(base.model.id, size)
             cost = price(tokens)
             requests += 1

@@ -36,7 +36,7 @@ _RUN_SAVE_S = 1.0
 """The run's own record, which counts for usage and budgets, is written this often."""
 _REFRESH_S = 240.0
 """A reservation is renewed this often; it expires after 15 minutes."""
-_FIND_AT_ONCE = 5_000
+_FIND_AT_ONCE = 10_000
 """Stored rows that are read at once."""
 
 
@@ -50,7 +50,7 @@ class RowKeeper:
     retry
         Stored answers that ended so are asked for again.
     progress
-        Gets a notice of what cannot be written.
+        Gets what cannot be written.
     turn_key
         The cell that runs it.
     """
@@ -90,13 +90,15 @@ class RowKeeper:
         StoreError, ConfigError
             The history cannot be read.
         """
+        self.flush()
         plan, rows = self._plan, self._session.history.rows
         is_on_disk = self.on_disk and self._session.history.is_on_disk
         for start in range(0, len(jobs), _FIND_AT_ONCE):
             some = jobs[start : start + _FIND_AT_ONCE]
-            found = rows.find(plan.source, [plan.keys[job] for job in some], on_disk=is_on_disk)
-            for job in some:
-                row = found.get((plan.keys[job], plan.samples[job]))
+            places = [(plan.keys[job], plan.samples[job]) for job in some]
+            found = rows.find(plan.source, [key for key, _ in places], on_disk=is_on_disk)
+            for job, place in zip(some, places, strict=True):
+                row = found.get(place)
                 yield job, None if row is None else self.outcome_of(row)
 
     def outcome_of(self, row: FinishedRow) -> RowOutcome | None:
@@ -187,11 +189,23 @@ class RowKeeper:
             return
         rows, self._to_save = self._to_save, []
         self._saved_s = monotonic()
-        problem = self._session.history.rows.save(self._plan.source, rows, on_disk=self.on_disk)
+        held = self._session.history.rows
+        self._note_unsaved(held.save(self._plan.source, rows, on_disk=self.on_disk))
+
+    def flush(self) -> None:
+        """Write what could not be written before, also of earlier runs."""
+        if self.on_disk:
+            self._note_unsaved(self._session.history.rows.flush())
+
+    def _note_unsaved(self, problem: str | None) -> None:
+        """Take note of why finished rows are not written; `None`: all are."""
+        self._progress.unsaved = None
         if problem is not None:
-            notice = f"finished rows are not saved yet: {problem}; this kernel has them"
-            if notice not in self._progress.notices:
-                self._progress.notices.append(notice)
+            count = pluralize(self._session.history.rows.unsaved, "finished row")
+            self._progress.unsaved = (
+                f"{count} could not be saved: {problem}; this kernel has them. Run it again once"
+                " that is over: they are saved, not sent again"
+            )
 
     def save_run(self, money: RunMoney, *, is_finished: bool, is_interrupted: bool = False) -> None:
         """Write the record of the run: one entry in usage and budgets, outside search."""

@@ -80,6 +80,8 @@ class RunMoney:
         BudgetError, OptionError
             It does not fit into a budget, or its price is unknown.
         """
+        if prepared.endpoint.is_keyless:  # a replayed answer costs nothing
+            return ()
         found = [
             self._watcher(each, prepared, functools.partial(each.hold, request_id))
             for each in self._ceilings

@@ -58,6 +58,8 @@ class RowOutcome(NamedTuple):
     answered_at: datetime | None = None
     """Aware, UTC."""
     request_key: str = ""
+    replayed_from: str | None = None
+    """The cassette that the answer comes from; `None`: the provider sent it."""
     answered_requests: int | None = None
     """How many requests were answered for it; `None`: unknown, since it is stored."""
     steps: tuple[Step, ...] = ()
@@ -66,7 +68,7 @@ class RowOutcome(NamedTuple):
     @property
     def reply(self) -> Reply:
         """The outcome as a reply."""
-        provenance = Provenance(request_key=self.request_key)
+        provenance = Provenance(request_key=self.request_key, replayed_from=self.replayed_from)
         return Reply(
             self.text,
             "",

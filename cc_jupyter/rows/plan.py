@@ -11,6 +11,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from cc_jupyter.client.bodies.image_limits import check_images
 from cc_jupyter.client.bodies.structured_output import preferred_format, rules_out_forced_tool
 from cc_jupyter.client.local.weights import SMOLLM2
 from cc_jupyter.client.wire_formats import WIRE_FORMATS
@@ -19,7 +20,7 @@ from cc_jupyter.core.messages import MAX_STEPS, Message, Parameters, PromptSpec
 from cc_jupyter.core.request_key import KeyTemplate, request_key
 from cc_jupyter.core.text import excerpt, pluralize
 from cc_jupyter.models.registry import LOCAL
-from cc_jupyter.session.prepare import check_image_support
+from cc_jupyter.session.prepare import reads_images
 from cc_jupyter.usage.estimate import trim_to_window
 
 if TYPE_CHECKING:
@@ -179,18 +180,43 @@ class _Planner:
                 raise
             plan.errors[at] = error
             return
-        if not filled.text.strip() and not filled.images:
+        if not filled.images and (not filled.text or filled.text.isspace()):
             plan.errors[at] = OptionError("the prompt of the row is empty")
             return
         if plan.base is None:
             self._begin(filled.system)
-        if filled.images and plan.base is not None:
-            check_image_support(plan.request(filled), plan.base.endpoint, plan.base.model)
-        self._notices |= dict.fromkeys(filled.notices)
+        if filled.images and (refusal := self._image_error(filled)) is not None:
+            plan.errors[at] = refusal
+            return
+        if filled.notices:
+            self._notices |= dict.fromkeys(filled.notices)
         self._rows.append(at)
         self._row_keys.append(self._digest(filled))
-        self._sizes.append(_size(filled) if filled.system else len(filled.text.encode()))
+        is_text = not filled.system and not filled.images
+        self._sizes.append(len(filled.text.encode()) if is_text else _size(filled))
         self._stem_of.append(self._stems.setdefault(filled.stem, len(self._stems)))
+
+    def _image_error(self, filled: FilledRow) -> OptionError | None:
+        """Return why no request can carry the images of a row; `None`: one can.
+
+        Raises
+        ------
+        OptionError
+            The model reads no images: no row can be sent.
+        """
+        base = self._plan.base
+        assert base is not None  # noqa: S101  the first row has begun the plan
+        if not reads_images(base.endpoint, base.model):
+            raise OptionError(
+                f"{base.model.id} does not accept images, and the prompt contains"
+                f" {filled.images[0].described}; nothing was sent",
+                hint="choose a model from %cmd models image",
+            )
+        try:
+            check_images(filled.images, base.request.endpoint)
+        except OptionError as error:
+            return error
+        return None
 
     def _begin(self, system: str | None) -> None:
         """Prepare a first request: it decides on the model, the endpoint and the key."""
@@ -252,6 +278,11 @@ class _Planner:
         order: Sequence[int] = range(len(keys))
         if 1 < len(self._stems) < len(keys):
             order = sorted(order, key=self._stem_of.__getitem__)
+        elif len(set(keys)) == len(keys):  # none equals another, as in most tables
+            plan.jobs, plan.keys, plan.sizes = self._rows, keys, self._sizes
+            plan.samples = array("q", bytes(8 * len(keys)))
+            self._conclude()
+            return
         first: dict[bytes, int] = {}
         counts: dict[bytes, int] = {}
         for place in order:
@@ -265,6 +296,11 @@ class _Planner:
             plan.keys.append(key)
             plan.samples.append(counts[key])
             plan.sizes.append(self._sizes[place])
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """Hand the notices over, and mark what all rows begin with for the provider's cache."""
+        plan = self._plan
         plan.notices = tuple(self._notices)
         if plan.base is not None and len(plan.jobs) > 1:
             shared = plan.prompt.template.shared_chars
@@ -286,8 +322,6 @@ def prepared_row(session: Session, plan: RowPlan, filled: FilledRow) -> Prepared
     request = plan.request(filled)
     window = base.model.spec.context_tokens if base.model.spec else None
     request, _ = trim_to_window(request, window, session.budget_guard.calibration, trim=False)
-    if filled.images:
-        check_image_support(request, base.endpoint, base.model)
     prepared = base._replace(request=request)
     return session.preparer.with_known_format(prepared) if request.answer_format else prepared
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cc_jupyter.core.errors import (
     BudgetError,
+    CassetteError,
     ConnectError,
     OptionError,
     ProviderError,
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     from cc_jupyter.rows.outcomes import RowOutcome
 
 
+_CANNOT_BE_SENT = "cannot be sent"
+_NOT_RECORDED = "not recorded"
+_WRONG_TYPE = "wrong type"
 _REASONS = (
     (BudgetError, "over budget"),
-    (OptionError, "cannot be sent"),
+    (OptionError, _CANNOT_BE_SENT),
     (ConnectError, "no connection"),
     (StreamError, "broken answer"),
+    (CassetteError, _NOT_RECORDED),
 )
 """What a failure is called; the first that matches."""
 
@@ -45,9 +50,17 @@ class Progress:
     cached_since: datetime | None = None
     cached_until: datetime | None = None
     requests: int = 0
-    """What is to be sent."""
+    """What is to be sent, or answered by a cassette."""
+    recorded: int = 0
+    """Of these, what the cassette answers, as known before the start."""
+    replayed: int = 0
+    """Requests that the cassette has answered: nothing is billed for them."""
+    replayed_usd: Decimal = Decimal(0)
+    """What they cost when they were recorded, as far as known."""
     preview_of: int | None = None
     """The rows of the whole table, if this is a preview."""
+    unsendable: int = 0
+    """Rows whose prompt cannot be made: they have failed, and are among no requests."""
     done: int = 0
     """Requests that have ended well."""
     failed: int = 0
@@ -74,6 +87,10 @@ class Progress:
     is_interrupted: bool = False
     is_kept_here_only: bool = False
     """Whether the history is off, so that only this kernel knows the answers."""
+    unsaved: str | None = None
+    """Which finished rows could not be written, and what to do; `None`: all are."""
+    is_local: bool = False
+    """Whether the local model answers, which is free."""
     shown: list[tuple[object, str]] = field(default_factory=list)
     """The values of a preview, with the label of the row."""
     notices: list[str] = field(default_factory=list)
@@ -82,7 +99,30 @@ class Progress:
     @property
     def ended(self) -> int:
         """Requests that have ended, well or not."""
-        return self.done + self.failed
+        return self.done + self.failed - self.unsendable
+
+    @property
+    def advice(self) -> str:
+        """How to go on after failures."""
+        if set(self.reasons) == {_CANNOT_BE_SENT}:
+            return "change what cannot be sent and run it again; all other answers are kept"
+        if _NOT_RECORDED in self.reasons:
+            return (
+                "%cmd cassette auto sends and records what is missing; %cmd cassette diff shows"
+                " what differs in the last of these"
+            )
+        retyped = '--retry type, retry="type" in Python,'
+        if set(self.reasons) == {_WRONG_TYPE}:
+            return f"all answers are kept, also those of the wrong type: {retyped} asks again"
+        advice = "run it again to send what failed; all other answers are kept"
+        if _WRONG_TYPE in self.reasons:
+            advice += f", also those of the wrong type: {retyped} asks again"
+        return advice
+
+    @property
+    def left(self) -> int:
+        """Requests that have not ended."""
+        return self.requests - self.ended
 
     @property
     def elapsed_s(self) -> float:
@@ -98,7 +138,7 @@ class Progress:
     def left_s(self) -> float | None:
         """The time left at the speed so far; `None`: unknown."""
         speed = self.requests_per_s
-        return (self.requests - self.ended) / speed if speed else None
+        return self.left / speed if speed else None
 
     def count_stored(self, answered_at: datetime) -> None:
         """Count a row whose answer an earlier run has paid for."""
@@ -129,7 +169,7 @@ def reason(error: CcError, stop_reason: str = "") -> str:
     if isinstance(error, StreamError) and stop_reason == "tool_call":
         return "no answer"
     if isinstance(error, StreamError) and stop_reason not in ("error", "unknown"):
-        return "wrong type"
+        return _WRONG_TYPE
     return next((words for kind, words in _REASONS if isinstance(error, kind)), "error")
 
 

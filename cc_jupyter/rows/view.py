@@ -95,7 +95,9 @@ def first_line(progress: Progress) -> str:
         parts.append(f"{progress.equal:,} equal to others and not sent again")
     if progress.cached:
         parts.append(f"{progress.cached:,} answered before{_when(progress)}")
-    parts.append(f"{pluralize(progress.requests, 'request')} to send")
+    if progress.recorded:
+        parts.append(f"{progress.recorded:,} from the cassette")
+    parts.append(f"{pluralize(progress.requests - progress.recorded, 'request')} to send")
     return " · ".join(parts)
 
 
@@ -143,7 +145,7 @@ def final_bundle(progress: Progress, name: str | None) -> dict[str, str]:
         title = f"preview: {progress.rows:,} of {pluralize(progress.preview_of, 'row')}"
     if name:
         title = f"{title} \N{RIGHTWARDS ARROW} {name}"
-    notes = [*progress.notices, *_after(progress)]
+    notes = [safe_line(note) for note in (*progress.notices, *_after(progress))]
     failures = [
         (excerpt(safe_line(str(label)), _LABEL_CHARS), excerpt(safe_line(str(error)), _ERROR_CHARS))
         for label, error in progress.examples
@@ -177,6 +179,13 @@ def duration(value_s: float) -> str:
 def _money(progress: Progress, *, is_running: bool) -> str:
     """Return what is spent, and what all is expected to cost."""
     spent = format_usd(progress.spent_usd)
+    if progress.replayed:
+        was = format_usd(progress.replayed_usd)
+        spent = f"{progress.replayed:,} replayed for $0 (was {was})"
+        if progress.replayed < progress.done:
+            spent += f" · {format_usd(progress.spent_usd)}"
+    elif progress.is_local:
+        return "free (local model)"
     if progress.unknown_cost:
         spent = f"{spent} and {pluralize(progress.unknown_cost, 'request')} of unknown cost"
     expected = progress.projected_usd
@@ -192,15 +201,19 @@ def _after(progress: Progress) -> list[str]:
     """Return how to go on."""
     notes = [progress.stopped] if progress.stopped else []
     if progress.is_interrupted:
-        left = progress.requests - progress.ended
         notes.append(
-            f"interrupted: what has finished is kept; run it again to send the other {left:,}"
+            "interrupted: what has finished is kept; run it again to send the other"
+            f" {progress.left:,}"
         )
     elif progress.preview_of is not None:
         notes.append("the full run sends only the rest: leave the preview out")
     elif progress.failed:
-        notes.append("run it again to send what failed; all other answers are kept")
-    if progress.is_kept_here_only:
+        notes.append(progress.advice)
+    if progress.unsaved:
+        notes.append(progress.unsaved)
+    if progress.is_local and not progress.replayed:
+        notes.append("a rehearsal on the local model: any other model is sent all rows")
+    if progress.is_kept_here_only and not progress.replayed:
         notes.append("the history is off: finished rows are kept in this kernel only")
     return notes
 

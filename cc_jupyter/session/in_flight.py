@@ -72,6 +72,26 @@ class InterruptGuard:
         self._wake()
 
 
+class Interrupter:
+    """Interrupts a call from any thread, also before it has begun."""
+
+    def __init__(self) -> None:
+        self._interrupt: Callable[[], None] | None = None
+        self._is_interrupted = False
+
+    def attach(self, interrupt: Callable[[], None]) -> None:
+        """Take what interrupts the call, in place of an earlier one."""
+        self._interrupt = interrupt
+        if self._is_interrupted:
+            interrupt()
+
+    def interrupt(self) -> None:
+        """Stop all requests of the call and start no more."""
+        self._is_interrupted = True
+        if self._interrupt is not None:
+            self._interrupt()
+
+
 @contextmanager
 def interruptible(*, also_earlier: bool = False) -> Iterator[None]:
     """Raise `KeyboardInterrupt` at an interrupt in the block, even inside an `InterruptGuard`.

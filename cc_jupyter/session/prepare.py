@@ -408,13 +408,18 @@ def check_image_support(request: Request, endpoint: Endpoint, model: ResolvedMod
     images = [image for message in request.messages for image in message.all_images]
     if not images:
         return
-    is_text_only = model.spec is not None and not model.spec.image_input
-    if is_text_only or endpoint.served_by == LOCAL:
+    if not reads_images(endpoint, model):
         raise OptionError(
             f"{model.id} does not accept images, and this request contains {images[0].described}",
             hint="choose a model from %cmd models image; --new leaves earlier images out",
         )
     check_images(images, request.endpoint)
+
+
+def reads_images(endpoint: Endpoint, model: ResolvedModel) -> bool:
+    """Return whether a model accepts images; one that is not in the catalog may."""
+    is_text_only = model.spec is not None and not model.spec.image_input
+    return not is_text_only and endpoint.served_by != LOCAL
 
 
 def check_effort(effort: str | None, model: ResolvedModel) -> None:

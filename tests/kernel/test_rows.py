@@ -129,6 +129,28 @@ def test_python_sees_the_names_of_the_cell_and_waits_in_coroutines(rows):
     assert rows.check(f"print(await cc.aask('hello', model='{MODEL}'))").streams == "hello\n"
 
 
+def test_an_interrupt_ends_what_a_cell_awaits_in_one_line(rows):
+    def is_slow(record):
+        return int(prompt_of(record).split()[1]) >= 5
+
+    rows.provider.always(
+        lambda record: (*echo(record)[:2], scripted.hang()) if is_slow(record) else echo(record)
+    )
+    rows.check("import cc_jupyter as cc")
+    kernel = rows.kernel
+    options = f"model='{MODEL}', concurrency=3"
+    request = kernel.start(f"a = await cc.amap(rows, 'word {{{{ text }}}}', {options})")
+    wait_until(lambda: len(rows.posts) == 8, 10)
+    kernel.interrupt()
+    run = kernel.follow(request)
+    assert run.error_name == "CancelledError"
+    assert len(run.error_lines) == 1
+    words = "cc_jupyter.last_rows() has 5 of 12 answers; run it again to send the other 7"
+    assert words in run.error
+    held = [record for record in rows.posts if is_slow(record)]
+    wait_until(lambda: all(record.client_left_s is not None for record in held), 10)
+
+
 def look_up_first(record):
     """Ask for a call that names the row, and answer with what it returns."""
     last = record.json["messages"][-1]

@@ -1,4 +1,4 @@
-"""JupyterLab's Markdown renderer in Node, from the packages that the front end is built with."""
+"""JupyterLab's Markdown renderer and sanitizer in Node, of the packages of the front end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-_SCRIPT = Path(__file__).with_suffix(".mjs")
+_FOLDER = Path(__file__).parent
 _PACKAGES = Path(__file__).parents[2] / "labextension" / "package.json"
 
 
@@ -20,18 +20,30 @@ def is_available() -> bool:
 
 def render(text: str) -> str:
     """Return the HTML that JupyterLab puts into the page of a trusted notebook."""
-    process = _process()
+    return _converted("jupyterlab_markdown.mjs", text)
+
+
+def sanitize(html: str) -> str:
+    """Return the HTML that JupyterLab puts into the page of a notebook that is not trusted."""
+    return _converted("jupyterlab_sanitizer.mjs", html)
+
+
+def _converted(script: str, text: str) -> str:
+    process = _process(script)
     process.stdin.write(json.dumps(text) + "\n")
     process.stdin.flush()
     return json.loads(process.stdout.readline())
 
 
 @cache
-def _process() -> subprocess.Popen[str]:
+def _process(script: str) -> subprocess.Popen[str]:
     node = shutil.which("node")
     assert node is not None
     process = subprocess.Popen(
-        [node, _SCRIPT, _PACKAGES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [node, _FOLDER / script, _PACKAGES],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     atexit.register(_end, process)
     return process

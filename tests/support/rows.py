@@ -36,9 +36,15 @@ def echo(record: Any) -> Any:
 def called(session: Session, prompt: str = PROMPT, **given: Any) -> RowCall:
     """Return the call with these arguments of `map_rows`; `names` are the user's."""
     names, name = given.pop("names", {}), given.pop("name", None)
+    system = given.pop("system", None)
     limits = session.settings().value_limits
     return row_call(
-        prompt, {"model": MODEL, **given}, user_ns=names, value_limits=limits, name=name
+        prompt,
+        {"model": MODEL, **given},
+        system=system,
+        user_ns=names,
+        value_limits=limits,
+        name=name,
     )
 
 

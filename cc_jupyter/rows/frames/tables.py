@@ -14,8 +14,8 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
-from cc_jupyter.core.errors import OptionError
-from cc_jupyter.core.text import describe, excerpt, pluralize, top_level_module
+from cc_jupyter.core.errors import OptionError, did_you_mean
+from cc_jupyter.core.text import describe, excerpt, pluralize, top_level_module, with_article
 from cc_jupyter.experiments.checks import SCOPE
 from cc_jupyter.prompt.tables import frame_kind
 
@@ -52,6 +52,22 @@ class _Source(Protocol):
 
     def labels(self, start: int, stop: int) -> list[object]:
         """Return the labels of rows."""
+
+
+class Row(dict[Any, Any]):
+    """A row by the names of its columns: `row["name"]`, or `row.name` unless dicts use the name."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> object:
+        """Return a cell; raise `AttributeError` with a close match if there is no such column."""
+        if name in self:
+            return self[name]
+        columns = [each for each in self if isinstance(each, str)]
+        match = did_you_mean(name, columns)
+        raise AttributeError(
+            f"the row has no column `{name}`{f'; {match}' if match else ''}", name=name, obj=self
+        )
 
 
 class RowTable:
@@ -201,11 +217,11 @@ class RowTable:
             return itemgetter(0)
         columns, places = self.keys, self._places
         if len(places) == len(columns):
-            return lambda cells: dict(zip(columns, cells, strict=True))
-        return lambda cells: {
-            name: cells[at[0]] if len(at) == 1 else [cells[each] for each in at]
+            return lambda cells: Row(zip(columns, cells, strict=True))
+        return lambda cells: Row(
+            (name, cells[at[0]] if len(at) == 1 else [cells[each] for each in at])
             for name, at in places.items()
-        }
+        )
 
 
 class _Reader:
@@ -344,14 +360,14 @@ def _dict_table(data: object) -> RowTable:
     if name in _CONVERT:
         raise OptionError(f"a {name} has no rows to read", hint=_CONVERT[name])
     if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
-        what = "None" if data is None else _an(kind.__name__)
+        what = "None" if data is None else with_article(kind.__name__)
         raise OptionError(f"{what} is not a table", hint=_ROWS_HINT)
     rows: list[Mapping[object, object]] = []
     columns: dict[object, None] = {}
     for row in _items(data):
         if not isinstance(row, Mapping):
             raise OptionError(
-                f"row {len(rows)} is not a dict but {excerpt(_an(type(row).__name__))}",
+                f"row {len(rows)} is not a dict but {excerpt(with_article(type(row).__name__))}",
                 hint=_ROWS_HINT,
             )
         columns |= dict.fromkeys(row)
@@ -372,10 +388,6 @@ def _items(data: Iterable[object]) -> Iterator[object]:
             f"the rows cannot be read: after {pluralize(count, 'row')}, {describe(error)}",
             hint="nothing was sent",
         ) from error
-
-
-def _an(word: str) -> str:
-    return f"an {word}" if word[:1].lower() in "aeiou" else f"a {word}"
 
 
 def _places(columns: Sequence[object]) -> dict[object, tuple[int, ...]]:

@@ -92,3 +92,18 @@ def test_a_large_image_is_named_by_its_hash_and_a_small_one_stays(wire):
     near = nearest_request("/chat/completions", named, [recorded(1, named)])
     assert near is not None
     assert near.differences == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("word 73?", "word 73"),
+        ("word 29 and more", "word 29"),
+        ("words 57", "word 57"),
+        ("word", "word 0"),
+    ],
+)
+def test_of_many_requests_with_other_texts_the_one_with_equal_ends_is_the_nearest(asked, expected):
+    rows = [recorded(number, body(f"word {number}")) for number in range(100)]
+    near = nearest_request("/chat/completions", body(asked), rows)
+    assert near.recorded.body["messages"][-1]["content"] == expected

@@ -20,11 +20,11 @@ from cc_jupyter.core.errors import BudgetError, OptionError, StreamError
 from cc_jupyter.core.messages import ValueLimits
 from cc_jupyter.magics.cell_tools import functions_as_tools
 from cc_jupyter.rows.calls import run_call
-from cc_jupyter.rows.engine import RowControl
 from cc_jupyter.rows.money import RunMoney
 from cc_jupyter.rows.progress import NullRowView
 from cc_jupyter.rows.python_call import in_python, row_call
 from cc_jupyter.rows.sending import _RowStepRecorder
+from cc_jupyter.session.in_flight import Interrupter
 from cc_jupyter.session.tapes import cassette_in_use, chosen
 
 BOTH = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -403,7 +403,7 @@ def test_an_interrupt_loses_no_row_that_has_ended(open_session, provider):
 def test_an_interrupt_after_the_last_event_of_a_row_keeps_its_answer(
     open_session, provider, monkeypatch
 ):
-    control, save = RowControl(), _RowStepRecorder.save
+    control, save = Interrupter(), _RowStepRecorder.save
 
     def save_and_interrupt(recorder):
         save(recorder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import threading
 import time
@@ -12,20 +13,19 @@ import pytest
 from support import provider as scripted
 from support.rows import MODEL, echo, prompt_of, raised, run, texts
 
-from cc_jupyter.conversation.store import Store
 from cc_jupyter.core.errors import (
     AuthError,
     BudgetError,
     OptionError,
     RateLimitError,
     RowsError,
-    StoreError,
     StreamError,
 )
 from cc_jupyter.core.request_key import request_key
 from cc_jupyter.rows.calls import run_call
 from cc_jupyter.rows.progress import NullRowView
 from cc_jupyter.rows.python_call import in_python, row_call
+from cc_jupyter.rows.view import final_bundle
 from cc_jupyter.session.scheduler import ConcurrencyLimit
 from cc_jupyter.usage.budget import Budget
 
@@ -493,6 +493,24 @@ def test_refusals_for_too_many_requests_do_not_use_up_the_retries(session, provi
     assert ended.run.progress.refusals == 30
 
 
+def test_three_of_ten_requests_refused_as_too_many_lose_no_row(session, provider):
+    chance, lock, refused = random.Random(7), threading.Lock(), []
+
+    def answer(record):
+        with lock:
+            is_refused = chance.random() < 0.3
+        if is_refused:
+            refused.append(prompt_of(record))
+            return scripted.error(429, "slow down")(record)
+        return echo(record)
+
+    provider.always(answer)
+    ended = run(session, texts(60), concurrency=8)
+    assert answers(ended) == [f"word {number}" for number in range(60)]
+    assert ended.run.progress.refusals == len(refused) > 10
+    assert len(provider.posts) == 60 + len(refused), "no row was paid twice"
+
+
 def test_after_a_refusal_no_more_are_in_flight_than_the_lowered_limit(
     session, provider, monkeypatch
 ):
@@ -552,26 +570,30 @@ def test_an_interrupt_ends_rows_that_wait_for_their_turn(session, provider, monk
     assert ended.run.progress.is_interrupted
 
 
-def test_a_full_disk_loses_no_answer_and_they_are_written_later(
-    open_session, provider, monkeypatch
-):
-
-    provider.always(echo)
+def test_a_full_disk_loses_no_answer_and_the_next_run_writes_them(open_session, provider):
+    provider.always(scripted.openai_stream(["x" * 4_000]))
     session = open_session()
-    whole = Store.save_rows
-
-    def fail(*_):
-        raise StoreError("the disk is full")
-
-    monkeypatch.setattr(Store, "save_rows", fail)
-    ended = run(session, texts(4))
+    run(session, texts(1))
+    with session.history.store._file.reading() as raw:
+        (pages,) = raw.execute("PRAGMA page_count").fetchone()
+        raw.execute(f"PRAGMA max_page_count = {pages + 6}")
+    ended = run(session, texts(20), concurrency=1)
     assert all(answers(ended))
-    assert any("the disk is full" in notice for notice in ended.run.progress.notices)
-    assert run(session, texts(4)).run.progress.cached == 4, "this kernel has them"
-    monkeypatch.setattr(Store, "save_rows", whole)
-    assert session.history.rows.flush() is None
-    assert run(open_session(), texts(4)).run.progress.cached == 4
-    assert len(provider.posts) == 4
+    count = session.history.rows.unsaved
+    assert 10 < count < 20, "what was written before the disk was full stays written"
+    assert ended.run.progress.unsaved == (
+        f"{count} finished rows could not be saved: the disk is full; this kernel has them. Run it"
+        " again once that is over: they are saved, not sent again"
+    )
+    assert ended.run.progress.unsaved in final_bundle(ended.run.progress, "r")["text/plain"]
+    again = run(session, texts(20))
+    assert again.run.progress.cached == 20, "this kernel has them"
+    assert again.run.progress.unsaved is not None
+    with session.history.store._file.reading() as raw:
+        raw.execute("PRAGMA max_page_count = 1000000")
+    assert run(session, texts(20)).run.progress.unsaved is None
+    assert run(open_session(), texts(20)).run.progress.cached == 20
+    assert len(provider.posts) == 20
 
 
 def test_a_run_is_one_entry_in_usage_and_nothing_in_search(session, provider):
