@@ -245,7 +245,7 @@ class RowKeeper:
             finished=is_finished,
         )
         if is_finished:
-            self._session.budget_guard.settle(self._run_id, reply)
+            self._session.budget_guard.settle(self._run_id, reply, is_single=False)
             if not sent:  # nothing was billed and nothing refused
                 self._session.budget_guard.release(self._run_id)
                 return

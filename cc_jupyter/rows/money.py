@@ -55,14 +55,15 @@ class RunMoney:
         self._guard = session.budget_guard
         self._base = base
         self._run_id = run_id
-        self._budget: Budget | None = None
+        self._budgets: list[Budget] = []
         if not base.endpoint.is_keyless:  # a replayed answer costs nothing
-            self._budget = self._guard.effective_budget(base.settings, base.spec.notebook)
+            self._budgets = self._guard.budgets(base.settings, base.spec.notebook)
         self._ceilings = [each for each in (max_usd, self._guard.ceiling) if each is not None]
         self._lock = threading.Lock()
         self._in_flight: dict[str, Decimal] = {}
         self._in_flight_usd = Decimal(0)
-        self._held_usd = Decimal(0)
+        self._held_usd = [Decimal(0)] * len(self._budgets)
+        """What the run has reserved in each budget."""
         self.spent_usd = Decimal(0)
         """What is known of the cost so far."""
         self.unknown = 0
@@ -86,16 +87,19 @@ class RunMoney:
             self._watcher(each, prepared, functools.partial(each.hold, request_id))
             for each in self._ceilings
         ]
-        if self._budget is not None:
-            hold = functools.partial(self._hold, self._budget, request_id)
-            found.append(self._watcher(self._budget, prepared, hold))
+        found += [
+            self._watcher(budget, prepared, functools.partial(self._hold, number, request_id))
+            for number, budget in enumerate(self._budgets)
+        ]
         for watcher in found:
             try:
                 watcher.reserve()
             except StoreError as error:
+                is_prescribed = any(budget.set_by for budget in self._budgets)
                 raise OptionError(
                     f"the budget cannot be checked: {error}; the row was not sent",
-                    hint="run it again, or %cmd budget off to send without a budget",
+                    hint="run it again"
+                    + ("" if is_prescribed else ", or %cmd budget off to send without a budget"),
                 ) from error
         return tuple(found)
 
@@ -125,8 +129,9 @@ class RunMoney:
     def refresh(self) -> None:
         """Renew the reservation of a long run, which would expire."""
         with self._lock, contextlib.suppress(CcError):  # the next row that reserves reports it
-            if self._budget is not None and self._held_usd:
-                self._reserved(self._budget, self._held_usd)
+            for budget, held_usd in zip(self._budgets, self._held_usd, strict=True):
+                if held_usd:
+                    self._reserved(budget, held_usd)
 
     @property
     def usage(self) -> Usage:
@@ -163,22 +168,23 @@ class RunMoney:
             self._guard.now(),
         )
 
-    def _hold(self, budget: Budget, request_id: str, usd: Decimal | None) -> Decimal:
+    def _hold(self, number: int, request_id: str, usd: Decimal | None) -> Decimal:
         """Reserve an amount for a request within the run's reservation; return what is spent."""
+        budget = self._budgets[number]
         with self._lock:
             if usd is None:
                 return self._reserved(budget, None)
             before = self._in_flight.get(request_id, Decimal(0))
             in_flight_usd = self._in_flight_usd - before + usd
             needed_usd = self.spent_usd + in_flight_usd
-            if needed_usd > self._held_usd:
+            if needed_usd > self._held_usd[number]:
                 generous_usd = needed_usd + in_flight_usd * _HEADROOM
                 try:
                     self._reserved(budget, generous_usd)
-                    self._held_usd = generous_usd
+                    self._held_usd[number] = generous_usd
                 except OptionError:
                     self._reserved(budget, needed_usd)
-                    self._held_usd = needed_usd
+                    self._held_usd[number] = needed_usd
             self._in_flight[request_id] = usd
             self._in_flight_usd = in_flight_usd
             return self.spent_usd

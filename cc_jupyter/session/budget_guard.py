@@ -66,6 +66,8 @@ class BudgetGuard:
         self._lock = threading.Lock()
         self._reserved: dict[str, _Held] = {}
         """What each request of this process in flight has reserved, by its turn's id."""
+        self._sums: set[str] = set()
+        """The ids of replies that are the sum of many answers."""
         self.now = now
         self.calibration = Calibration(self._recall)
         self.budget: Budget | None = None
@@ -113,7 +115,7 @@ class BudgetGuard:
         """
         if prepared.endpoint.is_keyless:  # a replayed answer costs nothing
             return ()
-        budgets = self._budgets(prepared.settings, prepared.spec.notebook)
+        budgets = self.budgets(prepared.settings, prepared.spec.notebook)
         watchers = [
             self._watcher(prepared, functools.partial(self.hold, budget, prepared, turn_id), budget)
             for budget in budgets
@@ -135,7 +137,7 @@ class BudgetGuard:
                 ) from error
         return tuple(watchers)
 
-    def _budgets(self, settings: Settings, notebook: str) -> list[Budget]:
+    def budgets(self, settings: Settings, notebook: str) -> list[Budget]:
         """Return all budgets that apply: the user's, and that of a policy."""
         found = self.effective_budget(settings, notebook), prescribed_budget(settings)
         return [budget for budget in found if budget is not None]
@@ -221,10 +223,26 @@ class BudgetGuard:
             without={*own, *(record.id for record in unsaved)},
         )
 
-    def settle(self, turn_id: str, reply: Reply, run: RunBudget | None = None) -> None:
-        """Count the cost of a reply in place of what was reserved for it."""
+    def settle(
+        self,
+        turn_id: str,
+        reply: Reply,
+        run: RunBudget | None = None,
+        *,
+        is_single: bool = True,
+    ) -> None:
+        """Count the cost of a reply in place of what was reserved for it.
+
+        Parameters
+        ----------
+        is_single
+            Whether it is one answer, whose length is an example for the next ones; a run over rows
+            is a sum.
+        """
         with self._lock:
             self.replies.append(reply)
+            if not is_single:
+                self._sums.add(turn_id)
             self._reserved.pop(turn_id, None)
         for each in self._ceilings(run):
             each.settle(turn_id, reply.billed.usd)
@@ -278,7 +296,9 @@ class BudgetGuard:
         lengths = [
             reply.usage.output_tokens
             for reply in self.replies
-            if reply.model == prepared.model.id and reply.usage.output_tokens is not None
+            if reply.model == prepared.model.id
+            and reply.usage.output_tokens is not None
+            and reply.provenance.turn_id not in self._sums
         ]
         if lengths or not prepared.settings.history:
             return lengths

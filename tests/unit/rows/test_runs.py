@@ -26,6 +26,7 @@ from cc_jupyter.rows.calls import run_call
 from cc_jupyter.rows.progress import NullRowView
 from cc_jupyter.rows.python_call import in_python, row_call
 from cc_jupyter.rows.view import final_bundle
+from cc_jupyter.session.run_limits import RunLimits
 from cc_jupyter.session.scheduler import ConcurrencyLimit
 from cc_jupyter.usage.budget import Budget
 
@@ -615,7 +616,6 @@ def test_a_run_is_one_entry_in_usage_and_nothing_in_search(session, provider):
 
 @pytest.mark.parametrize("period", ["session", "day", "notebook"])
 def test_a_budget_holds_for_all_rows_together(session, provider, period):
-
     provider.always(echo)
     whole = run(session, texts(1)).run.progress.spent_usd
     budget_usd = whole * 30
@@ -624,6 +624,34 @@ def test_a_budget_holds_for_all_rows_together(session, provider, period):
     assert isinstance(error.__cause__, BudgetError)
     assert session.budget_guard.replies[-1].cost.usd <= budget_usd
     assert 0 < len(provider.posts) < 200
+
+
+@pytest.mark.parametrize("of_the_user", [None, Budget(Decimal(100))])
+def test_the_budget_of_a_policy_holds_for_rows_too(
+    open_session, provider, tmp_path, monkeypatch, of_the_user
+):
+    policy = tmp_path / "policy.toml"
+    policy.write_text("budget_usd = 0.001", encoding="utf-8")
+    monkeypatch.setenv("CMD_POLICY", str(policy))
+    provider.always(echo)
+    session = open_session()
+    session.budget_guard.budget = of_the_user
+    session.budget_guard.is_off = of_the_user is None  # as after `%cmd budget off`
+    error = raised(session, texts(400), concurrency=4)
+    assert isinstance(error.__cause__, BudgetError)
+    assert str(policy) in error.__cause__.hint
+    assert session.budget_guard.replies[-1].cost.usd <= Decimal("0.001")
+    assert 0 < len(provider.posts) < 400
+
+
+def test_the_sum_of_a_run_is_no_example_of_the_length_of_an_answer(session, provider):
+    provider.always(echo)
+    run(session, texts(1))
+    first = session.budget_guard.replies[-1].usage.output_tokens
+    run(session, texts(100))
+    assert session.budget_guard.replies[-1].usage.output_tokens == 99 * first
+    run(session, texts(150), limits=RunLimits(max_usd=Decimal("0.05")))
+    assert len(provider.posts) == 150
 
 
 def test_a_key_in_an_answer_is_not_stored(open_session, provider):
