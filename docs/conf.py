@@ -9,16 +9,6 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pygments.lexers.python import PythonLexer
-from pygments.lexers.shell import BashLexer
-from pygments.token import Error, Keyword, Text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -42,14 +32,16 @@ html_theme_options = {
 }
 html_static_path = ["_static"]
 html_show_sphinx = False
-html_show_copyright = False
 smartquotes = False  # `--option` keeps its dashes
 
 nb_execution_mode = "off"
 nb_mime_priority_overrides = [("html", "text/markdown", 0), ("html", "text/html", 1)]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-suppress_warnings = ["mystnb.unknown_mime_type"]  # an output's own data, next to its text
+suppress_warnings = [
+    "mystnb.unknown_mime_type",  # an output's own data, next to its text
+    "misc.highlighting_failure",  # a `%%cmd` cell is a prompt, not Python
+]
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
@@ -65,27 +57,6 @@ def _write_pages() -> None:
     (HERE / "changelog.md").write_text(
         (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), encoding="utf-8"
     )
-
-
-class CellLexer(PythonLexer):
-    """Python, and cells that are prompts: their text has no keywords."""
-
-    def get_tokens_unprocessed(self, text: str, *_: Any) -> Iterator[tuple[int, Any, str]]:  # noqa: ANN401  Pygments' own
-        """Yield the parts of a cell with their kinds."""
-        if not text.lstrip().startswith("%%cmd"):
-            for at, kind, part in super().get_tokens_unprocessed(text):
-                yield at, Text if kind is Error else kind, part  # a magic is no error
-            return
-        line, newline, prompt = text.partition("\n")
-        yield 0, Keyword, line
-        yield len(line), Text, newline + prompt
-
-
-def setup(app: Sphinx) -> None:
-    """Highlight cells and commands as what they are."""
-    for name in ("python", "ipython", "ipython3"):
-        app.add_lexer(name, CellLexer)
-    app.add_lexer("console", BashLexer)  # Pygments takes lines without a `$` for output
 
 
 _write_pages()
