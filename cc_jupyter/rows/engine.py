@@ -142,23 +142,8 @@ class _Engine:
         self._checks = checks
         self._jobs = self._drawn()
         places = sorted(plan.jobs[job] for job in self._jobs) if options.preview else None
-        self.results = RowResults(
-            len(plan.table), places, () if checks is None else checks.expressions
-        )
-        if len(plan.jobs) == len(plan.table):  # no row equals another
-            for at, key in zip(plan.jobs, plan.keys, strict=True):
-                self.results.set_key(at, key)
-        else:
-            for job, key in enumerate(plan.keys):
-                for at in self._rows_of(job):
-                    self.results.set_key(at, key)
-        self.results.errors.update(plan.errors)
-        self._progress = Progress(
-            len(plan.table) if places is None else len(places),
-            equal=0 if places is not None else plan.equal,
-            preview_of=None if places is None else len(plan.table),
-        )
-        self._progress.notices += plan.notices
+        self.results = self._no_results(places)
+        self._progress = self._no_progress(places)
         self._run_id = new_id()
         self._keeper = RowKeeper(
             session,
@@ -187,11 +172,42 @@ class _Engine:
         self._last: RowOutcome | None = None
         self._stopped_by: CcError | None = None
         self._interrupt_notes: tuple[str, ...] = ()
-        served_by = None if plan.base is None else plan.base.endpoint.served_by
-        self._progress.is_local = served_by == LOCAL
-        self._progress.unsendable = len(plan.errors)
+
+    def _no_results(self, places: list[int] | None) -> RowResults:
+        """Return the results before anything is sent: the keys, and the rows that cannot be sent.
+
+        Parameters
+        ----------
+        places
+            The rows of a preview; `None`: all.
+        """
+        plan, checks = self._plan, self._checks
+        expressions = () if checks is None else checks.expressions
+        results = RowResults(len(plan.table), places, expressions)
+        if len(plan.jobs) == len(plan.table):  # no row equals another
+            for at, key in zip(plan.jobs, plan.keys, strict=True):
+                results.set_key(at, key)
+        else:
+            for job, key in enumerate(plan.keys):
+                for at in self._rows_of(job):
+                    results.set_key(at, key)
+        results.errors.update(plan.errors)
+        return results
+
+    def _no_progress(self, places: list[int] | None) -> Progress:
+        """Return the progress before anything is sent."""
+        plan, rows = self._plan, len(self._plan.table)
+        progress = Progress(
+            rows if places is None else len(places),
+            equal=0 if places is not None else plan.equal,
+            preview_of=None if places is None else rows,
+        )
+        progress.notices += plan.notices
+        progress.is_local = plan.base is not None and plan.base.endpoint.served_by == LOCAL
+        progress.unsendable = len(plan.errors)
         for at, error in plan.errors.items():
-            self._progress.count_failure(self._label(at), RowOutcome(error=error))
+            progress.count_failure(self._label(at), RowOutcome(error=error))
+        return progress
 
     def take_stored(self) -> list[int]:
         """Take the answers that earlier runs have paid for; return the jobs that are left.

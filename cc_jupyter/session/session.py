@@ -19,7 +19,6 @@ from cc_jupyter.client.endpoint import find_endpoint
 from cc_jupyter.client.transport import Transport
 from cc_jupyter.config.settings import Settings, load_settings
 from cc_jupyter.conversation.document_order import DocumentOrder
-from cc_jupyter.conversation.hidden_grids import HiddenGrids
 from cc_jupyter.conversation.history import History
 from cc_jupyter.conversation.thread import Conversations
 from cc_jupyter.core.errors import ConfigError, ModelError, ProviderError
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from cc_jupyter.cassettes.tape import Tape
     from cc_jupyter.client.client import AnswerStream
     from cc_jupyter.client.endpoint import Endpoint
+    from cc_jupyter.conversation.hidden_grids import HiddenGrids
     from cc_jupyter.core.events import StreamEvent
     from cc_jupyter.core.messages import PromptSpec, Request
     from cc_jupyter.core.reply import Reply
@@ -98,8 +98,6 @@ class Session:
         """Settings of the IPython profile; all others take precedence."""
         self.replies: list[Reply] = []
         """The replies to all requests of the session, from which its cost is added up."""
-        self.hidden_grids = HiddenGrids(lambda: self.history)
-        """The ids of the blind grids that are not revealed yet: no list shows their models."""
         self.samples = SampleCounter()
         """Numbers equal requests of an execution."""
         self._formats = FormatMemory()
@@ -111,6 +109,13 @@ class Session:
         """The keys that servers rejected in this session."""
         self.history = History(now)
         self.budget_guard = BudgetGuard(lambda: self.history, self.replies, now, self.is_replayed)
+
+    @functools.cached_property
+    def hidden_grids(self) -> HiddenGrids:
+        """The blind grids that are not revealed yet: no list shows their models."""
+        from cc_jupyter.conversation.hidden_grids import HiddenGrids  # noqa: PLC0415  the first cell needs none
+
+        return HiddenGrids(lambda: self.history)
 
     def settings(self, **options: Any) -> Settings:  # noqa: ANN401  checked by the settings
         """Return the effective settings; `options` that are not `None` take precedence."""

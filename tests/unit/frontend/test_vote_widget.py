@@ -38,6 +38,10 @@ class Votes:
     def table(self, ballots):
         return vote_table(ballots, {})
 
+    def reveal_grid(self, grid):
+        grid.revealed.reveal()
+        return ""
+
 
 @pytest.fixture
 def votes():
