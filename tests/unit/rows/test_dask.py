@@ -345,7 +345,7 @@ def test_the_clock_of_a_worker_decides_nothing(provider, client):
         client.run(_by_value(another_clock), 0)
     assert ended.result["answer"].tolist() == ["yes"] * 8
     assert ended.run.progress.refusals == 1
-    answered_at = ended.result.cmd.meta["answered_at"]
+    answered_at = pd.Series(ended.run.results.meta()["answered_at"])
     assert answered_at.between(began, datetime.now(UTC)).all()
 
 
