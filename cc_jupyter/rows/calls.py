@@ -107,7 +107,8 @@ class RowsEnded:
         KeyboardInterrupt
             The run was interrupted; notes say what is there.
         RowsError
-            Rows failed and `on_error` says so, all failed, or the run ended early.
+            Rows failed and `on_error` says so, all failed, or the run ended early. Its cause is
+            what ended the run, or the error of the first row that failed.
         """
         progress = self.run.progress
         where = call.name or "cc_jupyter.last_rows()"
@@ -140,7 +141,7 @@ class RowsEnded:
             f"{failed:,} of {pluralize(progress.rows, 'row')} failed ({reasons}); {kept}",
             hint=progress.advice,
             result=self.result,
-        )
+        ) from next(iter(self.run.results.errors.values()), None)
 
 
 def run_call(session: Session, data: object, call: RowCall, view: RowView) -> RowsEnded:
