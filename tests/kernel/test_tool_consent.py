@@ -278,6 +278,7 @@ import sqlite3
 def write(path: str) -> str:
     'Write into a database.'
     with sqlite3.connect(path, timeout=60) as db:
+        print("waits")
         db.execute("create table t (x)")
     return "written"
 """
@@ -290,7 +291,7 @@ def test_a_function_blocked_in_c_says_at_once_that_it_waits_and_ends_on_return(t
     tools.check(WRITE)
     play(tools, answer("", calls=[ToolCall("write", {"path": path})]), answer("Done."))
     request = tools.kernel.start("%%cmd --tools write --allow write\nWrite.", "cell")
-    run = tools.kernel.follow(request, until=lambda run: "write(" in "".join(run.texts))
+    run = tools.kernel.follow(request, until=lambda run: "waits" in run.streams)
     tools.kernel.interrupt()
     run = tools.kernel.follow(request, run, until=lambda run: "stop received" in "".join(run.texts))
     assert "it cannot be interrupted; waits for its return" in "".join(run.texts)
