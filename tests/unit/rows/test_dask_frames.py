@@ -68,6 +68,7 @@ def test_rows_of_a_frame_call_functions_of_this_process(provider, frame):
 
     provider.always(one_round)
     result = frame.cmd.map("{{ text }}", model=MODEL, tools=[lookup], allow=[lookup])
+    assert result.cmd.meta["error"].dropna().tolist() == []
     assert result.compute()["answer"].tolist() == [f"TEXT {number}" for number in range(10)]
     assert result.cmd.meta["calls"].tolist() == [1] * 10
 
