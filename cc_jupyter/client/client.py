@@ -316,7 +316,7 @@ class RequestStream:
     ) -> Generator[StreamEvent, None, Refusal]:
         """Read why it was refused, without waiting for a body that trickles or hangs."""
         from cc_jupyter.client.errors.provider_errors import classify  # noqa: PLC0415  only a refusal needs it
-        from cc_jupyter.client.errors.retry_after import server_time  # noqa: PLC0415
+        from cc_jupyter.client.errors.retry_after import server_time  # noqa: PLC0415  as above
 
         now = self.replay.answered_at if self.replay else datetime.now(UTC)
         body = bytearray()
@@ -344,9 +344,9 @@ class RequestStream:
 
     def _answer(self, head: ResponseStart, incoming: ResponseReader) -> Iterator[StreamEvent]:
         from cc_jupyter.client.decoder import AnswerReader  # noqa: PLC0415  the first cell loads little before it sends
-        from cc_jupyter.client.errors.endings import text_bytes, too_long  # noqa: PLC0415
-        from cc_jupyter.client.errors.retry_after import server_time  # noqa: PLC0415
-        from cc_jupyter.client.event_redaction import EventRedactor  # noqa: PLC0415
+        from cc_jupyter.client.errors.endings import text_bytes, too_long  # noqa: PLC0415  as above
+        from cc_jupyter.client.errors.retry_after import server_time  # noqa: PLC0415  as above
+        from cc_jupyter.client.event_redaction import EventRedactor  # noqa: PLC0415  as above
 
         secrets = self._endpoint.secrets
         self._redactor = redactor = EventRedactor(secrets)

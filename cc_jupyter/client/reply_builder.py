@@ -127,7 +127,7 @@ class ReplyBuilder:
             split_unopened,
             without_channels,
         )
-        from cc_jupyter.core.reply import Reply  # noqa: PLC0415
+        from cc_jupyter.core.reply import Reply  # noqa: PLC0415  as above
 
         now_s = self._clock()
         error = self.error or self._empty_error()
@@ -210,7 +210,7 @@ def _stream_error(event: Error) -> StreamError:
     from cc_jupyter.client.errors.provider_errors import stream_error_hint  # noqa: PLC0415  only an error needs it
 
     if event.retry_after_s:
-        from cc_jupyter.client.errors.retry_after import in_words  # noqa: PLC0415
+        from cc_jupyter.client.errors.retry_after import in_words  # noqa: PLC0415  as above
 
         hint = f"{_SAVED}; the provider asks to wait {in_words(event.retry_after_s)}"
     else:

@@ -43,7 +43,7 @@ def save_setting(names: Sequence[str], value: object, path: Path | None = None) 
         The file cannot be read or written, or something else has one of these names.
     """
     import tomlkit  # noqa: PLC0415  settings are rarely written
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415  as above
 
     path = path or config_path()
     try:

@@ -162,7 +162,7 @@ class Grid:
         return self.answers[first : first + self.plan.samples]
 
     def __repr__(self) -> str:
-        from cc_jupyter.experiments.figures import answer_replies, total_cost  # noqa: PLC0415
+        from cc_jupyter.experiments.figures import answer_replies, total_cost  # noqa: PLC0415  as above
 
         plan = self.plan
         failed = sum(answer.failed for answer in self.answers)

@@ -382,11 +382,11 @@ def _requests(plan: Plan) -> tuple[PreparedRequest | None, ...]:
 
 def _unsendable(combination: Combination) -> Reply:
     """Return the reply of a combination that cannot be sent, or is not sent yet."""
-    from cc_jupyter.core.reply import Reply  # noqa: PLC0415
+    from cc_jupyter.core.reply import Reply  # noqa: PLC0415  as above
 
     if combination.prepared is not None:
         return unsent_reply(combination.prepared, KeyboardInterrupt())
-    from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415
+    from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  as above
 
     model = combination.spec.model or ""
     return Reply("", "", model, "error", cost=NOTHING_BILLED, error=combination.error)

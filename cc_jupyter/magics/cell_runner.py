@@ -71,7 +71,7 @@ class CellRunner:
     @functools.cached_property
     def _commands(self) -> Commands:
         """The function of each command, except `ask`; the first `%cmd` loads them."""
-        from cc_jupyter.magics.command_functions import make_commands  # noqa: PLC0415
+        from cc_jupyter.magics.command_functions import make_commands  # noqa: PLC0415  as above
 
         return make_commands(
             self._shell,
@@ -235,7 +235,7 @@ class CellRunner:
     ) -> _Answered:
         """Ask the models of `--until-pass` in turn; `prepared` is the request to the first."""
         from cc_jupyter.experiments.until_pass import ask_until_pass  # noqa: PLC0415  few cells need it
-        from cc_jupyter.session.run_limits import RunLimits  # noqa: PLC0415
+        from cc_jupyter.session.run_limits import RunLimits  # noqa: PLC0415  as above
 
         outcome = ask_until_pass(
             self.session,

@@ -57,9 +57,9 @@ class CmdCompleter:
 
     def _complete(self, context: CompletionContext) -> Completions | None:
         # imported by the first Tab on one of our lines, so that loading the extension stays light
-        from cc_jupyter.core.errors import CcError  # noqa: PLC0415
-        from cc_jupyter.magics.completion import complete  # noqa: PLC0415
-        from cc_jupyter.magics.completion.names import Completions, NameSource  # noqa: PLC0415
+        from cc_jupyter.core.errors import CcError  # noqa: PLC0415  as above
+        from cc_jupyter.magics.completion import complete  # noqa: PLC0415  as above
+        from cc_jupyter.magics.completion.names import Completions, NameSource  # noqa: PLC0415  as above
 
         self._names = self._names or NameSource(*self._sources)
         cell, line, column = context.full_text, context.cursor_line, context.cursor_position

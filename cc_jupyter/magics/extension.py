@@ -128,7 +128,7 @@ class CmdMagics(Magics):
                 from cc_jupyter.core.collector import lasting_imports  # noqa: PLC0415  loading the extension is light
 
                 with lasting_imports():
-                    from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415
+                    from cc_jupyter.magics.cell_runner import CellRunner  # noqa: PLC0415  as above
 
                 self._cells = CellRunner(self._ipython, self.choices, self.profile)
             return self._cells

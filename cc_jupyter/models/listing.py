@@ -83,7 +83,7 @@ def fetch_models(transport: Transport, api_root: str) -> ModelList:
         The provider did not answer, or not with a list of models.
     """
     # completion reads cached lists and must not load the transport
-    from cc_jupyter.client.transport import HttpRequest, fetch  # noqa: PLC0415
+    from cc_jupyter.client.transport import HttpRequest, fetch  # noqa: PLC0415  as above
 
     headers = {"User-Agent": f"cc_jupyter/{__version__}", "Accept": "application/json"}
     call = HttpRequest("GET", f"{api_root}/models", headers, idle_timeout_s=_TIMEOUT_S)

@@ -168,7 +168,7 @@ class PromptBuilder:
 
     def _rendered(self, text: str, limits: ValueLimits) -> RenderedPrompt:
         from cc_jupyter.prompt.template import names_used, render  # noqa: PLC0415  only `{{ }}` needs it
-        from cc_jupyter.prompt.values import to_text  # noqa: PLC0415
+        from cc_jupyter.prompt.values import to_text  # noqa: PLC0415  as above
 
         def write(value: object, expression: str) -> Rendered:
             return to_text(value, expression, limits)

@@ -196,8 +196,8 @@ class ExecutionContext:
             Why the text is not shown; a terminal prints this, since it prints `Out[n]` anyway.
         """
         from cc_jupyter.core.terminal import safe_terminal  # noqa: PLC0415  the request goes first
-        from cc_jupyter.render.answer_extras import image_bundles, image_line, shown_text  # noqa: PLC0415
-        from cc_jupyter.render.notebook import Screen  # noqa: PLC0415
+        from cc_jupyter.render.answer_extras import image_bundles, image_line, shown_text  # noqa: PLC0415  as above
+        from cc_jupyter.render.notebook import Screen  # noqa: PLC0415  as above
 
         images = image_bundles(reply.images)
         text = shown_text(reply.text, reply.images, reply.sources)

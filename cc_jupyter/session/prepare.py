@@ -127,7 +127,7 @@ class PreparedRequest(NamedTuple):
     def cost(self, usage: Usage, sent_at: datetime) -> Cost:
         """Price a usage. The local model is free."""
         from cc_jupyter.core.money import NOTHING_BILLED  # noqa: PLC0415  the first cell loads little before it sends
-        from cc_jupyter.models.pricing import price  # noqa: PLC0415
+        from cc_jupyter.models.pricing import price  # noqa: PLC0415  as above
 
         if self.endpoint.served_by == LOCAL:
             return NOTHING_BILLED

@@ -137,8 +137,8 @@ def cassette_in_use(session: Session, choice: CassetteChoice) -> Iterator[None]:
 
 def _open(choice: CassetteChoice) -> Tape:
     from cc_jupyter.cassettes.cassette import Cassette  # noqa: PLC0415  most sessions use no cassette
-    from cc_jupyter.cassettes.tape import Tape  # noqa: PLC0415
-    from cc_jupyter.client.cassette_transport.answers import is_answered, same_answer  # noqa: PLC0415
+    from cc_jupyter.cassettes.tape import Tape  # noqa: PLC0415  as above
+    from cc_jupyter.client.cassette_transport.answers import is_answered, same_answer  # noqa: PLC0415  as above
 
     cassette = Cassette(Path(choice.path))
     return Tape(cast("Mode", choice.mode), cassette, same_answer, is_answered, choice.speed)

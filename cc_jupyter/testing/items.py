@@ -279,7 +279,7 @@ def _check_key() -> None:
         There is none.
     """
     from cc_jupyter.client.endpoint import find_key  # noqa: PLC0415  live runs only
-    from cc_jupyter.config.settings import load_settings  # noqa: PLC0415
+    from cc_jupyter.config.settings import load_settings  # noqa: PLC0415  as above
 
     try:
         settings = load_settings()

@@ -167,7 +167,7 @@ def _uncomputed(error: Exception) -> ConfigError:
 def refuse_without_package(client: Any) -> None:  # noqa: ANN401  distributed is typed in part
     """Raise an error for workers without this version of cc_jupyter: they make the prompts."""
     from cc_jupyter.rows.executors.dask_cluster import fitness_of  # noqa: PLC0415  needs a cluster
-    from cc_jupyter.rows.executors.pool import refuse_unfit  # noqa: PLC0415
+    from cc_jupyter.rows.executors.pool import refuse_unfit  # noqa: PLC0415  as above
 
     refuse_unfit(list(fitness_of(client, KeyPlaces((), needs_none=True)).values()))
 
@@ -252,7 +252,7 @@ class _DaskTable:
 def _result(data: Any, call: RowCall, run: RowRun, table: _DaskTable) -> Any:  # noqa: ANN401  Dask is optional
     """Return the result as a Dask frame or series, with the partitions of the data."""
     import dask as library  # noqa: PLC0415  optional
-    import dask.dataframe as frames  # noqa: PLC0415
+    import dask.dataframe as frames  # noqa: PLC0415  as above
 
     dask: Any = library  # typed in part
     from_delayed: Any = frames.from_delayed

@@ -75,7 +75,7 @@ def _open_pool(
 
             return ProcessPool(executor, target, concurrency=concurrency)
         from cc_jupyter.rows.executors.futures import FuturePool  # noqa: PLC0415  rarely used
-        from cc_jupyter.rows.executors.sender import send_elsewhere  # noqa: PLC0415
+        from cc_jupyter.rows.executors.sender import send_elsewhere  # noqa: PLC0415  as above
 
         return FuturePool(executor, partial(send_elsewhere, elsewhere, __version__))
     if is_dask_client(executor):
@@ -93,7 +93,7 @@ def _threads(
     executor: Executor, session: Session, prepared: PreparedRequest, target: Target
 ) -> Pool:
     from cc_jupyter.rows.executors.futures import FuturePool  # noqa: PLC0415  rarely used
-    from cc_jupyter.rows.executors.sender import Sender  # noqa: PLC0415
+    from cc_jupyter.rows.executors.sender import Sender  # noqa: PLC0415  as above
 
     sender = Sender(target, session=session, endpoint=prepared.endpoint)
     return FuturePool(executor, sender.outcome, sender.stop)
