@@ -147,7 +147,7 @@ def _resume(rows: int) -> dict[str, float]:
         session = shared_session()
         keys = _keys(data)
         (stored,) = session.history.store.find_rows(os.environ["CMD_BASE_URL"] + "/v1", keys[:1])
-        finished = [stored._replace(request_key=key) for key in keys]
+        finished = (stored._replace(request_key=key) for key in keys)
         session.history.store.save_rows(os.environ["CMD_BASE_URL"] + "/v1", finished)
         start_s = time.perf_counter()
         result = _map(data)

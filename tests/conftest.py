@@ -28,6 +28,16 @@ hypothesis.settings.register_profile("cc_jupyter", hypothesis.settings.default)
 hypothesis.settings.load_profile("cc_jupyter")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the modules of the package as they are; pytest rewrites those of plugins, which it is.
+
+    To rewrite them takes time, and CPython 3.11 sometimes fails when several threads parse modules
+    at once ("AST constructor recursion depth mismatch"), as rows on a Dask cluster would.
+    """
+    hook: Any = config.pluginmanager.rewrite_hook
+    hook._must_rewrite.discard("cc_jupyter")  # there is no public way
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Keep the garbage collector away from the tests, which stay until the end.
@@ -38,7 +48,6 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         gc.enable()
 

@@ -51,9 +51,9 @@ class FinishedRows:
         self._flushes_at_exit = False
 
     def find(
-        self, source: str, keys: Sequence[bytes], *, on_disk: bool
+        self, source: str, places: Sequence[_Place], *, on_disk: bool
     ) -> dict[_Place, FinishedRow]:
-        """Return the finished rows of a server for keys of requests, with all their samples.
+        """Return the finished rows of a server for requests and numbers of samples.
 
         Parameters
         ----------
@@ -68,12 +68,11 @@ class FinishedRows:
         with self._lock:
             found: dict[_Place, FinishedRow] = {}
             if on_disk:
-                rows = self._store().find_rows(source, keys)
+                rows = self._store().find_rows(source, [key for key, _ in places])
                 found = {(row.request_key, row.sample): row for row in rows}
             for held in (self._here.get(source), self._unsaved.get(source)):
                 if held:
-                    wanted = set(keys)
-                    found |= {place: row for place, row in held.items() if place[0] in wanted}
+                    found |= {place: held[place] for place in places if place in held}
             return found
 
     def save(self, source: str, rows: Iterable[FinishedRow], *, on_disk: bool) -> str | None:

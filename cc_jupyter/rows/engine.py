@@ -223,15 +223,21 @@ class _Engine:
             self._projector = self._make_projector()
             return list(jobs)
         left: list[int] = []
+        shown: dict[int, RowOutcome] = {}
         for job, outcome in self._keeper.stored(jobs):
             if outcome is None:
                 left.append(job)
                 continue
             if outcome.answered_at is not None:
                 self._progress.count_stored(outcome.answered_at)
-            self._take(job, outcome)
+            if outcome.error is not None or job == jobs[-1]:
+                shown[job] = outcome
+            else:
+                self._take(job, outcome)
+        for job in sorted(shown):  # the first failures and the last answer of the table
+            self._take(job, shown[job])
         self._projector = self._make_projector()
-        return left
+        return sorted(left)
 
     def check_limits(self, pending: Sequence[int]) -> None:
         """Refuse a run that may cost more than it says.

@@ -36,8 +36,10 @@ _RUN_SAVE_S = 1.0
 """The run's own record, which counts for usage and budgets, is written this often."""
 _REFRESH_S = 240.0
 """A reservation is renewed this often; it expires after 15 minutes."""
-_FIND_AT_ONCE = 10_000
+_FIND_AT_ONCE = 500
 """Stored rows that are read at once."""
+_VALUES_KEPT = 10_000
+"""Values of stored answers that are kept at once."""
 
 
 class RowKeeper:
@@ -85,6 +87,8 @@ class RowKeeper:
     def stored(self, jobs: Sequence[int]) -> Iterator[tuple[int, RowOutcome | None]]:
         """Yield each job with the stored answer that can be taken; `None`: there is none.
 
+        They come in the order of their keys: so the history is read from one end to the other.
+
         Raises
         ------
         StoreError, ConfigError
@@ -93,10 +97,11 @@ class RowKeeper:
         self.flush()
         plan, rows = self._plan, self._session.history.rows
         is_on_disk = self.on_disk and self._session.history.is_on_disk
-        for start in range(0, len(jobs), _FIND_AT_ONCE):
-            some = jobs[start : start + _FIND_AT_ONCE]
+        source, ordered = plan.source, sorted(jobs, key=plan.keys.__getitem__)
+        for start in range(0, len(ordered), _FIND_AT_ONCE):
+            some = ordered[start : start + _FIND_AT_ONCE]
             places = [(plan.keys[job], plan.samples[job]) for job in some]
-            found = rows.find(plan.source, [key for key, _ in places], on_disk=is_on_disk)
+            found = rows.find(source, places, on_disk=is_on_disk)
             for job, place in zip(some, places, strict=True):
                 row = found.get(place)
                 yield job, None if row is None else self.outcome_of(row)
@@ -140,7 +145,7 @@ class RowKeeper:
         if text in self._values:
             return self._values[text]
         value = output_type.validate(text)
-        if type(value) in (str, int, float, bool) and len(self._values) < _FIND_AT_ONCE:
+        if type(value) in (str, int, float, bool) and len(self._values) < _VALUES_KEPT:
             self._values[text] = value
         return value
 

@@ -273,12 +273,13 @@ class _Planner:
     def finish(self, *, unique: bool | None) -> None:
         """Find equal rows and put rows that begin equally next to each other."""
         plan, keys = self._plan, self._row_keys
-        if unique is None and len(keys) > 1 and len(set(keys)) == 1:
+        distinct = len(set(keys))
+        if unique is None and len(keys) > 1 and distinct == 1:
             raise _all_equal(len(keys), plan.prompt.template, plan.table)
         order: Sequence[int] = range(len(keys))
         if 1 < len(self._stems) < len(keys):
             order = sorted(order, key=self._stem_of.__getitem__)
-        elif len(set(keys)) == len(keys):  # none equals another, as in most tables
+        elif distinct == len(keys):  # none equals another, as in most tables
             plan.jobs, plan.keys, plan.sizes = self._rows, keys, self._sizes
             plan.samples = array("q", bytes(8 * len(keys)))
             self._conclude()

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from cc_jupyter.core.money import Origin
-
 
 _BATCH = 500  # every build of SQLite accepts this many values
 _COLUMNS = (
@@ -104,32 +102,14 @@ def _values(row: FinishedRow) -> tuple[Any, ...]:
 
 
 def _row(values: tuple[Any, ...]) -> FinishedRow:
-    key, sample, run, name, answered_at, model, text, stop_reason, reading, *rest = values
-    *counts, usd, origin, price_date = rest
-    return FinishedRow(
-        key,
-        sample,
-        text,
-        datetime.fromisoformat(answered_at),
-        model,
-        stop_reason,
-        reading,
-        _usage(*counts),
-        _cost(usd, origin, price_date),
-        run,
-        name,
-    )
+    key, sample, run, name, answered_at, model, text, stop_reason, reading = values[:9]
+    usage, cost = _figures(values[9:])
+    at = datetime.fromisoformat(answered_at)
+    return FinishedRow(key, sample, text, at, model, stop_reason, reading, usage, cost, run, name)
 
 
 @functools.lru_cache(maxsize=4_096)  # the rows of a table have few different figures
-def _usage(*counts: int | None) -> Usage:
-    return Usage(*counts)  # type: ignore[arg-type]  # the five counts
-
-
-@functools.lru_cache(maxsize=4_096)
-def _cost(usd: str | None, origin: Origin, price_date: str | None) -> Cost:
-    return Cost(
-        None if usd is None else Decimal(usd),
-        origin,
-        date.fromisoformat(price_date) if price_date else None,
-    )
+def _figures(values: tuple[Any, ...]) -> tuple[Usage, Cost]:
+    *counts, usd, origin, price_date = values
+    priced_at = date.fromisoformat(price_date) if price_date else None
+    return Usage(*counts), Cost(None if usd is None else Decimal(usd), origin, priced_at)

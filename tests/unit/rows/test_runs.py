@@ -83,6 +83,20 @@ def test_a_second_run_sends_nothing(open_session, provider):
     ]
 
 
+def test_stored_answers_are_shown_in_the_order_of_the_table(open_session, provider):
+    def fails_at_odd(record):
+        is_odd = int(record.json["messages"][0]["content"].split()[1]) % 2
+        return scripted.openai_stream(["no number" if is_odd else '{"value": 7}'])
+
+    provider.always(fails_at_odd)
+    run(open_session(), texts(13), into=int)
+    again = run(open_session(), texts(13), into=int)
+    assert again.run.progress.cached == 13
+    assert [label for label, _ in again.run.progress.examples] == [1, 3, 5]
+    assert again.reply.text == '{"value": 7}'
+    assert [row["error"] is None for row in again.result.meta] == [True, False] * 6 + [True]
+
+
 def test_a_table_that_changed_sends_only_its_new_rows(session, provider):
     provider.always(echo)
     run(session, texts(4))
