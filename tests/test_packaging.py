@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from support import provider as scripted
 
 import cc_jupyter
 
@@ -216,19 +218,76 @@ def environment(tmp_path) -> Iterator[Path]:
     return python
 
 
+def install(wheel: Path, environment: Path, tmp_path: Path) -> None:
+    """Install a wheel without a network and without node."""
+    command = [environment, "-m", "pip", "install", "--no-deps", "--ignore-installed", wheel]
+    done = run(command, env=without_node(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @needs_build
 def test_an_installed_wheel_needs_no_node_and_jupyterlab_finds_the_extension(
     built_checkout, environment, tmp_path
 ):
     wheel = built("wheel", built_checkout, tmp_path)
+    install(wheel, environment, tmp_path)
     bare = without_node(tmp_path)
-    install = [environment, "-m", "pip", "install", "--no-deps", "--ignore-installed", wheel]
-    done = run(install, env=bare)
-    assert done.returncode == 0, done.stdout + done.stderr
     listed = run([environment, "-m", "jupyterlab.labextensions", "list"], env=bare)
     said = re.sub(r"\x1b\[\d*m", "", listed.stdout + listed.stderr)
     assert re.search(rf"cc-jupyter v{cc_jupyter.__version__} enabled\s+OK", said), said
     assert str(environment.parents[1]) in said
+
+
+def test_nothing_is_written_where_the_package_is_installed(
+    checkout, environment, tmp_path, provider
+):
+    install(built("wheel", checkout, tmp_path), environment, tmp_path)
+    (site,) = environment.parents[1].glob("[Ll]ib/**/site-packages")
+    before = contents(site)
+    with read_only(site):  # which does not keep root from writing, so the contents are compared
+        done = run(
+            [environment, "-c", SESSION],
+            env={
+                **without_node(tmp_path),
+                "CMD_BASE_URL": provider.base_url,
+                "CMD_API_KEY": scripted.KEY,
+                "CMD_MODEL": "deepseek/deepseek-v4-flash",
+            },
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"loaded from {site}" in done.stdout
+    assert "Hello from the provider" in done.stdout
+    assert contents(site) == before
+
+
+SESSION = """
+from IPython.core.interactiveshell import InteractiveShell
+import cc_jupyter
+shell = InteractiveShell()
+print("loaded from", cc_jupyter.__file__)
+shell.run_line_magic("load_ext", "cc_jupyter")
+shell.run_cell_magic("cmd", "", "Hello")
+for line in ("doctor", "status", "models", "usage", "history", "config"):
+    shell.run_line_magic("cmd", line)
+"""
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return the size and the time of change of each file."""
+    found = {path: path.stat() for path in folder.rglob("*") if path.is_file()}
+    return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
+    try:
+        for path, mode in modes.items():
+            path.chmod(mode & ~0o222)
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
 
 
 def test_an_editable_install_needs_no_node(checkout, environment, tmp_path):

@@ -334,6 +334,7 @@ def test_the_running_cell_has_a_stop_button(open_notebook, provider):
     expect(stop).to_be_visible()
     # it covers no part of the next cell
     settled(notebook.page, lambda: assert_within(stop, notebook.cell(2)))
+    notebook.page.evaluate("window.jupyterapp.shell.collapseLeft()")  # else it takes 300 pixels
     notebook.page.set_viewport_size({"width": 480, "height": 900})
     settled(notebook.page, lambda: assert_within(stop, notebook.cell(2)))
     press(notebook, 2, "Shift+S")

@@ -192,7 +192,8 @@ def test_interrupt_when_the_answer_is_whole_keeps_the_whole_answer(notebook, cod
     notebook.check(
         "import os, signal\n"
         "def stop(message, kill=os.kill, pid=os.getpid(), signal=signal.SIGINT):\n"
-        "    if 'cc_jupyter' in message['content'].get('metadata', {}): kill(pid, signal)\n"
+        "    ours = message['content'].get('metadata', {}).get('cc_jupyter')\n"
+        "    if ours and 'unfinished' not in ours: kill(pid, signal)\n"
         "    return message\n"
         "get_ipython().display_pub.register_hook(stop)"
     )

@@ -343,7 +343,7 @@ class LabNotebook:
         )
 
 
-def settled(page: Page, check: Callable[[], None], limit_s: float = 30.0) -> None:
+def settled(page: Page, check: Callable[[], None], limit_s: float = 60.0) -> None:
     """Run a check until it passes: a page that has changed is laid out some frames later."""
     end_s = time.monotonic() + limit_s
     while True:

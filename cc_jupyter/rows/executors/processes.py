@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from functools import partial
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -121,7 +122,7 @@ class ProcessPool(Pool):
             try:
                 connection = self._listener.accept()
                 fit: Fitness = connection.recv()
-            except _BROKEN:  # it ended again, or it only woke this thread
+            except (*_BROKEN, AuthenticationError):  # it ended again, woke this, or is none of ours
                 if self._is_closing:
                     return
                 continue

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.connection import Client
 
 import pytest
 from support.provider import KEY, error, hang, openai_stream, sse, wait
@@ -26,6 +27,7 @@ from cc_jupyter.client.endpoint import KeyPlaces
 from cc_jupyter.core.errors import ConfigError, ConnectError, OptionError
 from cc_jupyter.core.version import __version__
 from cc_jupyter.rows.executors.open_pool import workers_of
+from cc_jupyter.rows.executors.processes import run_lane
 from cc_jupyter.rows.executors.sender import Sender, _sender_to
 from cc_jupyter.rows.executors.transfer import Outcome, Target, Work
 from cc_jupyter.session.session import Session
@@ -165,6 +167,24 @@ def test_a_pool_is_used_again_for_the_next_run(provider, processes):
         rows = Rows(Session(), 6)
         rows.send(processes, concurrency=3)
         assert not rows.missing
+
+
+class StrangerExecutor(ProcessPoolExecutor):
+    """An executor on a machine where another program knocks before each of its processes."""
+
+    def submit(self, function, /, *arguments):
+        if function is run_lane:
+            with pytest.raises(multiprocessing.AuthenticationError):
+                Client(arguments[0], authkey=b"another secret")
+        return super().submit(function, *arguments)
+
+
+def test_a_stranger_that_connects_is_turned_away_and_changes_nothing(provider):
+    provider.always(openai_stream("yes"))
+    rows = Rows(Session(), 6)
+    with StrangerExecutor(2, mp_context=multiprocessing.get_context("fork")) as executor:
+        rows.send(executor, concurrency=3)
+    assert not rows.missing
 
 
 def test_a_process_that_dies_loses_no_finished_row(provider, processes):
