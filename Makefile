@@ -3,7 +3,7 @@
 PYTHON ?= python3
 NOTEBOOK := notebooks/01-first-steps.ipynb
 BIN := .venv/bin
-NEIGHBOURS := jupyter-collaboration marimo py-rattler-build xeus-python
+NEIGHBOURS := jupyter-collaboration marimo marionette-driver py-rattler-build xeus-python
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
