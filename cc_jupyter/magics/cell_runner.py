@@ -337,9 +337,11 @@ class CellRunner:
         aside = options.thread is None and not options.new
         options = options._replace(raw=True, once=aside)
         settings = self.session.settings()
-        spec, output_type = self._spec(options, text, {}, settings)
+        tools = self._tools(options, {}, settings)
+        spec, output_type = self._spec(options, text, {}, settings, tools)
         spec = spec._replace(notices=spec.notices + notices)
-        prepared = self.session.prepare(spec, settings)
+        prepared = self._preparer(options, tools).prepare(spec, settings)
+        prepared = self.session.limited(prepared, options.max_usd, options.max_requests)
         checks = self._checks(options, prepared, {})
         reply = self._run(options, prepared, output_type)
         _Answered(reply, reply.text, checks).judge()

@@ -66,6 +66,14 @@ def test_explain_without_a_failure_sends_nothing(notebook):
     assert notebook.posts == []
 
 
+@pytest.mark.parametrize("command", ["explain", "fix"])
+def test_a_limit_of_the_line_holds_before_anything_is_sent(notebook, command):
+    notebook.fail("1 / 0", "ZeroDivisionError")
+    run = notebook.fail(f"%cmd {command} --max-usd 0.00000001", "BudgetError")
+    assert "--max-usd" in run.error
+    assert notebook.posts == []
+
+
 def test_the_key_is_nowhere_in_what_explain_sends(notebook):
     notebook.run("import os; token = os.environ['CMD_API_KEY']\nopen(token)")
     notebook.check("%cmd explain")

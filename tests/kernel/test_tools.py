@@ -57,6 +57,19 @@ def test_a_typed_answer_may_use_tools_and_is_corrected_once(notebook, model):
     assert "Ada" in str(notebook.body)
 
 
+def test_a_question_about_an_error_may_use_tools(notebook):
+    notebook.check(LOOKUP)
+    notebook.fail("1 / 0", "ZeroDivisionError")
+    play_round(notebook, answer("Divide by two."))
+    run = notebook.check("%cmd explain --tools lookup --allow lookup")
+    assert notebook.value("ran") == ["Rome"]
+    assert "Divide by two." in run.texts
+    notebook.provider.play(answer("", calls=[ToolCall("lookup", {"city": "Pisa"})]))
+    notebook.provider.play(answer("```python\n1 / 2\n```"))
+    notebook.check("%cmd fix --tools lookup --allow lookup")
+    assert notebook.value("ran") == ["Rome", "Pisa"]
+
+
 @pytest.mark.parametrize("model", WIRES.values())
 def test_continue_goes_on_with_the_calls_of_a_stopped_turn(notebook, model, tmp_path):
     notebook.check(LOOKUP)
