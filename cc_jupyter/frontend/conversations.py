@@ -103,7 +103,7 @@ class TurnSummary:
 
 
 class TurnSummaryCache:
-    """Turn summaries, each looked up once; safe to use from any thread.
+    """Turn summaries, each looked up once its turn is finished; safe to use from any thread.
 
     Parameters
     ----------
@@ -131,11 +131,12 @@ class TurnSummaryCache:
         return TurnSummary() if found is None else self.learn(found)
 
     def learn(self, record: TurnRecord) -> TurnSummary:
-        """Cache and return the summary of a record."""
+        """Return the summary of a record; keep that of a finished turn, whose cost is final."""
         sent_at = record.sent_at.isoformat()
         facts = TurnSummary(record.model, cost_text(record), record.stop_reason, sent_at)
-        with self._lock:
-            self._known[record.id] = facts
+        if record.finished:
+            with self._lock:
+                self._known[record.id] = facts
         return facts
 
 
