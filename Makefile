@@ -3,7 +3,7 @@
 PYTHON ?= python3
 NOTEBOOK := notebooks/01-first-steps.ipynb
 BIN := .venv/bin
-NEIGHBOURS := jupyter-collaboration marimo marionette-driver py-rattler-build xeus-python
+NEIGHBOURS := jupyter-collaboration loky marimo marionette-driver py-rattler-build xeus-python
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ help:
 	@echo 'make demo REPLAY=1    the same, with recorded answers: no model, no key, no download'
 	@echo '                      add NOTEBOOK=notebooks/05-comparing.ipynb for another notebook'
 	@echo 'make test             run all checks and tests'
-	@echo 'make test-more        run the tests with neighbours: jupyter-collaboration, xeus-python, marimo, LiteLLM'
+	@echo 'make test-more        run the tests with neighbours: jupyter-collaboration, xeus-python, marimo, LiteLLM, loky, Firefox'
 	@echo 'make lint             run only the checks: ruff, mypy and import-linter'
 	@echo 'make front-end        build the JupyterLab extension and link it into .venv (needs Node.js and npm)'
 	@echo 'make bench            measure performance against the targets'

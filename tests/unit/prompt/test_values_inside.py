@@ -27,6 +27,7 @@ from cc_jupyter.prompt.values import to_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MISSING = "nan]" if pd.__version__ >= "3" else "None]"
 TEXTS = type(pd.array(["a"], dtype="str")).__name__
 """What holds texts depends on whether pyarrow is installed."""
 
@@ -167,7 +168,7 @@ def test_the_cut_of_a_table_inside_is_also_said_at_its_last_row():
             "2026-07-19]",
         ),
         (pd.array([1, None, 3]), "IntegerArray, 3 values, dtype Int64", "3]"),
-        (pd.Series(["a", None] * 500).unique(), f"{TEXTS}, 2 values, dtype str", "nan]"),
+        (pd.Series(["a", None] * 500).unique(), f"{TEXTS}, 2 values, dtype str", MISSING),
         (
             pd.MultiIndex.from_product([range(20), ["a", "b"]]),
             "MultiIndex, 40 values, dtype object",
