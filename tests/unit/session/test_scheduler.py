@@ -204,8 +204,9 @@ def test_stopping_one_request_from_the_page_stops_the_run(session, provider):
     provider.always((*scripted.openai_stream(["part"])[:3], scripted.hang()))
 
     def stop():
-        if len(session.in_flight.now) == 2:
-            session.in_flight.now[0].interrupt()
+        now = session.in_flight.now
+        if len(now) == 2:
+            now[0].interrupt()
 
     made, replies = run(session, prepared(session, 5), Log(stop), concurrency=2)
     assert made.is_interrupted
