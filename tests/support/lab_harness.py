@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+LAB_VERSION = tuple(map(int, version("jupyterlab").split(".")[:2]))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 LAUNCH = {
     "executable_path": CHROMIUM,

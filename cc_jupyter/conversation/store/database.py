@@ -12,6 +12,7 @@ import errno
 import os
 import sqlite3
 import threading
+import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class Connection:
         """A notice for the user if a broken file was quarantined."""
         self._lock = threading.RLock()
         self._raw: sqlite3.Connection | None = None
+        self._closing: weakref.finalize[..., Connection] | None = None
+        """Closes the file when this object is gone, or when the process ends."""
         self._opened: tuple[int, int] | None = None  # which file: another may get its name
         self.files_opened = 0
         """The number of different files opened so far: the path may come to name another one."""
@@ -78,6 +81,7 @@ class Connection:
             self.files_opened += opened != self._opened
             self._opened = opened
             self._raw = _open(self.path)
+            self._closing = weakref.finalize(self, _close_own, self._raw, os.getpid())
         return self._raw
 
     @contextlib.contextmanager
@@ -106,9 +110,9 @@ class Connection:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._mine():
-            if self._raw is not None:
-                self._raw.close()
-            self._raw = None
+            if self._closing is not None:
+                self._closing()
+            self._raw = self._closing = None
 
     def remove_broken(self) -> None:
         """Remove all broken files that were ever quarantined."""
@@ -118,7 +122,8 @@ class Connection:
 
     def _mine(self) -> AbstractContextManager[bool]:
         if self._pid != os.getpid():  # a fork: connection and lock belong to the parent
-            self._pid, self._raw, self._lock = os.getpid(), None, threading.RLock()
+            self._pid, self._lock = os.getpid(), threading.RLock()
+            self._raw = self._closing = None
         return self._lock
 
     def _quarantine(self) -> None:
@@ -205,6 +210,15 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _close_own(connection: sqlite3.Connection, pid: int) -> None:
+    """Close a connection in the process that opened it, and in no fork of it.
+
+    Source: https://www.sqlite.org/howtocorrupt.html, section 2.6.
+    """
+    if pid == os.getpid():
+        connection.close()
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

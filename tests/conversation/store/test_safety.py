@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -150,6 +151,17 @@ def test_a_forked_process_opens_the_file_again(tmp_path):
     assert os.waitpid(child, 0)[1] == 0
     assert sorted(each.prompt for each in store.all_turns()) == ["child", "parent"]
     store.close()
+
+
+def test_the_file_is_closed_with_its_store_by_the_process_that_opened_it(tmp_path):
+    store = Store(tmp_path / "history.db")
+    raw = store._file.get()
+    connection._close_own(raw, os.getppid())  # as in a fork
+    raw.execute("SELECT 1")
+    del store
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        raw.execute("SELECT 1")
 
 
 SECRET = "zanzibar-4711"

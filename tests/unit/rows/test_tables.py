@@ -180,7 +180,7 @@ MISSING = [
     pd.Series(["x", None], dtype=pd.ArrowDtype(pa.string())),
     pd.Series([Decimal(1), Decimal("NaN")], dtype="object"),
     pd.Series([np.float32(1), np.float32("nan")], dtype="object"),
-    pd.Series([np.datetime64("2026-01-01"), np.datetime64("NaT")], dtype="object"),
+    pd.Series([np.datetime64("2026-01-01"), np.datetime64("NaT", "D")], dtype="object"),
     pl.Series(["x", None]),
     pl.Series([1.0, float("nan")]),
     pl.Series([1, None]),

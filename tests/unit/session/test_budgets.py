@@ -311,7 +311,7 @@ def test_an_interrupt_leaves_nothing_reserved(session, monkeypatch, where, perio
     ):
         ask(session, once=False)
     assert session.history.flush() == []  # the next cell does so
-    with sqlite3.connect(data_folder() / FILE) as connection:
+    with contextlib.closing(sqlite3.connect(data_folder() / FILE)) as connection:
         assert connection.execute("SELECT * FROM reservation").fetchall() == []
     assert session.budget_guard._reserved == {}
     assert ask(session).error is None  # what is left pays for it
