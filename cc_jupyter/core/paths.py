@@ -107,7 +107,8 @@ def replace_file(path: Path, *, mode: int = 0o600, keep_mode: bool = False) -> I
                 part.chmod(before)
             os.replace(part, path)  # noqa: PTH105  one step, also over an existing file
         except BaseException:  # an interrupt too: no temporary file stays behind
-            file.close()  # an open file cannot be removed on Windows
+            with contextlib.suppress(OSError):  # what is still in its buffer: the disk may be full
+                file.close()  # an open file cannot be removed on Windows
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise

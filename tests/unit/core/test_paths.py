@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +19,33 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="links and modes are 
 def write(path, text="new", **options):
     with replace_file(path, **options) as file:
         file.write(text.encode())
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from cc_jupyter.core.paths import replace_file
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+try:
+    with replace_file(Path(sys.argv[1])) as file:
+        file.write(b"more than there is room for")  # it stays in the buffer
+        raise LookupError
+except LookupError:
+    print("the error of the block")
+"""
+
+
+@posix
+def test_on_a_full_disk_the_error_of_the_block_is_raised_and_no_second_file_stays(tmp_path):
+    path = tmp_path / "here" / "notes.md"
+    path.parent.mkdir()
+    path.write_text("old")
+    command = [sys.executable, "-c", FULL_DISK, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "the error of the block\n", done.stderr
+    assert [each.name for each in path.parent.iterdir()] == ["notes.md"]
+    assert path.read_text() == "old"
 
 
 def test_a_file_is_replaced_in_one_step_and_nothing_stays_beside_it(tmp_path):

@@ -204,7 +204,6 @@ class Loud:
         ("never()", ""),
         ("a + b + c + d + e + f == 1", "a = 0, b = 0, c = 0, d = 0, e = 0"),
         ("a == 1 == a == 1", "a = 0"),
-        ("huge == 1", "huge = <int>"),
         ("f'{short}' == 'yes'", "short = 'no'"),
     ],
 )
@@ -217,10 +216,13 @@ def test_a_false_check_shows_the_values_in_it(expression, values):
         "items": [1, 2],
         "call": lambda text: True,
         "never": lambda: False,
-        "huge": 10**5000,
         **dict.fromkeys("abcdef", 0),
     }
     assert why(expression, **names) == values
+
+
+def test_a_number_too_long_to_be_written_is_named():
+    assert why("huge == 1", huge=10**5000).startswith("huge = <int")  # more since CPython 3.14
 
 
 def test_the_code_of_the_user_is_not_called_a_second_time():
