@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cc_jupyter.conversation.records import MIN_ID_CHARS, LedgerRow
 from cc_jupyter.conversation.store.conversations import (
@@ -50,7 +50,7 @@ from cc_jupyter.core.paths import data_folder
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -189,9 +189,9 @@ class Store:
         with self._file.reading() as connection:
             return _selected(
                 connection,
-                "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
-                " ORDER BY sent_at",
-                [start, notebook],
+                "WHERE (:since IS NULL OR sent_at >= :since)"
+                " AND (:notebook IS NULL OR notebook = :notebook) ORDER BY sent_at",
+                {"since": start, "notebook": notebook},
             )
 
     def grid_turns(self, grid: str) -> list[TurnRecord]:
@@ -424,7 +424,7 @@ def _selected_grid(connection: sqlite3.Connection, condition: str, value: str) -
 
 
 def _selected(
-    connection: sqlite3.Connection, condition: str, values: Sequence[object]
+    connection: sqlite3.Connection, condition: str, values: Sequence[Any] | Mapping[str, Any]
 ) -> list[TurnRecord]:
     """Return the turns that match one of our own conditions, with their steps."""
     found = list(select(connection, condition, values))

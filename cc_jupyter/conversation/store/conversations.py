@@ -139,9 +139,9 @@ def load_threads(connection: sqlite3.Connection, name: str | None = None) -> lis
         "SELECT c.id, c.name, c.notebook, COUNT(p.active), MAX(t.sent_at), MIN(p.position)"
         " FROM conversation c JOIN place p ON p.conversation_id = c.id"
         " JOIN turn t ON t.id = p.active"
-        " WHERE ?1 IS NULL OR c.name = ?1"
+        " WHERE :name IS NULL OR c.name = :name"
         " GROUP BY c.id ORDER BY MAX(t.sent_at) DESC",
-        (name,),
+        {"name": name},
     ).fetchall()
     return [
         ThreadSummary(

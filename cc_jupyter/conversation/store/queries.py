@@ -59,11 +59,11 @@ def load_ledger(
     """Return a row of sums for each group, most requests first; `until` itself is not included."""
     group = _GROUPS[by]
     where = (
-        "WHERE (?1 IS NULL OR sent_at >= ?1) AND (?2 IS NULL OR notebook = ?2)"
-        " AND (?3 IS NULL OR sent_at < ?3)"
+        "WHERE (:since IS NULL OR sent_at >= :since) AND (:until IS NULL OR sent_at < :until)"
+        " AND (:notebook IS NULL OR notebook = :notebook)"
     )
     since_text, until_text = (None if at is None else instant_text(at) for at in (since, until))
-    values = (since_text, notebook, until_text)
+    values = {"since": since_text, "notebook": notebook, "until": until_text}
     sums: defaultdict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     unknown: defaultdict[str, int] = defaultdict(int)
     # many turns have the same cost, above all if it is zero
@@ -98,10 +98,14 @@ def load_cell_prompts(
 ) -> dict[str, str]:
     """Return the beginning of the last prompt of each cell, by cell id."""
     rows = connection.execute(
-        "SELECT cell_id, substr(prompt, 1, ?3), MAX(sent_at) FROM turn"
-        " WHERE cell_id IS NOT NULL AND (?1 IS NULL OR sent_at >= ?1)"
-        " AND (?2 IS NULL OR notebook = ?2) GROUP BY cell_id",
-        (None if since is None else instant_text(since), notebook, _PROMPT_CHARS),
+        "SELECT cell_id, substr(prompt, 1, :chars), MAX(sent_at) FROM turn"
+        " WHERE cell_id IS NOT NULL AND (:since IS NULL OR sent_at >= :since)"
+        " AND (:notebook IS NULL OR notebook = :notebook) GROUP BY cell_id",
+        {
+            "since": None if since is None else instant_text(since),
+            "notebook": notebook,
+            "chars": _PROMPT_CHARS,
+        },
     )
     return {cell_id: prompt for cell_id, prompt, _ in rows}
 
@@ -160,10 +164,10 @@ def _by_substring(connection: sqlite3.Connection, text: str, limit: int) -> list
     if not text:
         return []
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, CASE WHEN instr(t.answer, ?1) THEN t.answer ELSE t.prompt END"  # noqa: S608  as above
-        " FROM turn t WHERE t.rows IS NULL AND (instr(t.prompt, ?1) OR instr(t.answer, ?1))"
-        " ORDER BY t.number DESC LIMIT ?2",
-        (text, limit),
+        f"SELECT {_COLUMNS}, CASE WHEN instr(t.answer, :text) THEN t.answer ELSE t.prompt END"  # noqa: S608  as above
+        " FROM turn t WHERE t.rows IS NULL AND (instr(t.prompt, :text) OR instr(t.answer, :text))"
+        " ORDER BY t.number DESC LIMIT :limit",
+        {"text": text, "limit": limit},
     ).fetchall()
     return [_found(row, _excerpt(row[-1], text)) for row in rows]
 

@@ -27,7 +27,8 @@ def reserved_usd(
     """Return the US dollars reserved in a notebook, or in all; expired reservations are removed."""
     connection.execute("DELETE FROM reservation WHERE expires_at <= ?", (instant_text(now),))
     rows = connection.execute(
-        "SELECT turn_id, usd FROM reservation WHERE ?1 IS NULL OR notebook = ?1", (notebook,)
+        "SELECT turn_id, usd FROM reservation WHERE :notebook IS NULL OR notebook = :notebook",
+        {"notebook": notebook},
     )
     return sum((Decimal(usd) for turn_id, usd in rows if turn_id not in without), Decimal(0))
 
@@ -45,9 +46,9 @@ def unfinished_usd(
     """
     rows = connection.execute(
         "SELECT id, cost_usd, id IN (SELECT turn_id FROM reservation) FROM turn WHERE NOT finished"
-        " AND cost_usd IS NOT NULL AND (?1 IS NULL OR sent_at >= ?1)"
-        " AND (?2 IS NULL OR notebook = ?2)",
-        (None if since is None else instant_text(since), notebook),
+        " AND cost_usd IS NOT NULL AND (:since IS NULL OR sent_at >= :since)"
+        " AND (:notebook IS NULL OR notebook = :notebook)",
+        {"since": None if since is None else instant_text(since), "notebook": notebook},
     )
     return sum((Decimal(usd) for id_, usd, held in rows if held or id_ in counted), Decimal(0))
 

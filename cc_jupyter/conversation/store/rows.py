@@ -60,7 +60,7 @@ def find_rows(
 def forget_rows(connection: sqlite3.Connection, name: str | None) -> int:
     """Remove the rows of a result, or all; return how many there were."""
     removed = connection.execute(
-        "DELETE FROM finished_row WHERE ?1 IS NULL OR name = ?1", (name,)
+        "DELETE FROM finished_row WHERE :name IS NULL OR name = :name", {"name": name}
     ).rowcount
     connection.execute(
         "DELETE FROM row_source WHERE number NOT IN (SELECT source FROM finished_row)"

@@ -20,7 +20,7 @@ from cc_jupyter.core.money import Cost
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 _LONG_CHARS = 200  # longer texts are stored by hash
@@ -267,10 +267,12 @@ def load_turns(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, 
 
 
 def select(
-    connection: sqlite3.Connection, condition: str, values: Sequence[object] = ()
+    connection: sqlite3.Connection,
+    condition: str,
+    values: Sequence[Any] | Mapping[str, Any] = (),
 ) -> Iterator[TurnRecord]:
     """Yield the turns that match one of our own conditions."""
-    cursor = connection.execute(f"SELECT * FROM turn {condition}", list(values))  # noqa: S608  never a user's text
+    cursor = connection.execute(f"SELECT * FROM turn {condition}", values)  # noqa: S608  never a user's text
     names = [column[0] for column in cursor.description]
     for values_ in cursor.fetchall():
         yield _turn(connection, dict(zip(names, values_, strict=True)))

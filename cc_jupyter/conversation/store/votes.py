@@ -67,12 +67,12 @@ def _clean(text: str) -> str:
 
 def load_ballots(connection: sqlite3.Connection, grid: str | None = None) -> list[Ballot]:
     """Return the votes on a grid, or all, oldest first."""
-    voted = "SELECT ballot_id FROM ballot_answer WHERE ?1 IS NULL OR grid = ?1"
+    voted = "SELECT ballot_id FROM ballot_answer WHERE :grid IS NULL OR grid = :grid"
     answers: dict[str, list[BallotAnswer]] = {}
     for ballot_id, grid_, label, options, turn_id, sha256 in connection.execute(
         "SELECT ballot_id, grid, label, options, turn_id, answer_sha256 FROM ballot_answer"  # noqa: S608  our own words
         f" WHERE ballot_id IN ({voted}) ORDER BY ballot_id, position",
-        (grid,),
+        {"grid": grid},
     ):
         answer = BallotAnswer(grid_, label, json.loads(options), turn_id, sha256)
         answers.setdefault(ballot_id, []).append(answer)
@@ -80,7 +80,7 @@ def load_ballots(connection: sqlite3.Connection, grid: str | None = None) -> lis
     rows = connection.execute(
         f"SELECT note, counts, voted_at, {columns} FROM ballot"  # noqa: S608  our own names
         f" WHERE id IN ({voted}) ORDER BY number",
-        (grid,),
+        {"grid": grid},
     )
     ballots = []
     for note, counts, voted_at, *same in rows:
