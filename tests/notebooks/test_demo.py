@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
 import threading
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from support.provider import KEY, error, openai_stream, wait
 
 from cc_jupyter.client.local import model as local
@@ -142,3 +147,48 @@ def test_without_a_key_the_local_model_answers_with_reported_usage(notebook):
     assert len(lines) == 2
     assert all("out ?" not in line and "in ?" not in line for line in lines)
     assert "claude-haiku-4-5-20251001 played by SmolLM2" in lines[1]
+
+
+# ── on a new machine `make demo` has what the extra `notebooks` brings, and nothing else
+
+WITHOUT_OTHERS = """
+import json, sys
+class Absent:
+    names = frozenset(json.loads({names!r}))
+    def find_spec(self, name, path=None, target=None):
+        if name in self.names:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def required(name: str, extras: frozenset[str], found: set[str]) -> set[str]:
+    """Return the distributions that an installation brings."""
+    found.add(canonicalize_name(name))
+    for line in metadata.requires(name) or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)
+        ):
+            inner = canonicalize_name(requirement.name)
+            if inner not in found or requirement.extras:
+                with contextlib.suppress(metadata.PackageNotFoundError):
+                    required(inner, frozenset(requirement.extras), found)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_every_notebook_runs_with_what_make_demo_installs(path, tmp_path, monkeypatch):
+    installed = required("cc-jupyter", frozenset({"notebooks"}), set())
+    absent = [
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if module.isidentifier() and not installed & set(map(canonicalize_name, owners))
+    ]
+    assert "hypothesis" in absent
+    assert "pandas" not in absent
+    script = WITHOUT_OTHERS.format(names=json.dumps(absent))
+    (tmp_path / "sitecustomize.py").write_text(script, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = demo("--replay", path)
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr
