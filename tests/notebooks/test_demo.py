@@ -153,12 +153,13 @@ def test_without_a_key_the_local_model_answers_with_reported_usage(notebook):
 
 WITHOUT_OTHERS = """
 import json, sys
-class Absent:
-    names = frozenset(json.loads({names!r}))
-    def find_spec(self, name, path=None, target=None):
-        if name in self.names:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Absent())
+from importlib.machinery import PathFinder
+class Finder(PathFinder):
+    absent = frozenset(json.loads({names!r}))
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name in cls.absent else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 """
 
 
