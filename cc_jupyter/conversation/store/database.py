@@ -76,6 +76,8 @@ class Connection:
                 "the history file was removed or replaced while this kernel was running; turns are"
                 " saved to the file that is there now"
             )
+        if self._closing is not None and not self._closing.alive:
+            self._raw = None  # closed, since the process ends, but something is still to be saved
         if self._raw is None:
             opened = _create(self.path)
             self.files_opened += opened != self._opened

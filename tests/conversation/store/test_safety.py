@@ -21,6 +21,8 @@ from cc_jupyter.core.errors import StoreError
 
 TESTS = Path(__file__).parents[2]
 
+TESTS = Path(__file__).parents[2]
+
 
 def run(script: str, *arguments: str) -> str:
     done = subprocess.run(
@@ -162,6 +164,29 @@ def test_the_file_is_closed_with_its_store_by_the_process_that_opened_it(tmp_pat
     gc.collect()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         raw.execute("SELECT 1")
+
+
+LATE = """
+import atexit, sys
+from pathlib import Path
+from cc_jupyter.conversation.store import Store
+from support.store.samples import turn
+kept = []
+atexit.register(lambda: kept[0].save(turn("late"), None, None))  # runs after the closing
+kept.append(Store(Path(sys.argv[1])))
+"""
+
+
+def test_what_is_saved_while_the_process_ends_is_saved(tmp_path):
+    path = tmp_path / "history.db"
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, path], env=environment, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    store = Store(path)
+    assert [each.prompt for each in store.all_turns()] == ["late"]
+    store.close()
 
 
 SECRET = "zanzibar-4711"
