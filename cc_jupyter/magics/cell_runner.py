@@ -336,12 +336,7 @@ class CellRunner:
         text = f"{prompt}\n\n{text}" if text.strip() else prompt
         aside = options.thread is None and not options.new
         options = options._replace(raw=True, once=aside)
-        settings = self.session.settings()
-        tools = self._tools(options, {}, settings)
-        spec, output_type = self._spec(options, text, {}, settings, tools)
-        spec = spec._replace(notices=spec.notices + notices)
-        prepared = self._preparer(options, tools).prepare(spec, settings)
-        prepared = self.session.limited(prepared, options.max_usd, options.max_requests)
+        prepared, output_type = self._prepare(options, text, {}, notices)
         checks = self._checks(options, prepared, {})
         reply = self._run(options, prepared, output_type)
         _Answered(reply, reply.text, checks).judge()
@@ -378,12 +373,17 @@ class CellRunner:
         return reply
 
     def _prepare(
-        self, options: CellOptions, text: str, local_ns: dict[str, object]
+        self,
+        options: CellOptions,
+        text: str,
+        local_ns: dict[str, object],
+        notices: tuple[str, ...] = (),
     ) -> tuple[PreparedRequest, OutputType | None]:
         check_prompt(text, where_to=_WHERE_TO_WRITE)
         settings = self.session.settings()
         tools = self._tools(options, local_ns, settings)
         spec, output_type = self._spec(options, text, local_ns, settings, tools)
+        spec = spec._replace(notices=spec.notices + notices)
         prepared = self._preparer(options, tools).prepare(spec, settings)
         return self.session.limited(prepared, options.max_usd, options.max_requests), output_type
 
