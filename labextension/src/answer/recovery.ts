@@ -17,7 +17,7 @@ import { delay } from '../kernel/channel';
 import { isGone } from '../kernel/executions';
 import { kernelOf, linkOf, type NotebookLink } from '../kernel/notebookLink';
 import { isUnfinished, showAnswer, shownBy } from './cellActions';
-import { pagesBefore } from './sharedNotebook';
+import { answerNewPages, pagesBefore } from './sharedNotebook';
 import { executionOf, hasSeenExecution, runningPrompt } from './stopButton';
 
 /** How long the outputs of a cell may take after its end. */
@@ -79,6 +79,7 @@ class Recovery {
       this.follow(status);
     });
     void panel.context.ready.then(() => {
+      answerNewPages(panel);
       this.update();
     });
   }

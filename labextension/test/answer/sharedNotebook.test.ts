@@ -1,11 +1,23 @@
 import type { CodeCell } from '@jupyterlab/cells';
 import type { IDisplayData } from '@jupyterlab/nbformat';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import { applyAwarenessUpdate, Awareness, encodeAwarenessUpdate } from 'y-protocols/awareness';
+import { Doc } from 'yjs';
 
-import { isShared, pagesBefore, setOutputs, shareOutputs } from '../../src/answer/sharedNotebook';
+import {
+  answerNewPages,
+  isShared,
+  pagesBefore,
+  setOutputs,
+  shareOutputs
+} from '../../src/answer/sharedNotebook';
 
 function output(text: string): IDisplayData {
   return { output_type: 'display_data', data: { 'text/plain': text }, metadata: {} };
 }
+
+/** The server has a state like each page, which names no user. */
+const SERVER = [2, {}] as const;
 
 /**
  * The outputs of a cell, and what another page of the same document sees of them: JupyterLab appends
@@ -23,7 +35,8 @@ class FakeCell {
   }
 
   get cell(): CodeCell {
-    const awareness = { clientID: 7, getStates: () => new Map(this.pages.map(id => [id, {}])) };
+    const states = this.pages.map(id => [id, { user: { username: `user ${id}` } }] as const);
+    const awareness = { clientID: 7, getStates: () => new Map([...states, SERVER]) };
     const outputs = {
       length: this.here.length,
       toJSON: () => [...this.here],
@@ -39,9 +52,44 @@ class FakeCell {
         this.rendered.push(...values.map(textOf));
       }
     };
-    const sharedModel = this.pages.length > 0 ? { awareness } : {};
-    return { model: { outputs, sharedModel } } as unknown as CodeCell;
+    return { model: { outputs, sharedModel: { awareness } } } as unknown as CodeCell;
   }
+}
+
+interface IChange {
+  readonly added: number[];
+  readonly updated: number[];
+  readonly removed: number[];
+}
+
+/** A server that sends what a page announces to the pages that are open then, and keeps nothing. */
+class FakeServer {
+  private readonly pages: Awareness[] = [];
+
+  open(name: string): Awareness {
+    const page = new Awareness(new Doc());
+    this.pages.push(page);
+    page.on('update', ({ added, updated, removed }: IChange, origin: unknown) => {
+      if (origin !== this) {
+        const update = encodeAwarenessUpdate(page, [...added, ...updated, ...removed]);
+        for (const other of this.pages.filter(each => each !== page)) {
+          applyAwarenessUpdate(other, update, this);
+        }
+      }
+    });
+    page.setLocalStateField('user', { name });
+    return page;
+  }
+
+  close(): void {
+    for (const page of this.pages) {
+      page.destroy();
+    }
+  }
+}
+
+function panelOf(awareness: Awareness): NotebookPanel {
+  return { content: { model: { sharedModel: { awareness } } } } as unknown as NotebookPanel;
 }
 
 function textOf({ data }: IDisplayData): string {
@@ -49,9 +97,14 @@ function textOf({ data }: IDisplayData): string {
 }
 
 const KEPT = output('printed');
+const server = new FakeServer();
+
+afterAll(() => {
+  server.close();
+});
 
 test.each([
-  ['one that nobody shares', [], 0, false],
+  ['one without collaboration', [], 0, false],
   ['the only page', [7], 0, false],
   ['the first of two', [7, 9], 0, true],
   ['the last of three', [7, 3, 5], 2, true]
@@ -61,15 +114,30 @@ test.each([
   expect(isShared(cell)).toBe(shared);
 });
 
-test('outputs that stay are not rendered again on the only page', () => {
-  const fake = new FakeCell([KEPT, output('old')], [7]);
+test('a page that opens a notebook knows the pages that have it open', () => {
+  const first = server.open('first');
+  answerNewPages(panelOf(first));
+  const second = server.open('second');
+  answerNewPages(panelOf(second));
+  const third = server.open('third');
+  const all = [first, second, third].map(({ clientID }) => clientID).sort();
+  for (const page of [first, second, third]) {
+    expect([...page.getStates().keys()].sort()).toEqual(all);
+  }
+});
+
+test('outputs that stay are not rendered again without collaboration', () => {
+  const fake = new FakeCell([KEPT, output('old')], []);
   setOutputs(fake.cell, [KEPT, output('new')]);
   expect(fake.here.map(textOf)).toEqual(['printed', 'new']);
   expect(fake.rendered).toEqual(['new']);
 });
 
-test('every page has the same outputs in the same order after a version is switched', () => {
-  const fake = new FakeCell([output('old'), output('old usage')], [7, 9]);
+test.each([
+  ['that it knows', [7, 9]],
+  ['that it does not know yet', [7]]
+])('every page has the same outputs after a version is switched, also one %s', (_, pages) => {
+  const fake = new FakeCell([output('old'), output('old usage')], pages);
   const after = [output('new'), output('new usage')];
   setOutputs(fake.cell, after);
   expect(fake.here).toEqual(after);
