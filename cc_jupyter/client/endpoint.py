@@ -69,7 +69,7 @@ def find_endpoint(settings: Settings, key_env: str | None = None) -> Endpoint:
         No usable base URL, no key for it, or a policy does not allow its host.
     """
     if settings.base_url == "local":
-        settings.check_host("local")
+        settings.check_server("local")
         return _local_target()
     root = settings.api_root
     host = urlsplit(root).netloc

@@ -62,7 +62,7 @@ class LoginCommands:
     def _check(self, key: Key, settings: Settings) -> str | None:
         """Return the result of a check; `None`: it had none, and the key must not be stored."""
         root = _provider_root(settings)
-        settings.check_host(urlsplit(root).netloc)
+        settings.check_server(root)
         model = free_model(self._session, root, settings)
         if model is None:
             return "skipped: no free model is known"

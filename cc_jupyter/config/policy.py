@@ -4,15 +4,18 @@
 each member the stricter value counts, and no setting, option or command is weaker than it. A policy
 that cannot be read stops every request: a rule that is silently ignored protects nobody.
 
-A policy is a rule for honest users, not a sandbox: a notebook can run any code.
+A policy is a rule for honest users, not a sandbox: a notebook can run any code. Its budget counts
+the spending that the history knows, at the prices that the user has set.
 """
 
 from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 from cc_jupyter.config.validators import read_amount, read_switch
 from cc_jupyter.core.errors import ConfigError, did_you_mean
@@ -22,20 +25,29 @@ from cc_jupyter.core.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from decimal import Decimal
-    from pathlib import Path
+
+_PATTERN = re.compile(r"(?:\[(?P<address>[^]]*:[^]]*)\]|(?P<name>[^:]*))(?::(?P<port>\d+))?")
+"""A host with or without a port; an IPv6 address is in brackets."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-Patterns: TypeAlias = tuple[str, ...]
+class Allowed(NamedTuple):
+    """What one file allows."""
 
-_PORT = re.compile(r"(?<=[^:]):\d+$|(?<=\]):\d+$")
+    patterns: tuple[str, ...]
+    source: str
+    """The file."""
+
+
+Rules: TypeAlias = tuple[Allowed, ...]
 
 
 class Policy(NamedTuple):
     """What all policy files allow together."""
 
-    hosts: tuple[Patterns, ...] = ()
+    hosts: Rules = ()
     """For each file with this member, the hosts that may be asked; `local` is the local model."""
-    models: tuple[Patterns, ...] = ()
+    models: Rules = ()
     """For each file with this member, the models that may be asked, as ids or patterns."""
     budget_usd: Decimal | None = None
     """What each user may spend in a day."""
@@ -44,28 +56,30 @@ class Policy(NamedTuple):
     zdr: bool = False
     """Whether every request asks for zero data retention."""
     sources: Mapping[str, str] = MappingProxyType({})
-    """By member: the file that its value comes from."""
+    """By member other than hosts and models: the file that its value comes from."""
+    files: tuple[str, ...] = ()
+    """The files that count."""
 
-    def check_host(self, host: str) -> None:
-        """Raise an error unless a host may be asked.
+    def check_server(self, server: str) -> None:
+        """Raise an error unless a server may be asked.
 
         Parameters
         ----------
-        host
-            A host with its port, as in a URL, or `local`.
+        server
+            The root of its API, or `local`.
 
         Raises
         ------
         ConfigError
             A policy does not allow it; nothing was sent.
         """
-        for patterns in self.hosts:
-            if not any(_is_host(host, pattern) for pattern in patterns):
-                raise self._refusal("hosts", f"requests to {host}", patterns)
+        for rule in self.hosts:
+            if not any(_is_server(server, pattern) for pattern in rule.patterns):
+                raise _refusal(rule, f"requests to {urlsplit(server).netloc or server}")
 
     def allows_model(self, model: str) -> bool:
         """Return whether a model may be asked."""
-        return all(any(fnmatchcase(model, each) for each in patterns) for patterns in self.models)
+        return all(_is_model(model, rule) for rule in self.models)
 
     def check_model(self, model: str) -> None:
         """Raise an error unless a model may be asked.
@@ -75,21 +89,15 @@ class Policy(NamedTuple):
         ConfigError
             A policy does not allow it; nothing was sent.
         """
-        for patterns in self.models:
-            if not any(fnmatchcase(model, pattern) for pattern in patterns):
-                raise self._refusal("models", f"the model {model}", patterns)
-
-    def _refusal(self, member: str, what: str, allowed: Patterns) -> ConfigError:
-        return ConfigError(
-            f"{self.sources[member]} does not allow {what}; nothing was sent",
-            hint=f"it allows {', '.join(allowed)}; ask who administers this machine for others",
-        )
+        for rule in self.models:
+            if not _is_model(model, rule):
+                raise _refusal(rule, f"the model {model}")
 
     def described(self) -> str:
         """Return what the policy says, in one line."""
         parts = [
-            *(f"hosts {', '.join(patterns)}" for patterns in self.hosts),
-            *(f"models {', '.join(patterns)}" for patterns in self.models),
+            *(f"hosts {', '.join(rule.patterns)}" for rule in self.hosts),
+            *(f"models {', '.join(rule.patterns)}" for rule in self.models),
         ]
         if self.budget_usd is not None:
             parts.append(f"{format_usd(self.budget_usd)} a day")
@@ -97,8 +105,7 @@ class Policy(NamedTuple):
             parts.append("no history on disk")
         if self.zdr:
             parts.append("zero data retention")
-        files = ", ".join(dict.fromkeys(self.sources.values()))
-        return f"{'; '.join(parts) or 'no limits'} ({files})"
+        return f"{'; '.join(parts) or 'no limits'} ({', '.join(self.files)})"
 
 
 def read_policy(paths: Iterable[Path]) -> Policy:
@@ -112,16 +119,27 @@ def read_policy(paths: Iterable[Path]) -> Policy:
     """
     policy: dict[str, Any] = Policy()._asdict()
     sources: dict[str, str] = {}
-    for path in paths:
-        for name, value in _values(path).items():
+    files = tuple(map(str, paths))
+    for file in files:
+        for name, value in _values(Path(file)).items():
+            if name in {"hosts", "models"}:
+                policy[name] = (*policy[name], Allowed(value, file))
+                continue
             stricter = _STRICTER[name](policy[name], value)
             if stricter != policy[name] or name not in sources:
-                sources[name] = str(path)
+                sources[name] = file
             policy[name] = stricter
-    return Policy(**{**policy, "sources": sources})
+    return Policy(**{**policy, "sources": sources, "files": files})
 
 
-def _values(path: Path) -> dict[str, object]:
+def _refusal(rule: Allowed, what: str) -> ConfigError:
+    return ConfigError(
+        f"{rule.source} does not allow {what}; nothing was sent",
+        hint=f"it allows {', '.join(rule.patterns)}; ask who administers this machine for others",
+    )
+
+
+def _values(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  few machines have a policy
 
     try:
@@ -150,7 +168,7 @@ def _values(path: Path) -> dict[str, object]:
     return values
 
 
-def _read_names(value: object) -> Patterns:
+def _read_names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError("a list of at least one name; leave it out to allow all")
     names = tuple(each.strip() if isinstance(each, str) else "" for each in value)
@@ -159,20 +177,16 @@ def _read_names(value: object) -> Patterns:
     return names
 
 
-def _read_hosts(value: object) -> tuple[Patterns, ...]:
+def _read_hosts(value: object) -> tuple[str, ...]:
     hosts = tuple(name.casefold() for name in _read_names(value))
-    if any("/" in name or "@" in name for name in hosts):
-        raise ValueError("a list of hosts such as gateway.example.org:4000, without a path")
-    return (hosts,)
-
-
-def _read_models(value: object) -> tuple[Patterns, ...]:
-    return (_read_names(value),)
+    if any("/" in name or "@" in name or not _PATTERN.fullmatch(name) for name in hosts):
+        raise ValueError("a list of hosts such as llm.example.org:4000 or [::1], without a path")
+    return hosts
 
 
 _READERS: Mapping[str, Callable[[object], object]] = {
     "hosts": _read_hosts,
-    "models": _read_models,
+    "models": _read_names,
     "budget_usd": read_amount,
     "history": read_switch,
     "zdr": read_switch,
@@ -184,16 +198,26 @@ def _lower(before: Decimal | None, value: Decimal) -> Decimal:
 
 
 _STRICTER: Mapping[str, Callable[..., object]] = {
-    "hosts": lambda before, value: before + value,
-    "models": lambda before, value: before + value,
     "budget_usd": _lower,
     "history": lambda before, value: before and value,
     "zdr": lambda before, value: before or value,
 }
 
 
-def _is_host(host: str, pattern: str) -> bool:
-    """Return whether a pattern names a host; without a port it means any."""
-    if not _PORT.search(pattern):
-        host = _PORT.sub("", host)
-    return fnmatchcase(host.casefold(), pattern)
+def _is_server(server: str, pattern: str) -> bool:
+    """Return whether a pattern names a server; without a port it means any."""
+    if server == "local":
+        return fnmatchcase(server, pattern)
+    url = urlsplit(server)
+    parts = _PATTERN.fullmatch(pattern)
+    host, port = url.hostname or "", url.port or _DEFAULT_PORTS.get(url.scheme)
+    if parts is None or parts["port"] not in {None, str(port)}:
+        return False
+    # an address is in brackets, which would be a choice of characters in a pattern
+    if parts["address"] is not None:
+        return host == parts["address"]
+    return fnmatchcase(host, parts["name"])
+
+
+def _is_model(model: str, rule: Allowed) -> bool:
+    return any(fnmatchcase(model, pattern) for pattern in rule.patterns)

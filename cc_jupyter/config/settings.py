@@ -16,7 +16,6 @@ import operator
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from cc_jupyter.config.base_url import DEFAULT_BASE_URL, api_root
 from cc_jupyter.config.validators import (
@@ -139,13 +138,13 @@ class Settings(NamedTuple):
             The base URL cannot be used, or a policy does not allow its host.
         """
         root = api_root(self.base_url, allow_http=self.allow_http)
-        self.check_host(urlsplit(root).netloc)
+        self.check_server(root)
         return root
 
-    def check_host(self, host: str) -> None:
-        """Raise `ConfigError` if a policy does not allow a host, or `local`."""
+    def check_server(self, server: str) -> None:
+        """Raise `ConfigError` if a policy does not allow the root of an API, or `local`."""
         if self.policy is not None:
-            self.policy.check_host(host)
+            self.policy.check_server(server)
 
     def check_model(self, model: str) -> None:
         """Raise `ConfigError` if a policy does not allow a model."""
@@ -324,12 +323,26 @@ def _merged(levels: Iterable[tuple[str, Mapping[str, Any]]], project: Path | Non
 
 def _policies() -> tuple[_File, ...]:
     """Return the policy files that count: the machine's if there is one, and that of a variable."""
-    machine = _file(MACHINE_POLICY)
     named = os.environ.get(POLICY_VARIABLE, "").strip()
-    return (
-        *(() if machine.version is None else (machine,)),
-        *((_file(Path(named)),) if named else ()),
+    paths = (
+        *((MACHINE_POLICY,) if _may_exist(MACHINE_POLICY) else ()),
+        *((Path(named),) if named else ()),
     )
+    return tuple(map(_file, paths))
+
+
+def _may_exist(path: Path) -> bool:
+    """Return whether there is a file, a link, or an obstacle such as a folder of other users.
+
+    A policy that cannot be read must stop requests, not allow all of them.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _under_policy(settings: Settings, policies: Iterable[_File]) -> Settings:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
 
 import pytest
 from support import provider as scripted
@@ -17,9 +21,6 @@ from cc_jupyter.models.registry import ModelList, allowed_models
 from cc_jupyter.render.base import NullRenderer
 from cc_jupyter.session.session import Session
 from cc_jupyter.session.status import current_status
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODEL = "deepseek/deepseek-v4-flash"
 
@@ -73,36 +74,46 @@ def test_without_a_policy_everything_is_allowed(tmp_path, monkeypatch):
     monkeypatch.setattr(settings_module, "MACHINE_POLICY", tmp_path / "none.toml")
     settings = load_settings()
     assert settings.policy is None
-    settings.check_host("anywhere.example.org")
+    settings.check_server("https://anywhere.example.org/v1")
     settings.check_model("any/model")
 
 
 @pytest.mark.parametrize(
-    ("allowed", "host", "is_allowed"),
+    ("allowed", "server", "is_allowed"),
     [
-        ("gateway.example.org", "gateway.example.org", True),
-        ("gateway.example.org", "gateway.example.org:4000", True),
-        ("gateway.example.org:4000", "gateway.example.org:4000", True),
-        ("gateway.example.org:4000", "gateway.example.org:4001", False),
-        ("gateway.example.org:4000", "gateway.example.org", False),
-        ("Gateway.Example.org", "gateway.example.org", True),
-        ("*.example.org", "a.b.example.org:1", True),
-        ("*.example.org", "example.org", False),
-        ("example.org", "example.org.evil.net", False),
-        ("127.0.0.1", "127.0.0.1:8123", True),
-        ("[[]::1]", "[::1]:8123", True),
+        ("gateway.example.org", "https://gateway.example.org/v1", True),
+        ("gateway.example.org", "https://gateway.example.org:4000/v1", True),
+        ("gateway.example.org:4000", "https://gateway.example.org:4000/v1", True),
+        ("gateway.example.org:4000", "https://gateway.example.org:4001/v1", False),
+        ("gateway.example.org:4000", "https://gateway.example.org/v1", False),
+        ("gateway.example.org:443", "https://gateway.example.org/v1", True),
+        ("gateway.example.org:443", "http://gateway.example.org/v1", False),
+        ("gateway.example.org:80", "http://gateway.example.org/v1", True),
+        ("Gateway.Example.org", "https://gateway.example.org/v1", True),
+        ("*.example.org", "https://a.b.example.org:1/v1", True),
+        ("*.example.org:8080", "https://a.example.org:8080/v1", True),
+        ("*.example.org", "https://example.org/v1", False),
+        ("example.org", "https://example.org.evil.net/v1", False),
+        ("127.0.0.1", "http://127.0.0.1:8123/v1", True),
+        ("[::1]", "http://[::1]:8123/v1", True),
+        ("[::1]:8123", "http://[::1]:8123/v1", True),
+        ("[::1]:8124", "http://[::1]:8123/v1", False),
+        ("[::2]", "http://[::1]/v1", False),
+        ("[ab].example.org", "https://a.example.org/v1", True),
         ("local", "local", True),
-        ("local", "api.commandcode.ai", False),
+        ("*", "local", True),
+        ("local", "https://api.commandcode.ai/provider/v1", False),
     ],
 )
-def test_a_host_is_allowed_by_its_name_and_port(machine, allowed, host, is_allowed):
+def test_a_host_is_allowed_by_its_name_and_port(machine, allowed, server, is_allowed):
     path = machine(f'hosts = ["{allowed}"]')
     settings = load_settings()
     if is_allowed:
-        settings.check_host(host)
+        settings.check_server(server)
         return
     with pytest.raises(ConfigError) as refused:
-        settings.check_host(host)
+        settings.check_server(server)
+    host = urlsplit(server).netloc
     assert str(refused.value) == f"{path} does not allow requests to {host}; nothing was sent"
     assert allowed.casefold() in refused.value.hint
 
@@ -157,14 +168,18 @@ def test_of_two_files_the_stricter_value_of_each_member_counts(machine, named):
     first = machine('hosts = ["*.example.org"]\nbudget_usd = 5\nhistory = false')
     second = named('hosts = ["a.*"]\nmodels = ["claude-*"]\nbudget_usd = 2\nhistory = true')
     policy = load_settings().policy
-    policy.check_host("a.example.org")
-    for host in ("b.example.org", "a.example.net"):
-        with pytest.raises(ConfigError):
-            policy.check_host(host)
+    policy.check_server("https://a.example.org/v1")
+    for host, path in (("b.example.org", second), ("a.example.net", first)):
+        with pytest.raises(ConfigError, match=f"{path} does not allow requests to {host}"):
+            policy.check_server(f"https://{host}/v1")
     assert policy.budget_usd == Decimal(2)
     assert policy.history is False
-    assert policy.sources["budget_usd"] == policy.sources["models"] == str(second)
+    assert policy.sources["budget_usd"] == str(second)
     assert policy.sources["history"] == str(first)
+    assert policy.described() == (
+        "hosts *.example.org; hosts a.*; models claude-*; $2.00 a day; no history on disk"
+        f" ({first}, {second})"
+    )
 
 
 def test_the_budget_of_a_policy_counts_beside_that_of_the_user(machine, session, provider):
@@ -194,6 +209,7 @@ def test_status_says_what_the_policy_is(machine, session):
         ("hosts = 'a'", ("hosts = 'a'", "a list of at least one name")),
         ("hosts = []", ("hosts = []", "leave it out to allow all")),
         ("hosts = ['https://a/v1']", ("hosts = ", "without a path")),
+        ("hosts = ['::1']", ("hosts = ", "[::1]")),
         ("models = ['a', ' ']", ("models = ", "none of them blank")),
         ("budget_usd = -1", ("budget_usd = -1", "an amount in US dollars")),
         ("history = 'maybe'", ("history = 'maybe'", "on or off")),
@@ -220,6 +236,34 @@ def test_a_file_that_is_named_and_cannot_be_read_stops_every_request(tmp_path, m
     monkeypatch.setenv("CMD_POLICY", str(path))
     with pytest.raises(ConfigError, match=f"the policy {path} cannot be read"):
         load_settings()
+
+
+@pytest.mark.parametrize("kind", ["a broken link", "a folder of others", "a file for a folder"])
+def test_a_machine_policy_that_cannot_be_reached_stops_every_request(
+    tmp_path, monkeypatch, session, provider, kind
+):
+    path = tmp_path / "etc" / "policy.toml"
+    if kind == "a file for a folder":
+        path.parent.write_text("", encoding="utf-8")
+    else:
+        path.parent.mkdir()
+    if kind == "a broken link":
+        path.symlink_to("nowhere.toml")
+    monkeypatch.setattr(settings_module, "MACHINE_POLICY", path)
+    if kind == "a folder of others":  # the tests may run as root, who may read everything
+        monkeypatch.setattr(settings_module, "MACHINE_POLICY", Forbidden(path))
+    with pytest.raises(ConfigError, match=f"the policy {path} cannot be read"):
+        ask(session)
+    assert provider.requests == []
+
+
+class Forbidden(type(Path())):  # type: ignore[misc]  3.11 has a class for each system
+    """A path in a folder that this user may not enter."""
+
+    def _refuse(self, *args: object, **options: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    lstat = stat = open = read_text = _refuse
 
 
 def test_a_policy_that_changes_counts_at_the_next_request(machine, session):
