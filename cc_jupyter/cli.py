@@ -159,7 +159,8 @@ def _status() -> None:
 
     status = local.status()
     engine = f"xllamacpp {status.engine}" if status.engine else "not installed"
-    weights = short_path(status.weights) if status.weights else "missing (cc-jupyter local setup)"
+    expected = f"missing: `cc-jupyter local setup` saves them as {short_path(local.weights_path())}"
+    weights = short_path(status.weights) if status.weights else expected
     server = f"{status.server.url} (pid {status.server.pid})" if status.server else "not running"
     print(f"engine   {engine}\nweights  {weights}\nserver   {server}")
 

@@ -9,20 +9,33 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from IPython.core.shellapp import InteractiveShellApp
 from support.provider import KEY
+from traitlets.config import Config
 
 from cc_jupyter.commands.arguments import parse_arguments
 from cc_jupyter.commands.registry import COMMANDS
 from cc_jupyter.config.custom_models import FIELDS, read_custom_models
 from cc_jupyter.config.policy import read_policy
+from cc_jupyter.config.settings import setting_facts
 from cc_jupyter.config.validators import read_hosts
+from cc_jupyter.core.events import Usage
+from cc_jupyter.core.messages import ToolCall, ToolResult
+from cc_jupyter.core.money import Cost
+from cc_jupyter.core.reply import Provenance, Reply
+from cc_jupyter.core.steps import CallRecord
+from cc_jupyter.experiments.checks import Checks
 from cc_jupyter.prompt.options import SavedPrompt, parse_cell_line
+from cc_jupyter.render.usage_line import usage_line
+from cc_jupyter.tools.trace import trace_line
+from tools.reference_pages import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -36,9 +49,14 @@ PAGES = (
 )
 NO_SESSION = {"deployments.md"}
 """Pages whose Python is the configuration of another program."""
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+NOT_RUN = {"pip": "it would install", "pixi": "it would install", "jupyter": "it would not end"}
+"""Programs whose lines only have to be right in their extras and variables, and why."""
+_BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_PLACE = re.compile(r"`([a-z_/]+\.py):([A-Za-z_.]+)`")
 _LINK = re.compile(r"\]\(([^)#]+?)(?:#[\w-]+)?\)")
 SPECS = {spec.name: spec for spec in COMMANDS}
+_DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Block(NamedTuple):
@@ -99,8 +117,15 @@ def test_the_session_of_a_page_runs_from_top_to_bottom(page, provider, tmp_path)
         assert paths == {"/chat/completions", "/messages"}
 
 
+def test_every_block_has_a_language_that_a_test_reads():
+    read = {"python", "text", "console", "sh", "toml", "{toctree}"}
+    assert {block.language for block in BLOCKS} == read
+
+
 @pytest.mark.parametrize("block", of("text"))
 def test_every_line_with_a_command_or_options_is_understood(block):
+    if block.page == ARCHITECTURE:
+        return  # drawings
     for line in block.text.splitlines():
         words = re.split(r"\s{2,}", line)[0]  # what follows explains it
         if words.startswith("%%cmd"):
@@ -108,6 +133,8 @@ def test_every_line_with_a_command_or_options_is_understood(block):
         elif words.startswith("%cmd"):
             name, _, arguments = words.removeprefix("%cmd").strip().partition(" ")
             parse_arguments(SPECS[name or "status"], _with_values(arguments))
+        else:
+            assert line in {"", *_shown_lines()}
 
 
 def _saved(name: str) -> SavedPrompt:
@@ -119,25 +146,105 @@ def _with_values(arguments: str) -> str:
     return re.sub(r"\b(?:NAME|TEXT|PATH|MODEL|MODE)\b", "chat.md", arguments)
 
 
+def _shown_lines() -> tuple[str, ...]:
+    """Return what the program says where a page shows its words."""
+    answer = Reply("x" * 2312, "", "m", "stop")
+    (check,) = Checks(["len(answer) < 2_000"], {}, {}).evaluate(answer, answer.text)
+    result = ToolResult("c1", ("text",))
+    call = CallRecord(
+        ToolCall("c1", "lookup", "{}"), result, "ok", "2 items", 'lookup(city="Rome")', 0.001
+    )
+    reply = Reply(
+        "",
+        "",
+        "SmolLM2-135M-Instruct",
+        "stop",
+        usage=Usage(87, 24, 68),
+        cost=Cost(Decimal(0), "local", None),
+        time_to_first_token_s=0.1,
+        duration_s=0.1 + 24 / 47,
+        provenance=Provenance(served_by="local"),
+    )
+    return f"CheckError: {check.message}", trace_line(1, call), usage_line(reply)
+
+
 @pytest.mark.parametrize("block", of("console", "sh"))
 def test_every_line_for_a_shell_names_what_exists(block):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for line in block.text.splitlines():
-        words = shlex.split(line, comments=True)
-        if words[:1] == ["make"]:
-            assert {word for word in words[1:] if "=" not in word} <= targets
         for extras in re.findall(r"(?:\.|cc-jupyter)\[([\w,-]+)\]", line):
             assert set(extras.split(",")) <= set(project["optional-dependencies"])
-        if words[:1] == ["cc-jupyter"]:
-            shown = subprocess.run(
-                [sys.executable, "-m", "cc_jupyter.cli", *words[1:2], "--help"],
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-            )
-            assert shown.returncode == 0, shown.stderr
+        words = shlex.split(line.removeprefix("export "), comments=True)
+        while words and "=" in words[0]:
+            assert words.pop(0).partition("=")[0] in _variables()
+        program = words[0].rpartition("/")[2] if words else ""
+        if program == "make":
+            assert {word for word in words[1:] if "=" not in word} <= targets
+        elif program == "cc-jupyter":
+            _run("-m", "cc_jupyter.cli", *words[1:2], "--help")
+        elif program == "pytest":
+            _run("-m", "pytest", "-p", "no:cacheprovider", "--collect-only", *words[1:])
+        else:
+            assert program in {"", *NOT_RUN}, line
+
+
+def _run(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "CMD_API_KEY": KEY},  # nothing is sent
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+def _variables() -> set[str]:
+    settings = {fact.variable for fact in setting_facts() if fact.variable}
+    return {*settings, *re.findall(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b", " ".join(ENVIRONMENT))}
+
+
+@pytest.mark.parametrize(
+    "block", [case for case in of("python") if case.values[0].page.name in NO_SESSION]
+)
+def test_the_configuration_of_another_program_names_what_exists(block):
+    config = Config()
+    exec(compile(block.text, block.page.name, "exec"), {"c": config})
+    if "Spawner" in config:
+        assert set(config.Spawner.environment) <= _variables()
+    else:
+        assert set(config) == {"InteractiveShellApp"}
+        assert set(config.InteractiveShellApp) <= set(InteractiveShellApp.class_trait_names())
+        assert config.InteractiveShellApp.extensions == ["cc_jupyter"]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda p: p.name)
+def test_pictures_are_in_markdown_so_that_the_site_has_them(page):
+    assert not re.search(r"<(?:img|picture|source)\b", page.read_text(encoding="utf-8"))
+
+
+def test_every_place_that_the_architecture_names_exists():
+    found = _PLACE.findall(ARCHITECTURE.read_text(encoding="utf-8"))
+    assert len(found) > 10
+    for path, name in found:
+        module = ast.parse((ROOT / "cc_jupyter" / path).read_text(encoding="utf-8"))
+        names = {
+            f"{outer.name}.{inner.name}" if inner is not None else outer.name
+            for outer in ast.walk(module)
+            if isinstance(outer, _DEFINITIONS)
+            for inner in (None, *(each for each in outer.body if isinstance(each, _DEFINITIONS)))
+        }
+        assert name in names, f"{path}:{name}"
+
+
+def test_every_package_is_in_the_table_of_the_architecture():
+    packages = {path.parent.name for path in (ROOT / "cc_jupyter").glob("*/__init__.py")}
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == packages
+    assert text.splitlines()[2].startswith(f"cc_jupyter is {len(packages)} packages in one line")
 
 
 @pytest.mark.parametrize("block", of("toml"))
@@ -148,7 +255,8 @@ def test_every_settings_file_can_be_read(block, tmp_path):
     elif block.page == DEPLOYMENTS:
         path = tmp_path / "policy.toml"
         path.write_text(block.text, encoding="utf-8")
-        assert len(read_policy([path]).sources) == len(table)
+        policy = read_policy([path])
+        assert len(policy.sources) + len(policy.hosts) + len(policy.models) == len(table)
     else:
         assert read_custom_models(table["models"])["my/llama"].has_price
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cc_jupyter
 from cc_jupyter.commands.registry import COMMANDS
-from cc_jupyter.config.settings import Settings, setting_facts
+from cc_jupyter.config.settings import SettingFact, Settings, setting_facts
 from cc_jupyter.prompt.options import option_table_markdown
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "CMD_API_KEY": "the key; `COMMAND_CODE_API_KEY` and `COMMANDCODE_API_KEY` are read after it",
     "CMD_POLICY": "a policy file that counts next to `/etc/cc-jupyter/policy.toml`",
     "CMD_JUPYTER_HOME": "one folder for all files of this package: settings, data and cache",
-    "HTTPS_PROXY": "the proxy for https; also `HTTP_PROXY` and `ALL_PROXY`, in either case",
+    "HTTPS_PROXY": "the proxy for https; also `ALL_PROXY`, and both in small letters",
     "NO_PROXY": "hosts that are reached without a proxy, separated by commas or blanks",
     "SSL_CERT_FILE": "the certificates to trust, as one file; `SSL_CERT_DIR`: as a folder",
 }
@@ -78,13 +78,32 @@ def _settings() -> Iterator[str]:
     yield "environment variable; `[tool.cc_jupyter]` in the nearest `pyproject.toml`; `config.toml`"
     yield "in your config folder; the IPython profile. Options of a cell come before all of them,"
     yield "and a policy ([deployments](../deployments.md)) above them.\n"
-    yield "A setting marked *safe* protects you: a project's file can only make it stricter.\n"
-    yield "| setting | meaning | variable | in a project |"
-    yield "| --- | --- | --- | --- |"
+    yield "Where a project's file can only make a setting stricter, the last column says so.\n"
+    yield "| setting | meaning | default | variable | files |"
+    yield "| --- | --- | --- | --- | --- |"
     for fact in setting_facts():
         variable = f"`{fact.variable}`" if fact.variable else ""
-        project = "safe" if fact.is_safe else ("yes" if fact.in_project else "no")
-        yield f"| `{fact.name}` | {_prose(meanings[fact.name])} | {variable} | {project} |"
+        cells = (f"`{fact.name}`", _prose(meanings[fact.name]), _default(fact.default), variable)
+        yield f"| {' | '.join(cells)} | {_places(fact)} |"
+
+
+def _default(value: object) -> str:
+    if value is None or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int):
+        return f"`{value:_}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _places(fact: SettingFact) -> str:
+    """Return the files that may set it."""
+    if not fact.in_config:
+        return "none"
+    if not fact.in_project:
+        return "`config.toml`"
+    return "both; a project's only stricter" if fact.is_safe else "both"
 
 
 def _environment() -> Iterator[str]:

@@ -85,9 +85,9 @@ class Settings(NamedTuple):
     large_prompt_factor: float = 5.0
     """A notice appears when a prompt is this many times larger than the thread's last one."""
     table_rows: int | None = 100
-    """The rows of a table in a prompt that are sent, from the first; `None`: all."""
+    """The rows of a table in a prompt that are sent, from the first; `all` sends all."""
     table_columns: int | None = 50
-    """The columns of a table in a prompt that are sent, from the first; `None`: all."""
+    """The columns of a table in a prompt that are sent, from the first; `all` sends all."""
     max_text_chars: int = 400_000
     """The characters of a `str` in a prompt."""
     max_file_chars: int = 100_000
@@ -99,7 +99,7 @@ class Settings(NamedTuple):
     budget_usd: Decimal | None = None
     """The spending limit of a session."""
     refuse_above_usd: Decimal | None = None
-    """A cell that is estimated to cost more must name its limit; `None`: one US dollar."""
+    """A cell that is estimated to cost more must name its limit; unset: one US dollar."""
     concurrency: int = 32
     """The most requests of a grid or of rows in flight at once; the local model answers one at a
     time."""
@@ -236,6 +236,9 @@ class SettingFact(NamedTuple):
 
     name: str
     variable: str | None
+    default: object
+    """Its value where nothing sets it; `None`: there is none."""
+    in_config: bool
     in_project: bool
     is_safe: bool
     """Whether a project's file can only make it stricter."""
@@ -244,11 +247,19 @@ class SettingFact(NamedTuple):
 def setting_facts() -> tuple[SettingFact, ...]:
     """Return what the documentation says of each setting."""
     return tuple(
-        SettingFact(name, each.variable, each.in_project, each.is_stricter is not None)
+        SettingFact(
+            name,
+            each.variable,
+            getattr(_DEFAULTS, name),
+            each.in_config,
+            each.in_project,
+            each.is_stricter is not None,
+        )
         for name, each in _SETTINGS.items()
     )
 
 
+_DEFAULTS = Settings()
 _VARIABLES = {name: each.variable for name, each in _SETTINGS.items() if each.variable is not None}
 _MAX_LOADED = 8
 _loaded: dict[object, Settings] = {}

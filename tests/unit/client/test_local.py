@@ -405,7 +405,7 @@ def test_status_says_what_is_missing_and_writes_nothing(arguments, home):
     done = run_python("-S", "-m", "cc_jupyter.cli", *arguments)
     assert done.stdout.splitlines() == [
         "engine   not installed",
-        "weights  missing (cc-jupyter local setup)",
+        f"weights  missing: `cc-jupyter local setup` saves them as {weights.weights_path()}",
         "server   not running",
     ]
     assert done.returncode == 0
