@@ -6,9 +6,14 @@ notebooks are pages with the outputs that are saved in them; none is executed he
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -60,3 +65,15 @@ def _write_pages() -> None:
 
 
 _write_pages()
+
+
+def _link_notebooks(app: Sphinx, name: str, source: list[str]) -> None:  # noqa: ARG001  as Sphinx calls it
+    """Let a guide's links to notebooks lead to their pages; in the checkout they lead to files."""
+    source[0] = re.sub(
+        r"\]\(\.\./\.\./notebooks/([\w-]+\.ipynb)\)", r"](../notebooks/\1)", source[0]
+    )
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what Sphinx calls while it reads the pages."""
+    app.connect("source-read", _link_notebooks)
