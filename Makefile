@@ -91,7 +91,7 @@ docs: .venv/.docs
 	@echo 'Open docs/_build/html/index.html'
 
 matrix: .venv/.test front-end
-	@$(BIN)/python -m tools.matrix $(if $(ALL),--all) $(ROW)
+	@$(BIN)/python -m tools.matrix $(if $(ALL),--all) $(if $(STRICT),--strict) $(ROW)
 
 prices: .venv/.test
 	@test -n "$(TABLE)" || { echo 'Name the price table: make prices TABLE=file.md' >&2; exit 2; }

@@ -5,7 +5,7 @@ names. It runs the tests that can notice the difference; `--all` runs the whole 
 row whose Python is not on this machine, or whose packages cannot be installed, is listed with the
 reason; the script fails if a test does. Python is searched for on the PATH and in pyenv's folder.
 
-    python -m tools.matrix [--list] [--all] [--table FILE] [NAME ...]
+    python -m tools.matrix [--list] [--all] [--strict] [--table FILE] [NAME ...]
 """
 
 from __future__ import annotations
@@ -98,12 +98,15 @@ class Result(NamedTuple):
 
 
 def main() -> int:
-    """Run the rows and print the table; return 1 if a test failed."""
+    """Run the rows and print the table; return 1 if one failed (`--strict`: or did not run)."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="the rows to run; by default all")
     parser.add_argument("--list", action="store_true", help="list the rows and run nothing")
     parser.add_argument(
         "--all", action="store_true", help="run the whole suite in each row: about 12 minutes each"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="fail as well if a row could not be run"
     )
     parser.add_argument("--table", type=Path, help="also write the table to this file")
     options = parser.parse_args()
@@ -124,7 +127,8 @@ def main() -> int:
     print(f"\n{table}")
     if options.table is not None:
         options.table.write_text(f"{table}\n", encoding="utf-8")
-    return int(any(result.outcome == "failed" for result in results))
+    bad = {"failed", "not run"} if options.strict else {"failed"}
+    return int(any(result.outcome in bad for result in results))
 
 
 def _run(row: Row) -> Result:

@@ -182,6 +182,7 @@ def running_lab(
         server = subprocess.Popen(
             _command(root, token, classic=classic),
             env={**environment, **folders},
+            cwd=home,  # jupyter-collaboration writes into the working directory
             stdout=out,
             stderr=out,
         )

@@ -22,6 +22,8 @@ def test_a_python_that_is_not_here_is_a_row_that_did_not_run(capsys, monkeypatch
     monkeypatch.setattr(sys, "argv", ["matrix", "python-3.14"])
     assert matrix.main() == 0
     assert "| python-3.14 | not run: python3.14 is not on this machine |" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["matrix", "--strict", "python-3.14"])
+    assert matrix.main() == 1
 
 
 def test_a_program_that_does_not_run_is_no_python(monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -18,8 +19,6 @@ from cc_jupyter.conversation.store import Store
 from cc_jupyter.conversation.store import database as connection
 from cc_jupyter.conversation.store.migrations import MIGRATIONS
 from cc_jupyter.core.errors import StoreError
-
-TESTS = Path(__file__).parents[2]
 
 TESTS = Path(__file__).parents[2]
 
@@ -43,6 +42,29 @@ def test_processes_killed_at_any_moment_leave_whole_turns(tmp_path):
 
 def test_two_processes_with_eight_threads_lose_and_double_nothing(tmp_path):
     assert "400 turns" in run("load.py", str(tmp_path), "25")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other file systems")
+def test_a_file_system_without_shared_memory_saves_and_forgets_as_others(tmp_path, monkeypatch):
+    """Such are many network file systems: SQLite refuses its write-ahead log there."""
+    connect = sqlite3.connect
+    # this way into a file has neither shared memory nor the system's file locks
+    monkeypatch.setattr(
+        sqlite3,
+        "connect",
+        lambda path, **options: connect(f"file:{path}?vfs=unix-dotfile", uri=True, **options),
+    )
+    path = tmp_path / "history.db"
+    store, record = Store(path), turn()
+    store.save(record, None, None)
+    store.close()
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    again = Store(path)
+    assert list(again.all_turns()) == [record]
+    assert again.forget_everything() == 1
+    assert list(again.all_turns()) == []
+    again.close()
 
 
 @pytest.mark.parametrize("version", range(len(MIGRATIONS) + 1))
