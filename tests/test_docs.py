@@ -183,8 +183,10 @@ def test_every_line_for_a_shell_names_what_exists(block):
             assert {word for word in words[1:] if "=" not in word} <= targets
         elif program == "cc-jupyter":
             _run("-m", "cc_jupyter.cli", *words[1:2], "--help")
-        elif program == "pytest":
+        elif program == "pytest" and "--cmd" in words:
             _run("-m", "pytest", "-p", "no:cacheprovider", "--collect-only", *words[1:])
+        elif program == "pytest":
+            assert all((ROOT / word).exists() for word in words if "/" in word)
         else:
             assert program in {"", *NOT_RUN}, line
 
