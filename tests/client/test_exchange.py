@@ -680,7 +680,7 @@ def test_pings_count_as_life_and_leave_the_screen_its_moments(provider, transpor
 
 
 def test_while_a_connection_is_made_it_says_so(transport, monkeypatch):
-    monkeypatch.setattr("cc_jupyter.client.transport.CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("cc_jupyter.client.trace_hook.CONNECT_TIMEOUT_S", 0.2)
     with Blackhole() as blackhole:
         events, error = collect(exchange(blackhole, transport, max_retries=0))
     assert isinstance(error, ConnectError)

@@ -74,9 +74,10 @@ def set_budget(session, usd, period):
 
 
 @contextlib.contextmanager
-def locked(monkeypatch):
+def locked(session, monkeypatch):
     """Hold the history like a program that does not let go."""
     monkeypatch.setattr(database, "BUSY_S", 0.05)
+    session.history.close()  # it is opened again, with this limit
     path = data_folder() / FILE
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -183,7 +184,7 @@ def test_the_budget_of_one_notebook_is_not_spent_by_another(session):
 @pytest.mark.parametrize("period", ["day", "notebook"])
 def test_a_turn_that_is_not_saved_yet_counts(session, monkeypatch, period):
     cost = ask(session).cost.usd
-    with locked(monkeypatch):
+    with locked(session, monkeypatch):
         reply = ask(session)
     assert any("1 turn not saved yet" in notice for notice in reply.notices)
     set_budget(session, cost * 5 / 2, period)
@@ -196,7 +197,7 @@ def test_a_turn_that_is_not_saved_yet_counts(session, monkeypatch, period):
 def test_a_turn_that_cannot_be_saved_still_counts(session, monkeypatch):
     cost = ask(session).cost.usd
     budget = Budget(cost * 9, "day")
-    with locked(monkeypatch):
+    with locked(session, monkeypatch):
         ask(session)
         assert session.budget_guard.spent_usd(budget, session.settings(), NOTEBOOK) == cost * 2
 
@@ -207,7 +208,7 @@ def test_a_budget_that_cannot_be_checked_sends_nothing(session, provider, monkey
     provider.always(ANSWER)
     set_budget(session, Decimal(1), "day")
     with (
-        locked(monkeypatch),
+        locked(session, monkeypatch),
         pytest.raises(OptionError, match="the budget per day cannot be checked: another program"),
     ):
         ask(session)
